@@ -1,0 +1,177 @@
+//! The words of this room: a whole request as captured, and what can become of bytes that are not one.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::budget::Charge;
+use crate::time::Timestamp;
+
+/// Limits of one message.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest head (start line and header fields with their line ends), in bytes.
+    pub max_head: usize,
+    /// Largest body as sent (chunk framing and trailers included), in bytes.
+    pub max_body: usize,
+    /// Most header fields in a head.
+    pub max_headers: usize,
+}
+
+/// HTTP/1.x version of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+}
+
+/// How the end of a body is found (RFC 9112 section 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// No body.
+    None,
+    /// So many bytes.
+    Length(u64),
+    /// Chunked transfer coding, extensions and trailers included.
+    Chunked,
+    /// Until the connection closes (responses only).
+    Close,
+}
+
+/// Where one header field stands in [`Request::head`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderField {
+    /// Bytes of the field name, as captured (case kept).
+    pub name: Range<u32>,
+    /// Bytes of the value without surrounding white space.
+    pub value: Range<u32>,
+}
+
+/// One whole request, byte for byte as production got it.
+#[derive(Debug)]
+pub struct Request {
+    /// Start line and header section, up to and including the empty line. Leading empty lines that a client
+    /// may send (RFC 9112 section 2.2) are not part of it.
+    pub head: Bytes,
+    /// Body as it was on the wire: with chunk sizes, extensions and trailers when chunked.
+    pub body: Bytes,
+    /// The method in `head`.
+    pub method: Range<u32>,
+    /// The request target in `head`, in whatever form it was sent (RFC 9112 section 3.2).
+    pub target: Range<u32>,
+    /// HTTP version of the request.
+    pub version: Version,
+    /// The header fields in their order.
+    pub headers: Vec<HeaderField>,
+    /// How the body was framed.
+    pub framing: Framing,
+    /// When its first byte was seen.
+    pub first_byte: Timestamp,
+    /// When its last byte was seen.
+    pub last_byte: Timestamp,
+    /// Acknowledgment number of the segment with its first byte; with the addresses, it names the exchange.
+    pub acknowledgment: u32,
+    /// The bytes of `head` and `body` in the memory budget.
+    pub charge: Charge,
+}
+
+impl Request {
+    /// The method's bytes.
+    pub fn method(&self) -> &[u8] {
+        &self.head[self.method.start as usize..self.method.end as usize]
+    }
+
+    /// The request target's bytes.
+    pub fn target(&self) -> &[u8] {
+        &self.head[self.target.start as usize..self.target.end as usize]
+    }
+
+    /// Name and value of each header field, in order.
+    pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.headers.iter().map(|field| {
+            (
+                &self.head[field.name.start as usize..field.name.end as usize],
+                &self.head[field.value.start as usize..field.value.end as usize],
+            )
+        })
+    }
+
+    /// The value of the first field called `name`, in any case.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.fields()
+            .find(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
+    }
+}
+
+/// Why a request whose start was seen will never be whole. Each becomes a reason in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reject {
+    /// Bytes inside it were lost, or it looked like a start behind lost bytes but could not be proved to be
+    /// one.
+    Gap,
+    /// It looked like a start on a connection that was open before the agent came, but could not be proved
+    /// to be one.
+    MidStream,
+    /// The connection was reset inside it.
+    Reset,
+    /// The client closed, or the connection fell idle or was evicted, inside it.
+    Truncated,
+    /// Its head is larger than the limit, or has more fields.
+    HeadTooLarge,
+    /// Its body is larger than the limit.
+    BodyTooLarge,
+    /// It has a method, but is not HTTP/1.x as RFC 9112 has it.
+    Malformed,
+    /// Its length can be read in more than one way (RFC 9112 section 6.3): Content-Length with
+    /// Transfer-Encoding, several lengths, a bad chunk size.
+    AmbiguousFraming,
+    /// The memory budget had no room for it.
+    Memory,
+    /// It asks to leave HTTP (CONNECT, or Upgrade that the client then used): what follows is not requests.
+    Upgrade,
+    /// The agent ended before it was whole.
+    Shutdown,
+}
+
+/// Why bytes of a connection are passed over without being parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Skip {
+    /// The connection was open before the agent came, and no start has been proved yet.
+    MidStream,
+    /// Behind a gap, and no start has been proved yet.
+    AfterGap,
+    /// Behind a request that was rejected: the rest of it, or everything when its framing was ambiguous.
+    AfterReject,
+    /// Behind CONNECT or an Upgrade.
+    Upgraded,
+    /// TLS.
+    Encrypted,
+    /// HTTP/2 with prior knowledge.
+    Http2,
+    /// Never was HTTP.
+    NotHttp,
+}
+
+/// What a request stream tells its reader, in stream order.
+#[derive(Debug)]
+pub enum RequestEvent {
+    /// A request starts. Exactly one `Complete` or `Rejected` follows before the next `Started`.
+    Started,
+    /// The request is whole.
+    Complete(Box<Request>),
+    /// The request will never be whole.
+    Rejected(Reject),
+    /// So many bytes were passed over.
+    Skipped {
+        /// How many.
+        bytes: u64,
+        /// Why.
+        why: Skip,
+    },
+    /// The connection carries something else from here on: said once per connection ([`Skip::Encrypted`],
+    /// [`Skip::Http2`], [`Skip::NotHttp`] or [`Skip::Upgraded`]).
+    Recognised(Skip),
+}

@@ -1,0 +1,21 @@
+//! Mirrors the HTTP requests that production serves to a shadow release, from the kernel, silently.
+//!
+//! Data goes one way through the rooms, and a lower room never imports a higher one:
+//! [`capture`] (segments from the kernel or a file) -> [`tcp`] (ordered bytes and gaps) -> [`http`] (whole
+//! messages) -> [`mirror`] (identify, guard, account) -> [`output`] (the shadow upstream, standard output).
+//! [`tcp`] and [`http`] are sans-IO: no sockets, no clock; time comes in as an argument.
+//!
+//! The promise that orders everything: production is never touched, and nothing is lost silently. Every
+//! request ends in exactly one counted outcome (see [`mirror::ledger`]).
+#![deny(unsafe_code)]
+
+pub mod agent;
+pub mod budget;
+pub mod capture;
+pub mod cli;
+pub mod http;
+pub mod mirror;
+pub mod output;
+pub mod settings;
+pub mod tcp;
+pub mod time;

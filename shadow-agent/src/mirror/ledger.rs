@@ -1,0 +1,320 @@
+//! The ledger: every request whose start was seen ends, for each output, in exactly one counted outcome.
+//!
+//!     seen = delivered + filtered + sampled_out + limited + dropped{reason} + in_flight
+//!
+//! A request is opened once ([`ShardLedger::open`]) and its [`Opened`] is either dropped for all outputs at
+//! once or split into one [`Ticket`] per output. A ticket is settled by value, so it cannot be settled twice;
+//! one that is lost by a fault in this program counts as dropped with [`DropReason::Internal`] rather than
+//! vanish. Each shard keeps its counts behind one lock that only that shard takes in normal running, so that
+//! a snapshot is exact at any moment.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+/// Why a request was not delivered to an output. The names are those of the ledger and the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum DropReason {
+    /// Bytes inside it were lost in capture or on the wire, or it followed lost bytes and its start could
+    /// not be proved.
+    Gap,
+    /// Its connection was open before the agent came, and its start could not be proved.
+    MidStream,
+    /// Its connection was reset inside it.
+    Reset,
+    /// Its client closed or fell silent inside it.
+    Truncated,
+    /// Its head is larger than `--max-head`.
+    HeadTooLarge,
+    /// Its body is larger than `--max-body`.
+    BodyTooLarge,
+    /// It is not HTTP/1.x as RFC 9112 has it.
+    Malformed,
+    /// Its length can be read in more than one way (RFC 9112 section 6.3).
+    AmbiguousFraming,
+    /// `--max-memory` had no room for it.
+    Memory,
+    /// It asks to leave HTTP (CONNECT, Upgrade).
+    Upgrade,
+    /// It carries the marker header: it is a copy itself.
+    LoopGuard,
+    /// The output's queue was full (requests or bytes).
+    QueueFull,
+    /// The circuit breaker was open: the shadow was sick.
+    BreakerOpen,
+    /// No connection to the shadow could be opened.
+    ConnectError,
+    /// The shadow did not connect or answer in time.
+    Timeout,
+    /// The shadow closed or reset the connection before its whole response came.
+    UpstreamClosed,
+    /// The shadow's answer was not HTTP, or larger than its limits.
+    BadResponse,
+    /// The output could not be written (a closed pipe, a full disk).
+    WriteError,
+    /// The agent ended before it could be delivered.
+    Shutdown,
+    /// A fault in this program lost it; please report it.
+    Internal,
+}
+
+/// How a request ends for one output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The shadow's whole response came back, or the bytes are written.
+    Delivered,
+    /// A filter kept it back.
+    Filtered,
+    /// Sampling left it out.
+    SampledOut,
+    /// A rate limit left it out.
+    Limited,
+    /// It was lost, for a reason.
+    Dropped(DropReason),
+}
+
+/// Counts of one output.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct OutputCounts {
+    /// Requests delivered.
+    pub delivered: u64,
+    /// Requests kept back by a filter.
+    pub filtered: u64,
+    /// Requests left out by sampling.
+    pub sampled_out: u64,
+    /// Requests left out by a rate limit.
+    pub limited: u64,
+    /// Requests lost, by reason.
+    pub dropped: BTreeMap<DropReason, u64>,
+    /// Requests that have no outcome yet.
+    pub in_flight: u64,
+}
+
+impl OutputCounts {
+    /// All requests this output has ever had to do with.
+    pub fn total(&self) -> u64 {
+        self.delivered
+            + self.filtered
+            + self.sampled_out
+            + self.limited
+            + self.dropped.values().sum::<u64>()
+            + self.in_flight
+    }
+
+    fn settle(&mut self, outcome: Outcome) {
+        self.in_flight -= 1;
+        match outcome {
+            Outcome::Delivered => self.delivered += 1,
+            Outcome::Filtered => self.filtered += 1,
+            Outcome::SampledOut => self.sampled_out += 1,
+            Outcome::Limited => self.limited += 1,
+            Outcome::Dropped(reason) => *self.dropped.entry(reason).or_default() += 1,
+        }
+    }
+
+    fn add(&mut self, other: &OutputCounts) {
+        self.delivered += other.delivered;
+        self.filtered += other.filtered;
+        self.sampled_out += other.sampled_out;
+        self.limited += other.limited;
+        for (reason, count) in &other.dropped {
+            *self.dropped.entry(*reason).or_default() += count;
+        }
+        self.in_flight += other.in_flight;
+    }
+}
+
+/// Requests seen and what became of them, per output in the order of the settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestCounts {
+    /// Requests whose start was seen.
+    pub seen: u64,
+    /// One for each output.
+    pub outputs: Vec<OutputCounts>,
+}
+
+impl RequestCounts {
+    /// Whether the equation holds for every output.
+    pub fn balanced(&self) -> bool {
+        self.outputs.iter().all(|output| output.total() == self.seen)
+    }
+
+    /// Adds another shard's counts of the same outputs.
+    pub fn add(&mut self, other: &RequestCounts) {
+        self.seen += other.seen;
+        self.outputs.resize(
+            self.outputs.len().max(other.outputs.len()),
+            OutputCounts::default(),
+        );
+        for (mine, theirs) in self.outputs.iter_mut().zip(&other.outputs) {
+            mine.add(theirs);
+        }
+    }
+}
+
+/// One shard's share of the ledger. Cheap to clone; clones share the counts.
+#[derive(Clone, Debug)]
+pub struct ShardLedger {
+    counts: Arc<Mutex<RequestCounts>>,
+}
+
+impl ShardLedger {
+    /// An empty ledger for so many outputs.
+    pub fn new(outputs: usize) -> Self {
+        let counts = RequestCounts {
+            seen: 0,
+            outputs: vec![OutputCounts::default(); outputs],
+        };
+        Self {
+            counts: Arc::new(Mutex::new(counts)),
+        }
+    }
+
+    /// Counts a request whose start was seen, in flight for every output.
+    pub fn open(&self) -> Opened {
+        self.with(|counts| {
+            counts.seen += 1;
+            for output in &mut counts.outputs {
+                output.in_flight += 1;
+            }
+        });
+        Opened {
+            ledger: Some(self.clone()),
+        }
+    }
+
+    /// The counts at this moment; they always balance.
+    pub fn snapshot(&self) -> RequestCounts {
+        self.with(|counts| counts.clone())
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&mut RequestCounts) -> R) -> R {
+        f(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A request that has started and was not handed to the outputs yet.
+#[derive(Debug)]
+pub struct Opened {
+    ledger: Option<ShardLedger>,
+}
+
+impl Opened {
+    /// Ends the request alike for every output.
+    pub fn settle(mut self, outcome: Outcome) {
+        self.settle_all(outcome);
+    }
+
+    /// One ticket for each output, in the order of the settings.
+    pub fn split(mut self) -> impl Iterator<Item = Ticket> {
+        let ledger = self.ledger.take();
+        let outputs = ledger
+            .as_ref()
+            .map_or(0, |ledger| ledger.with(|counts| counts.outputs.len()));
+        (0..outputs).map(move |output| Ticket {
+            ledger: ledger.clone(),
+            output,
+        })
+    }
+
+    fn settle_all(&mut self, outcome: Outcome) {
+        if let Some(ledger) = self.ledger.take() {
+            ledger.with(|counts| {
+                counts
+                    .outputs
+                    .iter_mut()
+                    .for_each(|output| output.settle(outcome))
+            });
+        }
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.settle_all(Outcome::Dropped(DropReason::Internal));
+    }
+}
+
+/// One request's claim to an outcome at one output.
+#[derive(Debug)]
+pub struct Ticket {
+    ledger: Option<ShardLedger>,
+    output: usize,
+}
+
+impl Ticket {
+    /// Ends the request for this output.
+    pub fn settle(mut self, outcome: Outcome) {
+        self.settle_once(outcome);
+    }
+
+    fn settle_once(&mut self, outcome: Outcome) {
+        if let Some(ledger) = self.ledger.take() {
+            ledger.with(|counts| counts.outputs[self.output].settle(outcome));
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.settle_once(Outcome::Dropped(DropReason::Internal));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_rejected_before_the_outputs_is_dropped_for_each_of_them() {
+        let ledger = ShardLedger::new(2);
+        ledger.open().settle(Outcome::Dropped(DropReason::Gap));
+        let counts = ledger.snapshot();
+        assert_eq!(counts.seen, 1);
+        assert_eq!(counts.outputs[0].dropped[&DropReason::Gap], 1);
+        assert_eq!(counts.outputs[1].dropped[&DropReason::Gap], 1);
+        assert!(counts.balanced());
+    }
+
+    #[test]
+    fn each_output_settles_its_own_ticket() {
+        let ledger = ShardLedger::new(2);
+        let mut tickets = ledger.open().split();
+        let (first, second) = (tickets.next().unwrap(), tickets.next().unwrap());
+        first.settle(Outcome::Delivered);
+        let halfway = ledger.snapshot();
+        assert_eq!(
+            (halfway.outputs[0].delivered, halfway.outputs[1].in_flight),
+            (1, 1)
+        );
+        assert!(halfway.balanced());
+        second.settle(Outcome::Dropped(DropReason::Timeout));
+        assert_eq!(ledger.snapshot().outputs[1].dropped[&DropReason::Timeout], 1);
+        assert!(ledger.snapshot().balanced());
+    }
+
+    #[test]
+    fn a_lost_ticket_is_counted_as_internal() {
+        let ledger = ShardLedger::new(1);
+        drop(ledger.open());
+        ledger.open().split().for_each(drop);
+        let counts = ledger.snapshot();
+        assert_eq!(counts.outputs[0].dropped[&DropReason::Internal], 2);
+        assert!(counts.balanced());
+    }
+
+    #[test]
+    fn shards_add_up() {
+        let (first, second) = (ShardLedger::new(1), ShardLedger::new(1));
+        first.open().settle(Outcome::Delivered);
+        second.open().settle(Outcome::Dropped(DropReason::QueueFull));
+        let mut sum = first.snapshot();
+        sum.add(&second.snapshot());
+        assert_eq!(sum.seen, 2);
+        assert_eq!(sum.outputs[0].delivered, 1);
+        assert!(sum.balanced());
+    }
+}

@@ -1,0 +1,8 @@
+//! One exchange's way from a captured request to its outputs, and the account of every one.
+
+mod connection;
+mod exchange;
+pub mod ledger;
+
+pub use connection::{Connection, Shard};
+pub use exchange::{Exchange, FlowId};

@@ -1,0 +1,185 @@
+//! What a run shall do, resolved once from the command line: nothing behind this knows which spelling was
+//! typed, and every bound of the agent stands here with its unit.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::http::Limits;
+
+/// Everything a run needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where requests come from; at least one.
+    pub inputs: Vec<RawInput>,
+    /// How live traffic is captured.
+    pub capture: CaptureSettings,
+    /// Limits of one HTTP message.
+    pub limits: Limits,
+    /// Bounds of the connection table.
+    pub connections: ConnectionSettings,
+    /// Bytes of captured traffic that may be held at once (`--max-memory`).
+    pub max_memory: usize,
+    /// Where requests go, in the order typed; at least one.
+    pub outputs: Vec<OutputSettings>,
+    /// The marker header: put on copies, and a request that carries it is never mirrored.
+    pub marker: Option<String>,
+    /// Where the ledger is written as JSON at exit and on SIGUSR1.
+    pub ledger: Option<PathBuf>,
+    /// How long what is under way may take to end after SIGINT or SIGTERM.
+    pub shutdown_timeout: Duration,
+    /// Whether a live status line is drawn on a terminal.
+    pub status_line: bool,
+}
+
+/// One `--input-raw`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RawInput {
+    /// Live traffic.
+    Live {
+        /// What is watched.
+        scope: LiveScope,
+        /// TCP ports that requests are sent to, ascending; never empty.
+        ports: Vec<u16>,
+    },
+    /// A pcap or pcapng file, read to its end.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// TCP ports that requests are sent to; empty for every port.
+        ports: Vec<u16>,
+    },
+}
+
+/// What part of this host's traffic a live input watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LiveScope {
+    /// Any address of this host.
+    Any,
+    /// These addresses (a host name may have several).
+    Addresses(Vec<IpAddr>),
+    /// Interfaces by name; `*` matches any run of characters, also in interfaces that appear later.
+    Interfaces(String),
+}
+
+/// Which kernel hook captures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Traffic control on interfaces: tcx, clsact on kernels before 6.6.
+    Tc,
+    /// `cgroup_skb` at the cgroup v2 root: what sockets see.
+    Cgroup,
+}
+
+/// How live traffic is captured.
+#[derive(Clone, Debug)]
+pub struct CaptureSettings {
+    /// The hook; chosen from the addresses when `None`.
+    pub engine: Option<Engine>,
+    /// Whether responses are captured too.
+    pub track_response: bool,
+    /// Bytes of each ring; a power of two and a multiple of the page size.
+    pub ring_bytes: u32,
+    /// Rings, and threads that read them: a power of two.
+    pub shards: usize,
+    /// Share of connections that is captured, of 2^32 (`None`: all).
+    pub sample_connections: Option<u32>,
+}
+
+/// Bounds of the connection table, over all shards.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionSettings {
+    /// Connections followed at once; beyond, the one quiet for longest is evicted.
+    pub max_connections: usize,
+    /// A connection without a segment for so long is forgotten.
+    pub idle_timeout: Duration,
+    /// How long a hole may stay open while later bytes wait behind it.
+    pub gap_timeout: Duration,
+    /// Bytes that may wait behind a hole in one direction of one connection.
+    pub max_out_of_order: usize,
+}
+
+/// One output.
+#[derive(Clone, Debug)]
+pub enum OutputSettings {
+    /// `--output-http`.
+    Http(Box<HttpOutputSettings>),
+    /// `--output-stdout`.
+    Stdout {
+        /// Bytes that may wait for the writer.
+        queue_bytes: usize,
+    },
+    /// `--output-null`.
+    Null,
+}
+
+/// One `--output-http` with the flags that apply to it.
+#[derive(Clone, Debug)]
+pub struct HttpOutputSettings {
+    /// The upstream as the ledger names it: without userinfo.
+    pub name: String,
+    /// TLS by rustls.
+    pub tls: bool,
+    /// Verify the upstream's certificate.
+    pub verify: bool,
+    /// Host as typed (IPv6 without brackets).
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Path put before each request's target, without a trailing `/`; empty for none.
+    pub path_prefix: String,
+    /// Value of an `Authorization` header made from userinfo (`Basic ...`). A secret: never logged.
+    pub authorization: Option<Secret>,
+    /// What becomes of the Host header.
+    pub host_header: HostHeader,
+    /// The marker header put on each copy, if any.
+    pub marker: Option<String>,
+    /// Requests under way at once, over all shards.
+    pub workers: usize,
+    /// Requests that may wait, over all shards.
+    pub queue_requests: usize,
+    /// Bytes that may wait, over all shards.
+    pub queue_bytes: usize,
+    /// Time for one exchange, from the first byte written to the last byte read.
+    pub timeout: Duration,
+    /// Time to connect, TLS included.
+    pub connect_timeout: Duration,
+    /// Redirects followed.
+    pub redirects: u8,
+    /// Largest response body that is read; a larger one ends as a counted drop.
+    pub max_response: u64,
+    /// The circuit breaker.
+    pub breaker: BreakerSettings,
+}
+
+/// What becomes of the Host header of a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostHeader {
+    /// The upstream's host and port.
+    Upstream,
+    /// As the client sent it.
+    Original,
+    /// As the client sent it, with a suffix on the host (`-shadow` gives Istio's form).
+    Suffix(String),
+}
+
+/// When a sick shadow is left alone, and how it is tried again.
+#[derive(Clone, Copy, Debug)]
+pub struct BreakerSettings {
+    /// Failures in a row (connect errors, timeouts, resets, answers that are not HTTP) that open it; 0: never.
+    pub failures: u32,
+    /// How long it stays open before one request probes the shadow.
+    pub open_for: Duration,
+    /// Over how long the in-flight limit grows back to its full value after a successful probe.
+    pub slow_start: Duration,
+}
+
+/// A value that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}

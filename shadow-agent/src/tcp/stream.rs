@@ -1,0 +1,79 @@
+//! The contract between reassembly and whoever reads the streams.
+
+use super::{Direction, FlowKey};
+use crate::time::Timestamp;
+
+/// How a connection came into view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Its SYN was seen: the first byte of each direction is known.
+    Syn,
+    /// It was open already: bytes before the first seen segment are unknown.
+    MidStream,
+}
+
+/// In-order bytes of one direction, borrowed from one segment.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'a> {
+    /// The bytes; never empty.
+    pub bytes: &'a [u8],
+    /// Acknowledgment number of the segment they came in: how much of the other side's bytes the sender had
+    /// received when it sent these.
+    pub acknowledgment: u32,
+    /// Whether `bytes[0]` is the first byte of a segment as its sender cut it.
+    pub segment_start: bool,
+    /// When that segment was seen.
+    pub time: Timestamp,
+}
+
+/// Why bytes of a stream are missing for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapCause {
+    /// They did not come within the gap timeout, while later ones had.
+    Timeout,
+    /// Too many bytes or pieces waited behind the hole (per-connection bound).
+    Window,
+    /// The global memory budget had no room for what waited behind the hole.
+    Memory,
+    /// The connection closed, or the agent ends, with the hole still open.
+    Closing,
+}
+
+/// Why a connection leaves the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// FIN was seen in every watched direction.
+    Finished,
+    /// RST.
+    Reset,
+    /// No segment for the idle timeout.
+    Idle,
+    /// The connection table was full and this one had been quiet longest.
+    Evicted,
+    /// A new SYN on the same addresses and ports with another sequence number.
+    Reused,
+    /// The agent ends, or the capture file did.
+    Shutdown,
+}
+
+/// A reader of one connection's streams. The table calls it in stream order; it is dropped after
+/// [`StreamHandler::close`].
+pub trait StreamHandler: Sized {
+    /// What all connections of a shard share (ledger, outputs); handed to every call.
+    type Context;
+
+    /// A connection came into view with its first SYN or data segment at `time`.
+    fn open(context: &mut Self::Context, flow: &FlowKey, start: Start, time: Timestamp) -> Self;
+
+    /// The next bytes of `direction`. Called once per contiguous piece, not once per message.
+    fn data(&mut self, context: &mut Self::Context, direction: Direction, chunk: Chunk<'_>);
+
+    /// `bytes` bytes of `direction` will never come; the next [`StreamHandler::data`] continues behind them.
+    fn gap(&mut self, context: &mut Self::Context, direction: Direction, bytes: u64, cause: GapCause);
+
+    /// `direction` ended with FIN; all its bytes were delivered. The other direction may go on (half-close).
+    fn finished(&mut self, context: &mut Self::Context, direction: Direction, time: Timestamp);
+
+    /// The connection is over. Called exactly once, last.
+    fn close(self, context: &mut Self::Context, close: Close, time: Timestamp);
+}

@@ -1,0 +1,24 @@
+//! A point in time as the capture source saw it: the sans-IO rooms never read a clock.
+
+use std::time::Duration;
+
+/// Nanoseconds on the clock of the capture source: `CLOCK_MONOTONIC` for the kernel programs, Unix time for
+/// capture files. Only differences mean anything to [`crate::tcp`] and [`crate::http`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// The time from `earlier` to `self`; zero when `earlier` is later.
+    pub fn since(self, earlier: Timestamp) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// `self` moved on by `by`, saturating.
+    #[must_use]
+    pub fn after(self, by: Duration) -> Timestamp {
+        Timestamp(
+            self.0
+                .saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)),
+        )
+    }
+}

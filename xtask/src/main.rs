@@ -1,0 +1,41 @@
+//! The project's own chores: run, test, bench, fuzz and build-ebpf. Each does all the set-up it needs.
+
+mod bench;
+mod build_ebpf;
+mod fuzz;
+mod run;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+/// Chores of the shadow-agent project.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Run the agent (as root where it must be); without arguments, the demo.
+    Run(run::Arguments),
+    /// Run every test, unit to end-to-end.
+    Test(test::Arguments),
+    /// Measure: production alone against production mirrored, in paired rounds.
+    Bench(bench::Arguments),
+    /// Run the fuzz targets for a bounded time.
+    Fuzz(fuzz::Arguments),
+    /// Rebuild the committed kernel object from `shadow-ebpf`.
+    BuildEbpf(build_ebpf::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().chore {
+        Chore::Run(arguments) => run::run(&arguments),
+        Chore::Test(arguments) => test::run(&arguments),
+        Chore::Bench(arguments) => bench::run(&arguments),
+        Chore::Fuzz(arguments) => fuzz::run(&arguments),
+        Chore::BuildEbpf(arguments) => build_ebpf::run(&arguments),
+    }
+}
