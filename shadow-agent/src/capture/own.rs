@@ -2,7 +2,7 @@
 //!
 //! The local address and port of a replay connection are put in a kernel map before its SYN leaves, and the
 //! programs pass over packets from there. This needs no capability once the map is open (Linux 5.19; before,
-//! CAP_BPF where `kernel.unprivileged_bpf_disabled` is set), and holds across network namespaces, where a
+//! `CAP_BPF` where `kernel.unprivileged_bpf_disabled` is set), and holds across network namespaces, where a
 //! socket mark is cleared. Behind a source NAT on the way it does not hold: the marker header guards there.
 
 use std::net::SocketAddr;

@@ -1,6 +1,8 @@
 //! The ledger: every request whose start was seen ends, for each output, in exactly one counted outcome.
 //!
-//!     seen = delivered + filtered + sampled_out + limited + dropped{reason} + in_flight
+//! ```text
+//! seen = delivered + filtered + sampled_out + limited + dropped{reason} + in_flight
+//! ```
 //!
 //! A request is opened once ([`ShardLedger::open`]) and its [`Opened`] is either dropped for all outputs at
 //! once or split into one [`Ticket`] per output. A ticket is settled by value, so it cannot be settled twice;
@@ -226,7 +228,7 @@ impl Opened {
                 counts
                     .outputs
                     .iter_mut()
-                    .for_each(|output| output.settle(outcome))
+                    .for_each(|output| output.settle(outcome));
             });
         }
     }
