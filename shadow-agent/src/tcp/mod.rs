@@ -10,6 +10,8 @@
 mod counters;
 mod flow;
 mod lingering;
+#[cfg(test)]
+mod properties;
 mod reassembler;
 mod segment;
 mod seq;

@@ -50,7 +50,7 @@ impl StreamHandler for Handler {
     }
 }
 
-struct Table {
+struct Fixture {
     table: FlowTable<Handler>,
     log: Log,
     budget: MemoryBudget,
@@ -58,7 +58,7 @@ struct Table {
     port: u16,
 }
 
-impl Table {
+impl Fixture {
     fn with(settings: ConnectionSettings, watch_responses: bool) -> Self {
         let budget = MemoryBudget::new(1 << 20);
         Self {
@@ -144,7 +144,7 @@ fn flow(port: u16) -> FlowKey {
 
 #[test]
 fn a_connection_from_syn_to_fin() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     assert_eq!(table.push(Request, SYN, 99, ""), ["1 open Syn"]);
     assert_eq!(table.push(Request, ACK, 100, ""), [""; 0]);
     assert_eq!(table.push(Request, ACK, 100, "hello"), ["1 Request hello"]);
@@ -166,7 +166,7 @@ fn a_connection_from_syn_to_fin() {
 
 #[test]
 fn the_syn_says_where_the_stream_begins_even_when_its_first_segment_is_late() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     table.push(Request, SYN, 0xffff_ffff, "");
     assert_eq!(table.push(Request, ACK, 5, " world"), [""; 0]);
     assert_eq!(
@@ -177,7 +177,7 @@ fn the_syn_says_where_the_stream_begins_even_when_its_first_segment_is_late() {
 
 #[test]
 fn data_on_the_syn_comes_behind_it() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     assert_eq!(
         table.push(Request, SYN, 99, "fast"),
         ["1 open Syn", "1 Request fast"]
@@ -189,7 +189,7 @@ fn data_on_the_syn_comes_behind_it() {
 
 #[test]
 fn a_connection_without_its_syn_starts_with_its_first_data() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     assert_eq!(table.push(Request, ACK, 100, ""), [""; 0]);
     assert_eq!(table.push(Request, FIN, 100, ""), [""; 0]);
     assert_eq!(table.push(Request, RST, 100, ""), [""; 0]);
@@ -202,7 +202,7 @@ fn a_connection_without_its_syn_starts_with_its_first_data() {
 
 #[test]
 fn a_late_syn_of_a_connection_already_open_is_no_reuse() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     table.push(Request, ACK, 100, "hello");
     assert_eq!(table.push(Request, SYN, 99, ""), [""; 0]);
     assert_eq!(table.push(Request, ACK, 105, "x"), ["1 Request x"]);
@@ -210,7 +210,7 @@ fn a_late_syn_of_a_connection_already_open_is_no_reuse() {
 
 #[test]
 fn a_retransmitted_syn_is_no_reuse() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     table.push(Request, SYN, 99, "");
     table.push(Request, ACK, 100, "hello");
     assert_eq!(table.push(Request, SYN, 99, ""), [""; 0]);
@@ -219,7 +219,7 @@ fn a_retransmitted_syn_is_no_reuse() {
 
 #[test]
 fn a_new_syn_on_the_same_ports_ends_the_old_connection() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     table.push(Request, SYN, 99, "");
     table.push(Request, ACK, 102, "lo");
     assert_eq!(
@@ -237,7 +237,7 @@ fn a_new_syn_on_the_same_ports_ends_the_old_connection() {
 
 #[test]
 fn the_answer_to_a_new_syn_that_was_missed_ends_the_old_connection() {
-    let mut table = Table::both();
+    let mut table = Fixture::both();
     table.push(Request, SYN, 99, "");
     assert_eq!(
         table.push_acknowledging(Response, SYN | ACK, 700, 100, ""),
@@ -256,7 +256,7 @@ fn the_answer_to_a_new_syn_that_was_missed_ends_the_old_connection() {
 
 #[test]
 fn a_half_closed_connection_goes_on_until_the_response_ends() {
-    let mut table = Table::both();
+    let mut table = Fixture::both();
     table.push(Request, SYN, 99, "");
     table.push_acknowledging(Response, SYN | ACK, 499, 100, "");
     table.push(Request, ACK, 100, "ask");
@@ -270,7 +270,7 @@ fn a_half_closed_connection_goes_on_until_the_response_ends() {
 
 #[test]
 fn responses_are_counted_and_passed_over_unless_watched() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     assert_eq!(table.push(Response, ACK, 500, "early"), [""; 0]);
     table.push(Request, SYN, 99, "");
     assert_eq!(table.push(Response, FIN, 505, "answer"), [""; 0]);
@@ -280,7 +280,7 @@ fn responses_are_counted_and_passed_over_unless_watched() {
 
 #[test]
 fn a_request_tells_where_the_response_begins_when_its_syn_was_missed() {
-    let mut table = Table::both();
+    let mut table = Fixture::both();
     table.push(Request, SYN, 99, "");
     table.push_acknowledging(Request, ACK, 100, 500, "ask");
     assert_eq!(table.push(Response, ACK, 503, "wer"), [""; 0]);
@@ -292,7 +292,7 @@ fn a_request_tells_where_the_response_begins_when_its_syn_was_missed() {
 
 #[test]
 fn a_reset_at_the_next_byte_ends_the_connection() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     table.push(Request, SYN, 99, "");
     table.push(Request, ACK, 100, "hello");
     table.push(Request, ACK, 107, "gone");
@@ -305,7 +305,7 @@ fn a_reset_at_the_next_byte_ends_the_connection() {
 
 #[test]
 fn a_reset_outside_the_window_is_ignored() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     table.push(Request, SYN, 99, "");
     table.push(Request, ACK, 100, "hello");
     assert_eq!(table.push(Request, RST, 104, ""), [""; 0]);
@@ -317,7 +317,7 @@ fn a_reset_outside_the_window_is_ignored() {
 
 #[test]
 fn a_refused_connection_is_reset_by_the_acknowledgment_alone() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     table.push(Request, SYN, 99, "");
     assert_eq!(table.push_acknowledging(Response, RST, 0, 100, ""), [""; 0]);
     assert_eq!(
@@ -332,7 +332,7 @@ fn a_refused_connection_is_reset_by_the_acknowledgment_alone() {
 
 #[test]
 fn a_hole_that_fills_late_costs_nothing() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     table.push(Request, SYN, 99, "");
     table.push(Request, ACK, 105, " world");
     assert_eq!(table.pass(4), [""; 0]);
@@ -346,7 +346,7 @@ fn a_hole_that_fills_late_costs_nothing() {
 
 #[test]
 fn a_hole_that_never_fills_is_given_up_after_the_gap_timeout() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     table.push(Request, SYN, 99, "");
     table.push(Request, ACK, 105, "world");
     assert_eq!(table.pass(4), [""; 0]);
@@ -360,7 +360,7 @@ fn a_hole_that_never_fills_is_given_up_after_the_gap_timeout() {
 
 #[test]
 fn a_fin_behind_lost_bytes_ends_the_connection_after_the_gap_timeout() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     table.push(Request, SYN, 99, "");
     assert_eq!(table.push(Request, FIN, 105, ""), [""; 0]);
     assert_eq!(
@@ -375,7 +375,7 @@ fn a_fin_behind_lost_bytes_ends_the_connection_after_the_gap_timeout() {
 
 #[test]
 fn a_connection_without_segments_is_forgotten_after_the_idle_timeout() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     table.push(Request, SYN, 99, "");
     table.port = 2;
     table.pass(50);
@@ -390,7 +390,7 @@ fn a_connection_without_segments_is_forgotten_after_the_idle_timeout() {
 
 #[test]
 fn a_full_table_evicts_the_connection_quiet_for_longest() {
-    let mut table = Table::with(
+    let mut table = Fixture::with(
         ConnectionSettings {
             max_connections: 2,
             ..settings()
@@ -413,7 +413,7 @@ fn a_full_table_evicts_the_connection_quiet_for_longest() {
 #[test]
 fn late_segments_of_an_ended_connection_open_nothing() {
     for end in [FIN, RST] {
-        let mut table = Table::requests();
+        let mut table = Fixture::requests();
         table.push(Request, SYN, 99, "");
         table.push(Request, ACK, 100, "hello");
         table.push(Request, end, 105, "");
@@ -431,7 +431,7 @@ fn late_segments_of_an_ended_connection_open_nothing() {
 
 #[test]
 fn an_ended_connections_ports_can_be_used_again_at_once() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     table.push(Request, SYN, 99, "");
     table.push(Request, FIN, 100, "a");
     assert_eq!(table.push(Request, SYN, 200, ""), ["1 open Syn"]);
@@ -446,7 +446,7 @@ fn an_ended_connections_ports_can_be_used_again_at_once() {
 
 #[test]
 fn an_ended_connection_is_remembered_for_a_minute() {
-    let mut table = Table::requests();
+    let mut table = Fixture::requests();
     table.push(Request, SYN, 99, "");
     table.push(Request, FIN, 100, "a");
     table.pass(59);
@@ -461,7 +461,7 @@ fn an_ended_connection_is_remembered_for_a_minute() {
 
 #[test]
 fn shutdown_hands_on_what_waits_and_ends_every_connection() {
-    let mut table = Table::both();
+    let mut table = Fixture::both();
     table.push(Request, SYN, 99, "");
     table.push(Request, ACK, 102, "cd");
     table.push(Request, FIN, 106, "");
@@ -533,9 +533,9 @@ fn a_hundred_thousand_idle_connections_cost_less_than_a_kibibyte_each() {
 
 #[test]
 fn counts_of_two_tables_add_up() {
-    let mut first = Table::requests();
+    let mut first = Fixture::requests();
     first.push(Request, SYN, 99, "abc");
-    let mut second = Table::requests();
+    let mut second = Fixture::requests();
     second.push(Request, FIN, 100, "de");
     let mut sum = first.table.counters();
     sum.add(&second.table.counters());
