@@ -16,6 +16,8 @@ pub mod cli;
 pub mod http;
 pub mod mirror;
 pub mod output;
+pub mod report;
 pub mod settings;
+pub mod status;
 pub mod tcp;
 pub mod time;

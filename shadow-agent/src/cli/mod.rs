@@ -1,4 +1,13 @@
-//! The command line in two steps: flags as typed, then [`crate::settings::Settings`], resolved once.
+//! The command line in two steps: flags as typed ([`low`]), then [`crate::settings::Settings`], resolved
+//! once ([`high`]). Nothing behind this room knows clap.
+
+pub mod address;
+pub mod error;
+pub mod high;
+pub mod low;
+pub mod machine;
+pub mod upstream;
+pub mod value;
 
 use std::process::ExitCode;
 
