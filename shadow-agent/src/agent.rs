@@ -4,6 +4,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::mirror::ledger::RequestCounts;
+use crate::report::LedgerDocument;
 use crate::settings::Settings;
 
 /// How a caller other than the shell follows a run and ends it.
@@ -26,6 +27,18 @@ pub struct Account {
     pub connections: Value,
     /// What capture could and could not copy.
     pub capture: Value,
+}
+
+impl Account {
+    /// The ledger's document of this account.
+    pub fn document(&self) -> LedgerDocument {
+        LedgerDocument::new(
+            &self.outputs,
+            self.requests.clone(),
+            self.connections.clone(),
+            self.capture.clone(),
+        )
+    }
 }
 
 /// Runs the agent until a signal, the caller, or the end of its capture files stops it, and returns the final

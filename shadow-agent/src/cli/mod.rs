@@ -22,7 +22,7 @@ use self::high::Resolved;
 use self::low::{Arguments, Command};
 use self::machine::ThisMachine;
 use crate::agent::{self, Control};
-use crate::report::{LedgerDocument, table};
+use crate::report::table;
 use crate::{demo, status};
 
 /// Exit status of a command line that cannot be run; clap's own.
@@ -76,7 +76,7 @@ fn mirror(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         tracing::warn!("{warning}");
     }
     let account = agent::run(settings, Control::default())?;
-    let document = LedgerDocument::from(&account);
+    let document = account.document();
     status::clear();
     eprint!("{}", table(&document));
     // An account with a difference is a fault, and scripts shall see it.

@@ -41,6 +41,8 @@ pub fn agreement(ledger: &LedgerDocument, served: &Served) -> (String, bool) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::super::server::Count;
     use super::*;
     use crate::mirror::ledger::{OutputCounts, RequestCounts};
@@ -53,7 +55,7 @@ mod tests {
                 ..OutputCounts::default()
             }],
         };
-        let ledger = LedgerDocument::new(&["http://x".to_owned()], requests, &(), &());
+        let ledger = LedgerDocument::new(&["http://x".to_owned()], requests, Value::Null, Value::Null);
         let served = Served {
             production: Count {
                 requests: 2500,

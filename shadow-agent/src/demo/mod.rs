@@ -17,7 +17,7 @@ use crate::agent::{self, Control};
 use crate::cli::high::{self, Resolved};
 use crate::cli::low::Arguments;
 use crate::cli::machine::ThisMachine;
-use crate::report::{LedgerDocument, table};
+use crate::report::table;
 use crate::status;
 
 /// Runs the demo; whether everything agreed. Needs what live capture needs.
@@ -44,7 +44,7 @@ pub fn run(seconds: u32, rate: u32) -> anyhow::Result<bool> {
     };
     let account = agent::run(settings, control)?;
     let served = scene.finish()?;
-    let document = LedgerDocument::from(&account);
+    let document = account.document();
     let (text, agree) = agreement(&document, &served);
     status::clear();
     eprint!("{}\n{text}", table(&document));

@@ -116,6 +116,8 @@ async fn play(cues: Cues, length: Duration, rate: u32) -> anyhow::Result<Served>
             }
             // The agent has gone: nobody is left to be shown anything.
             () = stop.closed() => {}
+            // The agent has it too, and drains: no load that it does not see.
+            _ = tokio::signal::ctrl_c() => {}
         }
     }
     let _ = stop.send(());

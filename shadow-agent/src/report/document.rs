@@ -3,7 +3,6 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::agent::Account;
 use crate::mirror::ledger::{OutputCounts, RequestCounts};
 
 /// Everything a run can account for, at one moment.
@@ -33,18 +32,12 @@ pub struct OutputDocument {
 
 impl LedgerDocument {
     /// Puts the counts of a moment together; `names` are the outputs', in the order of the counts.
-    pub fn new(
-        names: &[String],
-        requests: RequestCounts,
-        connections: &impl Serialize,
-        capture: &impl Serialize,
-    ) -> Self {
-        let object = |value: Result<Value, serde_json::Error>| value.unwrap_or_default();
+    pub fn new(names: &[String], requests: RequestCounts, connections: Value, capture: Value) -> Self {
         let balanced = requests.balanced() && names.len() == requests.outputs.len();
         Self {
             seen: requests.seen,
-            connections: object(serde_json::to_value(connections)),
-            capture: object(serde_json::to_value(capture)),
+            connections,
+            capture,
             outputs: names
                 .iter()
                 .zip(requests.outputs)
@@ -66,17 +59,6 @@ impl LedgerDocument {
     }
 }
 
-impl From<&Account> for LedgerDocument {
-    fn from(account: &Account) -> Self {
-        Self::new(
-            &account.outputs,
-            account.requests.clone(),
-            &account.connections,
-            &account.capture,
-        )
-    }
-}
-
 /// A document for tests: one HTTP output, three kinds of loss.
 #[cfg(test)]
 pub fn example() -> LedgerDocument {
@@ -94,8 +76,8 @@ pub fn example() -> LedgerDocument {
     LedgerDocument::new(
         &["http://staging:8080".to_owned()],
         requests,
-        &serde_json::json!({"opened": 342, "evicted": 0}),
-        &serde_json::json!({"segments": 25_000, "lost": {"ring_full": 3}}),
+        serde_json::json!({"opened": 342, "evicted": 0}),
+        serde_json::json!({"segments": 25_000, "lost": {"ring_full": 3}}),
     )
 }
 
@@ -121,7 +103,7 @@ mod tests {
             seen: 1,
             outputs: vec![OutputCounts::default()],
         };
-        let document = LedgerDocument::new(&["null".to_owned()], requests, &Value::Null, &Value::Null);
+        let document = LedgerDocument::new(&["null".to_owned()], requests, Value::Null, Value::Null);
         assert!(!document.balanced);
     }
 }

@@ -223,8 +223,8 @@ Ledger
         let document = LedgerDocument::new(
             &["null".to_owned()],
             crate::mirror::ledger::ShardLedger::new(1).snapshot(),
-            &Value::Null,
-            &Value::Null,
+            Value::Null,
+            Value::Null,
         );
         let expected = "
 Ledger

@@ -67,11 +67,13 @@ impl Facts {
 
 fn missing_capabilities() -> Vec<&'static str> {
     let has = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);
-    let admin = has(Capability::CAP_SYS_ADMIN);
     let needed = [
-        ("CAP_BPF", admin || has(Capability::CAP_BPF)),
+        ("CAP_BPF", has(Capability::CAP_BPF)),
         ("CAP_NET_ADMIN", has(Capability::CAP_NET_ADMIN)),
-        ("CAP_PERFMON", admin || has(Capability::CAP_PERFMON)),
+        (
+            "CAP_PERFMON",
+            has(Capability::CAP_PERFMON) || has(Capability::CAP_SYS_ADMIN),
+        ),
     ];
     needed
         .into_iter()
