@@ -13,6 +13,7 @@ pub mod agent;
 pub mod budget;
 pub mod capture;
 pub mod cli;
+pub mod demo;
 pub mod http;
 pub mod mirror;
 pub mod output;

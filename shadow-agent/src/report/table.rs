@@ -21,7 +21,13 @@ pub fn table(document: &LedgerDocument) -> String {
     } else {
         "NOT BALANCED: a fault in shadow-agent, please report it with this table"
     };
-    row(&mut text, 1, "seen", document.seen, "requests whose start was seen");
+    row(
+        &mut text,
+        1,
+        "seen",
+        document.seen,
+        "requests whose start was seen",
+    );
     for output in &document.outputs {
         let _ = writeln!(text, "\n  {}", output.output);
         outcomes(&mut text, &output.counts, document.seen);
@@ -43,16 +49,34 @@ fn outcomes(text: &mut String, counts: &OutputCounts, seen: u64) {
     ];
     for (name, count, meaning) in rows {
         if count > 0 || name == "delivered" {
-            row(text, 2, name, count, &format!("{:>6}  {meaning}", share(count, seen)));
+            row(
+                text,
+                2,
+                name,
+                count,
+                &format!("{:>6}  {meaning}", share(count, seen)),
+            );
         }
         if name == "dropped" {
             for (reason, count) in &counts.dropped {
-                row(text, 3, name_of(*reason).as_str(), *count, &format!("{:>6}  {}", share(*count, seen), explanation(*reason)));
+                row(
+                    text,
+                    3,
+                    name_of(*reason).as_str(),
+                    *count,
+                    &format!("{:>6}  {}", share(*count, seen), explanation(*reason)),
+                );
             }
         }
     }
     if counts.in_flight > 0 {
-        row(text, 2, "in_flight", counts.in_flight, &format!("{:>6}  no outcome yet", share(counts.in_flight, seen)));
+        row(
+            text,
+            2,
+            "in_flight",
+            counts.in_flight,
+            &format!("{:>6}  no outcome yet", share(counts.in_flight, seen)),
+        );
     }
 }
 
@@ -149,7 +173,9 @@ pub fn explanation(reason: DropReason) -> &'static str {
         DropReason::ConnectError => "no connection to the shadow could be opened",
         DropReason::Timeout => "the shadow did not answer in time (--output-http-timeout)",
         DropReason::UpstreamClosed => "the shadow closed or reset the connection before its answer was whole",
-        DropReason::BadResponse => "the shadow's answer was not HTTP, or larger than --output-http-max-response",
+        DropReason::BadResponse => {
+            "the shadow's answer was not HTTP, or larger than --output-http-max-response"
+        }
         DropReason::WriteError => "it could not be written",
         DropReason::Shutdown => "the agent ended first (--shutdown-timeout)",
         DropReason::Internal => "a fault in shadow-agent: please report it",

@@ -58,7 +58,10 @@ fn parts(before: &Snapshot, now: &Snapshot, elapsed: Duration) -> Vec<Part> {
         .filter_map(|output| output.latency_us)
         .max_by_key(|(_, p99)| *p99)
     {
-        say(2, format!("shadow p50 {} p99 {}", milliseconds(p50), milliseconds(p99)));
+        say(
+            2,
+            format!("shadow p50 {} p99 {}", milliseconds(p50), milliseconds(p99)),
+        );
     }
     match now.outputs.iter().filter(|output| output.breaker_open).count() {
         0 => {}
@@ -69,7 +72,12 @@ fn parts(before: &Snapshot, now: &Snapshot, elapsed: Duration) -> Vec<Part> {
 }
 
 fn delivered(snapshot: &Snapshot) -> u64 {
-    snapshot.requests.outputs.iter().map(|output| output.delivered).sum()
+    snapshot
+        .requests
+        .outputs
+        .iter()
+        .map(|output| output.delivered)
+        .sum()
 }
 
 fn dropped(snapshot: &Snapshot) -> u64 {
@@ -82,7 +90,12 @@ fn dropped(snapshot: &Snapshot) -> u64 {
 }
 
 fn in_flight(snapshot: &Snapshot) -> u64 {
-    snapshot.requests.outputs.iter().map(|output| output.in_flight).sum()
+    snapshot
+        .requests
+        .outputs
+        .iter()
+        .map(|output| output.in_flight)
+        .sum()
 }
 
 fn rate(count: u64, elapsed: Duration) -> String {
@@ -164,8 +177,14 @@ mod tests {
     fn each_line_counts_from_the_one_before() {
         let mut line = StatusLine::default();
         let second = Duration::from_secs(1);
-        assert!(line.next(snapshot(100, 100, 0), second, 100).starts_with("seen 100/s"));
-        assert!(line.next(snapshot(150, 150, 0), second, 100).starts_with("seen 50/s"));
+        assert!(
+            line.next(snapshot(100, 100, 0), second, 100)
+                .starts_with("seen 100/s")
+        );
+        assert!(
+            line.next(snapshot(150, 150, 0), second, 100)
+                .starts_with("seen 50/s")
+        );
     }
 
     #[test]
@@ -189,14 +208,23 @@ mod tests {
             ..OutputStatus::default()
         });
         let text = line(now, 200);
-        assert!(text.ends_with("shadow p50 90.0 ms p99 1.25 s  BREAKER OPEN (1 of 2)"), "{text}");
+        assert!(
+            text.ends_with("shadow p50 90.0 ms p99 1.25 s  BREAKER OPEN (1 of 2)"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_narrow_terminal_keeps_what_matters_most() {
         let now = snapshot(5000, 4980, 12);
-        assert_eq!(line(now.clone(), 80), "seen 2,000/s  delivered 1,990/s  dropped 12  shadow p50 1.2 ms p99 8.9 ms");
-        assert_eq!(line(now.clone(), 60), "seen 2,000/s  delivered 1,990/s  dropped 12");
+        assert_eq!(
+            line(now.clone(), 80),
+            "seen 2,000/s  delivered 1,990/s  dropped 12  shadow p50 1.2 ms p99 8.9 ms"
+        );
+        assert_eq!(
+            line(now.clone(), 60),
+            "seen 2,000/s  delivered 1,990/s  dropped 12"
+        );
         assert_eq!(line(now.clone(), 30), "seen 2,000/s  dropped 12");
         assert_eq!(line(now.clone(), 10), "seen 2,000");
         assert_eq!(line(now, 0), "");

@@ -52,7 +52,7 @@ fn two_flags_are_enough_and_the_rest_has_defaults() {
     assert_eq!(settings.limits.max_body, 16 << 20);
     assert_eq!(settings.limits.max_headers, 128);
     assert_eq!(settings.connections.max_connections, 100_000);
-    assert_eq!(settings.connections.idle_timeout, Duration::from_secs(600));
+    assert_eq!(settings.connections.idle_timeout, Duration::from_mins(10));
     assert_eq!(settings.connections.gap_timeout, Duration::from_secs(2));
     assert_eq!(settings.connections.max_out_of_order, 4 << 20);
     assert_eq!(settings.max_memory, 256 << 20);

@@ -16,7 +16,7 @@ pub struct InputRaw {
     ///   10.0.0.5:80       that address; IPv6 in brackets: [::1]:80
     ///   localhost:80      every address of that host name
     ///   eth0:80           that interface; veth*:80 all that match, also ones that appear later
-    ///   file.pcap[:80]    a capture file (pcap or pcapng), read to its end; without a port, every TCP port
+    ///   file.pcap[:80]    a capture file (pcap, pcapng); without a port, every TCP port
     #[arg(long, value_name = "ADDRESS", verbatim_doc_comment)]
     pub input_raw: Vec<String>,
 

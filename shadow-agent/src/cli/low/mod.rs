@@ -3,6 +3,9 @@
 //! Every flag's text says what its default is for; `--help`, the man page and the completions are made from
 //! these definitions.
 
+// Doc comments here are the help text: backticks would be printed, and brackets are no links.
+#![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links)]
+
 pub mod general;
 pub mod input_raw;
 pub mod limits;
@@ -57,7 +60,7 @@ pub struct Arguments {
 /// What to do instead of mirroring.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Show everything at work: two built-in servers, load between them, mirroring, the ledger
+    /// Show everything at work: two built-in servers, load, mirroring, the ledger
     Demo(DemoArguments),
     /// Tell what this machine can do, and what to do about what it cannot
     Doctor,
@@ -94,11 +97,12 @@ Examples:
   Look at requests and send nothing anywhere:
       shadow-agent --input-raw :80 --output-stdout
   Replay a capture file (no root needed), and keep the account:
-      shadow-agent --input-raw production.pcap:80 --output-http http://staging:8080 --ledger ledger.json
+      shadow-agent --input-raw morning.pcap:80 --output-http http://staging:8080 \\
+                   --ledger ledger.json
 
 Signals:
-  SIGINT, SIGTERM   stop capturing, give what is under way --shutdown-timeout to end, print the ledger
-  SIGUSR1           write the ledger to the --ledger file now
+  SIGINT, SIGTERM  stop capturing, wait for what is under way (--shutdown-timeout), print the ledger
+  SIGUSR1          write the ledger to the --ledger file now
 
 Exit status:
   0  ended as asked, every request accounted for

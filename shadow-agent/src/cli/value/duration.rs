@@ -1,5 +1,6 @@
 //! Durations as in GoReplay (and Go): `2s`, `150ms`, `1m30s`, `1.5h`.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 const UNITS: [(&str, u64); 7] = [
@@ -13,7 +14,7 @@ const UNITS: [(&str, u64); 7] = [
 ];
 
 /// Longest duration taken: adding it to a clock cannot overflow, and nobody waits longer.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// Parses a duration: numbers with units (h, m, s, ms, us, ns), one after another. Only `0` may lack a unit.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -81,7 +82,7 @@ pub fn format_duration(duration: Duration) -> String {
     for (unit, scale) in UNITS {
         let count = rest / scale;
         if count > 0 {
-            text.push_str(&format!("{count}{unit}"));
+            let _ = write!(text, "{count}{unit}");
             rest %= scale;
         }
     }
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn fractions_are_exact() {
-        assert_eq!(duration("1.5h"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("1.5h"), Ok(Duration::from_mins(90)));
         assert_eq!(duration(".25s"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("0.1s"), Ok(Duration::from_millis(100)));
     }
