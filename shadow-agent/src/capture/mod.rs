@@ -1,5 +1,10 @@
 //! Where segments come from: the kernel programs' rings, and capture files.
 
 mod own;
+mod packet;
+mod pcap;
+mod pcap_format;
+mod pcap_server;
 
 pub use own::{OwnConnection, OwnConnections};
+pub use pcap::{FileCounters, PcapError, PcapFile, PcapReader};
