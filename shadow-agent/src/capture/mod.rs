@@ -5,6 +5,7 @@ mod packet;
 mod pcap;
 mod pcap_format;
 mod pcap_server;
+mod pcapng;
 
 pub use own::{OwnConnection, OwnConnections};
 pub use pcap::{FileCounters, PcapError, PcapFile, PcapReader};

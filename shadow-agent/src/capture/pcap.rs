@@ -250,5 +250,11 @@ impl<R: Read> PcapReader<R> {
 }
 
 #[cfg(test)]
+#[path = "pcap_corrupt_tests.rs"]
+mod corrupt_tests;
+#[cfg(test)]
+#[path = "pcap_test_files.rs"]
+mod pcap_test_files;
+#[cfg(test)]
 #[path = "pcap_tests.rs"]
 mod tests;
