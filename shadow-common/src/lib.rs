@@ -2,3 +2,31 @@
 //!
 //! Nothing else belongs here: the kernel programs and the agent agree on these bytes and on nothing more.
 #![no_std]
+
+mod address;
+mod counter;
+mod record;
+mod target;
+
+pub use address::{Address, connection_hash};
+pub use counter::{COUNTERS, Counter};
+pub use record::{
+    CLASSES, HEADER_BYTES, MARK_CONTINUATION, MARK_RESPONSE, MAX_PACKET_BYTES, MAX_PARTS, PART_BYTES,
+    RecordHeader, record_bytes,
+};
+pub use target::{MatchOn, OwnKey, PORT_WORDS, Side, TargetKey};
+
+/// Rings at most; each connection always uses the same one.
+pub const MAX_SHARDS: usize = 16;
+
+/// Entries of the target map: local addresses times ports, with room for hosts of many addresses.
+pub const MAX_TARGETS: u32 = 16 * 1024;
+
+/// Entries of the map of the agent's own connections: more than one address has ephemeral ports.
+pub const MAX_OWN: u32 = 64 * 1024;
+
+/// A ring whose reader sleeps: the next record wakes it, and the producer sets [`POLLING`].
+pub const SLEEPING: u32 = 0;
+
+/// A ring whose reader drains it on a timer: only a filling ring wakes it earlier.
+pub const POLLING: u32 = 1;

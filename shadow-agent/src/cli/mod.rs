@@ -1,8 +1,102 @@
-//! The command line in two steps: flags as typed, then [`crate::settings::Settings`], resolved once.
+//! The command line in two steps: flags as typed ([`low`]), then [`crate::settings::Settings`], resolved
+//! once ([`high`]). Nothing behind this room knows clap.
 
+pub mod address;
+pub mod doctor;
+pub mod error;
+pub mod high;
+pub mod logging;
+pub mod low;
+pub mod machine;
+pub mod upstream;
+pub mod value;
+
+use std::io::{self, Write};
 use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use self::doctor::Facts;
+use self::error::UsageError;
+use self::high::Resolved;
+use self::low::{Arguments, Command};
+use self::machine::ThisMachine;
+use crate::agent::{self, Control};
+use crate::report::table;
+use crate::{demo, status};
+
+/// Exit status of a command line that cannot be run; clap's own.
+const USAGE: u8 = 2;
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
-    ExitCode::FAILURE
+    let arguments = Arguments::parse();
+    let ended = match arguments.command.clone() {
+        None => mirror(&arguments),
+        Some(Command::Demo(demo)) => {
+            logging::init();
+            demo::run(demo.seconds, demo.rate).map(code)
+        }
+        Some(Command::Doctor) => {
+            let (text, works) = doctor::report(&Facts::gather());
+            print(text.as_bytes()).map(|()| code(works))
+        }
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "shadow-agent", &mut script);
+            print(&script).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Command::Man) => man().map(|()| ExitCode::SUCCESS),
+    };
+    ended.unwrap_or_else(|error| {
+        status::clear();
+        if let Some(usage) = error.downcast_ref::<UsageError>() {
+            eprintln!("error: {usage}\n\nFor more information, try 'shadow-agent --help'.");
+            ExitCode::from(USAGE)
+        } else {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    })
 }
+
+fn code(good: bool) -> ExitCode {
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Mirrors until a signal or the end of the capture files, then prints the account.
+fn mirror(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let Resolved { settings, warnings } = high::resolve(arguments, &ThisMachine)?;
+    logging::init();
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let account = agent::run(settings, Control::default())?;
+    let document = account.document();
+    status::clear();
+    eprint!("{}", table(&document));
+    // An account with a difference is a fault, and scripts shall see it.
+    Ok(code(document.balanced))
+}
+
+fn man() -> anyhow::Result<()> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
+    print(&page)
+}
+
+/// Writes to standard output. A reader that has seen enough (`| head`) is no error.
+fn print(bytes: &[u8]) -> anyhow::Result<()> {
+    let written = io::stdout().lock().write_all(bytes);
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,10 @@
 //! One exchange's way from a captured request to its outputs, and the account of every one.
 
 mod connection;
+mod counters;
 mod exchange;
 pub mod ledger;
 
 pub use connection::{Connection, Shard};
+pub use counters::{SkippedBytes, StreamCounters};
 pub use exchange::{Exchange, FlowId};

@@ -1,1 +1,0 @@
-//! The life of a run: inputs attached, shards running, signals answered, everything drained and accounted.

@@ -1,0 +1,66 @@
+//! The life of a run: inputs attached, shards running, signals answered, everything drained and accounted.
+
+mod account;
+mod run;
+mod shard;
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+pub use self::account::{Account, CaptureReport, ConnectionReport};
+use self::run::Run;
+use self::shard::Source;
+use crate::capture::{LiveCapture, OwnConnections, PcapFile};
+use crate::output::Outputs;
+use crate::report::LedgerFile;
+use crate::settings::{RawInput, Settings};
+
+/// How a caller other than the shell follows a run and ends it.
+#[derive(Debug, Default)]
+pub struct Control {
+    /// Told once capture is on.
+    pub capturing: Option<oneshot::Sender<()>>,
+    /// Ends the run as SIGTERM does.
+    pub stop: Option<oneshot::Receiver<()>>,
+}
+
+/// Runs the agent until a signal, the caller, or the end of its capture files stops it, and returns the final
+/// account.
+pub fn run(settings: Settings, control: Control) -> anyhow::Result<Account> {
+    raise_file_limit();
+    let settings = Arc::new(settings);
+    // While the capabilities are still there: without them root, too, may write less.
+    let ledger = settings.ledger.as_deref().map(LedgerFile::open).transpose()?;
+    let mut sources = Vec::new();
+    // Files first: what can be known to be wrong should be said before anything is attached.
+    for input in &settings.inputs {
+        if let RawInput::File { path, ports } = input {
+            let file = PcapFile::open(path, ports.clone(), settings.capture.track_response)?;
+            sources.push(Source::File(Box::new(file)));
+        }
+    }
+    let live: Vec<RawInput> =
+        settings.inputs.iter().filter(|input| matches!(input, RawInput::Live { .. })).cloned().collect();
+    let mut capture = None;
+    let mut own = OwnConnections::default();
+    if !live.is_empty() {
+        let mut started = LiveCapture::start(&live, &settings.capture)?;
+        own = started.own_connections();
+        sources.extend(started.take_rings().into_iter().map(Source::Ring));
+        capture = Some(started);
+    }
+    let outputs = Arc::new(Outputs::new(&settings.outputs, &own, sources.len())?);
+    Run::start(&settings, outputs, capture, sources, ledger)?.follow(control)
+}
+
+/// Connections to the shadow are files: the soft limit is often 1024, the hard one is what was granted.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        tracing::debug!(%error, soft, hard, "cannot raise the limit of open files");
+    }
+}

@@ -1,0 +1,248 @@
+//! A run under way: its shards' threads, its signals, and the account of it all.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::shard::{Phase, ShardReport, ShardTask, Source};
+use super::{Account, CaptureReport, ConnectionReport, Control};
+use crate::budget::MemoryBudget;
+use crate::capture::{FileCounters, LiveCapture};
+use crate::mirror::ledger::{OutputCounts, RequestCounts, ShardLedger};
+use crate::output::Outputs;
+use crate::report::LedgerFile;
+use crate::settings::Settings;
+use crate::status::{self, Snapshot, StatusLine};
+
+/// How often the status line is drawn.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A run under way.
+pub(super) struct Run {
+    settings: Arc<Settings>,
+    outputs: Arc<Outputs>,
+    capture: Option<LiveCapture>,
+    shards: Vec<ShardHandle>,
+    phase: watch::Sender<Phase>,
+    /// A shard sends on it when it ends.
+    ended: mpsc::Receiver<()>,
+    ledger_file: Option<LedgerFile>,
+}
+
+struct ShardHandle {
+    /// `None` once joined.
+    thread: Option<JoinHandle<anyhow::Result<()>>>,
+    ledger: ShardLedger,
+    report: Arc<Mutex<ShardReport>>,
+}
+
+impl Run {
+    /// Starts a thread for each source.
+    pub fn start(
+        settings: &Arc<Settings>,
+        outputs: Arc<Outputs>,
+        capture: Option<LiveCapture>,
+        sources: Vec<Source>,
+        ledger_file: Option<LedgerFile>,
+    ) -> anyhow::Result<Self> {
+        let budget = MemoryBudget::new(settings.max_memory);
+        let (phase, phases) = watch::channel(Phase::Running);
+        let (ends, ended) = mpsc::channel(sources.len().max(1));
+        let count = sources.len();
+        let mut shards = Vec::with_capacity(count);
+        for (index, source) in sources.into_iter().enumerate() {
+            let ledger = ShardLedger::new(settings.outputs.len());
+            let report = Arc::new(Mutex::new(ShardReport::default()));
+            let task = ShardTask {
+                source,
+                settings: Arc::clone(settings),
+                sources: count,
+                outputs: Arc::clone(&outputs),
+                ledger: ledger.clone(),
+                budget: budget.clone(),
+                report: Arc::clone(&report),
+                phase: phases.clone(),
+            };
+            let end = EndGuard(ends.clone());
+            let thread = std::thread::Builder::new()
+                .name(format!("shard-{index}"))
+                .spawn(move || {
+                    let _end = end;
+                    task.run()
+                })
+                .context("cannot start a shard's thread")?;
+            shards.push(ShardHandle { thread: Some(thread), ledger, report });
+        }
+        Ok(Self { settings: Arc::clone(settings), outputs, capture, shards, phase, ended, ledger_file })
+    }
+
+    /// Follows the run to its end and returns the final account.
+    pub fn follow(mut self, control: Control) -> anyhow::Result<Account> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?;
+        let watched = runtime.block_on(self.watch(control));
+        // Whatever happened, no shard is left behind.
+        self.phase.send_replace(Phase::Draining(Instant::now() + self.settings.shutdown_timeout));
+        let mut ended = watched;
+        for shard in &mut self.shards {
+            let joined = match shard.thread.take().map(JoinHandle::join) {
+                Some(Ok(result)) => result,
+                Some(Err(_)) => Err(anyhow!("a shard's thread panicked: please report it")),
+                None => Ok(()),
+            };
+            ended = ended.and(joined);
+        }
+        let account = self.account();
+        if let Some(file) = &mut self.ledger_file {
+            file.write(&account.document())?;
+        }
+        ended.map(|()| account)
+    }
+
+    /// Answers signals and draws the status line until every shard has ended.
+    async fn watch(&mut self, control: Control) -> anyhow::Result<()> {
+        let mut signals = Signals::new()?;
+        let mut stop = control.stop;
+        let mut status = tokio::time::interval(STATUS_INTERVAL);
+        let mut line = StatusLine::default();
+        let mut drawn = Instant::now();
+        let draws = self.settings.status_line && status::is_terminal();
+        let mut running = self.shards.len();
+        if let Some(capturing) = control.capturing {
+            // The caller may have lost interest; the run has not.
+            let _ = capturing.send(());
+        }
+        while running > 0 {
+            tokio::select! {
+                Some(()) = self.ended.recv() => running -= 1,
+                () = signals.end() => self.stop(),
+                () = stopped(&mut stop) => {
+                    stop = None;
+                    self.stop();
+                }
+                _ = signals.report.recv() => self.write_ledger(),
+                _ = status.tick(), if draws => {
+                    let elapsed = drawn.elapsed();
+                    drawn = Instant::now();
+                    let snapshot = self.snapshot();
+                    status::draw(|width| line.next(snapshot, elapsed, width));
+                }
+            }
+        }
+        if draws {
+            status::clear();
+        }
+        Ok(())
+    }
+
+    /// Ends capture and lets the shards drain; a second time, lets them drain no longer.
+    fn stop(&mut self) {
+        let now = Instant::now();
+        if *self.phase.borrow() == Phase::Running {
+            tracing::info!(timeout = ?self.settings.shutdown_timeout, "ending: requests under way may finish");
+            // First the kernel, then the shards: what the rings hold then is all there will be.
+            if let Some(capture) = &mut self.capture {
+                capture.detach();
+            }
+            self.phase.send_replace(Phase::Draining(now + self.settings.shutdown_timeout));
+        } else {
+            tracing::info!("ending at once: requests under way are given up");
+            self.phase.send_replace(Phase::Draining(now));
+        }
+    }
+
+    fn write_ledger(&mut self) {
+        let document = self.account().document();
+        if let Some(file) = &mut self.ledger_file {
+            match file.write(&document) {
+                Ok(()) => tracing::info!("ledger written"),
+                Err(error) => tracing::error!(error = format!("{error:#}"), "cannot write the ledger"),
+            }
+        } else {
+            tracing::info!("no --ledger FILE to write to");
+        }
+    }
+
+    /// The account at this moment.
+    fn account(&self) -> Account {
+        let mut requests =
+            RequestCounts { seen: 0, outputs: vec![OutputCounts::default(); self.settings.outputs.len()] };
+        let mut connections = ConnectionReport::default();
+        let mut files: Option<FileCounters> = None;
+        for shard in &self.shards {
+            requests.add(&shard.ledger.snapshot());
+            let report = *shard.report.lock().unwrap_or_else(PoisonError::into_inner);
+            connections.add(&report.connections);
+            if let Some(file) = report.file {
+                files.get_or_insert_default().add(&file);
+            }
+        }
+        let kernel = self.capture.as_ref().map(LiveCapture::counters);
+        Account {
+            requests,
+            outputs: self.outputs.names(),
+            connections,
+            capture: CaptureReport { kernel, files },
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let account = self.account();
+        Snapshot {
+            requests: account.requests,
+            outputs: self.outputs.status(),
+            capture_lost: account.capture.kernel.map_or(0, |kernel| kernel.lost()),
+        }
+    }
+}
+
+/// The signals that a run answers.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    report: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let on = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            interrupt: on(SignalKind::interrupt())?,
+            terminate: on(SignalKind::terminate())?,
+            report: on(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// SIGINT or SIGTERM.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Resolves when the caller ends the run; never, when there is none or it only went away.
+async fn stopped(stop: &mut Option<oneshot::Receiver<()>>) {
+    match stop {
+        Some(receiver) if receiver.await.is_ok() => {}
+        _ => std::future::pending().await,
+    }
+}
+
+/// Says that a shard ended, by whichever way it did.
+struct EndGuard(mpsc::Sender<()>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        // One place for each shard: it cannot be full.
+        let _ = self.0.try_send(());
+    }
+}

@@ -1,0 +1,240 @@
+//! One shard: a thread that owns a source, its connections, and its connections to the shadow.
+//!
+//! Capture comes first on the thread: a batch is bounded, so that replay gets its turn, but a full ring is
+//! always drained before the thread sleeps.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+use tokio::time::{Instant, timeout_at};
+
+use super::ConnectionReport;
+use crate::budget::MemoryBudget;
+use crate::capture::{FileCounters, PcapFile, RingReader};
+use crate::mirror::ledger::ShardLedger;
+use crate::mirror::{Connection, Shard};
+use crate::output::{Outputs, ShardOutput};
+use crate::settings::{ConnectionSettings, Settings};
+use crate::tcp::FlowTable;
+use crate::time::Timestamp;
+
+/// Records taken from a ring before replay gets a turn: some 2 ms of parsing at most.
+const RECORDS_PER_TURN: usize = 512;
+/// Segments taken from a file before replay gets a turn.
+const SEGMENTS_PER_TURN: usize = 256;
+/// How often connections are looked at for holes and idleness.
+const TICK: Duration = Duration::from_millis(100);
+/// How often a file that waits for an output looks again.
+const FILE_PAUSE: Duration = Duration::from_millis(2);
+
+/// What a run is doing, told to every shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Capturing.
+    Running,
+    /// Capture has ended; what is under way may take until then.
+    Draining(Instant),
+}
+
+/// Where a shard's segments come from.
+pub(super) enum Source {
+    /// A ring that the kernel programs fill.
+    Ring(RingReader),
+    /// A capture file.
+    File(Box<PcapFile>),
+}
+
+/// What a shard last said of its connections.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ShardReport {
+    pub connections: ConnectionReport,
+    /// What the file held, where the source is one.
+    pub file: Option<FileCounters>,
+}
+
+/// What the life of a run hands to a shard's thread.
+pub(super) struct ShardTask {
+    pub source: Source,
+    pub settings: Arc<Settings>,
+    /// Sources of this run: each gets its part of the connection table's bound.
+    pub sources: usize,
+    pub outputs: Arc<Outputs>,
+    pub ledger: ShardLedger,
+    pub budget: MemoryBudget,
+    pub report: Arc<Mutex<ShardReport>>,
+    pub phase: watch::Receiver<Phase>,
+}
+
+impl ShardTask {
+    /// Runs the shard on this thread until its source ends or the run does, and everything is settled.
+    pub fn run(self) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start a shard's runtime")?;
+        LocalSet::new().block_on(&runtime, self.mirror())
+    }
+
+    async fn mirror(self) -> anyhow::Result<()> {
+        let mut shard = Shard::new(
+            self.ledger.clone(),
+            self.outputs.shard(),
+            self.budget.clone(),
+            self.settings.limits,
+            self.settings.marker.as_deref(),
+        );
+        let mut table = FlowTable::new(part(self.settings.connections, self.sources), self.settings.capture.track_response, self.budget.clone());
+        let read = match self.source {
+            Source::Ring(ring) => {
+                read_ring(ring, &mut table, &mut shard, &self.report, self.phase.clone()).await
+            }
+            Source::File(file) => {
+                read_file(*file, &mut table, &mut shard, &self.report, self.phase.clone()).await
+            }
+        };
+        publish(&self.report, &table, &shard);
+        drain(shard.outputs(), &self.settings, self.phase).await;
+        read
+    }
+}
+
+fn publish(report: &Mutex<ShardReport>, table: &FlowTable<Connection>, shard: &Shard) {
+    let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+    report.connections = ConnectionReport { table: table.counters(), streams: shard.counters() };
+}
+
+/// One source's part of the connection table's bounds.
+fn part(whole: ConnectionSettings, sources: usize) -> ConnectionSettings {
+    ConnectionSettings { max_connections: whole.max_connections.div_ceil(sources), ..whole }
+}
+
+async fn read_ring(
+    mut ring: RingReader,
+    table: &mut FlowTable<Connection>,
+    shard: &mut Shard,
+    report: &Mutex<ShardReport>,
+    mut phase: watch::Receiver<Phase>,
+) -> anyhow::Result<()> {
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut running = true;
+    while running {
+        tokio::select! {
+            biased;
+            // Capture is detached before the phase changes: what the ring holds now is the last of it.
+            _ = phase.changed() => running = false,
+            ready = ring.readable() => ready.context("cannot wait for a ring")?,
+            _ = tick.tick() => {
+                table.tick(shard, monotonic_now());
+                publish(report, table, shard);
+            }
+        }
+        while ring.drain(RECORDS_PER_TURN, &mut |segment| table.push(shard, &segment)) == RECORDS_PER_TURN {
+            tokio::task::yield_now().await;
+        }
+    }
+    table.shutdown(shard, monotonic_now());
+    Ok(())
+}
+
+async fn read_file(
+    mut file: PcapFile,
+    table: &mut FlowTable<Connection>,
+    shard: &mut Shard,
+    report: &Mutex<ShardReport>,
+    phase: watch::Receiver<Phase>,
+) -> anyhow::Result<()> {
+    let mut now = Timestamp::default();
+    let mut since_tick = 0;
+    let read = loop {
+        if *phase.borrow() != Phase::Running {
+            break Ok(());
+        }
+        let mut more = true;
+        for _ in 0..SEGMENTS_PER_TURN {
+            match file.next_segment() {
+                Ok(Some(segment)) => {
+                    now = now.max(segment.time);
+                    table.push(shard, &segment);
+                }
+                Ok(None) => {
+                    more = false;
+                    break;
+                }
+                Err(error) => return finish_file(&file, table, shard, report, now, Err(error.into())),
+            }
+        }
+        table.tick(shard, now);
+        since_tick += 1;
+        if since_tick % 16 == 0 {
+            publish(report, table, shard);
+        }
+        if !more {
+            break Ok(());
+        }
+        tokio::task::yield_now().await;
+        // A file can wait, unlike production: nothing of it need be dropped for a full queue.
+        while !shard.outputs().iter().all(|output| output.has_room()) {
+            tokio::time::sleep(FILE_PAUSE).await;
+            if *phase.borrow() != Phase::Running {
+                break;
+            }
+        }
+    };
+    finish_file(&file, table, shard, report, now, read)
+}
+
+fn finish_file(
+    file: &PcapFile,
+    table: &mut FlowTable<Connection>,
+    shard: &mut Shard,
+    report: &Mutex<ShardReport>,
+    now: Timestamp,
+    read: anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    table.shutdown(shard, now);
+    report.lock().unwrap_or_else(PoisonError::into_inner).file = Some(file.counters());
+    read
+}
+
+/// Lets the outputs finish what they hold, within the bound of the run.
+async fn drain(outputs: &[Box<dyn ShardOutput>], settings: &Settings, mut phase: watch::Receiver<Phase>) {
+    let all = async {
+        for output in outputs {
+            output.drain().await;
+        }
+    };
+    tokio::pin!(all);
+    loop {
+        let now = *phase.borrow_and_update();
+        // A file that ended by itself may take as long as its last requests need, each bounded by its own
+        // timeout; a run that was told to end may not.
+        let deadline = match now {
+            Phase::Running => Instant::now() + Duration::from_secs(24 * 3600),
+            Phase::Draining(deadline) => deadline,
+        };
+        tokio::select! {
+            biased;
+            () = &mut all => return,
+            _ = phase.changed(), if now == Phase::Running => {}
+            _ = timeout_at(deadline, std::future::pending::<()>()) => break,
+        }
+    }
+    tracing::warn!(
+        timeout = ?settings.shutdown_timeout,
+        "requests were still under way at the end of the shutdown timeout; they are counted as dropped"
+    );
+    for output in outputs {
+        output.abort();
+    }
+}
+
+/// The clock of the kernel programs.
+fn monotonic_now() -> Timestamp {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map_or(Timestamp::default(), |now| {
+        Timestamp(now.tv_sec().unsigned_abs() * 1_000_000_000 + now.tv_nsec().unsigned_abs())
+    })
+}

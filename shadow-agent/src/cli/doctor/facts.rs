@@ -1,0 +1,152 @@
+//! What the doctor looks at. Nothing is changed: the one ring that is created is gone at once.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use aya::maps::MapData;
+use caps::{CapSet, Capability};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+
+use crate::cli::machine::{Machine, ThisMachine};
+
+/// `BPF_MAP_TYPE_RINGBUF` of the kernel's `enum bpf_map_type`.
+const BPF_MAP_TYPE_RINGBUF: u32 = 27;
+/// Size of the ring that is tried, in bytes: the default of `--input-raw-buffer-size`.
+const RING: u32 = 8 << 20;
+
+/// A kernel's major and minor version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kernel(pub u32, pub u32);
+
+/// What was found on a machine.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The kernel's release as it says it.
+    pub release: String,
+    /// Its version, where the release can be read.
+    pub kernel: Option<Kernel>,
+    /// Names of the capabilities that live capture needs and this process has not.
+    pub missing_capabilities: Vec<&'static str>,
+    /// Bytes of a ring buffer that was created, or why none could be.
+    pub ring: Result<u32, String>,
+    /// Bytes that may be locked in memory; `None` for no limit.
+    pub memlock: Option<u64>,
+    /// Where cgroup v2 is mounted.
+    pub cgroup_v2: Option<PathBuf>,
+    /// Whether BPF programs are compiled.
+    pub jit: bool,
+    /// Whether the kernel has type information.
+    pub btf: bool,
+    /// Names of the network interfaces.
+    pub interfaces: Vec<String>,
+}
+
+impl Facts {
+    /// Looks at this machine.
+    pub fn gather() -> Self {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+        let release = read("/proc/sys/kernel/osrelease");
+        Self {
+            kernel: parse_release(&release),
+            release,
+            missing_capabilities: missing_capabilities(),
+            ring: try_ring(),
+            memlock: getrlimit(Resource::RLIMIT_MEMLOCK)
+                .ok()
+                .map(|(soft, _)| soft)
+                .filter(|soft| *soft != RLIM_INFINITY),
+            cgroup_v2: find_cgroup_v2(&read("/proc/self/mountinfo")),
+            // Kernels built with the compiler always on have no such file for some processors.
+            jit: read("/proc/sys/net/core/bpf_jit_enable") != "0",
+            btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
+            interfaces: ThisMachine.interfaces(),
+        }
+    }
+}
+
+fn missing_capabilities() -> Vec<&'static str> {
+    let has = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);
+    let needed = [
+        ("CAP_BPF", has(Capability::CAP_BPF)),
+        ("CAP_NET_ADMIN", has(Capability::CAP_NET_ADMIN)),
+        (
+            "CAP_PERFMON",
+            has(Capability::CAP_PERFMON) || has(Capability::CAP_SYS_ADMIN),
+        ),
+    ];
+    needed
+        .into_iter()
+        .filter(|(_, present)| !present)
+        .map(|(name, _)| name)
+        .collect()
+}
+
+fn try_ring() -> Result<u32, String> {
+    let ring = aya_obj::Map::new_from_params(BPF_MAP_TYPE_RINGBUF, 0, 0, RING, 0);
+    match MapData::create(ring, "doctor", None) {
+        Ok(_) => Ok(RING),
+        Err(error) => {
+            let mut cause: &dyn Error = &error;
+            while let Some(source) = cause.source() {
+                cause = source;
+            }
+            Err(cause.to_string())
+        }
+    }
+}
+
+fn parse_release(release: &str) -> Option<Kernel> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    Some(Kernel(
+        numbers.next()?.parse().ok()?,
+        numbers.next()?.parse().ok()?,
+    ))
+}
+
+/// The first cgroup v2 mount in the text of `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`).
+fn find_cgroup_v2(mountinfo: &str) -> Option<PathBuf> {
+    mountinfo.lines().find_map(|line| {
+        let (mount, filesystem) = line.split_once(" - ")?;
+        if !filesystem.starts_with("cgroup2 ") {
+            return None;
+        }
+        mount.split(' ').nth(4).map(PathBuf::from)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_of_distributions_are_read() {
+        assert_eq!(parse_release("6.8.0-45-generic"), Some(Kernel(6, 8)));
+        assert_eq!(parse_release("5.15-rc1"), Some(Kernel(5, 15)));
+        assert_eq!(parse_release("4.18.0-553.el8_10.x86_64"), Some(Kernel(4, 18)));
+        assert_eq!(parse_release("unknown"), None);
+        assert_eq!(parse_release(""), None);
+    }
+
+    #[test]
+    fn cgroup_v2_is_found_where_it_is_mounted() {
+        let mountinfo = "30 24 0:26 / /sys/fs/cgroup ro,nosuid - tmpfs tmpfs ro\n\
+                         31 30 0:27 / /sys/fs/cgroup/unified rw,relatime shared:9 - cgroup2 cgroup2 rw\n";
+        assert_eq!(
+            find_cgroup_v2(mountinfo),
+            Some(PathBuf::from("/sys/fs/cgroup/unified"))
+        );
+        assert_eq!(
+            find_cgroup_v2("30 24 0:26 / /sys/fs/cgroup ro - tmpfs tmpfs ro"),
+            None
+        );
+        assert_eq!(find_cgroup_v2(""), None);
+    }
+
+    #[test]
+    fn this_machine_has_a_kernel_and_interfaces() {
+        let facts = Facts::gather();
+        assert!(facts.kernel.is_some(), "{facts:?}");
+        assert!(facts.interfaces.contains(&"lo".to_owned()), "{facts:?}");
+    }
+}

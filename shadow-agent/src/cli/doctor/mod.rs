@@ -1,0 +1,276 @@
+//! `shadow-agent doctor`: what this machine can do, and what to do about what it cannot.
+
+mod facts;
+
+use std::fmt::Write;
+
+pub use facts::{Facts, Kernel};
+
+/// First kernel with the ring buffer and `CAP_BPF`.
+const LEAST_KERNEL: Kernel = Kernel(5, 8);
+/// First kernel with tcx; before, clsact is used.
+const TCX_KERNEL: Kernel = Kernel(6, 6);
+/// First kernel that charges BPF memory to cgroups rather than to `RLIMIT_MEMLOCK`.
+const NO_MEMLOCK_KERNEL: Kernel = Kernel(5, 11);
+/// Column of the findings.
+const COLUMN: usize = 25;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// As it should be.
+    Good,
+    /// Something is missing that live capture can do without.
+    Note,
+    /// Live capture cannot work.
+    Bad,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Finding {
+    what: &'static str,
+    verdict: Verdict,
+    detail: String,
+    remedy: &'static str,
+}
+
+/// The report on a machine, and whether live capture will work on it.
+pub fn report(facts: &Facts) -> (String, bool) {
+    let findings = examine(facts);
+    let works = findings.iter().all(|finding| finding.verdict != Verdict::Bad);
+    let mut text = String::new();
+    for Finding {
+        what,
+        verdict,
+        detail,
+        remedy,
+    } in findings
+    {
+        let mark = match verdict {
+            Verdict::Good => "ok",
+            Verdict::Note => "note",
+            Verdict::Bad => "FAIL",
+        };
+        let _ = writeln!(text, "  {mark:<6}{what:<17}{detail}");
+        if verdict != Verdict::Good {
+            let _ = writeln!(text, "{:COLUMN$}-> {remedy}", "");
+        }
+    }
+    text.push_str(if works {
+        "\nLive capture works on this machine.\n"
+    } else {
+        "\nLive capture does not work on this machine as it is; capture files can be read.\n"
+    });
+    (text, works)
+}
+
+fn examine(facts: &Facts) -> Vec<Finding> {
+    let mut findings = vec![kernel(facts), capabilities(facts), ring(facts)];
+    findings.extend(memlock(facts));
+    findings.push(match &facts.cgroup_v2 {
+        Some(path) => good("cgroup v2", format!("mounted at {}", path.display())),
+        None => Finding {
+            what: "cgroup v2",
+            verdict: Verdict::Note,
+            detail: "not mounted: --input-raw-engine cgroup cannot be used".to_owned(),
+            remedy: "mount -t cgroup2 none /sys/fs/cgroup, or use --input-raw-engine tc",
+        },
+    });
+    findings.push(if facts.jit {
+        good("BPF compiler", "on".to_owned())
+    } else {
+        Finding {
+            what: "BPF compiler",
+            verdict: Verdict::Note,
+            detail: "off: the kernel programs are interpreted, several times slower".to_owned(),
+            remedy: "sysctl net.core.bpf_jit_enable=1",
+        }
+    });
+    findings.push(if facts.btf {
+        good("BTF", "/sys/kernel/btf/vmlinux".to_owned())
+    } else {
+        Finding {
+            what: "BTF",
+            verdict: Verdict::Note,
+            detail: "the kernel has no type information; this version does not need it".to_owned(),
+            remedy: "nothing to do; kernels built with CONFIG_DEBUG_INFO_BTF=y have it",
+        }
+    });
+    findings.push(interfaces(facts));
+    findings
+}
+
+fn good(what: &'static str, detail: String) -> Finding {
+    Finding {
+        what,
+        verdict: Verdict::Good,
+        detail,
+        remedy: "",
+    }
+}
+
+fn kernel(facts: &Facts) -> Finding {
+    let release = &facts.release;
+    let (verdict, detail) = match facts.kernel {
+        Some(kernel) if kernel >= TCX_KERNEL => (Verdict::Good, format!("{release}, attaches by tcx")),
+        Some(kernel) if kernel >= LEAST_KERNEL => (
+            Verdict::Good,
+            format!("{release}, attaches by clsact (tcx comes with 6.6)"),
+        ),
+        Some(_) => (Verdict::Bad, format!("{release}, but 5.8 or later is needed")),
+        None => (
+            Verdict::Note,
+            format!("'{release}' is no version that can be read"),
+        ),
+    };
+    Finding {
+        what: "kernel",
+        verdict,
+        detail,
+        remedy: "boot a kernel of version 5.8 or later (ring buffer, CAP_BPF)",
+    }
+}
+
+fn capabilities(facts: &Facts) -> Finding {
+    if facts.missing_capabilities.is_empty() {
+        return good(
+            "capabilities",
+            "CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON (given up once capturing)".to_owned(),
+        );
+    }
+    Finding {
+        what: "capabilities",
+        verdict: Verdict::Bad,
+        detail: format!("missing: {}", facts.missing_capabilities.join(", ")),
+        remedy: "run as root (sudo shadow-agent ...), or once: \
+                 sudo setcap cap_bpf,cap_net_admin,cap_perfmon=ep shadow-agent",
+    }
+}
+
+fn ring(facts: &Facts) -> Finding {
+    match &facts.ring {
+        Ok(bytes) => good("ring buffer", format!("{} MiB can be created", bytes >> 20)),
+        Err(error) => Finding {
+            what: "ring buffer",
+            verdict: Verdict::Bad,
+            detail: format!("cannot be created: {error}"),
+            remedy: "give the process the capabilities above; in a container, also allow bpf(2) in its seccomp \
+                     profile and enough memory in its cgroup",
+        },
+    }
+}
+
+/// Only kernels before 5.11 have an opinion on locked memory here.
+fn memlock(facts: &Facts) -> Option<Finding> {
+    if facts.kernel.is_none_or(|kernel| kernel >= NO_MEMLOCK_KERNEL) {
+        return None;
+    }
+    Some(match facts.memlock {
+        None => good("locked memory", "unlimited".to_owned()),
+        Some(bytes) => Finding {
+            what: "locked memory",
+            verdict: Verdict::Note,
+            detail: format!("limited to {bytes} bytes, and this kernel counts rings against it"),
+            remedy: "ulimit -l unlimited, or LimitMEMLOCK=infinity in the systemd unit",
+        },
+    })
+}
+
+fn interfaces(facts: &Facts) -> Finding {
+    if facts.interfaces.is_empty() {
+        return Finding {
+            what: "interfaces",
+            verdict: Verdict::Note,
+            detail: "none can be listed in /sys/class/net".to_owned(),
+            remedy: "mount sysfs: mount -t sysfs none /sys",
+        };
+    }
+    good("interfaces", facts.interfaces.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn healthy() -> Facts {
+        Facts {
+            release: "6.18.4".to_owned(),
+            kernel: Some(Kernel(6, 18)),
+            missing_capabilities: Vec::new(),
+            ring: Ok(8 << 20),
+            memlock: Some(65_536),
+            cgroup_v2: Some("/sys/fs/cgroup".into()),
+            jit: true,
+            btf: true,
+            interfaces: vec!["eth0".to_owned(), "lo".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_machine_that_can_do_everything_says_so() {
+        let expected = "  ok    kernel           6.18.4, attaches by tcx
+  ok    capabilities     CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON (given up once capturing)
+  ok    ring buffer      8 MiB can be created
+  ok    cgroup v2        mounted at /sys/fs/cgroup
+  ok    BPF compiler     on
+  ok    BTF              /sys/kernel/btf/vmlinux
+  ok    interfaces       eth0, lo
+
+Live capture works on this machine.
+";
+        assert_eq!(report(&healthy()), (expected.to_owned(), true));
+    }
+
+    #[test]
+    fn missing_capabilities_are_named_with_the_way_out() {
+        let facts = Facts {
+            missing_capabilities: vec!["CAP_BPF", "CAP_PERFMON"],
+            ring: Err("Operation not permitted (os error 1)".to_owned()),
+            ..healthy()
+        };
+        let (text, works) = report(&facts);
+        assert!(!works);
+        assert!(
+            text.contains("FAIL  capabilities     missing: CAP_BPF, CAP_PERFMON\n"),
+            "{text}"
+        );
+        assert!(text.contains("-> run as root (sudo shadow-agent ...)"), "{text}");
+        assert!(
+            text.contains("FAIL  ring buffer      cannot be created: Operation not permitted"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_old_kernel_cannot_and_one_before_tcx_can() {
+        let with = |release: &str, kernel| {
+            report(&Facts {
+                release: release.to_owned(),
+                kernel: Some(kernel),
+                ..healthy()
+            })
+        };
+        assert!(!with("5.4.0", Kernel(5, 4)).1);
+        let (text, works) = with("5.15.0", Kernel(5, 15));
+        assert!(works);
+        assert!(text.contains("5.15.0, attaches by clsact"), "{text}");
+        assert!(!text.contains("locked memory"), "{text}");
+        assert!(
+            with("5.8.0", Kernel(5, 8))
+                .0
+                .contains("note  locked memory    limited to 65536 bytes")
+        );
+    }
+
+    #[test]
+    fn what_live_capture_can_do_without_is_a_note() {
+        let (text, works) = report(&Facts {
+            cgroup_v2: None,
+            jit: false,
+            btf: false,
+            interfaces: Vec::new(),
+            ..healthy()
+        });
+        assert!(works);
+        assert_eq!(text.matches("  note  ").count(), 4, "{text}");
+    }
+}

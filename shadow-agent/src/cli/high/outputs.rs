@@ -1,0 +1,73 @@
+//! The outputs as meant.
+
+use crate::cli::error::{Problem, UsageError};
+use crate::cli::low::Arguments;
+use crate::cli::upstream::{Upstream, without_userinfo};
+use crate::settings::{BreakerSettings, HostHeader, HttpOutputSettings, OutputSettings};
+
+/// Every output, HTTP ones first, in the order typed.
+pub fn resolve(arguments: &Arguments) -> Result<Vec<OutputSettings>, UsageError> {
+    let flags = &arguments.output;
+    let mut outputs = flags
+        .output_http
+        .iter()
+        .map(|url| {
+            let upstream =
+                Upstream::parse(url).map_err(|problem| problem.of("--output-http", without_userinfo(url)))?;
+            Ok(OutputSettings::Http(Box::new(http(upstream, arguments))))
+        })
+        .collect::<Result<Vec<_>, UsageError>>()?;
+    if flags.output_stdout {
+        outputs.push(OutputSettings::Stdout {
+            queue_bytes: flags.output_stdout_queue_size,
+        });
+    }
+    if flags.output_null {
+        outputs.push(OutputSettings::Null);
+    }
+    if outputs.is_empty() {
+        return Err(Problem::new(
+            "nowhere to send copies was named",
+            "add --output-http http://HOST:PORT; --output-stdout shows requests, --output-null only counts them",
+        )
+        .of("--output-http", ""));
+    }
+    Ok(outputs)
+}
+
+/// The marker header of the run, if any.
+pub fn marker(arguments: &Arguments) -> Option<String> {
+    let flags = &arguments.output_http;
+    (!flags.http_no_mark).then(|| flags.http_mark_header.clone())
+}
+
+fn http(upstream: Upstream, arguments: &Arguments) -> HttpOutputSettings {
+    let flags = &arguments.output_http;
+    HttpOutputSettings {
+        name: upstream.name(),
+        tls: upstream.tls,
+        verify: !flags.output_http_skip_verify,
+        host: upstream.host,
+        port: upstream.port,
+        path_prefix: upstream.path_prefix,
+        authorization: upstream.authorization,
+        host_header: match &flags.http_host_suffix {
+            Some(suffix) => HostHeader::Suffix(suffix.clone()),
+            None if flags.http_original_host => HostHeader::Original,
+            None => HostHeader::Upstream,
+        },
+        marker: marker(arguments),
+        workers: flags.output_http_workers as usize,
+        queue_requests: flags.output_http_queue_len as usize,
+        queue_bytes: flags.output_http_queue_size,
+        timeout: flags.output_http_timeout,
+        connect_timeout: flags.output_http_connect_timeout,
+        redirects: flags.output_http_redirects,
+        max_response: flags.output_http_max_response as u64,
+        breaker: BreakerSettings {
+            failures: flags.output_http_breaker_failures,
+            open_for: flags.output_http_breaker_open_for,
+            slow_start: flags.output_http_slow_start,
+        },
+    }
+}

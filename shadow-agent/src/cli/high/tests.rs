@@ -1,0 +1,274 @@
+//! What command lines come to.
+
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::super::machine::TestMachine;
+use super::*;
+use crate::settings::{HostHeader, HttpOutputSettings, OutputSettings, Secret};
+
+fn run(flags: &[&str]) -> Result<Resolved, UsageError> {
+    let arguments = Arguments::try_parse_from([&["shadow-agent"], flags].concat()).unwrap();
+    resolve(&arguments, &TestMachine)
+}
+
+fn settings(flags: &[&str]) -> Settings {
+    run(flags).unwrap().settings
+}
+
+fn http_output(flags: &[&str]) -> HttpOutputSettings {
+    let all = [
+        &["--input-raw", ":80", "--output-http", "http://staging:8080"],
+        flags,
+    ]
+    .concat();
+    match settings(&all).outputs.remove(0) {
+        OutputSettings::Http(output) => *output,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn error(flags: &[&str]) -> String {
+    run(flags).unwrap_err().to_string()
+}
+
+#[test]
+fn two_flags_are_enough_and_the_rest_has_defaults() {
+    let settings = settings(&["--input-raw", ":80", "--output-http", "http://staging:8080"]);
+    assert_eq!(
+        settings.inputs,
+        [RawInput::Live {
+            scope: LiveScope::Any,
+            ports: vec![80]
+        }]
+    );
+    assert_eq!(settings.capture.engine, None);
+    assert!(!settings.capture.track_response);
+    assert_eq!(settings.capture.ring_bytes, 8 << 20);
+    assert!(settings.capture.shards.is_power_of_two() && settings.capture.shards <= 16);
+    assert_eq!(settings.capture.sample_connections, None);
+    assert_eq!(settings.limits.max_head, 65_536);
+    assert_eq!(settings.limits.max_body, 16 << 20);
+    assert_eq!(settings.limits.max_headers, 128);
+    assert_eq!(settings.connections.max_connections, 100_000);
+    assert_eq!(settings.connections.idle_timeout, Duration::from_mins(10));
+    assert_eq!(settings.connections.gap_timeout, Duration::from_secs(2));
+    assert_eq!(settings.connections.max_out_of_order, 4 << 20);
+    assert_eq!(settings.max_memory, 256 << 20);
+    assert_eq!(settings.marker.as_deref(), Some("X-Shadow-Request"));
+    assert_eq!(settings.ledger, None);
+    assert_eq!(settings.shutdown_timeout, Duration::from_secs(10));
+    assert!(settings.status_line);
+}
+
+#[test]
+fn an_http_output_has_defaults() {
+    let output = http_output(&[]);
+    assert_eq!(output.name, "http://staging:8080");
+    assert_eq!((output.tls, output.verify), (false, true));
+    assert_eq!((output.host.as_str(), output.port), ("staging", 8080));
+    assert_eq!(output.host_header, HostHeader::Upstream);
+    assert_eq!(output.marker.as_deref(), Some("X-Shadow-Request"));
+    assert_eq!((output.workers, output.queue_requests), (1024, 10_000));
+    assert_eq!((output.queue_bytes, output.max_response), (64 << 20, 64 << 20));
+    assert_eq!(output.timeout, Duration::from_secs(5));
+    assert_eq!(output.connect_timeout, Duration::from_secs(3));
+    assert_eq!(output.redirects, 0);
+    assert_eq!(output.breaker.failures, 20);
+    assert_eq!(output.breaker.open_for, Duration::from_secs(5));
+    assert_eq!(output.breaker.slow_start, Duration::from_secs(10));
+}
+
+#[test]
+fn flags_reach_every_http_output() {
+    let settings = settings(&[
+        "--input-raw=:80",
+        "--output-http=http://a:b@staging",
+        "--output-http=https://other/v2",
+        "--output-http-skip-verify",
+        "--output-http-workers=7",
+        "--output-http-timeout=150ms",
+    ]);
+    let [OutputSettings::Http(first), OutputSettings::Http(second)] = settings.outputs.as_slice() else {
+        panic!("{:?}", settings.outputs);
+    };
+    assert_eq!(first.authorization, Some(Secret("Basic YTpi".to_owned())));
+    assert_eq!(first.name, "http://staging");
+    assert_eq!((second.tls, second.path_prefix.as_str()), (true, "/v2"));
+    assert_eq!((second.verify, second.workers), (false, 7));
+    assert_eq!(second.timeout, Duration::from_millis(150));
+}
+
+#[test]
+fn a_host_suffix_may_begin_with_a_dash() {
+    let suffix = HostHeader::Suffix("-shadow".to_owned());
+    assert_eq!(
+        http_output(&["--http-host-suffix", "-shadow"]).host_header,
+        suffix
+    );
+    assert_eq!(http_output(&["--http-host-suffix=-shadow"]).host_header, suffix);
+    assert_eq!(
+        http_output(&["--http-original-host"]).host_header,
+        HostHeader::Original
+    );
+}
+
+#[test]
+fn the_marker_can_be_renamed_or_turned_off() {
+    assert_eq!(
+        http_output(&["--http-mark-header", "X-Copy"]).marker.as_deref(),
+        Some("X-Copy")
+    );
+    assert_eq!(http_output(&["--http-no-mark"]).marker, None);
+}
+
+#[test]
+fn flags_that_contradict_each_other_are_refused() {
+    for pair in [
+        ["--http-no-mark", "--http-mark-header=X-A"],
+        ["--http-original-host", "--http-host-suffix=-a"],
+    ] {
+        let all = [["shadow-agent", "--input-raw=:80"].as_slice(), &pair].concat();
+        assert!(Arguments::try_parse_from(all).is_err(), "{pair:?}");
+    }
+}
+
+#[test]
+fn an_input_and_an_output_are_needed() {
+    assert!(error(&["--output-null"]).contains("add --input-raw :80"));
+    assert!(error(&["--input-raw", ":80"]).contains("add --output-http"));
+}
+
+#[test]
+fn several_inputs_are_kept_and_a_repeated_one_counts_once() {
+    let settings = settings(&[
+        "--input-raw=:80",
+        "--input-raw=eth0:81",
+        "--input-raw=0.0.0.0:80",
+        "--output-null",
+    ]);
+    assert_eq!(settings.inputs.len(), 2);
+}
+
+#[test]
+fn a_bad_address_is_named_with_its_flag() {
+    assert_eq!(
+        error(&["--input-raw", "10.0.0.5", "--output-null"]),
+        "--input-raw '10.0.0.5': the port is missing\n  help: write 10.0.0.5:80"
+    );
+}
+
+#[test]
+fn a_bad_url_is_named_without_its_password() {
+    let text = error(&[
+        "--input-raw",
+        ":80",
+        "--output-http",
+        "http://me:hunter2@staging:0",
+    ]);
+    assert!(
+        text.starts_with("--output-http '***@staging:0': '0' is not a port"),
+        "{text}"
+    );
+    assert!(!text.contains("hunter2"));
+}
+
+#[test]
+fn a_ring_is_rounded_up_to_a_power_of_two() {
+    let ring = |size: &str| {
+        settings(&[
+            "--input-raw=:80",
+            "--output-null",
+            "--input-raw-buffer-size",
+            size,
+        ])
+        .capture
+        .ring_bytes
+    };
+    assert_eq!(ring("3mb"), 4 << 20);
+    assert_eq!(ring("2gb"), 1 << 31);
+    assert_eq!(ring("1"), u32::try_from(SMALLEST_RING).unwrap());
+    let text = error(&["--input-raw=:80", "--output-null", "--input-raw-buffer-size=3gb"]);
+    assert!(
+        text.starts_with("--input-raw-buffer-size '3221225472': a ring cannot be larger"),
+        "{text}"
+    );
+}
+
+#[test]
+fn connections_can_be_sampled() {
+    let capture = settings(&["--input-raw=:80", "--output-null", "--sample-connections", "25%"]).capture;
+    assert_eq!(capture.sample_connections, Some(1 << 30));
+}
+
+#[test]
+fn the_cgroup_hook_cannot_watch_an_interface() {
+    let text = error(&[
+        "--input-raw=eth0:80",
+        "--output-null",
+        "--input-raw-engine=cgroup",
+    ]);
+    assert!(text.starts_with("--input-raw-engine 'cgroup': "), "{text}");
+    assert!(text.contains("'eth0' is an interface"), "{text}");
+}
+
+#[test]
+fn a_capture_file_that_cannot_be_read_is_known_at_once() {
+    let text = error(&["--input-raw=/nonexistent/a.pcap", "--output-null"]);
+    assert!(
+        text.contains("cannot be read (No such file or directory"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_ledger_needs_a_directory_that_exists() {
+    let text = error(&["--input-raw=:80", "--output-null", "--ledger=/nonexistent/a.json"]);
+    assert!(
+        text.starts_with("--ledger '/nonexistent/a.json': its directory does not exist"),
+        "{text}"
+    );
+    let text = error(&["--input-raw=:80", "--output-null", "--ledger=/tmp"]);
+    assert!(text.contains("this is a directory"), "{text}");
+    let settings = settings(&["--input-raw=:80", "--output-null", "--ledger=a.json"]);
+    assert!(settings.ledger.unwrap().is_absolute());
+}
+
+#[test]
+fn mirroring_to_the_captured_loopback_port_is_refused() {
+    for (input, output) in [
+        (":80", "http://127.0.0.1"),
+        (":80", "http://localhost"),
+        ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("[::1]:8080", "http://[::1]:8080"),
+        ("lo:8080", "http://127.0.0.1:8080"),
+    ] {
+        let text = error(&["--input-raw", input, "--output-http", output]);
+        assert!(
+            text.contains("is what is being captured"),
+            "{input} {output}: {text}"
+        );
+    }
+}
+
+#[test]
+fn another_port_or_machine_is_no_self_mirroring() {
+    for (input, output) in [
+        (":80", "http://127.0.0.1:81"),
+        (":80", "http://staging"),
+        ("10.0.0.5:80", "http://127.0.0.1"),
+        ("eth0:80", "http://127.0.0.1"),
+        (":80", "http://not-there-yet"),
+    ] {
+        let resolved = run(&["--input-raw", input, "--output-http", output]).unwrap();
+        assert_eq!(resolved.warnings, [""; 0], "{input} {output}");
+    }
+}
+
+#[test]
+fn mirroring_to_a_captured_port_of_this_machine_is_warned_of() {
+    let resolved = run(&["--input-raw", ":80", "--output-http", "http://me"]).unwrap();
+    assert_eq!(resolved.warnings.len(), 1);
+    assert!(resolved.warnings[0].starts_with("--output-http http://me: 10.0.0.5 is this machine"));
+}

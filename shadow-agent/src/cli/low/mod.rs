@@ -1,0 +1,113 @@
+//! The command line as typed: one struct for each family of flags, no side effects, nothing resolved.
+//!
+//! Every flag's text says what its default is for; `--help`, the man page and the completions are made from
+//! these definitions.
+
+// Doc comments here are the help text: backticks would be printed, and brackets are no links.
+#![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links)]
+
+pub mod general;
+pub mod input_raw;
+pub mod limits;
+pub mod output;
+pub mod output_http;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Copy the HTTP requests that production serves to a shadow release
+///
+/// shadow-agent copies the HTTP requests that production serves to a shadow release: from the kernel, so
+/// that production is never delayed, changed or reconfigured, and with every request accounted for.
+///
+/// It needs Linux 5.8 or later, and root or the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, which
+/// it gives up once it captures. Reading capture files needs neither. `shadow-agent doctor` tells what this
+/// machine can do; `shadow-agent demo` shows everything at work on two built-in servers.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "shadow-agent",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    override_usage = "shadow-agent --input-raw ADDRESS... --output-http URL... [OPTIONS]\n       \
+                      shadow-agent demo | doctor | completions SHELL | man",
+    after_help = "Try 'shadow-agent --help' for defaults, their reasons and examples.",
+    after_long_help = AFTER_HELP
+)]
+pub struct Arguments {
+    /// What to do instead of mirroring.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// What is captured.
+    #[command(flatten)]
+    pub input: input_raw::InputRaw,
+    /// Where copies go.
+    #[command(flatten)]
+    pub output: output::Output,
+    /// How copies reach an HTTP upstream.
+    #[command(flatten)]
+    pub output_http: output_http::OutputHttp,
+    /// Bounds.
+    #[command(flatten)]
+    pub limits: limits::LimitFlags,
+    /// The rest.
+    #[command(flatten)]
+    pub general: general::General,
+}
+
+/// What to do instead of mirroring.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Show everything at work: two built-in servers, load, mirroring, the ledger
+    Demo(DemoArguments),
+    /// Tell what this machine can do, and what to do about what it cannot
+    Doctor,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+/// Flags of `demo`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct DemoArguments {
+    /// How long the load runs
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub seconds: u32,
+    /// Requests a second
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub rate: u32,
+}
+
+const AFTER_HELP: &str = "\
+Sizes are bytes or whole numbers with kb, mb, gb (powers of 1024): 32mb, 64k, 4096.
+Durations are numbers with h, m, s, ms, us: 5s, 150ms, 1m30s.
+
+Examples:
+  Mirror what arrives on port 80 to staging:
+      shadow-agent --input-raw :80 --output-http http://staging:8080
+  A tenth of the connections to one address, over HTTPS, with production's Host header:
+      shadow-agent --input-raw 10.0.0.5:80 --sample-connections 10% \\
+                   --output-http https://shadow.example --http-original-host
+  Look at requests and send nothing anywhere:
+      shadow-agent --input-raw :80 --output-stdout
+  Replay a capture file (no root needed), and keep the account:
+      shadow-agent --input-raw morning.pcap:80 --output-http http://staging:8080 \\
+                   --ledger ledger.json
+
+Signals:
+  SIGINT, SIGTERM  stop capturing, wait for what is under way (--shutdown-timeout), print the ledger
+  SIGUSR1          write the ledger to the --ledger file now
+
+Exit status:
+  0  ended as asked, every request accounted for
+  1  something failed while running; the message says what
+  2  the command line cannot be run; the message says why
+
+Environment:
+  RUST_LOG  what is logged to standard error, such as shadow_agent=debug (default: info)";

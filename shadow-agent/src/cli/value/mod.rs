@@ -1,0 +1,14 @@
+//! Values as users write them on the command line: sizes, durations, shares, header names.
+//!
+//! Each is one pure function from text to a value; the flag's name and the text are put around its error by
+//! the argument parser.
+
+mod duration;
+mod header_name;
+mod share;
+mod size;
+
+pub use duration::{duration, format_duration, positive_duration};
+pub use header_name::{host_suffix, marker_name};
+pub use share::{Share, share};
+pub use size::{format_size, positive_size, size};

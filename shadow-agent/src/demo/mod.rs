@@ -1,0 +1,52 @@
+//! `shadow-agent demo`: everything at work in one process and a few seconds. Two built-in servers, one of
+//! them with planted differences; load on production; live mirroring through the kernel; then the ledger, and
+//! the servers' own counts beside it.
+
+mod agreement;
+mod load;
+mod scene;
+mod server;
+
+use std::time::Duration;
+
+use clap::Parser;
+
+use self::agreement::agreement;
+use self::scene::Scene;
+use crate::agent::{self, Control};
+use crate::cli::high::{self, Resolved};
+use crate::cli::low::Arguments;
+use crate::cli::machine::ThisMachine;
+use crate::report::table;
+use crate::status;
+
+/// Runs the demo; whether everything agreed. Needs what live capture needs.
+pub fn run(seconds: u32, rate: u32) -> anyhow::Result<bool> {
+    let (scene, capturing, stop) = Scene::start(Duration::from_secs(seconds.into()), rate)?;
+    let (production, shadow) = (scene.production, scene.shadow);
+    // The same way in as a user's: what is printed is what runs.
+    let flags = [
+        "shadow-agent".to_owned(),
+        "--input-raw".to_owned(),
+        production.to_string(),
+        "--output-http".to_owned(),
+        format!("http://{shadow}"),
+    ];
+    eprintln!(
+        "Production is a small shop on http://{production}, its next release on http://{shadow}.\n\
+         For {seconds} s, {rate} requests a second go to production alone. Beside it runs\n\n    {}\n",
+        flags.join(" ")
+    );
+    let Resolved { settings, .. } = high::resolve(&Arguments::try_parse_from(flags)?, &ThisMachine)?;
+    let control = Control {
+        capturing: Some(capturing),
+        stop: Some(stop),
+    };
+    let account = agent::run(settings, control)?;
+    let served = scene.finish()?;
+    let document = account.document();
+    let (text, agree) = agreement(&document, &served);
+    status::clear();
+    eprint!("{}\n{text}", table(&document));
+    Ok(agree && document.balanced)
+}

@@ -1,0 +1,163 @@
+//! The demo's servers and load, on a thread of their own beside the agent.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::load;
+use super::server::{Count, Counters, Release, serve};
+
+/// The servers, and the load that starts when told.
+pub struct Scene {
+    /// Where production listens.
+    pub production: SocketAddr,
+    /// Where its next release listens.
+    pub shadow: SocketAddr,
+    /// Dropping it ends the servers.
+    servers: oneshot::Sender<()>,
+    thread: JoinHandle<anyhow::Result<Served>>,
+}
+
+/// What the servers have counted in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Production's counts.
+    pub production: Count,
+    /// The shadow's.
+    pub shadow: Count,
+    /// Whether the agent ended before the load did.
+    pub interrupted: bool,
+}
+
+/// What the thread gets and gives.
+struct Cues {
+    addresses: mpsc::Sender<(SocketAddr, SocketAddr)>,
+    capturing: oneshot::Receiver<()>,
+    stop: oneshot::Sender<()>,
+    servers: oneshot::Receiver<()>,
+}
+
+impl Scene {
+    /// Starts the servers on loopback ports that are free. The sender starts the load, of `rate` requests a
+    /// second for `length`; the receiver is told when it has ended.
+    pub fn start(
+        length: Duration,
+        rate: u32,
+    ) -> anyhow::Result<(Self, oneshot::Sender<()>, oneshot::Receiver<()>)> {
+        let (addresses, bound) = mpsc::channel();
+        let (start, capturing) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel();
+        let (servers, ended) = oneshot::channel();
+        let cues = Cues {
+            addresses,
+            capturing,
+            stop,
+            servers: ended,
+        };
+        let thread = std::thread::Builder::new()
+            .name("demo".to_owned())
+            .spawn(move || {
+                tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()?
+                    .block_on(play(cues, length, rate))
+            })
+            .context("cannot start a thread for the demo's servers")?;
+        match bound.recv() {
+            Ok((production, shadow)) => {
+                let scene = Self {
+                    production,
+                    shadow,
+                    servers,
+                    thread,
+                };
+                Ok((scene, start, stopped))
+            }
+            Err(_) => Err(join(thread)
+                .err()
+                .unwrap_or_else(|| anyhow!("the demo's servers did not start"))),
+        }
+    }
+
+    /// Ends the servers and gives their counts.
+    pub fn finish(self) -> anyhow::Result<Served> {
+        drop(self.servers);
+        join(self.thread)
+    }
+}
+
+fn join(thread: JoinHandle<anyhow::Result<Served>>) -> anyhow::Result<Served> {
+    thread.join().map_err(|_| anyhow!("the demo's servers failed"))?
+}
+
+async fn play(cues: Cues, length: Duration, rate: u32) -> anyhow::Result<Served> {
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let cannot = "cannot listen on 127.0.0.1 for the demo";
+    let (production, shadow) = (bind().await.context(cannot)?, bind().await.context(cannot)?);
+    let address = production.local_addr()?;
+    let counters = [(); 2].map(|()| Arc::new(Counters::default()));
+    let _ = cues.addresses.send((address, shadow.local_addr()?));
+    tokio::spawn(serve(production, Release::Production, Arc::clone(&counters[0])));
+    tokio::spawn(serve(shadow, Release::Next, Arc::clone(&counters[1])));
+
+    let mut stop = cues.stop;
+    let mut interrupted = true;
+    if cues.capturing.await.is_ok() {
+        tokio::select! {
+            load = load::run(address, rate, length) => {
+                interrupted = false;
+                load.context("the demo's load failed")?;
+            }
+            // The agent has gone: nobody is left to be shown anything.
+            () = stop.closed() => {}
+            // The agent has it too, and drains: no load that it does not see.
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    }
+    let _ = stop.send(());
+    // The shadow answers until the agent has drained.
+    let _ = cues.servers.await;
+    Ok(Served {
+        production: counters[0].get(),
+        shadow: counters[1].get(),
+        interrupted,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_load_starts_when_told_and_production_counts_all_of_it() {
+        let (scene, start, stopped) = Scene::start(Duration::from_millis(200), 1000).unwrap();
+        start.send(()).unwrap();
+        stopped.blocking_recv().unwrap();
+        let served = scene.finish().unwrap();
+        assert!(served.production.requests >= 50, "{served:?}");
+        assert_eq!((served.production.errors, served.shadow.requests), (0, 0));
+        assert!(!served.interrupted);
+    }
+
+    #[test]
+    fn the_load_ends_when_the_agent_goes() {
+        let (scene, start, stopped) = Scene::start(Duration::from_hours(1), 100).unwrap();
+        start.send(()).unwrap();
+        drop(stopped);
+        assert!(scene.finish().unwrap().interrupted);
+    }
+
+    #[test]
+    fn without_capture_there_is_no_load() {
+        let (scene, start, _stopped) = Scene::start(Duration::from_hours(1), 100).unwrap();
+        drop(start);
+        let served = scene.finish().unwrap();
+        assert_eq!((served.production.requests, served.interrupted), (0, true));
+    }
+}

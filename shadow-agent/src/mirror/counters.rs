@@ -1,0 +1,83 @@
+//! What connections carried besides whole requests: the part of the ledger that explains the bytes.
+
+use serde::Serialize;
+
+use crate::http::Skip;
+
+/// Counts over the connections of one shard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StreamCounters {
+    /// Connections recognised as TLS; nothing in them can be read.
+    pub encrypted: u64,
+    /// Connections recognised as HTTP/2 with prior knowledge.
+    pub http2: u64,
+    /// Connections that left HTTP by CONNECT or Upgrade.
+    pub upgraded: u64,
+    /// Connections that carried something other than HTTP.
+    pub not_http: u64,
+    /// Bytes passed over, by reason.
+    pub skipped_bytes: SkippedBytes,
+}
+
+/// Bytes of requests' direction that were passed over unparsed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SkippedBytes {
+    /// On connections that were open before the agent came, until a start was proved.
+    pub mid_stream: u64,
+    /// Behind a gap, until a start was proved.
+    pub after_gap: u64,
+    /// The rest of rejected requests.
+    pub after_reject: u64,
+    /// Behind CONNECT or an Upgrade.
+    pub upgraded: u64,
+    /// TLS.
+    pub encrypted: u64,
+    /// HTTP/2.
+    pub http2: u64,
+    /// Not HTTP.
+    pub not_http: u64,
+}
+
+impl StreamCounters {
+    /// Counts `bytes` passed over because of `why`.
+    pub fn skip(&mut self, bytes: u64, why: Skip) {
+        let skipped = &mut self.skipped_bytes;
+        *match why {
+            Skip::MidStream => &mut skipped.mid_stream,
+            Skip::AfterGap => &mut skipped.after_gap,
+            Skip::AfterReject => &mut skipped.after_reject,
+            Skip::Upgraded => &mut skipped.upgraded,
+            Skip::Encrypted => &mut skipped.encrypted,
+            Skip::Http2 => &mut skipped.http2,
+            Skip::NotHttp => &mut skipped.not_http,
+        } += bytes;
+    }
+
+    /// Counts a connection that carries something else from here on.
+    pub fn recognise(&mut self, what: Skip) {
+        match what {
+            Skip::Encrypted => self.encrypted += 1,
+            Skip::Http2 => self.http2 += 1,
+            Skip::Upgraded => self.upgraded += 1,
+            Skip::NotHttp => self.not_http += 1,
+            // Reasons for bytes, not for connections.
+            Skip::MidStream | Skip::AfterGap | Skip::AfterReject => {}
+        }
+    }
+
+    /// Adds another shard's counts.
+    pub fn add(&mut self, other: &StreamCounters) {
+        self.encrypted += other.encrypted;
+        self.http2 += other.http2;
+        self.upgraded += other.upgraded;
+        self.not_http += other.not_http;
+        let (mine, theirs) = (&mut self.skipped_bytes, &other.skipped_bytes);
+        mine.mid_stream += theirs.mid_stream;
+        mine.after_gap += theirs.after_gap;
+        mine.after_reject += theirs.after_reject;
+        mine.upgraded += theirs.upgraded;
+        mine.encrypted += theirs.encrypted;
+        mine.http2 += theirs.http2;
+        mine.not_http += theirs.not_http;
+    }
+}

@@ -1,0 +1,200 @@
+//! The file of `--ledger`: replaced as a whole where that can be, so that a reader never sees half of it.
+//!
+//! It is opened before the agent gives up its capabilities: without them even root may not create files in
+//! another user's directory (`sudo shadow-agent --ledger ./ledger.json`). Where that would be so, and where
+//! the file is no regular one (`/dev/stdout`, a pipe), the file is kept open and written in place.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::LedgerDocument;
+
+/// Where the ledger is kept.
+#[derive(Debug)]
+pub struct LedgerFile {
+    path: PathBuf,
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// A new file takes the old one's place.
+    Replace,
+    /// The bytes go into the file that was opened at the start.
+    InPlace(File),
+}
+
+/// Readable for everyone: it holds counts and names, no secrets.
+const MODE: u32 = 0o644;
+
+impl LedgerFile {
+    /// Makes sure that the ledger can be written to `path`. Call it while the process still has its
+    /// capabilities; writing later needs none.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        // A link keeps its place: what it points to is replaced.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let in_place = path.metadata().is_ok_and(|file| !file.is_file())
+            || !writable_without_capabilities(path.parent().unwrap_or(Path::new(".")));
+        let way = if in_place {
+            let open = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(MODE)
+                .open(&path);
+            Way::InPlace(open.with_context(|| unwritable(&path))?)
+        } else {
+            let trial = temporary(&path);
+            create(&trial)
+                .and_then(|_| std::fs::remove_file(&trial))
+                .with_context(|| unwritable(&path))?;
+            Way::Replace
+        };
+        Ok(Self { path, way })
+    }
+
+    /// Writes the document in the place of whatever was there.
+    pub fn write(&mut self, document: &LedgerDocument) -> anyhow::Result<()> {
+        let text = document.to_json();
+        match &mut self.way {
+            Way::Replace => replace(&self.path, text.as_bytes()),
+            Way::InPlace(file) => overwrite(file, text.as_bytes()),
+        }
+        .with_context(|| unwritable(&self.path))
+    }
+}
+
+fn unwritable(path: &Path) -> String {
+    format!(
+        "--ledger '{}': the ledger cannot be written there; name a file in a directory that this user may write to",
+        path.display()
+    )
+}
+
+/// Whether the file mode alone lets this user create files in `directory`: the kernel's own answer
+/// (access(2)) would count capabilities that are about to be given up.
+fn writable_without_capabilities(directory: &Path) -> bool {
+    let user = nix::unistd::geteuid().as_raw();
+    directory.metadata().is_ok_and(|directory| {
+        // With the sticky bit a file that belongs to another user cannot be replaced.
+        let anyone = directory.mode() & 0o1003 == 0o003;
+        (directory.uid() == user && directory.mode() & 0o300 == 0o300) || anyone
+    })
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}", std::process::id()))
+}
+
+/// Creates a file that was not there: never through a link that someone has put in its place.
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(MODE)
+        .open(path)
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = temporary(path);
+    let written = create(&new)
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| std::fs::rename(&new, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&new);
+    }
+    written
+}
+
+fn overwrite(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+        file.seek(SeekFrom::Start(0))?;
+    }
+    file.write_all(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::document::example;
+    use super::*;
+
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("shadow-agent-{name}-{}", std::process::id()));
+            std::fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn the_file_is_replaced_as_a_whole_and_nothing_else_is_left() {
+        let directory = Directory::new("replaced");
+        let path = directory.0.join("ledger.json");
+        std::fs::write(&path, "old").unwrap();
+        let reader = File::open(&path).unwrap();
+        let mut ledger = LedgerFile::open(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        ledger.write(&example()).unwrap();
+        ledger.write(&example()).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), example().to_json());
+        assert_eq!(io::read_to_string(reader).unwrap(), "old");
+        assert_eq!(std::fs::read_dir(&directory.0).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_stays_a_link() {
+        let directory = Directory::new("link");
+        let (link, target) = (directory.0.join("link"), directory.0.join("target"));
+        std::fs::write(&target, "old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        LedgerFile::open(&link).unwrap().write(&example()).unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), example().to_json());
+    }
+
+    #[test]
+    fn a_device_is_written_to_rather_than_replaced() {
+        let mut ledger = LedgerFile::open(Path::new("/dev/null")).unwrap();
+        ledger.write(&example()).unwrap();
+        assert!(!Path::new("/dev/null").is_file());
+    }
+
+    #[test]
+    fn a_file_written_in_place_holds_the_last_document_only() {
+        let directory = Directory::new("in-place");
+        let path = directory.0.join("ledger.json");
+        std::fs::write(&path, "x".repeat(10_000)).unwrap();
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        let mut ledger = LedgerFile {
+            path: path.clone(),
+            way: Way::InPlace(file),
+        };
+        ledger.write(&example()).unwrap();
+        ledger.write(&example()).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), example().to_json());
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_known_at_the_start() {
+        let error = LedgerFile::open(Path::new("/nonexistent/ledger.json")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("--ledger '/nonexistent/ledger.json'")
+        );
+    }
+}

@@ -1,0 +1,256 @@
+//! The ledger as a table for people, at exit.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::LedgerDocument;
+use crate::mirror::ledger::{DropReason, OutputCounts};
+
+/// Width of the names on the left.
+const NAME: usize = 22;
+/// Width of the numbers.
+const NUMBER: usize = 13;
+
+/// The document as lines of text: what was seen, what became of it for each output and why, and what capture
+/// lost. Outcomes that did not happen are left out.
+pub fn table(document: &LedgerDocument) -> String {
+    let mut text = String::from("\nLedger\n");
+    let verdict = if document.balanced {
+        "BALANCED: every request seen has exactly one outcome"
+    } else {
+        "NOT BALANCED: a fault in shadow-agent, please report it with this table"
+    };
+    row(
+        &mut text,
+        1,
+        "seen",
+        document.seen,
+        "requests whose start was seen",
+    );
+    for output in &document.outputs {
+        let _ = writeln!(text, "\n  {}", output.output);
+        outcomes(&mut text, &output.counts, document.seen);
+    }
+    object(&mut text, "connections", &document.connections);
+    object(&mut text, "capture", &document.capture);
+    let _ = writeln!(text, "\n  {verdict}");
+    text
+}
+
+fn outcomes(text: &mut String, counts: &OutputCounts, seen: u64) {
+    let dropped = counts.dropped.values().sum();
+    let rows = [
+        ("delivered", counts.delivered, "answered in full, or written"),
+        ("filtered", counts.filtered, "kept back by a filter"),
+        ("sampled_out", counts.sampled_out, "left out by sampling"),
+        ("limited", counts.limited, "left out by a rate limit"),
+        ("dropped", dropped, "lost, for these reasons:"),
+    ];
+    for (name, count, meaning) in rows {
+        if count > 0 || name == "delivered" {
+            row(
+                text,
+                2,
+                name,
+                count,
+                &format!("{:>6}  {meaning}", share(count, seen)),
+            );
+        }
+        if name == "dropped" {
+            for (reason, count) in &counts.dropped {
+                row(
+                    text,
+                    3,
+                    name_of(*reason).as_str(),
+                    *count,
+                    &format!("{:>6}  {}", share(*count, seen), explanation(*reason)),
+                );
+            }
+        }
+    }
+    if counts.in_flight > 0 {
+        row(
+            text,
+            2,
+            "in_flight",
+            counts.in_flight,
+            &format!("{:>6}  no outcome yet", share(counts.in_flight, seen)),
+        );
+    }
+}
+
+/// The counts of an object by name, nested ones with a dot; those that are 0 are left out.
+fn object(text: &mut String, title: &str, value: &Value) {
+    let mut counts = Vec::new();
+    flatten(String::new(), value, &mut counts);
+    counts.retain(|(_, count)| *count > 0);
+    if counts.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n  {title}");
+    for (name, count) in counts {
+        row(text, 2, &name, count, "");
+    }
+}
+
+fn flatten(name: String, value: &Value, counts: &mut Vec<(String, u64)>) {
+    match value {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                let name = if name.is_empty() {
+                    field.clone()
+                } else {
+                    format!("{name}.{field}")
+                };
+                flatten(name, value, counts);
+            }
+        }
+        _ => counts.extend(value.as_u64().map(|count| (name, count))),
+    }
+}
+
+fn row(text: &mut String, depth: usize, name: &str, count: u64, meaning: &str) {
+    let indent = 2 * depth;
+    let name_width = NAME.saturating_sub(indent);
+    let line = format!(
+        "{:indent$}{name:<name_width$}{:>NUMBER$}  {meaning}",
+        "",
+        grouped(count)
+    );
+    let _ = writeln!(text, "{}", line.trim_end());
+}
+
+/// A number with commas between thousands.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A percentage that says 100% or 0% only where it is exactly so: one lost request in a million shows.
+fn share(count: u64, of: u64) -> String {
+    if count == 0 || of == 0 {
+        return "0%".to_owned();
+    }
+    if count == of {
+        return "100%".to_owned();
+    }
+    let percent = (count as f64 / of as f64 * 100.0).clamp(0.1, 99.9);
+    format!("{percent:.1}%")
+}
+
+/// A reason's name in the ledger.
+fn name_of(reason: DropReason) -> String {
+    serde_json::to_value(reason)
+        .ok()
+        .and_then(|name| name.as_str().map(str::to_owned))
+        .unwrap_or_else(|| format!("{reason:?}"))
+}
+
+/// What a reason means, and the flag that bears on it.
+pub fn explanation(reason: DropReason) -> &'static str {
+    match reason {
+        DropReason::Gap => "bytes of it were lost in capture or on the wire (--input-raw-buffer-size)",
+        DropReason::MidStream => "its connection was open before the agent came",
+        DropReason::Reset => "its connection was reset inside it",
+        DropReason::Truncated => "its client closed or fell silent inside it",
+        DropReason::HeadTooLarge => "its head is larger than --max-head or --max-headers",
+        DropReason::BodyTooLarge => "its body is larger than --max-body",
+        DropReason::Malformed => "it is not HTTP/1.x",
+        DropReason::AmbiguousFraming => "its length can be read in more than one way (RFC 9112 6.3)",
+        DropReason::Memory => "--max-memory had no room for it",
+        DropReason::Upgrade => "it leaves HTTP (CONNECT, Upgrade)",
+        DropReason::LoopGuard => "it is a copy itself: it has the marker header",
+        DropReason::QueueFull => "the queue was full (--output-http-queue-len, -queue-size, -workers)",
+        DropReason::BreakerOpen => "the shadow was sick and left alone (--output-http-breaker-*)",
+        DropReason::ConnectError => "no connection to the shadow could be opened",
+        DropReason::Timeout => "the shadow did not answer in time (--output-http-timeout)",
+        DropReason::UpstreamClosed => "the shadow closed or reset the connection before its answer was whole",
+        DropReason::BadResponse => {
+            "the shadow's answer was not HTTP, or larger than --output-http-max-response"
+        }
+        DropReason::WriteError => "it could not be written",
+        DropReason::Shutdown => "the agent ended first (--shutdown-timeout)",
+        DropReason::Internal => "a fault in shadow-agent: please report it",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::document::example;
+    use super::*;
+
+    #[test]
+    fn the_table_can_be_read_at_a_glance() {
+        let expected = "
+Ledger
+  seen                       12,345  requests whose start was seen
+
+  http://staging:8080
+    delivered                12,300   99.6%  answered in full, or written
+    dropped                      45    0.4%  lost, for these reasons:
+      gap                         2    0.1%  bytes of it were lost in capture or on the wire (--input-raw-buffer-size)
+      timeout                    43    0.3%  the shadow did not answer in time (--output-http-timeout)
+
+  connections
+    opened                      342
+
+  capture
+    lost.ring_full                3
+    segments                 25,000
+
+  BALANCED: every request seen has exactly one outcome
+";
+        assert_eq!(table(&example()), expected);
+    }
+
+    #[test]
+    fn an_account_that_does_not_balance_says_so() {
+        let mut document = example();
+        document.balanced = false;
+        assert!(table(&document).contains("\n  NOT BALANCED: a fault in shadow-agent"));
+    }
+
+    #[test]
+    fn nothing_seen_is_a_table_too() {
+        let document = LedgerDocument::new(
+            &["null".to_owned()],
+            crate::mirror::ledger::ShardLedger::new(1).snapshot(),
+            Value::Null,
+            Value::Null,
+        );
+        let expected = "
+Ledger
+  seen                            0  requests whose start was seen
+
+  null
+    delivered                     0      0%  answered in full, or written
+
+  BALANCED: every request seen has exactly one outcome
+";
+        assert_eq!(table(&document), expected);
+    }
+
+    #[test]
+    fn a_share_is_whole_only_where_nothing_is_missing() {
+        assert_eq!(share(999_999, 1_000_000), "99.9%");
+        assert_eq!(share(1, 1_000_000), "0.1%");
+        assert_eq!(share(5, 5), "100%");
+        assert_eq!(share(0, 5), "0%");
+    }
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1000), "1,000");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+}

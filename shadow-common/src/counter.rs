@@ -1,0 +1,97 @@
+//! What the kernel programs count, on each CPU.
+
+/// Number of counters.
+pub const COUNTERS: usize = Counter::BytesCut as usize + 1;
+
+/// One counter. A packet is *selected* when it goes to a target (or, where responses are tracked, comes from
+/// one). Each selected packet ends in exactly one of the counters marked **end**, so that
+/// `PacketsSelected` is their sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Counter {
+    /// Packets selected.
+    PacketsSelected,
+    /// **end**: packets copied to a ring, whole.
+    PacketsCopied,
+    /// Payload bytes copied to a ring.
+    BytesCopied,
+    /// Records put in a ring.
+    Records,
+    /// **end**: packets that carry nothing: no payload, no SYN, FIN or RST.
+    PacketsEmpty,
+    /// **end**: packets of the agent's own connections.
+    PacketsOwn,
+    /// **end**: packets other than SYN of connections that sampling leaves out.
+    PacketsSampledOut,
+    /// **end**: SYNs of connections that sampling leaves out.
+    ConnectionsSampledOut,
+    /// **end**: first IPv4 fragments.
+    FragmentsFirstV4,
+    /// Later IPv4 fragments of TCP packets; they have no ports, so whether they are selected is unknown.
+    FragmentsLaterV4,
+    /// **end**: first IPv6 fragments.
+    FragmentsFirstV6,
+    /// Later IPv6 fragments of TCP packets, likewise.
+    FragmentsLaterV6,
+    /// **end**: packets whose TCP or IP lengths contradict each other or the packet's own.
+    BadLengths,
+    /// Packets that end inside their IP or TCP header, or whose IP header is shorter than the least possible
+    /// (before it is known whether they are selected).
+    TruncatedHeaders,
+    /// IPv6 packets with more extension headers than are followed.
+    Ipv6ChainsTooLong,
+    /// **end**: packets of which some or all was lost because the ring was full.
+    RingFullPackets,
+    /// Those of them that had payload.
+    RingFullPayloadPackets,
+    /// Payload bytes lost because the ring was full.
+    RingFullBytes,
+    /// **end**: packets of which some or all could not be read (`bpf_skb_load_bytes` failed).
+    LoadErrorPackets,
+    /// Payload bytes that could not be read.
+    LoadErrorBytes,
+    /// **end**: packets larger than [`crate::MAX_PACKET_BYTES`]; what fits is copied.
+    PacketsCut,
+    /// Payload bytes beyond that size.
+    BytesCut,
+}
+
+impl Counter {
+    /// All counters, in the order of their values.
+    pub const ALL: [Counter; COUNTERS] = [
+        Counter::PacketsSelected,
+        Counter::PacketsCopied,
+        Counter::BytesCopied,
+        Counter::Records,
+        Counter::PacketsEmpty,
+        Counter::PacketsOwn,
+        Counter::PacketsSampledOut,
+        Counter::ConnectionsSampledOut,
+        Counter::FragmentsFirstV4,
+        Counter::FragmentsLaterV4,
+        Counter::FragmentsFirstV6,
+        Counter::FragmentsLaterV6,
+        Counter::BadLengths,
+        Counter::TruncatedHeaders,
+        Counter::Ipv6ChainsTooLong,
+        Counter::RingFullPackets,
+        Counter::RingFullPayloadPackets,
+        Counter::RingFullBytes,
+        Counter::LoadErrorPackets,
+        Counter::LoadErrorBytes,
+        Counter::PacketsCut,
+        Counter::BytesCut,
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_counters_is_complete_and_in_order() {
+        for (index, counter) in Counter::ALL.into_iter().enumerate() {
+            assert_eq!(counter as usize, index);
+        }
+    }
+}

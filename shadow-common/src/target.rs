@@ -1,0 +1,108 @@
+//! What is selected: the keys of the maps that the agent changes while the programs run.
+
+use crate::Address;
+
+/// Words of the port bitmap: 65,536 ports of 64 a word. Port `p` is bit `p % 64` of word `p / 64`.
+pub const PORT_WORDS: u32 = 1024;
+
+/// A watched endpoint. A packet is looked up as (any address, port, any interface), (any address, port,
+/// interface), (address, port, interface) and (address, port, any interface).
+///
+/// Made of whole words: the BPF back end sets and copies anything else byte by byte.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TargetKey {
+    /// The server's address; [`Address::ANY`] for any.
+    pub address: Address,
+    /// Interface index in the high half (0 for any), the server's port in host order in the low one.
+    place: u64,
+}
+
+impl TargetKey {
+    /// A server's `address` and `port` as seen on `ifindex`; 0 for any interface.
+    #[inline(always)]
+    pub const fn new(address: Address, port: u16, ifindex: u32) -> Self {
+        let place = (ifindex as u64) << 32 | port as u64;
+        Self { address, place }
+    }
+
+    /// The server's port, host order.
+    pub const fn port(&self) -> u16 {
+        self.place as u16
+    }
+
+    /// Where the packet is seen; 0 for anywhere.
+    pub const fn ifindex(&self) -> u32 {
+        (self.place >> 32) as u32
+    }
+}
+
+/// An end of one of the agent's own connections.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OwnKey {
+    address: Address,
+    port: u64,
+}
+
+impl OwnKey {
+    /// A local address and port (host order).
+    #[inline(always)]
+    pub const fn new(address: Address, port: u16) -> Self {
+        let port = port as u64;
+        Self { address, port }
+    }
+}
+
+/// Which way a packet passes the hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Side {
+    /// Received: by the interface (`tc`) or by the socket (`cgroup`).
+    Ingress = 0,
+    /// Sent.
+    Egress = 1,
+}
+
+/// The value of a target: on which sides its requests and its responses are taken, as bits.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MatchOn(pub u32);
+
+impl MatchOn {
+    /// Packets to the target, seen on `side`.
+    #[inline(always)]
+    pub const fn requests(side: Side) -> Self {
+        Self(1 << side as u32)
+    }
+
+    /// Packets from the target, seen on `side`.
+    #[inline(always)]
+    pub const fn responses(side: Side) -> Self {
+        Self(4 << side as u32)
+    }
+
+    /// Both sets of bits.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether a bit is common.
+    #[inline(always)]
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+#[cfg(feature = "user")]
+mod user {
+    use super::{MatchOn, OwnKey, TargetKey};
+
+    // SAFETY: repr(C), no padding (three words), any bytes are a value.
+    unsafe impl aya::Pod for TargetKey {}
+    // SAFETY: repr(C), no padding (three words), any bytes are a value.
+    unsafe impl aya::Pod for OwnKey {}
+    // SAFETY: a transparent u32.
+    unsafe impl aya::Pod for MatchOn {}
+}

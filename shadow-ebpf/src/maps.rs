@@ -1,0 +1,67 @@
+//! The maps and the constants that the agent sets before loading. Names are the contract with `load.rs`.
+
+use aya_ebpf::Global;
+use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
+use shadow_common::{
+    COUNTERS, MAX_OWN, MAX_SHARDS, MAX_TARGETS, MatchOn, OwnKey, PORT_WORDS, TargetKey,
+};
+
+/// Bitmap of the ports of all targets: the one look-up of a packet that is not selected.
+#[map]
+pub static PORTS: Array<u64> = Array::with_max_entries(PORT_WORDS, 0);
+
+/// The targets. Changed only by the agent, so entries need not be preallocated.
+#[map]
+pub static TARGETS: HashMap<TargetKey, MatchOn> =
+    HashMap::with_max_entries(MAX_TARGETS, BPF_F_NO_PREALLOC);
+
+/// Local ends of the agent's own connections.
+#[map]
+pub static OWN: HashMap<OwnKey, u8> = HashMap::with_max_entries(MAX_OWN, BPF_F_NO_PREALLOC);
+
+/// How each ring's reader waits: `SLEEPING` or `POLLING`.
+#[map]
+pub static READERS: Array<u32> = Array::with_max_entries(MAX_SHARDS as u32, 0);
+
+/// One block of counters for each CPU.
+#[map]
+pub static COUNTS: PerCpuArray<[u64; COUNTERS]> = PerCpuArray::with_max_entries(1, 0);
+
+/// Bytes of a ring as declared: the least the kernel takes; the agent sets the size of those it uses.
+const SMALLEST_RING: u32 = 4096;
+
+macro_rules! rings {
+    ($($name:ident)*) => {$(
+        #[map]
+        pub static $name: RingBuf = RingBuf::with_byte_size(SMALLEST_RING, 0);
+    )*};
+}
+
+rings!(RING_0 RING_1 RING_2 RING_3 RING_4 RING_5 RING_6 RING_7);
+rings!(RING_8 RING_9 RING_10 RING_11 RING_12 RING_13 RING_14 RING_15);
+
+/// Rings in use less one; their number is a power of two.
+#[unsafe(no_mangle)]
+pub static SHARD_MASK: Global<u32> = Global::new(0);
+
+/// A quarter of a ring's size, as a power of two: a reader that polls is woken at each quarter.
+#[unsafe(no_mangle)]
+pub static QUARTER_SHIFT: Global<u32> = Global::new(10);
+
+/// Key of the connection hash.
+#[unsafe(no_mangle)]
+pub static SEED: Global<u64> = Global::new(0);
+
+/// Share of connections that is captured, of 2^32; 2^32 and more is all.
+#[unsafe(no_mangle)]
+pub static SAMPLE: Global<u64> = Global::new(1 << 32);
+
+/// Not 0: packets from targets are taken too.
+#[unsafe(no_mangle)]
+pub static TRACK_RESPONSE: Global<u32> = Global::new(0);
+
+/// Not 0: `bpf_get_netns_cookie` may be called by `cgroup_skb` programs (Linux 6.15).
+#[unsafe(no_mangle)]
+pub static NETNS_COOKIE: Global<u32> = Global::new(0);

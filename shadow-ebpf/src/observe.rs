@@ -1,0 +1,114 @@
+//! What every program does with a packet: parse, select, copy, count.
+
+use aya_ebpf::bindings::__sk_buff;
+use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_ktime_get_ns};
+use shadow_common::{Counter, MARK_RESPONSE, MatchOn, RecordHeader, Side, connection_hash};
+
+use crate::count::count;
+use crate::emit::{FIN, RST, SYN, Segment, emit};
+use crate::maps::{NETNS_COOKIE, SAMPLE, SEED, SHARD_MASK, TRACK_RESPONSE};
+use crate::parse::{Fragment, Layer, Packet, parse};
+use crate::select::{is_own, is_target, port_is_watched};
+
+/// Bytes of the fixed TCP header.
+const TCP_HEADER: u32 = 20;
+
+/// Looks at one packet at a hook.
+#[inline(always)]
+pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
+    let Some(packet) = parse(skb, layer) else { return };
+    let source_port = u16::from_be(packet.tcp.source);
+    let destination_port = u16::from_be(packet.tcp.destination);
+    // SAFETY: `skb` is the program's context.
+    let ifindex = unsafe { (*skb).ifindex };
+
+    let response = if port_is_watched(destination_port)
+        && is_target(&packet.destination, destination_port, ifindex, MatchOn::requests(side))
+    {
+        false
+    } else if TRACK_RESPONSE.load() != 0
+        && port_is_watched(source_port)
+        && is_target(&packet.source, source_port, ifindex, MatchOn::responses(side))
+    {
+        true
+    } else {
+        return;
+    };
+    count(Counter::PacketsSelected, 1);
+
+    let mut header = RecordHeader {
+        sequence: u32::from_be(packet.tcp.sequence),
+        acknowledgment: u32::from_be(packet.tcp.acknowledgment),
+        flags: packet.tcp.flags,
+        ifindex,
+        ..RecordHeader::default()
+    };
+    if response {
+        header.marks = MARK_RESPONSE;
+        header.client = packet.destination;
+        header.client_port = destination_port;
+        header.server = packet.source;
+        header.server_port = source_port;
+    } else {
+        header.client = packet.source;
+        header.client_port = source_port;
+        header.server = packet.destination;
+        header.server_port = destination_port;
+    }
+    if is_own(&header.client, header.client_port) {
+        return count(Counter::PacketsOwn, 1);
+    }
+    match packet.fragment {
+        Fragment::No => {}
+        Fragment::FirstV4 => return count(Counter::FragmentsFirstV4, 1),
+        Fragment::FirstV6 => return count(Counter::FragmentsFirstV6, 1),
+    }
+    // SAFETY: `skb` is the program's context.
+    let Some((offset, length)) = payload(&packet, unsafe { (*skb).len }) else {
+        return count(Counter::BadLengths, 1);
+    };
+    let hash = connection_hash(
+        SEED.load(),
+        &header.client,
+        header.client_port,
+        &header.server,
+        header.server_port,
+    );
+    if hash >> 32 >= SAMPLE.load() {
+        return count(
+            if header.flags & SYN != 0 && !response {
+                Counter::ConnectionsSampledOut
+            } else {
+                Counter::PacketsSampledOut
+            },
+            1,
+        );
+    }
+    if length == 0 && header.flags & (SYN | FIN | RST) == 0 {
+        return count(Counter::PacketsEmpty, 1);
+    }
+    // SAFETY: the helper has no conditions.
+    header.time = unsafe { bpf_ktime_get_ns() };
+    if layer == Layer::Socket && NETNS_COOKIE.load() != 0 {
+        // SAFETY: `skb` is the program's context; the agent has checked that the kernel has the helper.
+        header.scope = unsafe { bpf_get_netns_cookie(skb.cast()) };
+    }
+    let mut segment = Segment {
+        header,
+        offset,
+        length,
+        shard: hash as u32 & SHARD_MASK.load(),
+    };
+    emit(skb, &mut segment);
+}
+
+/// Offset and length of the payload; `None` when the headers contradict each other or the packet.
+#[inline(always)]
+fn payload(packet: &Packet, skb_length: u32) -> Option<(u32, u32)> {
+    let header = u32::from(packet.tcp.data_offset >> 4) * 4;
+    let offset = packet.tcp_offset + header;
+    if header < TCP_HEADER || offset > packet.end || packet.end > skb_length {
+        return None;
+    }
+    Some((offset, packet.end - offset))
+}

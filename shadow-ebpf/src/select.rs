@@ -1,0 +1,49 @@
+//! Which packets are meant: the port bitmap first, which most packets do not pass, then the targets.
+
+use core::arch::asm;
+
+use shadow_common::{Address, MatchOn, OwnKey, TargetKey};
+
+use crate::maps::{OWN, PORTS, TARGETS};
+
+/// Whether some target has this port (host order).
+#[inline(always)]
+pub fn port_is_watched(port: u16) -> bool {
+    match PORTS.get(u32::from(port >> 6)) {
+        Some(word) => word >> (port & 63) & 1 != 0,
+        None => false,
+    }
+}
+
+/// Whether a target matches this endpoint where it is seen, for one of the ways in `wanted`.
+#[inline(always)]
+pub fn is_target(address: &Address, port: u16, ifindex: u32, wanted: MatchOn) -> bool {
+    let any = any_address();
+    matches(any, port, 0, wanted)
+        || matches(any, port, ifindex, wanted)
+        || matches(*address, port, ifindex, wanted)
+        || matches(*address, port, 0, wanted)
+}
+
+/// `Address::ANY`, opaque to the compiler: it would turn known zeros into a call of `memset`, which on BPF is a
+/// loop over bytes.
+#[inline(always)]
+fn any_address() -> Address {
+    let mut zero = 0_u64;
+    // SAFETY: no instruction; the value passes through.
+    unsafe { asm!("/* {0} */", inout(reg) zero, options(pure, nomem, nostack)) };
+    Address([zero; 2])
+}
+
+#[inline(always)]
+fn matches(address: Address, port: u16, ifindex: u32, wanted: MatchOn) -> bool {
+    let key = TargetKey::new(address, port, ifindex);
+    // SAFETY: the map is made with BPF_F_NO_PREALLOC, so a removed entry is not reused before a grace period.
+    unsafe { TARGETS.get(key) }.is_some_and(|on| on.intersects(wanted))
+}
+
+/// Whether this is the local end of one of the agent's own connections.
+#[inline(always)]
+pub fn is_own(address: &Address, port: u16) -> bool {
+    OWN.get_ptr(OwnKey::new(*address, port)).is_some()
+}
