@@ -1,1 +1,53 @@
-//! What the end-to-end tests share: namespaces, servers, load, and the agent under test.
+//! What the end-to-end tests and the benchmark share: namespaces, servers, load, and the agent under test.
+//!
+//! A test opens a [`Stage`] with [`stage!`], naming what it needs; without it the test is skipped, by name and
+//! counted. On the stage stand [`Netns`] (network namespaces joined by veth pairs), [`Nginx`] on both sides,
+//! the [`Agent`] between them, clients ([`client`], [`load`], [`Wrk`]) and servers that misbehave ([`fault`]).
+//! In the end the access logs of both sides are compared request by request ([`AccessLog`]) and the agent's
+//! [`Ledger`] must balance. Nothing sleeps where an event can be awaited, and every wait has a deadline.
+
+mod access_log;
+mod agent;
+pub mod client;
+pub mod fault;
+mod ledger;
+pub mod load;
+mod netns;
+mod nginx;
+mod process;
+mod stage;
+pub mod stat;
+mod wait;
+mod wrk;
+
+pub use access_log::{AccessLog, Entry};
+pub use agent::Agent;
+pub use ledger::Ledger;
+pub use netns::{End, Netns, Veth};
+pub use nginx::{Nginx, NginxSetup};
+pub use process::{Output, Process, program};
+pub use stage::Stage;
+pub use wait::{DEADLINE, until};
+pub use wrk::{Wrk, WrkResult};
+
+/// Opens a [`Stage`] for the test it stands in, or skips the test (returns from it) when something it needs is
+/// not here: `"root"`, `"agent"` (a built agent) or the name of a program.
+#[macro_export]
+macro_rules! stage {
+    ($($need:expr),* $(,)?) => {{
+        fn here() {}
+        match $crate::Stage::open($crate::test_name(&here), &[$($need),*]) {
+            Some(stage) => stage,
+            None => return,
+        }
+    }};
+}
+
+/// The name of the test that a function is defined in, as the test harness prints it.
+#[doc(hidden)]
+pub fn test_name<T>(here: &T) -> &'static str {
+    let _ = here;
+    let path = std::any::type_name::<T>();
+    let path = path.strip_suffix("::here").unwrap_or(path);
+    path.split_once("::").map_or(path, |(_, test)| test)
+}

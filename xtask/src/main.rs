@@ -4,6 +4,7 @@ mod bench;
 mod build_ebpf;
 mod fuzz;
 mod run;
+mod setup;
 mod test;
 
 use clap::{Parser, Subcommand};

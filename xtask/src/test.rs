@@ -1,10 +1,228 @@
-//! `cargo xtask test`.
+//! `cargo xtask test`: every test, unit to end-to-end, with the set-up they need, and one line that sums up.
+//!
+//! A test that lacks a program or root says so by name and is counted as skipped: it writes a line into the
+//! file named by `SHADOW_AGENT_SKIPS`. The last line printed is `N passed, N failed, N skipped`.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, bail};
+
+use crate::setup;
 
 /// Arguments of the chore.
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Fail when a test had to be skipped (also by `SHADOW_AGENT_FORBID_SKIPS=1`).
+    #[arg(long)]
+    forbid_skips: bool,
+    /// Do not install missing programs, even as root.
+    #[arg(long)]
+    no_install: bool,
+    /// Run only the tests whose name contains this.
+    filter: Option<String>,
+}
+
+/// Results of one or more test binaries.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+    failures: Vec<String>,
+}
 
 /// Runs the chore.
-pub fn run(_arguments: &Arguments) -> anyhow::Result<()> {
-    anyhow::bail!("not here yet")
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let forbid =
+        arguments.forbid_skips || std::env::var_os("SHADOW_AGENT_FORBID_SKIPS").is_some_and(|v| v == "1");
+    if !setup::is_root() {
+        println!("not root: the end-to-end tests are skipped (run this as root to have them all)");
+    } else if !arguments.no_install {
+        setup::install_programs();
+    }
+    let agent = setup::build_agent()?;
+    let skips = SkipsFile::new()?;
+
+    let mut tally = Tally::default();
+    // The end-to-end tests run last and one at a time: they share `lo` and the processors.
+    tally.run(
+        &["--workspace", "--exclude", "shadow-tests"],
+        &[],
+        arguments,
+        &agent,
+        &skips,
+    )?;
+    tally.run(
+        &["--package", "shadow-tests"],
+        &["--test-threads=1"],
+        arguments,
+        &agent,
+        &skips,
+    )?;
+
+    let skipped = skips.read()?;
+    tally.skip(&skipped);
+    report(&tally, &skipped)?;
+    if tally.failed > 0 {
+        bail!("tests failed");
+    }
+    if forbid && tally.skipped > 0 {
+        bail!("tests were skipped, and skips are forbidden here");
+    }
+    Ok(())
+}
+
+fn report(tally: &Tally, skipped: &[String]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out)?;
+    for skip in skipped {
+        writeln!(out, "SKIPPED {skip}")?;
+    }
+    for failure in &tally.failures {
+        writeln!(out, "FAILED {failure}")?;
+    }
+    writeln!(
+        out,
+        "{} passed, {} failed, {} skipped",
+        tally.passed, tally.failed, tally.skipped
+    )?;
+    out.flush()?;
+    Ok(())
+}
+
+impl Tally {
+    /// Runs `cargo test` on some packages, shows what it prints, and adds what it says.
+    fn run(
+        &mut self,
+        packages: &[&str],
+        harness: &[&str],
+        arguments: &Arguments,
+        agent: &Path,
+        skips: &SkipsFile,
+    ) -> anyhow::Result<()> {
+        let mut command = setup::cargo();
+        command
+            .args(["test", "--no-fail-fast"])
+            .args(packages)
+            .arg("--")
+            .args(harness)
+            .args(&arguments.filter)
+            .env("SHADOW_AGENT_BIN", agent)
+            .env("SHADOW_AGENT_SKIPS", &skips.path)
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().context("cannot start cargo test")?;
+        let stdout = child.stdout.take().context("cargo test has no output")?;
+        let failed_before = self.failed;
+        for line in BufReader::new(stdout).lines() {
+            let line = line.context("cannot read what cargo test prints")?;
+            println!("{line}");
+            self.read(&line);
+        }
+        let status = child.wait()?;
+        if !status.success() && self.failed == failed_before {
+            // Nothing was counted: the tests did not build, or a test binary was killed.
+            self.failed += 1;
+            self.failures
+                .push(format!("cargo test {} ({status})", packages.join(" ")));
+        }
+        Ok(())
+    }
+
+    /// Takes one line of a test binary's output.
+    fn read(&mut self, line: &str) {
+        if let Some(test) = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.strip_suffix(" ... FAILED"))
+        {
+            self.failures.push(test.to_owned());
+        }
+        let Some((_, counts)) = line
+            .strip_prefix("test result: ")
+            .and_then(|rest| rest.split_once(". "))
+        else {
+            return;
+        };
+        for count in counts.split("; ") {
+            let Some((number, what)) = count.split_once(' ') else {
+                continue;
+            };
+            let Ok(number) = number.parse::<u64>() else {
+                continue;
+            };
+            match what {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.skipped += number,
+                _ => {}
+            }
+        }
+    }
+
+    /// Moves the tests that skipped themselves from passed to skipped.
+    fn skip(&mut self, skipped: &[String]) {
+        let count = skipped.len() as u64;
+        self.passed = self.passed.saturating_sub(count);
+        self.skipped += count;
+    }
+}
+
+/// The file that tests write their skips into; removed afterwards.
+struct SkipsFile {
+    path: PathBuf,
+}
+
+impl SkipsFile {
+    fn new() -> anyhow::Result<Self> {
+        let path = setup::target().join(format!("skipped-tests-{}", std::process::id()));
+        std::fs::write(&path, "").with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { path })
+    }
+
+    fn read(&self) -> anyhow::Result<Vec<String>> {
+        let text = std::fs::read_to_string(&self.path)
+            .with_context(|| format!("cannot read {}", self.path.display()))?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+}
+
+impl Drop for SkipsFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_several_binaries_add_up_and_ignored_tests_count_as_skipped() {
+        let mut tally = Tally::default();
+        tally.read(
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+        );
+        tally.read("test capture::sees_lo ... FAILED");
+        tally.read("test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 4 filtered out; finished in 1.00s");
+        assert_eq!(
+            tally,
+            Tally {
+                passed: 5,
+                failed: 1,
+                skipped: 1,
+                failures: vec!["capture::sees_lo".to_owned()],
+            }
+        );
+    }
+
+    #[test]
+    fn a_test_that_skipped_itself_is_not_counted_as_passed() {
+        let mut tally = Tally {
+            passed: 5,
+            ..Tally::default()
+        };
+        tally.skip(&["capture::sees_lo: needs nginx".to_owned()]);
+        assert_eq!((tally.passed, tally.skipped), (4, 1));
+    }
 }

@@ -1,0 +1,169 @@
+//! The agent under test: the binary as users get it, with its ledger in the test's folder.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::{DEADLINE, Ledger, Netns, Process, Stage, stage, until};
+
+/// What the agent logs once its programs are attached.
+const CAPTURING: &str = "capturing";
+
+/// The longest a drain may take by default, and time to spare.
+const DRAIN: Duration = Duration::from_mins(1);
+
+/// A running agent. Dropping it kills it.
+pub struct Agent {
+    process: Process,
+    ledger: PathBuf,
+    stdout: PathBuf,
+}
+
+/// The agent's binary: what `cargo xtask test` built, or else what was built last.
+pub(crate) fn binary() -> Option<PathBuf> {
+    let built = ["release", "debug"].map(|profile| stage::target().join(profile).join("shadow-agent"));
+    std::env::var_os("SHADOW_AGENT_BIN")
+        .map(PathBuf::from)
+        .into_iter()
+        .chain(built)
+        .find(|path| path.is_file())
+}
+
+impl Agent {
+    /// Starts the agent in `netns` and waits until it is capturing.
+    pub fn start(stage: &Stage, netns: &Netns, arguments: &[&str]) -> Self {
+        let agent = Self::spawn(stage, netns, arguments);
+        agent.process.wait_for_line(CAPTURING);
+        agent
+    }
+
+    /// Starts the agent in `netns` and waits for nothing.
+    pub fn spawn(stage: &Stage, netns: &Netns, arguments: &[&str]) -> Self {
+        let number = stage.number();
+        let ledger = stage.path(&format!("ledger-{number}.json"));
+        let stdout = stage.path(&format!("agent-{number}.out"));
+        let mut command = netns.command(Self::path());
+        command
+            .args(arguments)
+            .arg("--ledger")
+            .arg(&ledger)
+            .stdout(File::create(&stdout).expect("the agent's output"));
+        Self {
+            process: Process::start("shadow-agent", &mut command),
+            ledger,
+            stdout,
+        }
+    }
+
+    /// Runs the agent to its end, for what needs no capture.
+    pub fn output(netns: &Netns, arguments: &[&str]) -> crate::Output {
+        netns.output(Self::path(), arguments)
+    }
+
+    /// Path of the binary.
+    pub fn path() -> &'static str {
+        static PATH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+        PATH.get_or_init(|| {
+            let path = binary().expect("a built agent; `cargo xtask test` builds it");
+            let path = path.canonicalize().expect("the agent's path");
+            path.into_os_string().into_string().expect("a path in UTF-8")
+        })
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// What it has logged so far.
+    pub fn stderr(&self) -> String {
+        self.process.stderr()
+    }
+
+    /// Waits for a line of its log.
+    pub fn wait_for_line(&self, text: &str) -> String {
+        self.process.wait_for_line(text)
+    }
+
+    /// Whether it is still running.
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+
+    /// Asks for the ledger while it runs (SIGUSR1).
+    pub fn ledger_now(&self) -> Ledger {
+        let _ = std::fs::remove_file(&self.ledger);
+        self.process.signal(Signal::SIGUSR1);
+        let mut ledger = None;
+        until("the ledger is written", || {
+            ledger = Ledger::read(&self.ledger);
+            ledger.is_some()
+        });
+        ledger.expect("a ledger")
+    }
+
+    /// Waits until the running ledger satisfies `condition`; it balances at every look.
+    pub fn wait_for_ledger(&self, what: &str, condition: impl Fn(&Ledger) -> bool) -> Ledger {
+        let mut last = None;
+        until(what, || {
+            let ledger = self.ledger_now();
+            ledger.assert_balanced();
+            let done = condition(&ledger);
+            last = Some(ledger);
+            done
+        });
+        last.expect("a ledger")
+    }
+
+    /// Ends it (SIGTERM), which must succeed, and gives its ledger.
+    pub fn stop(self) -> Ledger {
+        self.stop_by(Signal::SIGTERM)
+    }
+
+    /// Ends it by a signal that asks, which must succeed, and gives its ledger.
+    pub fn stop_by(mut self, signal: Signal) -> Ledger {
+        let _ = std::fs::remove_file(&self.ledger);
+        self.process.signal(signal);
+        self.finish()
+    }
+
+    /// Waits for its end by itself, which must be a success, and gives its ledger.
+    pub fn finish(&mut self) -> Ledger {
+        let status = self.wait();
+        assert!(
+            status.success(),
+            "the agent ended with {status}:\n{}",
+            self.stderr()
+        );
+        assert!(!self.stderr().contains("panicked"), "{}", self.stderr());
+        Ledger::read(&self.ledger).unwrap_or_else(|| panic!("no ledger was written:\n{}", self.stderr()))
+    }
+
+    /// Waits for its end by itself, whatever it is.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.process.wait(DRAIN)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Kills it by SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Where its standard output goes.
+    pub fn stdout(&self) -> &Path {
+        &self.stdout
+    }
+
+    /// How long a stop may take at most.
+    pub fn longest_stop() -> Duration {
+        DRAIN.max(DEADLINE)
+    }
+}

@@ -1,0 +1,5 @@
+//! The end-to-end tests: real servers, real namespaces, real load, and the agent as users get it.
+//!
+//! One binary, so that they run one at a time: they share `lo` and the processors. `cargo xtask test` runs them.
+
+mod harness;

@@ -1,0 +1,123 @@
+//! What several chores need first: the release build of the agent, and the programs the tests drive.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+/// Programs that the end-to-end tests and the benchmark drive, each with the Debian package that brings it.
+pub const PROGRAMS: &[(&str, &str)] = &[
+    ("nginx", "nginx"),
+    ("wrk", "wrk"),
+    ("curl", "curl"),
+    ("openssl", "openssl"),
+    ("tshark", "tshark"),
+    ("tcpdump", "tcpdump"),
+    ("ip", "iproute2"),
+    ("bpftool", "bpftool"),
+    ("nsenter", "util-linux"),
+    ("setpriv", "util-linux"),
+];
+
+/// Whether this process may capture and make network namespaces.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// The root of the workspace.
+pub fn workspace() -> PathBuf {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().map_or(manifest.clone(), PathBuf::from)
+}
+
+/// The cargo that runs this chore.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace());
+    command
+}
+
+/// Builds the agent as users get it and gives its path.
+pub fn build_agent() -> anyhow::Result<PathBuf> {
+    let status = cargo()
+        .args([
+            "build",
+            "--release",
+            "--package",
+            "shadow-agent",
+            "--bin",
+            "shadow-agent",
+        ])
+        .status()
+        .context("cannot start cargo")?;
+    if !status.success() {
+        bail!("the agent does not build");
+    }
+    Ok(target().join("release").join("shadow-agent"))
+}
+
+/// Where cargo puts what it builds.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
+}
+
+/// Looks a program up as a shell would, and where system programs stand when `PATH` does not name it.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from))
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}
+
+/// Installs what is missing of [`PROGRAMS`] where that can be done without asking anybody: as root, with apt.
+/// What is still missing afterwards is said by name; its tests are skipped and counted.
+pub fn install_programs() {
+    let missing = missing_programs();
+    if missing.is_empty() {
+        return;
+    }
+    let mut packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
+    packages.dedup();
+    if is_root() && program("apt-get").is_some() {
+        println!(
+            "installing what the tests drive: apt-get install {}",
+            packages.join(" ")
+        );
+        if let Err(error) = apt_install(&packages) {
+            eprintln!("apt-get did not install them: {error:#}");
+        }
+    }
+    let missing: Vec<_> = missing_programs().iter().map(|(program, _)| *program).collect();
+    if !missing.is_empty() {
+        println!(
+            "not installed: {}; the tests that drive them are skipped (install them, or run this as root on Debian)",
+            missing.join(", ")
+        );
+    }
+}
+
+fn missing_programs() -> Vec<(&'static str, &'static str)> {
+    PROGRAMS
+        .iter()
+        .filter(|(name, _)| program(name).is_none())
+        .copied()
+        .collect()
+}
+
+fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
+    let apt = |arguments: &[&str]| -> anyhow::Result<()> {
+        let status = Command::new("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .arg("-qq")
+            .args(arguments)
+            .status()
+            .context("cannot start apt-get")?;
+        if !status.success() {
+            bail!("apt-get {} failed ({status})", arguments.join(" "));
+        }
+        Ok(())
+    };
+    apt(&["update"])?;
+    apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())
+}
