@@ -32,6 +32,12 @@ pub trait ShardOutput {
     /// Called once per request, in the order of each connection.
     fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket);
 
+    /// Whether much more can be taken without dropping. Production is never asked to wait; a source that can
+    /// wait, a file, does so until this is true.
+    fn has_room(&self) -> bool {
+        true
+    }
+
     /// Takes production's own response, where responses are captured. Not counted in the ledger; an output
     /// that has no use for it passes it over.
     fn offer_response(&self, response: &ProductionResponse<'_>) {
@@ -95,17 +101,14 @@ enum Output {
 
 impl Outputs {
     /// Builds every output. Nothing is connected yet; what can be known to be wrong is an error here.
-    ///
-    /// `wall_offset` is what must be added to a [`Timestamp`] of this run's inputs to get nanoseconds of Unix
-    /// time: 0 for capture files.
-    pub fn new(settings: &[OutputSettings], own: &OwnConnections, wall_offset: u64) -> anyhow::Result<Self> {
+    pub fn new(settings: &[OutputSettings], own: &OwnConnections) -> anyhow::Result<Self> {
         let outputs = settings
             .iter()
             .map(|settings| {
                 Ok(match settings {
                     OutputSettings::Http(settings) => Output::Http(Box::new(HttpOutput::new(settings, own)?)),
                     OutputSettings::Stdout { queue_bytes } => {
-                        Output::Stdout(StdoutOutput::new(*queue_bytes, wall_offset)?)
+                        Output::Stdout(StdoutOutput::new(*queue_bytes)?)
                     }
                     OutputSettings::Null => Output::Null,
                 })
@@ -125,11 +128,14 @@ impl Outputs {
     }
 
     /// The halves for one shard, in the same order. Call it on that shard's thread, inside its `LocalSet`.
-    pub fn shard(&self) -> Vec<Box<dyn ShardOutput>> {
+    ///
+    /// `wall_offset` is what must be added to a [`Timestamp`] of this shard's source to get nanoseconds of Unix
+    /// time: 0 for a capture file.
+    pub fn shard(&self, wall_offset: u64) -> Vec<Box<dyn ShardOutput>> {
         let half = |output: &Output| -> Box<dyn ShardOutput> {
             match output {
                 Output::Http(output) => Box::new(output.shard()),
-                Output::Stdout(output) => Box::new(output.shard()),
+                Output::Stdout(output) => Box::new(output.shard(wall_offset)),
                 Output::Null => Box::new(NullOutput),
             }
         };

@@ -29,24 +29,22 @@ const BATCH: usize = 256 * 1024;
 /// The half that all shards share.
 pub(super) struct StdoutOutput {
     writer: Arc<Writer>,
-    wall_offset: u64,
 }
 
 impl StdoutOutput {
     /// Starts the writer on this process's standard output.
-    pub(super) fn new(queue_bytes: usize, wall_offset: u64) -> anyhow::Result<Self> {
+    pub(super) fn new(queue_bytes: usize) -> anyhow::Result<Self> {
         // The file behind it, not `io::stdout()`, which would look for line ends in every body.
         let file = io::stdout()
             .as_fd()
             .try_clone_to_owned()
             .context("--output-stdout: standard output is closed")?;
-        Self::with_sink(File::from(file), queue_bytes, wall_offset)
+        Self::with_sink(File::from(file), queue_bytes)
     }
 
     fn with_sink(
         sink: impl Write + Send + 'static,
         queue_bytes: usize,
-        wall_offset: u64,
     ) -> anyhow::Result<Self> {
         let writer = Arc::new(Writer {
             queue: Mutex::default(),
@@ -58,7 +56,7 @@ impl StdoutOutput {
             .name("stdout".to_owned())
             .spawn(move || of_thread.run(sink))
             .context("--output-stdout: no thread for it")?;
-        Ok(Self { writer, wall_offset })
+        Ok(Self { writer })
     }
 
     pub(super) fn status(&self) -> OutputStatus {
@@ -71,10 +69,10 @@ impl StdoutOutput {
     }
 
     /// The half for one shard.
-    pub(super) fn shard(&self) -> StdoutShard {
+    pub(super) fn shard(&self, wall_offset: u64) -> StdoutShard {
         StdoutShard {
             writer: self.writer.clone(),
-            wall_offset: self.wall_offset,
+            wall_offset,
             settled: Arc::new(Notify::new()),
         }
     }
@@ -127,6 +125,11 @@ impl ShardOutput for StdoutShard {
             payload: [&request.head, &request.body],
         };
         self.put(record, Some(ticket));
+    }
+
+    fn has_room(&self) -> bool {
+        let queue = self.writer.lock();
+        queue.broken || queue.bytes < self.writer.max_bytes / 2
     }
 
     fn offer_response(&self, response: &ProductionResponse<'_>) {

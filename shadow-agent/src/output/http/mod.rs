@@ -85,6 +85,10 @@ impl ShardOutput for HttpShard {
         self.shard.offer(exchange, ticket);
     }
 
+    fn has_room(&self) -> bool {
+        self.shard.has_room()
+    }
+
     fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
         Box::pin(self.shard.drained())
     }

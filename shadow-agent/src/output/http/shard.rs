@@ -118,6 +118,11 @@ impl Shard {
         }
     }
 
+    /// Whether the queue is less than half full.
+    pub(super) fn has_room(&self) -> bool {
+        self.upstream.queue.is_half_empty()
+    }
+
     /// Resolves when nothing is queued or under way.
     pub(super) async fn drained(&self) {
         while self.outstanding.get() > 0 {
