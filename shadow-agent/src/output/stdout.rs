@@ -42,10 +42,7 @@ impl StdoutOutput {
         Self::with_sink(File::from(file), queue_bytes)
     }
 
-    fn with_sink(
-        sink: impl Write + Send + 'static,
-        queue_bytes: usize,
-    ) -> anyhow::Result<Self> {
+    fn with_sink(sink: impl Write + Send + 'static, queue_bytes: usize) -> anyhow::Result<Self> {
         let writer = Arc::new(Writer {
             queue: Mutex::default(),
             more: Condvar::new(),
