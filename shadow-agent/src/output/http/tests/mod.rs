@@ -1,6 +1,7 @@
 //! The HTTP output against scripted shadows on real sockets.
 
 mod breaking;
+mod cost;
 mod exchanges;
 mod faults;
 mod order;
