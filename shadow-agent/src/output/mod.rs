@@ -20,11 +20,11 @@ use self::http::HttpOutput;
 use self::null::NullOutput;
 use self::stdout::StdoutOutput;
 use crate::capture::OwnConnections;
+use crate::http::Response;
 use crate::mirror::Exchange;
 use crate::mirror::ledger::Ticket;
 use crate::settings::OutputSettings;
 use crate::tcp::FlowKey;
-use crate::time::Timestamp;
 
 /// One output on one shard's thread. Runs inside a tokio `LocalSet` on a current-thread runtime.
 pub trait ShardOutput {
@@ -38,10 +38,11 @@ pub trait ShardOutput {
         true
     }
 
-    /// Takes production's own response, where responses are captured. Not counted in the ledger; an output
+    /// Takes production's own response, where responses are captured. `request_acknowledgment` is that of the
+    /// request it answers, which with the addresses names the exchange. Not counted in the ledger; an output
     /// that has no use for it passes it over.
-    fn offer_response(&self, response: &ProductionResponse<'_>) {
-        let _ = response;
+    fn offer_response(&self, key: &FlowKey, request_acknowledgment: u32, response: &Response) {
+        let _ = (key, request_acknowledgment, response);
     }
 
     /// Nothing more will be offered: resolves when every ticket is settled. The caller bounds the wait.
@@ -51,23 +52,6 @@ pub trait ShardOutput {
     ///
     /// [`DropReason::Shutdown`]: crate::mirror::ledger::DropReason::Shutdown
     fn abort(&self);
-}
-
-/// A response as production gave it.
-#[derive(Clone, Copy, Debug)]
-pub struct ProductionResponse<'a> {
-    /// Addresses of its connection.
-    pub key: &'a FlowKey,
-    /// Acknowledgment number of the request it answers, equally the sequence number of its own first byte.
-    pub acknowledgment: u32,
-    /// Status line and header section, up to and including the empty line.
-    pub head: &'a [u8],
-    /// Body as it was on the wire.
-    pub body: &'a [u8],
-    /// When its first byte was seen.
-    pub first_byte: Timestamp,
-    /// When its last byte was seen.
-    pub last_byte: Timestamp,
 }
 
 /// What an output can say of itself at this moment, for the status line and the logs.

@@ -19,9 +19,11 @@ use anyhow::Context;
 use tokio::sync::Notify;
 
 use super::record::{Record, RecordType};
-use super::{OutputStatus, ProductionResponse, ShardOutput};
+use super::{OutputStatus, ShardOutput};
+use crate::http::Response;
 use crate::mirror::Exchange;
 use crate::mirror::ledger::{DropReason, Outcome, Ticket};
+use crate::tcp::FlowKey;
 
 /// Bytes written at once, roughly.
 const BATCH: usize = 256 * 1024;
@@ -129,14 +131,14 @@ impl ShardOutput for StdoutShard {
         queue.broken || queue.bytes < self.writer.max_bytes / 2
     }
 
-    fn offer_response(&self, response: &ProductionResponse<'_>) {
+    fn offer_response(&self, key: &FlowKey, request_acknowledgment: u32, response: &Response) {
         let record = Record {
             kind: RecordType::Response,
-            key: response.key,
-            acknowledgment: response.acknowledgment,
+            key,
+            acknowledgment: request_acknowledgment,
             first_byte: response.first_byte,
             last_byte: response.last_byte,
-            payload: [response.head, response.body],
+            payload: [&response.head, &response.body],
         };
         self.put(record, None);
     }

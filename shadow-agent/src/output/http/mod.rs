@@ -21,7 +21,6 @@ mod pool;
 mod redirect;
 mod response;
 mod shard;
-mod standin;
 mod target;
 #[cfg(test)]
 mod tests;
