@@ -152,8 +152,9 @@ pub fn attach_to_sockets(ebpf: &mut Ebpf, responses: bool) -> Result<Vec<CgroupS
     for (name, side) in SOCKET_PROGRAMS.into_iter().zip(sides).take(wanted) {
         let program = socket_program(ebpf, name)?;
         let link = program
-            // Other programs on the way (systemd's firewall) stay and run too.
-            .attach(&cgroup, side, CgroupAttachMode::AllowMultiple)
+            // A link always lets other programs (systemd's firewall) stay and run too, as BPF_F_ALLOW_MULTI does for
+            // programs attached without one; for a link the kernel refuses that flag.
+            .attach(&cgroup, side, CgroupAttachMode::Single)
             .and_then(|id| program.take_link(id))
             .map_err(|source| CaptureError::Attach {
                 program: name,

@@ -124,3 +124,23 @@ fn the_cost_of_a_packet() {
         println!("{program}: selected {best:?}, not selected {unselected:?}");
     }
 }
+
+#[test]
+#[ignore = "prints durations"]
+fn the_cost_of_loading() {
+    for shards in [1, 2, 16] {
+        let settings = CaptureSettings { shards, ..settings() };
+        let start = std::time::Instant::now();
+        let mut ebpf = super::super::load::load(&settings).unwrap();
+        println!("{shards} shards: maps {:?}", start.elapsed());
+        for name in super::super::load::CLASSIFIERS {
+            let start = std::time::Instant::now();
+            let program = super::super::load::classifier(&mut ebpf, name).unwrap();
+            println!(
+                "  {name}: {:?}, {:?} instructions verified",
+                start.elapsed(),
+                program.info().unwrap().verified_instruction_count()
+            );
+        }
+    }
+}
