@@ -186,7 +186,11 @@ fn parse_v4(skb: *mut __sk_buff, offset: u32) -> Option<Packet> {
         offset + header,
         end,
         // More fragments follow.
-        if fragment & 0x2000 != 0 { Fragment::FirstV4 } else { Fragment::No },
+        if fragment & 0x2000 != 0 {
+            Fragment::FirstV4
+        } else {
+            Fragment::No
+        },
     )
 }
 
@@ -204,8 +208,8 @@ fn parse_v6(skb: *mut __sk_buff, start: u32) -> Option<Packet> {
     let mut fragment = Fragment::No;
     for _ in 0..MAX_EXTENSIONS {
         let unit = match next {
-            IPPROTO_HOPOPTS | IPPROTO_ROUTING | IPPROTO_DSTOPTS | IPPROTO_MH | IPPROTO_HIP | IPPROTO_SHIM6
-            | IPPROTO_FRAGMENT | IPPROTO_AH => next,
+            IPPROTO_HOPOPTS | IPPROTO_ROUTING | IPPROTO_DSTOPTS | IPPROTO_MH | IPPROTO_HIP
+            | IPPROTO_SHIM6 | IPPROTO_FRAGMENT | IPPROTO_AH => next,
             _ => break,
         };
         let Some(extension) = load::<[u8; 4]>(skb, offset) else {

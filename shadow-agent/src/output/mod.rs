@@ -5,20 +5,44 @@
 //! built once by [`Outputs::new`], and what lives on one shard's thread ([`ShardOutput`]), where nothing
 //! needs a lock.
 
+mod http;
+mod null;
+mod record;
+mod stdout;
+#[cfg(test)]
+mod testing;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use self::http::HttpOutput;
+use self::null::NullOutput;
+use self::stdout::StdoutOutput;
 use crate::capture::OwnConnections;
 use crate::mirror::Exchange;
 use crate::mirror::ledger::Ticket;
 use crate::settings::OutputSettings;
+use crate::tcp::FlowKey;
+use crate::time::Timestamp;
 
 /// One output on one shard's thread. Runs inside a tokio `LocalSet` on a current-thread runtime.
 pub trait ShardOutput {
     /// Takes a request. Never waits and never fails: what cannot be queued is settled as dropped at once.
     /// Called once per request, in the order of each connection.
     fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket);
+
+    /// Whether much more can be taken without dropping. Production is never asked to wait; a source that can
+    /// wait, a file, does so until this is true.
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    /// Takes production's own response, where responses are captured. Not counted in the ledger; an output
+    /// that has no use for it passes it over.
+    fn offer_response(&self, response: &ProductionResponse<'_>) {
+        let _ = response;
+    }
 
     /// Nothing more will be offered: resolves when every ticket is settled. The caller bounds the wait.
     fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + '_>>;
@@ -27,6 +51,23 @@ pub trait ShardOutput {
     ///
     /// [`DropReason::Shutdown`]: crate::mirror::ledger::DropReason::Shutdown
     fn abort(&self);
+}
+
+/// A response as production gave it.
+#[derive(Clone, Copy, Debug)]
+pub struct ProductionResponse<'a> {
+    /// Addresses of its connection.
+    pub key: &'a FlowKey,
+    /// Acknowledgment number of the request it answers, equally the sequence number of its own first byte.
+    pub acknowledgment: u32,
+    /// Status line and header section, up to and including the empty line.
+    pub head: &'a [u8],
+    /// Body as it was on the wire.
+    pub body: &'a [u8],
+    /// When its first byte was seen.
+    pub first_byte: Timestamp,
+    /// When its last byte was seen.
+    pub last_byte: Timestamp,
 }
 
 /// What an output can say of itself at this moment, for the status line and the logs.
@@ -47,27 +88,67 @@ pub struct OutputStatus {
 }
 
 /// The shared halves of all outputs of a run, in the order of the settings.
-pub struct Outputs {}
+pub struct Outputs {
+    outputs: Vec<Output>,
+}
+
+/// The shared half of one output.
+enum Output {
+    Http(Box<HttpOutput>),
+    Stdout(StdoutOutput),
+    Null,
+}
 
 impl Outputs {
     /// Builds every output. Nothing is connected yet; what can be known to be wrong is an error here.
-    pub fn new(settings: &[OutputSettings], own: &OwnConnections, shards: usize) -> anyhow::Result<Self> {
-        let _ = (settings, own, shards);
-        Ok(Self {})
+    pub fn new(settings: &[OutputSettings], own: &OwnConnections) -> anyhow::Result<Self> {
+        let outputs = settings
+            .iter()
+            .map(|settings| {
+                Ok(match settings {
+                    OutputSettings::Http(settings) => Output::Http(Box::new(HttpOutput::new(settings, own)?)),
+                    OutputSettings::Stdout { queue_bytes } => {
+                        Output::Stdout(StdoutOutput::new(*queue_bytes)?)
+                    }
+                    OutputSettings::Null => Output::Null,
+                })
+            })
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Self { outputs })
     }
 
     /// The names of the outputs as the ledger shows them.
     pub fn names(&self) -> Vec<String> {
-        Vec::new()
+        let name = |output: &Output| match output {
+            Output::Http(output) => output.name().to_owned(),
+            Output::Stdout(_) => "stdout".to_owned(),
+            Output::Null => "null".to_owned(),
+        };
+        self.outputs.iter().map(name).collect()
     }
 
     /// The halves for one shard, in the same order. Call it on that shard's thread, inside its `LocalSet`.
-    pub fn shard(&self) -> Vec<Box<dyn ShardOutput>> {
-        Vec::new()
+    ///
+    /// `wall_offset` is what must be added to a [`Timestamp`] of this shard's source to get nanoseconds of Unix
+    /// time: 0 for a capture file.
+    pub fn shard(&self, wall_offset: u64) -> Vec<Box<dyn ShardOutput>> {
+        let half = |output: &Output| -> Box<dyn ShardOutput> {
+            match output {
+                Output::Http(output) => Box::new(output.shard()),
+                Output::Stdout(output) => Box::new(output.shard(wall_offset)),
+                Output::Null => Box::new(NullOutput),
+            }
+        };
+        self.outputs.iter().map(half).collect()
     }
 
     /// How each output does at this moment, in the same order.
     pub fn status(&self) -> Vec<OutputStatus> {
-        Vec::new()
+        let status = |output: &Output| match output {
+            Output::Http(output) => output.status(),
+            Output::Stdout(output) => output.status(),
+            Output::Null => OutputStatus::default(),
+        };
+        self.outputs.iter().map(status).collect()
     }
 }

@@ -102,20 +102,33 @@ impl Fixture {
             time: self.now,
         };
         self.table.push(&mut self.log, &segment);
-        assert!(self.table.counters().balanced(), "{:?}", self.table.counters());
+        self.check();
         self.log.take()
+    }
+
+    /// What holds between any two segments.
+    fn check(&self) {
+        let counters = self.table.counters();
+        assert!(counters.balanced(), "{counters:?}");
+        let holes = self
+            .table
+            .flows
+            .values()
+            .filter(|flow| flow.waiting_since().is_some());
+        assert_eq!(self.table.holes.len(), holes.count());
     }
 
     /// Lets so many seconds pass.
     fn pass(&mut self, seconds: u64) -> Vec<String> {
         self.now = self.now.after(Duration::from_secs(seconds));
         self.table.tick(&mut self.log, self.now);
-        assert!(self.table.counters().balanced(), "{:?}", self.table.counters());
+        self.check();
         self.log.take()
     }
 
     fn shutdown(&mut self) -> Vec<String> {
         self.table.shutdown(&mut self.log, self.now);
+        self.check();
         assert_eq!(self.budget.used(), 0);
         self.log.take()
     }
@@ -386,6 +399,16 @@ fn a_connection_without_segments_is_forgotten_after_the_idle_timeout() {
         table.push(Request, ACK, 100, "back"),
         ["2 open MidStream", "2 Request back"]
     );
+}
+
+#[test]
+fn any_segment_keeps_a_connection_from_being_idle() {
+    let mut table = Fixture::requests();
+    table.push(Request, SYN, 99, "");
+    table.pass(60);
+    table.push(Request, ACK, 100, "");
+    assert_eq!(table.pass(60), [""; 0]);
+    assert_eq!(table.pass(40), ["1 close Idle"]);
 }
 
 #[test]

@@ -1,0 +1,170 @@
+//! Opening a connection to the shadow: names resolved off the thread, each address tried in turn, the local
+//! end entered in [`OwnConnections`] before the SYN leaves.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpSocket, TcpStream, UdpSocket, lookup_host};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::tls::Tls;
+use super::transport::Transport;
+use crate::capture::{OwnConnection, OwnConnections};
+use crate::mirror::ledger::DropReason;
+use crate::settings::HttpOutputSettings;
+
+/// How long addresses of a name, and the source addresses that lead there, are taken to be true.
+const ADDRESSES_VALID: Duration = Duration::from_secs(30);
+
+/// An open connection and its entry in the register of the agent's own.
+#[derive(Debug)]
+pub(super) struct Link {
+    // First, so that the socket is closed before its entry is taken out.
+    pub transport: Transport,
+    _own: OwnConnection,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(super) struct ConnectError {
+    /// [`DropReason::Timeout`] or [`DropReason::ConnectError`].
+    pub reason: DropReason,
+    /// What happened, for the log.
+    pub error: io::Error,
+}
+
+/// Opens the connections of one shard to one upstream.
+pub(super) struct Connector {
+    host: String,
+    port: u16,
+    tls: Option<Tls>,
+    own: OwnConnections,
+    timeout: Duration,
+    /// Locked while a name is looked up, so that connections opened meanwhile share the answer.
+    addresses: Mutex<Option<Addresses>>,
+}
+
+#[derive(Clone)]
+struct Addresses {
+    until: Instant,
+    /// Each with the local address, port 0, that the routing table gives for it.
+    pairs: Vec<(SocketAddr, SocketAddr)>,
+}
+
+impl Connector {
+    pub(super) fn new(settings: &HttpOutputSettings, tls: Option<Tls>, own: OwnConnections) -> Self {
+        Self {
+            host: settings.host.clone(),
+            port: settings.port,
+            tls,
+            own,
+            timeout: settings.connect_timeout,
+            addresses: Mutex::new(None),
+        }
+    }
+
+    /// Opens one connection, TLS included, within the connect timeout.
+    pub(super) async fn connect(&self) -> Result<Link, ConnectError> {
+        match timeout(self.timeout, self.try_addresses()).await {
+            Ok(Ok(link)) => Ok(link),
+            Ok(Err(error)) => {
+                // Whatever was wrong, ask anew next time.
+                *self.addresses.lock().await = None;
+                let reason = match error.kind() {
+                    io::ErrorKind::TimedOut => DropReason::Timeout,
+                    _ => DropReason::ConnectError,
+                };
+                Err(ConnectError { reason, error })
+            }
+            Err(_) => Err(ConnectError {
+                reason: DropReason::Timeout,
+                error: io::Error::new(io::ErrorKind::TimedOut, "no connection in time"),
+            }),
+        }
+    }
+
+    async fn try_addresses(&self) -> io::Result<Link> {
+        let deadline = Instant::now() + self.timeout;
+        let pairs = self.addresses().await?;
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for (index, (remote, source)) in pairs.iter().enumerate() {
+            // An address that swallows SYNs leaves time for those behind it.
+            let left = deadline.saturating_duration_since(Instant::now());
+            let share = left / u32::try_from(pairs.len() - index).unwrap_or(u32::MAX);
+            match timeout(share, self.open(*remote, *source)).await {
+                Ok(Ok(link)) => return Ok(link),
+                Ok(Err(error)) => last = error,
+                Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, "no connection in time"),
+            }
+        }
+        Err(last)
+    }
+
+    async fn open(&self, remote: SocketAddr, source: SocketAddr) -> io::Result<Link> {
+        let socket = match remote {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.bind(source)?;
+        // Before the SYN leaves; and it outlives the socket, should this be cancelled.
+        let own = self
+            .own
+            .register(socket.local_addr()?)
+            .map_err(io::Error::other)?;
+        let tcp: TcpStream = socket.connect(remote).await?;
+        tcp.set_nodelay(true)?;
+        let transport = match &self.tls {
+            None => Transport::Plain(tcp),
+            Some(tls) => Transport::Tls(Box::new(tls.handshake(tcp).await?)),
+        };
+        Ok(Link { transport, _own: own })
+    }
+
+    async fn addresses(&self) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {
+        let mut cached = self.addresses.lock().await;
+        if let Some(addresses) = &*cached
+            && Instant::now() < addresses.until
+        {
+            return Ok(addresses.pairs.clone());
+        }
+        let remotes: Vec<SocketAddr> = match self.host.parse::<IpAddr>() {
+            Ok(ip) => vec![SocketAddr::new(ip, self.port)],
+            Err(_) => lookup_host((self.host.as_str(), self.port)).await?.collect(),
+        };
+        let mut pairs = Vec::with_capacity(remotes.len());
+        let mut unreachable = None;
+        for remote in remotes {
+            match source_for(remote).await {
+                Ok(source) => pairs.push((remote, source)),
+                Err(error) => unreachable = Some(error),
+            }
+        }
+        if pairs.is_empty()
+            && let Some(error) = unreachable
+        {
+            return Err(error);
+        }
+        *cached = Some(Addresses {
+            until: Instant::now() + ADDRESSES_VALID,
+            pairs: pairs.clone(),
+        });
+        Ok(pairs)
+    }
+}
+
+/// The local address the routing table picks for `remote`, with port 0: connecting a UDP socket sends
+/// nothing and finds out. A TCP socket must be bound to it, not to the unspecified address, so that its local
+/// end is known in full before it connects.
+async fn source_for(remote: SocketAddr) -> io::Result<SocketAddr> {
+    let any: IpAddr = match remote {
+        SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).await?;
+    socket.connect(remote).await?;
+    let mut local = socket.local_addr()?;
+    local.set_port(0);
+    Ok(local)
+}

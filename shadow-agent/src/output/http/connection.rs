@@ -1,0 +1,413 @@
+//! One connection to the shadow: a state machine that writes a request and reads its answer, again and again.
+//!
+//! A request is written where it is handed over ([`Connection::start`]), so the connection's task wakes only
+//! when there is something to read: in the common case an exchange is one `write` and one `read`. The task
+//! always listens, also while a request is being written (a shadow may answer early and stop reading) and
+//! while the connection is idle (a shadow may close it).
+//!
+//! A connection has a job exactly while it holds one of the in-flight permits.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes};
+
+use super::connect::Link;
+use super::lanes::Job;
+use super::response::{Answer, BadResponse, ResponseReader};
+use super::shard::Shard;
+use crate::http::Version;
+use crate::mirror::ledger::DropReason;
+
+/// Full reads in a row before other connections get their turn.
+const MAX_READS: usize = 16;
+/// A connection that was idle for longer is asked for its health before it is used again: its end may have
+/// arrived without having been seen yet.
+const TRUSTED_IDLE: Duration = Duration::from_millis(50);
+
+/// See the module's description.
+#[derive(Debug)]
+pub(super) struct Connection {
+    state: RefCell<State>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Connecting,
+    Idle,
+    Busy,
+    Closed,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    link: Option<Link>,
+    job: Option<Job>,
+    /// When the request under way began, or the connection became idle.
+    since: Instant,
+    /// The part of the head that the socket did not take yet.
+    head: Vec<u8>,
+    head_sent: usize,
+    /// The part of the body that the socket did not take yet.
+    body: Bytes,
+    /// Whether any byte of the request was taken.
+    any_sent: bool,
+    /// The shadow does not take the rest; its answer may be there all the same.
+    write_failed: bool,
+    reader: ResponseReader,
+    /// Whether an exchange was completed on this connection.
+    reused: bool,
+    waker: Option<Waker>,
+}
+
+/// How an exchange or a connection ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Nothing was under way.
+    Quiet,
+    /// It failed.
+    Failed(Job, Failure),
+    /// A reused connection died under it; it may go to a fresh one.
+    Retry(Job),
+    /// The answer is whole, but the connection is not fit for another request.
+    Delivered(Job, Duration),
+    /// The answer is a redirect to be followed, on another connection.
+    Redirected(Job),
+}
+
+/// Why an exchange failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub reason: DropReason,
+    /// Whether it says that the shadow is sick.
+    pub sick: bool,
+    /// Words for the log.
+    pub words: String,
+}
+
+impl Connection {
+    /// One that is yet to be opened, for a job.
+    pub(super) fn connecting(job: Job, max_response: u64) -> Self {
+        Self {
+            state: RefCell::new(State {
+                phase: Phase::Connecting,
+                link: None,
+                job: Some(job),
+                since: Instant::now(),
+                head: Vec::new(),
+                head_sent: 0,
+                body: Bytes::new(),
+                any_sent: false,
+                write_failed: false,
+                reader: ResponseReader::new(max_response),
+                reused: false,
+                waker: None,
+            }),
+        }
+    }
+
+    /// Takes the job of a connection that could not be opened.
+    pub(super) fn take_job(&self) -> Option<Job> {
+        let mut state = self.state.borrow_mut();
+        state.phase = Phase::Closed;
+        state.job.take()
+    }
+
+    /// It is open: sends its job. `false` when it was given up meanwhile.
+    pub(super) fn opened(self: &Rc<Self>, link: Link, shard: &Shard) -> bool {
+        let mut state = self.state.borrow_mut();
+        let Some(job) = state.job.take() else {
+            return false;
+        };
+        state.link = Some(link);
+        if !state.start(job, shard, Instant::now()) && !state.start_next(shard) {
+            shard.now_idle(self);
+        }
+        true
+    }
+
+    /// Sends a job over an idle connection. What cannot be sent at once goes on in the task. `false` when it
+    /// must not be sent at all: then it is settled.
+    pub(super) fn start(&self, job: Job, shard: &Shard, now: Instant) -> bool {
+        self.state.borrow_mut().start(job, shard, now)
+    }
+
+    /// Whether an idle connection can be used, as far as can be known.
+    pub(super) fn is_usable(&self, now: Instant) -> bool {
+        let state = self.state.borrow();
+        state.phase == Phase::Idle
+            && state.link.as_ref().is_some_and(|link| {
+                now.saturating_duration_since(state.since) < TRUSTED_IDLE || link.transport.is_quiet()
+            })
+    }
+
+    /// Whether the exchange under way has lasted for longer than `timeout`.
+    pub(super) fn is_overdue(&self, now: Instant, timeout: Duration) -> bool {
+        let state = self.state.borrow();
+        state.phase == Phase::Busy && now.saturating_duration_since(state.since) >= timeout
+    }
+
+    /// Whether it has been idle for longer than `limit`.
+    pub(super) fn is_surplus(&self, now: Instant, limit: Duration) -> bool {
+        let state = self.state.borrow();
+        state.phase == Phase::Idle && now.saturating_duration_since(state.since) >= limit
+    }
+
+    /// Closes it, outside of its task. The job that was under way comes back.
+    pub(super) fn close(&self) -> Option<Job> {
+        let mut state = self.state.borrow_mut();
+        state.phase = Phase::Closed;
+        state.link = None;
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
+        }
+        state.job.take()
+    }
+
+    /// The task of an open connection: resolves when it is closed.
+    pub(super) fn poll(self: &Rc<Self>, shard: &Shard, cx: &mut Context<'_>) -> Poll<End> {
+        let mut state = self.state.borrow_mut();
+        for _ in 0..MAX_READS {
+            match ready!(state.poll_exchange(shard, cx)) {
+                // The answer goes on.
+                None => {}
+                Some(Ok((job, took))) => {
+                    shard.delivered(job, took);
+                    if !state.start_next(shard) {
+                        shard.now_idle(self);
+                    }
+                }
+                Some(Err(end)) => {
+                    state.phase = Phase::Closed;
+                    state.link = None;
+                    return Poll::Ready(end);
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// `None`: go on. `Ok`: delivered, and the connection can carry the next request.
+type Step = Option<Result<(Job, Duration), End>>;
+
+impl State {
+    fn start(&mut self, job: Job, shard: &Shard, now: Instant) -> bool {
+        let request = &job.exchange.request;
+        let mut scratch = shard.head_scratch();
+        scratch.clear();
+        if shard
+            .template()
+            .write_head(request, job.hop.as_deref(), &mut scratch)
+            .is_err()
+        {
+            drop(scratch);
+            shard.refused(job);
+            return false;
+        }
+        let drops_body = job.hop.as_ref().is_some_and(|hop| hop.as_get);
+        self.body = if drops_body {
+            Bytes::new()
+        } else {
+            request.body.clone()
+        };
+        self.reader.reset(request.method() == b"HEAD");
+        self.write_failed = false;
+        self.since = now;
+        self.phase = Phase::Busy;
+        let Some(link) = &mut self.link else {
+            self.job = Some(job);
+            return true;
+        };
+        self.head.clear();
+        self.head_sent = 0;
+        let sent = match link.transport.try_write(&scratch, &self.body) {
+            Ok(sent) => sent,
+            Err(error) => {
+                self.write_failed = error.kind() != io::ErrorKind::WouldBlock;
+                0
+            }
+        };
+        self.any_sent = sent > 0;
+        if sent < scratch.len() {
+            self.head.extend_from_slice(&scratch[sent..]);
+        } else {
+            self.body.advance(sent - scratch.len());
+        }
+        self.job = Some(job);
+        if (self.write_failed || self.has_unsent())
+            && let Some(waker) = &self.waker
+        {
+            waker.wake_by_ref();
+        }
+        true
+    }
+
+    /// Sends the next job that waits in this shard; without one, the connection is idle.
+    fn start_next(&mut self, shard: &Shard) -> bool {
+        while let Some(job) = shard.next_job() {
+            if self.start(job, shard, Instant::now()) {
+                return true;
+            }
+        }
+        self.phase = Phase::Idle;
+        self.since = Instant::now();
+        false
+    }
+
+    fn has_unsent(&self) -> bool {
+        self.head_sent < self.head.len() || !self.body.is_empty()
+    }
+
+    fn poll_exchange(&mut self, shard: &Shard, cx: &mut Context<'_>) -> Poll<Step> {
+        if self.phase == Phase::Closed {
+            return Poll::Ready(Some(Err(End::Quiet)));
+        }
+        if !self
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            self.waker = Some(cx.waker().clone());
+        }
+        if self.phase == Phase::Busy && !self.write_failed {
+            self.poll_send(cx);
+        }
+        let Some(link) = &mut self.link else {
+            return Poll::Ready(Some(Err(End::Quiet)));
+        };
+        let mut buffer = shard.read_scratch();
+        let read = ready!(link.transport.poll_read(cx, &mut buffer));
+        Poll::Ready(match read {
+            Ok(0) => self.ended(None, shard),
+            Err(error) => self.ended(Some(&error), shard),
+            Ok(read) => self.received(&buffer[..read], shard),
+        })
+    }
+
+    /// Sends what the socket takes.
+    fn poll_send(&mut self, cx: &mut Context<'_>) {
+        let Some(link) = &mut self.link else { return };
+        while self.head_sent < self.head.len() || !self.body.is_empty() {
+            match link
+                .transport
+                .poll_write(cx, &self.head[self.head_sent..], &self.body)
+            {
+                Poll::Pending => break,
+                Poll::Ready(Ok(sent)) if sent > 0 => {
+                    self.any_sent = true;
+                    let head = sent.min(self.head.len() - self.head_sent);
+                    self.head_sent += head;
+                    self.body.advance(sent - head);
+                }
+                Poll::Ready(_) => {
+                    self.write_failed = true;
+                    return;
+                }
+            }
+        }
+        if let Poll::Ready(Err(_)) = link.transport.poll_flush(cx) {
+            self.write_failed = true;
+        }
+    }
+
+    fn received(&mut self, bytes: &[u8], shard: &Shard) -> Step {
+        if self.phase == Phase::Idle {
+            // Nobody asked for this: whatever it is, it is no answer.
+            return Some(Err(End::Quiet));
+        }
+        match self.reader.feed(bytes) {
+            Ok(None) => None,
+            Ok(Some((answer, used))) => {
+                let clean = used == bytes.len() && !self.has_unsent() && !self.write_failed;
+                self.answered(&answer, clean, shard)
+            }
+            Err(BadResponse::Malformed) => Some(Err(self.failed(Failure {
+                reason: DropReason::BadResponse,
+                sick: true,
+                words: "its answer is not HTTP/1.x".to_owned(),
+            }))),
+            Err(BadResponse::TooLarge) => Some(Err(self.failed(Failure {
+                reason: DropReason::BadResponse,
+                sick: false,
+                words: "its answer is larger than the limit".to_owned(),
+            }))),
+        }
+    }
+
+    /// The whole answer is there. `clean`: nothing is left over on either side.
+    fn answered(&mut self, answer: &Answer, clean: bool, shard: &Shard) -> Step {
+        let Some(mut job) = self.job.take() else {
+            return Some(Err(End::Quiet));
+        };
+        let reusable = clean && answer.keep_alive && asks_for_more(&job);
+        self.reused = true;
+        let Some(hop) = shard.next_hop(&job, answer) else {
+            let took = self.since.elapsed();
+            return Some(if reusable {
+                Ok((job, took))
+            } else {
+                Err(End::Delivered(job, took))
+            });
+        };
+        job.hop = Some(Box::new(hop));
+        job.redirects -= 1;
+        if !reusable {
+            return Some(Err(End::Redirected(job)));
+        }
+        if !self.start(job, shard, Instant::now()) && !self.start_next(shard) {
+            // Cannot be: a head that could be written once can be written again. Closing is always right.
+            return Some(Err(End::Quiet));
+        }
+        None
+    }
+
+    /// The shadow closed or reset the connection.
+    fn ended(&mut self, error: Option<&io::Error>, shard: &Shard) -> Step {
+        if error.is_none()
+            && let Some(answer) = self.reader.closed()
+        {
+            return self.answered(&answer, false, shard);
+        }
+        let words = match error {
+            Some(error) => error.to_string(),
+            None => "it closed the connection before its answer was whole".to_owned(),
+        };
+        Some(Err(self.failed(Failure {
+            reason: DropReason::UpstreamClosed,
+            sick: true,
+            words,
+        })))
+    }
+
+    /// A failure under way. A reused connection may have been closed by the shadow before the request came;
+    /// then nothing was lost but time, and doing it again does no harm if it is idempotent or never left.
+    fn failed(&mut self, failure: Failure) -> End {
+        let Some(mut job) = self.job.take() else {
+            return End::Quiet;
+        };
+        let stale = self.reused && !self.reader.has_started();
+        if stale && !job.retried && (job.is_idempotent() || !self.any_sent) {
+            job.retried = true;
+            return End::Retry(job);
+        }
+        End::Failed(job, failure)
+    }
+}
+
+/// Whether the request itself leaves the connection open: one of HTTP/1.0 says so or means the opposite
+/// (RFC 9112 section 9.3).
+fn asks_for_more(job: &Job) -> bool {
+    let request = &job.exchange.request;
+    request.version == Version::Http11
+        || request.header("connection").is_some_and(|value| {
+            value
+                .split(|byte| *byte == b',')
+                .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"keep-alive"))
+        })
+}

@@ -1,0 +1,264 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::output::testing::request;
+use crate::settings::{BreakerSettings, Secret};
+
+pub(in crate::output::http) fn settings() -> HttpOutputSettings {
+    HttpOutputSettings {
+        name: "http://shadow:8082".to_owned(),
+        tls: false,
+        verify: true,
+        host: "shadow".to_owned(),
+        port: 8082,
+        path_prefix: String::new(),
+        authorization: None,
+        host_header: HostHeader::Upstream,
+        marker: Some("X-Shadow-Mirror".to_owned()),
+        workers: 16,
+        queue_requests: 100,
+        queue_bytes: 1 << 20,
+        timeout: Duration::from_secs(5),
+        connect_timeout: Duration::from_secs(5),
+        redirects: 0,
+        max_response: 64 << 20,
+        breaker: BreakerSettings {
+            failures: 0,
+            open_for: Duration::from_secs(1),
+            slow_start: Duration::ZERO,
+        },
+    }
+}
+
+fn copy_with(settings: &HttpOutputSettings, raw: &str) -> String {
+    let mut out = Vec::new();
+    let template = CopyTemplate::new(settings).unwrap();
+    template
+        .write_head(&request(raw.as_bytes()), None, &mut out)
+        .unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn copy(raw: &str) -> String {
+    copy_with(&settings(), raw)
+}
+
+fn copy_with_host(host_header: HostHeader, raw: &str) -> String {
+    copy_with(
+        &HttpOutputSettings {
+            host_header,
+            marker: None,
+            ..settings()
+        },
+        raw,
+    )
+}
+
+#[test]
+fn fields_keep_their_order_case_and_spacing() {
+    let copied = copy(
+        "PURGE /a%20b?c=%ff HTTP/1.1\r\nx-FIRST:1\r\nHOST: production\r\nAccept:  */*  \r\nx-first: 2\r\n\r\n",
+    );
+    let expected = "PURGE /a%20b?c=%ff HTTP/1.1\r\nx-FIRST:1\r\nHOST: shadow:8082\r\nAccept:  */*  \r\n\
+                    x-first: 2\r\nX-Shadow-Mirror: 1\r\n\r\n";
+    assert_eq!(copied, expected);
+}
+
+#[test]
+fn hop_by_hop_fields_and_those_that_connection_names_are_left_out() {
+    let copied = copy(
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, X-Hop\r\nKeep-Alive: 5\r\nTE: trailers\r\n\
+         X-Hop: 1\r\nX-End: 2\r\nProxy-Connection: close\r\nUpgrade: h2c\r\nconnection: x-Other\r\nX-OTHER: 3\r\n\
+         Proxy-Authorization: Basic eA==\r\n\r\n",
+    );
+    let expected = "GET / HTTP/1.1\r\nHost: shadow:8082\r\nX-End: 2\r\nProxy-Authorization: Basic eA==\r\n\
+                    X-Shadow-Mirror: 1\r\n\r\n";
+    assert_eq!(copied, expected);
+}
+
+#[test]
+fn connection_cannot_name_away_what_frames_or_routes_the_message() {
+    let copied =
+        copy("POST / HTTP/1.1\r\nHost: a\r\nConnection: host, content-length\r\nContent-Length: 2\r\n\r\nab");
+    let expected = "POST / HTTP/1.1\r\nHost: shadow:8082\r\nContent-Length: 2\r\nX-Shadow-Mirror: 1\r\n\r\n";
+    assert_eq!(copied, expected);
+    let copied = copy(
+        "POST / HTTP/1.1\r\nHost: a\r\nConnection: Transfer-Encoding\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    );
+    assert!(copied.contains("\r\nTransfer-Encoding: chunked\r\n"), "{copied}");
+}
+
+#[test]
+fn the_prefix_goes_before_paths_only() {
+    let settings = HttpOutputSettings {
+        path_prefix: "/v2".to_owned(),
+        marker: None,
+        ..settings()
+    };
+    let line = |raw: &str| copy_with(&settings, raw).lines().next().unwrap().to_owned();
+    assert_eq!(line("GET /a HTTP/1.1\r\nHost: a\r\n\r\n"), "GET /v2/a HTTP/1.1");
+    assert_eq!(
+        line("GET http://a/b HTTP/1.1\r\nHost: a\r\n\r\n"),
+        "GET /v2/b HTTP/1.1"
+    );
+    assert_eq!(
+        line("GET http://a?q HTTP/1.1\r\nHost: a\r\n\r\n"),
+        "GET /v2/?q HTTP/1.1"
+    );
+    assert_eq!(
+        line("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
+        "OPTIONS * HTTP/1.1"
+    );
+}
+
+#[test]
+fn the_host_is_the_upstreams_the_clients_or_the_clients_with_a_suffix() {
+    let raw = "GET / HTTP/1.1\r\nhost: a:8080\r\n\r\n";
+    let host = |host_header| copy_with_host(host_header, raw);
+    assert_eq!(
+        host(HostHeader::Upstream),
+        "GET / HTTP/1.1\r\nhost: shadow:8082\r\n\r\n"
+    );
+    assert_eq!(
+        host(HostHeader::Original),
+        "GET / HTTP/1.1\r\nhost: a:8080\r\n\r\n"
+    );
+    let suffix = HostHeader::Suffix("-shadow".to_owned());
+    assert_eq!(host(suffix), "GET / HTTP/1.1\r\nhost: a-shadow:8080\r\n\r\n");
+}
+
+#[test]
+fn the_authority_of_an_absolute_target_outranks_the_host_field() {
+    let raw = "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n";
+    let copied = copy_with_host(HostHeader::Original, raw);
+    assert_eq!(copied, "GET / HTTP/1.1\r\nHost: b\r\n\r\n");
+    let copied = copy_with_host(HostHeader::Original, "GET http://b/ HTTP/1.0\r\n\r\n");
+    assert_eq!(copied, "GET / HTTP/1.0\r\nHost: b\r\n\r\n");
+}
+
+#[test]
+fn a_request_without_host_gets_the_upstreams_unless_it_is_to_stay_as_it_was() {
+    let raw = "GET / HTTP/1.0\r\n\r\n";
+    let copied = copy_with_host(HostHeader::Upstream, raw);
+    assert_eq!(copied, "GET / HTTP/1.0\r\nHost: shadow:8082\r\n\r\n");
+    let copied = copy_with_host(HostHeader::Original, raw);
+    assert_eq!(copied, "GET / HTTP/1.0\r\n\r\n");
+}
+
+#[test]
+fn http_1_0_keeps_its_version_and_its_wish_to_persist() {
+    let copied = copy_with_host(
+        HostHeader::Original,
+        "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\nA: b\r\n\r\n",
+    );
+    assert_eq!(copied, "GET / HTTP/1.0\r\nA: b\r\nConnection: keep-alive\r\n\r\n");
+    let copied = copy_with_host(
+        HostHeader::Original,
+        "GET / HTTP/1.0\r\nConnection: close\r\n\r\n",
+    );
+    assert_eq!(copied, "GET / HTTP/1.0\r\n\r\n");
+}
+
+#[test]
+fn userinfo_replaces_the_clients_credentials() {
+    let settings = HttpOutputSettings {
+        authorization: Some(Secret("Basic c2hhZG93".to_owned())),
+        marker: None,
+        host_header: HostHeader::Original,
+        ..settings()
+    };
+    let copied = copy_with(
+        &settings,
+        "GET / HTTP/1.1\r\nAUTHORIZATION: Bearer secret\r\nA: b\r\nAuthorization: x\r\n\r\n",
+    );
+    assert_eq!(
+        copied,
+        "GET / HTTP/1.1\r\nAUTHORIZATION: Basic c2hhZG93\r\nA: b\r\n\r\n"
+    );
+    let copied = copy_with(&settings, "GET / HTTP/1.1\r\nA: b\r\n\r\n");
+    assert_eq!(
+        copied,
+        "GET / HTTP/1.1\r\nA: b\r\nAuthorization: Basic c2hhZG93\r\n\r\n"
+    );
+}
+
+#[test]
+fn a_redirected_get_leaves_the_body_and_what_describes_it_behind() {
+    let raw = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Type: x/y\r\nContent-Length: 2\r\nExpect: 100-continue\r\nA: b\r\n\r\nab";
+    let hop = Hop {
+        target: bytes::Bytes::from_static(b"/elsewhere"),
+        as_get: true,
+    };
+    let mut out = Vec::new();
+    let template = CopyTemplate::new(&settings()).unwrap();
+    template
+        .write_head(&request(raw.as_bytes()), Some(&hop), &mut out)
+        .unwrap();
+    let expected = "GET /elsewhere HTTP/1.1\r\nHost: shadow:8082\r\nA: b\r\nX-Shadow-Mirror: 1\r\n\r\n";
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+}
+
+#[test]
+fn a_field_that_smuggles_a_line_is_refused_whatever_parsed_it() {
+    let mut request = request(b"GET / HTTP/1.1\r\nA: bbbb\r\n\r\n");
+    request.head = bytes::Bytes::from_static(b"GET / HTTP/1.1\r\nA: b\r\nb\r\n\r\n");
+    let template = CopyTemplate::new(&settings()).unwrap();
+    assert_eq!(template.write_head(&request, None, &mut Vec::new()), Err(Unsafe));
+}
+
+#[test]
+fn settings_that_would_inject_a_header_are_errors() {
+    let refused = |change: fn(&mut HttpOutputSettings)| {
+        let mut settings = settings();
+        change(&mut settings);
+        CopyTemplate::new(&settings).is_err()
+    };
+    assert!(refused(|settings| settings.marker = Some("A: b\r\nC".to_owned())));
+    assert!(refused(|settings| settings.marker = Some(String::new())));
+    assert!(refused(|settings| settings.path_prefix = "/a b".to_owned()));
+    assert!(refused(|settings| settings.host = "a\r\nb".to_owned()));
+    assert!(refused(|settings| {
+        settings.host_header = HostHeader::Suffix("\r\n".to_owned());
+    }));
+    assert!(refused(|settings| {
+        settings.authorization = Some(Secret("Basic \n".to_owned()));
+    }));
+}
+
+proptest! {
+    /// Whatever the client sends, the copy is one well-formed head with the framing of the original, and what
+    /// is end-to-end comes through in its order.
+    #[test]
+    fn a_copy_is_one_head_with_the_same_framing(
+        names in proptest::collection::vec("(connection|content-length|transfer-encoding|host|te|X-[A-Za-z]{1,3})", 0..12),
+        values in proptest::collection::vec("(keep-alive|close|host, content-length|x-a, te|[!-~]{0,8})", 12),
+        target in "(/[!-~]{0,10}|\\*|http://[a-z]{1,5}(/[a-z]{0,3})?)",
+    ) {
+        let mut raw = format!("GET {target} HTTP/1.1\r\n");
+        for (name, value) in names.iter().zip(&values) {
+            raw.push_str(&format!("{name}: {value}\r\n"));
+        }
+        raw.push_str("\r\n");
+        let copied = copy(&raw);
+        prop_assert!(copied.ends_with("\r\nX-Shadow-Mirror: 1\r\n\r\n"));
+        prop_assert_eq!(copied.matches("\r\n\r\n").count(), 1);
+        let kept = |head: &str, wanted: &dyn Fn(&str) -> bool| -> Vec<String> {
+            head.lines()
+                .skip(1)
+                .filter(|line| wanted(line.split(':').next().unwrap()))
+                .map(str::to_owned)
+                .collect()
+        };
+        let framing = |name: &str| name == "content-length" || name == "transfer-encoding";
+        prop_assert_eq!(kept(&raw, &framing), kept(&copied, &framing));
+        let custom = |name: &str| name.starts_with("X-") && name != "X-Shadow-Mirror";
+        let (before, after) = (kept(&raw, &custom), kept(&copied, &custom));
+        let mut before = before.iter();
+        prop_assert!(after.iter().all(|line| before.any(|other| other == line)));
+        let hosts = kept(&copied, &|name| name.eq_ignore_ascii_case("host"));
+        prop_assert_eq!(hosts.len(), 1);
+        prop_assert!(hosts[0].ends_with(": shadow:8082"));
+    }
+}

@@ -1,0 +1,152 @@
+//! Lanes: the order of each production connection, kept.
+//!
+//! Requests of one production connection go to the shadow one at a time, in their order; different
+//! connections go in parallel. A lane exists while it has a request under way or waiting.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
+
+use super::breaker::Pass;
+use super::redirect::Hop;
+use crate::mirror::ledger::Ticket;
+use crate::mirror::{Exchange, FlowId};
+
+/// One request on its way to the shadow.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub exchange: Rc<Exchange>,
+    pub ticket: Ticket,
+    pub pass: Pass,
+    /// Whether it goes to a fresh connection because a reused one died under it: this happens once.
+    pub retried: bool,
+    /// Redirects that may still be followed.
+    pub redirects: u8,
+    /// The redirect that is being followed.
+    pub hop: Option<Box<Hop>>,
+}
+
+impl Job {
+    pub(super) fn flow(&self) -> FlowId {
+        self.exchange.flow
+    }
+
+    /// Bytes it counts in the queue.
+    pub(super) fn bytes(&self) -> usize {
+        self.exchange.request.head.len() + self.exchange.request.body.len()
+    }
+
+    /// Whether doing it twice is doing it once (RFC 9110 section 9.2.2).
+    pub(super) fn is_idempotent(&self) -> bool {
+        matches!(
+            self.exchange.request.method(),
+            b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE"
+        )
+    }
+}
+
+/// The lanes of one shard.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    /// What waits behind the request under way, by lane.
+    lanes: HashMap<FlowId, VecDeque<Job>, BuildHasherDefault<FlowIdHasher>>,
+    /// Lanes with something waiting and nothing under way, the longest waiting first.
+    ready: VecDeque<FlowId>,
+}
+
+impl Lanes {
+    /// Whether this request may go at once: nothing of its lane is before it, and no other lane waits.
+    pub(super) fn is_free(&self, flow: FlowId) -> bool {
+        self.ready.is_empty() && !self.lanes.contains_key(&flow)
+    }
+
+    /// Whether a lane waits for a connection.
+    pub(super) fn any_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// A request of a free lane goes under way without waiting.
+    pub(super) fn begin(&mut self, flow: FlowId) {
+        self.lanes.insert(flow, VecDeque::new());
+    }
+
+    /// A request waits.
+    pub(super) fn push(&mut self, job: Job) {
+        let flow = job.flow();
+        let lane = self.lanes.entry(flow).or_insert_with(|| {
+            self.ready.push_back(flow);
+            VecDeque::new()
+        });
+        lane.push_back(job);
+    }
+
+    /// The next request of the lane that waits longest; it is under way from now on.
+    pub(super) fn next(&mut self) -> Option<Job> {
+        while let Some(flow) = self.ready.pop_front() {
+            if let Some(job) = self.lanes.get_mut(&flow).and_then(VecDeque::pop_front) {
+                return Some(job);
+            }
+            self.lanes.remove(&flow);
+        }
+        None
+    }
+
+    /// The request of this lane that was under way has ended: the lane goes to the end of the line.
+    pub(super) fn finished(&mut self, flow: FlowId) {
+        match self.lanes.get(&flow) {
+            Some(lane) if !lane.is_empty() => self.ready.push_back(flow),
+            _ => {
+                self.lanes.remove(&flow);
+            }
+        }
+    }
+
+    /// Takes out all that waits and is not `kept`; what is under way stays.
+    pub(super) fn take_waiting(&mut self, kept: impl Fn(&Job) -> bool) -> Vec<Job> {
+        let mut taken = Vec::new();
+        for lane in self.lanes.values_mut() {
+            for job in std::mem::take(lane) {
+                if kept(&job) {
+                    lane.push_back(job);
+                } else {
+                    taken.push(job);
+                }
+            }
+        }
+        let lanes = &mut self.lanes;
+        self.ready.retain(|flow| {
+            let keep = lanes.get(flow).is_some_and(|lane| !lane.is_empty());
+            if !keep {
+                lanes.remove(flow);
+            }
+            keep
+        });
+        taken
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lanes.is_empty()
+    }
+}
+
+/// Flow ids are counted by this program, not chosen by clients: one multiplication spreads them well enough.
+#[derive(Default)]
+struct FlowIdHasher(u64);
+
+impl Hasher for FlowIdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(self.0.rotate_left(8) ^ u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        // 2^64 divided by the golden ratio (Knuth's multiplicative hashing); the high bits go low, where the
+        // table looks first.
+        self.0 = value.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,270 @@
+//! Reads the shadow's answer to one request to its end, and keeps nothing of it.
+//!
+//! Interim answers (1xx) are passed over. An answer is parsed where it was read; only a head that came in
+//! parts is kept until it is whole.
+
+use super::standin::{BodyDecoder, parse_response_head};
+use crate::http::{Framing, Version};
+
+/// Largest head of an answer, in bytes; what nginx and Node allow, several times over.
+const MAX_HEAD: usize = 64 * 1024;
+/// Most interim answers to one request: a shadow that sends nothing else never ends.
+const MAX_INTERIM: u32 = 64;
+
+/// An answer that is not HTTP, or beyond a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadResponse {
+    /// Not HTTP/1.x.
+    Malformed,
+    /// Head or body beyond the limit, or more interim answers than make sense.
+    TooLarge,
+}
+
+/// A whole answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub status: u16,
+    /// Whether the connection can carry another request.
+    pub keep_alive: bool,
+    /// The Location field of a redirect, when asked for.
+    pub location: Option<Vec<u8>>,
+}
+
+/// Reads one answer.
+#[derive(Debug)]
+pub(super) struct ResponseReader {
+    max_body: u64,
+    head_request: bool,
+    /// A head that is not whole yet.
+    partial: Vec<u8>,
+    body: Option<(Answer, BodyDecoder)>,
+    body_bytes: u64,
+    until_close: bool,
+    interim: u32,
+    started: bool,
+}
+
+impl ResponseReader {
+    pub(super) fn new(max_body: u64) -> Self {
+        Self {
+            max_body,
+            head_request: false,
+            partial: Vec::new(),
+            body: None,
+            body_bytes: 0,
+            until_close: false,
+            interim: 0,
+            started: false,
+        }
+    }
+
+    /// Makes ready for the answer to a new request.
+    pub(super) fn reset(&mut self, head_request: bool) {
+        *self = Self {
+            head_request,
+            // An allocation is worth keeping, but not one of a hostile size.
+            partial: if self.partial.capacity() <= 4096 {
+                std::mem::take(&mut self.partial)
+            } else {
+                Vec::new()
+            },
+            ..Self::new(self.max_body)
+        };
+        self.partial.clear();
+    }
+
+    /// Whether any byte of the answer has come.
+    pub(super) fn has_started(&self) -> bool {
+        self.started
+    }
+
+    /// Takes the next bytes. With the answer, when it is whole, comes how many bytes belonged to it.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Option<(Answer, usize)>, BadResponse> {
+        self.started = true;
+        let mut used = 0;
+        while self.body.is_none() {
+            match self.feed_head(&bytes[used..])? {
+                Some(consumed) => used += consumed,
+                None => return Ok(None),
+            }
+        }
+        let Some((_, decoder)) = &mut self.body else {
+            return Ok(None);
+        };
+        let (consumed, done) = decoder
+            .advance(&bytes[used..])
+            .map_err(|_| BadResponse::Malformed)?;
+        self.body_bytes = self.body_bytes.saturating_add(consumed as u64);
+        if self.body_bytes > self.max_body {
+            return Err(BadResponse::TooLarge);
+        }
+        if !done {
+            return Ok(None);
+        }
+        Ok(self.body.take().map(|(answer, _)| (answer, used + consumed)))
+    }
+
+    /// The shadow closed the connection: the answer, if that is how it ends.
+    pub(super) fn closed(&mut self) -> Option<Answer> {
+        if !self.until_close {
+            return None;
+        }
+        self.body.take().map(|(answer, _)| answer)
+    }
+
+    /// Parses a head, in place if it is all there. How many of `bytes` it took; `None` when it is not whole.
+    fn feed_head(&mut self, bytes: &[u8]) -> Result<Option<usize>, BadResponse> {
+        let before = self.partial.len();
+        let parsed = if before == 0 {
+            parse_response_head(bytes, self.head_request)
+        } else {
+            let room = (MAX_HEAD - before).min(bytes.len());
+            self.partial.extend_from_slice(&bytes[..room]);
+            parse_response_head(&self.partial, self.head_request)
+        };
+        let Some(head) = parsed.map_err(|_| BadResponse::Malformed)? else {
+            if before == 0 {
+                if bytes.len() >= MAX_HEAD {
+                    return Err(BadResponse::TooLarge);
+                }
+                self.partial.extend_from_slice(bytes);
+            } else if self.partial.len() >= MAX_HEAD {
+                return Err(BadResponse::TooLarge);
+            }
+            return Ok(None);
+        };
+        self.partial.clear();
+        let consumed = head.len - before;
+        // 101 ends HTTP on this connection (RFC 9110 section 15.2.2): that is the answer.
+        if (100..200).contains(&head.status) && head.status != 101 {
+            self.interim += 1;
+            if self.interim > MAX_INTERIM {
+                return Err(BadResponse::TooLarge);
+            }
+            return Ok(Some(consumed));
+        }
+        self.until_close = head.framing == Framing::Close;
+        let persistent = match head.version {
+            Version::Http11 => !head.close,
+            Version::Http10 => head.keep_alive && !head.close,
+        };
+        let answer = Answer {
+            status: head.status,
+            keep_alive: persistent && !self.until_close && head.status != 101,
+            location: head.location,
+        };
+        self.body = Some((answer, BodyDecoder::new(head.framing)));
+        Ok(Some(consumed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `stream` whole, and again byte by byte: both must give the same.
+    fn read(head_request: bool, stream: &[u8]) -> Result<Option<(Answer, usize)>, BadResponse> {
+        let whole = {
+            let mut reader = ResponseReader::new(100);
+            reader.reset(head_request);
+            reader.feed(stream)
+        };
+        let mut reader = ResponseReader::new(100);
+        reader.reset(head_request);
+        let mut by_bytes = Ok(None);
+        for (at, byte) in stream.iter().enumerate() {
+            by_bytes = reader.feed(std::slice::from_ref(byte));
+            if let Ok(Some((_, used))) = &mut by_bytes {
+                *used += at;
+                break;
+            }
+            if by_bytes.is_err() {
+                break;
+            }
+        }
+        assert_eq!(whole, by_bytes);
+        whole
+    }
+
+    #[test]
+    fn an_answer_ends_where_its_length_says() {
+        let (answer, used) = read(false, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP")
+            .unwrap()
+            .unwrap();
+        assert_eq!((answer.status, answer.keep_alive, used), (200, true, 40));
+    }
+
+    #[test]
+    fn head_and_304_have_no_body_whatever_their_length_says() {
+        let (_, used) = read(true, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+            .unwrap()
+            .unwrap();
+        assert_eq!(used, 38);
+        let answer = read(false, b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n").unwrap();
+        assert_eq!(answer.unwrap().0.status, 304);
+    }
+
+    #[test]
+    fn interim_answers_are_passed_over() {
+        let stream = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
+        let (answer, used) = read(false, stream).unwrap().unwrap();
+        assert_eq!((answer.status, used), (204, stream.len()));
+        let endless = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(65);
+        assert_eq!(read(false, &endless), Err(BadResponse::TooLarge));
+    }
+
+    #[test]
+    fn chunks_and_trailers_are_read_to_the_end() {
+        let stream =
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nA: b\r\n\r\n";
+        let (answer, used) = read(false, stream).unwrap().unwrap();
+        assert_eq!((answer.keep_alive, used), (true, stream.len()));
+    }
+
+    #[test]
+    fn the_close_ends_an_answer_that_has_no_other_end() {
+        let mut reader = ResponseReader::new(100);
+        assert_eq!(reader.feed(b"HTTP/1.0 200 OK\r\n\r\nabc"), Ok(None));
+        let answer = reader.closed().unwrap();
+        assert!(!answer.keep_alive);
+        let mut reader = ResponseReader::new(100);
+        assert_eq!(
+            reader.feed(b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nabc"),
+            Ok(None)
+        );
+        assert_eq!(reader.closed(), None);
+    }
+
+    #[test]
+    fn http_1_0_persists_only_when_it_says_so() {
+        let keep = |head: &str| {
+            let stream = format!("{head}\r\nContent-Length: 0\r\n\r\n");
+            read(false, stream.as_bytes()).unwrap().unwrap().0.keep_alive
+        };
+        assert!(!keep("HTTP/1.0 200 OK"));
+        assert!(keep("HTTP/1.0 200 OK\r\nConnection: Keep-Alive"));
+        assert!(keep("HTTP/1.1 200 OK"));
+        assert!(!keep("HTTP/1.1 200 OK\r\nConnection: close"));
+    }
+
+    #[test]
+    fn switching_protocols_is_an_answer_that_ends_the_connection() {
+        let (answer, _) = read(false, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")
+            .unwrap()
+            .unwrap();
+        assert_eq!((answer.status, answer.keep_alive), (101, false));
+    }
+
+    #[test]
+    fn what_is_not_http_or_too_large_is_bad() {
+        assert_eq!(read(false, b"SSH-2.0-OpenSSH\r\n"), Err(BadResponse::Malformed));
+        let huge = b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n".to_vec();
+        let mut reader = ResponseReader::new(100);
+        assert_eq!(reader.feed(&huge), Ok(None));
+        assert_eq!(reader.feed(&[0; 101]), Err(BadResponse::TooLarge));
+        let mut reader = ResponseReader::new(100);
+        let mut head = b"HTTP/1.1 200 OK\r\nX: ".to_vec();
+        head.resize(MAX_HEAD, b'x');
+        assert_eq!(reader.feed(&head), Err(BadResponse::TooLarge));
+    }
+}

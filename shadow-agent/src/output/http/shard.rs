@@ -1,0 +1,480 @@
+//! One shard's half of an HTTP output: which request goes when, and over which connection.
+//!
+//! Everything here lives on one thread. A request goes at once when nothing of its lane is before it, no
+//! other lane waits, a permit is free, and there is an idle connection (the one used last) or a new one may
+//! be opened. Otherwise it waits in its lane, and connections that end an exchange take the lane that waits
+//! longest. So the shadow sees about as many connections as production has busy ones.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::future::poll_fn;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::task::spawn_local;
+
+use super::breaker::Admission;
+use super::connect::{ConnectError, Connector};
+use super::connection::{Connection, End, Failure};
+use super::copy::CopyTemplate;
+use super::lanes::{Job, Lanes};
+use super::pool::Pool;
+use super::redirect::{self, Hop};
+use super::response::Answer;
+use super::upstream::Upstream;
+use crate::mirror::Exchange;
+use crate::mirror::ledger::{DropReason, Outcome, Ticket};
+
+/// How often deadlines are looked at: one sweep instead of a timer for each request.
+const SWEEP: Duration = Duration::from_millis(100);
+/// An idle connection is closed after so long: well before servers usually do (nginx 75 s, Apache and Node
+/// 5 s are noticed when they happen), so that a burst leaves nothing behind.
+const IDLE: Duration = Duration::from_secs(15);
+/// Bytes read at once.
+const READ_BUFFER: usize = 64 * 1024;
+/// After a failed connect, none is tried for so long; doubled with each further failure.
+const FIRST_BACKOFF: Duration = Duration::from_millis(10);
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
+
+/// See the module's description.
+pub(super) struct Shard {
+    upstream: Arc<Upstream>,
+    connector: Connector,
+    lanes: RefCell<Lanes>,
+    pool: RefCell<Pool>,
+    read_buffer: RefCell<Box<[u8]>>,
+    head_buffer: RefCell<Vec<u8>>,
+    /// Tickets that are not settled.
+    outstanding: Cell<usize>,
+    all_settled: Notify,
+    /// Permits held by this shard's connections.
+    held: Cell<usize>,
+    /// Whether this shard is among those that wait for a permit.
+    starving: Cell<bool>,
+    hungry: Notify,
+    backoff: Cell<Option<Backoff>>,
+    /// Told when the first connection is there to be swept.
+    stirred: Notify,
+    this: Weak<Shard>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Backoff {
+    until: Instant,
+    length: Duration,
+}
+
+impl Shard {
+    pub(super) fn new(upstream: Arc<Upstream>) -> Rc<Self> {
+        let connector = upstream.connector();
+        Rc::new_cyclic(|this| Self {
+            upstream,
+            connector,
+            lanes: RefCell::default(),
+            pool: RefCell::default(),
+            read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
+            head_buffer: RefCell::default(),
+            outstanding: Cell::new(0),
+            all_settled: Notify::new(),
+            held: Cell::new(0),
+            starving: Cell::new(false),
+            hungry: Notify::new(),
+            backoff: Cell::new(None),
+            stirred: Notify::new(),
+            this: this.clone(),
+        })
+    }
+
+    /// Runs what it does besides answering to offers, until dropped: looks at deadlines, and starts requests
+    /// when permits come free.
+    pub(super) async fn tend(self: Rc<Self>) {
+        tokio::join!(self.sweep_regularly(), self.feed_when_hungry());
+    }
+
+    /// See [`ShardOutput::offer`](crate::output::ShardOutput::offer).
+    pub(super) fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket) {
+        self.outstanding.set(self.outstanding.get() + 1);
+        let pass = match self.upstream.breaker.admit(|| self.upstream.now()) {
+            Admission::Pass(pass) => pass,
+            Admission::Refused => return self.settle(ticket, Outcome::Dropped(DropReason::BreakerOpen)),
+        };
+        let job = Job {
+            exchange: exchange.clone(),
+            ticket,
+            pass,
+            retried: false,
+            redirects: self.upstream.settings.redirects,
+            hop: None,
+        };
+        let flow = job.flow();
+        if self.lanes.borrow().is_free(flow) && self.may_launch() && self.take_permit() {
+            self.lanes.borrow_mut().begin(flow);
+            self.launch(job);
+        } else if self.upstream.queue.try_enter(job.bytes()) {
+            self.lanes.borrow_mut().push(job);
+        } else {
+            self.give_up(job, DropReason::QueueFull);
+        }
+    }
+
+    /// Whether the queue is less than half full.
+    pub(super) fn has_room(&self) -> bool {
+        self.upstream.queue.is_half_empty()
+    }
+
+    /// Resolves when nothing is queued or under way.
+    pub(super) async fn drained(&self) {
+        while self.outstanding.get() > 0 {
+            self.all_settled.notified().await;
+        }
+    }
+
+    /// Gives up everything.
+    pub(super) fn abort(&self) {
+        self.settle_waiting(DropReason::Shutdown, |_| false);
+        for connection in self.pool.take().into_all() {
+            if let Some(job) = self.close(&connection) {
+                self.lanes.borrow_mut().finished(job.flow());
+                self.give_up(job, DropReason::Shutdown);
+            }
+        }
+    }
+
+    /// Leaves the line for permits, once nothing tends it any more.
+    pub(super) fn retire(&self) {
+        if self.starving.replace(false) {
+            self.upstream.in_flight.fed();
+            self.upstream.in_flight.pass_on();
+        }
+    }
+
+    // What connections ask of it.
+
+    pub(super) fn template(&self) -> &CopyTemplate {
+        &self.upstream.template
+    }
+
+    pub(super) fn head_scratch(&self) -> RefMut<'_, Vec<u8>> {
+        self.head_buffer.borrow_mut()
+    }
+
+    pub(super) fn read_scratch(&self) -> RefMut<'_, Box<[u8]>> {
+        self.read_buffer.borrow_mut()
+    }
+
+    /// The next hop, if `answer` is a redirect to be followed.
+    pub(super) fn next_hop(&self, job: &Job, answer: &Answer) -> Option<Hop> {
+        if job.redirects == 0 {
+            return None;
+        }
+        let location = answer.location.as_deref()?;
+        let request = &job.exchange.request;
+        let (current, was_get) = match job.hop.as_deref() {
+            Some(hop) => (hop.target.to_vec(), hop.as_get),
+            None => (self.template().target(request), false),
+        };
+        let method = if was_get { b"GET" } else { request.method() };
+        let tls = self.upstream.settings.tls;
+        let host = self.template().upstream_host();
+        let hop = redirect::hop(answer.status, location, method, &current, tls, host)?;
+        Some(Hop {
+            as_get: hop.as_get || was_get,
+            ..hop
+        })
+    }
+
+    /// An exchange was completed.
+    pub(super) fn delivered(&self, job: Job, took: Duration) {
+        self.upstream.delivered(job.pass, took);
+        self.lanes.borrow_mut().finished(job.flow());
+        self.settle(job.ticket, Outcome::Delivered);
+    }
+
+    /// A request that must not be sent as it is.
+    pub(super) fn refused(&self, job: Job) {
+        self.lanes.borrow_mut().finished(job.flow());
+        self.give_up(job, DropReason::Malformed);
+    }
+
+    /// The next request for a connection that has a permit; without one, the connection shall be idle.
+    pub(super) fn next_job(&self) -> Option<Job> {
+        if !self.lanes.borrow().any_ready() {
+            return None;
+        }
+        if self
+            .upstream
+            .in_flight
+            .should_yield(self.upstream.limit(), self.starving.get())
+        {
+            self.starve();
+            return None;
+        }
+        self.next_waiting()
+    }
+
+    /// A connection has nothing to do: its permit is free, and it can be used again.
+    pub(super) fn now_idle(&self, connection: &Rc<Connection>) {
+        self.pool.borrow_mut().put_idle(connection.clone());
+        self.give_permit_back();
+    }
+
+    // Requests on their way.
+
+    /// Starts what can be started.
+    fn dispatch(&self) {
+        while self.lanes.borrow().any_ready() && self.may_launch() && self.take_permit() {
+            match self.next_waiting() {
+                Some(job) => self.launch(job),
+                None => self.give_permit_back(),
+            }
+        }
+    }
+
+    fn next_waiting(&self) -> Option<Job> {
+        let job = self.lanes.borrow_mut().next()?;
+        self.upstream.queue.leave(job.bytes());
+        Some(job)
+    }
+
+    /// Whether it makes sense to take a request out of its lane now. While no connection can be opened, those
+    /// that are open are waited for; without any, the requests are given up, each with its reason.
+    fn may_launch(&self) -> bool {
+        self.backoff.get().is_none() || self.held.get() == 0 || self.pool.borrow().has_idle()
+    }
+
+    /// Sends a job, for which a permit is held, over an idle connection or a new one.
+    fn launch(&self, job: Job) {
+        let now = Instant::now();
+        if !job.retried {
+            while let Some(connection) = self.take_idle() {
+                if connection.is_usable(now) {
+                    if !connection.start(job, self, now) {
+                        self.pool.borrow_mut().put_idle(connection);
+                        self.give_permit_back();
+                    }
+                    return;
+                }
+                self.close(&connection);
+            }
+        }
+        let held_back = self.backoff.get().is_some_and(|backoff| now < backoff.until);
+        if held_back && !job.pass.probe {
+            self.give_permit_back();
+            self.lanes.borrow_mut().finished(job.flow());
+            self.give_up(job, DropReason::ConnectError);
+            return;
+        }
+        self.open(job);
+    }
+
+    fn take_idle(&self) -> Option<Rc<Connection>> {
+        self.pool.borrow_mut().take_idle()
+    }
+
+    fn open(&self, job: Job) {
+        let Some(shard) = self.this.upgrade() else {
+            return;
+        };
+        let max_response = self.upstream.settings.max_response;
+        let connection = Rc::new(Connection::connecting(job, max_response));
+        self.pool.borrow_mut().add(connection.clone());
+        self.stirred.notify_one();
+        spawn_local(run(shard, connection));
+    }
+
+    /// A connection's life is over; what it had to do goes on or ends.
+    fn ended(&self, connection: &Rc<Connection>, end: End) {
+        self.pool.borrow_mut().remove(connection);
+        match end {
+            End::Quiet => {}
+            // The permit stays with the job.
+            End::Retry(job) | End::Redirected(job) => return self.launch(job),
+            End::Delivered(job, took) => {
+                self.delivered(job, took);
+                self.give_permit_back();
+            }
+            End::Failed(job, failure) => {
+                self.give_permit_back();
+                self.failed(job, &failure);
+            }
+        }
+        self.dispatch();
+    }
+
+    fn connect_failed(&self, connection: &Rc<Connection>, error: &ConnectError) {
+        self.pool.borrow_mut().remove(connection);
+        let length = self
+            .backoff
+            .get()
+            .map_or(FIRST_BACKOFF, |backoff| (backoff.length * 2).min(MAX_BACKOFF));
+        let now = Instant::now();
+        // Connects that failed together count once.
+        if self.backoff.get().is_none_or(|backoff| now >= backoff.until) {
+            self.backoff.set(Some(Backoff {
+                until: now + length,
+                length,
+            }));
+        }
+        if let Some(job) = connection.take_job() {
+            self.give_permit_back();
+            self.failed(
+                job,
+                &Failure {
+                    reason: error.reason,
+                    sick: true,
+                    words: error.error.to_string(),
+                },
+            );
+        }
+        self.dispatch();
+    }
+
+    fn failed(&self, job: Job, failure: &Failure) {
+        self.lanes.borrow_mut().finished(job.flow());
+        if failure.sick {
+            self.upstream.failed(job.pass, failure);
+        } else {
+            self.upstream.answered(job.pass);
+        }
+        self.settle(job.ticket, Outcome::Dropped(failure.reason));
+        if self.upstream.breaker.is_open() {
+            self.settle_waiting(DropReason::BreakerOpen, |job| job.pass.probe);
+        }
+    }
+
+    /// Ends what waits, except what is `kept`.
+    fn settle_waiting(&self, reason: DropReason, kept: impl Fn(&Job) -> bool) {
+        let waiting = self.lanes.borrow_mut().take_waiting(kept);
+        for job in waiting {
+            self.upstream.queue.leave(job.bytes());
+            self.give_up(job, reason);
+        }
+    }
+
+    /// Ends a request of which the shadow knows nothing.
+    fn give_up(&self, job: Job, reason: DropReason) {
+        self.upstream.breaker.abandoned(job.pass);
+        self.settle(job.ticket, Outcome::Dropped(reason));
+    }
+
+    fn settle(&self, ticket: Ticket, outcome: Outcome) {
+        ticket.settle(outcome);
+        self.outstanding.set(self.outstanding.get() - 1);
+        if self.outstanding.get() == 0 {
+            self.all_settled.notify_one();
+        }
+    }
+
+    // Permits.
+
+    fn take_permit(&self) -> bool {
+        let limit = self.upstream.limit();
+        let taken = self.upstream.in_flight.try_take(limit)
+            || (self.starve() && self.upstream.in_flight.try_take(limit));
+        if taken {
+            self.held.set(self.held.get() + 1);
+        }
+        taken
+    }
+
+    fn give_permit_back(&self) {
+        self.held.set(self.held.get() - 1);
+        self.upstream.in_flight.give_back();
+    }
+
+    /// Says that this shard waits for a permit; `true` if it had not been said.
+    fn starve(&self) -> bool {
+        let first = !self.starving.replace(true);
+        if first {
+            self.upstream.in_flight.starve();
+            self.hungry.notify_one();
+        }
+        first
+    }
+
+    // Time.
+
+    /// Closes what is overdue or no longer needed.
+    fn sweep(&self) {
+        let now = Instant::now();
+        if self.backoff.get().is_some_and(|backoff| {
+            // Forgotten once it has been over for as long as it lasts at most.
+            now >= backoff.until + MAX_BACKOFF
+        }) {
+            self.backoff.set(None);
+        }
+        let timeout = self.upstream.settings.timeout;
+        let (overdue, surplus) = self.pool.borrow().due(now, timeout, IDLE);
+        for connection in surplus {
+            self.close(&connection);
+        }
+        for connection in overdue {
+            if let Some(job) = self.close(&connection) {
+                let failure = Failure {
+                    reason: DropReason::Timeout,
+                    sick: true,
+                    words: "no whole answer in time".to_owned(),
+                };
+                self.failed(job, &failure);
+            }
+        }
+        if self.upstream.breaker.is_open() {
+            self.settle_waiting(DropReason::BreakerOpen, |job| job.pass.probe);
+        }
+        self.dispatch();
+    }
+
+    async fn sweep_regularly(&self) {
+        loop {
+            if self.is_quiet() {
+                self.stirred.notified().await;
+            }
+            tokio::time::sleep(SWEEP).await;
+            self.sweep();
+        }
+    }
+
+    async fn feed_when_hungry(&self) {
+        loop {
+            self.hungry.notified().await;
+            self.upstream.in_flight.freed().await;
+            self.upstream.in_flight.fed();
+            self.starving.set(false);
+            self.dispatch();
+            if !self.starving.get() {
+                self.upstream.in_flight.pass_on();
+            }
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.pool.borrow().is_empty() && self.lanes.borrow().is_empty()
+    }
+
+    /// Closes a connection; a job that was under way comes back, without its permit.
+    fn close(&self, connection: &Rc<Connection>) -> Option<Job> {
+        let job = connection.close();
+        self.pool.borrow_mut().remove(connection);
+        if job.is_some() {
+            self.give_permit_back();
+        }
+        job
+    }
+}
+
+async fn run(shard: Rc<Shard>, connection: Rc<Connection>) {
+    match shard.connector.connect().await {
+        Ok(link) => {
+            let _open = shard.upstream.count_open();
+            if connection.opened(link, &shard) {
+                if shard.backoff.take().is_some() {
+                    shard.dispatch();
+                }
+                let end = poll_fn(|cx| connection.poll(&shard, cx)).await;
+                shard.ended(&connection, end);
+            }
+        }
+        Err(error) => shard.connect_failed(&connection, &error),
+    }
+}

@@ -1,0 +1,120 @@
+//! TLS to the shadow by rustls: the platform's roots, or no verification at all where the user says so.
+
+use std::io;
+use std::sync::Arc;
+
+use anyhow::Context;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// Makes a TCP connection a TLS one. Cheap to clone; clones share the session cache.
+#[derive(Clone)]
+pub(super) struct Tls {
+    connector: TlsConnector,
+    server: ServerName<'static>,
+}
+
+impl Tls {
+    /// For a host name or address as typed.
+    pub(super) fn new(host: &str, verify: bool) -> anyhow::Result<Self> {
+        let roots = if verify {
+            platform_roots()?
+        } else {
+            RootCertStore::empty()
+        };
+        Self::with_roots(host, verify, roots)
+    }
+
+    fn with_roots(host: &str, verify: bool, roots: RootCertStore) -> anyhow::Result<Self> {
+        let server = ServerName::try_from(host.to_owned())
+            .with_context(|| format!("{host:?} cannot be named in a TLS handshake"))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .context("TLS cannot be set up")?;
+        let mut config = if verify {
+            builder.with_root_certificates(roots).with_no_client_auth()
+        } else {
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+                .with_no_client_auth()
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self {
+            connector: TlsConnector::from(Arc::new(config)),
+            server,
+        })
+    }
+
+    /// The handshake.
+    pub(super) async fn handshake(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.connector.connect(self.server.clone(), tcp).await
+    }
+}
+
+fn platform_roots() -> anyhow::Result<RootCertStore> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    anyhow::ensure!(
+        added > 0,
+        "no certificate authorities found on this host: install the package ca-certificates, set \
+         SSL_CERT_FILE, or use --output-http-skip-verify"
+    );
+    Ok(roots)
+}
+
+/// `--output-http-skip-verify`: any certificate will do, as long as its owner signs the handshake.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            cert,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            cert,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

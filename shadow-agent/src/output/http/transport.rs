@@ -1,0 +1,83 @@
+//! The bytes of a connection to the shadow, with or without TLS.
+
+use std::io::{self, IoSlice};
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use nix::sys::socket::{MsgFlags, recv};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+/// A connected byte stream.
+#[derive(Debug)]
+pub(super) enum Transport {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Transport {
+    /// Reads what is there; 0 bytes are the end of the stream.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        // `poll_read`, not `try_read`: a read that does not fill the buffer tells tokio that the socket is
+        // drained, which saves the second system call that would only say so.
+        ready!(match self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+        })?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Writes some of `head` and then `body`, which must not both be empty.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: &[u8],
+        body: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, &slices(head, body)),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, &slices(head, body)),
+        }
+    }
+
+    /// Hands on what TLS holds back.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    /// Writes at once, outside of a task, what the socket takes. `WouldBlock` when it takes nothing or the
+    /// bytes must go through TLS.
+    pub(super) fn try_write(&mut self, head: &[u8], body: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) if body.is_empty() => stream.try_write(head),
+            Self::Plain(stream) => stream.try_write_vectored(&slices(head, body)),
+            Self::Tls(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Asks the kernel whether a connection that has nothing to say is still good: neither closed nor, in
+    /// plain text, with bytes that nobody asked for.
+    pub(super) fn is_quiet(&self) -> bool {
+        let (tcp, tls) = match self {
+            Self::Plain(stream) => (stream, false),
+            Self::Tls(stream) => (stream.get_ref().0, true),
+        };
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        match recv(tcp.as_raw_fd(), &mut [0], flags) {
+            Err(nix::errno::Errno::EAGAIN) => true,
+            // With TLS it may be a session ticket.
+            Ok(received) => tls && received > 0,
+            Err(_) => false,
+        }
+    }
+}
+
+fn slices<'a>(head: &'a [u8], body: &'a [u8]) -> [IoSlice<'a>; 2] {
+    [IoSlice::new(head), IoSlice::new(body)]
+}

@@ -1,0 +1,152 @@
+//! What all shards of one HTTP output share: limits, breaker, counters. Atomics; no lock in normal running.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use super::breaker::{Breaker, Change, Pass};
+use super::connect::Connector;
+use super::connection::Failure;
+use super::copy::CopyTemplate;
+use super::latency::Histogram;
+use super::limits::{InFlight, QueueBounds};
+use super::tls::Tls;
+use crate::capture::OwnConnections;
+use crate::output::OutputStatus;
+use crate::settings::HttpOutputSettings;
+
+/// See the module's description.
+pub(super) struct Upstream {
+    pub settings: HttpOutputSettings,
+    pub template: CopyTemplate,
+    pub breaker: Breaker,
+    pub in_flight: InFlight,
+    pub queue: QueueBounds,
+    tls: Option<Tls>,
+    own: OwnConnections,
+    latency: Histogram,
+    connections_opened: AtomicU64,
+    connections_open: AtomicUsize,
+    /// Failures since the last success, for the log.
+    failures: AtomicU64,
+    /// What the breaker's time counts from.
+    epoch: Instant,
+}
+
+impl Upstream {
+    pub(super) fn new(settings: HttpOutputSettings, own: OwnConnections) -> anyhow::Result<Self> {
+        let template = CopyTemplate::new(&settings)
+            .map_err(anyhow::Error::msg)
+            .with_context(|| format!("--output-http {}", settings.name))?;
+        let tls = settings
+            .tls
+            .then(|| Tls::new(&settings.host, settings.verify))
+            .transpose()
+            .with_context(|| format!("--output-http {}", settings.name))?;
+        Ok(Self {
+            template,
+            breaker: Breaker::new(settings.breaker),
+            in_flight: InFlight::default(),
+            queue: QueueBounds::new(settings.queue_requests, settings.queue_bytes),
+            tls,
+            own,
+            latency: Histogram::default(),
+            connections_opened: AtomicU64::new(0),
+            connections_open: AtomicUsize::new(0),
+            failures: AtomicU64::new(0),
+            epoch: Instant::now(),
+            settings,
+        })
+    }
+
+    pub(super) fn connector(&self) -> Connector {
+        Connector::new(&self.settings, self.tls.clone(), self.own.clone())
+    }
+
+    /// The breaker's time: microseconds since the start.
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Requests that may be under way now.
+    pub(super) fn limit(&self) -> usize {
+        self.breaker.limit(self.settings.workers.max(1), || self.now())
+    }
+
+    /// The whole answer came.
+    pub(super) fn delivered(&self, pass: Pass, took: Duration) {
+        self.latency.record(took);
+        self.answered(pass);
+    }
+
+    /// The shadow is alive.
+    pub(super) fn answered(&self, pass: Pass) {
+        if self.failures.load(Relaxed) != 0 {
+            self.failures.store(0, Relaxed);
+        }
+        if let Some(change) = self.breaker.succeeded(pass, || self.now()) {
+            self.log(change);
+        }
+    }
+
+    /// The shadow failed. Logged at the 1st, 2nd, 4th, 8th, ... failure in a row.
+    pub(super) fn failed(&self, pass: Pass, failure: &Failure) {
+        let count = self.failures.fetch_add(1, Relaxed) + 1;
+        if count.is_power_of_two() {
+            tracing::warn!(
+                output = self.settings.name,
+                reason = ?failure.reason,
+                error = failure.words,
+                in_a_row = count,
+                "the shadow failed a request"
+            );
+        }
+        if let Some(change) = self.breaker.failed(pass, || self.now()) {
+            self.log(change);
+        }
+    }
+
+    fn log(&self, change: Change) {
+        let output = &self.settings.name;
+        match change {
+            Change::Opened(open_for) => {
+                tracing::warn!(
+                    output,
+                    ?open_for,
+                    "the shadow is sick and is left alone for a while"
+                );
+            }
+            Change::Recovering => tracing::info!(output, "the shadow answers again: load grows slowly"),
+            Change::Closed => tracing::info!(output, "the shadow has its full load again"),
+        }
+    }
+
+    /// Counts a connection as open for as long as the answer lives.
+    pub(super) fn count_open(self: &Arc<Self>) -> OpenConnection {
+        self.connections_opened.fetch_add(1, Relaxed);
+        self.connections_open.fetch_add(1, Relaxed);
+        OpenConnection(self.clone())
+    }
+
+    pub(super) fn status(&self) -> OutputStatus {
+        OutputStatus {
+            queued: self.queue.count(),
+            active: self.in_flight.count(),
+            connections_opened: self.connections_opened.load(Relaxed),
+            connections_open: self.connections_open.load(Relaxed),
+            breaker_open: self.breaker.is_open(),
+            latency_us: self.latency.take_quantiles(),
+        }
+    }
+}
+
+/// An open connection in the count.
+pub(super) struct OpenConnection(Arc<Upstream>);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.connections_open.fetch_sub(1, Relaxed);
+    }
+}

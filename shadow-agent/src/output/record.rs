@@ -1,0 +1,115 @@
+//! `GoReplay`'s record format, as `.gor` files and standard output have it.
+//!
+//! ```text
+//! type SP id SP unix-nanoseconds SP latency-nanoseconds LF  payload  LF 🐵🙈🙉 LF
+//! ```
+//!
+//! Type 1 is a request, 2 production's response. The id is 24 hexadecimal digits: client port, server port,
+//! client address (the low 32 bits of it), and the request's acknowledgment number, which is the sequence
+//! number of its response: so the two agree. The latency is that of the message itself, from its first to its
+//! last segment. Nothing is escaped: a body that contains the separator line ends the record for a reader, as
+//! it does with `GoReplay`'s own files.
+
+use std::io::Write;
+
+use crate::tcp::FlowKey;
+use crate::time::Timestamp;
+
+/// What ends a record.
+const SEPARATOR: &str = "\n🐵🙈🙉\n";
+/// Room for the header line: type, id, two 20-digit numbers and white space.
+const HEADER: usize = 72;
+
+/// The first field of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RecordType {
+    /// A request as production got it.
+    Request,
+    /// The response production gave.
+    Response,
+}
+
+/// One message to be recorded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record<'a> {
+    pub kind: RecordType,
+    pub key: &'a FlowKey,
+    /// Acknowledgment number of the request, equally the sequence number of its response.
+    pub acknowledgment: u32,
+    pub first_byte: Timestamp,
+    pub last_byte: Timestamp,
+    /// The payload's parts, one behind the other.
+    pub payload: [&'a [u8]; 2],
+}
+
+impl Record<'_> {
+    /// The record's bytes. `wall_offset`: nanoseconds from the capture source's clock to Unix time.
+    pub(super) fn to_bytes(self, wall_offset: u64) -> Vec<u8> {
+        let payload: usize = self.payload.iter().map(|part| part.len()).sum();
+        let mut out = Vec::with_capacity(HEADER + payload + SEPARATOR.len());
+        let kind = match self.kind {
+            RecordType::Request => 1,
+            RecordType::Response => 2,
+        };
+        let [.., a, b, c, d] = self.key.client.address;
+        let address = u32::from_be_bytes([a, b, c, d]);
+        let unix = self.first_byte.0.saturating_add(wall_offset);
+        let latency = self.last_byte.since(self.first_byte).as_nanos();
+        // Writing to a `Vec` does not fail.
+        let _ = writeln!(
+            out,
+            "{kind} {:04x}{:04x}{address:08x}{:08x} {unix} {latency}",
+            self.key.client.port, self.key.server.port, self.acknowledgment
+        );
+        for part in self.payload {
+            out.extend_from_slice(part);
+        }
+        out.extend_from_slice(SEPARATOR.as_bytes());
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+
+    fn key(client: &str, server: &str) -> FlowKey {
+        let endpoint = |text: &str| text.parse::<SocketAddr>().unwrap().into();
+        FlowKey {
+            client: endpoint(client),
+            server: endpoint(server),
+            scope: 0,
+        }
+    }
+
+    #[test]
+    fn a_request_is_written_as_goreplay_writes_it() {
+        let record = Record {
+            kind: RecordType::Request,
+            key: &key("10.1.2.3:40000", "10.0.0.1:80"),
+            acknowledgment: 0xdead_beef,
+            first_byte: Timestamp(5),
+            last_byte: Timestamp(1005),
+            payload: [b"GET / HTTP/1.1\r\n\r\n", b"body"],
+        };
+        let bytes = record.to_bytes(1_700_000_000_000_000_000);
+        let expected = "1 9c4000500a010203deadbeef 1700000000000000005 1000\n\
+                        GET / HTTP/1.1\r\n\r\nbody\n🐵🙈🙉\n";
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+    }
+
+    #[test]
+    fn an_ipv6_client_is_named_by_its_low_bits_and_a_response_by_the_same_id() {
+        let record = Record {
+            kind: RecordType::Response,
+            key: &key("[2001:db8::102:304]:1", "[2001:db8::1]:65535"),
+            acknowledgment: 1,
+            first_byte: Timestamp(7),
+            last_byte: Timestamp(7),
+            payload: [b"", b""],
+        };
+        let expected = "2 0001ffff0102030400000001 7 0\n\n🐵🙈🙉\n";
+        assert_eq!(String::from_utf8(record.to_bytes(0)).unwrap(), expected);
+    }
+}

@@ -1,0 +1,70 @@
+//! What the tests of outputs share: exchanges made from raw requests.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use crate::budget::MemoryBudget;
+use crate::http::{Framing, HeaderField, Request, Version};
+use crate::mirror::{Exchange, FlowId};
+use crate::tcp::FlowKey;
+use crate::time::Timestamp;
+
+/// The request that `raw` is: a head, and everything behind it as its body.
+pub(super) fn request(raw: &[u8]) -> Request {
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let mut parsed = httparse::Request::new(&mut fields);
+    let head_len = parsed.parse(raw).unwrap().unwrap();
+    let span = |part: &[u8]| {
+        let start = (part.as_ptr().addr() - raw.as_ptr().addr()) as u32;
+        start..start + part.len() as u32
+    };
+    let headers = parsed
+        .headers
+        .iter()
+        .map(|field| HeaderField {
+            name: span(field.name.as_bytes()),
+            value: span(field.value),
+        })
+        .collect();
+    let body = &raw[head_len..];
+    let mut request = Request {
+        head: Bytes::copy_from_slice(&raw[..head_len]),
+        body: Bytes::copy_from_slice(body),
+        method: span(parsed.method.unwrap().as_bytes()),
+        target: span(parsed.path.unwrap().as_bytes()),
+        version: if parsed.version == Some(0) {
+            Version::Http10
+        } else {
+            Version::Http11
+        },
+        headers,
+        framing: Framing::None,
+        first_byte: Timestamp(0),
+        last_byte: Timestamp(0),
+        acknowledgment: 0,
+        charge: MemoryBudget::new(0).charge(),
+    };
+    request.framing = if request.header("transfer-encoding").is_some() {
+        Framing::Chunked
+    } else if body.is_empty() {
+        Framing::None
+    } else {
+        Framing::Length(body.len() as u64)
+    };
+    request
+}
+
+/// An exchange of connection `flow`.
+pub(super) fn exchange(flow: u64, raw: &[u8]) -> Rc<Exchange> {
+    let endpoint = |text: &str| text.parse::<std::net::SocketAddr>().unwrap().into();
+    Rc::new(Exchange {
+        flow: FlowId(flow),
+        key: FlowKey {
+            client: endpoint("10.1.2.3:40000"),
+            server: endpoint("10.0.0.1:80"),
+            scope: 0,
+        },
+        request: Box::new(request(raw)),
+    })
+}
