@@ -52,7 +52,7 @@ fn only(ledger: &shadow_tests::Ledger, reasons: &[&str]) {
 #[test]
 fn a_dead_shadow() {
     beside_a_good_shadow(Fault::Dead, |ledger| {
-        only(ledger, &["connect_error", "breaker_open"])
+        only(ledger, &["connect_error", "breaker_open"]);
     });
 }
 
@@ -82,21 +82,21 @@ fn a_shadow_that_never_answers() {
 #[test]
 fn a_shadow_that_resets() {
     beside_a_good_shadow(Fault::Resets, |ledger| {
-        only(ledger, &["upstream_closed", "breaker_open", "connect_error"])
+        only(ledger, &["upstream_closed", "breaker_open", "connect_error"]);
     });
 }
 
 #[test]
 fn a_shadow_that_talks_garbage() {
     beside_a_good_shadow(Fault::Garbage, |ledger| {
-        only(ledger, &["bad_response", "breaker_open", "upstream_closed"])
+        only(ledger, &["bad_response", "breaker_open", "upstream_closed"]);
     });
 }
 
 #[test]
 fn a_shadow_that_answers_half() {
     beside_a_good_shadow(Fault::HalfAnswer, |ledger| {
-        only(ledger, &["upstream_closed", "breaker_open"])
+        only(ledger, &["upstream_closed", "breaker_open"]);
     });
 }
 
