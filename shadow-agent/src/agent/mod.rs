@@ -51,7 +51,12 @@ pub fn run(settings: Settings, control: Control) -> anyhow::Result<Account> {
     if !live.is_empty() {
         let mut started = LiveCapture::start(&live, &settings.capture)?;
         own = started.own_connections();
-        sources.extend(started.take_readers().into_iter().map(Source::Ring));
+        sources.extend(
+            started
+                .take_readers()
+                .into_iter()
+                .map(|ring| Source::Ring(Box::new(ring))),
+        );
         capture = Some(started);
     }
     let outputs = Arc::new(Outputs::new(&settings.outputs, &own)?);

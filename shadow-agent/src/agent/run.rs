@@ -132,7 +132,7 @@ impl Run {
         let mut status = tokio::time::interval(STATUS_INTERVAL);
         let mut line = StatusLine::default();
         let mut drawn = Instant::now();
-        let draws = self.settings.status_line && status::is_terminal();
+        let on_terminal = self.settings.status_line && status::is_terminal();
         let mut running = self.shards.len();
         if let Some(capturing) = control.capturing {
             // The caller may have lost interest; the run has not.
@@ -148,7 +148,7 @@ impl Run {
                     self.stop();
                 }
                 _ = report.recv() => self.write_ledger(),
-                _ = status.tick(), if draws => {
+                _ = status.tick(), if on_terminal => {
                     let elapsed = drawn.elapsed();
                     drawn = Instant::now();
                     let snapshot = self.snapshot();
@@ -156,7 +156,7 @@ impl Run {
                 }
             }
         }
-        if draws {
+        if on_terminal {
             status::clear();
         }
         Ok(())

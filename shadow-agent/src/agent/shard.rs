@@ -42,7 +42,7 @@ pub(super) enum Phase {
 /// Where a shard's segments come from.
 pub(super) enum Source {
     /// A ring that the kernel programs fill.
-    Ring(RingReader),
+    Ring(Box<RingReader>),
     /// A capture file.
     File(Box<PcapFile>),
 }
@@ -98,7 +98,7 @@ impl ShardTask {
         );
         let read = match self.source {
             Source::Ring(ring) => {
-                read_ring(ring, &mut table, &mut shard, &self.report, self.phase.clone()).await
+                read_ring(*ring, &mut table, &mut shard, &self.report, self.phase.clone()).await
             }
             Source::File(file) => {
                 read_file(*file, &mut table, &mut shard, &self.report, self.phase.clone()).await
@@ -228,7 +228,7 @@ async fn drain(outputs: &[Box<dyn ShardOutput>], settings: &Settings, mut phase:
         // A file that ended by itself may take as long as its last requests need, each bounded by its own
         // timeout; a run that was told to end may not.
         let deadline = match now {
-            Phase::Running => Instant::now() + Duration::from_secs(24 * 3600),
+            Phase::Running => Instant::now() + Duration::from_hours(24),
             Phase::Draining(deadline) => deadline,
         };
         tokio::select! {
