@@ -3,9 +3,23 @@
 //! A segment comes from the ring, a capture file or a test alike; time comes in with it. The reassembler
 //! trusts nothing: every length, order, overlap and sequence number may be hostile, and everything that is
 //! kept is bounded by the global [`crate::budget::MemoryBudget`] and by counts of its own.
+//!
+//! A segment's way: [`FlowTable`] finds its connection (`flow`), whose direction (`reassembler`) hands the
+//! bytes to a [`StreamHandler`], at once or from behind a hole (`waiting`).
 
+mod counters;
+mod flow;
+mod lingering;
+#[cfg(test)]
+mod properties;
+mod reassembler;
 mod segment;
+mod seq;
 mod stream;
+mod table;
+mod waiting;
 
+pub use counters::ConnectionCounters;
 pub use segment::{Direction, Endpoint, FlowKey, Segment, TcpFlags};
 pub use stream::{Chunk, Close, GapCause, Start, StreamHandler};
+pub use table::FlowTable;

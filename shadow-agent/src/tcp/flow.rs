@@ -1,0 +1,232 @@
+//! One connection in the table: its two directions and the handler that reads them.
+
+use super::reassembler::{Incoming, NEAR, Reassembler, Shared, Sink};
+use super::segment::{Direction, Segment, TcpFlags};
+use super::seq::distance;
+use super::stream::{Chunk, Close, GapCause, StreamHandler};
+use crate::time::Timestamp;
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Flow<H> {
+    handler: H,
+    request: Reassembler,
+    /// Stays unused when responses are not watched.
+    response: Reassembler,
+    /// The client's initial sequence number; for a connection whose SYN was not seen, the one before the
+    /// first byte seen.
+    initial_sequence: u32,
+    /// When the latest segment was seen.
+    last_seen: Timestamp,
+}
+
+impl<H: StreamHandler> Flow<H> {
+    /// A connection that comes into view with `segment`.
+    pub fn new(handler: H, segment: &Segment<'_>) -> Self {
+        let mut flow = Self {
+            handler,
+            request: Reassembler::default(),
+            response: Reassembler::default(),
+            initial_sequence: match segment.direction {
+                Direction::Request if segment.flags.contains(TcpFlags::SYN) => segment.sequence,
+                Direction::Request => segment.sequence.wrapping_sub(1),
+                Direction::Response => segment.acknowledgment.wrapping_sub(1),
+            },
+            last_seen: segment.time,
+        };
+        if is_syn_ack(segment) && segment.direction == Direction::Response {
+            flow.request.start_at(segment.acknowledgment);
+        }
+        flow
+    }
+
+    /// When the latest segment was seen.
+    pub fn last_seen(&self) -> Timestamp {
+        self.last_seen
+    }
+
+    /// The client's initial sequence number.
+    pub fn initial_sequence(&self) -> u32 {
+        self.initial_sequence
+    }
+
+    /// Sequence number of the next request byte expected; `None` when nothing of that direction was seen.
+    pub fn next_request_sequence(&self) -> Option<u32> {
+        self.request.started().then(|| self.request.next_sequence())
+    }
+
+    /// Whether `segment` opens another connection between the same endpoints: a SYN with another initial
+    /// sequence number, or an answer to such a SYN.
+    pub fn is_reuse(&self, segment: &Segment<'_>, watch_responses: bool) -> bool {
+        if !segment.flags.contains(TcpFlags::SYN) {
+            return false;
+        }
+        match segment.direction {
+            Direction::Request => {
+                !segment.flags.contains(TcpFlags::ACK) && segment.sequence != self.initial_sequence
+            }
+            Direction::Response => {
+                watch_responses
+                    && is_syn_ack(segment)
+                    && segment.acknowledgment != self.initial_sequence.wrapping_add(1)
+            }
+        }
+    }
+
+    /// Takes a segment of this connection. Returns how the connection ended, if it did.
+    #[inline]
+    pub fn push(
+        &mut self,
+        context: &mut H::Context,
+        segment: &Segment<'_>,
+        watch_responses: bool,
+        shared: &mut Shared<'_>,
+    ) -> Option<Close> {
+        self.last_seen = self.last_seen.max(segment.time);
+        if segment.flags.contains(TcpFlags::RST) {
+            return self.reset(segment, shared);
+        }
+        let syn = segment.flags.contains(TcpFlags::SYN);
+        let incoming = Incoming {
+            sequence: segment.sequence.wrapping_add(u32::from(syn)),
+            acknowledgment: segment.acknowledgment,
+            fin: segment.flags.contains(TcpFlags::FIN),
+            segment_start: !segment.continuation,
+            payload: segment.payload,
+            time: segment.time,
+        };
+        let mut delivery = Delivery {
+            handler: &mut self.handler,
+            context,
+            direction: segment.direction,
+        };
+        match segment.direction {
+            Direction::Request => {
+                if syn {
+                    self.request.start_at(incoming.sequence);
+                }
+                // What the client has received is what it expects next, even when the SYN+ACK was missed.
+                if watch_responses && segment.flags.contains(TcpFlags::ACK) && !segment.payload.is_empty() {
+                    self.response.start_at(segment.acknowledgment);
+                }
+                self.request.push(&incoming, shared, &mut delivery);
+            }
+            Direction::Response if watch_responses => {
+                if syn {
+                    self.response.start_at(incoming.sequence);
+                }
+                self.response.push(&incoming, shared, &mut delivery);
+            }
+            Direction::Response => shared.counters.unwatched_bytes += segment.payload.len() as u64,
+        }
+        self.ended(watch_responses)
+    }
+
+    /// The earliest time since which something waits behind a hole.
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        match (self.request.waiting_since(), self.response.waiting_since()) {
+            (Some(request), Some(response)) => Some(request.min(response)),
+            (request, response) => request.or(response),
+        }
+    }
+
+    /// Gives up each first hole behind which something has waited since a time that is `overdue`. Returns
+    /// how the connection ended, if it did.
+    pub fn give_up_holes(
+        &mut self,
+        context: &mut H::Context,
+        overdue: impl Fn(Timestamp) -> bool,
+        watch_responses: bool,
+        shared: &mut Shared<'_>,
+    ) -> Option<Close> {
+        for direction in [Direction::Request, Direction::Response] {
+            let (reassembler, mut delivery) = self.direction(context, direction);
+            while reassembler.waiting_since().is_some_and(&overdue) {
+                reassembler.give_up_hole(GapCause::Timeout, shared, &mut delivery);
+            }
+        }
+        self.ended(watch_responses)
+    }
+
+    /// Gives up every hole and closes the handler.
+    pub fn close(mut self, context: &mut H::Context, close: Close, time: Timestamp, shared: &mut Shared<'_>) {
+        for direction in [Direction::Request, Direction::Response] {
+            let (reassembler, mut delivery) = self.direction(context, direction);
+            reassembler.flush(GapCause::Closing, shared, &mut delivery);
+        }
+        self.handler.close(context, close, time);
+    }
+
+    fn direction<'a>(
+        &'a mut self,
+        context: &'a mut H::Context,
+        direction: Direction,
+    ) -> (&'a mut Reassembler, Delivery<'a, H>) {
+        let reassembler = match direction {
+            Direction::Request => &mut self.request,
+            Direction::Response => &mut self.response,
+        };
+        let delivery = Delivery {
+            handler: &mut self.handler,
+            context,
+            direction,
+        };
+        (reassembler, delivery)
+    }
+
+    fn ended(&self, watch_responses: bool) -> Option<Close> {
+        let finished = self.request.is_finished() && (!watch_responses || self.response.is_finished());
+        finished.then_some(Close::Finished)
+    }
+
+    /// A RST ends the connection only when its receiver may have obeyed it; others are counted.
+    fn reset(&self, segment: &Segment<'_>, shared: &mut Shared<'_>) -> Option<Close> {
+        let (own, other) = match segment.direction {
+            Direction::Request => (&self.request, &self.response),
+            Direction::Response => (&self.response, &self.request),
+        };
+        let accepted = if own.started() {
+            own.accepts_reset(segment.sequence)
+        } else {
+            // Nothing of its direction was seen (a refused connection, or responses are not watched): it
+            // must acknowledge about what the other side has sent.
+            segment.flags.contains(TcpFlags::ACK)
+                && other.started()
+                && i64::from(distance(other.next_sequence(), segment.acknowledgment)).abs() <= NEAR
+        };
+        if accepted {
+            shared.counters.unwatched_bytes += segment.payload.len() as u64;
+            return Some(Close::Reset);
+        }
+        shared.counters.out_of_window += 1;
+        shared.counters.out_of_window_bytes += segment.payload.len() as u64;
+        None
+    }
+}
+
+/// Whether the segment answers a SYN.
+pub(super) fn is_syn_ack(segment: &Segment<'_>) -> bool {
+    segment.flags.contains(TcpFlags::SYN | TcpFlags::ACK)
+}
+
+/// Hands one direction's bytes to the handler.
+struct Delivery<'a, H: StreamHandler> {
+    handler: &'a mut H,
+    context: &'a mut H::Context,
+    direction: Direction,
+}
+
+impl<H: StreamHandler> Sink for Delivery<'_, H> {
+    #[inline]
+    fn data(&mut self, chunk: Chunk<'_>) {
+        self.handler.data(self.context, self.direction, chunk);
+    }
+
+    fn gap(&mut self, bytes: u64, cause: GapCause) {
+        self.handler.gap(self.context, self.direction, bytes, cause);
+    }
+
+    fn finished(&mut self, time: Timestamp) {
+        self.handler.finished(self.context, self.direction, time);
+    }
+}

@@ -1,0 +1,95 @@
+//! Connections that ended a short while ago, so that their late segments do not look like new connections.
+//!
+//! A retransmitted request that arrives after its connection was closed would otherwise be mirrored twice.
+//! Only connections ended by FIN or RST are remembered: after any other end, more data is real data.
+
+use std::hash::RandomState;
+use std::time::Duration;
+
+use hashlink::LinkedHashMap;
+
+use super::reassembler::{MAX_BEHIND, NEAR};
+use super::segment::{Direction, FlowKey, Segment, TcpFlags};
+use super::seq::distance;
+use crate::time::Timestamp;
+
+/// How long an ended connection is remembered: as long as a sender's TIME-WAIT on Linux (`TCP_TIMEWAIT_LEN`
+/// in `include/net/tcp.h`).
+const LINGER: Duration = Duration::from_mins(1);
+
+/// Most ended connections remembered; about 8 MiB of them. Beyond, the oldest are forgotten.
+const MAX_LINGERING: usize = 65_536;
+
+/// The ended connections, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Lingering {
+    ended: LinkedHashMap<FlowKey, Ended, RandomState>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    /// The client's initial sequence number.
+    initial_sequence: u32,
+    /// The request byte that was expected next, if any was seen.
+    next_request: Option<u32>,
+    until: Timestamp,
+}
+
+impl Lingering {
+    /// How many are remembered.
+    pub fn len(&self) -> usize {
+        self.ended.len()
+    }
+
+    /// Remembers a connection that ended at `now`.
+    pub fn insert(&mut self, key: FlowKey, initial_sequence: u32, next_request: Option<u32>, now: Timestamp) {
+        if self.ended.len() >= MAX_LINGERING {
+            self.ended.pop_front();
+        }
+        let ended = Ended {
+            initial_sequence,
+            next_request,
+            until: now.after(LINGER),
+        };
+        self.ended.insert(key, ended);
+    }
+
+    /// Whether `segment` is a late one of an ended connection. One that is not ends the memory of it.
+    pub fn is_late(&mut self, segment: &Segment<'_>) -> bool {
+        if self.ended.is_empty() {
+            return false;
+        }
+        let Some(ended) = self.ended.get(&segment.flow) else {
+            return false;
+        };
+        if ended.until > segment.time && ended.covers(segment) {
+            return true;
+        }
+        self.ended.remove(&segment.flow);
+        false
+    }
+
+    /// Forgets those whose time is over.
+    pub fn expire(&mut self, now: Timestamp) {
+        while self.ended.front().is_some_and(|(_, ended)| ended.until <= now) {
+            self.ended.pop_front();
+        }
+    }
+}
+
+impl Ended {
+    /// Whether the segment is of this connection: by its sequence number, where a request's can be told.
+    fn covers(self, segment: &Segment<'_>) -> bool {
+        if segment.direction == Direction::Response {
+            return true;
+        }
+        if segment.flags.contains(TcpFlags::SYN) {
+            return segment.sequence == self.initial_sequence;
+        }
+        let reference = self.next_request.unwrap_or(self.initial_sequence);
+        let ahead = i64::from(distance(reference, segment.sequence));
+        // Linux begins a connection that reuses TIME-WAIT's addresses just beyond `NEAR`
+        // (`tcp_twsk_unique` in net/ipv4/tcp_ipv4.c): never taken for a late one, even when its SYN is missed.
+        (-MAX_BEHIND..=NEAR).contains(&ahead)
+    }
+}

@@ -1,0 +1,237 @@
+//! The connections of one shard: finds each segment's connection, opens, ends and forgets them.
+//!
+//! Everything is bounded: connections by `max_connections` (the one quiet for longest is evicted), what
+//! waits behind holes by `max_out_of_order` for each direction and the memory budget for all. A connection
+//! opens with a SYN or with payload; nothing else of an unknown connection matters.
+
+use std::hash::RandomState;
+
+use hashlink::LinkedHashMap;
+
+use super::counters::ConnectionCounters;
+use super::flow::{Flow, is_syn_ack};
+use super::lingering::Lingering;
+use super::reassembler::Shared;
+use super::segment::{Direction, FlowKey, Segment, TcpFlags};
+use super::stream::{Close, Start, StreamHandler};
+use crate::budget::MemoryBudget;
+use crate::settings::ConnectionSettings;
+use crate::time::Timestamp;
+
+/// The connections of one shard and their handlers.
+pub struct FlowTable<H: StreamHandler> {
+    /// Quiet for longest first. The hasher is std's keyed one, as addresses are chosen by strangers.
+    flows: LinkedHashMap<FlowKey, Flow<H>, RandomState>,
+    /// Connections with a hole and when it will be given up, about in that order.
+    holes: LinkedHashMap<FlowKey, Timestamp, RandomState>,
+    lingering: Lingering,
+    /// This table's share.
+    settings: ConnectionSettings,
+    watch_responses: bool,
+    budget: MemoryBudget,
+    counters: ConnectionCounters,
+}
+
+impl<H: StreamHandler> FlowTable<H> {
+    /// An empty table. `settings` is this table's share: the bound on connections is not divided here.
+    /// Segments of [`Direction::Response`] count as unwatched unless `watch_responses`.
+    pub fn new(settings: ConnectionSettings, watch_responses: bool, budget: MemoryBudget) -> Self {
+        Self {
+            flows: LinkedHashMap::default(),
+            holes: LinkedHashMap::default(),
+            lingering: Lingering::default(),
+            settings,
+            watch_responses,
+            budget,
+            counters: ConnectionCounters::default(),
+        }
+    }
+
+    /// Bytes of memory that one idle connection takes, its handler and the table's links included, what the
+    /// handler itself allocates not. The hash index has 8 and a bit, at up to twice as many places.
+    pub const fn connection_size() -> usize {
+        size_of::<(FlowKey, Flow<H>)>() + 2 * size_of::<usize>() + 2 * 9
+    }
+
+    /// The counts at this moment.
+    pub fn counters(&self) -> ConnectionCounters {
+        ConnectionCounters {
+            open: self.flows.len() as u64,
+            lingering: self.lingering.len() as u64,
+            ..self.counters
+        }
+    }
+
+    /// Takes the next segment.
+    pub fn push(&mut self, context: &mut H::Context, segment: &Segment<'_>) {
+        self.counters.segments += 1;
+        self.counters.bytes += segment.payload.len() as u64;
+        let mut shared = Shared {
+            max_out_of_order: self.settings.max_out_of_order,
+            budget: &self.budget,
+            counters: &mut self.counters,
+        };
+        if let Some(flow) = self.flows.to_back(&segment.flow) {
+            if !flow.is_reuse(segment, self.watch_responses) {
+                let had_hole = flow.waiting_since().is_some();
+                let ended = flow.push(context, segment, self.watch_responses, &mut shared);
+                let hole = flow.waiting_since();
+                self.after_push(context, &segment.flow, ended, had_hole, hole, segment.time);
+                return;
+            }
+            self.close(context, &segment.flow, Close::Reused, segment.time);
+        }
+        self.push_unknown(context, segment);
+    }
+
+    /// Gives up holes whose time is over and forgets idle connections. `now` is on the segments' clock; to
+    /// be called several times in a gap timeout. Costs nothing for connections that need nothing. A hole
+    /// that follows another in the same connection may stay open for up to two gap timeouts.
+    pub fn tick(&mut self, context: &mut H::Context, now: Timestamp) {
+        while let Some((key, _)) = self.holes.front().filter(|(_, due)| **due <= now) {
+            let key = *key;
+            self.holes.pop_front();
+            let Some(flow) = self.flows.get_mut(&key) else {
+                continue;
+            };
+            let mut shared = Shared {
+                max_out_of_order: self.settings.max_out_of_order,
+                budget: &self.budget,
+                counters: &mut self.counters,
+            };
+            let ended = flow.give_up_holes(
+                context,
+                |since| since.after(self.settings.gap_timeout) <= now,
+                self.watch_responses,
+                &mut shared,
+            );
+            let hole = flow.waiting_since();
+            self.after_push(context, &key, ended, false, hole, now);
+        }
+        while let Some((key, _)) = self
+            .flows
+            .front()
+            .filter(|(_, flow)| flow.last_seen().after(self.settings.idle_timeout) <= now)
+        {
+            let key = *key;
+            self.close(context, &key, Close::Idle, now);
+        }
+        self.lingering.expire(now);
+    }
+
+    /// Ends every connection with [`Close::Shutdown`]; what waits is handed on behind its gap.
+    pub fn shutdown(&mut self, context: &mut H::Context, now: Timestamp) {
+        while let Some((key, _)) = self.flows.front() {
+            let key = *key;
+            self.close(context, &key, Close::Shutdown, now);
+        }
+    }
+
+    /// A segment of a connection that is not in the table.
+    fn push_unknown(&mut self, context: &mut H::Context, segment: &Segment<'_>) {
+        let len = segment.payload.len() as u64;
+        let Some(start) = self.opens(segment) else {
+            self.counters.unwatched_bytes += len;
+            return;
+        };
+        if self.lingering.is_late(segment) {
+            self.counters.after_close_bytes += len;
+            return;
+        }
+        if self.flows.len() >= self.settings.max_connections.max(1)
+            && let Some((key, _)) = self.flows.front()
+        {
+            let key = *key;
+            self.close(context, &key, Close::Evicted, segment.time);
+        }
+        self.counters.opened += 1;
+        self.counters.mid_stream += u64::from(start == Start::MidStream);
+        let handler = H::open(context, &segment.flow, start, segment.time);
+        let mut flow = Flow::new(handler, segment);
+        let mut shared = Shared {
+            max_out_of_order: self.settings.max_out_of_order,
+            budget: &self.budget,
+            counters: &mut self.counters,
+        };
+        let ended = flow.push(context, segment, self.watch_responses, &mut shared);
+        let hole = flow.waiting_since();
+        self.flows.insert(segment.flow, flow);
+        self.after_push(context, &segment.flow, ended, false, hole, segment.time);
+    }
+
+    /// Whether a segment of an unknown connection opens one, and how.
+    fn opens(&self, segment: &Segment<'_>) -> Option<Start> {
+        let syn = match segment.direction {
+            Direction::Request => {
+                segment.flags.contains(TcpFlags::SYN) && !segment.flags.contains(TcpFlags::ACK)
+            }
+            Direction::Response if self.watch_responses => is_syn_ack(segment),
+            Direction::Response => return None,
+        };
+        if segment.flags.contains(TcpFlags::RST) {
+            None
+        } else if syn {
+            Some(Start::Syn)
+        } else {
+            (!segment.payload.is_empty()).then_some(Start::MidStream)
+        }
+    }
+
+    /// Keeps the list of holes, and ends the connection if it did.
+    #[inline]
+    fn after_push(
+        &mut self,
+        context: &mut H::Context,
+        key: &FlowKey,
+        ended: Option<Close>,
+        had_hole: bool,
+        hole: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        match hole {
+            Some(since) if !had_hole => {
+                self.holes.insert(*key, since.after(self.settings.gap_timeout));
+            }
+            None if had_hole => {
+                self.holes.remove(key);
+            }
+            _ => {}
+        }
+        if let Some(close) = ended {
+            self.close(context, key, close, now);
+        }
+    }
+
+    fn close(&mut self, context: &mut H::Context, key: &FlowKey, close: Close, now: Timestamp) {
+        let Some(flow) = self.flows.remove(key) else {
+            return;
+        };
+        if flow.waiting_since().is_some() {
+            self.holes.remove(key);
+        }
+        let counter = match close {
+            Close::Finished => &mut self.counters.finished,
+            Close::Reset => &mut self.counters.reset,
+            Close::Idle => &mut self.counters.idle,
+            Close::Evicted => &mut self.counters.evicted,
+            Close::Reused => &mut self.counters.reused,
+            Close::Shutdown => &mut self.counters.shutdown,
+        };
+        *counter += 1;
+        if matches!(close, Close::Finished | Close::Reset) {
+            let next_request = flow.next_request_sequence();
+            self.lingering
+                .insert(*key, flow.initial_sequence(), next_request, now);
+        }
+        let mut shared = Shared {
+            max_out_of_order: self.settings.max_out_of_order,
+            budget: &self.budget,
+            counters: &mut self.counters,
+        };
+        flow.close(context, close, now, &mut shared);
+    }
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;
