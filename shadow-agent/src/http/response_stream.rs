@@ -132,6 +132,7 @@ struct Responses {
 
 impl Side for Responses {
     type Line = StatusLine;
+    type Message = Response;
 
     fn opening(bytes: &[u8], preface: bool) -> Opening {
         preface::from_server(bytes, preface)
@@ -180,12 +181,12 @@ fn is_interim(status: u16) -> bool {
     matches!(status, 100..200) && status != 101
 }
 
-impl From<Event<StatusLine>> for ResponseEvent {
-    fn from(event: Event<StatusLine>) -> Self {
+impl From<Event<Response>> for ResponseEvent {
+    fn from(event: Event<Response>) -> Self {
         match event {
             Event::Started => Self::Started,
-            Event::Complete(whole) if is_interim(whole.line.status) => Self::Interim(whole.line.status),
-            Event::Complete(whole) => Self::Complete(Box::new(whole.into())),
+            Event::Complete(response) if is_interim(response.status) => Self::Interim(response.status),
+            Event::Complete(response) => Self::Complete(response),
             Event::Rejected(reject) => Self::Rejected(reject),
             Event::Skipped { bytes, why } => Self::Skipped { bytes, why },
             Event::Recognised(why) => Self::Recognised(why),
