@@ -90,7 +90,10 @@ mod tests {
             rings[(hash & 3) as usize] += 1;
             sampled += u32::from(hash >> 32 < 1 << 28);
         }
-        assert!(rings.iter().all(|count| (2_250..2_750).contains(count)), "{rings:?}");
+        assert!(
+            rings.iter().all(|count| (2_250..2_750).contains(count)),
+            "{rings:?}"
+        );
         assert!(
             (525..725).contains(&sampled),
             "a sixteenth of 10,000 is 625, not {sampled}"

@@ -82,6 +82,52 @@ impl Counter {
         Counter::PacketsCut,
         Counter::BytesCut,
     ];
+
+    /// The name in the ledger and the metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Counter::PacketsSelected => "packets_selected",
+            Counter::PacketsCopied => "packets_copied",
+            Counter::BytesCopied => "bytes_copied",
+            Counter::Records => "records",
+            Counter::PacketsEmpty => "packets_empty",
+            Counter::PacketsOwn => "packets_own",
+            Counter::PacketsSampledOut => "packets_sampled_out",
+            Counter::ConnectionsSampledOut => "connections_sampled_out",
+            Counter::FragmentsFirstV4 => "fragments_first_v4",
+            Counter::FragmentsLaterV4 => "fragments_later_v4",
+            Counter::FragmentsFirstV6 => "fragments_first_v6",
+            Counter::FragmentsLaterV6 => "fragments_later_v6",
+            Counter::BadLengths => "bad_lengths",
+            Counter::TruncatedHeaders => "truncated_headers",
+            Counter::Ipv6ChainsTooLong => "ipv6_chains_too_long",
+            Counter::RingFullPackets => "ring_full_packets",
+            Counter::RingFullPayloadPackets => "ring_full_payload_packets",
+            Counter::RingFullBytes => "ring_full_bytes",
+            Counter::LoadErrorPackets => "load_error_packets",
+            Counter::LoadErrorBytes => "load_error_bytes",
+            Counter::PacketsCut => "packets_cut",
+            Counter::BytesCut => "bytes_cut",
+        }
+    }
+
+    /// Whether this is one of the counters of which each selected packet ends in exactly one.
+    pub const fn is_end(self) -> bool {
+        matches!(
+            self,
+            Counter::PacketsCopied
+                | Counter::PacketsEmpty
+                | Counter::PacketsOwn
+                | Counter::PacketsSampledOut
+                | Counter::ConnectionsSampledOut
+                | Counter::FragmentsFirstV4
+                | Counter::FragmentsFirstV6
+                | Counter::BadLengths
+                | Counter::RingFullPackets
+                | Counter::LoadErrorPackets
+                | Counter::PacketsCut
+        )
+    }
 }
 
 #[cfg(test)]

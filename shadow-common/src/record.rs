@@ -152,7 +152,10 @@ mod tests {
         let (header, payload) = RecordHeader::read(&record).unwrap();
         assert_eq!(header.time, 7);
         assert_eq!(header.client.octets(), [1; 16]);
-        assert_eq!((header.sequence, header.server_port, header.flags), (1_000, 80, 0x18));
+        assert_eq!(
+            (header.sequence, header.server_port, header.flags),
+            (1_000, 80, 0x18)
+        );
         assert_eq!(payload, b"GET");
     }
 

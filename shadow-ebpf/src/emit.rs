@@ -36,7 +36,11 @@ enum Lost {
 #[inline(always)]
 pub fn emit(skb: *mut __sk_buff, segment: &mut Segment) {
     let whole = segment.length;
-    let wanted = if whole > MAX_PACKET_BYTES { MAX_PACKET_BYTES } else { whole };
+    let wanted = if whole > MAX_PACKET_BYTES {
+        MAX_PACKET_BYTES
+    } else {
+        whole
+    };
     let last_flags = segment.header.flags;
     let mut remaining = wanted;
     let mut parts = 0;

@@ -4,9 +4,7 @@ use aya_ebpf::Global;
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
-use shadow_common::{
-    COUNTERS, MAX_OWN, MAX_SHARDS, MAX_TARGETS, MatchOn, OwnKey, PORT_WORDS, TargetKey,
-};
+use shadow_common::{COUNTERS, MAX_OWN, MAX_SHARDS, MAX_TARGETS, MatchOn, OwnKey, PORT_WORDS, TargetKey};
 
 /// Bitmap of the ports of all targets: the one look-up of a packet that is not selected.
 #[map]
@@ -14,8 +12,7 @@ pub static PORTS: Array<u64> = Array::with_max_entries(PORT_WORDS, 0);
 
 /// The targets. Changed only by the agent, so entries need not be preallocated.
 #[map]
-pub static TARGETS: HashMap<TargetKey, MatchOn> =
-    HashMap::with_max_entries(MAX_TARGETS, BPF_F_NO_PREALLOC);
+pub static TARGETS: HashMap<TargetKey, MatchOn> = HashMap::with_max_entries(MAX_TARGETS, BPF_F_NO_PREALLOC);
 
 /// Local ends of the agent's own connections.
 #[map]

@@ -23,8 +23,12 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
     let ifindex = unsafe { (*skb).ifindex };
 
     let response = if port_is_watched(destination_port)
-        && is_target(&packet.destination, destination_port, ifindex, MatchOn::requests(side))
-    {
+        && is_target(
+            &packet.destination,
+            destination_port,
+            ifindex,
+            MatchOn::requests(side),
+        ) {
         false
     } else if TRACK_RESPONSE.load() != 0
         && port_is_watched(source_port)

@@ -5,6 +5,7 @@
 
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
+use core::arch::asm;
 use core::mem::MaybeUninit;
 use shadow_common::{Address, Counter};
 
@@ -126,6 +127,17 @@ fn load<T: Copy>(skb: *mut __sk_buff, offset: u32) -> Option<T> {
     (failed == 0).then(|| unsafe { value.assume_init() })
 }
 
+/// The same value, of which the verifier knows nothing any more.
+///
+/// It explores everything behind a point once for each different thing it knows there, and the ways through the
+/// headers are many: without this, programs take ten times as long to load and come near its limit.
+#[inline(always)]
+fn forget(mut value: u32) -> u32 {
+    // SAFETY: two changes of byte order, of which the second undoes the first; registers only.
+    unsafe { asm!("{0} = be32 {0}", "{0} = be32 {0}", inout(reg) value, options(pure, nomem, nostack)) };
+    value
+}
+
 /// Reads the headers. `None`: not TCP, or a reason that is counted here.
 #[inline(always)]
 pub fn parse(skb: *mut __sk_buff, layer: Layer) -> Option<Packet> {
@@ -186,7 +198,11 @@ fn parse_v4(skb: *mut __sk_buff, offset: u32) -> Option<Packet> {
         offset + header,
         end,
         // More fragments follow.
-        if fragment & 0x2000 != 0 { Fragment::FirstV4 } else { Fragment::No },
+        if fragment & 0x2000 != 0 {
+            Fragment::FirstV4
+        } else {
+            Fragment::No
+        },
     )
 }
 
@@ -204,8 +220,8 @@ fn parse_v6(skb: *mut __sk_buff, start: u32) -> Option<Packet> {
     let mut fragment = Fragment::No;
     for _ in 0..MAX_EXTENSIONS {
         let unit = match next {
-            IPPROTO_HOPOPTS | IPPROTO_ROUTING | IPPROTO_DSTOPTS | IPPROTO_MH | IPPROTO_HIP | IPPROTO_SHIM6
-            | IPPROTO_FRAGMENT | IPPROTO_AH => next,
+            IPPROTO_HOPOPTS | IPPROTO_ROUTING | IPPROTO_DSTOPTS | IPPROTO_MH | IPPROTO_HIP
+            | IPPROTO_SHIM6 | IPPROTO_FRAGMENT | IPPROTO_AH => next,
             _ => break,
         };
         let Some(extension) = load::<[u8; 4]>(skb, offset) else {
@@ -233,6 +249,7 @@ fn parse_v6(skb: *mut __sk_buff, start: u32) -> Option<Packet> {
             // RFC 8200 section 4: words of 8 bytes, less one.
             _ => (u32::from(extension[1]) + 1) * 8,
         };
+        offset = forget(offset);
     }
     match next {
         IPPROTO_TCP => {}
@@ -261,6 +278,7 @@ fn transport(
     end: u32,
     fragment: Fragment,
 ) -> Option<Packet> {
+    let (tcp_offset, end) = (forget(tcp_offset), forget(end));
     let Some(tcp) = load::<TcpHeader>(skb, tcp_offset) else {
         count(Counter::TruncatedHeaders, 1);
         return None;

@@ -83,7 +83,11 @@ impl Reserved {
                 self.unread >> shift != self.unread.wrapping_sub(u64::from(self.size)) >> shift
             }
         };
-        let flags = if wake { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP };
+        let flags = if wake {
+            BPF_RB_FORCE_WAKEUP
+        } else {
+            BPF_RB_NO_WAKEUP
+        };
         // SAFETY: `record` was reserved and is given up here.
         unsafe { bpf_ringbuf_submit(self.record.cast(), u64::from(flags)) };
     }

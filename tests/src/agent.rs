@@ -106,7 +106,7 @@ impl Agent {
     }
 
     /// Waits until the running ledger satisfies `condition`; it balances at every look.
-    pub fn wait_for_ledger(&self, what: &str, condition: impl Fn(&Ledger) -> bool) -> Ledger {
+    pub fn wait_for_ledger(&self, what: &str, mut condition: impl FnMut(&Ledger) -> bool) -> Ledger {
         let mut last = None;
         until(what, || {
             let ledger = self.ledger_now();

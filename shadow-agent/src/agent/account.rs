@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::capture::{CaptureCounters, FileCounters};
+use crate::capture::{CaptureCounts, FileCounters};
 use crate::mirror::StreamCounters;
 use crate::mirror::ledger::RequestCounts;
 use crate::report::LedgerDocument;
@@ -45,7 +45,7 @@ impl ConnectionReport {
 pub struct CaptureReport {
     /// The kernel programs' counters, over all CPUs, where there is live capture.
     #[serde(flatten)]
-    pub kernel: Option<CaptureCounters>,
+    pub kernel: Option<CaptureCounts>,
     /// What the capture files held, where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<FileCounters>,

@@ -36,21 +36,25 @@ pub fn run(settings: Settings, control: Control) -> anyhow::Result<Account> {
     // Files first: what can be known to be wrong should be said before anything is attached.
     for input in &settings.inputs {
         if let RawInput::File { path, ports } = input {
-            let file = PcapFile::open(path, ports.clone(), settings.capture.track_response)?;
+            let file = PcapFile::open(path, ports, settings.capture.track_response)?;
             sources.push(Source::File(Box::new(file)));
         }
     }
-    let live: Vec<RawInput> =
-        settings.inputs.iter().filter(|input| matches!(input, RawInput::Live { .. })).cloned().collect();
+    let live: Vec<RawInput> = settings
+        .inputs
+        .iter()
+        .filter(|input| matches!(input, RawInput::Live { .. }))
+        .cloned()
+        .collect();
     let mut capture = None;
     let mut own = OwnConnections::default();
     if !live.is_empty() {
         let mut started = LiveCapture::start(&live, &settings.capture)?;
         own = started.own_connections();
-        sources.extend(started.take_rings().into_iter().map(Source::Ring));
+        sources.extend(started.take_readers().into_iter().map(Source::Ring));
         capture = Some(started);
     }
-    let outputs = Arc::new(Outputs::new(&settings.outputs, &own, sources.len())?);
+    let outputs = Arc::new(Outputs::new(&settings.outputs, &own)?);
     Run::start(&settings, outputs, capture, sources, ledger)?.follow(control)
 }
 

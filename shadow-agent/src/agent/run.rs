@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::shard::{Phase, ShardReport, ShardTask, Source};
 use super::{Account, CaptureReport, ConnectionReport, Control};
 use crate::budget::MemoryBudget;
-use crate::capture::{FileCounters, LiveCapture};
+use crate::capture::{CaptureCounters, FileCounters, LiveCapture};
 use crate::mirror::ledger::{OutputCounts, RequestCounts, ShardLedger};
 use crate::output::Outputs;
 use crate::report::LedgerFile;
@@ -26,7 +26,9 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Run {
     settings: Arc<Settings>,
     outputs: Arc<Outputs>,
+    /// Dropped to end the capture.
     capture: Option<LiveCapture>,
+    counters: Option<CaptureCounters>,
     shards: Vec<ShardHandle>,
     phase: watch::Sender<Phase>,
     /// A shard sends on it when it ends.
@@ -76,9 +78,23 @@ impl Run {
                     task.run()
                 })
                 .context("cannot start a shard's thread")?;
-            shards.push(ShardHandle { thread: Some(thread), ledger, report });
+            shards.push(ShardHandle {
+                thread: Some(thread),
+                ledger,
+                report,
+            });
         }
-        Ok(Self { settings: Arc::clone(settings), outputs, capture, shards, phase, ended, ledger_file })
+        let counters = capture.as_ref().map(LiveCapture::counters);
+        Ok(Self {
+            settings: Arc::clone(settings),
+            outputs,
+            capture,
+            counters,
+            shards,
+            phase,
+            ended,
+            ledger_file,
+        })
     }
 
     /// Follows the run to its end and returns the final account.
@@ -89,7 +105,8 @@ impl Run {
             .context("cannot start the runtime")?;
         let watched = runtime.block_on(self.watch(control));
         // Whatever happened, no shard is left behind.
-        self.phase.send_replace(Phase::Draining(Instant::now() + self.settings.shutdown_timeout));
+        self.phase
+            .send_replace(Phase::Draining(Instant::now() + self.settings.shutdown_timeout));
         let mut ended = watched;
         for shard in &mut self.shards {
             let joined = match shard.thread.take().map(JoinHandle::join) {
@@ -108,7 +125,9 @@ impl Run {
 
     /// Answers signals and draws the status line until every shard has ended.
     async fn watch(&mut self, control: Control) -> anyhow::Result<()> {
-        let mut signals = Signals::new()?;
+        let mut interrupt = listen(SignalKind::interrupt())?;
+        let mut terminate = listen(SignalKind::terminate())?;
+        let mut report = listen(SignalKind::user_defined1())?;
         let mut stop = control.stop;
         let mut status = tokio::time::interval(STATUS_INTERVAL);
         let mut line = StatusLine::default();
@@ -122,12 +141,13 @@ impl Run {
         while running > 0 {
             tokio::select! {
                 Some(()) = self.ended.recv() => running -= 1,
-                () = signals.end() => self.stop(),
+                _ = interrupt.recv() => self.stop(),
+                _ = terminate.recv() => self.stop(),
                 () = stopped(&mut stop) => {
                     stop = None;
                     self.stop();
                 }
-                _ = signals.report.recv() => self.write_ledger(),
+                _ = report.recv() => self.write_ledger(),
                 _ = status.tick(), if draws => {
                     let elapsed = drawn.elapsed();
                     drawn = Instant::now();
@@ -148,10 +168,9 @@ impl Run {
         if *self.phase.borrow() == Phase::Running {
             tracing::info!(timeout = ?self.settings.shutdown_timeout, "ending: requests under way may finish");
             // First the kernel, then the shards: what the rings hold then is all there will be.
-            if let Some(capture) = &mut self.capture {
-                capture.detach();
-            }
-            self.phase.send_replace(Phase::Draining(now + self.settings.shutdown_timeout));
+            drop(self.capture.take());
+            self.phase
+                .send_replace(Phase::Draining(now + self.settings.shutdown_timeout));
         } else {
             tracing::info!("ending at once: requests under way are given up");
             self.phase.send_replace(Phase::Draining(now));
@@ -172,8 +191,10 @@ impl Run {
 
     /// The account at this moment.
     fn account(&self) -> Account {
-        let mut requests =
-            RequestCounts { seen: 0, outputs: vec![OutputCounts::default(); self.settings.outputs.len()] };
+        let mut requests = RequestCounts {
+            seen: 0,
+            outputs: vec![OutputCounts::default(); self.settings.outputs.len()],
+        };
         let mut connections = ConnectionReport::default();
         let mut files: Option<FileCounters> = None;
         for shard in &self.shards {
@@ -184,7 +205,13 @@ impl Run {
                 files.get_or_insert_default().add(&file);
             }
         }
-        let kernel = self.capture.as_ref().map(LiveCapture::counters);
+        let kernel = self.counters.as_ref().and_then(|counters| match counters.read() {
+            Ok(counts) => Some(counts),
+            Err(error) => {
+                tracing::error!(%error, "cannot read the kernel's counters");
+                None
+            }
+        });
         Account {
             requests,
             outputs: self.outputs.names(),
@@ -198,42 +225,25 @@ impl Run {
         Snapshot {
             requests: account.requests,
             outputs: self.outputs.status(),
-            capture_lost: account.capture.kernel.map_or(0, |kernel| kernel.lost()),
+            capture_lost: account.capture.kernel.map_or(0, |kernel| kernel.lost_packets()),
         }
     }
 }
 
-/// The signals that a run answers.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    report: Signal,
-}
-
-impl Signals {
-    fn new() -> anyhow::Result<Self> {
-        let on = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self {
-            interrupt: on(SignalKind::interrupt())?,
-            terminate: on(SignalKind::terminate())?,
-            report: on(SignalKind::user_defined1())?,
-        })
-    }
-
-    /// SIGINT or SIGTERM.
-    async fn end(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
+fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).context("cannot listen for signals")
 }
 
 /// Resolves when the caller ends the run; never, when there is none or it only went away.
 async fn stopped(stop: &mut Option<oneshot::Receiver<()>>) {
     match stop {
-        Some(receiver) if receiver.await.is_ok() => {}
-        _ => std::future::pending().await,
+        Some(receiver) => {
+            if receiver.await.is_err() {
+                *stop = None;
+                std::future::pending::<()>().await;
+            }
+        }
+        None => std::future::pending().await,
     }
 }
 

@@ -79,14 +79,23 @@ impl ShardTask {
     }
 
     async fn mirror(self) -> anyhow::Result<()> {
+        // The kernel's clock starts at boot; the difference is taken once, so that times stay in order.
+        let wall_offset = match self.source {
+            Source::Ring(_) => unix_now().saturating_sub(monotonic_now().0),
+            Source::File(_) => 0,
+        };
         let mut shard = Shard::new(
             self.ledger.clone(),
-            self.outputs.shard(),
+            self.outputs.shard(wall_offset),
             self.budget.clone(),
             self.settings.limits,
             self.settings.marker.as_deref(),
         );
-        let mut table = FlowTable::new(part(self.settings.connections, self.sources), self.settings.capture.track_response, self.budget.clone());
+        let mut table = FlowTable::new(
+            part(self.settings.connections, self.sources),
+            self.settings.capture.track_response,
+            self.budget.clone(),
+        );
         let read = match self.source {
             Source::Ring(ring) => {
                 read_ring(ring, &mut table, &mut shard, &self.report, self.phase.clone()).await
@@ -103,12 +112,18 @@ impl ShardTask {
 
 fn publish(report: &Mutex<ShardReport>, table: &FlowTable<Connection>, shard: &Shard) {
     let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
-    report.connections = ConnectionReport { table: table.counters(), streams: shard.counters() };
+    report.connections = ConnectionReport {
+        table: table.counters(),
+        streams: shard.counters(),
+    };
 }
 
 /// One source's part of the connection table's bounds.
 fn part(whole: ConnectionSettings, sources: usize) -> ConnectionSettings {
-    ConnectionSettings { max_connections: whole.max_connections.div_ceil(sources), ..whole }
+    ConnectionSettings {
+        max_connections: whole.max_connections.div_ceil(sources),
+        ..whole
+    }
 }
 
 async fn read_ring(
@@ -132,7 +147,7 @@ async fn read_ring(
                 publish(report, table, shard);
             }
         }
-        while ring.drain(RECORDS_PER_TURN, &mut |segment| table.push(shard, &segment)) == RECORDS_PER_TURN {
+        while ring.drain(RECORDS_PER_TURN, |segment| table.push(shard, &segment)) == RECORDS_PER_TURN {
             tokio::task::yield_now().await;
         }
     }
@@ -230,6 +245,14 @@ async fn drain(outputs: &[Box<dyn ShardOutput>], settings: &Settings, mut phase:
     for output in outputs {
         output.abort();
     }
+}
+
+/// Nanoseconds of Unix time.
+fn unix_now() -> u64 {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The clock of the kernel programs.

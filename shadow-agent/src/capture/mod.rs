@@ -1,11 +1,36 @@
 //! Where segments come from: the kernel programs' rings, and capture files.
+//!
+//! Live capture: `load` puts the programs into the kernel, `plan` works out what to attach them to and which
+//! endpoints to watch from what `interfaces` lists, `attach` and `targets` make it so, `follow` keeps it so when
+//! interfaces and addresses come and go, and `rings` turns records into segments. [`LiveCapture`] is the way in.
 
+mod attach;
+mod capabilities;
+mod cgroup;
+mod counters;
+mod error;
+mod follow;
+mod interfaces;
+mod live;
+mod load;
+mod netlink;
 mod own;
 mod packet;
 mod pcap;
 mod pcap_format;
 mod pcap_server;
 mod pcapng;
+mod plan;
+pub mod probe;
+mod rings;
+mod targets;
 
-pub use own::{OwnConnection, OwnConnections};
+pub use counters::{CaptureCounters, CaptureCounts};
+pub use error::CaptureError;
+pub use live::LiveCapture;
+pub use own::{OwnConnection, OwnConnectionError, OwnConnections};
 pub use pcap::{FileCounters, PcapError, PcapFile, PcapReader};
+pub use rings::RingReader;
+
+#[cfg(test)]
+mod tests;

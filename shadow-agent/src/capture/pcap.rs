@@ -111,6 +111,25 @@ pub struct FileCounters {
     pub torn_bytes: u64,
 }
 
+impl FileCounters {
+    /// Adds another file's counts.
+    pub fn add(&mut self, other: &FileCounters) {
+        self.packets += other.packets;
+        self.selected += other.selected;
+        self.not_selected += other.not_selected;
+        self.unwatched += other.unwatched;
+        self.not_ip += other.not_ip;
+        self.not_tcp += other.not_tcp;
+        self.fragments += other.fragments;
+        self.headers_cut += other.headers_cut;
+        self.malformed += other.malformed;
+        self.unsupported_link += other.unsupported_link;
+        self.cut_packets += other.cut_packets;
+        self.cut_bytes += other.cut_bytes;
+        self.torn_bytes += other.torn_bytes;
+    }
+}
+
 /// Segments of an open capture file.
 pub type PcapFile = PcapReader<BufReader<File>>;
 

@@ -145,6 +145,8 @@ pub enum Skip {
     AfterGap,
     /// Behind a request that was rejected: the rest of it, or everything when its framing was ambiguous.
     AfterReject,
+    /// Empty lines between messages, which mean nothing (RFC 9112 section 2.2).
+    EmptyLine,
     /// Behind CONNECT or an Upgrade.
     Upgraded,
     /// TLS.

@@ -2,8 +2,28 @@
 //!
 //! A message with a hole in it, with ambiguous framing, or beyond a limit is never handed on: it ends in a
 //! [`Reject`]. Which bytes may start a message is decided here too: after a gap, or on a connection that was
-//! open before, only a start that can be proved counts (see `request_stream`).
+//! open before, only a start that can be proved counts (see `message_stream`).
 
+mod body;
+mod chunked;
+mod framing;
+mod gathering;
+mod head;
+mod held;
 mod message;
+mod message_stream;
+mod preface;
+mod request_stream;
+mod response_head;
+mod response_stream;
+mod side;
+#[cfg(test)]
+mod tests;
 
+pub use body::BodyDecoder;
+pub use chunked::ChunkedError;
+pub use framing::RequestKind;
 pub use message::{Framing, HeaderField, Limits, Reject, Request, RequestEvent, Skip, Version};
+pub use request_stream::RequestStream;
+pub use response_head::{ResponseHead, ResponseHeadReader, parse_response_head};
+pub use response_stream::{Response, ResponseEvent, ResponseStream};

@@ -9,20 +9,25 @@ use super::counters::StreamCounters;
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::{Exchange, FlowId};
 use crate::budget::MemoryBudget;
-use crate::http::{Limits, Reject, Request, RequestEvent, RequestStream, StreamEnd};
+use crate::http::{Limits, Reject, Request, RequestEvent, RequestStream};
 use crate::output::ShardOutput;
 use crate::tcp::{Chunk, Close, Direction, FlowKey, GapCause, Start, StreamHandler};
 use crate::time::Timestamp;
 
 /// What the connections of one shard share.
 pub struct Shard {
-    ledger: ShardLedger,
-    outputs: Vec<Box<dyn ShardOutput>>,
     budget: MemoryBudget,
     limits: Limits,
+    flows: u64,
+    mirror: Mirror,
+}
+
+/// Where whole requests go, and where all of them are counted.
+struct Mirror {
+    ledger: ShardLedger,
+    outputs: Vec<Box<dyn ShardOutput>>,
     marker: Option<Box<str>>,
     counters: StreamCounters,
-    flows: u64,
 }
 
 impl Shard {
@@ -35,64 +40,94 @@ impl Shard {
         limits: Limits,
         marker: Option<&str>,
     ) -> Self {
-        Self {
+        let marker = marker.map(Into::into);
+        let mirror = Mirror {
             ledger,
             outputs,
+            marker,
+            counters: StreamCounters::default(),
+        };
+        Self {
             budget,
             limits,
-            marker: marker.map(Into::into),
-            counters: StreamCounters::default(),
             flows: 0,
+            mirror,
         }
     }
 
     /// What the connections carried besides whole requests.
     pub fn counters(&self) -> StreamCounters {
-        self.counters
+        self.mirror.counters
     }
 
     /// The outputs of this shard.
     pub fn outputs(&self) -> &[Box<dyn ShardOutput>] {
-        &self.outputs
+        &self.mirror.outputs
+    }
+}
+
+/// The stream handler of one connection.
+pub struct Connection {
+    requests: RequestStream,
+    open: Open,
+}
+
+/// A connection's name, and its request that has started and is not whole yet.
+struct Open {
+    flow: FlowId,
+    key: FlowKey,
+    request: Option<Opened>,
+}
+
+impl Mirror {
+    fn request(&mut self, open: &mut Open, event: RequestEvent) {
+        match event {
+            RequestEvent::Started => open.request = Some(self.ledger.open()),
+            RequestEvent::Complete(request) => {
+                if let Some(opened) = open.request.take() {
+                    self.deliver(open, request, opened);
+                }
+            }
+            RequestEvent::Rejected(reject) => {
+                if let Some(opened) = open.request.take() {
+                    opened.settle(Outcome::Dropped(reason(reject)));
+                }
+            }
+            RequestEvent::Skipped { bytes, why } => self.counters.skip(bytes, why),
+            RequestEvent::Recognised(what) => self.counters.recognise(what),
+        }
     }
 
-    fn deliver(&self, flow: FlowId, key: FlowKey, request: Box<Request>, opened: Opened) {
-        if self.marker.as_deref().is_some_and(|name| request.header(name).is_some()) {
+    fn deliver(&self, open: &Open, request: Box<Request>, opened: Opened) {
+        if self
+            .marker
+            .as_deref()
+            .is_some_and(|name| request.header(name).is_some())
+        {
             opened.settle(Outcome::Dropped(DropReason::LoopGuard));
             return;
         }
-        let exchange = Rc::new(Exchange { flow, key, request });
+        let exchange = Rc::new(Exchange {
+            flow: open.flow,
+            key: open.key,
+            request,
+        });
         for (output, ticket) in self.outputs.iter().zip(opened.split()) {
             output.offer(&exchange, ticket);
         }
     }
 }
 
-/// The stream handler of one connection.
-pub struct Connection {
-    flow: FlowId,
-    key: FlowKey,
-    requests: RequestStream,
-    opened: Option<Opened>,
-}
-
 impl Connection {
-    fn event(&mut self, shard: &mut Shard, event: RequestEvent) {
-        match event {
-            RequestEvent::Started => self.opened = Some(shard.ledger.open()),
-            RequestEvent::Complete(request) => {
-                if let Some(opened) = self.opened.take() {
-                    shard.deliver(self.flow, self.key, request, opened);
-                }
-            }
-            RequestEvent::Rejected(reject) => {
-                if let Some(opened) = self.opened.take() {
-                    opened.settle(Outcome::Dropped(reason(reject)));
-                }
-            }
-            RequestEvent::Skipped { bytes, why } => shard.counters.skip(bytes, why),
-            RequestEvent::Recognised(what) => shard.counters.recognise(what),
-        }
+    /// Lets the request stream read, and answers what it says.
+    fn read(
+        &mut self,
+        shard: &mut Shard,
+        read: impl FnOnce(&mut RequestStream, &MemoryBudget, &mut dyn FnMut(RequestEvent)),
+    ) {
+        let Self { requests, open } = self;
+        let Shard { budget, mirror, .. } = shard;
+        read(requests, budget, &mut |event| mirror.request(open, event));
     }
 }
 
@@ -102,40 +137,39 @@ impl StreamHandler for Connection {
     fn open(shard: &mut Shard, flow: &FlowKey, start: Start, _time: Timestamp) -> Self {
         shard.flows += 1;
         Self {
-            flow: FlowId(shard.flows),
-            key: *flow,
             requests: RequestStream::new(shard.limits, start),
-            opened: None,
+            open: Open {
+                flow: FlowId(shard.flows),
+                key: *flow,
+                request: None,
+            },
         }
     }
 
     fn data(&mut self, shard: &mut Shard, direction: Direction, chunk: Chunk<'_>) {
         if direction == Direction::Request {
-            let budget = shard.budget.clone();
-            self.read(shard, |requests, sink| requests.push(chunk, &budget, sink));
+            self.read(shard, |requests, budget, mut sink| {
+                requests.push(chunk, budget, &mut sink)
+            });
         }
     }
 
     fn gap(&mut self, shard: &mut Shard, direction: Direction, bytes: u64, _cause: GapCause) {
         if direction == Direction::Request {
-            self.read(shard, |requests, sink| requests.gap(bytes, sink));
+            self.read(shard, |requests, _, mut sink| requests.gap(bytes, &mut sink));
         }
     }
 
     fn finished(&mut self, shard: &mut Shard, direction: Direction, _time: Timestamp) {
         if direction == Direction::Request {
-            self.read(shard, |requests, sink| requests.end(StreamEnd::Finished, sink));
+            self.read(shard, |requests, _, mut sink| {
+                requests.end(Close::Finished, &mut sink)
+            });
         }
     }
 
     fn close(mut self, shard: &mut Shard, close: Close, _time: Timestamp) {
-        let end = match close {
-            Close::Finished => StreamEnd::Finished,
-            Close::Reset => StreamEnd::Reset,
-            Close::Idle | Close::Evicted | Close::Reused => StreamEnd::Lost,
-            Close::Shutdown => StreamEnd::Shutdown,
-        };
-        self.read(shard, |requests, sink| requests.end(end, sink));
+        self.read(shard, |requests, _, mut sink| requests.end(close, &mut sink));
     }
 }
 

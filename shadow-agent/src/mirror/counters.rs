@@ -28,6 +28,8 @@ pub struct SkippedBytes {
     pub after_gap: u64,
     /// The rest of rejected requests.
     pub after_reject: u64,
+    /// Empty lines between requests, which mean nothing (RFC 9112 section 2.2).
+    pub empty_lines: u64,
     /// Behind CONNECT or an Upgrade.
     pub upgraded: u64,
     /// TLS.
@@ -46,6 +48,7 @@ impl StreamCounters {
             Skip::MidStream => &mut skipped.mid_stream,
             Skip::AfterGap => &mut skipped.after_gap,
             Skip::AfterReject => &mut skipped.after_reject,
+            Skip::EmptyLine => &mut skipped.empty_lines,
             Skip::Upgraded => &mut skipped.upgraded,
             Skip::Encrypted => &mut skipped.encrypted,
             Skip::Http2 => &mut skipped.http2,
@@ -61,7 +64,7 @@ impl StreamCounters {
             Skip::Upgraded => self.upgraded += 1,
             Skip::NotHttp => self.not_http += 1,
             // Reasons for bytes, not for connections.
-            Skip::MidStream | Skip::AfterGap | Skip::AfterReject => {}
+            Skip::MidStream | Skip::AfterGap | Skip::AfterReject | Skip::EmptyLine => {}
         }
     }
 
@@ -75,6 +78,7 @@ impl StreamCounters {
         mine.mid_stream += theirs.mid_stream;
         mine.after_gap += theirs.after_gap;
         mine.after_reject += theirs.after_reject;
+        mine.empty_lines += theirs.empty_lines;
         mine.upgraded += theirs.upgraded;
         mine.encrypted += theirs.encrypted;
         mine.http2 += theirs.http2;

@@ -20,11 +20,11 @@ use self::http::HttpOutput;
 use self::null::NullOutput;
 use self::stdout::StdoutOutput;
 use crate::capture::OwnConnections;
+use crate::http::Response;
 use crate::mirror::Exchange;
 use crate::mirror::ledger::Ticket;
 use crate::settings::OutputSettings;
 use crate::tcp::FlowKey;
-use crate::time::Timestamp;
 
 /// One output on one shard's thread. Runs inside a tokio `LocalSet` on a current-thread runtime.
 pub trait ShardOutput {
@@ -32,10 +32,17 @@ pub trait ShardOutput {
     /// Called once per request, in the order of each connection.
     fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket);
 
-    /// Takes production's own response, where responses are captured. Not counted in the ledger; an output
+    /// Whether much more can be taken without dropping. Production is never asked to wait; a source that can
+    /// wait, a file, does so until this is true.
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    /// Takes production's own response, where responses are captured. `request_acknowledgment` is that of the
+    /// request it answers, which with the addresses names the exchange. Not counted in the ledger; an output
     /// that has no use for it passes it over.
-    fn offer_response(&self, response: &ProductionResponse<'_>) {
-        let _ = response;
+    fn offer_response(&self, key: &FlowKey, request_acknowledgment: u32, response: &Response) {
+        let _ = (key, request_acknowledgment, response);
     }
 
     /// Nothing more will be offered: resolves when every ticket is settled. The caller bounds the wait.
@@ -45,23 +52,6 @@ pub trait ShardOutput {
     ///
     /// [`DropReason::Shutdown`]: crate::mirror::ledger::DropReason::Shutdown
     fn abort(&self);
-}
-
-/// A response as production gave it.
-#[derive(Clone, Copy, Debug)]
-pub struct ProductionResponse<'a> {
-    /// Addresses of its connection.
-    pub key: &'a FlowKey,
-    /// Acknowledgment number of the request it answers, equally the sequence number of its own first byte.
-    pub acknowledgment: u32,
-    /// Status line and header section, up to and including the empty line.
-    pub head: &'a [u8],
-    /// Body as it was on the wire.
-    pub body: &'a [u8],
-    /// When its first byte was seen.
-    pub first_byte: Timestamp,
-    /// When its last byte was seen.
-    pub last_byte: Timestamp,
 }
 
 /// What an output can say of itself at this moment, for the status line and the logs.
@@ -95,17 +85,14 @@ enum Output {
 
 impl Outputs {
     /// Builds every output. Nothing is connected yet; what can be known to be wrong is an error here.
-    ///
-    /// `wall_offset` is what must be added to a [`Timestamp`] of this run's inputs to get nanoseconds of Unix
-    /// time: 0 for capture files.
-    pub fn new(settings: &[OutputSettings], own: &OwnConnections, wall_offset: u64) -> anyhow::Result<Self> {
+    pub fn new(settings: &[OutputSettings], own: &OwnConnections) -> anyhow::Result<Self> {
         let outputs = settings
             .iter()
             .map(|settings| {
                 Ok(match settings {
                     OutputSettings::Http(settings) => Output::Http(Box::new(HttpOutput::new(settings, own)?)),
                     OutputSettings::Stdout { queue_bytes } => {
-                        Output::Stdout(StdoutOutput::new(*queue_bytes, wall_offset)?)
+                        Output::Stdout(StdoutOutput::new(*queue_bytes)?)
                     }
                     OutputSettings::Null => Output::Null,
                 })
@@ -125,11 +112,14 @@ impl Outputs {
     }
 
     /// The halves for one shard, in the same order. Call it on that shard's thread, inside its `LocalSet`.
-    pub fn shard(&self) -> Vec<Box<dyn ShardOutput>> {
+    ///
+    /// `wall_offset` is what must be added to a [`Timestamp`] of this shard's source to get nanoseconds of Unix
+    /// time: 0 for a capture file.
+    pub fn shard(&self, wall_offset: u64) -> Vec<Box<dyn ShardOutput>> {
         let half = |output: &Output| -> Box<dyn ShardOutput> {
             match output {
                 Output::Http(output) => Box::new(output.shard()),
-                Output::Stdout(output) => Box::new(output.shard()),
+                Output::Stdout(output) => Box::new(output.shard(wall_offset)),
                 Output::Null => Box::new(NullOutput),
             }
         };

@@ -19,9 +19,11 @@ use anyhow::Context;
 use tokio::sync::Notify;
 
 use super::record::{Record, RecordType};
-use super::{OutputStatus, ProductionResponse, ShardOutput};
+use super::{OutputStatus, ShardOutput};
+use crate::http::Response;
 use crate::mirror::Exchange;
 use crate::mirror::ledger::{DropReason, Outcome, Ticket};
+use crate::tcp::FlowKey;
 
 /// Bytes written at once, roughly.
 const BATCH: usize = 256 * 1024;
@@ -29,25 +31,20 @@ const BATCH: usize = 256 * 1024;
 /// The half that all shards share.
 pub(super) struct StdoutOutput {
     writer: Arc<Writer>,
-    wall_offset: u64,
 }
 
 impl StdoutOutput {
     /// Starts the writer on this process's standard output.
-    pub(super) fn new(queue_bytes: usize, wall_offset: u64) -> anyhow::Result<Self> {
+    pub(super) fn new(queue_bytes: usize) -> anyhow::Result<Self> {
         // The file behind it, not `io::stdout()`, which would look for line ends in every body.
         let file = io::stdout()
             .as_fd()
             .try_clone_to_owned()
             .context("--output-stdout: standard output is closed")?;
-        Self::with_sink(File::from(file), queue_bytes, wall_offset)
+        Self::with_sink(File::from(file), queue_bytes)
     }
 
-    fn with_sink(
-        sink: impl Write + Send + 'static,
-        queue_bytes: usize,
-        wall_offset: u64,
-    ) -> anyhow::Result<Self> {
+    fn with_sink(sink: impl Write + Send + 'static, queue_bytes: usize) -> anyhow::Result<Self> {
         let writer = Arc::new(Writer {
             queue: Mutex::default(),
             more: Condvar::new(),
@@ -58,7 +55,7 @@ impl StdoutOutput {
             .name("stdout".to_owned())
             .spawn(move || of_thread.run(sink))
             .context("--output-stdout: no thread for it")?;
-        Ok(Self { writer, wall_offset })
+        Ok(Self { writer })
     }
 
     pub(super) fn status(&self) -> OutputStatus {
@@ -71,10 +68,10 @@ impl StdoutOutput {
     }
 
     /// The half for one shard.
-    pub(super) fn shard(&self) -> StdoutShard {
+    pub(super) fn shard(&self, wall_offset: u64) -> StdoutShard {
         StdoutShard {
             writer: self.writer.clone(),
-            wall_offset: self.wall_offset,
+            wall_offset,
             settled: Arc::new(Notify::new()),
         }
     }
@@ -129,14 +126,19 @@ impl ShardOutput for StdoutShard {
         self.put(record, Some(ticket));
     }
 
-    fn offer_response(&self, response: &ProductionResponse<'_>) {
+    fn has_room(&self) -> bool {
+        let queue = self.writer.lock();
+        queue.broken || queue.bytes < self.writer.max_bytes / 2
+    }
+
+    fn offer_response(&self, key: &FlowKey, request_acknowledgment: u32, response: &Response) {
         let record = Record {
             kind: RecordType::Response,
-            key: response.key,
-            acknowledgment: response.acknowledgment,
+            key,
+            acknowledgment: request_acknowledgment,
             first_byte: response.first_byte,
             last_byte: response.last_byte,
-            payload: [response.head, response.body],
+            payload: [&response.head, &response.body],
         };
         self.put(record, None);
     }

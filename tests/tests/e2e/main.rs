@@ -2,4 +2,14 @@
 //!
 //! One binary, so that they run one at a time: they share `lo` and the processors. `cargo xtask test` runs them.
 
+mod capture;
+mod command_line;
+mod faults;
+mod files;
 mod harness;
+mod http;
+mod lifecycle;
+mod load;
+mod loops;
+mod outputs;
+mod scene;

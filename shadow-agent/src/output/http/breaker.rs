@@ -206,7 +206,7 @@ mod tests {
         Breaker::new(BreakerSettings {
             failures: 3,
             open_for: Duration::from_micros(100),
-            slow_start: Duration::from_micros(1000),
+            slow_start: Duration::from_millis(1),
         })
     }
 

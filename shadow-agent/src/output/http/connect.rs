@@ -109,7 +109,10 @@ impl Connector {
         };
         socket.bind(source)?;
         // Before the SYN leaves; and it outlives the socket, should this be cancelled.
-        let own = self.own.register(socket.local_addr()?);
+        let own = self
+            .own
+            .register(socket.local_addr()?)
+            .map_err(io::Error::other)?;
         let tcp: TcpStream = socket.connect(remote).await?;
         tcp.set_nodelay(true)?;
         let transport = match &self.tls {

@@ -19,7 +19,7 @@ use super::connect::Link;
 use super::lanes::Job;
 use super::response::{Answer, BadResponse, ResponseReader};
 use super::shard::Shard;
-use crate::http::Version;
+use crate::http::{RequestKind, Version};
 use crate::mirror::ledger::DropReason;
 
 /// Full reads in a row before other connections get their turn.
@@ -216,7 +216,7 @@ impl State {
         } else {
             request.body.clone()
         };
-        self.reader.reset(request.method() == b"HEAD");
+        self.reader.reset(RequestKind::of(request.method()));
         self.write_failed = false;
         self.since = now;
         self.phase = Phase::Busy;

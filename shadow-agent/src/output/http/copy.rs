@@ -371,4 +371,4 @@ fn is_host(host: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

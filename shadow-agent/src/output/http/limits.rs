@@ -112,6 +112,11 @@ impl QueueBounds {
         self.bytes.fetch_sub(bytes, Relaxed);
     }
 
+    /// Whether at most half of either bound is taken.
+    pub(super) fn is_half_empty(&self) -> bool {
+        self.requests.load(Relaxed) <= self.max_requests / 2 && self.bytes.load(Relaxed) <= self.max_bytes / 2
+    }
+
     pub(super) fn count(&self) -> usize {
         self.requests.load(Relaxed)
     }

@@ -21,7 +21,6 @@ mod pool;
 mod redirect;
 mod response;
 mod shard;
-mod standin;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -83,6 +82,10 @@ pub(super) struct HttpShard {
 impl ShardOutput for HttpShard {
     fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket) {
         self.shard.offer(exchange, ticket);
+    }
+
+    fn has_room(&self) -> bool {
+        self.shard.has_room()
     }
 
     fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {

@@ -3,11 +3,14 @@
 //! Interim answers (1xx) are passed over. An answer is parsed where it was read; only a head that came in
 //! parts is kept until it is whole.
 
-use super::standin::{BodyDecoder, parse_response_head};
-use crate::http::{Framing, Version};
+use crate::http::{BodyDecoder, Framing, Limits, Reject, RequestKind, ResponseHeadReader};
 
-/// Largest head of an answer, in bytes; what nginx and Node allow, several times over.
-const MAX_HEAD: usize = 64 * 1024;
+/// Limits of an answer's head: what nginx and Node allow, several times over. The body has its own.
+const LIMITS: Limits = Limits {
+    max_head: 64 * 1024,
+    max_body: usize::MAX,
+    max_headers: 256,
+};
 /// Most interim answers to one request: a shadow that sends nothing else never ends.
 const MAX_INTERIM: u32 = 64;
 
@@ -26,7 +29,7 @@ pub(super) struct Answer {
     pub status: u16,
     /// Whether the connection can carry another request.
     pub keep_alive: bool,
-    /// The Location field of a redirect, when asked for.
+    /// The Location field of a redirect.
     pub location: Option<Vec<u8>>,
 }
 
@@ -34,9 +37,10 @@ pub(super) struct Answer {
 #[derive(Debug)]
 pub(super) struct ResponseReader {
     max_body: u64,
-    head_request: bool,
-    /// A head that is not whole yet.
+    to: RequestKind,
+    /// A head that is not whole yet, and how far it was searched.
     partial: Vec<u8>,
+    head: ResponseHeadReader,
     body: Option<(Answer, BodyDecoder)>,
     body_bytes: u64,
     until_close: bool,
@@ -48,8 +52,9 @@ impl ResponseReader {
     pub(super) fn new(max_body: u64) -> Self {
         Self {
             max_body,
-            head_request: false,
+            to: RequestKind::Other,
             partial: Vec::new(),
+            head: ResponseHeadReader::new(),
             body: None,
             body_bytes: 0,
             until_close: false,
@@ -59,9 +64,9 @@ impl ResponseReader {
     }
 
     /// Makes ready for the answer to a new request.
-    pub(super) fn reset(&mut self, head_request: bool) {
+    pub(super) fn reset(&mut self, to: RequestKind) {
         *self = Self {
-            head_request,
+            to,
             // An allocation is worth keeping, but not one of a hostile size.
             partial: if self.partial.capacity() <= 4096 {
                 std::mem::take(&mut self.partial)
@@ -116,25 +121,31 @@ impl ResponseReader {
     fn feed_head(&mut self, bytes: &[u8]) -> Result<Option<usize>, BadResponse> {
         let before = self.partial.len();
         let parsed = if before == 0 {
-            parse_response_head(bytes, self.head_request)
+            self.head = ResponseHeadReader::new();
+            self.head.read(bytes, &LIMITS, self.to)
         } else {
-            let room = (MAX_HEAD - before).min(bytes.len());
-            self.partial.extend_from_slice(&bytes[..room]);
-            parse_response_head(&self.partial, self.head_request)
+            self.partial.extend_from_slice(bytes);
+            self.head.read(&self.partial, &LIMITS, self.to)
         };
-        let Some(head) = parsed.map_err(|_| BadResponse::Malformed)? else {
+        let parsed = parsed.map_err(|reject| match reject {
+            Reject::HeadTooLarge => BadResponse::TooLarge,
+            _ => BadResponse::Malformed,
+        })?;
+        let Some(head) = parsed else {
             if before == 0 {
-                if bytes.len() >= MAX_HEAD {
-                    return Err(BadResponse::TooLarge);
-                }
                 self.partial.extend_from_slice(bytes);
-            } else if self.partial.len() >= MAX_HEAD {
-                return Err(BadResponse::TooLarge);
             }
             return Ok(None);
         };
+        let location = head.location.and_then(|location| {
+            let head = if before == 0 { bytes } else { &self.partial[..] };
+            head.get(location.start as usize..location.end as usize)
+        });
+        let location = location
+            .filter(|_| (300..400).contains(&head.status))
+            .map(<[u8]>::to_vec);
         self.partial.clear();
-        let consumed = head.len - before;
+        let consumed = head.length - before;
         // 101 ends HTTP on this connection (RFC 9110 section 15.2.2): that is the answer.
         if (100..200).contains(&head.status) && head.status != 101 {
             self.interim += 1;
@@ -144,14 +155,10 @@ impl ResponseReader {
             return Ok(Some(consumed));
         }
         self.until_close = head.framing == Framing::Close;
-        let persistent = match head.version {
-            Version::Http11 => !head.close,
-            Version::Http10 => head.keep_alive && !head.close,
-        };
         let answer = Answer {
             status: head.status,
-            keep_alive: persistent && !self.until_close && head.status != 101,
-            location: head.location,
+            keep_alive: head.keep_alive,
+            location,
         };
         self.body = Some((answer, BodyDecoder::new(head.framing)));
         Ok(Some(consumed))
@@ -163,14 +170,14 @@ mod tests {
     use super::*;
 
     /// Feeds `stream` whole, and again byte by byte: both must give the same.
-    fn read(head_request: bool, stream: &[u8]) -> Result<Option<(Answer, usize)>, BadResponse> {
+    fn read(to: RequestKind, stream: &[u8]) -> Result<Option<(Answer, usize)>, BadResponse> {
         let whole = {
             let mut reader = ResponseReader::new(100);
-            reader.reset(head_request);
+            reader.reset(to);
             reader.feed(stream)
         };
         let mut reader = ResponseReader::new(100);
-        reader.reset(head_request);
+        reader.reset(to);
         let mut by_bytes = Ok(None);
         for (at, byte) in stream.iter().enumerate() {
             by_bytes = reader.feed(std::slice::from_ref(byte));
@@ -188,36 +195,43 @@ mod tests {
 
     #[test]
     fn an_answer_ends_where_its_length_says() {
-        let (answer, used) = read(false, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP")
-            .unwrap()
-            .unwrap();
+        let (answer, used) = read(
+            RequestKind::Other,
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP",
+        )
+        .unwrap()
+        .unwrap();
         assert_eq!((answer.status, answer.keep_alive, used), (200, true, 40));
     }
 
     #[test]
     fn head_and_304_have_no_body_whatever_their_length_says() {
-        let (_, used) = read(true, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+        let (_, used) = read(RequestKind::Head, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
             .unwrap()
             .unwrap();
         assert_eq!(used, 38);
-        let answer = read(false, b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n").unwrap();
+        let answer = read(
+            RequestKind::Other,
+            b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
+        )
+        .unwrap();
         assert_eq!(answer.unwrap().0.status, 304);
     }
 
     #[test]
     fn interim_answers_are_passed_over() {
         let stream = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
-        let (answer, used) = read(false, stream).unwrap().unwrap();
+        let (answer, used) = read(RequestKind::Other, stream).unwrap().unwrap();
         assert_eq!((answer.status, used), (204, stream.len()));
         let endless = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(65);
-        assert_eq!(read(false, &endless), Err(BadResponse::TooLarge));
+        assert_eq!(read(RequestKind::Other, &endless), Err(BadResponse::TooLarge));
     }
 
     #[test]
     fn chunks_and_trailers_are_read_to_the_end() {
         let stream =
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nA: b\r\n\r\n";
-        let (answer, used) = read(false, stream).unwrap().unwrap();
+        let (answer, used) = read(RequestKind::Other, stream).unwrap().unwrap();
         assert_eq!((answer.keep_alive, used), (true, stream.len()));
     }
 
@@ -239,7 +253,11 @@ mod tests {
     fn http_1_0_persists_only_when_it_says_so() {
         let keep = |head: &str| {
             let stream = format!("{head}\r\nContent-Length: 0\r\n\r\n");
-            read(false, stream.as_bytes()).unwrap().unwrap().0.keep_alive
+            read(RequestKind::Other, stream.as_bytes())
+                .unwrap()
+                .unwrap()
+                .0
+                .keep_alive
         };
         assert!(!keep("HTTP/1.0 200 OK"));
         assert!(keep("HTTP/1.0 200 OK\r\nConnection: Keep-Alive"));
@@ -249,22 +267,28 @@ mod tests {
 
     #[test]
     fn switching_protocols_is_an_answer_that_ends_the_connection() {
-        let (answer, _) = read(false, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")
-            .unwrap()
-            .unwrap();
+        let (answer, _) = read(
+            RequestKind::Other,
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+        )
+        .unwrap()
+        .unwrap();
         assert_eq!((answer.status, answer.keep_alive), (101, false));
     }
 
     #[test]
     fn what_is_not_http_or_too_large_is_bad() {
-        assert_eq!(read(false, b"SSH-2.0-OpenSSH\r\n"), Err(BadResponse::Malformed));
+        assert_eq!(
+            read(RequestKind::Other, b"SSH-2.0-OpenSSH\r\n"),
+            Err(BadResponse::Malformed)
+        );
         let huge = b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n".to_vec();
         let mut reader = ResponseReader::new(100);
         assert_eq!(reader.feed(&huge), Ok(None));
         assert_eq!(reader.feed(&[0; 101]), Err(BadResponse::TooLarge));
         let mut reader = ResponseReader::new(100);
         let mut head = b"HTTP/1.1 200 OK\r\nX: ".to_vec();
-        head.resize(MAX_HEAD, b'x');
+        head.resize(LIMITS.max_head, b'x');
         assert_eq!(reader.feed(&head), Err(BadResponse::TooLarge));
     }
 }

@@ -1,0 +1,200 @@
+//! Why live capture cannot start: what failed, and the way out.
+
+use std::io;
+
+use aya::EbpfError;
+use aya::maps::MapError;
+use aya::programs::ProgramError;
+use thiserror::Error;
+
+/// Why live capture cannot start or be changed.
+#[derive(Debug, Error)]
+pub enum CaptureError {
+    /// The kernel has no BPF ring buffer and no `CAP_BPF`.
+    #[error(
+        "Linux {found} is too old to capture from: 5.8 is the oldest kernel with the BPF ring buffer. \
+         Capture elsewhere with tcpdump and pass the file: --input-raw file.pcap"
+    )]
+    KernelTooOld {
+        /// The running kernel's version.
+        found: String,
+    },
+
+    /// The process may not load or attach the programs.
+    #[error(
+        "missing {}: run as root (sudo), or give the program what it needs: \
+         sudo setcap cap_bpf,cap_net_admin,cap_perfmon+ep shadow-agent; \
+         in Kubernetes: securityContext.capabilities.add: [BPF, NET_ADMIN, PERFMON]",
+        missing.join(", ")
+    )]
+    MissingCapabilities {
+        /// Names of capabilities.
+        missing: Vec<&'static str>,
+    },
+
+    /// Reading or changing the capabilities of a thread failed.
+    #[error("cannot {action} the capabilities of this process: {source}")]
+    Capabilities {
+        /// What was tried.
+        action: &'static str,
+        /// The failure.
+        source: caps::errors::CapsError,
+    },
+
+    /// No live input was given.
+    #[error("nothing to capture from: give --input-raw a port, an address or an interface")]
+    NoInput,
+
+    /// An interface named without `*` is not there.
+    #[error("no interface is named {name}; there are: {}", present.join(", "))]
+    NoSuchInterface {
+        /// As typed.
+        name: String,
+        /// The interfaces that are there.
+        present: Vec<String>,
+    },
+
+    /// An interface was given to the cgroup engine, which has none.
+    #[error(
+        "--input-raw {pattern}:... names interfaces, but --input-raw-engine cgroup captures at sockets: \
+         leave the engine out (tc), or give ports or addresses"
+    )]
+    InterfaceWithCgroup {
+        /// As typed.
+        pattern: String,
+    },
+
+    /// The ring size is not one the kernel takes.
+    #[error(
+        "--input-raw-buffer-size: {bytes} bytes is not a power of two of at least {page} bytes (one page); \
+         the nearest is {nearest}"
+    )]
+    RingSize {
+        /// As given.
+        bytes: u32,
+        /// The page size.
+        page: u32,
+        /// A size that works.
+        nearest: u32,
+    },
+
+    /// The kernel has no memory for the rings.
+    #[error(
+        "the kernel refused rings of {bytes} bytes for {shards} shards ({source}): \
+         give a smaller --input-raw-buffer-size, or more memory to this machine or cgroup"
+    )]
+    RingTooLarge {
+        /// Bytes of each ring.
+        bytes: u32,
+        /// Rings.
+        shards: usize,
+        /// The failure.
+        source: io::Error,
+    },
+
+    /// The number of shards is not a power of two up to [`shadow_common::MAX_SHARDS`].
+    #[error("{shards} capture shards: must be 1, 2, 4, 8 or 16")]
+    Shards {
+        /// As given.
+        shards: usize,
+    },
+
+    /// No cgroup v2 hierarchy is mounted.
+    #[error(
+        "no cgroup v2 is mounted, which --input-raw-engine cgroup attaches to: \
+         mount one (mount -t cgroup2 none /sys/fs/cgroup/unified; in a container, mount the host's /sys/fs/cgroup), \
+         or use --input-raw-engine tc"
+    )]
+    NoCgroup2,
+
+    /// The cgroup v2 root cannot be opened.
+    #[error("cannot open the cgroup v2 root {path}: {source}")]
+    CgroupRoot {
+        /// Where it is mounted.
+        path: String,
+        /// The failure.
+        source: io::Error,
+    },
+
+    /// More targets than the map holds.
+    #[error(
+        "{targets} address and port pairs are to be watched, but {} is the most: \
+         name fewer ports or addresses, or one interface",
+        shadow_common::MAX_TARGETS
+    )]
+    TooManyTargets {
+        /// How many there would be.
+        targets: usize,
+    },
+
+    /// The object could not be loaded.
+    #[error("cannot load the kernel programs: {source}")]
+    Load {
+        /// The failure.
+        source: EbpfError,
+    },
+
+    /// A program or map that the agent expects is not in the object.
+    #[error(
+        "the kernel object has no {name}: it is not of this version; rebuild it with cargo xtask build-ebpf"
+    )]
+    Object {
+        /// The missing program or map.
+        name: String,
+    },
+
+    /// The kernel's verifier refused a program.
+    #[error(
+        "the kernel refused the program {program}: {source}. \
+         Please report this with the output of shadow-agent doctor"
+    )]
+    Verifier {
+        /// The program.
+        program: &'static str,
+        /// The failure, with the verifier's log.
+        source: ProgramError,
+    },
+
+    /// A program could not be attached.
+    #[error("cannot attach {program} to {place}: {source}")]
+    Attach {
+        /// The program.
+        program: &'static str,
+        /// The interface or cgroup.
+        place: String,
+        /// The failure.
+        source: ProgramError,
+    },
+
+    /// A map could not be read or written.
+    #[error("the kernel map {map} cannot be used: {source}")]
+    Map {
+        /// The map.
+        map: &'static str,
+        /// The failure.
+        source: MapError,
+    },
+
+    /// The kernel did not list its interfaces.
+    #[error("cannot list the network interfaces ({call}): {source}")]
+    Interfaces {
+        /// The system call or netlink request.
+        call: &'static str,
+        /// The failure.
+        source: io::Error,
+    },
+
+    /// No random number for the connection hash.
+    #[error("cannot read /dev/urandom: {source}")]
+    Random {
+        /// The failure.
+        source: io::Error,
+    },
+
+    /// The thread that follows interfaces could not be started, or has ended.
+    #[error("the thread that follows interfaces is not there: {source}")]
+    Follower {
+        /// The failure.
+        source: io::Error,
+    },
+}

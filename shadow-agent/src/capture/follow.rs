@@ -1,0 +1,182 @@
+//! Keeps attachments and targets as the inputs mean them while interfaces and addresses come and go.
+//!
+//! One thread owns the programs. It keeps the capabilities that attaching needs in reserve, and raises them only
+//! while it attaches; every other thread of the agent has none.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tracing::warn;
+
+use super::attach::Classifiers;
+use super::capabilities::{self, TO_ATTACH};
+use super::error::CaptureError;
+use super::interfaces::{Interface, list, matches};
+use super::netlink::Changes;
+use super::plan::{LiveInput, on_interfaces};
+use super::targets::Targets;
+use crate::settings::LiveScope;
+
+/// Changes come in bursts (a container starts): they are given this long to gather.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// The programs and maps of the `tc` engine, with what they are for.
+pub struct Following {
+    pub classifiers: Classifiers,
+    pub targets: Targets,
+    pub inputs: Vec<LiveInput>,
+    pub responses: bool,
+}
+
+impl Following {
+    /// Attaches and watches as the interfaces of this moment have it. Needs the capabilities to attach.
+    pub fn start(&mut self) -> Result<(), CaptureError> {
+        let interfaces = list()?;
+        for input in &self.inputs {
+            check_present(input, &interfaces)?;
+        }
+        let plan = on_interfaces(&self.inputs, &interfaces, self.responses);
+        // Targets first: nothing is selected before a program is attached.
+        self.targets.set(&plan.targets)?;
+        self.classifiers.attach(&plan.attachments)
+    }
+
+    /// The same again, with capabilities from the reserve and only when something is to be attached.
+    fn renew(&mut self) -> Result<(), CaptureError> {
+        let plan = on_interfaces(&self.inputs, &list()?, self.responses);
+        self.targets.set(&plan.targets)?;
+        if self.classifiers.are_attached_to(&plan.attachments) {
+            return Ok(());
+        }
+        capabilities::with(&TO_ATTACH, || self.classifiers.attach(&plan.attachments))?
+    }
+}
+
+/// The thread, from outside. Dropping it detaches everything and waits for that.
+pub struct Follower {
+    orders: Sender<Order>,
+    /// A byte wakes the thread; closing it ends it.
+    bell: Option<UnixStream>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// New inputs, and where to say how it went.
+type Order = (Vec<LiveInput>, SyncSender<Result<(), CaptureError>>);
+
+impl Follower {
+    /// Starts the thread. `changes` must have been subscribed before the interfaces were listed, so that none is
+    /// missed in between.
+    pub fn start(following: Following, changes: Changes) -> Result<Self, CaptureError> {
+        let failed = |source| CaptureError::Follower { source };
+        let (bell, ears) = UnixStream::pair().map_err(failed)?;
+        ears.set_nonblocking(true).map_err(failed)?;
+        let (orders, inbox) = channel();
+        let (started, report) = sync_channel(1);
+        let thread = std::thread::Builder::new()
+            .name("interfaces".to_owned())
+            .spawn(move || {
+                let reserved = capabilities::keep_in_reserve(&TO_ATTACH);
+                let go_on = reserved.is_ok();
+                let _ = started.send(reserved);
+                if go_on {
+                    follow(following, &changes, &inbox, &ears);
+                }
+            })
+            .map_err(failed)?;
+        report.recv().map_err(|error| failed(io::Error::other(error)))??;
+        Ok(Self {
+            orders,
+            bell: Some(bell),
+            thread: Some(thread),
+        })
+    }
+
+    /// Watches these inputs from now on.
+    pub fn watch(&self, inputs: Vec<LiveInput>) -> Result<(), CaptureError> {
+        let failed = |error: Box<dyn std::error::Error + Send + Sync>| CaptureError::Follower {
+            source: io::Error::other(error),
+        };
+        let (answer, report) = sync_channel(1);
+        self.orders
+            .send((inputs, answer))
+            .map_err(|_| failed("it has ended".into()))?;
+        if let Some(bell) = &self.bell {
+            io::Write::write_all(&mut &*bell, &[1]).map_err(|error| failed(error.into()))?;
+        }
+        report.recv().map_err(|error| failed(error.into()))?
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.bell = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn follow(mut following: Following, changes: &Changes, inbox: &Receiver<Order>, ears: &UnixStream) {
+    loop {
+        let mut descriptors = [
+            PollFd::new(changes.as_fd(), PollFlags::POLLIN),
+            PollFd::new(ears.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut descriptors, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return warn!(%error, "new interfaces are not followed any more"),
+        }
+        if has_hung_up(ears) {
+            return detach(following);
+        }
+        for (inputs, answer) in inbox.try_iter() {
+            let before = std::mem::replace(&mut following.inputs, inputs);
+            let result = following.renew();
+            if result.is_err() {
+                following.inputs = before;
+            }
+            let _ = answer.send(result);
+        }
+        if changes.take() {
+            std::thread::sleep(GATHER);
+            changes.take();
+            if let Err(error) = following.renew() {
+                warn!(%error, "an interface that came or changed is not captured from");
+            }
+        }
+    }
+}
+
+/// Filters of clsact are removed by a request, which needs `CAP_NET_ADMIN`; links just close.
+fn detach(following: Following) {
+    if let Err(error) = capabilities::with(&TO_ATTACH, || drop(following)) {
+        warn!(%error, "detached without capabilities");
+    }
+}
+
+/// Reads what rang; whether the other end has closed.
+fn has_hung_up(ears: &UnixStream) -> bool {
+    let mut rings = [0; 64];
+    matches!(io::Read::read(&mut &*ears, &mut rings), Ok(0))
+}
+
+/// An interface given by its full name must be there.
+fn check_present(input: &LiveInput, interfaces: &[Interface]) -> Result<(), CaptureError> {
+    match &input.scope {
+        LiveScope::Interfaces(name)
+            if !name.contains('*') && !interfaces.iter().any(|one| matches(name, &one.name)) =>
+        {
+            Err(CaptureError::NoSuchInterface {
+                name: name.clone(),
+                present: interfaces.iter().map(|one| one.name.clone()).collect(),
+            })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,178 @@
+//! Live capture as the agent sees it: start it, read its rings, drop it.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use aya::programs::cgroup_skb::CgroupSkbLink;
+use tracing::info;
+
+use super::attach::{Classifiers, TcHook, attach_to_sockets};
+use super::capabilities;
+use super::counters::CaptureCounters;
+use super::error::CaptureError;
+use super::follow::{Follower, Following};
+use super::load::{RINGS, load, take_map};
+use super::netlink::Changes;
+use super::own::OwnConnections;
+use super::plan::{LiveInput, on_sockets};
+use super::rings::RingReader;
+use super::targets::Targets;
+use crate::settings::{CaptureSettings, Engine, LiveScope, RawInput};
+
+/// A running capture. Dropping it detaches every program; records that are in the rings by then can still be read.
+pub struct LiveCapture {
+    attached: Attached,
+    readers: Vec<RingReader>,
+    counters: CaptureCounters,
+    own: OwnConnections,
+    responses: bool,
+}
+
+enum Attached {
+    ToInterfaces(Follower),
+    ToSockets {
+        targets: Targets,
+        _links: Vec<CgroupSkbLink>,
+    },
+}
+
+impl LiveCapture {
+    /// Loads the programs, attaches them to what the live ones of `inputs` mean, and gives up all capabilities of
+    /// the calling thread. Call it before other threads are started, so that they have none either.
+    ///
+    /// With the `tc` engine, interfaces and addresses that appear or go later are followed by a thread of its own,
+    /// which alone keeps what it needs to attach.
+    pub fn start(inputs: &[RawInput], settings: &CaptureSettings) -> Result<Self, CaptureError> {
+        Self::start_with(inputs, settings, TcHook::of_this_kernel())
+    }
+
+    /// The same, with the older of the two ways to attach to an interface wherever the kernel is newer.
+    #[doc(hidden)]
+    pub fn start_with_clsact(inputs: &[RawInput], settings: &CaptureSettings) -> Result<Self, CaptureError> {
+        Self::start_with(inputs, settings, TcHook::Clsact)
+    }
+
+    fn start_with(
+        inputs: &[RawInput],
+        settings: &CaptureSettings,
+        hook: TcHook,
+    ) -> Result<Self, CaptureError> {
+        let inputs = live_inputs(inputs);
+        if inputs.is_empty() {
+            return Err(CaptureError::NoInput);
+        }
+        let engine = settings.engine.unwrap_or(Engine::Tc);
+        check_engine(engine, &inputs)?;
+        let missing = capabilities::missing()?;
+        if !missing.is_empty() {
+            return Err(CaptureError::MissingCapabilities { missing });
+        }
+
+        let mut ebpf = load(settings)?;
+        let malformed = Arc::new(AtomicU64::new(0));
+        let waiting = Arc::new(Mutex::new(take_map(&mut ebpf, "READERS")?));
+        let readers = (0..settings.shards)
+            .map(|shard| {
+                let ring = take_map(&mut ebpf, RINGS[shard])?;
+                Ok(RingReader::new(
+                    shard as u32,
+                    ring,
+                    Arc::clone(&waiting),
+                    Arc::clone(&malformed),
+                ))
+            })
+            .collect::<Result<_, CaptureError>>()?;
+        let counters = CaptureCounters::new(take_map(&mut ebpf, "COUNTS")?, malformed);
+        let own = OwnConnections::new(take_map(&mut ebpf, "OWN")?);
+        let mut targets = Targets::new(take_map(&mut ebpf, "PORTS")?, take_map(&mut ebpf, "TARGETS")?);
+        let responses = settings.track_response;
+
+        let attached = match engine {
+            Engine::Tc => {
+                let changes = Changes::new().map_err(|source| CaptureError::Interfaces {
+                    call: "bind(AF_NETLINK)",
+                    source,
+                })?;
+                let mut following = Following {
+                    classifiers: Classifiers::load(ebpf, hook)?,
+                    targets,
+                    inputs,
+                    responses,
+                };
+                following.start()?;
+                Attached::ToInterfaces(Follower::start(following, changes)?)
+            }
+            Engine::Cgroup => {
+                targets.set(&on_sockets(&inputs, responses).targets)?;
+                let links = attach_to_sockets(&mut ebpf, responses)?;
+                Attached::ToSockets {
+                    targets,
+                    _links: links,
+                }
+            }
+        };
+        capabilities::give_up()?;
+        info!(engine = ?engine, shards = settings.shards, ring_bytes = settings.ring_bytes, "capturing");
+        Ok(Self {
+            attached,
+            readers,
+            counters,
+            own,
+            responses,
+        })
+    }
+
+    /// The readers, one for each shard: each goes to the thread of its shard. Empty when called again.
+    pub fn take_readers(&mut self) -> Vec<RingReader> {
+        std::mem::take(&mut self.readers)
+    }
+
+    /// What the kernel programs count.
+    pub fn counters(&self) -> CaptureCounters {
+        self.counters.clone()
+    }
+
+    /// Where the agent's own connections are entered, to be kept out of capture.
+    pub fn own_connections(&self) -> OwnConnections {
+        self.own.clone()
+    }
+
+    /// Watches the live ones of `inputs` instead of what was watched before. What both have is watched all the
+    /// while.
+    pub fn watch(&mut self, inputs: &[RawInput]) -> Result<(), CaptureError> {
+        let inputs = live_inputs(inputs);
+        match &mut self.attached {
+            Attached::ToInterfaces(follower) => follower.watch(inputs),
+            Attached::ToSockets { targets, .. } => {
+                check_engine(Engine::Cgroup, &inputs)?;
+                targets.set(&on_sockets(&inputs, self.responses).targets)
+            }
+        }
+    }
+}
+
+fn live_inputs(inputs: &[RawInput]) -> Vec<LiveInput> {
+    inputs
+        .iter()
+        .filter_map(|input| match input {
+            RawInput::Live { scope, ports } => Some(LiveInput {
+                scope: scope.clone(),
+                ports: ports.clone(),
+            }),
+            RawInput::File { .. } => None,
+        })
+        .collect()
+}
+
+fn check_engine(engine: Engine, inputs: &[LiveInput]) -> Result<(), CaptureError> {
+    if engine == Engine::Tc {
+        return Ok(());
+    }
+    match inputs.iter().find_map(|input| match &input.scope {
+        LiveScope::Interfaces(pattern) => Some(pattern.clone()),
+        _ => None,
+    }) {
+        Some(pattern) => Err(CaptureError::InterfaceWithCgroup { pattern }),
+        None => Ok(()),
+    }
+}

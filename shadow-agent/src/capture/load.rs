@@ -1,0 +1,197 @@
+//! Puts the programs into the kernel: the embedded object, its constants, its rings.
+
+use std::fs::File;
+use std::io::Read;
+
+use aya::maps::{Map, MapData, MapError};
+use aya::programs::{CgroupSkb, ProgramType, SchedClassifier};
+use aya::sys::{BpfHelper, is_helper_supported};
+use aya::util::KernelVersion;
+use aya::{Ebpf, EbpfError, EbpfLoader};
+use shadow_common::MAX_SHARDS;
+
+use super::error::CaptureError;
+use crate::settings::CaptureSettings;
+
+/// The kernel programs, built from `shadow-ebpf` by `cargo xtask build-ebpf`.
+static OBJECT: &[u8] = aya::include_bytes_aligned!("shadow-ebpf.o");
+
+/// The oldest kernel with the ring buffer and `CAP_BPF`.
+pub const OLDEST_KERNEL: KernelVersion = KernelVersion::new(5, 8, 0);
+
+/// Names of the classifiers, by whether the device has an Ethernet header, and by side.
+pub const CLASSIFIERS: [&str; 4] = ["shadow_l2_in", "shadow_l2_out", "shadow_l3_in", "shadow_l3_out"];
+
+/// Names of the socket programs, by side.
+pub const SOCKET_PROGRAMS: [&str; 2] = ["shadow_sock_in", "shadow_sock_out"];
+
+/// Names of the ring maps.
+pub const RINGS: [&str; MAX_SHARDS] = [
+    "RING_0", "RING_1", "RING_2", "RING_3", "RING_4", "RING_5", "RING_6", "RING_7", "RING_8", "RING_9",
+    "RING_10", "RING_11", "RING_12", "RING_13", "RING_14", "RING_15",
+];
+
+/// Loads the object: its maps exist then, its programs are not in the kernel yet.
+pub fn load(settings: &CaptureSettings) -> Result<Ebpf, CaptureError> {
+    check(settings)?;
+    let object = object();
+    let shard_mask = settings.shards as u32 - 1;
+    let quarter_shift = (settings.ring_bytes / 4).ilog2();
+    let seed = random()?;
+    let sample = settings.sample_connections.map_or(1 << 32, u64::from);
+    let track_response = u32::from(settings.track_response);
+    let netns_cookie = u32::from(netns_cookie_is_supported());
+    let mut loader = EbpfLoader::new();
+    loader
+        .override_global("SHARD_MASK", &shard_mask, true)
+        .override_global("QUARTER_SHIFT", &quarter_shift, true)
+        .override_global("SEED", &seed, true)
+        .override_global("SAMPLE", &sample, true)
+        .override_global("TRACK_RESPONSE", &track_response, true)
+        .override_global("NETNS_COOKIE", &netns_cookie, true);
+    for (shard, ring) in RINGS.into_iter().enumerate() {
+        // The kernel takes nothing smaller than a page.
+        let bytes = if shard < settings.shards {
+            settings.ring_bytes
+        } else {
+            page_size()
+        };
+        loader.map_max_entries(ring, bytes);
+    }
+    loader.load(&object).map_err(|error| explain(error, settings))
+}
+
+/// Loads a `tc` program into the kernel.
+pub fn classifier<'a>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut SchedClassifier, CaptureError> {
+    let program = ebpf.program_mut(name).ok_or_else(|| missing(name))?;
+    let program: &mut SchedClassifier = program.try_into().map_err(|_| missing(name))?;
+    program.load().map_err(|source| CaptureError::Verifier {
+        program: name,
+        source,
+    })?;
+    Ok(program)
+}
+
+/// Loads a `cgroup_skb` program into the kernel.
+pub fn socket_program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut CgroupSkb, CaptureError> {
+    let program = ebpf.program_mut(name).ok_or_else(|| missing(name))?;
+    let program: &mut CgroupSkb = program.try_into().map_err(|_| missing(name))?;
+    program.load().map_err(|source| CaptureError::Verifier {
+        program: name,
+        source,
+    })?;
+    Ok(program)
+}
+
+/// Takes a map out of the object.
+pub fn take_map<M: TryFrom<Map, Error = MapError>>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+) -> Result<M, CaptureError> {
+    ebpf.take_map(name)
+        .ok_or_else(|| missing(name))?
+        .try_into()
+        .map_err(|source| CaptureError::Map { map: name, source })
+}
+
+/// Whether the running kernel is at least this new; not where its version cannot be read.
+pub fn kernel_is_at_least(version: KernelVersion) -> bool {
+    KernelVersion::current().is_ok_and(|running| running >= version)
+}
+
+/// Bytes of a memory page.
+pub fn page_size() -> u32 {
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE);
+    size.ok()
+        .flatten()
+        .and_then(|size| u32::try_from(size).ok())
+        .unwrap_or(4096)
+}
+
+/// The object to load. A debug build of the agent can be given another one, built with logging.
+fn object() -> std::borrow::Cow<'static, [u8]> {
+    #[cfg(debug_assertions)]
+    if let Some(path) = std::env::var_os("SHADOW_AGENT_EBPF_OBJECT") {
+        match std::fs::read(&path) {
+            Ok(object) => return object.into(),
+            Err(error) => tracing::warn!(?path, %error, "SHADOW_AGENT_EBPF_OBJECT cannot be read"),
+        }
+    }
+    OBJECT.into()
+}
+
+/// What can be known to be wrong before the kernel is asked.
+fn check(settings: &CaptureSettings) -> Result<(), CaptureError> {
+    let kernel = KernelVersion::current().ok();
+    if let Some(kernel) = kernel.filter(|kernel| *kernel < OLDEST_KERNEL) {
+        return Err(CaptureError::KernelTooOld {
+            found: kernel.to_string(),
+        });
+    }
+    let shards = settings.shards;
+    if !shards.is_power_of_two() || shards > MAX_SHARDS {
+        return Err(CaptureError::Shards { shards });
+    }
+    let (bytes, page) = (settings.ring_bytes, page_size());
+    if !bytes.is_power_of_two() || bytes < page {
+        let nearest = bytes.max(page).checked_next_power_of_two().unwrap_or(1 << 31);
+        return Err(CaptureError::RingSize { bytes, page, nearest });
+    }
+    Ok(())
+}
+
+/// A failure to load, told as the setting that causes it where that is known.
+fn explain(error: EbpfError, settings: &CaptureSettings) -> CaptureError {
+    match error {
+        EbpfError::MapError(MapError::CreateError { name, io_error }) if name.starts_with("RING_") => {
+            CaptureError::RingTooLarge {
+                bytes: settings.ring_bytes,
+                shards: settings.shards,
+                source: io_error,
+            }
+        }
+        source => CaptureError::Load { source },
+    }
+}
+
+/// Whether `cgroup_skb` programs may ask for the network namespace (Linux 6.15).
+fn netns_cookie_is_supported() -> bool {
+    is_helper_supported(ProgramType::CgroupSkb, BpfHelper::BPF_FUNC_get_netns_cookie).unwrap_or(false)
+}
+
+fn random() -> Result<u64, CaptureError> {
+    let mut bytes = [0; 8];
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|source| CaptureError::Random { source })?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+fn missing(name: &str) -> CaptureError {
+    CaptureError::Object {
+        name: name.to_owned(),
+    }
+}
+
+/// Whether `map` can be made at all: used by the doctor.
+pub fn try_ring(bytes: u32) -> Result<(), MapError> {
+    use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF;
+    use aya_obj::maps::{LegacyMap, bpf_map_def};
+    let def = bpf_map_def {
+        map_type: BPF_MAP_TYPE_RINGBUF as u32,
+        max_entries: bytes,
+        ..bpf_map_def::default()
+    };
+    let map = aya_obj::Map::Legacy(LegacyMap {
+        def,
+        inner_def: None,
+        section_index: 0,
+        section_kind: aya_obj::EbpfSectionKind::Maps,
+        symbol_index: None,
+        data: Vec::new(),
+    });
+    MapData::create(map, "probe", None).map(drop)
+}

@@ -1,0 +1,254 @@
+//! What to attach to and which endpoints to watch, worked out from the inputs and the interfaces of the moment.
+//!
+//! A packet should be seen once. So loopback is watched as it receives only (each packet passes it twice), a
+//! bridge and not its ports, an interface and not the VLANs on it. Where one is seen twice all the same (an address
+//! behind a bridge, asked from outside), reassembly drops the second copy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use shadow_common::{Address, MatchOn, Side, TargetKey};
+
+use super::interfaces::{Interface, matches};
+use crate::settings::LiveScope;
+use crate::tcp::Endpoint;
+
+/// A live input: what is watched, and its ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveInput {
+    /// What is watched.
+    pub scope: LiveScope,
+    /// Server ports.
+    pub ports: Vec<u16>,
+}
+
+/// One program on one side of one interface.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Attachment {
+    /// Index of the interface.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Whether its packets begin with an Ethernet header.
+    pub ethernet: bool,
+    /// The side.
+    pub side: Side,
+}
+
+/// What shall be attached and watched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Empty for the cgroup engine.
+    pub attachments: BTreeSet<Attachment>,
+    /// The endpoints, and on which sides their packets are taken.
+    pub targets: BTreeMap<TargetKey, MatchOn>,
+}
+
+/// The plan for the `tc` engine.
+pub fn on_interfaces(inputs: &[LiveInput], interfaces: &[Interface], responses: bool) -> Plan {
+    let mut planner = Planner {
+        interfaces,
+        responses,
+        plan: Plan::default(),
+    };
+    for input in inputs {
+        match &input.scope {
+            LiveScope::Any => planner.any(&input.ports),
+            LiveScope::Addresses(addresses) => {
+                for address in addresses {
+                    planner.address(*address, &input.ports);
+                }
+            }
+            LiveScope::Interfaces(pattern) => planner.pattern(pattern, &input.ports),
+        }
+    }
+    planner.plan
+}
+
+/// The plan for the `cgroup` engine: sockets have no interface, requests are what they receive and responses what
+/// they send. Interface patterns must have been refused before.
+pub fn on_sockets(inputs: &[LiveInput], responses: bool) -> Plan {
+    let mut on = MatchOn::requests(Side::Ingress);
+    if responses {
+        on = on.and(MatchOn::responses(Side::Egress));
+    }
+    let mut plan = Plan::default();
+    for input in inputs {
+        match &input.scope {
+            LiveScope::Any => plan.watch(Address::ANY, &input.ports, 0, on),
+            LiveScope::Addresses(addresses) => {
+                for address in addresses {
+                    plan.watch(key(*address), &input.ports, 0, on);
+                }
+            }
+            LiveScope::Interfaces(_) => {}
+        }
+    }
+    plan
+}
+
+impl Plan {
+    fn watch(&mut self, address: Address, ports: &[u16], index: u32, on: MatchOn) {
+        for port in ports {
+            let entry = self
+                .targets
+                .entry(TargetKey::new(address, *port, index))
+                .or_default();
+            *entry = entry.and(on);
+        }
+    }
+
+    fn attach(&mut self, interface: &Interface, side: Side) {
+        // Loopback receives what it sends.
+        if interface.loopback && side == Side::Egress {
+            return;
+        }
+        self.attachments.insert(Attachment {
+            index: interface.index,
+            name: interface.name.clone(),
+            ethernet: interface.ethernet,
+            side,
+        });
+    }
+}
+
+struct Planner<'a> {
+    interfaces: &'a [Interface],
+    responses: bool,
+    plan: Plan,
+}
+
+impl<'a> Planner<'a> {
+    /// Any address of this host.
+    fn any(&mut self, ports: &[u16]) {
+        self.attach_everywhere(Side::Ingress);
+        if self.responses {
+            self.attach_everywhere(Side::Egress);
+        }
+        for address in self.local_addresses() {
+            self.watch_local(address, ports);
+        }
+        // All of 127.0.0.0/8, and whatever else is routed to loopback.
+        for lo in self.interfaces.iter().filter(|one| one.loopback) {
+            self.plan.watch(Address::ANY, ports, lo.index, self.on_loopback());
+        }
+    }
+
+    fn address(&mut self, address: IpAddr, ports: &[u16]) {
+        if address.is_unspecified() {
+            return self.any(ports);
+        }
+        let local = address.is_loopback() || self.local_addresses().contains(&address);
+        self.attach_everywhere(Side::Ingress);
+        if local {
+            if self.responses {
+                self.attach_everywhere(Side::Egress);
+            }
+            self.watch_local(address, ports);
+        } else {
+            // The address of a container or virtual machine: its packets leave by the interface before it.
+            self.attach_everywhere(Side::Egress);
+            let mut on = MatchOn::requests(Side::Ingress).and(MatchOn::requests(Side::Egress));
+            if self.responses {
+                on = on
+                    .and(MatchOn::responses(Side::Ingress))
+                    .and(MatchOn::responses(Side::Egress));
+            }
+            self.plan.watch(key(address), ports, 0, on);
+        }
+    }
+
+    /// What passes some interfaces, whatever its address.
+    fn pattern(&mut self, pattern: &str, ports: &[u16]) {
+        let interfaces = self.interfaces;
+        for interface in interfaces
+            .iter()
+            .filter(|one| one.up && matches(pattern, &one.name))
+        {
+            if interface.loopback {
+                self.plan.attach(interface, Side::Ingress);
+                self.plan
+                    .watch(Address::ANY, ports, interface.index, self.on_loopback());
+                continue;
+            }
+            self.plan.attach(interface, Side::Ingress);
+            let mut on = MatchOn::requests(Side::Ingress);
+            if self.responses {
+                on = on.and(MatchOn::responses(Side::Egress));
+            }
+            if interface.faces_guests() {
+                on = on.and(MatchOn::requests(Side::Egress));
+                if self.responses {
+                    on = on.and(MatchOn::responses(Side::Ingress));
+                }
+            }
+            if self.responses || interface.faces_guests() {
+                self.plan.attach(interface, Side::Egress);
+            }
+            self.plan.watch(Address::ANY, ports, interface.index, on);
+            self.clients_of_this_host(interface, ports);
+        }
+    }
+
+    /// A client on this host that asks an interface's address goes by way of loopback.
+    fn clients_of_this_host(&mut self, interface: &Interface, ports: &[u16]) {
+        for lo in self.interfaces.iter().filter(|one| one.loopback && one.up) {
+            self.plan.attach(lo, Side::Ingress);
+            for address in &interface.addresses {
+                self.plan
+                    .watch(key(*address), ports, lo.index, self.on_loopback());
+            }
+        }
+    }
+
+    /// An address of this host: its requests are received by any interface, loopback included.
+    fn watch_local(&mut self, address: IpAddr, ports: &[u16]) {
+        let mut on = MatchOn::requests(Side::Ingress);
+        if self.responses {
+            on = on.and(MatchOn::responses(Side::Egress));
+            // Loopback receives the responses too; elsewhere a packet from our own address is not received.
+            on = on.and(MatchOn::responses(Side::Ingress));
+        }
+        self.plan.watch(key(address), ports, 0, on);
+    }
+
+    fn on_loopback(&self) -> MatchOn {
+        let on = MatchOn::requests(Side::Ingress);
+        if self.responses {
+            on.and(MatchOn::responses(Side::Ingress))
+        } else {
+            on
+        }
+    }
+
+    fn attach_everywhere(&mut self, side: Side) {
+        for interface in self.vantage_points() {
+            self.plan.attach(interface, side);
+        }
+    }
+
+    /// The interfaces that together see each packet of this host, once as far as may be.
+    fn vantage_points(&self) -> impl Iterator<Item = &'a Interface> + use<'a> {
+        let interfaces = self.interfaces;
+        let outermost = |one: &Interface| one.up && !one.enslaved;
+        interfaces.iter().filter(move |one| {
+            let on_another = one.lower.is_some_and(|lower| {
+                interfaces
+                    .iter()
+                    .any(|other| other.index == lower && outermost(other))
+            });
+            outermost(one) && !on_another
+        })
+    }
+
+    fn local_addresses(&self) -> BTreeSet<IpAddr> {
+        self.interfaces
+            .iter()
+            .flat_map(|interface| interface.addresses.iter().copied())
+            .collect()
+    }
+}
+
+fn key(address: IpAddr) -> Address {
+    Address::from_octets(Endpoint::from(std::net::SocketAddr::new(address, 0)).address)
+}

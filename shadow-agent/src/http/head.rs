@@ -1,0 +1,376 @@
+//! Finds and reads the head of a message: start line, header fields, empty line (RFC 9112 section 2.1).
+//!
+//! Strict on purpose: what two implementations may read differently (a bare LF or CR, white space before a
+//! colon, a folded line, control characters) is malformed here, so that no request is replayed that the
+//! shadow could understand differently from production. The search for the end remembers how far it has
+//! come, so a head that arrives byte by byte costs no more than one that arrives whole; the fields are
+//! parsed once, by httparse, when the whole head is there.
+
+use std::ops::Range;
+
+use super::message::{HeaderField, Limits, Reject, Version};
+
+/// A start line of one kind of message.
+pub(super) trait StartLine: Copy {
+    /// Reads a start line without its CRLF; `None` when it is not one.
+    fn parse(line: &[u8]) -> Option<Self>;
+}
+
+/// `method SP request-target SP HTTP-version` (RFC 9112 section 3). Offsets count from its first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RequestLine {
+    pub method_end: u32,
+    pub target_end: u32,
+    pub version: Version,
+}
+
+impl RequestLine {
+    pub fn method(&self) -> Range<u32> {
+        0..self.method_end
+    }
+
+    pub fn target(&self) -> Range<u32> {
+        self.method_end + 1..self.target_end
+    }
+}
+
+impl StartLine for RequestLine {
+    /// Any method token up to [`MAX_METHOD`] bytes. The target may be in any form and hold bytes from 0x80 up (servers take
+    /// them), but no white space and no control characters.
+    fn parse(line: &[u8]) -> Option<Self> {
+        let method_end = line.iter().take(MAX_METHOD + 1).position(|&b| !is_token(b))?;
+        let (rest, version) = line.split_last_chunk::<9>()?;
+        let version = parse_version(version.strip_prefix(b" ")?)?;
+        let target = rest.get(method_end..)?.strip_prefix(b" ")?;
+        if method_end == 0 || target.is_empty() || target.iter().any(|&b| b <= b' ' || b == 0x7f) {
+            return None;
+        }
+        Some(Self {
+            method_end: method_end as u32,
+            target_end: rest.len() as u32,
+            version,
+        })
+    }
+}
+
+/// Longest method that is taken for one, in bytes. The longest registered one has 17.
+pub(super) const MAX_METHOD: usize = 64;
+
+/// `HTTP-version SP status-code SP [ reason-phrase ]` (RFC 9112 section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StatusLine {
+    pub version: Version,
+    pub status: u16,
+}
+
+impl StartLine for StatusLine {
+    /// Tolerates a missing SP behind the status code, which servers without reason phrases leave out.
+    fn parse(line: &[u8]) -> Option<Self> {
+        let (version, rest) = line.split_first_chunk::<8>()?;
+        let version = parse_version(version)?;
+        let (code, reason) = rest.strip_prefix(b" ")?.split_first_chunk::<3>()?;
+        let status = code.iter().try_fold(0, |status: u16, digit| {
+            digit
+                .is_ascii_digit()
+                .then(|| status * 10 + u16::from(digit - b'0'))
+        })?;
+        let plain = |&b: &u8| b == b'\t' || (b >= b' ' && b != 0x7f);
+        let reason_ok = reason.is_empty() || (reason[0] == b' ' && reason.iter().all(plain));
+        ((100..=999).contains(&status) && reason_ok).then_some(Self { version, status })
+    }
+}
+
+fn parse_version(bytes: &[u8]) -> Option<Version> {
+    match bytes {
+        b"HTTP/1.1" => Some(Version::Http11),
+        b"HTTP/1.0" => Some(Version::Http10),
+        _ => None,
+    }
+}
+
+/// Whether `byte` may stand in a token (RFC 9110 section 5.6.2).
+pub(super) const fn is_token(byte: u8) -> bool {
+    TOKEN[byte as usize]
+}
+
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut i = 0;
+    while i < others.len() {
+        table[others[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
+
+/// A head that is being looked for, from the first byte of its start line.
+#[derive(Debug)]
+pub(super) struct HeadReader<L> {
+    /// Where the search for the next LF goes on.
+    next: usize,
+    /// Where the current line began.
+    line: usize,
+    start: Option<L>,
+}
+
+impl<L: StartLine> HeadReader<L> {
+    pub fn new() -> Self {
+        Self {
+            next: 0,
+            line: 0,
+            start: None,
+        }
+    }
+
+    /// Looks on in `bytes`, which begin with the start line and hold at least what the last call saw.
+    /// Returns the start line and the length of the head, empty line included, once it is whole. The same
+    /// bytes give the same answer however they are cut: whatever comes first in them decides.
+    pub fn read(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<(L, usize)>, Reject> {
+        let window = &bytes[..bytes.len().min(limits.max_head)];
+        while let Some(found) = memchr::memchr(b'\n', &window[self.next..]) {
+            let at = self.next + found;
+            if at == self.line || window[at - 1] != b'\r' {
+                return Err(Reject::Malformed);
+            }
+            let text = self.line..at - 1;
+            let whole = at + 1;
+            (self.next, self.line) = (whole, whole);
+            match self.start {
+                None => self.start = Some(L::parse(&window[text]).ok_or(Reject::Malformed)?),
+                Some(start) if text.is_empty() => return Ok(Some((start, whole))),
+                Some(_) => {}
+            }
+        }
+        self.next = window.len();
+        if window.len() == limits.max_head {
+            return Err(Reject::HeadTooLarge);
+        }
+        Ok(None)
+    }
+}
+
+/// Whether `bytes` begin with a whole, valid start line.
+pub(super) fn starts_with_line<L: StartLine>(bytes: &[u8]) -> bool {
+    let line = memchr::memchr(b'\n', bytes).map(|at| &bytes[..at]);
+    line.and_then(|line| line.strip_suffix(b"\r"))
+        .and_then(L::parse)
+        .is_some()
+}
+
+/// Fields that are parsed without an allocation; heads with more need one.
+const FEW_FIELDS: usize = 32;
+
+/// Parses the header fields of `head` (a whole head as [`HeadReader`] found it) and hands them to `read`.
+pub(super) fn with_fields<R>(
+    head: &[u8],
+    limits: &Limits,
+    read: impl FnOnce(&[httparse::Header<'_>]) -> R,
+) -> Result<R, Reject> {
+    let start = memchr::memchr(b'\n', head).map_or(0, |at| at + 1);
+    let section = &head[start..];
+    let mut few = [httparse::EMPTY_HEADER; FEW_FIELDS];
+    let mut many;
+    let room = limits.max_headers.min(FEW_FIELDS);
+    let fields = match httparse::parse_headers(section, &mut few[..room]) {
+        Err(httparse::Error::TooManyHeaders) if limits.max_headers > FEW_FIELDS => {
+            // A field takes at least four bytes (`a:` CRLF), so this is bounded by the head itself.
+            many = vec![httparse::EMPTY_HEADER; limits.max_headers.min(section.len() / 4 + 1)];
+            httparse::parse_headers(section, &mut many)
+        }
+        result => result,
+    };
+    match fields {
+        Ok(httparse::Status::Complete((length, fields))) if length == section.len() => Ok(read(fields)),
+        Err(httparse::Error::TooManyHeaders) => Err(Reject::HeadTooLarge),
+        _ => Err(Reject::Malformed),
+    }
+}
+
+/// Where each of `fields` stands in `head`, from which they were parsed.
+pub(super) fn spans(head: &[u8], fields: &[httparse::Header<'_>]) -> Vec<HeaderField> {
+    fields
+        .iter()
+        .map(|field| HeaderField {
+            name: span(head, field.name.as_bytes()),
+            value: span(head, field.value),
+        })
+        .collect()
+}
+
+/// Where `part`, a slice of `head`, stands in it; empty at 0 should it not be one.
+pub(super) fn span(head: &[u8], part: &[u8]) -> Range<u32> {
+    let start = part.as_ptr().addr().wrapping_sub(head.as_ptr().addr());
+    match start.checked_add(part.len()) {
+        Some(end) if end <= head.len() => start as u32..end as u32,
+        _ => 0..0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        max_head: 200,
+        max_body: 1000,
+        max_headers: 40,
+    };
+
+    #[test]
+    fn any_method_token_and_any_target_form_is_a_request_line() {
+        for line in [
+            "GET / HTTP/1.1",
+            "PURGE /cached HTTP/1.0",
+            "QUERY /search HTTP/1.1",
+            "M-SEARCH * HTTP/1.1",
+            "version-control /a HTTP/1.1",
+            "GET http://example.com/a?b HTTP/1.1",
+            "CONNECT example.com:443 HTTP/1.1",
+            "OPTIONS * HTTP/1.1",
+            "GET /caf\u{e9} HTTP/1.1",
+        ] {
+            assert!(RequestLine::parse(line.as_bytes()).is_some(), "{line}");
+        }
+        let line = RequestLine::parse(b"PUT /a HTTP/1.0").unwrap();
+        assert_eq!(
+            (line.method(), line.target(), line.version),
+            (0..3, 4..6, Version::Http10)
+        );
+    }
+
+    #[test]
+    fn what_only_resembles_a_request_line_is_not_one() {
+        for line in [
+            "",
+            "GET",
+            "GET /",
+            "GET  / HTTP/1.1",
+            "GET /  HTTP/1.1",
+            "GET / HTTP/1.1 ",
+            " GET / HTTP/1.1",
+            "GET /a b HTTP/1.1",
+            "GET\t/ HTTP/1.1",
+            "GET / http/1.1",
+            "GET / HTTP/1.2",
+            "GET / HTTP/2.0",
+            "GET / HTTP/1.10",
+            "G(T / HTTP/1.1",
+            "GET /\0 HTTP/1.1",
+            "GET HTTP/1.1",
+            "GET  HTTP/1.1",
+            "EHLO mail.example.com",
+        ] {
+            assert_eq!(RequestLine::parse(line.as_bytes()), None, "{line:?}");
+        }
+        let long = format!("{} / HTTP/1.1", "A".repeat(65));
+        assert_eq!(RequestLine::parse(long.as_bytes()), None);
+        assert!(RequestLine::parse(&long.as_bytes()[1..]).is_some());
+    }
+
+    #[test]
+    fn a_status_line_needs_three_digits_and_may_lack_a_reason() {
+        for (line, status) in [
+            ("HTTP/1.1 200 OK", 200),
+            ("HTTP/1.0 404 ", 404),
+            ("HTTP/1.1 200", 200),
+            ("HTTP/1.1 103 Early Hints", 103),
+            ("HTTP/1.1 100 any words at all", 100),
+            ("HTTP/1.1 999 x", 999),
+        ] {
+            assert_eq!(StatusLine::parse(line.as_bytes()).unwrap().status, status);
+        }
+        for line in [
+            "HTTP/1.1 20 OK",
+            "HTTP/1.1 2000",
+            "HTTP/1.1 099 x",
+            "HTTP/1.1  200",
+            "HTTP/1.1 200 a\rb",
+            "HTTP/3.1 200 OK",
+        ] {
+            assert_eq!(StatusLine::parse(line.as_bytes()), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_head_is_found_however_it_arrives() {
+        let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut reader = HeadReader::<RequestLine>::new();
+        for seen in 0..head.len() {
+            assert_eq!(reader.read(&head[..seen], &LIMITS), Ok(None));
+        }
+        assert_eq!(reader.read(head, &LIMITS).unwrap().unwrap().1, head.len());
+    }
+
+    #[test]
+    fn a_line_end_without_cr_is_malformed_at_once() {
+        for head in [
+            "GET / HTTP/1.1\n",
+            "GET / HTTP/1.1\r\nHost: a\n",
+            "GET / HTTP/1.1\r\n\n",
+        ] {
+            let read = HeadReader::<RequestLine>::new().read(head.as_bytes(), &LIMITS);
+            assert_eq!(read, Err(Reject::Malformed), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_may_be_as_large_as_the_limit_and_no_larger() {
+        let head = |length: usize| format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "x".repeat(length - 23));
+        let read = |head: &str| HeadReader::<RequestLine>::new().read(head.as_bytes(), &LIMITS);
+        assert_eq!(read(&head(200)).unwrap().unwrap().1, 200);
+        assert_eq!(read(&head(201)), Err(Reject::HeadTooLarge));
+    }
+
+    #[test]
+    fn fields_beyond_the_limit_are_too_many() {
+        let head = |fields: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "a:\r\n".repeat(fields));
+        let count = |fields| with_fields(head(fields).as_bytes(), &LIMITS, |fields| fields.len());
+        assert_eq!(count(0), Ok(0));
+        assert_eq!(count(32), Ok(32));
+        assert_eq!(count(40), Ok(40));
+        assert_eq!(count(41), Err(Reject::HeadTooLarge));
+    }
+
+    #[test]
+    fn fields_that_implementations_read_differently_are_malformed() {
+        for field in [
+            "Host : a",
+            " Host: a",
+            "Host",
+            ": a",
+            "Ho st: a",
+            "Host: a\rb",
+            "Host: a\0b",
+            "Host: a\r\n folded",
+            "Host: \x0bchunked",
+            "H\u{e4}st: a",
+        ] {
+            let head = format!("GET / HTTP/1.1\r\n{field}\r\n\r\n");
+            assert_eq!(
+                with_fields(head.as_bytes(), &LIMITS, |fields| fields.len()),
+                Err(Reject::Malformed),
+                "{field:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn spans_keep_case_and_leave_out_white_space_around_values() {
+        let head = b"GET / HTTP/1.1\r\nhOsT: \t a b \t\r\nEmpty:\r\nBlank:  \r\n\r\n";
+        let spans = with_fields(head, &LIMITS, |fields| spans(head, fields)).unwrap();
+        let text = |range: &Range<u32>| {
+            std::str::from_utf8(&head[range.start as usize..range.end as usize]).unwrap()
+        };
+        let fields: Vec<_> = spans
+            .iter()
+            .map(|field| (text(&field.name), text(&field.value)))
+            .collect();
+        assert_eq!(fields, [("hOsT", "a b"), ("Empty", ""), ("Blank", "")]);
+    }
+}

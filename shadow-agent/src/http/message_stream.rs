@@ -1,0 +1,436 @@
+//! One direction of a connection as a sequence of messages: what requests and responses have in common.
+//!
+//! A message that lies whole in a chunk is read where it stands and copied once; anything else is gathered
+//! in a buffer of its own, which is charged to the memory budget and given up with the message. Between
+//! messages nothing is held.
+//!
+//! Every byte pushed is accounted for: it is part of a complete message or of a [`Skip`]. A message that
+//! starts ends in exactly one `Complete` or `Rejected`; the bytes of a rejected one are skipped.
+//!
+//! # Starts that are proved
+//!
+//! Where the place of the next message is not known (behind a gap, on a connection that was open before, in
+//! a head beyond the limits), bytes are passed over until a message provably starts: the first byte of a
+//! segment, directly behind a segment that was seen, whose sender has received something from the other side
+//! between the two, and which begins with a whole start line. A body that holds the text of a request, even
+//! at the start of a segment, fails this, since the other side is silent while it is being sent. The known
+//! exception, an interim response to `Expect: 100-continue`, is excluded when its request was seen; a server
+//! that talks during an upload whose head was lost can still be abused to have its body taken for a request
+//! by a client that controls that body. Something that looks like a start without the proof counts as
+//! started and rejected.
+
+use super::body::BodyDecoder;
+use super::framing::MessageFields;
+use super::head::{HeadReader, spans, starts_with_line, with_fields};
+use super::held::{Head, Held, Phase, whole};
+use super::message::{Framing, Limits, Reject, Skip};
+use super::preface::Opening;
+use super::side::{Decision, Event, Next, Side};
+use crate::budget::MemoryBudget;
+use crate::tcp::{Chunk, Close, Start};
+
+/// One direction of one connection.
+#[derive(Debug)]
+pub(super) struct MessageStream<S: Side> {
+    pub side: S,
+    pub(super) limits: Limits,
+    pub(super) state: State<S::Line>,
+    /// Acknowledgment number of the last chunk, unless bytes were lost behind it.
+    acknowledged: Option<u32>,
+    pub(super) preface: Preface,
+}
+
+#[derive(Debug)]
+pub(super) enum State<L> {
+    /// Between messages.
+    Boundary,
+    /// In a message (or something too short to tell), with its bytes so far.
+    Held(Box<Held<L>>),
+    /// In the body of a rejected message, whose end is known.
+    Passing {
+        body: BodyDecoder,
+        next: Next,
+        why: Skip,
+    },
+    /// Somewhere: looking for a start that can be proved.
+    Lost(Skip),
+    /// Nothing more is parsed.
+    Rest(Skip),
+}
+
+/// Whether something else than a message may begin at this boundary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Preface {
+    /// The first bytes of the connection.
+    First,
+    /// Behind a request that offered to change.
+    Upgrade,
+    No,
+}
+
+impl<S: Side> MessageStream<S> {
+    pub fn new(side: S, limits: Limits, start: Start) -> Self {
+        let (state, preface) = match start {
+            Start::Syn => (State::Boundary, Preface::First),
+            Start::MidStream => (State::Lost(Skip::MidStream), Preface::No),
+        };
+        // Places in a head are kept in 32 bits.
+        let max_head = limits.max_head.min(u32::MAX as usize);
+        Self {
+            side,
+            limits: Limits { max_head, ..limits },
+            state,
+            acknowledged: None,
+            preface,
+        }
+    }
+
+    /// The next bytes of the direction.
+    pub fn push(&mut self, chunk: Chunk<'_>, budget: &MemoryBudget, sink: &mut impl FnMut(Event<S::Line>)) {
+        let answered = chunk.segment_start
+            && self
+                .acknowledged
+                .is_some_and(|before| newer(chunk.acknowledgment, before));
+        self.acknowledged = Some(chunk.acknowledgment);
+        if let State::Lost(why) = self.state
+            && chunk.segment_start
+            && starts_with_line::<S::Line>(chunk.bytes)
+        {
+            self.candidate(chunk.bytes, answered, why, sink);
+        }
+        let mut rest = chunk;
+        // Each turn takes bytes or leaves a state that does.
+        while !rest.bytes.is_empty() {
+            let taken = match std::mem::replace(&mut self.state, State::Boundary) {
+                State::Boundary => self.at_boundary(rest, budget, sink),
+                State::Held(held) => match held.phase {
+                    Phase::Body { .. } => self.in_body(held, rest, sink),
+                    _ => self.in_head(held, rest, sink),
+                },
+                State::Passing { body, next, why } => self.pass(body, next, why, rest.bytes, sink),
+                State::Lost(why) => {
+                    self.state = State::Lost(why);
+                    skip(rest.bytes.len(), why, sink)
+                }
+                State::Rest(why) => {
+                    self.state = State::Rest(why);
+                    skip(rest.bytes.len(), why, sink)
+                }
+            };
+            rest.bytes = &rest.bytes[taken..];
+        }
+    }
+
+    /// `bytes` bytes of the direction are lost; the next chunk continues behind them. Lost inside a counted
+    /// part of a body, they cost that message alone; anywhere else, the place is lost.
+    pub fn gap(&mut self, bytes: u64, sink: &mut impl FnMut(Event<S::Line>)) {
+        self.acknowledged = None;
+        self.preface = Preface::No;
+        let (mut body, next, why) = match std::mem::replace(&mut self.state, State::Lost(Skip::AfterGap)) {
+            State::Rest(why) => return self.state = State::Rest(why),
+            State::Passing { body, next, why } => (body, next, why),
+            State::Held(held) => {
+                if !matches!(held.phase, Phase::Opening) {
+                    sink(Event::Rejected(Reject::Gap));
+                }
+                skip(held.bytes.len(), Skip::AfterGap, sink);
+                match held.phase {
+                    Phase::Body { head, decoder } => (decoder, head.next, Skip::AfterGap),
+                    Phase::Opening | Phase::Head(_) => return,
+                }
+            }
+            State::Boundary | State::Lost(_) => return,
+        };
+        if body.skip(bytes) {
+            self.state = State::Passing { body, next, why };
+        }
+    }
+
+    /// The direction ends. [`Close::Finished`] says that all its bytes were pushed.
+    pub fn end(&mut self, close: Close, sink: &mut impl FnMut(Event<S::Line>)) {
+        let held = match std::mem::replace(&mut self.state, State::Rest(Skip::AfterReject)) {
+            State::Held(held) => held,
+            State::Rest(why) => return self.state = State::Rest(why),
+            _ => return,
+        };
+        let length = held.bytes.len();
+        match held.phase {
+            Phase::Opening if S::opening(&held.bytes, false) != Opening::Message => {
+                skip(length, Skip::NotHttp, sink);
+                return;
+            }
+            Phase::Opening => sink(Event::Started),
+            Phase::Body {
+                decoder: BodyDecoder::Close,
+                ..
+            } if close == Close::Finished => {
+                if let Some(message) = (*held).complete() {
+                    sink(Event::Complete(message));
+                }
+                return;
+            }
+            _ => {}
+        }
+        let reject = match close {
+            Close::Reset => Reject::Reset,
+            Close::Shutdown => Reject::Shutdown,
+            Close::Finished | Close::Idle | Close::Evicted | Close::Reused => Reject::Truncated,
+        };
+        refuse(reject, length, sink);
+    }
+
+    /// A start line at the start of a segment, where a message may begin if that can be proved.
+    fn candidate(&mut self, bytes: &[u8], answered: bool, why: Skip, sink: &mut impl FnMut(Event<S::Line>)) {
+        if answered {
+            self.side.found_again();
+            self.state = State::Boundary;
+            return;
+        }
+        sink(Event::Started);
+        sink(Event::Rejected(match why {
+            Skip::MidStream => Reject::MidStream,
+            _ => Reject::Gap,
+        }));
+        // What follows an Expect is answered without being a request (RFC 9110 section 10.1.1).
+        if let Ok(Some((_, length))) = HeadReader::<S::Line>::new().read(bytes, &self.limits)
+            && with_fields(&bytes[..length], &self.limits, |fields| {
+                MessageFields::of(fields).expect
+            }) == Ok(true)
+        {
+            self.acknowledged = None;
+        }
+    }
+
+    fn at_boundary(
+        &mut self,
+        chunk: Chunk<'_>,
+        budget: &MemoryBudget,
+        sink: &mut impl FnMut(Event<S::Line>),
+    ) -> usize {
+        // Empty lines before a start line are passed over, as servers do (RFC 9112 section 2.2).
+        let empty = chunk
+            .bytes
+            .iter()
+            .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+            .count();
+        if empty > 0 {
+            return skip(empty, Skip::EmptyLine, sink);
+        }
+        match S::opening(chunk.bytes, self.preface != Preface::No) {
+            Opening::More => {
+                let partial = Box::new(Held::new(&chunk, Phase::Opening, budget));
+                self.hold(partial, chunk.bytes, chunk.time, sink)
+            }
+            Opening::Other(why) => {
+                self.leave(why, sink);
+                0
+            }
+            Opening::Message => {
+                self.begin(sink);
+                self.at_head(chunk, budget, sink)
+            }
+        }
+    }
+
+    pub(super) fn begin(&mut self, sink: &mut impl FnMut(Event<S::Line>)) {
+        self.preface = Preface::No;
+        sink(Event::Started);
+    }
+
+    /// A message starts with the first byte of `chunk`, and nothing is held.
+    fn at_head(
+        &mut self,
+        chunk: Chunk<'_>,
+        budget: &MemoryBudget,
+        sink: &mut impl FnMut(Event<S::Line>),
+    ) -> usize {
+        let mut reader = HeadReader::new();
+        let parsed = match reader.read(chunk.bytes, &self.limits) {
+            Ok(Some((line, length))) => self.parse(line, &chunk.bytes[..length]),
+            Ok(None) => {
+                let partial = Box::new(Held::new(&chunk, Phase::Head(reader), budget));
+                return self.hold(partial, chunk.bytes, chunk.time, sink);
+            }
+            Err(reject) => Err(reject),
+        };
+        let (head, reject) = match parsed {
+            Ok(parsed) => parsed,
+            Err(reject) => return self.give_up(reject, 0, sink),
+        };
+        let (next, mut decoder) = (head.next, BodyDecoder::new(head.framing));
+        if let Some(reject) = reject {
+            let taken = refuse(reject, head.length, sink);
+            self.pass_on(decoder, next, sink);
+            return taken;
+        }
+        match self.read_body(&mut decoder, 0, &chunk.bytes[head.length..]) {
+            Ok(Body::Done(length)) => {
+                let length = head.length + length;
+                match whole(&chunk.bytes[..length], head, &chunk, budget) {
+                    Some(message) => sink(Event::Complete(message)),
+                    None => {
+                        refuse(Reject::Memory, length, sink);
+                    }
+                }
+                self.follow(next, sink);
+                length
+            }
+            Ok(Body::More(_)) => {
+                let partial = Box::new(Held::new(&chunk, Phase::Body { head, decoder }, budget));
+                self.hold(partial, chunk.bytes, chunk.time, sink)
+            }
+            Ok(Body::TooLarge(length)) => {
+                let taken = refuse(Reject::BodyTooLarge, head.length + length, sink);
+                self.pass_on(decoder, next, sink);
+                taken
+            }
+            Err(reject) => self.give_up(reject, 0, sink),
+        }
+    }
+
+    /// In the body of a message that was rejected.
+    fn pass(
+        &mut self,
+        mut body: BodyDecoder,
+        next: Next,
+        why: Skip,
+        bytes: &[u8],
+        sink: &mut impl FnMut(Event<S::Line>),
+    ) -> usize {
+        let Ok((taken, done)) = body.advance(bytes) else {
+            self.state = State::Rest(Skip::AfterReject);
+            return 0;
+        };
+        skip(taken, why, sink);
+        if done {
+            self.follow(next, sink);
+        } else {
+            self.state = State::Passing { body, next, why };
+        }
+        taken
+    }
+
+    pub(super) fn parse(
+        &mut self,
+        line: S::Line,
+        bytes: &[u8],
+    ) -> Result<(Head<S::Line>, Option<Reject>), Reject> {
+        let limits = self.limits;
+        with_fields(bytes, &limits, |fields| {
+            let Decision {
+                framing,
+                reject,
+                next,
+            } = self.side.decide(line, bytes, &MessageFields::of(fields))?;
+            let too_large = matches!(framing, Framing::Length(length) if length > limits.max_body as u64);
+            let reject = reject.or(too_large.then_some(Reject::BodyTooLarge));
+            let head = Head {
+                line,
+                length: bytes.len(),
+                headers: if reject.is_none() {
+                    spans(bytes, fields)
+                } else {
+                    Vec::new()
+                },
+                framing,
+                next,
+            };
+            Ok((head, reject))
+        })?
+    }
+
+    /// Reads on in a body of which `so_far` bytes came before, no further than the limit.
+    pub(super) fn read_body(
+        &self,
+        decoder: &mut BodyDecoder,
+        so_far: usize,
+        bytes: &[u8],
+    ) -> Result<Body, Reject> {
+        let room = self.limits.max_body.saturating_sub(so_far).min(bytes.len());
+        match decoder.advance(&bytes[..room]) {
+            Ok((length, true)) => Ok(Body::Done(length)),
+            Ok((length, false)) if length < bytes.len() => Ok(Body::TooLarge(length)),
+            Ok((length, false)) => Ok(Body::More(length)),
+            Err(_) => Err(Reject::AmbiguousFraming),
+        }
+    }
+
+    /// A rejected message goes on: its body is passed over.
+    pub(super) fn pass_on(&mut self, body: BodyDecoder, next: Next, sink: &mut impl FnMut(Event<S::Line>)) {
+        if body.is_done() {
+            self.follow(next, sink);
+        } else {
+            let why = Skip::AfterReject;
+            self.state = State::Passing { body, next, why };
+        }
+    }
+
+    /// A message has ended.
+    pub(super) fn follow(&mut self, next: Next, sink: &mut impl FnMut(Event<S::Line>)) {
+        self.state = State::Boundary;
+        match next {
+            Next::Message => {}
+            Next::MessageOrProtocol => self.preface = Preface::Upgrade,
+            Next::Protocol => {
+                self.preface = Preface::Upgrade;
+                self.leave(Skip::Upgraded, sink);
+            }
+        }
+    }
+
+    /// What begins here is no message: the rest of the connection is counted, not parsed.
+    pub(super) fn leave(&mut self, why: Skip, sink: &mut impl FnMut(Event<S::Line>)) -> Skip {
+        let why = if self.preface == Preface::Upgrade {
+            Skip::Upgraded
+        } else {
+            why
+        };
+        sink(Event::Recognised(why));
+        self.state = State::Rest(why);
+        why
+    }
+
+    /// A message ends where the next one cannot be known. Its first `held` bytes were taken before.
+    pub(super) fn give_up(
+        &mut self,
+        reject: Reject,
+        held: usize,
+        sink: &mut impl FnMut(Event<S::Line>),
+    ) -> usize {
+        refuse(reject, held, sink);
+        self.state = match reject {
+            Reject::HeadTooLarge => State::Lost(Skip::AfterReject),
+            _ => State::Rest(Skip::AfterReject),
+        };
+        0
+    }
+}
+
+/// How far a body goes in some bytes, and how many of them are its.
+pub(super) enum Body {
+    Done(usize),
+    /// All of them, and more to come.
+    More(usize),
+    /// More than the limit.
+    TooLarge(usize),
+}
+
+pub(super) fn refuse<L>(reject: Reject, bytes: usize, sink: &mut impl FnMut(Event<L>)) -> usize {
+    sink(Event::Rejected(reject));
+    skip(bytes, Skip::AfterReject, sink)
+}
+
+pub(super) fn skip<L>(bytes: usize, why: Skip, sink: &mut impl FnMut(Event<L>)) -> usize {
+    if bytes > 0 {
+        sink(Event::Skipped {
+            bytes: bytes as u64,
+            why,
+        });
+    }
+    bytes
+}
+
+/// Whether acknowledgment number `this` is newer than `before` (RFC 9293 section 3.4).
+fn newer(this: u32, before: u32) -> bool {
+    matches!(this.wrapping_sub(before), 1..=0x7fff_ffff)
+}

@@ -1,0 +1,117 @@
+//! The requests of one connection, as its client sends them.
+//!
+//! # Leaving HTTP
+//!
+//! Without the responses it is not known whether the server followed an offer to change protocols, so the
+//! client's next bytes decide where they can:
+//! - CONNECT: rejected ([`Reject::Upgrade`]), and the rest of the connection is not parsed.
+//! - `Upgrade` with only `h2c` or `TLS/1.x`, as `curl --http2` sends with every request to servers that
+//!   ignore it: delivered. A client that was let in goes on with an HTTP/2 or TLS preface, which cannot be
+//!   taken for a request; then the rest is not parsed.
+//! - `Upgrade: websocket`: rejected, since a handshake is nothing a shadow could answer without the upgrade.
+//!   Frames cannot be taken for a request either, so if the server refused, requests are parsed on.
+//! - Any other protocol may carry anything, even requests meant for somebody else: rejected, and the rest is
+//!   not parsed.
+//!
+//! `Upgrade` in HTTP/1.0 or without `Connection: upgrade` means nothing (RFC 9110 section 7.8).
+
+use super::framing::{MessageFields, RequestKind, Upgrade};
+use super::head::RequestLine;
+use super::message::{Framing, Limits, Reject, Request, RequestEvent};
+use super::message_stream::MessageStream;
+use super::preface::{self, Opening};
+use super::side::{Decision, Event, Next, Side, Whole};
+use crate::budget::MemoryBudget;
+use crate::tcp::{Chunk, Close, Start};
+
+/// Turns the bytes of the request direction of one connection into [`RequestEvent`]s.
+#[derive(Debug)]
+pub struct RequestStream(MessageStream<Requests>);
+
+impl RequestStream {
+    /// A connection that came into view so.
+    pub fn new(limits: Limits, start: Start) -> Self {
+        Self(MessageStream::new(Requests, limits, start))
+    }
+
+    /// The next bytes. What has to be kept of them is charged to `budget`.
+    pub fn push(&mut self, chunk: Chunk<'_>, budget: &MemoryBudget, sink: &mut impl FnMut(RequestEvent)) {
+        self.0.push(chunk, budget, &mut |event| sink(event.into()));
+    }
+
+    /// So many bytes are lost; the next chunk continues behind them.
+    pub fn gap(&mut self, bytes: u64, sink: &mut impl FnMut(RequestEvent)) {
+        self.0.gap(bytes, &mut |event| sink(event.into()));
+    }
+
+    /// The direction ended ([`Close::Finished`]: by FIN), or the connection did. A request under way is
+    /// rejected; nothing is parsed any more. Calling it again does nothing.
+    pub fn end(&mut self, close: Close, sink: &mut impl FnMut(RequestEvent)) {
+        self.0.end(close, &mut |event| sink(event.into()));
+    }
+}
+
+#[derive(Debug)]
+struct Requests;
+
+impl Side for Requests {
+    type Line = RequestLine;
+
+    fn opening(bytes: &[u8], preface: bool) -> Opening {
+        preface::from_client(bytes, preface)
+    }
+
+    fn decide(&mut self, line: RequestLine, head: &[u8], fields: &MessageFields) -> Result<Decision, Reject> {
+        if RequestKind::of(&head[..line.method_end as usize]) == RequestKind::Connect {
+            return Ok(Decision {
+                framing: Framing::None,
+                reject: Some(Reject::Upgrade),
+                next: Next::Protocol,
+            });
+        }
+        let framing = fields
+            .request_framing(line.version)
+            .map_err(|_| Reject::AmbiguousFraming)?;
+        let (reject, next) = match fields.offered_upgrade(line.version) {
+            Upgrade::Absent => (None, Next::Message),
+            Upgrade::Recognisable => (None, Next::MessageOrProtocol),
+            Upgrade::WebSocket => (Some(Reject::Upgrade), Next::MessageOrProtocol),
+            Upgrade::Unknown => (Some(Reject::Upgrade), Next::Protocol),
+        };
+        Ok(Decision {
+            framing,
+            reject,
+            next,
+        })
+    }
+}
+
+impl From<Event<RequestLine>> for RequestEvent {
+    fn from(event: Event<RequestLine>) -> Self {
+        match event {
+            Event::Started => Self::Started,
+            Event::Complete(whole) => Self::Complete(Box::new(whole.into())),
+            Event::Rejected(reject) => Self::Rejected(reject),
+            Event::Skipped { bytes, why } => Self::Skipped { bytes, why },
+            Event::Recognised(why) => Self::Recognised(why),
+        }
+    }
+}
+
+impl From<Whole<RequestLine>> for Request {
+    fn from(whole: Whole<RequestLine>) -> Self {
+        Self {
+            head: whole.head,
+            body: whole.body,
+            method: whole.line.method(),
+            target: whole.line.target(),
+            version: whole.line.version,
+            headers: whole.headers,
+            framing: whole.framing,
+            first_byte: whole.first_byte,
+            last_byte: whole.last_byte,
+            acknowledgment: whole.acknowledgment,
+            charge: whole.charge,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What tells requests and responses apart, and the words a [`super::message_stream`] shares with both.
+
+use bytes::Bytes;
+
+use super::framing::MessageFields;
+use super::head::StartLine;
+use super::message::{Framing, HeaderField, Reject, Skip};
+use super::preface::Opening;
+use crate::budget::Charge;
+use crate::time::Timestamp;
+
+/// What tells requests and responses apart.
+pub(super) trait Side {
+    /// Their start line.
+    type Line: StartLine;
+
+    /// What bytes at a message boundary are; `preface` when another protocol may begin there.
+    fn opening(bytes: &[u8], preface: bool) -> Opening;
+
+    /// Decides about a message by its head. Called once for each whole, valid head, in order.
+    /// `head` are its bytes.
+    fn decide(&mut self, line: Self::Line, head: &[u8], fields: &MessageFields) -> Result<Decision, Reject>;
+
+    /// An unknown number of messages was passed over; the next one is known to start here.
+    fn found_again(&mut self) {}
+}
+
+/// What a head says about its message.
+pub(super) struct Decision {
+    pub framing: Framing,
+    /// The message is not wanted, for this reason; its body is passed over.
+    pub reject: Option<Reject>,
+    pub next: Next,
+}
+
+/// What comes behind a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Another message.
+    Message,
+    /// Another message, or a protocol that begins with what cannot be one.
+    MessageOrProtocol,
+    /// Another protocol.
+    Protocol,
+}
+
+/// What a stream tells, in stream order; see [`super::RequestEvent`].
+pub(super) enum Event<L> {
+    Started,
+    Complete(Whole<L>),
+    Rejected(Reject),
+    Skipped { bytes: u64, why: Skip },
+    Recognised(Skip),
+}
+
+/// A whole message.
+pub(super) struct Whole<L> {
+    pub line: L,
+    pub head: Bytes,
+    pub body: Bytes,
+    pub headers: Vec<HeaderField>,
+    pub framing: Framing,
+    pub first_byte: Timestamp,
+    pub last_byte: Timestamp,
+    pub acknowledgment: u32,
+    pub charge: Charge,
+}

@@ -1,0 +1,153 @@
+//! How connections of a shard begin and end: opened, refused, overdue, surplus.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::task::spawn_local;
+
+use super::{Backoff, Shard};
+use crate::mirror::ledger::DropReason;
+use crate::output::http::connect::ConnectError;
+use crate::output::http::connection::{Connection, End, Failure};
+use crate::output::http::lanes::Job;
+
+/// How often deadlines are looked at: one sweep instead of a timer for each request.
+const SWEEP: Duration = Duration::from_millis(100);
+/// An idle connection is closed after so long, so that a burst leaves nothing behind. Servers usually keep it
+/// for longer (nginx 75 s); where not (Apache and Node 5 s), their close is noticed.
+const IDLE: Duration = Duration::from_secs(15);
+/// After a failed connect, none is tried for so long; doubled with each further failure.
+const FIRST_BACKOFF: Duration = Duration::from_millis(10);
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
+
+impl Shard {
+    /// Opens a connection for a job, for which a permit is held.
+    pub(super) fn open(&self, job: Job) {
+        let Some(shard) = self.this.upgrade() else {
+            return;
+        };
+        let max_response = self.upstream.settings.max_response;
+        let connection = Rc::new(Connection::connecting(job, max_response));
+        self.pool.borrow_mut().add(connection.clone());
+        self.stirred.notify_one();
+        spawn_local(run(shard, connection));
+    }
+
+    /// A connection's life is over; what it had to do goes on or ends.
+    fn ended(&self, connection: &Rc<Connection>, end: End) {
+        self.pool.borrow_mut().remove(connection);
+        match end {
+            End::Quiet => {}
+            // The permit stays with the job.
+            End::Retry(job) | End::Redirected(job) => return self.launch(job),
+            End::Delivered(job, took) => {
+                self.delivered(job, took);
+                self.give_permit_back();
+            }
+            End::Failed(job, failure) => {
+                self.give_permit_back();
+                self.failed(job, &failure);
+            }
+        }
+        self.dispatch();
+    }
+
+    fn connect_failed(&self, connection: &Rc<Connection>, error: &ConnectError) {
+        self.pool.borrow_mut().remove(connection);
+        let length = self
+            .backoff
+            .get()
+            .map_or(FIRST_BACKOFF, |backoff| (backoff.length * 2).min(MAX_BACKOFF));
+        let now = Instant::now();
+        // Connects that failed together count once.
+        if self.backoff.get().is_none_or(|backoff| now >= backoff.until) {
+            self.backoff.set(Some(Backoff {
+                until: now + length,
+                length,
+            }));
+        }
+        if let Some(job) = connection.take_job() {
+            self.give_permit_back();
+            self.failed(
+                job,
+                &Failure {
+                    reason: error.reason,
+                    sick: true,
+                    words: error.error.to_string(),
+                },
+            );
+        }
+        self.dispatch();
+    }
+
+    /// Closes what is overdue or no longer needed.
+    fn sweep(&self) {
+        let now = Instant::now();
+        if self.backoff.get().is_some_and(|backoff| {
+            // Forgotten once it has been over for as long as it lasts at most.
+            now >= backoff.until + MAX_BACKOFF
+        }) {
+            self.backoff.set(None);
+        }
+        let timeout = self.upstream.settings.timeout;
+        let (overdue, surplus) = self.pool.borrow().due(now, timeout, IDLE);
+        for connection in surplus {
+            self.close(&connection);
+        }
+        for connection in overdue {
+            if let Some(job) = self.close(&connection) {
+                let failure = Failure {
+                    reason: DropReason::Timeout,
+                    sick: true,
+                    words: "no whole answer in time".to_owned(),
+                };
+                self.failed(job, &failure);
+            }
+        }
+        if self.upstream.breaker.is_open() {
+            self.settle_waiting(DropReason::BreakerOpen, |job| job.pass.probe);
+        }
+        self.dispatch();
+    }
+
+    pub(super) async fn sweep_regularly(&self) {
+        loop {
+            if self.is_quiet() {
+                self.stirred.notified().await;
+            }
+            tokio::time::sleep(SWEEP).await;
+            self.sweep();
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.pool.borrow().is_empty() && self.lanes.borrow().is_empty()
+    }
+
+    /// Closes a connection; a job that was under way comes back, without its permit.
+    pub(super) fn close(&self, connection: &Rc<Connection>) -> Option<Job> {
+        let job = connection.close();
+        self.pool.borrow_mut().remove(connection);
+        if job.is_some() {
+            self.give_permit_back();
+        }
+        job
+    }
+}
+
+async fn run(shard: Rc<Shard>, connection: Rc<Connection>) {
+    match shard.connector.connect().await {
+        Ok(link) => {
+            let _open = shard.upstream.count_open();
+            if connection.opened(link, &shard) {
+                if shard.backoff.take().is_some() {
+                    shard.dispatch();
+                }
+                let end = poll_fn(|cx| connection.poll(&shard, cx)).await;
+                shard.ended(&connection, end);
+            }
+        }
+        Err(error) => shard.connect_failed(&connection, &error),
+    }
+}
