@@ -1,12 +1,124 @@
-//! `cargo xtask bench`.
-// COORDINATOR'S NOTE for the engineer on branch `harness`: the benchmark is now being written by another
-// engineer on branch `bench`. Leave this file as it is; after phase 1 report at once.
+//! `cargo xtask bench`: production alone against production mirrored, in paired rounds of one run.
+//!
+//! Every round measures production alone, with the agent capturing to null, with the agent mirroring to a
+//! second nginx, and with nginx's own `mirror` directive: flat out by wrk, and at a fixed rate by a load
+//! generator of its own. Figures are ratios to production alone in the same round, so that a machine that
+//! drifts cancels out; the order of the variants turns from round to round for the same reason.
+
+mod agent;
+mod aims;
+mod figures;
+mod folder;
+mod idle;
+mod load;
+mod machine;
+mod measure;
+mod nginx;
+mod pace;
+mod packets;
+mod plan;
+mod process;
+mod report;
+mod sockets;
+mod stage;
+mod stat;
+mod table;
+mod variant;
+mod wrk;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+
+use self::report::Report;
+use self::stage::Stage;
+use crate::setup;
 
 /// Arguments of the chore.
 #[derive(clap::Args)]
-pub struct Arguments {}
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    /// Rounds; each measures every variant under both loads.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Seconds of load for one measurement.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+    /// Measure only this; may be repeated. Production alone is always measured beside a variant.
+    #[arg(long, value_enum, value_name = "NAME")]
+    only: Vec<plan::Part>,
+    /// Where the JSON goes [default: bench.json in cargo's target folder].
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Measure this agent instead of building one.
+    #[arg(long, value_name = "FILE")]
+    agent: Option<PathBuf>,
+    #[command(subcommand)]
+    helper: Option<Helper>,
+}
+
+/// Parts of the benchmark that run as processes of their own, so that what they use can be told apart.
+#[derive(clap::Subcommand)]
+enum Helper {
+    /// Requests at a fixed rate.
+    #[command(hide = true)]
+    Pace(pace::Arguments),
+    /// Connections that are opened, used once and kept.
+    #[command(hide = true)]
+    Idle(idle::Arguments),
+}
 
 /// Runs the chore.
-pub fn run(_arguments: &Arguments) -> anyhow::Result<()> {
-    anyhow::bail!("not here yet")
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    match &arguments.helper {
+        Some(Helper::Pace(arguments)) => return pace::run(arguments),
+        Some(Helper::Idle(arguments)) => return idle::run(arguments),
+        None => {}
+    }
+    if !setup::is_root() {
+        bail!("the benchmark makes a network namespace and captures live traffic: run it as root");
+    }
+    let needed = setup::PROGRAMS
+        .iter()
+        .filter(|(name, _)| ["nginx", "wrk", "ip"].contains(name));
+    setup::install(&needed.copied().collect::<Vec<_>>());
+    let plan = plan::Plan::new(&arguments.only, arguments.rounds, arguments.seconds);
+    let agent = match &arguments.agent {
+        Some(agent) => agent
+            .canonicalize()
+            .with_context(|| format!("no agent at {}", agent.display()))?,
+        None if plan.needs_agent() => setup::build_agent()?,
+        None => PathBuf::new(),
+    };
+    process::end_children_on_signals()?;
+    let machine = machine::Machine::look(&agent);
+    println!("{machine}");
+
+    let stage = Stage::set(agent)?;
+    let report = measure(&stage, &plan, machine);
+    drop(stage);
+    let report = match report {
+        Err(error) if process::interrupted() => {
+            return Err(error.context("interrupted: everything started was ended"));
+        }
+        report => report?,
+    };
+    println!("{report}");
+    let json = arguments
+        .json
+        .clone()
+        .unwrap_or_else(|| setup::target().join("bench.json"));
+    std::fs::write(&json, report.to_json()?).with_context(|| format!("cannot write {}", json.display()))?;
+    println!("\nAll measurements: {}", json.display());
+    Ok(())
+}
+
+fn measure(stage: &Stage, plan: &plan::Plan, machine: machine::Machine) -> anyhow::Result<Report> {
+    let rounds = plan.measure(stage)?;
+    let packets = plan
+        .packets
+        .then(|| packets::measure(stage, plan.seconds))
+        .transpose()?;
+    let idle = plan.idle.then(|| idle::measure(stage)).transpose()?;
+    Ok(Report::new(machine, plan, rounds, packets, idle))
 }

@@ -70,10 +70,10 @@ pub fn program(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// Installs what is missing of [`PROGRAMS`] where that can be done without asking anybody: as root, with apt.
-/// What is still missing afterwards is said by name; its tests are skipped and counted.
-pub fn install_programs() {
-    let missing = missing_programs();
+/// Installs what is missing of `programs` where that can be done without asking anybody: as root, with apt.
+/// What is still missing afterwards is said by name.
+pub fn install(programs: &[(&'static str, &'static str)]) {
+    let missing = absent(programs);
     if missing.is_empty() {
         return;
     }
@@ -81,24 +81,24 @@ pub fn install_programs() {
     packages.dedup();
     if is_root() && program("apt-get").is_some() {
         println!(
-            "installing what the tests drive: apt-get install {}",
+            "installing what this drives: apt-get install {}",
             packages.join(" ")
         );
         if let Err(error) = apt_install(&packages) {
             eprintln!("apt-get did not install them: {error:#}");
         }
     }
-    let missing: Vec<_> = missing_programs().iter().map(|(program, _)| *program).collect();
+    let missing: Vec<_> = absent(programs).iter().map(|(program, _)| *program).collect();
     if !missing.is_empty() {
         println!(
-            "not installed: {}; the tests that drive them are skipped (install them, or run this as root on Debian)",
+            "not installed: {}; what needs them cannot run (install them, or run this as root on Debian)",
             missing.join(", ")
         );
     }
 }
 
-fn missing_programs() -> Vec<(&'static str, &'static str)> {
-    PROGRAMS
+fn absent(programs: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+    programs
         .iter()
         .filter(|(name, _)| program(name).is_none())
         .copied()

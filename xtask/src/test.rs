@@ -40,7 +40,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if !setup::is_root() {
         println!("not root: the end-to-end tests are skipped (run this as root to have them all)");
     } else if !arguments.no_install {
-        setup::install_programs();
+        setup::install(setup::PROGRAMS);
     }
     let agent = setup::build_agent()?;
     let skips = SkipsFile::new()?;

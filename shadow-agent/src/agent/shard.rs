@@ -75,7 +75,10 @@ impl ShardTask {
             .enable_all()
             .build()
             .context("cannot start a shard's runtime")?;
-        LocalSet::new().block_on(&runtime, self.mirror())
+        let mirrored = LocalSet::new().block_on(&runtime, self.mirror());
+        // A name that is still being looked up must not hold up the end.
+        runtime.shutdown_background();
+        mirrored
     }
 
     async fn mirror(self) -> anyhow::Result<()> {
@@ -90,6 +93,7 @@ impl ShardTask {
             self.budget.clone(),
             self.settings.limits,
             self.settings.marker.as_deref(),
+            self.settings.capture.track_response,
         );
         let mut table = FlowTable::new(
             part(self.settings.connections, self.sources),

@@ -123,6 +123,7 @@ impl<S: Side> MessageStream<S> {
                 }
             };
             rest.bytes = &rest.bytes[taken..];
+            rest.sequence = rest.sequence.wrapping_add(taken as u32);
         }
     }
 

@@ -38,8 +38,9 @@ pub struct Response {
     pub first_byte: Timestamp,
     /// When its last byte was seen.
     pub last_byte: Timestamp,
-    /// Acknowledgment number of the segment with its first byte.
-    pub acknowledgment: u32,
+    /// Sequence number of its first byte: where its server's bytes stood when the request was sent, unless
+    /// requests were pipelined.
+    pub sequence: u32,
     /// The bytes of `head` and `body` in the memory budget.
     pub charge: Charge,
 }
@@ -205,7 +206,7 @@ impl From<Whole<StatusLine>> for Response {
             framing: whole.framing,
             first_byte: whole.first_byte,
             last_byte: whole.last_byte,
-            acknowledgment: whole.acknowledgment,
+            sequence: whole.sequence,
             charge: whole.charge,
         }
     }

@@ -64,6 +64,7 @@ pub(super) struct Whole<L> {
     pub framing: Framing,
     pub first_byte: Timestamp,
     pub last_byte: Timestamp,
+    pub sequence: u32,
     pub acknowledgment: u32,
     pub charge: Charge,
 }

@@ -139,7 +139,7 @@ async fn a_response_is_written_under_its_requests_id_and_not_counted() {
         framing: crate::http::Framing::Close,
         first_byte: crate::time::Timestamp(1),
         last_byte: crate::time::Timestamp(3),
-        acknowledgment: 99,
+        sequence: 99,
         charge: crate::budget::MemoryBudget::new(0).charge(),
     };
     shard.offer_response(&exchange.key, exchange.request.acknowledgment, &response);

@@ -1,0 +1,202 @@
+//! What was aimed at, beside what was measured.
+
+use serde::Serialize;
+
+use super::figures::{self, Spread};
+use super::idle::IdleMemory;
+use super::load::Load;
+use super::measure::Measurement;
+use super::packets::PacketCost;
+use super::table::show;
+use super::variant::Variant;
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// An aim.
+#[derive(Clone, Debug, Serialize)]
+pub struct Aim {
+    /// What it is about.
+    pub title: &'static str,
+    /// The most or the least it may be, as text.
+    pub bound: String,
+    /// What was measured, as text.
+    pub measured: String,
+    /// Whether the aim was met.
+    pub met: bool,
+}
+
+/// Which way is good.
+#[derive(Clone, Copy)]
+enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+/// How an aim over the rounds is measured.
+struct Paired {
+    title: &'static str,
+    variant: Variant,
+    load: Load,
+    value: fn(&Measurement, &Measurement) -> Option<f64>,
+    bound: Bound,
+    decimals: usize,
+}
+
+/// The aims that the rounds answer. Each is judged by its median, but for loss: that is judged by the worst.
+const PAIRED: &[Paired] = &[
+    Paired {
+        title: "flat out: agent CPU a mirrored request, by wrk's in the same run",
+        variant: Variant::Mirror,
+        load: Load::FlatOut,
+        value: figures::agent_cpu_to_wrk,
+        bound: Bound::AtMost(1.3),
+        decimals: 2,
+    },
+    Paired {
+        title: "flat out: production keeps of its throughput when mirrored",
+        variant: Variant::Mirror,
+        load: Load::FlatOut,
+        value: figures::throughput,
+        bound: Bound::AtLeast(0.58),
+        decimals: 3,
+    },
+    Paired {
+        title: "flat out: production keeps of its throughput when captured to null",
+        variant: Variant::Null,
+        load: Load::FlatOut,
+        value: figures::throughput,
+        bound: Bound::AtLeast(0.90),
+        decimals: 3,
+    },
+    Paired {
+        title: "flat out: agent's peak resident memory, MiB",
+        variant: Variant::Mirror,
+        load: Load::FlatOut,
+        value: figures::peak_memory,
+        bound: Bound::AtMost(50e6 / MIB),
+        decimals: 1,
+    },
+    Paired {
+        title: "fixed rate: agent CPU a mirrored request, us",
+        variant: Variant::Mirror,
+        load: Load::FixedRate,
+        value: figures::agent_cpu,
+        bound: Bound::AtMost(51.0),
+        decimals: 1,
+    },
+    Paired {
+        title: "fixed rate: production's p99 when mirrored, by alone",
+        variant: Variant::Mirror,
+        load: Load::FixedRate,
+        value: figures::p99,
+        bound: Bound::AtMost(2.0),
+        decimals: 2,
+    },
+    Paired {
+        title: "fixed rate: production's p99 when captured to null, by alone",
+        variant: Variant::Null,
+        load: Load::FixedRate,
+        value: figures::p99,
+        bound: Bound::AtMost(1.5),
+        decimals: 2,
+    },
+];
+
+/// All aims that this run can answer.
+pub fn judge(
+    measurements: &[Measurement],
+    packets: Option<&PacketCost>,
+    idle: Option<&IdleMemory>,
+) -> Vec<Aim> {
+    let mut aims = Vec::new();
+    for paired in PAIRED {
+        if let Some(spread) = Spread::of(measurements, paired.variant, paired.load, paired.value) {
+            let measured = show(spread, paired.decimals);
+            aims.push(
+                paired
+                    .bound
+                    .aim(paired.title, spread.median, measured, paired.decimals),
+            );
+        }
+    }
+    for (title, load) in [
+        ("flat out: requests lost, all rounds", Load::FlatOut),
+        ("fixed rate: requests lost, all rounds", Load::FixedRate),
+    ] {
+        aims.extend(loss(measurements, title, load));
+    }
+    if let Some(packets) = packets {
+        let unselected = packets.unselected_ns;
+        let selected = packets.selected_ns;
+        aims.push(Bound::AtMost(100.0).aim(
+            "kernel time for a packet that is not selected, ns",
+            unselected,
+            format!("{unselected:.0}"),
+            0,
+        ));
+        aims.push(Bound::AtMost(600.0).aim(
+            "kernel time for a 300-byte packet that is, ns",
+            selected,
+            format!("{selected:.0} ({:.0} bytes)", packets.selected_bytes),
+            0,
+        ));
+    }
+    if let Some(idle) = idle {
+        let peak = idle.after.peak as f64 / MIB;
+        let evicted = idle.ledger.connections("evicted");
+        aims.push(Bound::AtMost(200.0).aim(
+            "100,000 idle connections: agent's peak resident memory, MiB",
+            peak,
+            format!(
+                "{peak:.1} ({} seen, {evicted} evicted)",
+                idle.ledger.connections("opened")
+            ),
+            0,
+        ));
+    }
+    aims
+}
+
+/// Nothing may be lost, by anybody's count.
+fn loss(measurements: &[Measurement], title: &'static str, load: Load) -> Option<Aim> {
+    let of = |value| Spread::of(measurements, Variant::Mirror, load, value);
+    let ledger = of(figures::lost_by_ledger)?;
+    let packets = of(figures::lost_in_capture)?;
+    let count = of(figures::lost_by_count)?;
+    Some(Aim {
+        title,
+        bound: "0".to_owned(),
+        measured: format!(
+            "worst round: {:.0} by the ledger, {:.0} packets in capture, {:.0} by both servers' counts",
+            ledger.most, packets.most, count.most
+        ),
+        met: ledger.most <= 0.0 && packets.most <= 0.0 && count.most <= 0.0,
+    })
+}
+
+impl Bound {
+    fn aim(self, title: &'static str, value: f64, measured: String, decimals: usize) -> Aim {
+        let (bound, met) = match self {
+            Bound::AtMost(bound) => (format!("at most {bound:.decimals$}"), value <= bound),
+            Bound::AtLeast(bound) => (format!("at least {bound:.decimals$}"), value >= bound),
+        };
+        Aim {
+            title,
+            bound,
+            measured,
+            met,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_aim_is_met_up_to_its_bound() {
+        let met = |bound: Bound, value| bound.aim("", value, String::new(), 1).met;
+        assert!(met(Bound::AtMost(1.3), 1.3) && !met(Bound::AtMost(1.3), 1.31));
+        assert!(met(Bound::AtLeast(0.58), 0.58) && !met(Bound::AtLeast(0.58), 0.57));
+    }
+}

@@ -1,0 +1,152 @@
+//! All that was measured: as tables for people, as JSON for programs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::aims::{self, Aim};
+use super::figures::{FIGURES, Spread};
+use super::idle::IdleMemory;
+use super::load::Load;
+use super::machine::Machine;
+use super::measure::Measurement;
+use super::packets::PacketCost;
+use super::plan::Plan;
+use super::table::table;
+use super::variant::Variant;
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// The report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    machine: Machine,
+    plan: Plan,
+    aims: Vec<Aim>,
+    summary: Vec<Summary>,
+    packets: Option<PacketCost>,
+    idle: Option<IdleMemory>,
+    measurements: Vec<Measurement>,
+}
+
+/// A figure of a variant under a load, over the rounds.
+#[derive(Clone, Debug, Serialize)]
+struct Summary {
+    load: Load,
+    variant: Variant,
+    figure: String,
+    #[serde(flatten)]
+    spread: Spread,
+}
+
+impl Report {
+    /// Puts it together.
+    pub fn new(
+        machine: Machine,
+        plan: &Plan,
+        measurements: Vec<Measurement>,
+        packets: Option<PacketCost>,
+        idle: Option<IdleMemory>,
+    ) -> Self {
+        let aims = aims::judge(&measurements, packets.as_ref(), idle.as_ref());
+        let summary = summarize(&measurements, plan);
+        Self {
+            machine,
+            plan: plan.clone(),
+            aims,
+            summary,
+            packets,
+            idle,
+            measurements,
+        }
+    }
+
+    /// As JSON.
+    pub fn to_json(&self) -> anyhow::Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    /// Why requests were dropped, over all rounds of a load.
+    fn reasons(&self, load: Load) -> BTreeMap<(&'static str, &str), u64> {
+        let mut reasons = BTreeMap::new();
+        for m in self.measurements.iter().filter(|m| m.load == load) {
+            for (reason, count) in m.agent.iter().flat_map(|agent| agent.ledger.dropped()) {
+                *reasons.entry((m.variant.title(), reason)).or_default() += count;
+            }
+        }
+        reasons
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.plan.variants.is_empty() {
+            for load in &self.plan.loads {
+                writeln!(f, "\n{}", table(&self.measurements, &self.plan, *load).trim_end())?;
+                for ((variant, reason), count) in self.reasons(*load) {
+                    writeln!(f, "{variant}: dropped in all rounds, {reason}: {count}")?;
+                }
+            }
+        }
+        if let Some(packets) = &self.packets {
+            writeln!(
+                f,
+                "\nkernel time for a packet: {:.0} ns when it is not selected, {:.0} ns when it is (mean payload {:.0} bytes)",
+                packets.unselected_ns, packets.selected_ns, packets.selected_bytes
+            )?;
+        }
+        if let Some(idle) = &self.idle {
+            let mib = |bytes: u64| bytes as f64 / MIB;
+            writeln!(
+                f,
+                "\n{} idle connections: agent resident {:.1} MiB (before {:.1}), peak {:.1}, anonymous {:.1}, files and rings {:.1}",
+                idle.connections,
+                mib(idle.after.resident),
+                mib(idle.before.resident),
+                mib(idle.after.peak),
+                mib(idle.after.anonymous),
+                mib(idle.after.file + idle.after.shared),
+            )?;
+        }
+        if !self.aims.is_empty() {
+            writeln!(f, "\naims")?;
+        }
+        for aim in &self.aims {
+            let verdict = if aim.met { "met" } else { "MISSED" };
+            writeln!(
+                f,
+                "{verdict:7} {}: {}; aim: {}",
+                aim.title, aim.measured, aim.bound
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn summarize(measurements: &[Measurement], plan: &Plan) -> Vec<Summary> {
+    let mut summary = Vec::new();
+    let mut above = "";
+    for load in &plan.loads {
+        for variant in &plan.variants {
+            for figure in FIGURES {
+                // An indented title belongs to the one above it.
+                let name = if let Some(rest) = figure.title.strip_prefix("  ") {
+                    format!("{above}: {rest}")
+                } else {
+                    above = figure.title;
+                    above.to_owned()
+                };
+                if let Some(spread) = Spread::of(measurements, *variant, *load, figure.value) {
+                    summary.push(Summary {
+                        load: *load,
+                        variant: *variant,
+                        figure: name,
+                        spread,
+                    });
+                }
+            }
+        }
+    }
+    summary
+}
