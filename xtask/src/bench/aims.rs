@@ -102,12 +102,8 @@ const PAIRED: &[Paired] = &[
     },
 ];
 
-/// All aims that this run can answer.
-pub fn judge(
-    measurements: &[Measurement],
-    packets: Option<&PacketCost>,
-    idle: Option<&IdleMemory>,
-) -> Vec<Aim> {
+/// The aims that the rounds answer.
+pub fn of_rounds(measurements: &[Measurement]) -> Vec<Aim> {
     let mut aims = Vec::new();
     for paired in PAIRED {
         if let Some(spread) = Spread::of(measurements, paired.variant, paired.load, paired.value) {
@@ -125,36 +121,39 @@ pub fn judge(
     ] {
         aims.extend(loss(measurements, title, load));
     }
-    if let Some(packets) = packets {
-        let unselected = packets.unselected_ns;
-        let selected = packets.selected_ns;
-        aims.push(Bound::AtMost(100.0).aim(
+    aims
+}
+
+/// The aims for packets.
+pub fn of_packets(cost: &PacketCost) -> [Aim; 2] {
+    let (unselected, selected) = (cost.unselected_ns, cost.selected_ns);
+    let bytes = cost.selected_bytes;
+    [
+        Bound::AtMost(100.0).aim(
             "kernel time for a packet that is not selected, ns",
             unselected,
             format!("{unselected:.0}"),
             0,
-        ));
-        aims.push(Bound::AtMost(600.0).aim(
+        ),
+        Bound::AtMost(600.0).aim(
             "kernel time for a 300-byte packet that is, ns",
             selected,
-            format!("{selected:.0} ({:.0} bytes)", packets.selected_bytes),
+            format!("{selected:.0} (of {bytes:.0} bytes)"),
             0,
-        ));
-    }
-    if let Some(idle) = idle {
-        let peak = idle.after.peak as f64 / MIB;
-        let evicted = idle.ledger.connections("evicted");
-        aims.push(Bound::AtMost(200.0).aim(
-            "100,000 idle connections: agent's peak resident memory, MiB",
-            peak,
-            format!(
-                "{peak:.1} ({} seen, {evicted} evicted)",
-                idle.ledger.connections("opened")
-            ),
-            0,
-        ));
-    }
-    aims
+        ),
+    ]
+}
+
+/// The aim for idle connections.
+pub fn of_idle(memory: &IdleMemory) -> Aim {
+    let peak = memory.after.peak as f64 / MIB;
+    let [seen, evicted] = ["opened", "evicted"].map(|counter| memory.ledger.connections(counter));
+    Bound::AtMost(200.0).aim(
+        "100,000 idle connections: agent's peak resident memory, MiB",
+        peak,
+        format!("{peak:.1} ({seen} connections seen, {evicted} forgotten)"),
+        0,
+    )
 }
 
 /// Nothing may be lost, by anybody's count.
