@@ -20,6 +20,7 @@ mod plan;
 mod process;
 mod report;
 mod sockets;
+mod spread;
 mod stage;
 mod stat;
 mod table;

@@ -6,13 +6,14 @@ use std::fmt;
 use serde::Serialize;
 
 use super::aims::{self, Aim};
-use super::figures::{FIGURES, Spread};
+use super::figures::FIGURES;
 use super::idle::IdleMemory;
 use super::load::Load;
 use super::machine::Machine;
 use super::measure::Measurement;
 use super::packets::PacketCost;
 use super::plan::Plan;
+use super::spread::Spread;
 use super::table::table;
 use super::variant::Variant;
 
