@@ -2,6 +2,10 @@
 //!
 //! Nothing else belongs here: the kernel programs and the agent agree on these bytes and on nothing more.
 #![no_std]
+#![allow(
+    clippy::inline_always,
+    reason = "in a kernel program these must become a few instructions, never a call"
+)]
 
 mod address;
 mod counter;

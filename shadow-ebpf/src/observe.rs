@@ -91,6 +91,8 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
     if length == 0 && header.flags & (SYN | FIN | RST) == 0 {
         return count(Counter::PacketsEmpty, 1);
     }
+    #[cfg(feature = "log")]
+    say(skb, &header, length);
     // SAFETY: the helper has no conditions.
     header.time = unsafe { bpf_ktime_get_ns() };
     if layer == Layer::Socket && NETNS_COOKIE.load() != 0 {
@@ -115,4 +117,22 @@ fn payload(packet: &Packet, skb_length: u32) -> Option<(u32, u32)> {
         return None;
     }
     Some((offset, packet.end - offset))
+}
+
+/// Logs a packet that is about to be copied.
+#[cfg(feature = "log")]
+fn say(skb: *mut __sk_buff, header: &RecordHeader, length: u32) {
+    aya_log_ebpf::debug!(
+        &aya_ebpf::programs::TcContext::new(skb),
+        "{}:{} to {}:{}, marks {}: sequence {}, flags {:x}, {} bytes, interface {}",
+        core::net::Ipv6Addr::from(header.client.octets()),
+        header.client_port,
+        core::net::Ipv6Addr::from(header.server.octets()),
+        header.server_port,
+        header.marks,
+        header.sequence,
+        header.flags,
+        length,
+        header.ifindex
+    );
 }

@@ -134,9 +134,8 @@ fn provide_linker() -> Result<()> {
 
 fn build(root: &Path, log: bool) -> Result<PathBuf> {
     // Its own folder: what is built here with unstable features allowed must not be taken for what is built without.
-    let target = env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root.join("target"), PathBuf::from)
-        .join(if log { "ebpf-log" } else { "ebpf" });
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let target = std::path::absolute(target)?.join(if log { "ebpf-log" } else { "ebpf" });
     let mut command = Command::new(cargo());
     command
         .current_dir(root)

@@ -3,14 +3,17 @@
 mod account;
 mod run;
 mod shard;
+mod signals;
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use tokio::sync::oneshot;
 
 pub use self::account::{Account, CaptureReport, ConnectionReport};
 use self::run::Run;
 use self::shard::Source;
+use self::signals::Signals;
 use crate::capture::{LiveCapture, OwnConnections, PcapFile};
 use crate::output::Outputs;
 use crate::report::LedgerFile;
@@ -29,6 +32,11 @@ pub struct Control {
 /// account.
 pub fn run(settings: Settings, control: Control) -> anyhow::Result<Account> {
     raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let signals = Signals::catch(&runtime)?;
     let settings = Arc::new(settings);
     // While the capabilities are still there: without them root, too, may write less.
     let ledger = settings.ledger.as_deref().map(LedgerFile::open).transpose()?;
@@ -36,7 +44,8 @@ pub fn run(settings: Settings, control: Control) -> anyhow::Result<Account> {
     // Files first: what can be known to be wrong should be said before anything is attached.
     for input in &settings.inputs {
         if let RawInput::File { path, ports } = input {
-            let file = PcapFile::open(path, ports, settings.capture.track_response)?;
+            let file = PcapFile::open(path, ports, settings.capture.track_response)
+                .with_context(|| format!("--input-raw '{}'", path.display()))?;
             sources.push(Source::File(Box::new(file)));
         }
     }
@@ -51,11 +60,16 @@ pub fn run(settings: Settings, control: Control) -> anyhow::Result<Account> {
     if !live.is_empty() {
         let mut started = LiveCapture::start(&live, &settings.capture)?;
         own = started.own_connections();
-        sources.extend(started.take_readers().into_iter().map(Source::Ring));
+        sources.extend(
+            started
+                .take_readers()
+                .into_iter()
+                .map(|ring| Source::Ring(Box::new(ring))),
+        );
         capture = Some(started);
     }
     let outputs = Arc::new(Outputs::new(&settings.outputs, &own)?);
-    Run::start(&settings, outputs, capture, sources, ledger)?.follow(control)
+    Run::start(&settings, outputs, capture, sources, ledger)?.follow(control, &runtime, signals)
 }
 
 /// Connections to the shadow are files: the soft limit is often 1024, the hard one is what was granted.

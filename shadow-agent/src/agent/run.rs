@@ -5,11 +5,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::shard::{Phase, ShardReport, ShardTask, Source};
+use super::signals::Signals;
 use super::{Account, CaptureReport, ConnectionReport, Control};
 use crate::budget::MemoryBudget;
 use crate::capture::{CaptureCounters, FileCounters, LiveCapture};
@@ -98,12 +99,13 @@ impl Run {
     }
 
     /// Follows the run to its end and returns the final account.
-    pub fn follow(mut self, control: Control) -> anyhow::Result<Account> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot start the runtime")?;
-        let watched = runtime.block_on(self.watch(control));
+    pub fn follow(
+        mut self,
+        control: Control,
+        runtime: &Runtime,
+        signals: Signals,
+    ) -> anyhow::Result<Account> {
+        let watched = runtime.block_on(self.watch(control, signals));
         // Whatever happened, no shard is left behind.
         self.phase
             .send_replace(Phase::Draining(Instant::now() + self.settings.shutdown_timeout));
@@ -124,15 +126,12 @@ impl Run {
     }
 
     /// Answers signals and draws the status line until every shard has ended.
-    async fn watch(&mut self, control: Control) -> anyhow::Result<()> {
-        let mut interrupt = listen(SignalKind::interrupt())?;
-        let mut terminate = listen(SignalKind::terminate())?;
-        let mut report = listen(SignalKind::user_defined1())?;
+    async fn watch(&mut self, control: Control, mut signals: Signals) -> anyhow::Result<()> {
         let mut stop = control.stop;
         let mut status = tokio::time::interval(STATUS_INTERVAL);
         let mut line = StatusLine::default();
         let mut drawn = Instant::now();
-        let draws = self.settings.status_line && status::is_terminal();
+        let on_terminal = self.settings.status_line && status::is_terminal();
         let mut running = self.shards.len();
         if let Some(capturing) = control.capturing {
             // The caller may have lost interest; the run has not.
@@ -141,14 +140,14 @@ impl Run {
         while running > 0 {
             tokio::select! {
                 Some(()) = self.ended.recv() => running -= 1,
-                _ = interrupt.recv() => self.stop(),
-                _ = terminate.recv() => self.stop(),
+                _ = signals.interrupt.recv() => self.stop(),
+                _ = signals.terminate.recv() => self.stop(),
                 () = stopped(&mut stop) => {
                     stop = None;
                     self.stop();
                 }
-                _ = report.recv() => self.write_ledger(),
-                _ = status.tick(), if draws => {
+                _ = signals.report.recv() => self.write_ledger(),
+                _ = status.tick(), if on_terminal => {
                     let elapsed = drawn.elapsed();
                     drawn = Instant::now();
                     let snapshot = self.snapshot();
@@ -156,7 +155,7 @@ impl Run {
                 }
             }
         }
-        if draws {
+        if on_terminal {
             status::clear();
         }
         Ok(())
@@ -228,10 +227,6 @@ impl Run {
             capture_lost: account.capture.kernel.map_or(0, |kernel| kernel.lost_packets()),
         }
     }
-}
-
-fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
-    signal(kind).context("cannot listen for signals")
 }
 
 /// Resolves when the caller ends the run; never, when there is none or it only went away.

@@ -42,7 +42,7 @@ pub(super) enum Phase {
 /// Where a shard's segments come from.
 pub(super) enum Source {
     /// A ring that the kernel programs fill.
-    Ring(RingReader),
+    Ring(Box<RingReader>),
     /// A capture file.
     File(Box<PcapFile>),
 }
@@ -75,7 +75,10 @@ impl ShardTask {
             .enable_all()
             .build()
             .context("cannot start a shard's runtime")?;
-        LocalSet::new().block_on(&runtime, self.mirror())
+        let mirrored = LocalSet::new().block_on(&runtime, self.mirror());
+        // A name that is still being looked up must not hold up the end.
+        runtime.shutdown_background();
+        mirrored
     }
 
     async fn mirror(self) -> anyhow::Result<()> {
@@ -90,6 +93,7 @@ impl ShardTask {
             self.budget.clone(),
             self.settings.limits,
             self.settings.marker.as_deref(),
+            self.settings.capture.track_response,
         );
         let mut table = FlowTable::new(
             part(self.settings.connections, self.sources),
@@ -98,7 +102,7 @@ impl ShardTask {
         );
         let read = match self.source {
             Source::Ring(ring) => {
-                read_ring(ring, &mut table, &mut shard, &self.report, self.phase.clone()).await
+                read_ring(*ring, &mut table, &mut shard, &self.report, self.phase.clone()).await
             }
             Source::File(file) => {
                 read_file(*file, &mut table, &mut shard, &self.report, self.phase.clone()).await
@@ -228,7 +232,7 @@ async fn drain(outputs: &[Box<dyn ShardOutput>], settings: &Settings, mut phase:
         // A file that ended by itself may take as long as its last requests need, each bounded by its own
         // timeout; a run that was told to end may not.
         let deadline = match now {
-            Phase::Running => Instant::now() + Duration::from_secs(24 * 3600),
+            Phase::Running => Instant::now() + Duration::from_hours(24),
             Phase::Draining(deadline) => deadline,
         };
         tokio::select! {

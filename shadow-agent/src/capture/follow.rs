@@ -47,14 +47,16 @@ impl Following {
         self.classifiers.attach(&plan.attachments)
     }
 
-    /// The same again, with capabilities from the reserve and only when something is to be attached.
+    /// The same again, with capabilities from the reserve and only when something has changed.
     fn renew(&mut self) -> Result<(), CaptureError> {
         let plan = on_interfaces(&self.inputs, &list()?, self.responses);
-        self.targets.set(&plan.targets)?;
-        if self.classifiers.are_attached_to(&plan.attachments) {
+        if self.classifiers.are_attached_to(&plan.attachments) && self.targets.are(&plan.targets) {
             return Ok(());
         }
-        capabilities::with(&TO_ATTACH, || self.classifiers.attach(&plan.attachments))?
+        capabilities::with(&TO_ATTACH, || {
+            self.targets.set(&plan.targets)?;
+            self.classifiers.attach(&plan.attachments)
+        })?
     }
 }
 

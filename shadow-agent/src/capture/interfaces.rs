@@ -18,6 +18,7 @@ const ARPHRD_LOOPBACK: u16 = libc::ARPHRD_LOOPBACK;
 
 /// A network interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub struct Interface {
     /// Its name.
     pub name: String,
@@ -162,16 +163,16 @@ fn address(body: &[u8]) -> Option<(u32, IpAddr)> {
 /// The interfaces by which packets to the rest of the world leave, asked by way of an address that is nobody's
 /// (RFC 5737, RFC 3849): the whole table may hold a million routes.
 fn default_routes(requests: &mut Requests) -> BTreeSet<u32> {
-    let anyone: [(i32, &[u8]); 2] = [
-        (libc::AF_INET, &Ipv4Addr::new(192, 0, 2, 1).octets()),
+    let anyone: [(u8, &[u8]); 2] = [
+        (libc::AF_INET as u8, &Ipv4Addr::new(192, 0, 2, 1).octets()),
         (
-            libc::AF_INET6,
+            libc::AF_INET6 as u8,
             &Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).octets(),
         ),
     ];
     anyone
         .into_iter()
-        .filter_map(|(family, destination)| route(requests, family as u8, destination).ok().flatten())
+        .filter_map(|(family, destination)| route(requests, family, destination).ok().flatten())
         .collect()
 }
 

@@ -31,7 +31,7 @@ pub struct LiveCapture {
 enum Attached {
     ToInterfaces(Follower),
     ToSockets {
-        targets: Targets,
+        targets: Box<Targets>,
         _links: Vec<CgroupSkbLink>,
     },
 }
@@ -106,7 +106,7 @@ impl LiveCapture {
                 targets.set(&on_sockets(&inputs, responses).targets)?;
                 let links = attach_to_sockets(&mut ebpf, responses)?;
                 Attached::ToSockets {
-                    targets,
+                    targets: Box::new(targets),
                     _links: links,
                 }
             }

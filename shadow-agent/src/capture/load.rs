@@ -58,7 +58,14 @@ pub fn load(settings: &CaptureSettings) -> Result<Ebpf, CaptureError> {
         };
         loader.map_max_entries(ring, bytes);
     }
-    loader.load(&object).map_err(|error| explain(error, settings))
+    #[cfg_attr(
+        not(debug_assertions),
+        expect(unused_mut, reason = "only the log takes a map out here")
+    )]
+    let mut ebpf = loader.load(&object).map_err(|error| explain(error, settings))?;
+    #[cfg(debug_assertions)]
+    super::kernel_log::show(&mut ebpf);
+    Ok(ebpf)
 }
 
 /// Loads a `tc` program into the kernel.

@@ -11,6 +11,8 @@ mod counters;
 mod error;
 mod follow;
 mod interfaces;
+#[cfg(debug_assertions)]
+mod kernel_log;
 mod live;
 mod load;
 mod netlink;

@@ -100,7 +100,10 @@ impl Changes {
     /// Subscribes to links and addresses.
     pub fn new() -> io::Result<Self> {
         let groups = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
-        let socket = open(SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, groups as u32)?;
+        let socket = open(
+            SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+            groups.cast_unsigned(),
+        )?;
         Ok(Self { socket })
     }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use aya::maps::{Array, MapData, RingBuf};
 use shadow_common::{MARK_CONTINUATION, MARK_RESPONSE, RecordHeader, SLEEPING};
 use tokio::io::unix::AsyncFd;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 use crate::tcp::{Direction, Endpoint, FlowKey, Segment, TcpFlags};
 use crate::time::Timestamp;
@@ -41,6 +41,8 @@ pub struct RingReader {
     /// Registered with the runtime at the first wait.
     readiness: Option<AsyncFd<OwnedFd>>,
     state: State,
+    /// Until when it waits, also when the wait was cancelled.
+    waits_until: Option<Instant>,
     /// Records since the last wait.
     drained: usize,
 }
@@ -71,6 +73,7 @@ impl RingReader {
             readiness: None,
             // The map starts with zeros, which is SLEEPING.
             state: State::Sleeping,
+            waits_until: None,
             drained: 0,
         }
     }
@@ -105,36 +108,45 @@ impl RingReader {
     }
 
     /// Waits until draining is worth while: call it when [`RingReader::drain`] gave less than was asked for. It may
-    /// return with nothing there. Cancelling it loses nothing.
+    /// return with nothing there. When it is cancelled, the next call goes on waiting for the same moment.
     ///
     /// Must run inside a tokio runtime with IO and time, always the same one.
     pub async fn readable(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.drained) > 0 {
-            self.state = State::Polling { empty: 0 };
-        } else {
-            self.state = match self.state {
-                State::Polling { empty } if empty < EMPTY_BEFORE_SLEEP => State::Polling { empty: empty + 1 },
-                State::Polling { .. } => {
-                    self.tell_producer_to_wake()?;
-                    State::Dozing
-                }
-                State::Dozing | State::Sleeping => State::Sleeping,
-            };
-        }
-        let timeout = if self.state == State::Sleeping {
-            SAFETY
-        } else {
-            self.interval
+        let until = match self.waits_until {
+            Some(until) if self.drained == 0 => until,
+            _ => Instant::now() + self.next_wait()?,
         };
+        self.waits_until = Some(until);
         let readiness = match &mut self.readiness {
             Some(readiness) => readiness,
             empty => empty.insert(watch(self.ring.as_fd().try_clone_to_owned()?)?),
         };
         tokio::select! {
             ready = readiness.readable() => ready?.clear_ready(),
-            () = sleep(timeout) => {}
+            () = sleep_until(until) => {}
         }
+        self.waits_until = None;
         Ok(())
+    }
+
+    /// Goes on from what the last drain found; how long to wait for the next.
+    fn next_wait(&mut self) -> io::Result<Duration> {
+        self.state = match (std::mem::take(&mut self.drained), self.state) {
+            (1.., _) => State::Polling { empty: 0 },
+            (0, State::Polling { empty }) if empty < EMPTY_BEFORE_SLEEP => {
+                State::Polling { empty: empty + 1 }
+            }
+            (0, State::Polling { .. }) => {
+                self.tell_producer_to_wake()?;
+                State::Dozing
+            }
+            (0, State::Dozing | State::Sleeping) => State::Sleeping,
+        };
+        Ok(if self.state == State::Sleeping {
+            SAFETY
+        } else {
+            self.interval
+        })
     }
 
     fn tell_producer_to_wake(&self) -> io::Result<()> {

@@ -28,6 +28,11 @@ impl Targets {
         }
     }
 
+    /// Whether the maps hold exactly `wanted` already.
+    pub fn are(&self, wanted: &BTreeMap<TargetKey, MatchOn>) -> bool {
+        self.current == *wanted
+    }
+
     /// Makes the maps hold exactly `wanted`. A target that stays is watched all the while.
     pub fn set(&mut self, wanted: &BTreeMap<TargetKey, MatchOn>) -> Result<(), CaptureError> {
         if wanted.len() > MAX_TARGETS as usize {

@@ -22,12 +22,15 @@ pub struct ThisMachine;
 
 impl Machine for ThisMachine {
     fn interfaces(&self) -> Vec<String> {
-        let mut names: Vec<String> = std::fs::read_dir("/sys/class/net")
+        // By netlink, not from /sys/class/net: that shows the namespace in which /sys was mounted.
+        let mut names: Vec<String> = nix::net::if_::if_nameindex()
             .into_iter()
-            .flatten()
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            // Not an interface, but the bonding driver's control file.
-            .filter(|name| name != "bonding_masters")
+            .flat_map(|interfaces| {
+                let names = interfaces
+                    .iter()
+                    .map(|interface| interface.name().to_string_lossy().into_owned());
+                names.collect::<Vec<_>>()
+            })
             .collect();
         names.sort();
         names

@@ -20,7 +20,7 @@ impl<S: Side> MessageStream<S> {
         &mut self,
         mut partial: Box<Held<S::Line>>,
         chunk: Chunk<'_>,
-        sink: &mut impl FnMut(Event<S::Line>),
+        sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
         let piece = &chunk.bytes[..chunk.bytes.len().min(HEAD_PIECE)];
         if !partial.append(piece, self.limits.max_head, chunk.time) {
@@ -71,7 +71,7 @@ impl<S: Side> MessageStream<S> {
             self.pass_on(decoder, next, sink);
         } else if decoder.is_done() {
             if let Some(message) = (*partial).complete() {
-                sink(Event::Complete(message));
+                sink(Event::Complete(Box::new(message.into())));
             }
             self.follow(next, sink);
         } else {
@@ -85,7 +85,7 @@ impl<S: Side> MessageStream<S> {
         &mut self,
         mut partial: Box<Held<S::Line>>,
         chunk: Chunk<'_>,
-        sink: &mut impl FnMut(Event<S::Line>),
+        sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
         let so_far = partial.bytes.len();
         let Phase::Body { head, decoder } = &mut partial.phase else {
@@ -98,7 +98,7 @@ impl<S: Side> MessageStream<S> {
                     return self.starve(*partial, length, sink);
                 }
                 if let Some(message) = (*partial).complete() {
-                    sink(Event::Complete(message));
+                    sink(Event::Complete(Box::new(message.into())));
                 }
                 self.follow(next, sink);
                 length
@@ -120,7 +120,7 @@ impl<S: Side> MessageStream<S> {
         mut partial: Box<Held<S::Line>>,
         more: &[u8],
         time: Timestamp,
-        sink: &mut impl FnMut(Event<S::Line>),
+        sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
         let most = match &partial.phase {
             Phase::Opening | Phase::Head(_) => self.limits.max_head,
@@ -138,7 +138,7 @@ impl<S: Side> MessageStream<S> {
         &mut self,
         partial: Held<S::Line>,
         more: usize,
-        sink: &mut impl FnMut(Event<S::Line>),
+        sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
         if !matches!(partial.phase, Phase::Opening) {
             sink(Event::Rejected(Reject::Memory));

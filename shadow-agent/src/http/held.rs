@@ -18,6 +18,7 @@ pub(super) struct Held<L> {
     charge: Charge,
     first_byte: Timestamp,
     last_byte: Timestamp,
+    sequence: u32,
     acknowledgment: u32,
     pub phase: Phase<L>,
 }
@@ -52,6 +53,7 @@ impl<L> Held<L> {
             charge: budget.charge(),
             first_byte: chunk.time,
             last_byte: chunk.time,
+            sequence: chunk.sequence,
             acknowledgment: chunk.acknowledgment,
             phase,
         }
@@ -95,6 +97,7 @@ impl<L> Held<L> {
             framing: head.framing,
             first_byte: self.first_byte,
             last_byte: self.last_byte,
+            sequence: self.sequence,
             acknowledgment: self.acknowledgment,
             charge: self.charge,
         })
@@ -141,6 +144,7 @@ pub(super) fn whole<L>(
         framing: head.framing,
         first_byte: chunk.time,
         last_byte: chunk.time,
+        sequence: chunk.sequence,
         acknowledgment: chunk.acknowledgment,
         charge,
     })

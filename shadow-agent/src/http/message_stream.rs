@@ -86,7 +86,12 @@ impl<S: Side> MessageStream<S> {
     }
 
     /// The next bytes of the direction.
-    pub fn push(&mut self, chunk: Chunk<'_>, budget: &MemoryBudget, sink: &mut impl FnMut(Event<S::Line>)) {
+    pub fn push(
+        &mut self,
+        chunk: Chunk<'_>,
+        budget: &MemoryBudget,
+        sink: &mut impl FnMut(Event<S::Message>),
+    ) {
         let answered = chunk.segment_start
             && self
                 .acknowledged
@@ -118,12 +123,13 @@ impl<S: Side> MessageStream<S> {
                 }
             };
             rest.bytes = &rest.bytes[taken..];
+            rest.sequence = rest.sequence.wrapping_add(taken as u32);
         }
     }
 
     /// `bytes` bytes of the direction are lost; the next chunk continues behind them. Lost inside a counted
     /// part of a body, they cost that message alone; anywhere else, the place is lost.
-    pub fn gap(&mut self, bytes: u64, sink: &mut impl FnMut(Event<S::Line>)) {
+    pub fn gap(&mut self, bytes: u64, sink: &mut impl FnMut(Event<S::Message>)) {
         self.acknowledged = None;
         self.preface = Preface::No;
         let (mut body, next, why) = match std::mem::replace(&mut self.state, State::Lost(Skip::AfterGap)) {
@@ -147,7 +153,7 @@ impl<S: Side> MessageStream<S> {
     }
 
     /// The direction ends. [`Close::Finished`] says that all its bytes were pushed.
-    pub fn end(&mut self, close: Close, sink: &mut impl FnMut(Event<S::Line>)) {
+    pub fn end(&mut self, close: Close, sink: &mut impl FnMut(Event<S::Message>)) {
         let held = match std::mem::replace(&mut self.state, State::Rest(Skip::AfterReject)) {
             State::Held(held) => held,
             State::Rest(why) => return self.state = State::Rest(why),
@@ -165,7 +171,7 @@ impl<S: Side> MessageStream<S> {
                 ..
             } if close == Close::Finished => {
                 if let Some(message) = (*held).complete() {
-                    sink(Event::Complete(message));
+                    sink(Event::Complete(Box::new(message.into())));
                 }
                 return;
             }
@@ -180,7 +186,13 @@ impl<S: Side> MessageStream<S> {
     }
 
     /// A start line at the start of a segment, where a message may begin if that can be proved.
-    fn candidate(&mut self, bytes: &[u8], answered: bool, why: Skip, sink: &mut impl FnMut(Event<S::Line>)) {
+    fn candidate(
+        &mut self,
+        bytes: &[u8],
+        answered: bool,
+        why: Skip,
+        sink: &mut impl FnMut(Event<S::Message>),
+    ) {
         if answered {
             self.side.found_again();
             self.state = State::Boundary;
@@ -205,7 +217,7 @@ impl<S: Side> MessageStream<S> {
         &mut self,
         chunk: Chunk<'_>,
         budget: &MemoryBudget,
-        sink: &mut impl FnMut(Event<S::Line>),
+        sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
         // Empty lines before a start line are passed over, as servers do (RFC 9112 section 2.2).
         let empty = chunk
@@ -232,7 +244,7 @@ impl<S: Side> MessageStream<S> {
         }
     }
 
-    pub(super) fn begin(&mut self, sink: &mut impl FnMut(Event<S::Line>)) {
+    pub(super) fn begin(&mut self, sink: &mut impl FnMut(Event<S::Message>)) {
         self.preface = Preface::No;
         sink(Event::Started);
     }
@@ -242,7 +254,7 @@ impl<S: Side> MessageStream<S> {
         &mut self,
         chunk: Chunk<'_>,
         budget: &MemoryBudget,
-        sink: &mut impl FnMut(Event<S::Line>),
+        sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
         let mut reader = HeadReader::new();
         let parsed = match reader.read(chunk.bytes, &self.limits) {
@@ -267,7 +279,7 @@ impl<S: Side> MessageStream<S> {
             Ok(Body::Done(length)) => {
                 let length = head.length + length;
                 match whole(&chunk.bytes[..length], head, &chunk, budget) {
-                    Some(message) => sink(Event::Complete(message)),
+                    Some(message) => sink(Event::Complete(Box::new(message.into()))),
                     None => {
                         refuse(Reject::Memory, length, sink);
                     }
@@ -295,7 +307,7 @@ impl<S: Side> MessageStream<S> {
         next: Next,
         why: Skip,
         bytes: &[u8],
-        sink: &mut impl FnMut(Event<S::Line>),
+        sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
         let Ok((taken, done)) = body.advance(bytes) else {
             self.state = State::Rest(Skip::AfterReject);
@@ -356,7 +368,12 @@ impl<S: Side> MessageStream<S> {
     }
 
     /// A rejected message goes on: its body is passed over.
-    pub(super) fn pass_on(&mut self, body: BodyDecoder, next: Next, sink: &mut impl FnMut(Event<S::Line>)) {
+    pub(super) fn pass_on(
+        &mut self,
+        body: BodyDecoder,
+        next: Next,
+        sink: &mut impl FnMut(Event<S::Message>),
+    ) {
         if body.is_done() {
             self.follow(next, sink);
         } else {
@@ -366,7 +383,7 @@ impl<S: Side> MessageStream<S> {
     }
 
     /// A message has ended.
-    pub(super) fn follow(&mut self, next: Next, sink: &mut impl FnMut(Event<S::Line>)) {
+    pub(super) fn follow(&mut self, next: Next, sink: &mut impl FnMut(Event<S::Message>)) {
         self.state = State::Boundary;
         match next {
             Next::Message => {}
@@ -379,7 +396,7 @@ impl<S: Side> MessageStream<S> {
     }
 
     /// What begins here is no message: the rest of the connection is counted, not parsed.
-    pub(super) fn leave(&mut self, why: Skip, sink: &mut impl FnMut(Event<S::Line>)) -> Skip {
+    pub(super) fn leave(&mut self, why: Skip, sink: &mut impl FnMut(Event<S::Message>)) -> Skip {
         let why = if self.preface == Preface::Upgrade {
             Skip::Upgraded
         } else {
@@ -395,7 +412,7 @@ impl<S: Side> MessageStream<S> {
         &mut self,
         reject: Reject,
         held: usize,
-        sink: &mut impl FnMut(Event<S::Line>),
+        sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
         refuse(reject, held, sink);
         self.state = match reject {
@@ -415,12 +432,12 @@ pub(super) enum Body {
     TooLarge(usize),
 }
 
-pub(super) fn refuse<L>(reject: Reject, bytes: usize, sink: &mut impl FnMut(Event<L>)) -> usize {
+pub(super) fn refuse<M>(reject: Reject, bytes: usize, sink: &mut impl FnMut(Event<M>)) -> usize {
     sink(Event::Rejected(reject));
     skip(bytes, Skip::AfterReject, sink)
 }
 
-pub(super) fn skip<L>(bytes: usize, why: Skip, sink: &mut impl FnMut(Event<L>)) -> usize {
+pub(super) fn skip<M>(bytes: usize, why: Skip, sink: &mut impl FnMut(Event<M>)) -> usize {
     if bytes > 0 {
         sink(Event::Skipped {
             bytes: bytes as u64,

@@ -56,6 +56,7 @@ struct Requests;
 
 impl Side for Requests {
     type Line = RequestLine;
+    type Message = Request;
 
     fn opening(bytes: &[u8], preface: bool) -> Opening {
         preface::from_client(bytes, preface)
@@ -86,11 +87,11 @@ impl Side for Requests {
     }
 }
 
-impl From<Event<RequestLine>> for RequestEvent {
-    fn from(event: Event<RequestLine>) -> Self {
+impl From<Event<Request>> for RequestEvent {
+    fn from(event: Event<Request>) -> Self {
         match event {
             Event::Started => Self::Started,
-            Event::Complete(whole) => Self::Complete(Box::new(whole.into())),
+            Event::Complete(request) => Self::Complete(request),
             Event::Rejected(reject) => Self::Rejected(reject),
             Event::Skipped { bytes, why } => Self::Skipped { bytes, why },
             Event::Recognised(why) => Self::Recognised(why),

@@ -38,8 +38,9 @@ pub struct Response {
     pub first_byte: Timestamp,
     /// When its last byte was seen.
     pub last_byte: Timestamp,
-    /// Acknowledgment number of the segment with its first byte.
-    pub acknowledgment: u32,
+    /// Sequence number of its first byte: where its server's bytes stood when the request was sent, unless
+    /// requests were pipelined.
+    pub sequence: u32,
     /// The bytes of `head` and `body` in the memory budget.
     pub charge: Charge,
 }
@@ -132,6 +133,7 @@ struct Responses {
 
 impl Side for Responses {
     type Line = StatusLine;
+    type Message = Response;
 
     fn opening(bytes: &[u8], preface: bool) -> Opening {
         preface::from_server(bytes, preface)
@@ -180,12 +182,12 @@ fn is_interim(status: u16) -> bool {
     matches!(status, 100..200) && status != 101
 }
 
-impl From<Event<StatusLine>> for ResponseEvent {
-    fn from(event: Event<StatusLine>) -> Self {
+impl From<Event<Response>> for ResponseEvent {
+    fn from(event: Event<Response>) -> Self {
         match event {
             Event::Started => Self::Started,
-            Event::Complete(whole) if is_interim(whole.line.status) => Self::Interim(whole.line.status),
-            Event::Complete(whole) => Self::Complete(Box::new(whole.into())),
+            Event::Complete(response) if is_interim(response.status) => Self::Interim(response.status),
+            Event::Complete(response) => Self::Complete(response),
             Event::Rejected(reject) => Self::Rejected(reject),
             Event::Skipped { bytes, why } => Self::Skipped { bytes, why },
             Event::Recognised(why) => Self::Recognised(why),
@@ -204,7 +206,7 @@ impl From<Whole<StatusLine>> for Response {
             framing: whole.framing,
             first_byte: whole.first_byte,
             last_byte: whole.last_byte,
-            acknowledgment: whole.acknowledgment,
+            sequence: whole.sequence,
             charge: whole.charge,
         }
     }

@@ -13,6 +13,8 @@ use crate::time::Timestamp;
 pub(super) trait Side {
     /// Their start line.
     type Line: StartLine;
+    /// What a whole one becomes.
+    type Message: From<Whole<Self::Line>>;
 
     /// What bytes at a message boundary are; `preface` when another protocol may begin there.
     fn opening(bytes: &[u8], preface: bool) -> Opening;
@@ -45,9 +47,9 @@ pub(super) enum Next {
 }
 
 /// What a stream tells, in stream order; see [`super::RequestEvent`].
-pub(super) enum Event<L> {
+pub(super) enum Event<M> {
     Started,
-    Complete(Whole<L>),
+    Complete(Box<M>),
     Rejected(Reject),
     Skipped { bytes: u64, why: Skip },
     Recognised(Skip),
@@ -62,6 +64,7 @@ pub(super) struct Whole<L> {
     pub framing: Framing,
     pub first_byte: Timestamp,
     pub last_byte: Timestamp,
+    pub sequence: u32,
     pub acknowledgment: u32,
     pub charge: Charge,
 }

@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use super::answers::{Answer, AnswerCounters, Answers};
 use super::counters::StreamCounters;
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::{Exchange, FlowId};
@@ -18,6 +19,8 @@ use crate::time::Timestamp;
 pub struct Shard {
     budget: MemoryBudget,
     limits: Limits,
+    /// Whether responses are captured.
+    track_response: bool,
     flows: u64,
     mirror: Mirror,
 }
@@ -39,6 +42,7 @@ impl Shard {
         budget: MemoryBudget,
         limits: Limits,
         marker: Option<&str>,
+        track_response: bool,
     ) -> Self {
         let marker = marker.map(Into::into);
         let mirror = Mirror {
@@ -50,6 +54,7 @@ impl Shard {
         Self {
             budget,
             limits,
+            track_response,
             flows: 0,
             mirror,
         }
@@ -69,6 +74,8 @@ impl Shard {
 /// The stream handler of one connection.
 pub struct Connection {
     requests: RequestStream,
+    /// Production's answers, where they are captured.
+    answers: Option<Box<Answers>>,
     open: Open,
 }
 
@@ -125,9 +132,46 @@ impl Connection {
         shard: &mut Shard,
         read: impl FnOnce(&mut RequestStream, &MemoryBudget, &mut dyn FnMut(RequestEvent)),
     ) {
-        let Self { requests, open } = self;
+        let Self {
+            requests,
+            answers,
+            open,
+        } = self;
         let Shard { budget, mirror, .. } = shard;
-        read(requests, budget, &mut |event| mirror.request(open, event));
+        read(requests, budget, &mut |event| {
+            if let Some(answers) = answers.as_deref_mut() {
+                match &event {
+                    RequestEvent::Complete(request) => answers.request(request),
+                    RequestEvent::Rejected(_) => answers.rejected_request(),
+                    _ => {}
+                }
+            }
+            mirror.request(open, event);
+        });
+    }
+
+    /// Lets the response stream read, where responses are captured, and hands on what it finds.
+    fn read_answers(
+        &mut self,
+        shard: &mut Shard,
+        read: impl FnOnce(&mut Answers, &MemoryBudget, &mut AnswerCounters, &mut dyn FnMut(Answer)),
+    ) {
+        let Some(answers) = self.answers.as_deref_mut() else {
+            return;
+        };
+        let key = &self.open.key;
+        let Shard {
+            budget,
+            mirror: Mirror {
+                outputs, counters, ..
+            },
+            ..
+        } = shard;
+        read(answers, budget, &mut counters.answers, &mut |answer| {
+            for output in &*outputs {
+                output.offer_response(key, answer.request_acknowledgment, &answer.response);
+            }
+        });
     }
 }
 
@@ -138,6 +182,9 @@ impl StreamHandler for Connection {
         shard.flows += 1;
         Self {
             requests: RequestStream::new(shard.limits, start),
+            answers: shard
+                .track_response
+                .then(|| Box::new(Answers::new(shard.limits, start))),
             open: Open {
                 flow: FlowId(shard.flows),
                 key: *flow,
@@ -147,29 +194,50 @@ impl StreamHandler for Connection {
     }
 
     fn data(&mut self, shard: &mut Shard, direction: Direction, chunk: Chunk<'_>) {
-        if direction == Direction::Request {
-            self.read(shard, |requests, budget, mut sink| {
-                requests.push(chunk, budget, &mut sink)
-            });
+        match direction {
+            Direction::Request => {
+                self.read(shard, |requests, budget, mut sink| {
+                    requests.push(chunk, budget, &mut sink)
+                });
+            }
+            Direction::Response => self.read_answers(shard, |answers, budget, counters, mut sink| {
+                answers.push(chunk, budget, counters, &mut sink);
+            }),
         }
     }
 
     fn gap(&mut self, shard: &mut Shard, direction: Direction, bytes: u64, _cause: GapCause) {
-        if direction == Direction::Request {
-            self.read(shard, |requests, _, mut sink| requests.gap(bytes, &mut sink));
+        match direction {
+            Direction::Request => {
+                self.read(shard, |requests, _, mut sink| requests.gap(bytes, &mut sink));
+                if let Some(answers) = self.answers.as_deref_mut() {
+                    answers.forget();
+                }
+            }
+            Direction::Response => {
+                self.read_answers(shard, |answers, _, counters, _| answers.gap(bytes, counters));
+            }
         }
     }
 
     fn finished(&mut self, shard: &mut Shard, direction: Direction, _time: Timestamp) {
-        if direction == Direction::Request {
-            self.read(shard, |requests, _, mut sink| {
-                requests.end(Close::Finished, &mut sink)
-            });
+        match direction {
+            Direction::Request => {
+                self.read(shard, |requests, _, mut sink| {
+                    requests.end(Close::Finished, &mut sink)
+                });
+            }
+            Direction::Response => self.read_answers(shard, |answers, _, counters, mut sink| {
+                answers.end(Close::Finished, counters, &mut sink);
+            }),
         }
     }
 
     fn close(mut self, shard: &mut Shard, close: Close, _time: Timestamp) {
         self.read(shard, |requests, _, mut sink| requests.end(close, &mut sink));
+        self.read_answers(shard, |answers, _, counters, mut sink| {
+            answers.end(close, counters, &mut sink)
+        });
     }
 }
 

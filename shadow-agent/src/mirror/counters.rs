@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::AnswerCounters;
 use crate::http::Skip;
 
 /// Counts over the connections of one shard.
@@ -17,6 +18,8 @@ pub struct StreamCounters {
     pub not_http: u64,
     /// Bytes passed over, by reason.
     pub skipped_bytes: SkippedBytes,
+    /// Production's answers, where they are captured.
+    pub answers: AnswerCounters,
 }
 
 /// Bytes of requests' direction that were passed over unparsed.
@@ -74,6 +77,7 @@ impl StreamCounters {
         self.http2 += other.http2;
         self.upgraded += other.upgraded;
         self.not_http += other.not_http;
+        self.answers.add(&other.answers);
         let (mine, theirs) = (&mut self.skipped_bytes, &other.skipped_bytes);
         mine.mid_stream += theirs.mid_stream;
         mine.after_gap += theirs.after_gap;

@@ -1,10 +1,12 @@
 //! One exchange's way from a captured request to its outputs, and the account of every one.
 
+mod answers;
 mod connection;
 mod counters;
 mod exchange;
 pub mod ledger;
 
+pub use answers::AnswerCounters;
 pub use connection::{Connection, Shard};
 pub use counters::{SkippedBytes, StreamCounters};
 pub use exchange::{Exchange, FlowId};

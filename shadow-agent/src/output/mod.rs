@@ -136,3 +136,25 @@ impl Outputs {
         self.outputs.iter().map(status).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::ledger::ShardLedger;
+
+    #[test]
+    fn outputs_are_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Outputs>();
+    }
+
+    #[test]
+    fn the_null_output_delivers_at_once() {
+        let outputs = Outputs::new(&[OutputSettings::Null], &OwnConnections::default(), 0).unwrap();
+        assert_eq!(outputs.names(), ["null"]);
+        let ledger = ShardLedger::new(1);
+        let ticket = ledger.open().split().next().unwrap();
+        outputs.shard()[0].offer(&testing::exchange(1, b"GET / HTTP/1.1\r\n\r\n"), ticket);
+        assert_eq!(ledger.snapshot().outputs[0].delivered, 1);
+    }
+}

@@ -293,7 +293,7 @@ impl Writer {
                 ended.extend(waiting.into_iter().filter_map(|entry| entry.claim));
                 tracing::error!(%error, "standard output cannot be written: what follows is dropped");
             }
-            drop(queue);
+            // Still locked: a shard that finds none of its claims here may take them for settled.
             for claim in ended {
                 claim.settle(outcome);
             }

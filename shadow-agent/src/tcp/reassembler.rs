@@ -304,11 +304,13 @@ impl Reassembler {
             .as_mut()
             .and_then(|waiting| waiting.take_next(self.next, limit))
         {
+            let sequence = self.next as u32;
             self.next = piece.end();
             shared.counters.waiting_bytes -= piece.bytes.len() as u64;
             shared.counters.delivered_bytes += piece.bytes.len() as u64;
             sink.data(Chunk {
                 bytes: &piece.bytes,
+                sequence,
                 acknowledgment: piece.acknowledgment,
                 segment_start: piece.segment_start,
                 time: piece.time,
@@ -338,10 +340,12 @@ impl Reassembler {
         shared: &mut Shared<'_>,
         sink: &mut impl Sink,
     ) {
+        let sequence = self.next as u32;
         self.next += bytes.len() as u64;
         shared.counters.delivered_bytes += bytes.len() as u64;
         sink.data(Chunk {
             bytes,
+            sequence,
             acknowledgment: segment.acknowledgment,
             segment_start,
             time: segment.time,

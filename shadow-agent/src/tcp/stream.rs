@@ -17,6 +17,8 @@ pub enum Start {
 pub struct Chunk<'a> {
     /// The bytes; never empty.
     pub bytes: &'a [u8],
+    /// Sequence number of `bytes[0]`.
+    pub sequence: u32,
     /// Acknowledgment number of the segment they came in: how much of the other side's bytes the sender had
     /// received when it sent these.
     pub acknowledgment: u32,

@@ -1,8 +1,9 @@
-//! The kernel programs by themselves, run on built packets with `BPF_PROG_TEST_RUN`. They need root, and attach to
-//! nothing.
+//! The kernel programs by themselves, run on built packets with `BPF_PROG_TEST_RUN` (these need root, and attach to
+//! nothing), and the plans for attaching them.
 
 mod copying;
 mod kernel;
 mod packets;
 mod parsing;
+mod planning;
 mod selecting;

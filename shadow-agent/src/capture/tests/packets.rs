@@ -39,7 +39,7 @@ pub struct Packet {
     /// The transport protocol named by the IP header.
     pub protocol: u8,
     /// What is added to the length that the IP header gives.
-    pub length_error: i32,
+    pub length_error: isize,
     /// Bytes behind the IP packet.
     pub padding: usize,
 }
@@ -136,7 +136,7 @@ impl Packet {
     }
 
     fn length(&self, length: usize) -> [u8; 2] {
-        u16::try_from(length as i32 + self.length_error)
+        u16::try_from(length.checked_add_signed(self.length_error).unwrap())
             .unwrap()
             .to_be_bytes()
     }

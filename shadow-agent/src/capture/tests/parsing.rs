@@ -189,12 +189,12 @@ fn a_total_length_of_zero_means_the_whole_packet() {
         return;
     };
     let mut packet = request(CLIENT, SERVER, BODY);
-    packet.length_error = -(20 + 20 + BODY.len() as i32);
+    packet.length_error = -(20 + 20 + BODY.len().cast_signed());
     assert_eq!(kernel.see("shadow_l2_in", &packet.frame()), whole(CLIENT, SERVER));
     let mut packet = request(CLIENT6, SERVER6, BODY);
     // With the jumbo payload option, as BIG TCP has it.
     packet.extensions = vec![(HOP_BY_HOP, vec![0, 0, 0xc2, 4, 0, 1, 0, 0])];
-    packet.length_error = -(8 + 20 + BODY.len() as i32);
+    packet.length_error = -(8 + 20 + BODY.len().cast_signed());
     assert_eq!(
         kernel.see("shadow_l2_in", &packet.frame()),
         whole(CLIENT6, SERVER6)
@@ -209,7 +209,7 @@ fn fragments_are_counted_by_kind_and_not_copied() {
     let mut first = request(CLIENT, SERVER, BODY);
     first.fragment = 0x2000;
     let mut later = request(CLIENT, SERVER, BODY);
-    later.fragment = 0x2000 | 185;
+    later.fragment = 0x20b9;
     let mut last = request(CLIENT, SERVER, BODY);
     last.fragment = 370;
     let mut dont_fragment = request(CLIENT, SERVER, BODY);
@@ -347,7 +347,7 @@ fn lengths_that_contradict_each_other_are_counted() {
     longer6.length_error = 1;
     // The IP packet ends inside the TCP header.
     let mut shorter = request(CLIENT, SERVER, BODY);
-    shorter.length_error = -(BODY.len() as i32 + 1);
+    shorter.length_error = -(BODY.len().cast_signed() + 1);
     for packet in [longer, longer6, shorter] {
         assert_eq!(kernel.see("shadow_l2_in", &packet.frame()), []);
     }
@@ -386,7 +386,9 @@ fn packets_at_sockets_are_seen_with_their_namespace() {
     let frame = request(CLIENT, SERVER, BODY).frame();
     let mut seen = kernel.see("shadow_sock_in", &frame);
     // The cookie of the namespace is whatever the kernel gives; it tells nothing here.
-    seen.iter_mut().for_each(|one| one.flow.scope = 0);
+    for one in &mut seen {
+        one.flow.scope = 0;
+    }
     assert_eq!(seen, whole(CLIENT, SERVER));
     let frame = request(CLIENT6, SERVER6, BODY).frame();
     assert_eq!(kernel.see("shadow_sock_out", &frame).len(), 1);

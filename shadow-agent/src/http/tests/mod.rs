@@ -73,6 +73,7 @@ impl Feed {
     fn push(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         let chunk = Chunk {
             bytes: bytes.as_ref(),
+            sequence: 0,
             acknowledgment: self.acknowledgment,
             segment_start: self.segment_start,
             time: Timestamp(self.time),

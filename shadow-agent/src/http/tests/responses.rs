@@ -30,6 +30,7 @@ fn said(kinds: &[RequestKind], bytes: &str, close: Close) -> Vec<String> {
 fn chunk(bytes: &[u8], acknowledgment: u32) -> Chunk<'_> {
     Chunk {
         bytes,
+        sequence: 0,
         acknowledgment,
         segment_start: true,
         time: Timestamp(0),

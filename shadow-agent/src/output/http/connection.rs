@@ -28,6 +28,9 @@ const MAX_READS: usize = 16;
 /// arrived without having been seen yet.
 const TRUSTED_IDLE: Duration = Duration::from_millis(50);
 
+/// How long a shadow that says it will close may take to do so.
+const CLOSING: Duration = Duration::from_secs(1);
+
 /// See the module's description.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -39,6 +42,9 @@ enum Phase {
     Connecting,
     Idle,
     Busy,
+    /// The answer is whole, and the shadow is about to close: it goes first, so that the connection does not
+    /// stay on this side in TIME-WAIT, where it would hold a local port for a minute.
+    Closing,
     Closed,
 }
 
@@ -54,13 +60,15 @@ struct State {
     head_sent: usize,
     /// The part of the body that the socket did not take yet.
     body: Bytes,
-    /// Whether any byte of the request was taken.
-    any_sent: bool,
+    /// Bytes of the request that the socket took.
+    sent: usize,
     /// The shadow does not take the rest; its answer may be there all the same.
     write_failed: bool,
     reader: ResponseReader,
     /// Whether an exchange was completed on this connection.
     reused: bool,
+    /// Whether the shadow has closed its side.
+    at_end: bool,
     waker: Option<Waker>,
 }
 
@@ -73,8 +81,9 @@ pub(super) enum End {
     Failed(Job, Failure),
     /// A reused connection died under it; it may go to a fresh one.
     Retry(Job),
-    /// The answer is whole, but the connection is not fit for another request.
-    Delivered(Job, Duration),
+    /// The answer is whole, but the connection is not fit for another request. `closing`: the shadow is
+    /// about to close it.
+    Delivered { job: Job, took: Duration, closing: bool },
     /// The answer is a redirect to be followed, on another connection.
     Redirected(Job),
 }
@@ -101,10 +110,11 @@ impl Connection {
                 head: Vec::new(),
                 head_sent: 0,
                 body: Bytes::new(),
-                any_sent: false,
+                sent: 0,
                 write_failed: false,
                 reader: ResponseReader::new(max_response),
                 reused: false,
+                at_end: false,
                 waker: None,
             }),
         }
@@ -151,17 +161,21 @@ impl Connection {
         state.phase == Phase::Busy && now.saturating_duration_since(state.since) >= timeout
     }
 
-    /// Whether it has been idle for longer than `limit`.
-    pub(super) fn is_surplus(&self, now: Instant, limit: Duration) -> bool {
+    /// Whether it has been idle for longer than `idle`, or the shadow was to close it and did not.
+    pub(super) fn is_surplus(&self, now: Instant, idle: Duration) -> bool {
         let state = self.state.borrow();
-        state.phase == Phase::Idle && now.saturating_duration_since(state.since) >= limit
+        let limit = match state.phase {
+            Phase::Idle => idle,
+            Phase::Closing => CLOSING,
+            _ => return false,
+        };
+        now.saturating_duration_since(state.since) >= limit
     }
 
     /// Closes it, outside of its task. The job that was under way comes back.
     pub(super) fn close(&self) -> Option<Job> {
         let mut state = self.state.borrow_mut();
-        state.phase = Phase::Closed;
-        state.link = None;
+        state.shut();
         if let Some(waker) = state.waker.take() {
             waker.wake();
         }
@@ -181,9 +195,18 @@ impl Connection {
                         shard.now_idle(self);
                     }
                 }
+                Some(Err(End::Delivered {
+                    job,
+                    took,
+                    closing: true,
+                })) if shard.may_wait_for_close() => {
+                    state.phase = Phase::Closing;
+                    state.since = Instant::now();
+                    shard.delivered(job, took);
+                    shard.released();
+                }
                 Some(Err(end)) => {
-                    state.phase = Phase::Closed;
-                    state.link = None;
+                    state.shut();
                     return Poll::Ready(end);
                 }
             }
@@ -197,6 +220,19 @@ impl Connection {
 type Step = Option<Result<(Job, Duration), End>>;
 
 impl State {
+    /// Closes the socket: in the orderly way when nothing was going on, with a reset when something is broken
+    /// off. That tells the shadow to stop, and leaves no TIME-WAIT behind.
+    fn shut(&mut self) {
+        let orderly = self.phase == Phase::Idle || self.at_end;
+        self.phase = Phase::Closed;
+        if let Some(link) = self.link.take()
+            && !orderly
+        {
+            link.transport.reset();
+        }
+    }
+
+    /// Sends a job. `false` when it must not be sent: then it is settled.
     fn start(&mut self, job: Job, shard: &Shard, now: Instant) -> bool {
         let request = &job.exchange.request;
         let mut scratch = shard.head_scratch();
@@ -233,7 +269,7 @@ impl State {
                 0
             }
         };
-        self.any_sent = sent > 0;
+        self.sent = sent;
         if sent < scratch.len() {
             self.head.extend_from_slice(&scratch[sent..]);
         } else {
@@ -284,7 +320,10 @@ impl State {
         let mut buffer = shard.read_scratch();
         let read = ready!(link.transport.poll_read(cx, &mut buffer));
         Poll::Ready(match read {
-            Ok(0) => self.ended(None, shard),
+            Ok(0) => {
+                self.at_end = true;
+                self.ended(None, shard)
+            }
             Err(error) => self.ended(Some(&error), shard),
             Ok(read) => self.received(&buffer[..read], shard),
         })
@@ -300,7 +339,7 @@ impl State {
             {
                 Poll::Pending => break,
                 Poll::Ready(Ok(sent)) if sent > 0 => {
-                    self.any_sent = true;
+                    self.sent += sent;
                     let head = sent.min(self.head.len() - self.head_sent);
                     self.head_sent += head;
                     self.body.advance(sent - head);
@@ -317,7 +356,7 @@ impl State {
     }
 
     fn received(&mut self, bytes: &[u8], shard: &Shard) -> Step {
-        if self.phase == Phase::Idle {
+        if self.phase != Phase::Busy {
             // Nobody asked for this: whatever it is, it is no answer.
             return Some(Err(End::Quiet));
         }
@@ -352,7 +391,11 @@ impl State {
             return Some(if reusable {
                 Ok((job, took))
             } else {
-                Err(End::Delivered(job, took))
+                Err(End::Delivered {
+                    job,
+                    took,
+                    closing: clean && answer.status != 101,
+                })
             });
         };
         job.hop = Some(Box::new(hop));
@@ -362,6 +405,7 @@ impl State {
         }
         if !self.start(job, shard, Instant::now()) && !self.start_next(shard) {
             // Cannot be: a head that could be written once can be written again. Closing is always right.
+            shard.released();
             return Some(Err(End::Quiet));
         }
         None
@@ -392,7 +436,7 @@ impl State {
             return End::Quiet;
         };
         let stale = self.reused && !self.reader.has_started();
-        if stale && !job.retried && (job.is_idempotent() || !self.any_sent) {
+        if stale && !job.retried && (job.is_idempotent() || self.sent == 0) {
             job.retried = true;
             return End::Retry(job);
         }

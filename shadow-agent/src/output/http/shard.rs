@@ -210,6 +210,17 @@ impl Shard {
         self.give_permit_back();
     }
 
+    /// A connection has no more use for its permit: other requests may go.
+    pub(super) fn released(&self) {
+        self.give_permit_back();
+        self.dispatch();
+    }
+
+    /// Whether a connection may stay for a moment until the shadow closes it: not without bound.
+    pub(super) fn may_wait_for_close(&self) -> bool {
+        self.upstream.connections_open() <= 2 * self.upstream.settings.workers
+    }
+
     // Requests on their way.
 
     /// Starts what can be started.

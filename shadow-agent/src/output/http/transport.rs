@@ -61,6 +61,16 @@ impl Transport {
         }
     }
 
+    /// Closes at once with a reset.
+    pub(super) fn reset(self) {
+        let tcp = match &self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        // Without it, it is closed in the orderly way; that is all that could go wrong.
+        let _ = tcp.set_zero_linger();
+    }
+
     /// Asks the kernel whether a connection that has nothing to say is still good: neither closed nor, in
     /// plain text, with bytes that nobody asked for.
     pub(super) fn is_quiet(&self) -> bool {

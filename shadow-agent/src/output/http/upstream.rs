@@ -130,12 +130,17 @@ impl Upstream {
         OpenConnection(self.clone())
     }
 
+    /// Connections open now.
+    pub(super) fn connections_open(&self) -> usize {
+        self.connections_open.load(Relaxed)
+    }
+
     pub(super) fn status(&self) -> OutputStatus {
         OutputStatus {
             queued: self.queue.count(),
             active: self.in_flight.count(),
             connections_opened: self.connections_opened.load(Relaxed),
-            connections_open: self.connections_open.load(Relaxed),
+            connections_open: self.connections_open(),
             breaker_open: self.breaker.is_open(),
             latency_us: self.latency.take_quantiles(),
         }

@@ -41,7 +41,7 @@ impl Rig {
             results: results_receiver,
         };
         Self {
-            output: StdoutOutput::with_sink(sink, queue_bytes, 7).unwrap(),
+            output: StdoutOutput::with_sink(sink, queue_bytes).unwrap(),
             written,
             results,
             ledger: ShardLedger::new(1),
@@ -68,7 +68,7 @@ impl Rig {
 #[tokio::test]
 async fn a_record_is_delivered_when_it_is_written() {
     let rig = Rig::new(1000);
-    let shard = rig.output.shard();
+    let shard = rig.output.shard(7);
     rig.offer(&shard, GET);
     assert_eq!(rig.write(), RECORD);
     assert_eq!(rig.counts().in_flight, 1);
@@ -81,7 +81,7 @@ async fn a_record_is_delivered_when_it_is_written() {
 #[tokio::test]
 async fn a_slow_reader_fills_the_queue_and_a_full_queue_is_a_drop() {
     let rig = Rig::new(2 * RECORD.len());
-    let shard = rig.output.shard();
+    let shard = rig.output.shard(7);
     rig.offer(&shard, GET);
     rig.write();
     rig.offer(&shard, GET);
@@ -97,7 +97,7 @@ async fn a_slow_reader_fills_the_queue_and_a_full_queue_is_a_drop() {
 #[tokio::test]
 async fn after_a_write_that_failed_everything_is_a_write_error() {
     let rig = Rig::new(1000);
-    let shard = rig.output.shard();
+    let shard = rig.output.shard(7);
     rig.offer(&shard, GET);
     rig.write();
     rig.offer(&shard, GET);
@@ -110,7 +110,7 @@ async fn after_a_write_that_failed_everything_is_a_write_error() {
 #[tokio::test]
 async fn an_abort_ends_this_shards_records_also_those_being_written() {
     let rig = Rig::new(1000);
-    let (first, second) = (rig.output.shard(), rig.output.shard());
+    let (first, second) = (rig.output.shard(7), rig.output.shard(7));
     rig.offer(&first, GET);
     rig.write();
     rig.offer(&first, GET);
@@ -128,7 +128,7 @@ async fn an_abort_ends_this_shards_records_also_those_being_written() {
 #[tokio::test]
 async fn a_response_is_written_under_its_requests_id_and_not_counted() {
     let rig = Rig::new(1000);
-    let shard = rig.output.shard();
+    let shard = rig.output.shard(7);
     let exchange = exchange(1, GET);
     let response = Response {
         head: bytes::Bytes::from_static(b"HTTP/1.1 200 OK\r\n\r\n"),
@@ -139,7 +139,7 @@ async fn a_response_is_written_under_its_requests_id_and_not_counted() {
         framing: crate::http::Framing::Close,
         first_byte: crate::time::Timestamp(1),
         last_byte: crate::time::Timestamp(3),
-        acknowledgment: 99,
+        sequence: 99,
         charge: crate::budget::MemoryBudget::new(0).charge(),
     };
     shard.offer_response(&exchange.key, exchange.request.acknowledgment, &response);

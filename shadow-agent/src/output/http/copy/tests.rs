@@ -238,7 +238,7 @@ proptest! {
     ) {
         let mut raw = format!("GET {target} HTTP/1.1\r\n");
         for (name, value) in names.iter().zip(&values) {
-            raw += &format!("{name}: {value}\r\n");
+            raw = raw + name + ": " + value + "\r\n";
         }
         raw.push_str("\r\n");
         let copied = copy(&raw);

@@ -41,7 +41,7 @@ impl Shard {
             End::Quiet => {}
             // The permit stays with the job.
             End::Retry(job) | End::Redirected(job) => return self.launch(job),
-            End::Delivered(job, took) => {
+            End::Delivered { job, took, .. } => {
                 self.delivered(job, took);
                 self.give_permit_back();
             }

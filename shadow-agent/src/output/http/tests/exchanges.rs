@@ -182,6 +182,40 @@ fn switching_protocols_is_an_answer_and_the_connection_is_not_used_again() {
 }
 
 #[test]
+fn a_shadow_that_says_it_closes_goes_first() {
+    on_a_shard(async {
+        let close = Rc::new(tokio::sync::Notify::new());
+        let told = close.clone();
+        let shadow = Shadow::start(move |mut peer| {
+            let told = told.clone();
+            async move {
+                peer.request().await;
+                peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+                    .await;
+                if peer.connection == 0 {
+                    told.notified().await;
+                } else {
+                    peer.closed().await;
+                }
+            }
+        })
+        .await;
+        let rig = Rig::with(shadow.port, |settings| settings.workers = 1);
+        // Delivered before the close, and the next one does not wait for it.
+        rig.exchange(1, GET).await;
+        rig.exchange(1, GET).await;
+        assert_counts(&rig.counts(), 2, &[]);
+        assert_eq!(rig.output.status().connections_open, 2);
+        close.notify_one();
+        // The second never closes: it is given up after a second.
+        while rig.output.status().connections_open > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(rig.output.status().active, 0);
+    });
+}
+
+#[test]
 fn an_error_status_is_a_delivery() {
     on_a_shard(async {
         let shadow = Shadow::answering(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n").await;

@@ -1,7 +1,6 @@
 //! The HTTP output against scripted shadows on real sockets.
 
 mod breaking;
-mod cost;
 mod exchanges;
 mod faults;
 mod order;

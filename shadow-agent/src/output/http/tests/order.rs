@@ -161,3 +161,46 @@ fn surplus_connections_are_used_last_so_that_they_grow_old() {
         assert!(seen.iter().all(|seen| seen.connection == first));
     });
 }
+
+#[test]
+fn shards_on_their_own_threads_share_few_workers_without_losing_a_wake_up() {
+    let (port_sender, port) = std::sync::mpsc::channel();
+    let (done, stop) = tokio::sync::oneshot::channel::<()>();
+    let shadow = std::thread::spawn(move || {
+        on_a_shard(async {
+            let shadow = Shadow::answering(OK).await;
+            port_sender.send(shadow.port).unwrap();
+            let _ = stop.await;
+        });
+    });
+    let mut settings = crate::output::http::copy::tests::settings();
+    settings.host = "127.0.0.1".to_owned();
+    settings.port = port.recv().unwrap();
+    settings.workers = 2;
+    settings.queue_requests = 10_000;
+    let output = HttpOutput::new(&settings, &OwnConnections::default()).unwrap();
+    std::thread::scope(|threads| {
+        for _ in 0..3 {
+            threads.spawn(|| {
+                on_a_shard(async {
+                    let shard = output.shard();
+                    let ledger = ShardLedger::new(1);
+                    for round in 0..20 {
+                        for flow in 0..50 {
+                            let ticket = ledger.open().split().next().unwrap();
+                            shard.offer(&exchange(flow % (round + 1), GET), ticket);
+                        }
+                        shard.drain().await;
+                    }
+                    let counts = ledger.snapshot();
+                    assert!(counts.balanced());
+                    assert_counts(&counts.outputs[0], 1000, &[]);
+                });
+            });
+        }
+    });
+    let status = output.status();
+    assert_eq!((status.active, status.queued), (0, 0));
+    done.send(()).unwrap();
+    shadow.join().unwrap();
+}

@@ -180,14 +180,23 @@ pub struct Stream {
     parts: Vec<(u32, Vec<u8>)>,
     /// Segments seen, copies included.
     pub segments: usize,
-    /// The largest of them that were parts of larger packets.
+    /// Those of them that were later parts of packets.
     pub continuations: usize,
+    /// The most parts that a packet had.
+    pub most_parts: usize,
+    parts_now: usize,
 }
 
 impl Stream {
     fn add(&mut self, segment: &Segment<'_>) {
         self.segments += 1;
         self.continuations += usize::from(segment.continuation);
+        self.parts_now = if segment.continuation {
+            self.parts_now + 1
+        } else {
+            1
+        };
+        self.most_parts = self.most_parts.max(self.parts_now);
         if segment.flags.contains(TcpFlags::SYN) {
             self.syn = Some(segment.sequence);
         }

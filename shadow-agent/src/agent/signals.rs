@@ -1,0 +1,31 @@
+//! The signals that a run answers.
+//!
+//! They are caught before anything is attached: one that comes while the run starts is answered once it has
+//! started, rather than kill it (as SIGTERM and SIGUSR1 would) with nothing accounted for.
+
+use anyhow::Context as _;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Signals caught, to be awaited.
+pub(super) struct Signals {
+    /// SIGINT: end.
+    pub interrupt: Signal,
+    /// SIGTERM: end.
+    pub terminate: Signal,
+    /// SIGUSR1: write the ledger.
+    pub report: Signal,
+}
+
+impl Signals {
+    /// Catches them from now on; they are awaited on `runtime`.
+    pub fn catch(runtime: &Runtime) -> anyhow::Result<Self> {
+        let _inside = runtime.enter();
+        let catch = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            interrupt: catch(SignalKind::interrupt())?,
+            terminate: catch(SignalKind::terminate())?,
+            report: catch(SignalKind::user_defined1())?,
+        })
+    }
+}

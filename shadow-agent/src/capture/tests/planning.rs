@@ -1,0 +1,228 @@
+//! What to attach to and what to watch, for each kind of input on a made-up host. Needs no root.
+
+use std::collections::BTreeMap;
+
+use shadow_common::Side;
+
+use super::super::interfaces::Interface;
+use super::super::plan::{LiveInput, Plan, on_interfaces, on_sockets};
+use crate::settings::LiveScope;
+
+const REQUESTS_IN: u32 = 1;
+const REQUESTS_OUT: u32 = 2;
+const RESPONSES_IN: u32 = 4;
+const RESPONSES_OUT: u32 = 8;
+
+fn interface(index: u32, name: &str, kind: &str, addresses: &[&str]) -> Interface {
+    Interface {
+        name: name.to_owned(),
+        index,
+        kind: kind.to_owned(),
+        ethernet: true,
+        loopback: name == "lo",
+        up: true,
+        addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+        ..Interface::default()
+    }
+}
+
+/// A host with a network card, a VLAN on it, a bridge with a container's veth, and a card that is down.
+fn host() -> Vec<Interface> {
+    vec![
+        interface(1, "lo", "", &["127.0.0.1", "::1"]),
+        Interface {
+            default_route: true,
+            ..interface(2, "eth0", "", &["10.0.0.5"])
+        },
+        Interface {
+            lower: Some(2),
+            ..interface(3, "eth0.7", "vlan", &["10.7.0.5"])
+        },
+        interface(4, "br0", "bridge", &["172.17.0.1"]),
+        Interface {
+            enslaved: true,
+            ..interface(5, "veth1", "veth", &[])
+        },
+        Interface {
+            up: false,
+            ..interface(6, "eth1", "", &[])
+        },
+    ]
+}
+
+fn input(scope: LiveScope) -> [LiveInput; 1] {
+    [LiveInput {
+        scope,
+        ports: vec![80],
+    }]
+}
+
+fn pattern(pattern: &str) -> [LiveInput; 1] {
+    input(LiveScope::Interfaces(pattern.to_owned()))
+}
+
+fn attached(plan: &Plan) -> Vec<(&str, &str)> {
+    plan.attachments
+        .iter()
+        .map(|one| {
+            (
+                one.name.as_str(),
+                if one.side == Side::Ingress { "in" } else { "out" },
+            )
+        })
+        .collect()
+}
+
+/// Targets as `address@ifindex` with their bits.
+fn watched(plan: &Plan) -> BTreeMap<String, u32> {
+    plan.targets
+        .iter()
+        .map(|(target, on)| {
+            let address = std::net::Ipv6Addr::from(target.address.octets()).to_canonical();
+            assert_eq!(target.port(), 80);
+            (format!("{address}@{}", target.ifindex()), on.0)
+        })
+        .collect()
+}
+
+fn targets(targets: &[(&str, u32)]) -> BTreeMap<String, u32> {
+    targets
+        .iter()
+        .map(|(target, on)| ((*target).to_owned(), *on))
+        .collect()
+}
+
+#[test]
+fn any_address_is_each_of_this_host_and_all_of_loopback() {
+    let plan = on_interfaces(&input(LiveScope::Any), &host(), false);
+    assert_eq!(attached(&plan), [("lo", "in"), ("eth0", "in"), ("br0", "in")]);
+    let local = [
+        "10.0.0.5@0",
+        "10.7.0.5@0",
+        "127.0.0.1@0",
+        "172.17.0.1@0",
+        "::1@0",
+        "::@1",
+    ];
+    assert_eq!(
+        watched(&plan),
+        targets(&local.map(|target| (target, REQUESTS_IN)))
+    );
+}
+
+#[test]
+fn responses_leave_by_the_other_side_except_on_loopback() {
+    let plan = on_interfaces(&input(LiveScope::Any), &host(), true);
+    assert_eq!(
+        attached(&plan),
+        [
+            ("lo", "in"),
+            ("eth0", "in"),
+            ("eth0", "out"),
+            ("br0", "in"),
+            ("br0", "out")
+        ]
+    );
+    let watched = watched(&plan);
+    assert_eq!(watched["10.0.0.5@0"], REQUESTS_IN | RESPONSES_IN | RESPONSES_OUT);
+    assert_eq!(watched["::@1"], REQUESTS_IN | RESPONSES_IN);
+}
+
+#[test]
+fn an_address_of_this_host_is_received_wherever_it_is() {
+    let scope = LiveScope::Addresses(vec!["10.0.0.5".parse().unwrap(), "127.0.0.9".parse().unwrap()]);
+    let plan = on_interfaces(&input(scope), &host(), false);
+    assert_eq!(attached(&plan), [("lo", "in"), ("eth0", "in"), ("br0", "in")]);
+    assert_eq!(
+        watched(&plan),
+        targets(&[("10.0.0.5@0", REQUESTS_IN), ("127.0.0.9@0", REQUESTS_IN)])
+    );
+}
+
+#[test]
+fn an_address_behind_this_host_is_seen_as_it_leaves_too() {
+    let scope = LiveScope::Addresses(vec!["172.17.0.2".parse().unwrap()]);
+    let plan = on_interfaces(&input(scope), &host(), false);
+    assert_eq!(
+        attached(&plan),
+        [
+            ("lo", "in"),
+            ("eth0", "in"),
+            ("eth0", "out"),
+            ("br0", "in"),
+            ("br0", "out")
+        ]
+    );
+    assert_eq!(
+        watched(&plan),
+        targets(&[("172.17.0.2@0", REQUESTS_IN | REQUESTS_OUT)])
+    );
+}
+
+#[test]
+fn the_unspecified_address_is_any() {
+    let scope = LiveScope::Addresses(vec!["0.0.0.0".parse().unwrap()]);
+    assert_eq!(
+        on_interfaces(&input(scope), &host(), false),
+        on_interfaces(&input(LiveScope::Any), &host(), false)
+    );
+}
+
+#[test]
+fn an_interface_is_watched_as_it_receives_and_its_addresses_on_loopback() {
+    let plan = on_interfaces(&pattern("eth0"), &host(), false);
+    assert_eq!(attached(&plan), [("lo", "in"), ("eth0", "in")]);
+    assert_eq!(
+        watched(&plan),
+        targets(&[("::@2", REQUESTS_IN), ("10.0.0.5@1", REQUESTS_IN)])
+    );
+}
+
+#[test]
+fn requests_of_this_hosts_own_clients_are_not_taken_for_the_responses_side() {
+    let plan = on_interfaces(&pattern("eth0"), &host(), true);
+    assert_eq!(attached(&plan), [("lo", "in"), ("eth0", "in"), ("eth0", "out")]);
+    assert_eq!(
+        watched(&plan),
+        targets(&[
+            ("::@2", REQUESTS_IN | RESPONSES_OUT),
+            ("10.0.0.5@1", REQUESTS_IN | RESPONSES_IN)
+        ])
+    );
+}
+
+#[test]
+fn an_interface_before_a_container_is_watched_both_ways() {
+    for name in ["veth*", "br0"] {
+        let plan = on_interfaces(&pattern(name), &host(), false);
+        assert_eq!(attached(&plan).len(), 3, "{name}");
+        assert!(
+            watched(&plan)
+                .values()
+                .any(|on| *on == REQUESTS_IN | REQUESTS_OUT)
+        );
+    }
+    let mut host = host();
+    // The container's own end of a veth leads to the rest of the world.
+    host.push(Interface {
+        default_route: true,
+        ..interface(7, "veth9", "veth", &[])
+    });
+    let plan = on_interfaces(&pattern("veth9"), &host, false);
+    assert_eq!(attached(&plan), [("lo", "in"), ("veth9", "in")]);
+}
+
+#[test]
+fn several_inputs_add_up() {
+    let inputs = [pattern("lo"), pattern("eth0")].concat();
+    let plan = on_interfaces(&inputs, &host(), false);
+    assert_eq!(attached(&plan), [("lo", "in"), ("eth0", "in")]);
+    assert_eq!(watched(&plan).len(), 3);
+}
+
+#[test]
+fn sockets_have_no_interface() {
+    let plan = on_sockets(&input(LiveScope::Any), true);
+    assert_eq!(attached(&plan), []);
+    assert_eq!(watched(&plan), targets(&[("::@0", REQUESTS_IN | RESPONSES_OUT)]));
+}

@@ -1,0 +1,185 @@
+//! Starting and ending: what is refused, what is given up, what is left behind.
+
+use aya::programs::{SchedClassifier, TcAttachType};
+use shadow_agent::capture::{CaptureError, LiveCapture};
+use shadow_agent::settings::{CaptureSettings, Engine, LiveScope, RawInput};
+
+use crate::support::*;
+use crate::{MIB, nothing_was_seen_twice, start, transfer_is_seen};
+
+#[test]
+fn capabilities_are_given_up_and_everything_but_attaching_goes_on() {
+    if !is_root("capabilities_are_given_up") {
+        return;
+    }
+    let host = Namespace::new();
+    host.spawn(|| {
+        let inputs = [live(LiveScope::Any, 21095)];
+        let mut capture = LiveCapture::start(&inputs, &settings(Engine::Tc)).unwrap();
+        for set in [
+            caps::CapSet::Effective,
+            caps::CapSet::Permitted,
+            caps::CapSet::Inheritable,
+            caps::CapSet::Ambient,
+            caps::CapSet::Bounding,
+        ] {
+            assert_eq!(
+                caps::read(None, set).unwrap(),
+                caps::CapsHashSet::new(),
+                "{set:?}"
+            );
+        }
+        let own = capture.own_connections();
+        let entry = own.register("127.0.0.1:40000".parse().unwrap()).unwrap();
+        drop(entry);
+        assert!(capture.counters().read().unwrap().balanced());
+        // Targets change without a capability; attaching is done by the thread that keeps some.
+        capture.watch(&[live(interfaces("lo"), 21096)]).unwrap();
+        let error = LiveCapture::start(&inputs, &settings(Engine::Tc))
+            .map(drop)
+            .unwrap_err();
+        assert!(
+            matches!(&error, CaptureError::MissingCapabilities { missing }
+                if *missing == ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"]),
+            "{error}"
+        );
+    })
+    .join()
+    .unwrap();
+}
+
+fn programs_on(namespace: &Namespace, interface: &'static str) -> usize {
+    namespace.run(move || {
+        [TcAttachType::Ingress, TcAttachType::Egress]
+            .into_iter()
+            .map(|side| SchedClassifier::query_tcx(interface, side).unwrap().1.len())
+            .sum()
+    })
+}
+
+#[test]
+fn nothing_stays_attached() {
+    if !is_root("nothing_stays_attached") {
+        return;
+    }
+    let (host, other) = (Namespace::new(), Namespace::new());
+    host.veth("veth-n", "10.77.7.1/24", &other, "veth-o", "10.77.7.2/24");
+    let settings = CaptureSettings {
+        track_response: true,
+        ..settings(Engine::Tc)
+    };
+    let capture = start(&host, vec![live(LiveScope::Any, 21097)], settings);
+    assert_eq!((programs_on(&host, "lo"), programs_on(&host, "veth-n")), (1, 2));
+    drop(capture);
+    assert_eq!((programs_on(&host, "lo"), programs_on(&host, "veth-n")), (0, 0));
+}
+
+#[test]
+fn kernels_without_tcx_are_attached_to_by_clsact_filters() {
+    if !is_root("kernels_without_tcx") {
+        return;
+    }
+    let host = Namespace::new();
+    let filters = |host: &Namespace| {
+        host.run(|| {
+            let shown = std::process::Command::new("tc")
+                .args(["filter", "show", "dev", "lo", "ingress"])
+                .output()
+                .unwrap();
+            String::from_utf8_lossy(&shown.stdout)
+                .matches("direct-action")
+                .count()
+        })
+    };
+    let start = |host: &Namespace| {
+        host.spawn(|| {
+            LiveCapture::start_with_clsact(&[live(LiveScope::Any, 21098)], &settings(Engine::Tc)).unwrap()
+        })
+        .join()
+        .unwrap()
+    };
+    let capture = start(&host);
+    assert_eq!(filters(&host), 1);
+    let capture = transfer_is_seen(capture, &host, &host, "127.0.0.1:21098", false);
+    // What an agent that was killed left behind is removed by the next one.
+    std::mem::forget(capture);
+    let capture = start(&host);
+    assert_eq!(filters(&host), 1);
+    let capture = transfer_is_seen(capture, &host, &host, "127.0.0.1:21098", false);
+    nothing_was_seen_twice(&capture, MIB);
+    drop(capture);
+    assert_eq!(filters(&host), 0);
+}
+
+fn refused(namespace: &Namespace, inputs: Vec<RawInput>, settings: CaptureSettings) -> CaptureError {
+    namespace
+        .spawn(move || LiveCapture::start(&inputs, &settings).map(drop))
+        .join()
+        .unwrap()
+        .unwrap_err()
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_the_way_out() {
+    if !is_root("what_cannot_be_is_refused") {
+        return;
+    }
+    let host = Namespace::new();
+    let any = || vec![live(LiveScope::Any, 80)];
+    let tc = || settings(Engine::Tc);
+
+    let error = refused(&host, vec![live(interfaces("eth7"), 80)], tc()).to_string();
+    assert!(
+        error.contains("no interface is named eth7; there are: lo"),
+        "{error}"
+    );
+
+    let error = refused(
+        &host,
+        vec![live(interfaces("eth*"), 80)],
+        settings(Engine::Cgroup),
+    )
+    .to_string();
+    assert!(
+        error.contains("eth*") && error.contains("--input-raw-engine"),
+        "{error}"
+    );
+
+    let ring = CaptureSettings {
+        ring_bytes: 100_000,
+        ..tc()
+    };
+    let error = refused(&host, any(), ring).to_string();
+    assert!(error.contains("100000") && error.contains("131072"), "{error}");
+
+    let shards = CaptureSettings { shards: 3, ..tc() };
+    let error = refused(&host, any(), shards).to_string();
+    assert!(error.contains("3 capture shards"), "{error}");
+
+    let file = RawInput::File {
+        path: "x.pcap".into(),
+        ports: Vec::new(),
+    };
+    assert!(matches!(refused(&host, vec![file], tc()), CaptureError::NoInput));
+
+    let ports = RawInput::Live {
+        scope: LiveScope::Any,
+        ports: (1..20_000).collect(),
+    };
+    let error = refused(&host, vec![ports], tc());
+    assert!(matches!(error, CaptureError::TooManyTargets { .. }), "{error}");
+}
+
+#[test]
+fn the_doctor_finds_that_this_host_can_capture() {
+    if !is_root("the_doctor_finds") {
+        return;
+    }
+    let report = shadow_agent::capture::probe::host(1 << 20);
+    assert!(report.kernel_is_new_enough, "{report:?}");
+    assert_eq!(report.missing_capabilities, Vec::<&str>::new());
+    assert_eq!(report.ring_refused, None);
+    assert!(report.interfaces.unwrap().iter().any(|one| one.name == "lo"));
+    let refused = shadow_agent::capture::probe::host(12_345).ring_refused.unwrap();
+    assert!(refused.contains("Invalid argument"), "{refused}");
+}
