@@ -20,6 +20,7 @@ mod plan;
 mod process;
 mod report;
 mod sockets;
+mod spread;
 mod stage;
 mod stat;
 mod table;
@@ -109,16 +110,24 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .clone()
         .unwrap_or_else(|| setup::target().join("bench.json"));
     std::fs::write(&json, report.to_json()?).with_context(|| format!("cannot write {}", json.display()))?;
-    println!("\nAll measurements: {}", json.display());
-    Ok(())
+    println!("All measurements: {}", json.display());
+    match report.failures() {
+        [] => Ok(()),
+        failures => bail!("not measured: {}", failures.join("; ")),
+    }
 }
 
+/// The rounds must succeed; a part beside them that fails leaves the others' figures to be reported.
 fn measure(stage: &Stage, plan: &plan::Plan, machine: machine::Machine) -> anyhow::Result<Report> {
-    let rounds = plan.measure(stage)?;
-    let packets = plan
-        .packets
-        .then(|| packets::measure(stage, plan.seconds))
-        .transpose()?;
-    let idle = plan.idle.then(|| idle::measure(stage)).transpose()?;
-    Ok(Report::new(machine, plan, rounds, packets, idle))
+    let mut report = Report::new(machine, plan, plan.measure(stage)?);
+    if plan.packets {
+        report.add_packets(packets::measure(stage, plan.seconds));
+    }
+    if plan.idle && !process::interrupted() {
+        report.add_idle(idle::measure(stage));
+    }
+    if process::interrupted() {
+        bail!("measuring was ended");
+    }
+    Ok(report)
 }

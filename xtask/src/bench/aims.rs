@@ -1,12 +1,15 @@
 //! What was aimed at, beside what was measured.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
-use super::figures::{self, Spread};
+use super::figures::{self, Value};
 use super::idle::IdleMemory;
 use super::load::Load;
 use super::measure::Measurement;
 use super::packets::PacketCost;
+use super::spread::Spread;
 use super::table::show;
 use super::variant::Variant;
 
@@ -37,9 +40,11 @@ struct Paired {
     title: &'static str,
     variant: Variant,
     load: Load,
-    value: fn(&Measurement, &Measurement) -> Option<f64>,
+    value: Value,
     bound: Bound,
     decimals: usize,
+    /// Another figure shown beside it, and its name.
+    beside: Option<(&'static str, Value)>,
 }
 
 /// The aims that the rounds answer. Each is judged by its median, but for loss: that is judged by the worst.
@@ -51,6 +56,7 @@ const PAIRED: &[Paired] = &[
         value: figures::agent_cpu_to_wrk,
         bound: Bound::AtMost(1.3),
         decimals: 2,
+        beside: Some(("by wrk's with production alone", figures::agent_cpu_to_wrk_alone)),
     },
     Paired {
         title: "flat out: production keeps of its throughput when mirrored",
@@ -59,6 +65,7 @@ const PAIRED: &[Paired] = &[
         value: figures::throughput,
         bound: Bound::AtLeast(0.58),
         decimals: 3,
+        beside: None,
     },
     Paired {
         title: "flat out: production keeps of its throughput when captured to null",
@@ -67,6 +74,7 @@ const PAIRED: &[Paired] = &[
         value: figures::throughput,
         bound: Bound::AtLeast(0.90),
         decimals: 3,
+        beside: None,
     },
     Paired {
         title: "flat out: agent's peak resident memory, MiB",
@@ -75,6 +83,7 @@ const PAIRED: &[Paired] = &[
         value: figures::peak_memory,
         bound: Bound::AtMost(50e6 / MIB),
         decimals: 1,
+        beside: None,
     },
     Paired {
         title: "fixed rate: agent CPU a mirrored request, us",
@@ -83,6 +92,7 @@ const PAIRED: &[Paired] = &[
         value: figures::agent_cpu,
         bound: Bound::AtMost(51.0),
         decimals: 1,
+        beside: None,
     },
     Paired {
         title: "fixed rate: production's p99 when mirrored, by alone",
@@ -91,6 +101,7 @@ const PAIRED: &[Paired] = &[
         value: figures::p99,
         bound: Bound::AtMost(2.0),
         decimals: 2,
+        beside: None,
     },
     Paired {
         title: "fixed rate: production's p99 when captured to null, by alone",
@@ -99,19 +110,21 @@ const PAIRED: &[Paired] = &[
         value: figures::p99,
         bound: Bound::AtMost(1.5),
         decimals: 2,
+        beside: None,
     },
 ];
 
-/// All aims that this run can answer.
-pub fn judge(
-    measurements: &[Measurement],
-    packets: Option<&PacketCost>,
-    idle: Option<&IdleMemory>,
-) -> Vec<Aim> {
+/// The aims that the rounds answer.
+pub fn of_rounds(measurements: &[Measurement]) -> Vec<Aim> {
     let mut aims = Vec::new();
     for paired in PAIRED {
         if let Some(spread) = Spread::of(measurements, paired.variant, paired.load, paired.value) {
-            let measured = show(spread, paired.decimals);
+            let mut measured = show(spread, paired.decimals);
+            if let Some((name, value)) = paired.beside
+                && let Some(beside) = Spread::of(measurements, paired.variant, paired.load, value)
+            {
+                let _ = write!(measured, "; {name} {}", show(beside, paired.decimals));
+            }
             aims.push(
                 paired
                     .bound
@@ -125,36 +138,39 @@ pub fn judge(
     ] {
         aims.extend(loss(measurements, title, load));
     }
-    if let Some(packets) = packets {
-        let unselected = packets.unselected_ns;
-        let selected = packets.selected_ns;
-        aims.push(Bound::AtMost(100.0).aim(
+    aims
+}
+
+/// The aims for packets.
+pub fn of_packets(cost: &PacketCost) -> [Aim; 2] {
+    let (unselected, selected) = (cost.unselected_ns, cost.selected_ns);
+    let bytes = cost.selected_bytes;
+    [
+        Bound::AtMost(100.0).aim(
             "kernel time for a packet that is not selected, ns",
             unselected,
             format!("{unselected:.0}"),
             0,
-        ));
-        aims.push(Bound::AtMost(600.0).aim(
+        ),
+        Bound::AtMost(600.0).aim(
             "kernel time for a 300-byte packet that is, ns",
             selected,
-            format!("{selected:.0} ({:.0} bytes)", packets.selected_bytes),
+            format!("{selected:.0} (of {bytes:.0} bytes)"),
             0,
-        ));
-    }
-    if let Some(idle) = idle {
-        let peak = idle.after.peak as f64 / MIB;
-        let evicted = idle.ledger.connections("evicted");
-        aims.push(Bound::AtMost(200.0).aim(
-            "100,000 idle connections: agent's peak resident memory, MiB",
-            peak,
-            format!(
-                "{peak:.1} ({} seen, {evicted} evicted)",
-                idle.ledger.connections("opened")
-            ),
-            0,
-        ));
-    }
-    aims
+        ),
+    ]
+}
+
+/// The aim for idle connections.
+pub fn of_idle(memory: &IdleMemory) -> Aim {
+    let peak = memory.after.peak as f64 / MIB;
+    let [seen, evicted] = ["opened", "evicted"].map(|counter| memory.ledger.connections(counter));
+    Bound::AtMost(200.0).aim(
+        "100,000 idle connections: agent's peak resident memory, MiB",
+        peak,
+        format!("{peak:.1} ({seen} connections seen, {evicted} forgotten)"),
+        0,
+    )
 }
 
 /// Nothing may be lost, by anybody's count.
@@ -167,7 +183,7 @@ fn loss(measurements: &[Measurement], title: &'static str, load: Load) -> Option
         title,
         bound: "0".to_owned(),
         measured: format!(
-            "worst round: {:.0} by the ledger, {:.0} packets in capture, {:.0} by both servers' counts",
+            "worst round: {:.0} by the ledger, {:.0} packets in capture, {:.0} by the servers' counts",
             ledger.most, packets.most, count.most
         ),
         met: ledger.most <= 0.0 && packets.most <= 0.0 && count.most <= 0.0,

@@ -4,15 +4,18 @@ use super::load::Load;
 use super::measure::Measurement;
 use super::variant::Variant;
 
-/// One figure: a name, and how it comes from a measurement and that of production alone under the same load in
-/// the same round. It has no value where it means nothing.
+/// How a figure comes from a measurement and from that of production alone under the same load in the same round.
+/// It has no value where it means nothing.
+pub type Value = fn(&Measurement, &Measurement) -> Option<f64>;
+
+/// One figure.
 pub struct Figure {
     /// What it is called in the report.
     pub title: &'static str,
     /// Decimals it is printed with.
     pub decimals: usize,
     /// Its value.
-    pub value: fn(&Measurement, &Measurement) -> Option<f64>,
+    pub value: Value,
 }
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -80,6 +83,11 @@ pub const FIGURES: &[Figure] = &[
         value: machine_cpu_without_shadow,
     },
     Figure {
+        title: "machine, busy with anything else, %",
+        decimals: 1,
+        value: |m, _| Some(m.elsewhere_us() / m.machine_time_us * 100.0),
+    },
+    Figure {
         title: "requests mirrored",
         decimals: 0,
         value: mirrored,
@@ -95,7 +103,7 @@ pub const FIGURES: &[Figure] = &[
         value: lost_in_capture,
     },
     Figure {
-        title: "lost (production's - shadow's)",
+        title: "lost (by the servers' counts)",
         decimals: 0,
         value: lost_by_count,
     },
@@ -189,12 +197,15 @@ pub fn lost_in_capture(m: &Measurement, _: &Measurement) -> Option<f64> {
     Some(m.agent.as_ref()?.ledger.lost_packets() as f64)
 }
 
-/// Requests that production counted and the shadow did not; less than none where wrk broke off requests at its
-/// end that production never read.
-pub fn lost_by_count(m: &Measurement, _: &Measurement) -> Option<f64> {
-    m.variant
-        .mirrors()
-        .then_some(m.production.requests as f64 - m.shadow.requests as f64)
+/// Requests that production counted and the shadow (or the agent, where there is no shadow) did not; less than
+/// none where wrk broke off requests at its end that production never read.
+pub fn lost_by_count(m: &Measurement, alone: &Measurement) -> Option<f64> {
+    let arrived = if m.variant.mirrors() {
+        m.shadow.requests as f64
+    } else {
+        mirrored(m, alone)?
+    };
+    Some(m.production.requests as f64 - arrived)
 }
 
 /// Connections that the shadow accepted for each that production did.
@@ -215,53 +226,6 @@ fn memory(m: &Measurement, part: impl Fn(&super::stat::Memory) -> u64) -> Option
 
 fn compared(m: &Measurement) -> bool {
     m.variant != Variant::Alone
-}
-
-/// A figure over the rounds.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct Spread {
-    /// The median.
-    pub median: f64,
-    /// The least.
-    pub least: f64,
-    /// The most.
-    pub most: f64,
-}
-
-impl Spread {
-    /// Of a figure of a variant under a load, over all rounds that have it.
-    pub fn of(
-        measurements: &[Measurement],
-        variant: Variant,
-        load: Load,
-        value: fn(&Measurement, &Measurement) -> Option<f64>,
-    ) -> Option<Self> {
-        let values = measurements
-            .iter()
-            .filter(|m| m.variant == variant && m.load == load)
-            .filter_map(|m| {
-                let alone = measurements.iter().find(|alone| {
-                    alone.variant == Variant::Alone && alone.load == load && alone.round == m.round
-                })?;
-                value(m, alone)
-            });
-        Self::of_values(values.filter(|value| value.is_finite()).collect())
-    }
-
-    fn of_values(mut values: Vec<f64>) -> Option<Self> {
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        let median = if values.len().is_multiple_of(2) {
-            f64::midpoint(*values.get(middle.checked_sub(1)?)?, *values.get(middle)?)
-        } else {
-            *values.get(middle)?
-        };
-        Some(Self {
-            median,
-            least: *values.first()?,
-            most: *values.last()?,
-        })
-    }
 }
 
 #[cfg(test)]
@@ -299,6 +263,7 @@ mod tests {
             production_cpu_us: 0.0,
             shadow_cpu_us: requests as f64 * 5.0,
             machine_busy_us: busy,
+            machine_time_us: busy,
             agent,
         }
     }
@@ -357,27 +322,5 @@ mod tests {
         assert_is(lost_in_capture(&mirror, &alone), 4.0);
         assert_is(lost_by_count(&mirror, &alone), 5.0);
         assert_is(connections(&mirror, &alone), 0.5);
-    }
-
-    #[test]
-    fn a_spread_has_a_median_and_its_ends() {
-        let spread = |values: &[f64]| Spread::of_values(values.to_vec());
-        assert_eq!(spread(&[]), None);
-        assert_eq!(
-            spread(&[3.0, 1.0, 2.0]),
-            Some(Spread {
-                median: 2.0,
-                least: 1.0,
-                most: 3.0
-            })
-        );
-        assert_eq!(
-            spread(&[4.0, 1.0]),
-            Some(Spread {
-                median: 2.5,
-                least: 1.0,
-                most: 4.0
-            })
-        );
     }
 }

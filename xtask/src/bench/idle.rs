@@ -1,19 +1,19 @@
 //! The agent's memory with 100,000 connections that are open, were used once, and are idle now.
 //!
-//! They are real ones to the real nginx, from a process of its own that holds their other ends. There are fewer
-//! ports than that on a client's address, but every address of 127.0.0.0/8 is this machine's: the connections
-//! spread over several of the server's.
+//! They are real ones, each with a request and its response, held at both ends by a few processes: a process may
+//! have only so many files open, and a client's address only so many ports. Each process serves an address of
+//! its own in 127.0.0.0/8, all of which are this machine's.
 
 use std::io::{BufRead, Read, Write, stdin};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
-use nix::sys::resource::{Resource, setrlimit};
+use anyhow::{Context, bail, ensure};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde::Serialize;
 
 use super::agent::{Agent, Ledger};
-use super::nginx::PAGE;
 use super::process::{self, Running};
 use super::sockets;
 use super::stage::Stage;
@@ -22,22 +22,32 @@ use super::stat::Memory;
 /// Connections that are held.
 pub const CONNECTIONS: u32 = 100_000;
 
-/// Connections to one address of the server, fewer than the ports that Linux gives out by default (28,232).
-const PER_ADDRESS: u32 = 25_000;
+/// Connections of one process: fewer than the ports that Linux gives out by default (28,232).
+const PER_PROCESS: u32 = 25_000;
 
-/// Connections opened before their requests are sent: fewer than a listening socket's backlog.
-const BATCH: u32 = 500;
+/// Files of a process that are no connections, and to spare.
+const OTHER_FILES: u32 = 100;
 
-/// What the holder of the connections prints when all are open and used.
+/// Connections opened before they are accepted: fewer than the backlog of a listening socket of Rust's (128).
+const BATCH: usize = 100;
+
+/// For the agent to have read all that was captured: many times its longest interval between two looks.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// What a holder of connections prints when all are open and used.
 const READY: &str = "ready";
 
-/// Arguments of the process that holds the connections.
+const REQUEST: &[u8] =
+    b"GET /idle HTTP/1.1\r\nHost: idle\r\nUser-Agent: shadow-agent-bench\r\nAccept: */*\r\n\r\n";
+const RESPONSE: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+
+/// Arguments of a process that holds connections.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[arg(long)]
-    port: u16,
+    address: SocketAddr,
     #[arg(long)]
-    connections: u32,
+    connections: usize,
 }
 
 /// What was measured.
@@ -56,30 +66,38 @@ pub struct IdleMemory {
 /// Measures it.
 pub fn measure(stage: &Stage) -> anyhow::Result<IdleMemory> {
     process::progress(&format!("memory with {CONNECTIONS} idle connections"));
-    let port = sockets::PRODUCTION;
-    let agent = Agent::start(stage, &format!(":{port}"), &["--output-null".to_owned()])?;
+    let (_, files) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let files = u32::try_from(files).unwrap_or(u32::MAX);
+    let most = (files.saturating_sub(OTHER_FILES) / 2).min(PER_PROCESS);
+    ensure!(
+        most > 0,
+        "only {files} open files are allowed: no room for connections"
+    );
+
+    let agent = Agent::start(
+        stage,
+        &format!(":{}", sockets::IDLE),
+        &["--output-null".to_owned()],
+    )?;
     let before = Memory::of(agent.pid())?;
-    let mut command = Command::new(std::env::current_exe().context("where is this program?")?);
-    command.args([
-        "bench",
-        "idle",
-        "--port",
-        &port.to_string(),
-        "--connections",
-        &CONNECTIONS.to_string(),
-    ]);
-    let mut holder = Running::start("the holder of the connections", &mut command)?;
-    let mut line = String::new();
-    holder.stdout()?.read_line(&mut line)?;
-    if line.trim() != READY {
-        bail!(
-            "the connections could not be opened: {}",
-            holder.finish().map_or_else(|e| e.to_string(), |e| e.stdout)
-        );
+    let mut holders = Vec::new();
+    for (index, first) in (0..CONNECTIONS).step_by(most as usize).enumerate() {
+        holders.push(hold(index, most.min(CONNECTIONS - first))?);
     }
+    for holder in &mut holders {
+        let mut line = String::new();
+        holder.stdout()?.read_line(&mut line)?;
+        if line.trim() != READY {
+            bail!("the connections could not be opened: {}", holder.said());
+        }
+    }
+    // The last records may still be in the rings.
+    std::thread::sleep(SETTLE);
     let after = Memory::of(agent.pid())?;
     let ledger = agent.stop()?;
-    holder.finish()?;
+    for holder in holders {
+        holder.finish()?;
+    }
     Ok(IdleMemory {
         connections: CONNECTIONS,
         before,
@@ -88,29 +106,43 @@ pub fn measure(stage: &Stage) -> anyhow::Result<IdleMemory> {
     })
 }
 
+/// Starts a process that holds so many.
+fn hold(index: usize, connections: u32) -> anyhow::Result<Running> {
+    let address = Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + u32::try_from(index)?);
+    let address = SocketAddr::from((address, sockets::IDLE));
+    let mut command = Command::new(std::env::current_exe().context("where is this program?")?);
+    command.args(["bench", "idle", "--address", &address.to_string()]);
+    command.args(["--connections", &connections.to_string()]);
+    Running::start("a holder of connections", &mut command)
+}
+
 /// The process: opens the connections, uses each once, and holds them until its standard input ends.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let files = u64::from(arguments.connections) + 100;
-    setrlimit(Resource::RLIMIT_NOFILE, files, files)
-        .with_context(|| format!("cannot have {files} files open"))?;
-    let mut held = Vec::with_capacity(arguments.connections as usize);
-    let mut response = [0; 4096];
-    for first in (0..arguments.connections).step_by(BATCH as usize) {
-        let batch = first..(first + BATCH).min(arguments.connections);
-        for index in batch.clone() {
-            let address = Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + index / PER_ADDRESS);
-            let to = SocketAddr::from((address, arguments.port));
-            held.push(TcpStream::connect(to).with_context(|| format!("connection {index}, to {to}"))?);
+    let (_, files) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, files, files).context("cannot raise the limit of open files")?;
+    let listener = TcpListener::bind(arguments.address)
+        .with_context(|| format!("cannot listen on {}", arguments.address))?;
+    let mut held = Vec::with_capacity(2 * arguments.connections);
+    let mut buffer = [0; 1024];
+    while held.len() < 2 * arguments.connections {
+        let batch = BATCH.min(arguments.connections - held.len() / 2);
+        let start = held.len();
+        for _ in 0..batch {
+            held.push(TcpStream::connect(arguments.address).context("cannot connect")?);
         }
-        let opened = &mut held[batch.start as usize..];
-        for stream in &mut *opened {
-            stream.write_all(format!("GET {PAGE} HTTP/1.1\r\nHost: idle\r\n\r\n").as_bytes())?;
+        for _ in 0..batch {
+            held.push(listener.accept().context("cannot accept")?.0);
         }
-        for stream in opened {
-            // The page comes at once and whole on the loopback device; how much of it is read does not matter.
-            if stream.read(&mut response)? == 0 {
-                bail!("the server closed a connection");
-            }
+        let (clients, servers) = held[start..].split_at_mut(batch);
+        for client in &mut *clients {
+            client.write_all(REQUEST)?;
+        }
+        for server in servers {
+            server.read_exact(&mut buffer[..REQUEST.len()])?;
+            server.write_all(RESPONSE)?;
+        }
+        for client in clients {
+            client.read_exact(&mut buffer[..RESPONSE.len()])?;
         }
     }
     println!("{READY}");

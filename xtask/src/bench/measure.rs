@@ -39,6 +39,8 @@ pub struct Measurement {
     pub shadow_cpu_us: f64,
     /// Time that all processors together were busy.
     pub machine_busy_us: f64,
+    /// Time that all processors together had.
+    pub machine_time_us: f64,
     /// The agent, where it takes part.
     pub agent: Option<AgentUse>,
 }
@@ -100,6 +102,7 @@ pub fn measure(
         production_cpu_us: micros(after.production_cpu.saturating_sub(before.production_cpu)),
         shadow_cpu_us: micros(after.shadow_cpu.saturating_sub(before.shadow_cpu)),
         machine_busy_us: micros(before.machine.busy_until(&after.machine)),
+        machine_time_us: micros(before.machine.time_until(&after.machine)),
         agent,
     })
 }
@@ -136,6 +139,16 @@ fn wait_until_quiet(stage: &Stage) -> anyhow::Result<()> {
             return Ok(());
         }
         before = now;
+    }
+}
+
+impl Measurement {
+    /// Processor time that was used by nothing that takes part, in microseconds: interrupts that are nobody's,
+    /// and whatever else runs on this machine.
+    pub fn elsewhere_us(&self) -> f64 {
+        let agent = self.agent.as_ref().map_or(0.0, |agent| agent.cpu_us);
+        let known = self.load_result.cpu_us + self.production_cpu_us + self.shadow_cpu_us + agent;
+        self.machine_busy_us - known
     }
 }
 

@@ -74,9 +74,9 @@ impl Nginx {
         let configuration = folder.join("nginx.conf");
         let home = folder.display();
         let text = format!(
-            "daemon off; user root; worker_processes auto; worker_rlimit_nofile 200000;
+            "daemon off; user root; worker_processes auto;
 pid {home}/nginx.pid; error_log stderr notice;
-events {{ worker_connections 120000; }}
+events {{ worker_connections 4096; }}
 http {{
   access_log off; default_type text/plain; sendfile on; open_file_cache max=10; root {home};
   keepalive_requests 1000000000; keepalive_timeout 600s;

@@ -184,7 +184,7 @@ impl Running {
     }
 
     /// What it has written to standard error so far.
-    fn said(&mut self) -> String {
+    pub fn said(&mut self) -> String {
         self.said.extend(self.lines.try_iter());
         self.said.join("\n")
     }

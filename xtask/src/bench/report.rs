@@ -6,13 +6,14 @@ use std::fmt;
 use serde::Serialize;
 
 use super::aims::{self, Aim};
-use super::figures::{FIGURES, Spread};
+use super::figures::FIGURES;
 use super::idle::IdleMemory;
 use super::load::Load;
 use super::machine::Machine;
 use super::measure::Measurement;
 use super::packets::PacketCost;
 use super::plan::Plan;
+use super::spread::Spread;
 use super::table::table;
 use super::variant::Variant;
 
@@ -27,6 +28,7 @@ pub struct Report {
     summary: Vec<Summary>,
     packets: Option<PacketCost>,
     idle: Option<IdleMemory>,
+    failures: Vec<String>,
     measurements: Vec<Measurement>,
 }
 
@@ -41,25 +43,47 @@ struct Summary {
 }
 
 impl Report {
-    /// Puts it together.
-    pub fn new(
-        machine: Machine,
-        plan: &Plan,
-        measurements: Vec<Measurement>,
-        packets: Option<PacketCost>,
-        idle: Option<IdleMemory>,
-    ) -> Self {
-        let aims = aims::judge(&measurements, packets.as_ref(), idle.as_ref());
-        let summary = summarize(&measurements, plan);
+    /// Of the rounds.
+    pub fn new(machine: Machine, plan: &Plan, measurements: Vec<Measurement>) -> Self {
         Self {
             machine,
             plan: plan.clone(),
-            aims,
-            summary,
-            packets,
-            idle,
+            aims: aims::of_rounds(&measurements),
+            summary: summarize(&measurements, plan),
+            packets: None,
+            idle: None,
+            failures: Vec::new(),
             measurements,
         }
+    }
+
+    /// Adds the kernel's time for a packet.
+    pub fn add_packets(&mut self, measured: anyhow::Result<PacketCost>) {
+        match measured {
+            Ok(cost) => {
+                self.aims.extend(aims::of_packets(&cost));
+                self.packets = Some(cost);
+            }
+            Err(error) => self.failures.push(format!("kernel time for a packet: {error:#}")),
+        }
+    }
+
+    /// Adds the memory with idle connections.
+    pub fn add_idle(&mut self, measured: anyhow::Result<IdleMemory>) {
+        match measured {
+            Ok(memory) => {
+                self.aims.push(aims::of_idle(&memory));
+                self.idle = Some(memory);
+            }
+            Err(error) => self
+                .failures
+                .push(format!("memory with idle connections: {error:#}")),
+        }
+    }
+
+    /// What could not be measured, and why.
+    pub fn failures(&self) -> &[String] {
+        &self.failures
     }
 
     /// As JSON.

@@ -10,6 +10,8 @@ pub const SHADOW: u16 = 8082;
 pub const PRODUCTION_MIRROR: u16 = 8083;
 /// Where nobody listens.
 pub const NOBODY: u16 = 8084;
+/// Idle connections.
+pub const IDLE: u16 = 8085;
 /// Production's counts.
 pub const PRODUCTION_STATUS: u16 = 8091;
 /// The shadow's counts.

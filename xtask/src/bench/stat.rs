@@ -101,8 +101,13 @@ impl Moment {
     /// It is what is left of the wall clock: idle time is exact on a kernel whose idle processors do not tick,
     /// while the busy columns of `/proc/stat` are sampled by the tick.
     pub fn busy_until(&self, later: &Moment) -> Duration {
-        let wall = later.at.saturating_duration_since(self.at) * self.processors;
-        wall.saturating_sub(later.not_busy.saturating_sub(self.not_busy))
+        let not_busy = later.not_busy.saturating_sub(self.not_busy);
+        self.time_until(later).saturating_sub(not_busy)
+    }
+
+    /// Time that all processors together had since.
+    pub fn time_until(&self, later: &Moment) -> Duration {
+        later.at.saturating_duration_since(self.at) * self.processors
     }
 }
 

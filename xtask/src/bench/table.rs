@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::figures::{FIGURES, Spread};
+use super::figures::FIGURES;
 use super::load::Load;
 use super::measure::Measurement;
 use super::plan::Plan;
+use super::spread::Spread;
 
 /// Width of a row's name, and of a variant's column.
 const NAME: usize = 34;
