@@ -38,10 +38,12 @@ impl StreamHandler for Connection {
         match direction {
             Direction::Request => {
                 self.pushed += chunk.bytes.len() as u64;
-                self.requests.push(chunk, budget, &mut |event| self.seen.request(event));
+                self.requests
+                    .push(chunk, budget, &mut |event| self.seen.request(event));
             }
             Direction::Response => {
-                self.responses.push(chunk, budget, &mut |event| self.answers.response(event));
+                self.responses
+                    .push(chunk, budget, &mut |event| self.answers.response(event));
             }
         }
     }
@@ -50,21 +52,28 @@ impl StreamHandler for Connection {
         assert!(bytes > 0);
         match direction {
             Direction::Request => self.requests.gap(bytes, &mut |event| self.seen.request(event)),
-            Direction::Response => self.responses.gap(bytes, &mut |event| self.answers.response(event)),
+            Direction::Response => self
+                .responses
+                .gap(bytes, &mut |event| self.answers.response(event)),
         }
     }
 
     fn finished(&mut self, _: &mut MemoryBudget, direction: Direction, _: Timestamp) {
         assert!(!std::mem::replace(&mut self.finished[direction as usize], true));
         match direction {
-            Direction::Request => self.requests.end(Close::Finished, &mut |event| self.seen.request(event)),
-            Direction::Response => self.responses.end(Close::Finished, &mut |event| self.answers.response(event)),
+            Direction::Request => self
+                .requests
+                .end(Close::Finished, &mut |event| self.seen.request(event)),
+            Direction::Response => self
+                .responses
+                .end(Close::Finished, &mut |event| self.answers.response(event)),
         }
     }
 
     fn close(mut self, _: &mut MemoryBudget, close: Close, _: Timestamp) {
         self.requests.end(close, &mut |event| self.seen.request(event));
-        self.responses.end(close, &mut |event| self.answers.response(event));
+        self.responses
+            .end(close, &mut |event| self.answers.response(event));
         self.seen.check_order();
         self.answers.check_order();
         assert_eq!(self.seen.bytes(), Some(self.pushed));

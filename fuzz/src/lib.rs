@@ -192,7 +192,9 @@ impl Log {
     pub fn check_no_holes(&self, runs: &[Vec<u8>]) {
         for seen in &self.seen {
             if let Seen::Complete(bytes) = seen {
-                let whole = runs.iter().any(|run| run.windows(bytes.len()).any(|window| window == bytes));
+                let whole = runs
+                    .iter()
+                    .any(|run| run.windows(bytes.len()).any(|window| window == bytes));
                 assert!(whole, "{self:?} from {runs:?}");
             }
         }
@@ -200,7 +202,14 @@ impl Log {
 
     /// Whether the place was lost, after which it matters how bytes were cut into segments.
     pub fn lost_place(&self) -> bool {
-        let reject = [Reject::HeadTooLarge, Reject::Memory, Reject::Gap, Reject::MidStream];
-        self.seen.iter().any(|seen| matches!(seen, Seen::Rejected(why) if reject.contains(why)))
+        let reject = [
+            Reject::HeadTooLarge,
+            Reject::Memory,
+            Reject::Gap,
+            Reject::MidStream,
+        ];
+        self.seen
+            .iter()
+            .any(|seen| matches!(seen, Seen::Rejected(why) if reject.contains(why)))
     }
 }

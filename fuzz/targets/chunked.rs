@@ -5,7 +5,9 @@ use libfuzzer_sys::fuzz_target;
 use shadow_agent::http::{BodyDecoder, Framing};
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&size, body)) = data.split_first() else { return };
+    let Some((&size, body)) = data.split_first() else {
+        return;
+    };
     let mut decoder = BodyDecoder::new(Framing::Chunked);
     let whole = decoder.advance(body);
 
@@ -57,7 +59,8 @@ fn read(bytes: &[u8]) -> Option<usize> {
         }
         let colon = line.iter().position(|&byte| byte == b':')?;
         let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-        if colon == 0 || !line[..colon].iter().all(token) || !is_text(&line[colon..]) || at - trailers > 16384 {
+        if colon == 0 || !line[..colon].iter().all(token) || !is_text(&line[colon..]) || at - trailers > 16384
+        {
             return None;
         }
     }
@@ -71,5 +74,7 @@ fn line<'a>(bytes: &'a [u8], at: &mut usize) -> Option<&'a [u8]> {
 }
 
 fn is_text(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
+    bytes
+        .iter()
+        .all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
 }

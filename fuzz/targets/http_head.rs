@@ -19,13 +19,23 @@ fn request(data: &[u8]) {
         return;
     }
     let budget = MemoryBudget::new(1 << 20);
-    let chunk = Chunk { bytes: data, acknowledgment: 1, segment_start: true, time: Timestamp(1) };
+    let chunk = Chunk {
+        bytes: data,
+        acknowledgment: 1,
+        segment_start: true,
+        time: Timestamp(1),
+    };
     RequestStream::new(LIMITS, Start::Syn).push(chunk, &budget, &mut |event| {
-        let RequestEvent::Complete(request) = event else { return };
+        let RequestEvent::Complete(request) = event else {
+            return;
+        };
         let mut headers = [httparse::EMPTY_HEADER; LIMITS.max_headers];
         let mut theirs = httparse::Request::new(&mut headers);
         if let Ok(target) = std::str::from_utf8(request.target()) {
-            assert_eq!(theirs.parse(&request.head), Ok(httparse::Status::Complete(request.head.len())));
+            assert_eq!(
+                theirs.parse(&request.head),
+                Ok(httparse::Status::Complete(request.head.len()))
+            );
             assert_eq!(theirs.method.unwrap().as_bytes(), request.method());
             assert_eq!(theirs.path.unwrap(), target);
             assert_eq!(theirs.headers.len(), request.headers.len());
@@ -54,7 +64,10 @@ fn response(data: &[u8]) {
         assert_eq!(theirs.code, Some(head.status));
         if let Some(location) = head.location {
             let value = &data[location.start as usize..location.end as usize];
-            let theirs = theirs.headers.iter().find(|header| header.name.eq_ignore_ascii_case("location"));
+            let theirs = theirs
+                .headers
+                .iter()
+                .find(|header| header.name.eq_ignore_ascii_case("location"));
             assert_eq!(theirs.unwrap().value, value);
         }
     }

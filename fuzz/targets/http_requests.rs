@@ -9,9 +9,17 @@ use shadow_agent_fuzz::{Input, LIMITS, Log, Piece};
 
 fuzz_target!(|data: &[u8]| {
     let Some(input) = Input::new(data) else { return };
-    let start = if input.choices & 1 == 0 { Start::Syn } else { Start::MidStream };
+    let start = if input.choices & 1 == 0 {
+        Start::Syn
+    } else {
+        Start::MidStream
+    };
     let memory = if input.choices & 2 == 0 { 1 << 20 } else { 1000 };
-    let close = if input.choices & 4 == 0 { Close::Finished } else { Close::Reset };
+    let close = if input.choices & 4 == 0 {
+        Close::Finished
+    } else {
+        Close::Reset
+    };
     let budget = MemoryBudget::new(memory);
 
     let run = |pieces: &mut dyn Iterator<Item = Piece<'_>>, with_losses: bool| {
@@ -39,7 +47,11 @@ fuzz_target!(|data: &[u8]| {
 
     let cut = run(&mut input.pieces(), false);
     if !input.stream.is_empty() && memory > 1000 && start == Start::Syn {
-        let whole = Piece { bytes: input.stream, lost: false, acknowledgment: 1 };
+        let whole = Piece {
+            bytes: input.stream,
+            lost: false,
+            acknowledgment: 1,
+        };
         let whole = run(&mut [whole].into_iter(), false);
         if !whole.lost_place() && !cut.lost_place() {
             assert_eq!(cut, whole);

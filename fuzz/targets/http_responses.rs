@@ -9,8 +9,16 @@ use shadow_agent_fuzz::{Input, LIMITS, Log, Piece};
 
 fuzz_target!(|data: &[u8]| {
     let Some(input) = Input::new(data) else { return };
-    let start = if input.choices & 1 == 0 { Start::Syn } else { Start::MidStream };
-    let close = if input.choices & 2 == 0 { Close::Finished } else { Close::Reset };
+    let start = if input.choices & 1 == 0 {
+        Start::Syn
+    } else {
+        Start::MidStream
+    };
+    let close = if input.choices & 2 == 0 {
+        Close::Finished
+    } else {
+        Close::Reset
+    };
     let kinds = [RequestKind::Other, RequestKind::Head, RequestKind::Connect];
     let budget = MemoryBudget::new(1 << 20);
 
@@ -43,7 +51,11 @@ fuzz_target!(|data: &[u8]| {
 
     let cut = run(&mut input.pieces(), false);
     if !input.stream.is_empty() && start == Start::Syn {
-        let whole = Piece { bytes: input.stream, lost: false, acknowledgment: 1 };
+        let whole = Piece {
+            bytes: input.stream,
+            lost: false,
+            acknowledgment: 1,
+        };
         let whole = run(&mut [whole].into_iter(), false);
         if !whole.lost_place() && !cut.lost_place() {
             assert_eq!(cut, whole);

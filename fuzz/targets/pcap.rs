@@ -12,10 +12,14 @@ use shadow_agent::time::Timestamp;
 use shadow_agent_fuzz::connection::Connection;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&choices, file)) = data.split_first() else { return };
+    let Some((&choices, file)) = data.split_first() else {
+        return;
+    };
     let ports: &[u16] = if choices & 1 == 0 { &[] } else { &[80] };
     let watch_responses = choices & 2 == 0;
-    let Ok(mut reader) = PcapReader::new(file, ports, watch_responses) else { return };
+    let Ok(mut reader) = PcapReader::new(file, ports, watch_responses) else {
+        return;
+    };
     let settings = ConnectionSettings {
         max_connections: 10,
         idle_timeout: Duration::from_secs(10),

@@ -18,7 +18,9 @@ const STEP: usize = 6;
 const FIRST: u32 = u32::MAX - 300;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&choices, mut rest)) = data.split_first() else { return };
+    let Some((&choices, mut rest)) = data.split_first() else {
+        return;
+    };
     let memory = if choices & 1 == 0 { 1 << 20 } else { 4000 };
     let settings = ConnectionSettings {
         max_connections: 3,
@@ -34,7 +36,11 @@ fuzz_target!(|data: &[u8]| {
         let (payload, behind) = behind.split_at(behind.len().min(usize::from(length)));
         rest = behind;
         now += u64::from(choices >> 4);
-        let direction = if choices & 8 == 0 { Direction::Request } else { Direction::Response };
+        let direction = if choices & 8 == 0 {
+            Direction::Request
+        } else {
+            Direction::Response
+        };
         let segment = Segment {
             flow: flow(u16::from(choices & 3)),
             direction,
@@ -60,6 +66,13 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn flow(client: u16) -> FlowKey {
-    let endpoint = |port| Endpoint { address: [7; 16], port };
-    FlowKey { client: endpoint(4000 + client), server: endpoint(80), scope: 0 }
+    let endpoint = |port| Endpoint {
+        address: [7; 16],
+        port,
+    };
+    FlowKey {
+        client: endpoint(4000 + client),
+        server: endpoint(80),
+        scope: 0,
+    }
 }

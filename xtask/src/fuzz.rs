@@ -33,12 +33,22 @@ pub struct Arguments {
 
 /// Runs the chore.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz").canonicalize()?;
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz")
+        .canonicalize()?;
     let known = targets(&fuzz)?;
     for target in &arguments.targets {
-        ensure!(known.contains(target), "no fuzz target {target}; there are: {}", known.join(", "));
+        ensure!(
+            known.contains(target),
+            "no fuzz target {target}; there are: {}",
+            known.join(", ")
+        );
     }
-    let chosen = if arguments.targets.is_empty() { &known } else { &arguments.targets };
+    let chosen = if arguments.targets.is_empty() {
+        &known
+    } else {
+        &arguments.targets
+    };
     let binaries = build(&fuzz, chosen)?;
     for target in chosen {
         fuzz_one(&fuzz, &binaries.join(target), target, arguments.seconds)?;
@@ -62,20 +72,30 @@ fn targets(fuzz: &Path) -> anyhow::Result<Vec<String>> {
 fn build(fuzz: &Path, targets: &[String]) -> anyhow::Result<PathBuf> {
     let host = host()?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--release", "--locked", "--manifest-path"]).arg(fuzz.join("Cargo.toml"));
+    cargo
+        .args(["build", "--release", "--locked", "--manifest-path"])
+        .arg(fuzz.join("Cargo.toml"));
     // With a target named, cargo leaves build scripts and procedural macros uninstrumented.
-    cargo.args(["--target", &host, "--target-dir"]).arg(fuzz.join("target"));
+    cargo
+        .args(["--target", &host, "--target-dir"])
+        .arg(fuzz.join("target"));
     for target in targets {
         cargo.args(["--bin", target]);
     }
-    let status = cargo.env("RUSTFLAGS", RUSTFLAGS).env_remove("CARGO_ENCODED_RUSTFLAGS").status()?;
+    let status = cargo
+        .env("RUSTFLAGS", RUSTFLAGS)
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .status()?;
     ensure!(status.success(), "the fuzz targets do not build");
     Ok(fuzz.join("target").join(host).join("release"))
 }
 
 fn host() -> anyhow::Result<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(rustc).arg("-vV").output().context("cannot run rustc -vV")?;
+    let output = Command::new(rustc)
+        .arg("-vV")
+        .output()
+        .context("cannot run rustc -vV")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let host = text.lines().find_map(|line| line.strip_prefix("host: "));
     Ok(host.context("rustc -vV names no host")?.to_owned())
@@ -110,9 +130,18 @@ fn fuzz_one(fuzz: &Path, binary: &Path, target: &str, seconds: u32) -> anyhow::R
     for line in tail.iter().rev() {
         eprintln!("  {line}");
     }
-    let file = log.lines().find_map(|line| line.split_once("Test unit written to ")).map(|(_, file)| file);
+    let file = log
+        .lines()
+        .find_map(|line| line.split_once("Test unit written to "))
+        .map(|(_, file)| file);
     match file {
-        Some(file) => bail!("fuzz target {target} failed; to see it again: {} {file}", binary.display()),
-        None => bail!("fuzz target {target} failed ({}) and left no input", output.status),
+        Some(file) => bail!(
+            "fuzz target {target} failed; to see it again: {} {file}",
+            binary.display()
+        ),
+        None => bail!(
+            "fuzz target {target} failed ({}) and left no input",
+            output.status
+        ),
     }
 }
