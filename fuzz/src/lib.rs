@@ -207,6 +207,7 @@ impl Log {
             Reject::Memory,
             Reject::Gap,
             Reject::MidStream,
+            Reject::AfterClose,
         ];
         self.seen
             .iter()

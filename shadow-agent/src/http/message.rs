@@ -132,6 +132,9 @@ pub enum Reject {
     Memory,
     /// It asks to leave HTTP (CONNECT, or Upgrade that the client then used): what follows is not requests.
     Upgrade,
+    /// It came behind a request that closes the connection (`Connection: close`, or HTTP/1.0 without
+    /// `keep-alive`): the server must not process it (RFC 9112 section 9.6).
+    AfterClose,
     /// The agent ended before it was whole.
     Shutdown,
 }
@@ -145,6 +148,8 @@ pub enum Skip {
     AfterGap,
     /// Behind a request that was rejected: the rest of it, or everything when its framing was ambiguous.
     AfterReject,
+    /// Behind a request that closes the connection (RFC 9112 section 9.6).
+    AfterClose,
     /// Empty lines between messages, which mean nothing (RFC 9112 section 2.2).
     EmptyLine,
     /// Behind CONNECT or an Upgrade.

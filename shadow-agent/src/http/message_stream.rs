@@ -56,6 +56,12 @@ pub(super) enum State<L> {
     Lost(Skip),
     /// Nothing more is parsed.
     Rest(Skip),
+    /// Nothing more is delivered, but starts that can be seen are counted, as rejected for this reason.
+    Refusing {
+        reject: Reject,
+        /// What comes next is where a message would start.
+        boundary: bool,
+    },
 }
 
 /// Whether something else than a message may begin at this boundary.
@@ -103,6 +109,9 @@ impl<S: Side> MessageStream<S> {
         {
             self.candidate(chunk.bytes, answered, why, sink);
         }
+        if let State::Refusing { boundary, .. } = &mut self.state {
+            *boundary |= chunk.segment_start;
+        }
         let mut rest = chunk;
         // Each turn takes bytes or leaves a state that does.
         while !rest.bytes.is_empty() {
@@ -121,6 +130,7 @@ impl<S: Side> MessageStream<S> {
                     self.state = State::Rest(why);
                     skip(rest.bytes.len(), why, sink)
                 }
+                State::Refusing { reject, boundary } => self.refuse_all(reject, boundary, rest.bytes, sink),
             };
             rest.bytes = &rest.bytes[taken..];
             rest.sequence = rest.sequence.wrapping_add(taken as u32);
@@ -133,7 +143,7 @@ impl<S: Side> MessageStream<S> {
         self.acknowledged = None;
         self.preface = Preface::No;
         let (mut body, next, why) = match std::mem::replace(&mut self.state, State::Lost(Skip::AfterGap)) {
-            State::Rest(why) => return self.state = State::Rest(why),
+            state @ (State::Rest(_) | State::Refusing { .. }) => return self.state = state,
             State::Passing { body, next, why } => (body, next, why),
             State::Held(held) => {
                 if !matches!(held.phase, Phase::Opening) {
@@ -156,7 +166,7 @@ impl<S: Side> MessageStream<S> {
     pub fn end(&mut self, close: Close, sink: &mut impl FnMut(Event<S::Message>)) {
         let held = match std::mem::replace(&mut self.state, State::Rest(Skip::AfterReject)) {
             State::Held(held) => held,
-            State::Rest(why) => return self.state = State::Rest(why),
+            state @ (State::Rest(_) | State::Refusing { .. }) => return self.state = state,
             _ => return,
         };
         let length = held.bytes.len();
@@ -322,6 +332,28 @@ impl<S: Side> MessageStream<S> {
         taken
     }
 
+    /// Bytes of a direction of which nothing more is delivered. A start line is seen only where it stands
+    /// whole, right behind the last message or at the start of a segment; it ends as it starts.
+    fn refuse_all(
+        &mut self,
+        reject: Reject,
+        boundary: bool,
+        bytes: &[u8],
+        sink: &mut impl FnMut(Event<S::Message>),
+    ) -> usize {
+        if boundary && starts_with_line::<S::Line>(bytes) {
+            sink(Event::Started);
+            sink(Event::Rejected(reject));
+        }
+        let boundary = false;
+        self.state = State::Refusing { reject, boundary };
+        let why = match reject {
+            Reject::AfterClose => Skip::AfterClose,
+            _ => Skip::AfterReject,
+        };
+        skip(bytes.len(), why, sink)
+    }
+
     pub(super) fn parse(
         &mut self,
         line: S::Line,
@@ -391,6 +423,12 @@ impl<S: Side> MessageStream<S> {
             Next::Protocol => {
                 self.preface = Preface::Upgrade;
                 self.leave(Skip::Upgraded, sink);
+            }
+            Next::Nothing => {
+                self.state = State::Refusing {
+                    reject: Reject::AfterClose,
+                    boundary: true,
+                }
             }
         }
     }

@@ -44,6 +44,8 @@ pub(super) enum Next {
     MessageOrProtocol,
     /// Another protocol.
     Protocol,
+    /// Nothing that may be processed (RFC 9112 section 9.6).
+    Nothing,
 }
 
 /// What a stream tells, in stream order; see [`super::RequestEvent`].

@@ -41,6 +41,9 @@ pub enum DropReason {
     Memory,
     /// It asks to leave HTTP (CONNECT, Upgrade).
     Upgrade,
+    /// It came behind a request that closes its connection: production must not process it either (RFC 9112
+    /// section 9.6).
+    AfterClose,
     /// It carries the marker header: it is a copy itself.
     LoopGuard,
     /// The output's queue was full (requests or bytes).

@@ -167,6 +167,7 @@ pub fn explanation(reason: DropReason) -> &'static str {
         DropReason::AmbiguousFraming => "its length can be read in more than one way (RFC 9112 6.3)",
         DropReason::Memory => "--max-memory had no room for it",
         DropReason::Upgrade => "it leaves HTTP (CONNECT, Upgrade)",
+        DropReason::AfterClose => "it came behind a request that closes the connection (RFC 9112 9.6)",
         DropReason::LoopGuard => "it is a copy itself: it has the marker header",
         DropReason::QueueFull => "the queue was full (--output-http-queue-len, -queue-size, -workers)",
         DropReason::BreakerOpen => "the shadow was sick and left alone (--output-http-breaker-*)",
