@@ -208,6 +208,8 @@ impl Log {
             Reject::Gap,
             Reject::MidStream,
             Reject::AfterClose,
+            Reject::Malformed,
+            Reject::AmbiguousFraming,
         ];
         self.seen
             .iter()

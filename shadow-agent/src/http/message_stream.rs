@@ -37,6 +37,8 @@ pub(super) struct MessageStream<S: Side> {
     pub(super) state: State<S::Line>,
     /// Acknowledgment number of the last chunk, unless bytes were lost behind it.
     acknowledged: Option<u32>,
+    /// What the other side says next may be an interim response, which proves no start.
+    doubt: bool,
     pub(super) preface: Preface,
 }
 
@@ -87,6 +89,7 @@ impl<S: Side> MessageStream<S> {
             limits: Limits { max_head, ..limits },
             state,
             acknowledged: None,
+            doubt: false,
             preface,
         }
     }
@@ -98,10 +101,11 @@ impl<S: Side> MessageStream<S> {
         budget: &MemoryBudget,
         sink: &mut impl FnMut(Event<S::Message>),
     ) {
-        let answered = chunk.segment_start
-            && self
-                .acknowledged
-                .is_some_and(|before| newer(chunk.acknowledgment, before));
+        let heard = self
+            .acknowledged
+            .is_some_and(|before| newer(chunk.acknowledgment, before));
+        let answered = heard && !self.doubt && chunk.segment_start;
+        self.doubt &= !heard;
         self.acknowledged = Some(chunk.acknowledgment);
         if let State::Lost(why) = self.state
             && chunk.segment_start
@@ -219,7 +223,7 @@ impl<S: Side> MessageStream<S> {
                 MessageFields::of(fields).expect
             }) == Ok(true)
         {
-            self.acknowledged = None;
+            self.doubt = true;
         }
     }
 
@@ -277,7 +281,7 @@ impl<S: Side> MessageStream<S> {
         };
         let (head, reject) = match parsed {
             Ok(parsed) => parsed,
-            Err(reject) => return self.give_up(reject, 0, sink),
+            Err(reject) => return self.give_up(reject, chunk.bytes, 0, sink),
         };
         let (next, mut decoder) = (head.next, BodyDecoder::new(head.framing));
         if let Some(reject) = reject {
@@ -306,7 +310,7 @@ impl<S: Side> MessageStream<S> {
                 self.pass_on(decoder, next, sink);
                 taken
             }
-            Err(reject) => self.give_up(reject, 0, sink),
+            Err(reject) => self.give_up(reject, chunk.bytes, 0, sink),
         }
     }
 
@@ -320,7 +324,7 @@ impl<S: Side> MessageStream<S> {
         sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
         let Ok((taken, done)) = body.advance(bytes) else {
-            self.state = State::Rest(Skip::AfterReject);
+            self.lose(Reject::AmbiguousFraming, &[]);
             return 0;
         };
         skip(taken, why, sink);
@@ -445,19 +449,35 @@ impl<S: Side> MessageStream<S> {
         why
     }
 
-    /// A message ends where the next one cannot be known. Its first `held` bytes were taken before.
+    /// A message ends where the next one cannot be known. `bytes` are what is there of it; the first `held`
+    /// of the direction's were taken before.
     pub(super) fn give_up(
         &mut self,
         reject: Reject,
+        bytes: &[u8],
         held: usize,
         sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
         refuse(reject, held, sink);
-        self.state = match reject {
-            Reject::HeadTooLarge => State::Lost(Skip::AfterReject),
-            _ => State::Rest(Skip::AfterReject),
-        };
+        self.lose(reject, bytes);
         0
+    }
+
+    /// Behind a message that was rejected, whose end is not known; `bytes` are what is there of it. The other
+    /// side may have read it all the same (many servers accept a bare LF) and go on, so the next start is
+    /// looked for; but where two ends are possible, what looks like a proved start may be what was smuggled.
+    pub(super) fn lose(&mut self, reject: Reject, bytes: &[u8]) {
+        self.state = match reject {
+            Reject::AmbiguousFraming if S::GOES_ON => State::Refusing {
+                reject,
+                boundary: false,
+            },
+            Reject::Malformed | Reject::AmbiguousFraming if !S::GOES_ON => State::Rest(Skip::AfterReject),
+            _ => {
+                self.doubt = may_expect(bytes);
+                State::Lost(Skip::AfterReject)
+            }
+        };
     }
 }
 
@@ -483,6 +503,13 @@ pub(super) fn skip<M>(bytes: usize, why: Skip, sink: &mut impl FnMut(Event<M>)) 
         });
     }
     bytes
+}
+
+/// Whether the message that these bytes begin may ask for an interim response (RFC 9110 section 10.1.1): it
+/// says `Expect` somewhere, or its head goes on behind them, as anybody may read it.
+fn may_expect(bytes: &[u8]) -> bool {
+    let ended = memchr::memmem::find(bytes, b"\n\r\n").or_else(|| memchr::memmem::find(bytes, b"\n\n"));
+    ended.is_none() || bytes.windows(6).any(|word| word.eq_ignore_ascii_case(b"expect"))
 }
 
 /// Whether acknowledgment number `this` is newer than `before` (RFC 9293 section 3.4).

@@ -70,6 +70,8 @@ impl Side for Requests {
     type Line = RequestLine;
     type Message = Request;
 
+    const GOES_ON: bool = true;
+
     fn opening(bytes: &[u8], preface: bool) -> Opening {
         preface::from_client(bytes, preface)
     }
