@@ -116,6 +116,8 @@ impl Fixture {
             .values()
             .filter(|flow| flow.waiting_since().is_some());
         assert_eq!(self.table.holes.len(), holes.count());
+        let silent = self.table.flows.values().filter(|flow| flow.is_silent());
+        assert_eq!(self.table.silent.len(), silent.count());
     }
 
     /// Lets so many seconds pass.
@@ -420,17 +422,48 @@ fn a_full_table_evicts_the_connection_quiet_for_longest() {
         },
         false,
     );
-    table.push(Request, SYN, 99, "");
+    table.push(Request, ACK, 100, "a");
     table.port = 2;
-    table.push(Request, SYN, 99, "");
+    table.push(Request, ACK, 100, "b");
     table.port = 1;
-    table.push(Request, ACK, 100, "busy");
+    table.push(Request, ACK, 101, "busy");
     table.port = 3;
     assert_eq!(
         table.push(Request, SYN, 99, ""),
         ["2 close Evicted", "3 open Syn"]
     );
     assert_eq!(table.table.counters().open, 2);
+}
+
+#[test]
+fn a_flood_of_syns_evicts_itself_and_no_idle_connection() {
+    let mut table = Fixture::with(
+        ConnectionSettings {
+            max_connections: 4,
+            ..settings()
+        },
+        false,
+    );
+    for port in [1, 2] {
+        table.port = port;
+        table.push(Request, SYN, 99, "");
+        table.push(Request, ACK, 100, "first");
+    }
+    for port in 1000..1100 {
+        table.port = port;
+        table.push(Request, SYN, 7, "");
+        // Neither bytes ahead of a hole nor the end of nothing make one a customer.
+        table.push(Request, ACK, 20, "");
+    }
+    for port in [1, 2] {
+        table.port = port;
+        let text = format!("{port} Request more");
+        assert_eq!(table.push(Request, ACK, 105, "more"), [text]);
+    }
+    assert_eq!(table.table.counters().evicted, 98);
+    // The oldest of the silent ones goes first.
+    table.port = 2000;
+    assert_eq!(table.push(Request, SYN, 7, "")[0], "1098 close Evicted");
 }
 
 #[test]
