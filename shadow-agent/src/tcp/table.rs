@@ -44,7 +44,7 @@ impl<H: StreamHandler> FlowTable<H> {
             flows: LinkedHashMap::default(),
             holes: LinkedHashMap::default(),
             silent: LinkedHashMap::default(),
-            lingering: Lingering::default(),
+            lingering: Lingering::new(settings.max_connections),
             settings,
             watch_responses,
             budget,

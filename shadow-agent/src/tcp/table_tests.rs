@@ -516,6 +516,26 @@ fn an_ended_connection_is_remembered_for_a_minute() {
 }
 
 #[test]
+fn no_more_ended_connections_are_remembered_than_the_table_has_places() {
+    let mut table = Fixture::with(
+        ConnectionSettings {
+            max_connections: 2,
+            ..settings()
+        },
+        false,
+    );
+    for port in 1..=3 {
+        table.port = port;
+        table.push(Request, SYN, 99, "");
+        table.push(Request, FIN, 100, "a");
+    }
+    assert_eq!(table.table.counters().lingering, 2);
+    assert_eq!(table.push(Request, FIN, 100, "a"), [""; 0]);
+    table.port = 1;
+    assert_eq!(table.push(Request, ACK, 100, "a")[0], "1 open MidStream");
+}
+
+#[test]
 fn shutdown_hands_on_what_waits_and_ends_every_connection() {
     let mut table = Fixture::both();
     table.push(Request, SYN, 99, "");
