@@ -207,6 +207,9 @@ impl Log {
             Reject::Memory,
             Reject::Gap,
             Reject::MidStream,
+            Reject::AfterClose,
+            Reject::Malformed,
+            Reject::AmbiguousFraming,
         ];
         self.seen
             .iter()

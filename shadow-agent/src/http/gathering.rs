@@ -57,7 +57,7 @@ impl<S: Side> MessageStream<S> {
         let (head, reject) = match parsed {
             Ok(parsed) => parsed,
             Err(reject) => {
-                self.give_up(reject, partial.bytes.len(), sink);
+                self.give_up(reject, &partial.bytes, partial.bytes.len(), sink);
                 return piece.len();
             }
         };
@@ -110,7 +110,7 @@ impl<S: Side> MessageStream<S> {
                 self.pass_on(decoder, next, sink);
                 length
             }
-            Err(reject) => self.give_up(reject, so_far, sink),
+            Err(reject) => self.give_up(reject, &[], so_far, sink),
         }
     }
 
@@ -146,7 +146,7 @@ impl<S: Side> MessageStream<S> {
         skip(partial.bytes.len() + more, Skip::AfterReject, sink);
         match partial.phase {
             Phase::Body { head, decoder } => self.pass_on(decoder, head.next, sink),
-            _ => self.state = State::Lost(Skip::AfterReject),
+            _ => self.lose(Reject::Memory, &partial.bytes),
         }
         more
     }

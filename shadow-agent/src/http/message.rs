@@ -109,8 +109,8 @@ impl Request {
 /// Why a request whose start was seen will never be whole. Each becomes a reason in the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reject {
-    /// Bytes inside it were lost, or it looked like a start behind lost bytes but could not be proved to be
-    /// one.
+    /// Bytes inside it were lost, or it looked like a start behind lost bytes, or behind a rejected request
+    /// whose end is not known, but could not be proved to be one.
     Gap,
     /// It looked like a start on a connection that was open before the agent came, but could not be proved
     /// to be one.
@@ -126,12 +126,16 @@ pub enum Reject {
     /// It has a method, but is not HTTP/1.x as RFC 9112 has it.
     Malformed,
     /// Its length can be read in more than one way (RFC 9112 section 6.3): Content-Length with
-    /// Transfer-Encoding, several lengths, a bad chunk size.
+    /// Transfer-Encoding, several lengths, a bad chunk size. Or it came behind such a request on the same
+    /// connection: where it starts is known to nobody but its server.
     AmbiguousFraming,
     /// The memory budget had no room for it.
     Memory,
     /// It asks to leave HTTP (CONNECT, or Upgrade that the client then used): what follows is not requests.
     Upgrade,
+    /// It came behind a request that closes the connection (`Connection: close`, or HTTP/1.0 without
+    /// `keep-alive`): the server must not process it (RFC 9112 section 9.6).
+    AfterClose,
     /// The agent ended before it was whole.
     Shutdown,
 }
@@ -143,8 +147,11 @@ pub enum Skip {
     MidStream,
     /// Behind a gap, and no start has been proved yet.
     AfterGap,
-    /// Behind a request that was rejected: the rest of it, or everything when its framing was ambiguous.
+    /// Behind a request that was rejected: the rest of it, what comes until a start is proved, or everything
+    /// when its framing was ambiguous.
     AfterReject,
+    /// Behind a request that closes the connection (RFC 9112 section 9.6).
+    AfterClose,
     /// Empty lines between messages, which mean nothing (RFC 9112 section 2.2).
     EmptyLine,
     /// Behind CONNECT or an Upgrade.

@@ -37,6 +37,8 @@ pub(super) struct MessageStream<S: Side> {
     pub(super) state: State<S::Line>,
     /// Acknowledgment number of the last chunk, unless bytes were lost behind it.
     acknowledged: Option<u32>,
+    /// What the other side says next may be an interim response, which proves no start.
+    doubt: bool,
     pub(super) preface: Preface,
 }
 
@@ -56,6 +58,12 @@ pub(super) enum State<L> {
     Lost(Skip),
     /// Nothing more is parsed.
     Rest(Skip),
+    /// Nothing more is delivered, but starts that can be seen are counted, as rejected for this reason.
+    Refusing {
+        reject: Reject,
+        /// What comes next is where a message would start.
+        boundary: bool,
+    },
 }
 
 /// Whether something else than a message may begin at this boundary.
@@ -81,6 +89,7 @@ impl<S: Side> MessageStream<S> {
             limits: Limits { max_head, ..limits },
             state,
             acknowledged: None,
+            doubt: false,
             preface,
         }
     }
@@ -92,16 +101,20 @@ impl<S: Side> MessageStream<S> {
         budget: &MemoryBudget,
         sink: &mut impl FnMut(Event<S::Message>),
     ) {
-        let answered = chunk.segment_start
-            && self
-                .acknowledged
-                .is_some_and(|before| newer(chunk.acknowledgment, before));
+        let heard = self
+            .acknowledged
+            .is_some_and(|before| newer(chunk.acknowledgment, before));
+        let answered = heard && !self.doubt && chunk.segment_start;
+        self.doubt &= !heard;
         self.acknowledged = Some(chunk.acknowledgment);
         if let State::Lost(why) = self.state
             && chunk.segment_start
             && starts_with_line::<S::Line>(chunk.bytes)
         {
             self.candidate(chunk.bytes, answered, why, sink);
+        }
+        if let State::Refusing { boundary, .. } = &mut self.state {
+            *boundary |= chunk.segment_start;
         }
         let mut rest = chunk;
         // Each turn takes bytes or leaves a state that does.
@@ -121,6 +134,7 @@ impl<S: Side> MessageStream<S> {
                     self.state = State::Rest(why);
                     skip(rest.bytes.len(), why, sink)
                 }
+                State::Refusing { reject, boundary } => self.refuse_all(reject, boundary, rest.bytes, sink),
             };
             rest.bytes = &rest.bytes[taken..];
             rest.sequence = rest.sequence.wrapping_add(taken as u32);
@@ -133,7 +147,7 @@ impl<S: Side> MessageStream<S> {
         self.acknowledged = None;
         self.preface = Preface::No;
         let (mut body, next, why) = match std::mem::replace(&mut self.state, State::Lost(Skip::AfterGap)) {
-            State::Rest(why) => return self.state = State::Rest(why),
+            state @ (State::Rest(_) | State::Refusing { .. }) => return self.state = state,
             State::Passing { body, next, why } => (body, next, why),
             State::Held(held) => {
                 if !matches!(held.phase, Phase::Opening) {
@@ -156,7 +170,7 @@ impl<S: Side> MessageStream<S> {
     pub fn end(&mut self, close: Close, sink: &mut impl FnMut(Event<S::Message>)) {
         let held = match std::mem::replace(&mut self.state, State::Rest(Skip::AfterReject)) {
             State::Held(held) => held,
-            State::Rest(why) => return self.state = State::Rest(why),
+            state @ (State::Rest(_) | State::Refusing { .. }) => return self.state = state,
             _ => return,
         };
         let length = held.bytes.len();
@@ -209,7 +223,7 @@ impl<S: Side> MessageStream<S> {
                 MessageFields::of(fields).expect
             }) == Ok(true)
         {
-            self.acknowledged = None;
+            self.doubt = true;
         }
     }
 
@@ -267,7 +281,7 @@ impl<S: Side> MessageStream<S> {
         };
         let (head, reject) = match parsed {
             Ok(parsed) => parsed,
-            Err(reject) => return self.give_up(reject, 0, sink),
+            Err(reject) => return self.give_up(reject, chunk.bytes, 0, sink),
         };
         let (next, mut decoder) = (head.next, BodyDecoder::new(head.framing));
         if let Some(reject) = reject {
@@ -296,7 +310,7 @@ impl<S: Side> MessageStream<S> {
                 self.pass_on(decoder, next, sink);
                 taken
             }
-            Err(reject) => self.give_up(reject, 0, sink),
+            Err(reject) => self.give_up(reject, chunk.bytes, 0, sink),
         }
     }
 
@@ -310,7 +324,7 @@ impl<S: Side> MessageStream<S> {
         sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
         let Ok((taken, done)) = body.advance(bytes) else {
-            self.state = State::Rest(Skip::AfterReject);
+            self.lose(Reject::AmbiguousFraming, &[]);
             return 0;
         };
         skip(taken, why, sink);
@@ -320,6 +334,28 @@ impl<S: Side> MessageStream<S> {
             self.state = State::Passing { body, next, why };
         }
         taken
+    }
+
+    /// Bytes of a direction of which nothing more is delivered. A start line is seen only where it stands
+    /// whole, right behind the last message or at the start of a segment; it ends as it starts.
+    fn refuse_all(
+        &mut self,
+        reject: Reject,
+        boundary: bool,
+        bytes: &[u8],
+        sink: &mut impl FnMut(Event<S::Message>),
+    ) -> usize {
+        if boundary && starts_with_line::<S::Line>(bytes) {
+            sink(Event::Started);
+            sink(Event::Rejected(reject));
+        }
+        let boundary = false;
+        self.state = State::Refusing { reject, boundary };
+        let why = match reject {
+            Reject::AfterClose => Skip::AfterClose,
+            _ => Skip::AfterReject,
+        };
+        skip(bytes.len(), why, sink)
     }
 
     pub(super) fn parse(
@@ -392,6 +428,12 @@ impl<S: Side> MessageStream<S> {
                 self.preface = Preface::Upgrade;
                 self.leave(Skip::Upgraded, sink);
             }
+            Next::Nothing => {
+                self.state = State::Refusing {
+                    reject: Reject::AfterClose,
+                    boundary: true,
+                }
+            }
         }
     }
 
@@ -407,19 +449,35 @@ impl<S: Side> MessageStream<S> {
         why
     }
 
-    /// A message ends where the next one cannot be known. Its first `held` bytes were taken before.
+    /// A message ends where the next one cannot be known. `bytes` are what is there of it; the first `held`
+    /// of the direction's were taken before.
     pub(super) fn give_up(
         &mut self,
         reject: Reject,
+        bytes: &[u8],
         held: usize,
         sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
         refuse(reject, held, sink);
-        self.state = match reject {
-            Reject::HeadTooLarge => State::Lost(Skip::AfterReject),
-            _ => State::Rest(Skip::AfterReject),
-        };
+        self.lose(reject, bytes);
         0
+    }
+
+    /// Behind a message that was rejected, whose end is not known; `bytes` are what is there of it. The other
+    /// side may have read it all the same (many servers accept a bare LF) and go on, so the next start is
+    /// looked for; but where two ends are possible, what looks like a proved start may be what was smuggled.
+    pub(super) fn lose(&mut self, reject: Reject, bytes: &[u8]) {
+        self.state = match reject {
+            Reject::AmbiguousFraming if S::GOES_ON => State::Refusing {
+                reject,
+                boundary: false,
+            },
+            Reject::Malformed | Reject::AmbiguousFraming if !S::GOES_ON => State::Rest(Skip::AfterReject),
+            _ => {
+                self.doubt = may_expect(bytes);
+                State::Lost(Skip::AfterReject)
+            }
+        };
     }
 }
 
@@ -445,6 +503,13 @@ pub(super) fn skip<M>(bytes: usize, why: Skip, sink: &mut impl FnMut(Event<M>)) 
         });
     }
     bytes
+}
+
+/// Whether the message that these bytes begin may ask for an interim response (RFC 9110 section 10.1.1): it
+/// says `Expect` somewhere, or its head goes on behind them, as anybody may read it.
+fn may_expect(bytes: &[u8]) -> bool {
+    let ended = memchr::memmem::find(bytes, b"\n\r\n").or_else(|| memchr::memmem::find(bytes, b"\n\n"));
+    ended.is_none() || bytes.windows(6).any(|word| word.eq_ignore_ascii_case(b"expect"))
 }
 
 /// Whether acknowledgment number `this` is newer than `before` (RFC 9293 section 3.4).

@@ -14,6 +14,11 @@
 //!   not parsed.
 //!
 //! `Upgrade` in HTTP/1.0 or without `Connection: upgrade` means nothing (RFC 9110 section 7.8).
+//!
+//! # The last request
+//!
+//! A server must not process what comes behind a request that closes the connection (RFC 9112 section 9.6),
+//! so nothing behind one is delivered; a start that can be seen there counts as started and rejected.
 
 use super::framing::{MessageFields, RequestKind, Upgrade};
 use super::head::RequestLine;
@@ -65,6 +70,8 @@ impl Side for Requests {
     type Line = RequestLine;
     type Message = Request;
 
+    const GOES_ON: bool = true;
+
     fn opening(bytes: &[u8], preface: bool) -> Opening {
         preface::from_client(bytes, preface)
     }
@@ -85,6 +92,11 @@ impl Side for Requests {
             Upgrade::Recognisable => (None, Next::MessageOrProtocol),
             Upgrade::WebSocket => (Some(Reject::Upgrade), Next::MessageOrProtocol),
             Upgrade::Unknown => (Some(Reject::Upgrade), Next::Protocol),
+        };
+        let next = if next == Next::Protocol || fields.persistent(line.version) {
+            next
+        } else {
+            Next::Nothing
         };
         Ok(Decision {
             framing,

@@ -135,6 +135,9 @@ impl Side for Responses {
     type Line = StatusLine;
     type Message = Response;
 
+    /// Which requests the later ones answer could not be told.
+    const GOES_ON: bool = false;
+
     fn opening(bytes: &[u8], preface: bool) -> Opening {
         preface::from_server(bytes, preface)
     }

@@ -16,6 +16,9 @@ pub(super) trait Side {
     /// What a whole one becomes.
     type Message: From<Whole<Self::Line>>;
 
+    /// Whether messages behind a malformed one are looked for, and those behind an ambiguous one counted.
+    const GOES_ON: bool;
+
     /// What bytes at a message boundary are; `preface` when another protocol may begin there.
     fn opening(bytes: &[u8], preface: bool) -> Opening;
 
@@ -44,6 +47,8 @@ pub(super) enum Next {
     MessageOrProtocol,
     /// Another protocol.
     Protocol,
+    /// Nothing that may be processed (RFC 9112 section 9.6).
+    Nothing,
 }
 
 /// What a stream tells, in stream order; see [`super::RequestEvent`].

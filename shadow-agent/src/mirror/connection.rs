@@ -253,6 +253,7 @@ fn reason(reject: Reject) -> DropReason {
         Reject::AmbiguousFraming => DropReason::AmbiguousFraming,
         Reject::Memory => DropReason::Memory,
         Reject::Upgrade => DropReason::Upgrade,
+        Reject::AfterClose => DropReason::AfterClose,
         Reject::Shutdown => DropReason::Shutdown,
     }
 }

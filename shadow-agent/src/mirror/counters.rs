@@ -31,6 +31,8 @@ pub struct SkippedBytes {
     pub after_gap: u64,
     /// The rest of rejected requests.
     pub after_reject: u64,
+    /// Behind a request that closes the connection (RFC 9112 section 9.6).
+    pub after_close: u64,
     /// Empty lines between requests, which mean nothing (RFC 9112 section 2.2).
     pub empty_lines: u64,
     /// Behind CONNECT or an Upgrade.
@@ -51,6 +53,7 @@ impl StreamCounters {
             Skip::MidStream => &mut skipped.mid_stream,
             Skip::AfterGap => &mut skipped.after_gap,
             Skip::AfterReject => &mut skipped.after_reject,
+            Skip::AfterClose => &mut skipped.after_close,
             Skip::EmptyLine => &mut skipped.empty_lines,
             Skip::Upgraded => &mut skipped.upgraded,
             Skip::Encrypted => &mut skipped.encrypted,
@@ -67,7 +70,7 @@ impl StreamCounters {
             Skip::Upgraded => self.upgraded += 1,
             Skip::NotHttp => self.not_http += 1,
             // Reasons for bytes, not for connections.
-            Skip::MidStream | Skip::AfterGap | Skip::AfterReject | Skip::EmptyLine => {}
+            Skip::MidStream | Skip::AfterGap | Skip::AfterReject | Skip::AfterClose | Skip::EmptyLine => {}
         }
     }
 
@@ -82,6 +85,7 @@ impl StreamCounters {
         mine.mid_stream += theirs.mid_stream;
         mine.after_gap += theirs.after_gap;
         mine.after_reject += theirs.after_reject;
+        mine.after_close += theirs.after_close;
         mine.empty_lines += theirs.empty_lines;
         mine.upgraded += theirs.upgraded;
         mine.encrypted += theirs.encrypted;

@@ -20,8 +20,8 @@ use serde::Serialize;
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum DropReason {
-    /// Bytes inside it were lost in capture or on the wire, or it followed lost bytes and its start could
-    /// not be proved.
+    /// Bytes inside it were lost in capture or on the wire, or it followed lost bytes or a rejected request
+    /// and its start could not be proved.
     Gap,
     /// Its connection was open before the agent came, and its start could not be proved.
     MidStream,
@@ -35,12 +35,16 @@ pub enum DropReason {
     BodyTooLarge,
     /// It is not HTTP/1.x as RFC 9112 has it.
     Malformed,
-    /// Its length can be read in more than one way (RFC 9112 section 6.3).
+    /// Its length can be read in more than one way (RFC 9112 section 6.3), or that of a request before it on
+    /// the same connection could.
     AmbiguousFraming,
     /// `--max-memory` had no room for it.
     Memory,
     /// It asks to leave HTTP (CONNECT, Upgrade).
     Upgrade,
+    /// It came behind a request that closes its connection: production must not process it either (RFC 9112
+    /// section 9.6).
+    AfterClose,
     /// It carries the marker header: it is a copy itself.
     LoopGuard,
     /// The output's queue was full (requests or bytes).

@@ -164,9 +164,12 @@ pub fn explanation(reason: DropReason) -> &'static str {
         DropReason::HeadTooLarge => "its head is larger than --max-head or --max-headers",
         DropReason::BodyTooLarge => "its body is larger than --max-body",
         DropReason::Malformed => "it is not HTTP/1.x",
-        DropReason::AmbiguousFraming => "its length can be read in more than one way (RFC 9112 6.3)",
+        DropReason::AmbiguousFraming => {
+            "its length, or that of one before it, can be read in more than one way (RFC 9112 6.3)"
+        }
         DropReason::Memory => "--max-memory had no room for it",
         DropReason::Upgrade => "it leaves HTTP (CONNECT, Upgrade)",
+        DropReason::AfterClose => "it came behind a request that closes the connection (RFC 9112 9.6)",
         DropReason::LoopGuard => "it is a copy itself: it has the marker header",
         DropReason::QueueFull => "the queue was full (--output-http-queue-len, -queue-size, -workers)",
         DropReason::BreakerOpen => "the shadow was sick and left alone (--output-http-breaker-*)",

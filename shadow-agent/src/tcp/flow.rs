@@ -18,6 +18,8 @@ pub(super) struct Flow<H> {
     initial_sequence: u32,
     /// When the latest segment was seen.
     last_seen: Timestamp,
+    /// When the bytes that were handed on last were seen; `None` before the first.
+    last_data: Option<Timestamp>,
 }
 
 impl<H: StreamHandler> Flow<H> {
@@ -33,6 +35,7 @@ impl<H: StreamHandler> Flow<H> {
                 Direction::Response => segment.acknowledgment.wrapping_sub(1),
             },
             last_seen: segment.time,
+            last_data: None,
         };
         if is_syn_ack(segment) && segment.direction == Direction::Response {
             flow.request.start_at(segment.acknowledgment);
@@ -43,6 +46,12 @@ impl<H: StreamHandler> Flow<H> {
     /// When the latest segment was seen.
     pub fn last_seen(&self) -> Timestamp {
         self.last_seen
+    }
+
+    /// Whether nothing was handed on so far: anybody can send a SYN, and another's address on it.
+    #[inline]
+    pub fn is_silent(&self) -> bool {
+        self.last_data.is_none()
     }
 
     /// The client's initial sequence number.
@@ -97,6 +106,7 @@ impl<H: StreamHandler> Flow<H> {
         };
         let mut delivery = Delivery {
             handler: &mut self.handler,
+            last_data: &mut self.last_data,
             context,
             direction: segment.direction,
         };
@@ -168,6 +178,7 @@ impl<H: StreamHandler> Flow<H> {
         };
         let delivery = Delivery {
             handler: &mut self.handler,
+            last_data: &mut self.last_data,
             context,
             direction,
         };
@@ -212,6 +223,7 @@ pub(super) fn is_syn_ack(segment: &Segment<'_>) -> bool {
 /// Hands one direction's bytes to the handler.
 struct Delivery<'a, H: StreamHandler> {
     handler: &'a mut H,
+    last_data: &'a mut Option<Timestamp>,
     context: &'a mut H::Context,
     direction: Direction,
 }
@@ -219,6 +231,7 @@ struct Delivery<'a, H: StreamHandler> {
 impl<H: StreamHandler> Sink for Delivery<'_, H> {
     #[inline]
     fn data(&mut self, chunk: Chunk<'_>) {
+        *self.last_data = Some(chunk.time);
         self.handler.data(self.context, self.direction, chunk);
     }
 

@@ -17,13 +17,15 @@ use crate::time::Timestamp;
 /// in `include/net/tcp.h`).
 const LINGER: Duration = Duration::from_mins(1);
 
-/// Most ended connections remembered; about 8 MiB of them. Beyond, the oldest are forgotten.
+/// Most ended connections remembered; about 8 MiB of them. Beyond, the oldest are forgotten. A table that is
+/// one of several has a smaller bound of its own: no more than it has connections.
 const MAX_LINGERING: usize = 65_536;
 
 /// The ended connections, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lingering {
     ended: LinkedHashMap<FlowKey, Ended, RandomState>,
+    most: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +38,14 @@ struct Ended {
 }
 
 impl Lingering {
+    /// For a table of so many connections.
+    pub fn new(max_connections: usize) -> Self {
+        Self {
+            ended: LinkedHashMap::default(),
+            most: max_connections.clamp(1, MAX_LINGERING),
+        }
+    }
+
     /// How many are remembered.
     pub fn len(&self) -> usize {
         self.ended.len()
@@ -43,7 +53,7 @@ impl Lingering {
 
     /// Remembers a connection that ended at `now`.
     pub fn insert(&mut self, key: FlowKey, initial_sequence: u32, next_request: Option<u32>, now: Timestamp) {
-        if self.ended.len() >= MAX_LINGERING {
+        if self.ended.len() >= self.most {
             self.ended.pop_front();
         }
         let ended = Ended {

@@ -1,6 +1,7 @@
 //! The connections of one shard: finds each segment's connection, opens, ends and forgets them.
 //!
-//! Everything is bounded: connections by `max_connections` (the one quiet for longest is evicted), what
+//! Everything is bounded: connections by `max_connections` (evicted is the oldest that has never carried a
+//! byte, so that a flood of SYNs evicts itself; without one of those the one quiet for longest), what
 //! waits behind holes by `max_out_of_order` for each direction and the memory budget for all. A connection
 //! opens with a SYN or with payload; nothing else of an unknown connection matters.
 
@@ -24,6 +25,9 @@ pub struct FlowTable<H: StreamHandler> {
     flows: LinkedHashMap<FlowKey, Flow<H>, RandomState>,
     /// Connections with a hole and when it will be given up, about in that order.
     holes: LinkedHashMap<FlowKey, Timestamp, RandomState>,
+    /// Connections that have carried nothing so far, oldest first. Touched when one opens, when its first
+    /// bytes come, and when it ends before.
+    silent: LinkedHashMap<FlowKey, (), RandomState>,
     lingering: Lingering,
     /// This table's share.
     settings: ConnectionSettings,
@@ -39,7 +43,8 @@ impl<H: StreamHandler> FlowTable<H> {
         Self {
             flows: LinkedHashMap::default(),
             holes: LinkedHashMap::default(),
-            lingering: Lingering::default(),
+            silent: LinkedHashMap::default(),
+            lingering: Lingering::new(settings.max_connections),
             settings,
             watch_responses,
             budget,
@@ -73,10 +78,10 @@ impl<H: StreamHandler> FlowTable<H> {
         };
         if let Some(flow) = self.flows.to_back(&segment.flow) {
             if !flow.is_reuse(segment, self.watch_responses) {
-                let had_hole = flow.waiting_since().is_some();
+                let before = Needs::of(flow);
                 let ended = flow.push(context, segment, self.watch_responses, &mut shared);
-                let hole = flow.waiting_since();
-                self.after_push(context, &segment.flow, ended, had_hole, hole, segment.time);
+                let after = Needs::of(flow);
+                self.after_push(context, &segment.flow, ended, before, after, segment.time);
                 return;
             }
             self.close(context, &segment.flow, Close::Reused, segment.time);
@@ -94,6 +99,10 @@ impl<H: StreamHandler> FlowTable<H> {
             let Some(flow) = self.flows.get_mut(&key) else {
                 continue;
             };
+            let before = Needs {
+                hole: None,
+                ..Needs::of(flow)
+            };
             let mut shared = Shared {
                 max_out_of_order: self.settings.max_out_of_order,
                 budget: &self.budget,
@@ -105,8 +114,8 @@ impl<H: StreamHandler> FlowTable<H> {
                 self.watch_responses,
                 &mut shared,
             );
-            let hole = flow.waiting_since();
-            self.after_push(context, &key, ended, false, hole, now);
+            let after = Needs::of(flow);
+            self.after_push(context, &key, ended, before, after, now);
         }
         while let Some((key, _)) = self
             .flows
@@ -139,7 +148,11 @@ impl<H: StreamHandler> FlowTable<H> {
             return;
         }
         if self.flows.len() >= self.settings.max_connections.max(1)
-            && let Some((key, _)) = self.flows.front()
+            && let Some(key) = self
+                .silent
+                .front()
+                .map(|(key, ())| key)
+                .or(self.flows.front().map(|(key, _)| key))
         {
             let key = *key;
             self.close(context, &key, Close::Evicted, segment.time);
@@ -154,9 +167,16 @@ impl<H: StreamHandler> FlowTable<H> {
             counters: &mut self.counters,
         };
         let ended = flow.push(context, segment, self.watch_responses, &mut shared);
-        let hole = flow.waiting_since();
+        let after = Needs::of(&flow);
         self.flows.insert(segment.flow, flow);
-        self.after_push(context, &segment.flow, ended, false, hole, segment.time);
+        self.after_push(
+            context,
+            &segment.flow,
+            ended,
+            Needs::default(),
+            after,
+            segment.time,
+        );
     }
 
     /// Whether a segment of an unknown connection opens one, and how.
@@ -177,25 +197,32 @@ impl<H: StreamHandler> FlowTable<H> {
         }
     }
 
-    /// Keeps the list of holes, and ends the connection if it did.
+    /// Keeps the lists of those that need something, and ends the connection if it did.
     #[inline]
     fn after_push(
         &mut self,
         context: &mut H::Context,
         key: &FlowKey,
         ended: Option<Close>,
-        had_hole: bool,
-        hole: Option<Timestamp>,
+        before: Needs,
+        after: Needs,
         now: Timestamp,
     ) {
-        match hole {
-            Some(since) if !had_hole => {
+        match (before.hole, after.hole) {
+            (None, Some(since)) => {
                 self.holes.insert(*key, since.after(self.settings.gap_timeout));
             }
-            None if had_hole => {
+            (Some(_), None) => {
                 self.holes.remove(key);
             }
             _ => {}
+        }
+        if before.silent != after.silent {
+            if after.silent {
+                self.silent.insert(*key, ());
+            } else {
+                self.silent.remove(key);
+            }
         }
         if let Some(close) = ended {
             self.close(context, key, close, now);
@@ -208,6 +235,9 @@ impl<H: StreamHandler> FlowTable<H> {
         };
         if flow.waiting_since().is_some() {
             self.holes.remove(key);
+        }
+        if flow.is_silent() {
+            self.silent.remove(key);
         }
         let counter = match close {
             Close::Finished => &mut self.counters.finished,
@@ -229,6 +259,25 @@ impl<H: StreamHandler> FlowTable<H> {
             counters: &mut self.counters,
         };
         flow.close(context, close, now, &mut shared);
+    }
+}
+
+/// What a connection needs from its table besides its segments: in which of the lists it stands.
+#[derive(Clone, Copy, Default)]
+struct Needs {
+    /// The earliest time since which something waits behind a hole.
+    hole: Option<Timestamp>,
+    /// It has carried nothing so far.
+    silent: bool,
+}
+
+impl Needs {
+    #[inline]
+    fn of<H: StreamHandler>(flow: &Flow<H>) -> Self {
+        Self {
+            hole: flow.waiting_since(),
+            silent: flow.is_silent(),
+        }
     }
 }
 

@@ -116,6 +116,8 @@ impl Fixture {
             .values()
             .filter(|flow| flow.waiting_since().is_some());
         assert_eq!(self.table.holes.len(), holes.count());
+        let silent = self.table.flows.values().filter(|flow| flow.is_silent());
+        assert_eq!(self.table.silent.len(), silent.count());
     }
 
     /// Lets so many seconds pass.
@@ -420,17 +422,48 @@ fn a_full_table_evicts_the_connection_quiet_for_longest() {
         },
         false,
     );
-    table.push(Request, SYN, 99, "");
+    table.push(Request, ACK, 100, "a");
     table.port = 2;
-    table.push(Request, SYN, 99, "");
+    table.push(Request, ACK, 100, "b");
     table.port = 1;
-    table.push(Request, ACK, 100, "busy");
+    table.push(Request, ACK, 101, "busy");
     table.port = 3;
     assert_eq!(
         table.push(Request, SYN, 99, ""),
         ["2 close Evicted", "3 open Syn"]
     );
     assert_eq!(table.table.counters().open, 2);
+}
+
+#[test]
+fn a_flood_of_syns_evicts_itself_and_no_idle_connection() {
+    let mut table = Fixture::with(
+        ConnectionSettings {
+            max_connections: 4,
+            ..settings()
+        },
+        false,
+    );
+    for port in [1, 2] {
+        table.port = port;
+        table.push(Request, SYN, 99, "");
+        table.push(Request, ACK, 100, "first");
+    }
+    for port in 1000..1100 {
+        table.port = port;
+        table.push(Request, SYN, 7, "");
+        // Neither bytes ahead of a hole nor the end of nothing make one a customer.
+        table.push(Request, ACK, 20, "");
+    }
+    for port in [1, 2] {
+        table.port = port;
+        let text = format!("{port} Request more");
+        assert_eq!(table.push(Request, ACK, 105, "more"), [text]);
+    }
+    assert_eq!(table.table.counters().evicted, 98);
+    // The oldest of the silent ones goes first.
+    table.port = 2000;
+    assert_eq!(table.push(Request, SYN, 7, "")[0], "1098 close Evicted");
 }
 
 #[test]
@@ -480,6 +513,26 @@ fn an_ended_connection_is_remembered_for_a_minute() {
         table.push(Request, ACK, 100, "a"),
         ["1 open MidStream", "1 Request a"]
     );
+}
+
+#[test]
+fn no_more_ended_connections_are_remembered_than_the_table_has_places() {
+    let mut table = Fixture::with(
+        ConnectionSettings {
+            max_connections: 2,
+            ..settings()
+        },
+        false,
+    );
+    for port in 1..=3 {
+        table.port = port;
+        table.push(Request, SYN, 99, "");
+        table.push(Request, FIN, 100, "a");
+    }
+    assert_eq!(table.table.counters().lingering, 2);
+    assert_eq!(table.push(Request, FIN, 100, "a"), [""; 0]);
+    table.port = 1;
+    assert_eq!(table.push(Request, ACK, 100, "a")[0], "1 open MidStream");
 }
 
 #[test]

@@ -156,10 +156,10 @@ fn a_head_that_the_budget_refuses_loses_the_place() {
     let mut feed = Feed::with(LIMITS, Start::Syn, 600);
     feed.push(format!("GET / HTTP/1.1\r\nA: {}", "x".repeat(700)));
     assert_eq!(feed.take()[..2], [Seen::Started, Seen::Rejected(Reject::Memory)]);
-    assert_eq!(
-        feed.push("\r\n\r\n").answered(9).push(GET).take()[1..],
-        [Seen::Started, complete(GET)]
-    );
+    // The first thing that the server says may be an interim response: the head was not read to its end.
+    feed.push("\r\n\r\n").answered(9).push(GET);
+    assert_eq!(feed.take()[1..3], [Seen::Started, Seen::Rejected(Reject::Gap)]);
+    assert_eq!(feed.answered(9).push(GET).take(), [Seen::Started, complete(GET)]);
 }
 
 #[test]

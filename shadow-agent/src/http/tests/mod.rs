@@ -1,5 +1,6 @@
 //! What the streams make of literal bytes, corner by corner, and properties of any bytes.
 
+mod closing;
 mod leaving;
 mod limits;
 mod properties;

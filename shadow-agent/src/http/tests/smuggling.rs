@@ -1,4 +1,4 @@
-//! Requests that two implementations may cut differently: none is ever delivered, and nothing behind one.
+//! Requests that two implementations may cut differently: none is ever delivered, nor what is sent along.
 
 use super::*;
 
@@ -146,5 +146,89 @@ fn a_bad_chunk_in_a_body_that_is_passed_over_ends_the_connection() {
             Seen::Rejected(Reject::BodyTooLarge),
             Seen::Skipped(length, Skip::AfterReject)
         ]
+    );
+}
+
+/// A request whose server may well have answered and gone on.
+const BARE_LF: &str = "GET /lf HTTP/1.1\nHost: a\n\n";
+
+#[test]
+fn behind_a_malformed_request_the_next_proved_one_is_delivered() {
+    for malformed in [BARE_LF, "GET  / HTTP/1.1\r\nHost: a\r\n\r\n"] {
+        let mut feed = Feed::new(Start::Syn);
+        feed.push(malformed);
+        for _ in 0..50 {
+            feed.answered(100).push(GET);
+        }
+        assert_eq!(feed.requests.len(), 50);
+        assert_eq!(
+            feed.take()[..2],
+            [Seen::Started, Seen::Rejected(Reject::Malformed)]
+        );
+    }
+}
+
+#[test]
+fn text_in_the_body_of_a_malformed_request_is_not_taken_for_one() {
+    let mut feed = Feed::new(Start::Syn);
+    feed.push("POST /lf HTTP/1.1\nContent-Length: 81\n\n");
+    feed.push(GET).push(GET).push(GET);
+    assert_eq!(feed.requests.len(), 0);
+    feed.answered(100).push(GET);
+    assert_eq!(feed.requests.len(), 1);
+}
+
+#[test]
+fn an_interim_response_to_a_malformed_request_proves_nothing() {
+    let head = "POST /lf HTTP/1.1\neXpect: 100-continue\nContent-Length: 54\n\n";
+    for size in [1, 5, 18, 40, 100] {
+        let mut feed = Feed::new(Start::Syn);
+        for piece in head.as_bytes().chunks(size) {
+            feed.push(piece);
+        }
+        feed.answered(25).push(GET).push(GET);
+        assert_eq!(feed.requests.len(), 0, "in segments of {size}");
+        feed.answered(100).push(GET);
+        assert_eq!(feed.requests.len(), 1, "in segments of {size}");
+    }
+}
+
+#[test]
+fn behind_an_ambiguous_request_every_start_is_counted_and_none_delivered() {
+    let mut feed = Feed::new(Start::Syn);
+    feed.push(with_fields(
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "0\r\n\r\n",
+    ));
+    feed.take();
+    for _ in 0..3 {
+        assert_eq!(
+            feed.answered(100).push(format!("{GET}{GET}")).gap(3).take(),
+            [
+                Seen::Started,
+                Seen::Rejected(Reject::AmbiguousFraming),
+                Seen::Skipped(54, Skip::AfterReject)
+            ]
+        );
+    }
+    assert_eq!(feed.answered(9).push("xx").end(Close::Finished).take().len(), 1);
+}
+
+#[test]
+fn behind_a_bad_chunk_that_was_passed_over_starts_are_counted_too() {
+    let mut feed = Feed::with(
+        Limits {
+            max_body: 4,
+            ..LIMITS
+        },
+        Start::Syn,
+        1 << 20,
+    );
+    feed.push(with_fields("Transfer-Encoding: chunked", "5\r\nhelloX"));
+    feed.take();
+    feed.answered(100).push(GET);
+    assert_eq!(
+        feed.take()[..2],
+        [Seen::Started, Seen::Rejected(Reject::AmbiguousFraming)]
     );
 }
