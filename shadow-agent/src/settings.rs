@@ -141,7 +141,8 @@ pub struct HttpOutputSettings {
     pub pipeline: usize,
     /// Requests that may wait, over all shards.
     pub queue_requests: usize,
-    /// Bytes that may wait, over all shards.
+    /// Bytes of requests that wait or are under way, over all shards. One that is larger than all of it goes
+    /// while there is no other.
     pub queue_bytes: usize,
     /// Time for one exchange, from the first byte written to the last byte read.
     pub timeout: Duration,

@@ -32,9 +32,10 @@ pub struct OutputHttp {
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub output_http_queue_len: u32,
 
-    /// Bytes that may wait
+    /// Bytes of requests that wait or are under way
     ///
-    /// The default is a quarter of the default --max-memory, so that one slow upstream leaves room for
+    /// What comes on top is dropped and counted as queue_full; a request larger than all of it goes while there
+    /// is no other. The default is a quarter of the default --max-memory, so that one slow upstream leaves room for
     /// others.
     #[arg(long, value_name = "SIZE", default_value = "64mb", value_parser = positive_size)]
     pub output_http_queue_size: usize,

@@ -36,7 +36,7 @@ impl Job {
         self.exchange.flow
     }
 
-    /// Bytes it counts in the queue.
+    /// Bytes it holds until it is settled.
     pub(super) fn bytes(&self) -> usize {
         self.exchange.request.head.len() + self.exchange.request.body.len()
     }

@@ -89,7 +89,7 @@ impl Shard {
         self.outstanding.set(self.outstanding.get() + 1);
         let pass = match self.upstream.breaker.admit(|| self.upstream.now()) {
             Admission::Pass(pass) => pass,
-            Admission::Refused => return self.settle(ticket, Outcome::Dropped(DropReason::BreakerOpen)),
+            Admission::Refused => return self.settle(ticket, 0, Outcome::Dropped(DropReason::BreakerOpen)),
         };
         let job = Job {
             exchange: exchange.clone(),
@@ -99,18 +99,22 @@ impl Shard {
             redirects: self.upstream.settings.redirects,
             hop: None,
         };
+        if !self.upstream.queue.try_hold(job.bytes()) {
+            self.upstream.breaker.abandoned(job.pass);
+            return self.settle(job.ticket, 0, Outcome::Dropped(DropReason::QueueFull));
+        }
         let flow = job.flow();
         if self.lanes.borrow().is_free(flow) && self.may_launch() && self.take_permit() {
             self.lanes.borrow_mut().begin(flow);
             self.launch(job);
-        } else if self.upstream.queue.try_enter(job.bytes()) {
+        } else if self.upstream.queue.try_enter() {
             self.lanes.borrow_mut().push(job);
         } else {
             self.give_up(job, DropReason::QueueFull);
         }
     }
 
-    /// Whether the queue is less than half full.
+    /// Whether at most half of what may wait does, and half of the bytes that may be held are.
     pub(super) fn has_room(&self) -> bool {
         self.upstream.queue.is_half_empty()
     }
@@ -180,13 +184,15 @@ impl Shard {
     pub(super) fn delivered(&self, job: Job, took: Duration) {
         self.upstream.delivered(job.pass, took);
         self.lanes.borrow_mut().finished(job.flow());
-        self.settle(job.ticket, Outcome::Delivered);
+        let bytes = job.bytes();
+        self.settle(job.ticket, bytes, Outcome::Delivered);
     }
 
     /// An exchange was completed whose followers are under way: its lane is not free yet.
     pub(super) fn delivered_before_others(&self, job: Job, took: Duration) {
         self.upstream.delivered(job.pass, took);
-        self.settle(job.ticket, Outcome::Delivered);
+        let bytes = job.bytes();
+        self.settle(job.ticket, bytes, Outcome::Delivered);
     }
 
     /// The next request of the same lane that may be sent behind `leader` without waiting for its answer, where
@@ -201,7 +207,7 @@ impl Shard {
             .lanes
             .borrow_mut()
             .next_behind(leader.flow(), Job::may_follow)?;
-        self.upstream.queue.leave(job.bytes());
+        self.upstream.queue.leave();
         Some(job)
     }
 
@@ -213,7 +219,7 @@ impl Shard {
         }
         for mut job in followers.into_iter().rev() {
             job.retried |= broken;
-            self.upstream.queue.reenter(job.bytes());
+            self.upstream.queue.reenter();
             self.lanes.borrow_mut().put_back(job);
         }
     }
@@ -276,7 +282,7 @@ impl Shard {
 
     fn next_waiting(&self) -> Option<Job> {
         let job = self.lanes.borrow_mut().next()?;
-        self.upstream.queue.leave(job.bytes());
+        self.upstream.queue.leave();
         Some(job)
     }
 
@@ -322,7 +328,8 @@ impl Shard {
         } else {
             self.upstream.answered(job.pass);
         }
-        self.settle(job.ticket, Outcome::Dropped(failure.reason));
+        let bytes = job.bytes();
+        self.settle(job.ticket, bytes, Outcome::Dropped(failure.reason));
         if self.upstream.breaker.is_open() {
             self.settle_waiting(DropReason::BreakerOpen, |job| job.pass.probe);
         }
@@ -332,7 +339,7 @@ impl Shard {
     fn settle_waiting(&self, reason: DropReason, kept: impl Fn(&Job) -> bool) {
         let waiting = self.lanes.borrow_mut().take_waiting(kept);
         for job in waiting {
-            self.upstream.queue.leave(job.bytes());
+            self.upstream.queue.leave();
             self.give_up(job, reason);
         }
     }
@@ -340,10 +347,13 @@ impl Shard {
     /// Ends a request of which the shadow knows nothing.
     fn give_up(&self, job: Job, reason: DropReason) {
         self.upstream.breaker.abandoned(job.pass);
-        self.settle(job.ticket, Outcome::Dropped(reason));
+        let bytes = job.bytes();
+        self.settle(job.ticket, bytes, Outcome::Dropped(reason));
     }
 
-    fn settle(&self, ticket: Ticket, outcome: Outcome) {
+    /// Ends a request that held so many bytes.
+    fn settle(&self, ticket: Ticket, held: usize, outcome: Outcome) {
+        self.upstream.queue.release(held);
         ticket.settle(outcome);
         self.outstanding.set(self.outstanding.get() - 1);
         if self.outstanding.get() == 0 {
