@@ -21,7 +21,7 @@ use std::cmp::Ordering;
 use super::redirect::Hop;
 use super::target::{self, Target};
 use crate::http::{Request, Version};
-use crate::settings::{HostHeader, HttpOutputSettings};
+use crate::settings::{HostHeader, HttpOutputSettings, Secret};
 
 /// A request that must not be copied as it is: a field holds bytes no field may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(super) struct CopyTemplate {
     path_prefix: Vec<u8>,
     upstream_host: Vec<u8>,
     host_header: HostHeader,
-    authorization: Option<Vec<u8>>,
+    authorization: Option<Secret>,
     /// The marker's whole line, or nothing.
     marker_line: Vec<u8>,
 }
@@ -72,10 +72,7 @@ impl CopyTemplate {
             path_prefix: settings.path_prefix.clone().into_bytes(),
             upstream_host: upstream_host.into_bytes(),
             host_header: settings.host_header.clone(),
-            authorization: settings
-                .authorization
-                .as_ref()
-                .map(|secret| secret.0.clone().into_bytes()),
+            authorization: settings.authorization.clone(),
             marker_line,
         })
     }
@@ -123,7 +120,7 @@ impl CopyTemplate {
                     fields.skip();
                     if !authorization_written {
                         fields.line_start(name);
-                        fields.out.extend_from_slice(credentials);
+                        fields.out.extend_from_slice(credentials.0.as_bytes());
                         fields.line_end();
                     }
                     authorization_written = true;
@@ -147,7 +144,7 @@ impl CopyTemplate {
             && !authorization_written
         {
             fields.line_start(b"Authorization");
-            fields.out.extend_from_slice(credentials);
+            fields.out.extend_from_slice(credentials.0.as_bytes());
             fields.line_end();
         }
         if request.version == Version::Http10 && nominated.keep_alive {

@@ -284,6 +284,22 @@ fn the_usual_connection_options_cost_no_list() {
     }
 }
 
+#[test]
+fn credentials_are_not_printed() {
+    let with_credentials = HttpOutputSettings {
+        authorization: Some(Secret("Basic c2VjcmV0".to_owned())),
+        ..settings()
+    };
+    let template = CopyTemplate::new(&with_credentials).unwrap();
+    let bytes = format!("{:?}", b"Basic c2VjcmV0");
+    let printed = format!("{template:?}");
+    assert!(printed.contains("(secret)"), "{printed}");
+    assert!(
+        !printed.contains(&bytes) && !printed.contains("c2VjcmV0"),
+        "{printed}"
+    );
+}
+
 /// Names that are often equal, or equal but for their case.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
