@@ -46,7 +46,7 @@ pub(super) struct Shard {
     starving: Cell<bool>,
     hungry: Notify,
     backoff: Cell<Option<Backoff>>,
-    /// Told when the first connection is there to be swept.
+    /// Told when there is something to be swept: a connection, or a request that waits.
     stirred: Notify,
     this: Weak<Shard>,
 }
@@ -109,6 +109,7 @@ impl Shard {
             self.launch(job);
         } else if self.upstream.queue.try_enter() {
             self.lanes.borrow_mut().push(job);
+            self.stirred.notify_one();
         } else {
             self.give_up(job, DropReason::QueueFull);
         }
@@ -237,7 +238,7 @@ impl Shard {
 
     /// The next request for a connection that has a permit; without one, the connection shall be idle.
     pub(super) fn next_job(&self) -> Option<Job> {
-        if !self.lanes.borrow().any_ready() {
+        if !self.any_ready() {
             return None;
         }
         if self
@@ -272,12 +273,26 @@ impl Shard {
 
     /// Starts what can be started.
     fn dispatch(&self) {
-        while self.lanes.borrow().any_ready() && self.may_launch() && self.take_permit() {
+        while self.any_ready() && self.may_launch() && self.take_permit() {
             match self.next_waiting() {
                 Some(job) => self.launch(job),
                 None => self.give_permit_back(),
             }
         }
+    }
+
+    /// Whether something waits that may go. What waits for a shadow that is left alone ends here, also where
+    /// another shard found that it is sick.
+    fn any_ready(&self) -> bool {
+        if self.upstream.breaker.is_open() {
+            self.end_waiting();
+        }
+        self.lanes.borrow().any_ready()
+    }
+
+    /// Gives up what waits for a shadow that is left alone; the probe goes on.
+    fn end_waiting(&self) {
+        self.settle_waiting(DropReason::BreakerOpen, |job| job.pass.probe);
     }
 
     fn next_waiting(&self) -> Option<Job> {
@@ -331,7 +346,7 @@ impl Shard {
         let bytes = job.bytes();
         self.settle(job.ticket, bytes, Outcome::Dropped(failure.reason));
         if self.upstream.breaker.is_open() {
-            self.settle_waiting(DropReason::BreakerOpen, |job| job.pass.probe);
+            self.end_waiting();
         }
     }
 
