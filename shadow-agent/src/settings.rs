@@ -134,14 +134,15 @@ pub struct HttpOutputSettings {
     pub host_header: HostHeader,
     /// The marker header put on each copy, if any.
     pub marker: Option<String>,
-    /// Requests under way at once, over all shards.
+    /// Requests under way at once, over all shards; those pipelined behind one under way are not counted.
     pub workers: usize,
     /// Requests of one production connection that may be sent one behind the other, before the answers to
-    /// those before them, when they wait anyway; 1: none.
+    /// those before them, when they wait anyway: GET, HEAD and OPTIONS without a body; 1: none.
     pub pipeline: usize,
     /// Requests that may wait, over all shards.
     pub queue_requests: usize,
-    /// Bytes that may wait, over all shards.
+    /// Bytes of requests that wait or are under way, over all shards. One that is larger than all of it goes
+    /// while there is no other.
     pub queue_bytes: usize,
     /// Time for one exchange, from the first byte written to the last byte read.
     pub timeout: Duration,
@@ -169,7 +170,8 @@ pub enum HostHeader {
 /// When a sick shadow is left alone, and how it is tried again.
 #[derive(Clone, Copy, Debug)]
 pub struct BreakerSettings {
-    /// Failures in a row (connect errors, timeouts, resets, answers that are not HTTP) that open it; 0: never.
+    /// Failures in a row (connect errors, timeouts, resets, answers that are not HTTP) that open it; so do half
+    /// of five times as many exchanges within ten seconds. 0: never.
     pub failures: u32,
     /// How long it stays open before one request probes the shadow.
     pub open_for: Duration,

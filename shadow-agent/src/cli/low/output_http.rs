@@ -13,15 +13,17 @@ pub struct OutputHttp {
     /// Requests under way at once
     ///
     /// The default is what Envoy allows a cluster. Connections to the upstream are about as many as
-    /// production's, and never more than this.
+    /// production's, and never more than this. Requests sent behind one under way (--output-http-pipeline) are
+    /// not counted.
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub output_http_workers: u32,
 
     /// Requests of one production connection that may be sent one behind the other
     ///
-    /// Only when they wait anyway, in their order, and only small ones that may be repeated without harm (GET,
-    /// HEAD and the like, without a body): a shadow that lags behind catches up. 1 waits for each answer before
-    /// the next request. The default makes most of what there is to gain.
+    /// Only when they wait anyway, in their order, and only small ones that change nothing (GET, HEAD and
+    /// OPTIONS, without a body), because they are sent again when a connection is lost: a shadow that lags behind
+    /// catches up. 1 waits for each answer before the next request. The default makes most of what there is to
+    /// gain.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub output_http_pipeline: u32,
 
@@ -32,9 +34,10 @@ pub struct OutputHttp {
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub output_http_queue_len: u32,
 
-    /// Bytes that may wait
+    /// Bytes of requests that wait or are under way
     ///
-    /// The default is a quarter of the default --max-memory, so that one slow upstream leaves room for
+    /// What comes on top is dropped and counted as queue_full; a request larger than all of it goes while there
+    /// is no other. The default is a quarter of the default --max-memory, so that one slow upstream leaves room for
     /// others.
     #[arg(long, value_name = "SIZE", default_value = "64mb", value_parser = positive_size)]
     pub output_http_queue_size: usize,
@@ -70,8 +73,9 @@ pub struct OutputHttp {
 
     /// Failures in a row after which the upstream is left alone; 0 for never
     ///
-    /// Failures are connect errors, timeouts, resets and answers that are not HTTP; a 500 is none. The default
-    /// outlives a handful of connections being closed by a restart.
+    /// Failures are connect errors, timeouts, resets and answers that are not HTTP; a 500 is none. A
+    /// shadow that answers now and then is left alone too, when half of five times as many requests failed within
+    /// 10s. The default outlives a handful of connections being closed by a restart.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub output_http_breaker_failures: u32,
 

@@ -6,6 +6,10 @@
 //!                                +---------------------+<----------- failures in a row ---------+
 //! ```
 //!
+//! Where the diagram says failures in a row, a shadow that answers now and then opens it too: when failures are
+//! half of five times as many exchanges (50 of 100 by default), counted from a failure on, within
+//! [`WINDOW`]. One that fails one request in ten is used on.
+//!
 //! Sans-IO: time is an argument, in microseconds since any fixed point. Shared by all shards: in the closed
 //! state, which is nearly always, a request costs two relaxed loads; the lock is taken when the state may
 //! change.
@@ -18,6 +22,13 @@ use crate::settings::BreakerSettings;
 
 /// How often the open time may double: a shadow that stays sick is probed every 32 times `open_for`.
 const MAX_DOUBLINGS: u32 = 5;
+
+/// Over how many exchanges failures are counted that do not come in a row, by failures in a row that are too
+/// many.
+const WINDOW_SIZE: u32 = 5;
+
+/// Over how long they are counted, in microseconds: what failed earlier says little about the shadow now.
+const WINDOW: u64 = 10_000_000;
 
 /// Whether a request may go to the shadow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +74,9 @@ pub(super) struct Breaker {
     era: AtomicU32,
     /// Failures in a row.
     failures: AtomicU32,
+    /// Exchanges since the failure that began the window; 0 while there is none, so that a shadow in good health
+    /// costs nothing here.
+    exchanges: AtomicU32,
     slow: Mutex<Slow>,
 }
 
@@ -72,6 +86,10 @@ struct Slow {
     at: u64,
     /// How often it opened without having been closed in between.
     doublings: u32,
+    /// When the window began; microseconds.
+    window_from: u64,
+    /// Failures in the window.
+    window_failures: u32,
 }
 
 impl Breaker {
@@ -81,7 +99,13 @@ impl Breaker {
             state: AtomicU8::new(CLOSED),
             era: AtomicU32::new(0),
             failures: AtomicU32::new(0),
-            slow: Mutex::new(Slow { at: 0, doublings: 0 }),
+            exchanges: AtomicU32::new(0),
+            slow: Mutex::new(Slow {
+                at: 0,
+                doublings: 0,
+                window_from: 0,
+                window_failures: 0,
+            }),
         }
     }
 
@@ -127,6 +151,11 @@ impl Breaker {
         if self.failures.load(Relaxed) != 0 {
             self.failures.store(0, Relaxed);
         }
+        if self.exchanges.load(Relaxed) != 0
+            && self.exchanges.fetch_add(1, Relaxed).saturating_add(1) >= self.window_size()
+        {
+            self.exchanges.store(0, Relaxed);
+        }
         if self.state.load(Relaxed) == CLOSED {
             return None;
         }
@@ -154,20 +183,42 @@ impl Breaker {
         if self.settings.failures == 0 || pass.era != self.era.load(Relaxed) {
             return None;
         }
-        let failures = self.failures.fetch_add(1, Relaxed) + 1;
-        if !pass.probe && failures < self.settings.failures {
-            return None;
-        }
         let mut slow = self.lock();
         if pass.era != self.era.load(Relaxed) {
             return None;
         }
+        let now = now();
+        let in_a_row = self.failures.fetch_add(1, Relaxed).saturating_add(1);
+        let half = self.count_in_window(&mut slow, now);
+        if !pass.probe && in_a_row < self.settings.failures && !half {
+            return None;
+        }
         let open_for = self.settings.open_for.saturating_mul(1 << slow.doublings);
-        slow.at = now().saturating_add(micros(open_for));
+        slow.at = now.saturating_add(micros(open_for));
         slow.doublings = (slow.doublings + 1).min(MAX_DOUBLINGS);
         self.failures.store(0, Relaxed);
+        self.exchanges.store(0, Relaxed);
         self.enter(OPEN);
         Some(Change::Opened(open_for))
+    }
+
+    /// Counts a failure in the window, or begins a new one with it. Whether half of the window is failures now,
+    /// however the rest of it will end.
+    fn count_in_window(&self, slow: &mut Slow, now: u64) -> bool {
+        let over = now.saturating_sub(slow.window_from) >= WINDOW;
+        let exchanges = self.exchanges.load(Relaxed);
+        if exchanges == 0 || exchanges >= self.window_size() || over {
+            self.exchanges.store(0, Relaxed);
+            slow.window_from = now;
+            slow.window_failures = 0;
+        }
+        self.exchanges.fetch_add(1, Relaxed);
+        slow.window_failures += 1;
+        slow.window_failures >= self.window_size().div_ceil(2)
+    }
+
+    fn window_size(&self) -> u32 {
+        self.settings.failures.saturating_mul(WINDOW_SIZE)
     }
 
     /// The request ended without a result: a probe makes room for the next one.
@@ -236,6 +287,51 @@ mod tests {
         let opened = Change::Opened(Duration::from_micros(100));
         assert_eq!(breaker.failed(pass, || 0), Some(opened));
         assert_eq!(breaker.admit(|| 99), Admission::Refused);
+    }
+
+    /// A shadow of whose exchanges every `n`th fails, one each `apart`; which exchange opened the breaker.
+    fn every_nth_fails(n: u64, apart: u64) -> Option<u64> {
+        let breaker = Breaker::new(BreakerSettings {
+            failures: 20,
+            open_for: Duration::from_secs(5),
+            slow_start: Duration::from_secs(10),
+        });
+        (0..10_000).find(|at| {
+            let now = at * apart;
+            let pass = pass(&breaker, now);
+            if at % n == 0 {
+                breaker.failed(pass, || now).is_some()
+            } else {
+                breaker.succeeded(pass, || now).is_some()
+            }
+        })
+    }
+
+    #[test]
+    fn a_shadow_that_fails_every_other_request_opens_it() {
+        // The 50th failure.
+        assert_eq!(every_nth_fails(2, 1_000), Some(98));
+    }
+
+    #[test]
+    fn a_shadow_that_fails_fewer_does_not() {
+        assert_eq!(every_nth_fails(3, 1_000), None);
+        assert_eq!(every_nth_fails(10, 1_000), None);
+    }
+
+    #[test]
+    fn failures_that_are_far_apart_are_not_added_up() {
+        assert_eq!(every_nth_fails(2, 200_000), None);
+    }
+
+    #[test]
+    fn a_window_without_further_failures_ends() {
+        let breaker = breaker();
+        breaker.failed(pass(&breaker, 0), || 0);
+        for _ in 0..14 {
+            breaker.succeeded(pass(&breaker, 1), || 1);
+        }
+        assert_eq!(breaker.exchanges.load(Relaxed), 0);
     }
 
     #[test]

@@ -16,10 +16,12 @@
 //!
 //! Nothing can be smuggled in: field names and values are checked here again, whatever parsed them.
 
+use std::cmp::Ordering;
+
 use super::redirect::Hop;
 use super::target::{self, Target};
 use crate::http::{Request, Version};
-use crate::settings::{HostHeader, HttpOutputSettings};
+use crate::settings::{HostHeader, HttpOutputSettings, Secret};
 
 /// A request that must not be copied as it is: a field holds bytes no field may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub(super) struct CopyTemplate {
     path_prefix: Vec<u8>,
     upstream_host: Vec<u8>,
     host_header: HostHeader,
-    authorization: Option<Vec<u8>>,
+    authorization: Option<Secret>,
     /// The marker's whole line, or nothing.
     marker_line: Vec<u8>,
 }
@@ -70,10 +72,7 @@ impl CopyTemplate {
             path_prefix: settings.path_prefix.clone().into_bytes(),
             upstream_host: upstream_host.into_bytes(),
             host_header: settings.host_header.clone(),
-            authorization: settings
-                .authorization
-                .as_ref()
-                .map(|secret| secret.0.clone().into_bytes()),
+            authorization: settings.authorization.clone(),
             marker_line,
         })
     }
@@ -121,7 +120,7 @@ impl CopyTemplate {
                     fields.skip();
                     if !authorization_written {
                         fields.line_start(name);
-                        fields.out.extend_from_slice(credentials);
+                        fields.out.extend_from_slice(credentials.0.as_bytes());
                         fields.line_end();
                     }
                     authorization_written = true;
@@ -145,7 +144,7 @@ impl CopyTemplate {
             && !authorization_written
         {
             fields.line_start(b"Authorization");
-            fields.out.extend_from_slice(credentials);
+            fields.out.extend_from_slice(credentials.0.as_bytes());
             fields.line_end();
         }
         if request.version == Version::Http10 && nominated.keep_alive {
@@ -233,34 +232,70 @@ fn classify(name: &[u8]) -> Kind {
     }
 }
 
-/// The options of all `Connection` fields.
+/// The options of all `Connection` fields, as far as they matter.
+///
+/// A head may hold thousands of options and as many fields: they are looked at once, and only those that may
+/// name a field of this request are kept, in order, so that each field costs one binary search.
 struct Nominated<'a> {
-    request: Option<&'a Request>,
+    /// As sent, in the order of [`by_name`], none twice.
+    names: Vec<&'a [u8]>,
     keep_alive: bool,
 }
 
 impl<'a> Nominated<'a> {
     fn of(request: &'a Request) -> Self {
-        let mut names_fields = false;
+        let mut names = Vec::new();
         let mut keep_alive = false;
+        // Found out only for an option that is not one of the usual.
+        let mut present = None;
         for option in connection_options(request) {
             if option.eq_ignore_ascii_case(b"keep-alive") {
                 keep_alive = true;
-            } else if !option.eq_ignore_ascii_case(b"close") && !option.is_empty() {
-                names_fields = true;
+            } else if !option.is_empty() && !is_settled(classify(option)) {
+                let present = *present.get_or_insert_with(|| kinds_of_names(request));
+                if present & kind_of_name(option) != 0 {
+                    names.push(option);
+                }
             }
         }
-        Self {
-            request: names_fields.then_some(request),
-            keep_alive,
-        }
+        names.sort_unstable_by(|a, b| by_name(a, b));
+        names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
+        Self { names, keep_alive }
     }
 
     fn has(&self, name: &[u8]) -> bool {
-        self.request.is_some_and(|request| {
-            connection_options(request).any(|option| option.eq_ignore_ascii_case(name))
-        })
+        !self.names.is_empty()
+            && self
+                .names
+                .binary_search_by(|option| by_name(option, name))
+                .is_ok()
     }
+}
+
+/// Whether it does not matter that an option names fields of this kind.
+fn is_settled(kind: Kind) -> bool {
+    matches!(kind, Kind::HopByHop | Kind::Host | Kind::Framing)
+}
+
+/// An order of names without regard to case; lengths first, which is cheap.
+fn by_name(a: &[u8], b: &[u8]) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| {
+        let a = a.iter().map(u8::to_ascii_lowercase);
+        a.cmp(b.iter().map(u8::to_ascii_lowercase))
+    })
+}
+
+/// One of 64 bits, the same for names that differ in nothing but case.
+fn kind_of_name(name: &[u8]) -> u64 {
+    let first = name.first().map_or(0, u8::to_ascii_lowercase);
+    1 << ((usize::from(first) ^ (name.len() << 2)) & 63)
+}
+
+/// The bits of all of a request's field names.
+fn kinds_of_names(request: &Request) -> u64 {
+    request
+        .fields()
+        .fold(0, |bits, (name, _)| bits | kind_of_name(name))
 }
 
 fn connection_options(request: &Request) -> impl Iterator<Item = &[u8]> {

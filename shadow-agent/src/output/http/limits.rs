@@ -1,4 +1,5 @@
-//! The bounds that all shards of an output share: requests under way, requests and bytes that wait.
+//! The bounds that all shards of an output share: requests under way, requests that wait,
+//! bytes of both.
 //!
 //! Atomics only: taking and giving back is one uncontended instruction each in normal running. A shard that
 //! finds no room to start a request waits for [`InFlight::freed`], first come, first served.
@@ -69,62 +70,82 @@ impl InFlight {
     }
 }
 
-/// Requests and bytes that wait, over all shards.
+/// Requests that wait, and bytes of all requests that are not settled, over all shards.
+///
+/// Bytes count while a request is under way too: a slow shadow must not hold more memory than it may, whether
+/// requests wait here or at its door.
 #[derive(Debug)]
 pub(super) struct QueueBounds {
-    requests: AtomicUsize,
+    waiting: AtomicUsize,
     bytes: AtomicUsize,
-    max_requests: usize,
+    max_waiting: usize,
     max_bytes: usize,
 }
 
 impl QueueBounds {
-    pub(super) fn new(max_requests: usize, max_bytes: usize) -> Self {
+    pub(super) fn new(max_waiting: usize, max_bytes: usize) -> Self {
         Self {
-            requests: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
-            max_requests,
+            max_waiting,
             max_bytes,
         }
     }
 
-    /// Room for one request of so many bytes. `false`, and nothing taken, when there is none.
+    /// Holds the bytes of a request until it is settled. `false`, and nothing held, when there is no room. One
+    /// that is larger than the whole bound has room while nothing else is held.
     #[must_use]
-    pub(super) fn try_enter(&self, bytes: usize) -> bool {
-        if self.requests.fetch_add(1, Relaxed) >= self.max_requests {
-            self.requests.fetch_sub(1, Relaxed);
-            return false;
-        }
+    pub(super) fn try_hold(&self, bytes: usize) -> bool {
         let before = self.bytes.fetch_add(bytes, Relaxed);
-        if before
-            .checked_add(bytes)
-            .is_none_or(|after| after > self.max_bytes)
-        {
-            self.leave(bytes);
-            return false;
+        let fits = before == 0
+            || before
+                .checked_add(bytes)
+                .is_some_and(|after| after <= self.max_bytes);
+        if !fits {
+            self.release(bytes);
         }
-        true
+        fits
     }
 
-    /// Room for a request that had some before, and was not under way for long.
-    pub(super) fn reenter(&self, bytes: usize) {
-        self.requests.fetch_add(1, Relaxed);
-        self.bytes.fetch_add(bytes, Relaxed);
-    }
-
-    /// Gives the room back.
-    pub(super) fn leave(&self, bytes: usize) {
-        self.requests.fetch_sub(1, Relaxed);
+    /// A request is settled.
+    pub(super) fn release(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes, Relaxed);
+    }
+
+    /// One more waits. `false`, and not counted, when as many wait as may.
+    #[must_use]
+    pub(super) fn try_enter(&self) -> bool {
+        let entered = self.waiting.fetch_add(1, Relaxed) < self.max_waiting;
+        if !entered {
+            self.leave();
+        }
+        entered
+    }
+
+    /// One waits again that waited before, and was not under way for long.
+    pub(super) fn reenter(&self) {
+        self.waiting.fetch_add(1, Relaxed);
+    }
+
+    /// One waits no more.
+    pub(super) fn leave(&self) {
+        self.waiting.fetch_sub(1, Relaxed);
     }
 
     /// Whether at most half of either bound is taken.
     pub(super) fn is_half_empty(&self) -> bool {
-        self.requests.load(Relaxed) <= self.max_requests / 2 && self.bytes.load(Relaxed) <= self.max_bytes / 2
+        self.waiting.load(Relaxed) <= self.max_waiting / 2 && self.bytes.load(Relaxed) <= self.max_bytes / 2
     }
 
+    /// Requests that wait.
     pub(super) fn count(&self) -> usize {
-        self.requests.load(Relaxed)
+        self.waiting.load(Relaxed)
+    }
+
+    /// Bytes held.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Relaxed)
     }
 }
 
@@ -133,16 +154,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_queue_is_bounded_by_count_and_by_bytes() {
+    fn no_more_wait_than_may() {
         let queue = QueueBounds::new(2, 100);
-        assert!(queue.try_enter(100));
-        assert!(!queue.try_enter(1));
-        assert!(queue.try_enter(0));
-        assert!(!queue.try_enter(0));
-        queue.leave(100);
-        assert!(!queue.try_enter(101));
-        assert!(queue.try_enter(100));
+        assert!(queue.try_enter());
+        assert!(queue.try_enter());
+        assert!(!queue.try_enter());
         assert_eq!(queue.count(), 2);
+        queue.leave();
+        assert!(queue.try_enter());
+    }
+
+    #[test]
+    fn no_more_bytes_are_held_than_may_be() {
+        let queue = QueueBounds::new(2, 100);
+        assert!(queue.try_hold(60));
+        assert!(!queue.is_half_empty());
+        assert!(queue.try_hold(40));
+        assert!(!queue.try_hold(1));
+        queue.release(60);
+        assert!(queue.is_half_empty());
+        assert!(!queue.try_hold(61));
+        assert!(!queue.try_hold(usize::MAX));
+        assert_eq!(queue.bytes(), 40);
+    }
+
+    #[test]
+    fn a_request_larger_than_the_bound_is_held_alone() {
+        let queue = QueueBounds::new(2, 100);
+        assert!(queue.try_hold(101));
+        assert!(!queue.try_hold(1));
+        queue.release(101);
+        assert!(queue.try_hold(1));
+        assert!(!queue.try_hold(101));
     }
 
     #[test]

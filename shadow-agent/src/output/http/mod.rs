@@ -17,6 +17,7 @@ mod copy;
 mod lanes;
 mod latency;
 mod limits;
+mod log_limit;
 mod pool;
 mod redirect;
 mod response;

@@ -46,7 +46,7 @@ pub(super) struct Shard {
     starving: Cell<bool>,
     hungry: Notify,
     backoff: Cell<Option<Backoff>>,
-    /// Told when the first connection is there to be swept.
+    /// Told when there is something to be swept: a connection, or a request that waits.
     stirred: Notify,
     this: Weak<Shard>,
 }
@@ -89,7 +89,7 @@ impl Shard {
         self.outstanding.set(self.outstanding.get() + 1);
         let pass = match self.upstream.breaker.admit(|| self.upstream.now()) {
             Admission::Pass(pass) => pass,
-            Admission::Refused => return self.settle(ticket, Outcome::Dropped(DropReason::BreakerOpen)),
+            Admission::Refused => return self.settle(ticket, 0, Outcome::Dropped(DropReason::BreakerOpen)),
         };
         let job = Job {
             exchange: exchange.clone(),
@@ -99,18 +99,23 @@ impl Shard {
             redirects: self.upstream.settings.redirects,
             hop: None,
         };
+        if !self.upstream.queue.try_hold(job.bytes()) {
+            self.upstream.breaker.abandoned(job.pass);
+            return self.settle(job.ticket, 0, Outcome::Dropped(DropReason::QueueFull));
+        }
         let flow = job.flow();
         if self.lanes.borrow().is_free(flow) && self.may_launch() && self.take_permit() {
             self.lanes.borrow_mut().begin(flow);
             self.launch(job);
-        } else if self.upstream.queue.try_enter(job.bytes()) {
+        } else if self.upstream.queue.try_enter() {
             self.lanes.borrow_mut().push(job);
+            self.stirred.notify_one();
         } else {
             self.give_up(job, DropReason::QueueFull);
         }
     }
 
-    /// Whether the queue is less than half full.
+    /// Whether at most half of what may wait does, and half of the bytes that may be held are.
     pub(super) fn has_room(&self) -> bool {
         self.upstream.queue.is_half_empty()
     }
@@ -180,13 +185,15 @@ impl Shard {
     pub(super) fn delivered(&self, job: Job, took: Duration) {
         self.upstream.delivered(job.pass, took);
         self.lanes.borrow_mut().finished(job.flow());
-        self.settle(job.ticket, Outcome::Delivered);
+        let bytes = job.bytes();
+        self.settle(job.ticket, bytes, Outcome::Delivered);
     }
 
     /// An exchange was completed whose followers are under way: its lane is not free yet.
     pub(super) fn delivered_before_others(&self, job: Job, took: Duration) {
         self.upstream.delivered(job.pass, took);
-        self.settle(job.ticket, Outcome::Delivered);
+        let bytes = job.bytes();
+        self.settle(job.ticket, bytes, Outcome::Delivered);
     }
 
     /// The next request of the same lane that may be sent behind `leader` without waiting for its answer, where
@@ -201,7 +208,7 @@ impl Shard {
             .lanes
             .borrow_mut()
             .next_behind(leader.flow(), Job::may_follow)?;
-        self.upstream.queue.leave(job.bytes());
+        self.upstream.queue.leave();
         Some(job)
     }
 
@@ -213,7 +220,7 @@ impl Shard {
         }
         for mut job in followers.into_iter().rev() {
             job.retried |= broken;
-            self.upstream.queue.reenter(job.bytes());
+            self.upstream.queue.reenter();
             self.lanes.borrow_mut().put_back(job);
         }
     }
@@ -231,7 +238,7 @@ impl Shard {
 
     /// The next request for a connection that has a permit; without one, the connection shall be idle.
     pub(super) fn next_job(&self) -> Option<Job> {
-        if !self.lanes.borrow().any_ready() {
+        if !self.any_ready() {
             return None;
         }
         if self
@@ -266,7 +273,7 @@ impl Shard {
 
     /// Starts what can be started.
     fn dispatch(&self) {
-        while self.lanes.borrow().any_ready() && self.may_launch() && self.take_permit() {
+        while self.any_ready() && self.may_launch() && self.take_permit() {
             match self.next_waiting() {
                 Some(job) => self.launch(job),
                 None => self.give_permit_back(),
@@ -274,9 +281,23 @@ impl Shard {
         }
     }
 
+    /// Whether something waits that may go. What waits for a shadow that is left alone ends here, also where
+    /// another shard found that it is sick.
+    fn any_ready(&self) -> bool {
+        if self.upstream.breaker.is_open() {
+            self.end_waiting();
+        }
+        self.lanes.borrow().any_ready()
+    }
+
+    /// Gives up what waits for a shadow that is left alone; the probe goes on.
+    fn end_waiting(&self) {
+        self.settle_waiting(DropReason::BreakerOpen, |job| job.pass.probe);
+    }
+
     fn next_waiting(&self) -> Option<Job> {
         let job = self.lanes.borrow_mut().next()?;
-        self.upstream.queue.leave(job.bytes());
+        self.upstream.queue.leave();
         Some(job)
     }
 
@@ -322,9 +343,10 @@ impl Shard {
         } else {
             self.upstream.answered(job.pass);
         }
-        self.settle(job.ticket, Outcome::Dropped(failure.reason));
+        let bytes = job.bytes();
+        self.settle(job.ticket, bytes, Outcome::Dropped(failure.reason));
         if self.upstream.breaker.is_open() {
-            self.settle_waiting(DropReason::BreakerOpen, |job| job.pass.probe);
+            self.end_waiting();
         }
     }
 
@@ -332,7 +354,7 @@ impl Shard {
     fn settle_waiting(&self, reason: DropReason, kept: impl Fn(&Job) -> bool) {
         let waiting = self.lanes.borrow_mut().take_waiting(kept);
         for job in waiting {
-            self.upstream.queue.leave(job.bytes());
+            self.upstream.queue.leave();
             self.give_up(job, reason);
         }
     }
@@ -340,10 +362,13 @@ impl Shard {
     /// Ends a request of which the shadow knows nothing.
     fn give_up(&self, job: Job, reason: DropReason) {
         self.upstream.breaker.abandoned(job.pass);
-        self.settle(job.ticket, Outcome::Dropped(reason));
+        let bytes = job.bytes();
+        self.settle(job.ticket, bytes, Outcome::Dropped(reason));
     }
 
-    fn settle(&self, ticket: Ticket, outcome: Outcome) {
+    /// Ends a request that held so many bytes.
+    fn settle(&self, ticket: Ticket, held: usize, outcome: Outcome) {
+        self.upstream.queue.release(held);
         ticket.settle(outcome);
         self.outstanding.set(self.outstanding.get() - 1);
         if self.outstanding.get() == 0 {

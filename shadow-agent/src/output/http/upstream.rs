@@ -12,6 +12,7 @@ use super::connection::Failure;
 use super::copy::CopyTemplate;
 use super::latency::Histogram;
 use super::limits::{InFlight, QueueBounds};
+use super::log_limit::LogLimit;
 use super::tls::Tls;
 use crate::capture::OwnConnections;
 use crate::output::OutputStatus;
@@ -32,8 +33,7 @@ pub(super) struct Upstream {
     latency: Histogram,
     connections_opened: AtomicU64,
     connections_open: AtomicUsize,
-    /// Failures since the last success, for the log.
-    failures: AtomicU64,
+    failure_log: LogLimit,
     /// From when on requests may be pipelined again, on the breaker's time; 0 while nothing speaks against it.
     pipeline_from: AtomicU64,
     /// What the breaker's time counts from.
@@ -60,7 +60,7 @@ impl Upstream {
             latency: Histogram::default(),
             connections_opened: AtomicU64::new(0),
             connections_open: AtomicUsize::new(0),
-            failures: AtomicU64::new(0),
+            failure_log: LogLimit::default(),
             pipeline_from: AtomicU64::new(0),
             epoch: Instant::now(),
             settings,
@@ -107,23 +107,19 @@ impl Upstream {
 
     /// The shadow is alive.
     pub(super) fn answered(&self, pass: Pass) {
-        if self.failures.load(Relaxed) != 0 {
-            self.failures.store(0, Relaxed);
-        }
         if let Some(change) = self.breaker.succeeded(pass, || self.now()) {
             self.log(change);
         }
     }
 
-    /// The shadow failed. Logged at the 1st, 2nd, 4th, 8th, ... failure in a row.
+    /// The shadow failed. Logged once a second at most.
     pub(super) fn failed(&self, pass: Pass, failure: &Failure) {
-        let count = self.failures.fetch_add(1, Relaxed) + 1;
-        if count.is_power_of_two() {
+        if let Some(suppressed) = self.failure_log.admit(self.now()) {
             tracing::warn!(
                 output = self.settings.name,
                 reason = ?failure.reason,
                 error = failure.words,
-                in_a_row = count,
+                not_logged_before = suppressed,
                 "the shadow failed a request"
             );
         }

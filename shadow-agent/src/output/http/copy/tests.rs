@@ -263,3 +263,77 @@ proptest! {
         prop_assert!(hosts[0].ends_with(": shadow:8082"));
     }
 }
+
+#[test]
+fn thousands_of_connection_options_leave_one_name_to_look_for() {
+    let options = "x-a,X-A,close,te,host,b,".repeat(2_000);
+    let raw = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: {options}\r\nX-a: 1\r\nX-End: 2\r\n\r\n");
+    let request = request(raw.as_bytes());
+    let nominated = Nominated::of(&request);
+    assert_eq!(nominated.names.len(), 1);
+    assert!(nominated.has(b"x-A"));
+    assert!(!nominated.has(b"X-End"));
+}
+
+#[test]
+fn the_usual_connection_options_cost_no_list() {
+    for value in ["keep-alive", "close", "Upgrade", "keep-alive, TE", ""] {
+        let raw = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: {value}\r\nAccept: */*\r\n\r\n");
+        let request = request(raw.as_bytes());
+        assert_eq!(Nominated::of(&request).names.capacity(), 0, "{value}");
+    }
+}
+
+#[test]
+fn credentials_are_not_printed() {
+    let with_credentials = HttpOutputSettings {
+        authorization: Some(Secret("Basic c2VjcmV0".to_owned())),
+        ..settings()
+    };
+    let template = CopyTemplate::new(&with_credentials).unwrap();
+    let bytes = format!("{:?}", b"Basic c2VjcmV0");
+    let printed = format!("{template:?}");
+    assert!(printed.contains("(secret)"), "{printed}");
+    assert!(
+        !printed.contains(&bytes) && !printed.contains("c2VjcmV0"),
+        "{printed}"
+    );
+}
+
+/// Names that are often equal, or equal but for their case.
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[abAB-]{1,3}",
+        prop::sample::select(vec![
+            "close",
+            "Close",
+            "x-hop",
+            "X-HOP",
+            "Content-Type",
+            "Authorization"
+        ])
+        .prop_map(str::to_owned)
+    ]
+}
+
+proptest! {
+    /// What a list finds is what a look at every option for every field finds.
+    #[test]
+    fn a_field_is_left_out_exactly_when_an_option_names_it(
+        options in prop::collection::vec(name(), 0..40),
+        others in prop::collection::vec(name(), 0..10),
+        names in prop::collection::vec(name(), 0..40),
+    ) {
+        let mut raw = format!("GET / HTTP/1.1\r\nConnection: {}\r\n", options.join(" ,"));
+        for name in &names {
+            raw.push_str(&format!("{name}: 1\r\n"));
+        }
+        raw.push_str(&format!("CONNECTION:{}\r\n\r\n", others.join(",")));
+        let request = request(raw.as_bytes());
+        let nominated = Nominated::of(&request);
+        for name in names {
+            let named = options.iter().chain(&others).any(|option| option.eq_ignore_ascii_case(&name));
+            prop_assert_eq!(nominated.has(name.as_bytes()), named);
+        }
+    }
+}

@@ -106,9 +106,6 @@ impl Shard {
                 self.failed(job, &failure);
             }
         }
-        if self.upstream.breaker.is_open() {
-            self.settle_waiting(DropReason::BreakerOpen, |job| job.pass.probe);
-        }
         self.dispatch();
     }
 

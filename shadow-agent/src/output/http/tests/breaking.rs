@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::*;
+use crate::output::http::breaker::Admission;
 
 /// A shadow that answers while told to, and resets otherwise.
 async fn moody() -> (Shadow, Rc<Cell<bool>>) {
@@ -78,6 +79,52 @@ fn a_probe_that_fails_keeps_it_open_and_one_that_comes_back_closes_it() {
         rig.exchange(1, GET).await;
         assert_eq!(rig.counts().delivered, 1);
         assert!(!rig.output.status().breaker_open);
+    });
+}
+
+#[test]
+fn what_waits_in_a_shard_without_connections_ends_too() {
+    on_a_shard(async {
+        let shadow = Shadow::start(|mut peer| async move { peer.closed().await }).await;
+        let rig = Rig::with(shadow.port, |settings| {
+            nervous(settings);
+            settings.workers = 1;
+            settings.breaker.failures = 1;
+            settings.breaker.open_for = Duration::from_secs(1000);
+        });
+        let other = rig.output.shard();
+        // Both tend their shards, and have nothing to do.
+        tokio::task::yield_now().await;
+        rig.offer(1, GET);
+        other.offer(&exchange(2, GET), rig.ledger.open().split().next().unwrap());
+        let breaker = &rig.output.upstream.breaker;
+        let Admission::Pass(pass) = breaker.admit(|| 0) else {
+            panic!("refused");
+        };
+        breaker.failed(pass, || 0);
+        other.drain().await;
+        assert_eq!(rig.counts().dropped[&DropReason::BreakerOpen], 1);
+        assert_eq!(rig.counts().in_flight, 1);
+    });
+}
+
+#[test]
+fn a_permit_that_comes_free_in_a_failure_sends_nothing_of_another_shard() {
+    on_a_shard(async {
+        let (shadow, _) = moody().await;
+        let rig = Rig::with(shadow.port, |settings| {
+            nervous(settings);
+            settings.workers = 1;
+            settings.breaker.failures = 1;
+        });
+        let other = rig.output.shard();
+        rig.offer(1, GET);
+        other.offer(&exchange(2, GET), rig.ledger.open().split().next().unwrap());
+        rig.shard.drain().await;
+        other.drain().await;
+        let dropped = [(DropReason::UpstreamClosed, 1), (DropReason::BreakerOpen, 1)];
+        assert_counts(&rig.counts(), 0, &dropped);
+        assert_eq!(shadow.requests().len(), 1);
     });
 }
 

@@ -34,7 +34,7 @@ fn chunk_sizes_extensions_and_trailers_go_through_as_they_were() {
 fn a_large_body_arrives_whole() {
     on_a_shard(async {
         let shadow = Shadow::answering(OK).await;
-        let rig = Rig::new(shadow.port);
+        let rig = Rig::with(shadow.port, |settings| settings.queue_bytes = 1 << 24);
         let mut raw = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n".to_vec();
         let head = raw.len();
         raw.extend((0..10_000_000u32).map(|at| at as u8));

@@ -259,7 +259,43 @@ fn a_full_queue_drops_by_count_and_by_bytes_at_once() {
         for _ in 0..20 {
             rig.offer(1, GET);
         }
-        assert_counts(&rig.settled().await, 4, &[(DropReason::QueueFull, 16)]);
+        assert_counts(&rig.settled().await, 3, &[(DropReason::QueueFull, 17)]);
+    });
+}
+
+#[test]
+fn requests_under_way_hold_their_bytes_until_they_are_settled() {
+    on_a_shard(async {
+        let shadow = Shadow::start(|mut peer| async move { peer.closed().await }).await;
+        let rig = Rig::with(shadow.port, |settings| {
+            quick(settings);
+            settings.queue_bytes = 3 * GET.len();
+        });
+        for flow in 0..5 {
+            rig.offer(flow, GET);
+        }
+        assert!(!rig.shard.has_room());
+        assert_eq!(rig.counts().dropped[&DropReason::QueueFull], 2);
+        rig.shard.drain().await;
+        assert!(rig.shard.has_room());
+        for flow in 0..5 {
+            rig.offer(flow, GET);
+        }
+        let dropped = [(DropReason::QueueFull, 4), (DropReason::Timeout, 6)];
+        assert_counts(&rig.settled().await, 0, &dropped);
+    });
+}
+
+#[test]
+fn a_request_larger_than_the_byte_bound_goes_alone() {
+    on_a_shard(async {
+        let shadow = Shadow::answering(OK).await;
+        let rig = Rig::with(shadow.port, |settings| settings.queue_bytes = 10);
+        rig.offer(1, GET);
+        rig.offer(2, GET);
+        assert_counts(&rig.settled().await, 1, &[(DropReason::QueueFull, 1)]);
+        rig.exchange(2, GET).await;
+        assert_counts(&rig.settled().await, 2, &[(DropReason::QueueFull, 1)]);
     });
 }
 

@@ -78,6 +78,8 @@ impl Rig {
     /// Waits until all is settled; the counts must balance.
     async fn settled(&self) -> OutputCounts {
         self.shard.drain().await;
+        let queue = &self.output.upstream.queue;
+        assert_eq!((queue.count(), queue.bytes()), (0, 0), "waiting and bytes held");
         self.counts()
     }
 
