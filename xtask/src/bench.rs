@@ -54,6 +54,9 @@ pub struct Arguments {
     /// Measure this agent instead of building one.
     #[arg(long, value_name = "FILE")]
     agent: Option<PathBuf>,
+    /// More arguments for the agent, after `--`: to see what they change.
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    more: Vec<String>,
     #[command(subcommand)]
     helper: Option<Helper>,
 }
@@ -83,7 +86,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .iter()
         .filter(|(name, _)| ["nginx", "wrk", "ip"].contains(name));
     setup::install(&needed.copied().collect::<Vec<_>>());
-    let plan = plan::Plan::new(&arguments.only, arguments.rounds, arguments.seconds);
+    let plan = plan::Plan::new(arguments);
     let agent = match &arguments.agent {
         Some(agent) => agent
             .canonicalize()
@@ -95,7 +98,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = machine::Machine::look(&agent);
     println!("{machine}");
 
-    let stage = Stage::set(agent)?;
+    let stage = Stage::set(agent, arguments.more.clone())?;
     let report = measure(&stage, &plan, machine);
     drop(stage);
     let report = match report {

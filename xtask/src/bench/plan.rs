@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::Arguments;
 use super::load::Load;
 use super::measure::{Measurement, measure};
 use super::process::progress;
@@ -45,11 +46,20 @@ pub struct Plan {
     pub packets: bool,
     /// Whether memory with idle connections is measured.
     pub idle: bool,
+    /// Arguments that the agent is given besides those of the variants.
+    pub agent_arguments: Vec<String>,
 }
 
 impl Plan {
     /// Everything, or only what was named.
-    pub fn new(only: &[Part], rounds: u32, seconds: u32) -> Self {
+    pub fn new(arguments: &Arguments) -> Self {
+        Self {
+            agent_arguments: arguments.more.clone(),
+            ..Self::of(&arguments.only, arguments.rounds, arguments.seconds)
+        }
+    }
+
+    fn of(only: &[Part], rounds: u32, seconds: u32) -> Self {
         let named = |part| only.contains(&part);
         let variants: Vec<_> = Variant::ALL
             .into_iter()
@@ -71,6 +81,7 @@ impl Plan {
             idle: only.is_empty() || named(Part::Idle),
             variants,
             loads,
+            agent_arguments: Vec::new(),
         };
         if plan.variants.is_empty() && (only.is_empty() || !plan.loads.is_empty()) {
             plan.variants = Variant::ALL.to_vec();
@@ -146,7 +157,7 @@ mod tests {
 
     #[test]
     fn everything_is_measured_unless_something_is_named() {
-        let plan = Plan::new(&[], 1, 1);
+        let plan = Plan::of(&[], 1, 1);
         assert_eq!(plan.variants, Variant::ALL);
         assert_eq!(plan.loads, Load::ALL);
         assert!(plan.packets && plan.idle);
@@ -154,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_variant_named_alone_keeps_what_it_is_compared_with() {
-        let plan = Plan::new(&[Part::Mirror, Part::FlatOut], 1, 1);
+        let plan = Plan::of(&[Part::Mirror, Part::FlatOut], 1, 1);
         assert_eq!(plan.variants, [Variant::Alone, Variant::Mirror]);
         assert_eq!(plan.loads, [Load::FlatOut]);
         assert!(!plan.packets && !plan.idle);
@@ -162,7 +173,7 @@ mod tests {
 
     #[test]
     fn what_needs_no_rounds_has_none() {
-        let plan = Plan::new(&[Part::Idle], 1, 1);
+        let plan = Plan::of(&[Part::Idle], 1, 1);
         assert!(plan.variants.is_empty() && plan.idle && plan.needs_agent());
     }
 

@@ -105,6 +105,9 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.plan.agent_arguments.is_empty() {
+            writeln!(f, "\nagent's arguments: {}", self.plan.agent_arguments.join(" "))?;
+        }
         if !self.plan.variants.is_empty() {
             for load in &self.plan.loads {
                 writeln!(f, "\n{}", table(&self.measurements, &self.plan, *load).trim_end())?;
