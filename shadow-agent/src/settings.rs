@@ -136,6 +136,9 @@ pub struct HttpOutputSettings {
     pub marker: Option<String>,
     /// Requests under way at once, over all shards.
     pub workers: usize,
+    /// Requests of one production connection that may be sent one behind the other, before the answers to
+    /// those before them, when they wait anyway; 1: none.
+    pub pipeline: usize,
     /// Requests that may wait, over all shards.
     pub queue_requests: usize,
     /// Bytes that may wait, over all shards.

@@ -2,7 +2,6 @@
 //! both access logs must hold exactly the same. (wrk breaks off inside requests when its time is over.)
 
 use std::net::SocketAddr;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::Netns;
@@ -59,58 +58,6 @@ pub fn closing(netns: &Netns, to: SocketAddr, rate: u32, duration: Duration) -> 
     requests as u64
 }
 
-/// Requests at a fixed rate over keep-alive connections. The schedule does not wait for answers, and a
-/// request's latency counts from when it was due, so that a stall is seen by all requests it delays.
-pub fn paced(
-    netns: &Netns,
-    to: SocketAddr,
-    uri: &str,
-    connections: usize,
-    rate: u32,
-    duration: Duration,
-) -> Latencies {
-    let requests = in_all(rate, duration);
-    let all = Mutex::new(Vec::with_capacity(requests));
-    let start = Instant::now() + Duration::from_millis(50);
-    in_parallel(connections, |client| {
-        precise_sleep();
-        let mut latencies = Vec::with_capacity(requests / connections + 1);
-        let mut connection = Connection::open(netns, to);
-        for number in (client..requests).step_by(connections) {
-            let due = start + Duration::from_secs_f64(number as f64 / f64::from(rate));
-            wait_until(due);
-            assert_eq!(connection.get(uri, "paced").status, 200);
-            latencies.push(due.elapsed());
-        }
-        all.lock().expect("no client panicked").append(&mut latencies);
-    });
-    let mut latencies = all.into_inner().expect("no client panicked");
-    latencies.sort_unstable();
-    Latencies(latencies)
-}
-
-/// Latencies in ascending order.
-#[derive(Clone, Debug)]
-pub struct Latencies(Vec<Duration>);
-
-impl Latencies {
-    /// Requests answered.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there was no request.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The latency that so many percent of requests stay under; zero when there were none.
-    pub fn percentile(&self, percent: usize) -> Duration {
-        let rank = (self.0.len() * percent).div_ceil(100);
-        self.0.get(rank.saturating_sub(1)).copied().unwrap_or_default()
-    }
-}
-
 /// Requests at `rate` a second in `duration`.
 fn in_all(rate: u32, duration: Duration) -> usize {
     (u128::from(rate) * duration.as_millis() / 1000) as usize
@@ -121,11 +68,6 @@ fn wait_until(due: Instant) {
     if !wait.is_zero() {
         std::thread::sleep(wait);
     }
-}
-
-/// Lets this thread's sleeps end when they are due rather than up to 50 microseconds later.
-fn precise_sleep() {
-    let _ = nix::sys::prctl::set_timerslack(1);
 }
 
 fn in_parallel(clients: usize, work: impl Fn(usize) + Sync) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Netns, process, stat};
+use crate::{Netns, process};
 
 /// One run of wrk.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +26,6 @@ pub struct WrkResult {
     pub p99: Duration,
     /// Socket errors and responses that were not 2xx or 3xx.
     pub errors: u64,
-    /// Processor time it took itself.
-    pub cpu: Duration,
 }
 
 impl Wrk {
@@ -40,14 +38,12 @@ impl Wrk {
             .args(["-c", &self.connections.to_string()])
             .args(["-d", &format!("{}s", self.seconds)])
             .arg(url);
-        let before = stat::ended_children();
         let text = process::check(&mut command);
-        let cpu = stat::ended_children().saturating_sub(before);
-        parse(&text, cpu).unwrap_or_else(|| panic!("cannot read wrk's answer:\n{text}"))
+        parse(&text).unwrap_or_else(|| panic!("cannot read wrk's answer:\n{text}"))
     }
 }
 
-fn parse(text: &str, cpu: Duration) -> Option<WrkResult> {
+fn parse(text: &str) -> Option<WrkResult> {
     let line = |start: &str| {
         text.lines()
             .map(str::trim)
@@ -70,7 +66,6 @@ fn parse(text: &str, cpu: Duration) -> Option<WrkResult> {
         rate: line("Requests/sec:")?.parse().ok()?,
         p99: duration(line("99%")?)?,
         errors: socket_errors + bad_answers,
-        cpu,
     })
 }
 
@@ -110,7 +105,7 @@ mod tests {
 Requests/sec:  55012.30
 Transfer/sec:     60.00MB
 ";
-        let result = parse(text, Duration::ZERO).expect("understood");
+        let result = parse(text).expect("understood");
         assert_eq!(result.requests, 550_123);
         assert!((result.rate - 55_012.3).abs() < 0.01);
         assert_eq!(result.p99, Duration::from_micros(2250));

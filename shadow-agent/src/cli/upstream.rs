@@ -27,7 +27,11 @@ pub struct Upstream {
 impl Upstream {
     /// Reads a URL: `http` or `https`, `http` when there is no scheme.
     pub fn parse(text: &str) -> Result<Self, Problem> {
-        let url = if text.contains("://") {
+        // A scheme is letters only here; `://` further on belongs to a path.
+        let has_scheme = text
+            .split_once("://")
+            .is_some_and(|(scheme, _)| scheme.bytes().all(|byte| byte.is_ascii_alphabetic()));
+        let url = if has_scheme {
             text.to_owned()
         } else {
             format!("http://{text}")

@@ -70,9 +70,14 @@ pub(super) enum Upgrade {
 
 impl MessageFields {
     pub fn of(fields: &[httparse::Header<'_>]) -> Self {
+        Self::of_pairs(fields.iter().map(|field| (field.name.as_bytes(), field.value)))
+    }
+
+    /// From names and values.
+    pub fn of_pairs<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut all = Self::default();
-        for field in fields {
-            all.observe(field.name.as_bytes(), field.value);
+        for (name, value) in fields {
+            all.observe(name, value);
         }
         all
     }

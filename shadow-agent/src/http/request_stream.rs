@@ -51,6 +51,13 @@ impl RequestStream {
     }
 }
 
+impl Request {
+    /// Whether the client wants the connection to outlive the response (RFC 9112 section 9.3).
+    pub fn keep_alive(&self) -> bool {
+        MessageFields::of_pairs(self.fields()).persistent(self.version)
+    }
+}
+
 #[derive(Debug)]
 struct Requests;
 

@@ -197,7 +197,7 @@ impl StreamHandler for Connection {
         match direction {
             Direction::Request => {
                 self.read(shard, |requests, budget, mut sink| {
-                    requests.push(chunk, budget, &mut sink)
+                    requests.push(chunk, budget, &mut sink);
                 });
             }
             Direction::Response => self.read_answers(shard, |answers, budget, counters, mut sink| {
@@ -224,7 +224,7 @@ impl StreamHandler for Connection {
         match direction {
             Direction::Request => {
                 self.read(shard, |requests, _, mut sink| {
-                    requests.end(Close::Finished, &mut sink)
+                    requests.end(Close::Finished, &mut sink);
                 });
             }
             Direction::Response => self.read_answers(shard, |answers, _, counters, mut sink| {
@@ -236,7 +236,7 @@ impl StreamHandler for Connection {
     fn close(mut self, shard: &mut Shard, close: Close, _time: Timestamp) {
         self.read(shard, |requests, _, mut sink| requests.end(close, &mut sink));
         self.read_answers(shard, |answers, _, counters, mut sink| {
-            answers.end(close, counters, &mut sink)
+            answers.end(close, counters, &mut sink);
         });
     }
 }

@@ -150,11 +150,11 @@ mod tests {
 
     #[test]
     fn the_null_output_delivers_at_once() {
-        let outputs = Outputs::new(&[OutputSettings::Null], &OwnConnections::default(), 0).unwrap();
+        let outputs = Outputs::new(&[OutputSettings::Null], &OwnConnections::default()).unwrap();
         assert_eq!(outputs.names(), ["null"]);
         let ledger = ShardLedger::new(1);
         let ticket = ledger.open().split().next().unwrap();
-        outputs.shard()[0].offer(&testing::exchange(1, b"GET / HTTP/1.1\r\n\r\n"), ticket);
+        outputs.shard(0)[0].offer(&testing::exchange(1, b"GET / HTTP/1.1\r\n\r\n"), ticket);
         assert_eq!(ledger.snapshot().outputs[0].delivered, 1);
     }
 }

@@ -264,12 +264,18 @@ fn a_connection_that_was_open_before_the_agent_came_is_followed() {
     }
     drop(open);
     let finished = scene.finish(agent);
-    finished
+    let ledger = &finished.ledger;
+    assert_eq!(ledger.connections("mid_stream"), 10);
+    // The first request on each may be bytes of a body that began before: what cannot be proved is not mirrored.
+    let later = finished
         .production
-        .filter(|entry| entry.uri == "/after")
-        .assert_same_requests(&finished.shadow);
-    finished.ledger.assert_all_delivered(100);
-    assert_eq!(finished.ledger.connections("mid_stream"), 10);
+        .filter(|entry| entry.uri == "/after" && !entry.id.ends_with("-0"));
+    later.assert_same_requests(&finished.shadow);
+    assert_eq!(
+        (ledger.delivered(0), ledger.all_dropped(0)),
+        (90, ledger.dropped(0, "mid_stream")),
+        "{ledger}"
+    );
 }
 
 #[test]
@@ -290,37 +296,21 @@ fn responses_are_captured_only_when_asked_for() {
 }
 
 #[test]
-fn vlan_tagged_traffic_is_mirrored() {
-    let stage = stage!("root", "agent", "nginx");
-    let scene = Scene::across(&stage);
-    let (left, right) = (&scene.veths[0].left.interface, &scene.veths[0].right.interface);
-    for (netns, parent, address) in [
-        (&scene.server, left, "198.19.255.1/30"),
-        (&scene.client, right, "198.19.255.2/30"),
-    ] {
-        netns.ip(&[
-            "link", "add", "link", parent, "name", "tagged", "type", "vlan", "id", "7",
-        ]);
-        netns.ip(&["addr", "add", address, "dev", "tagged"]);
-        netns.ip(&["link", "set", "tagged", "up"]);
-    }
-    // On the parent the frames carry their tag.
-    let agent = scene.mirror_from(&format!("{left}:{}", scene.port), &[]);
-    let address = SocketAddr::from(([198, 19, 255, 1], scene.port));
-    assert_eq!(load::keep_alive(&scene.client, address, 4, 25), 100);
-    scene.finish(agent).assert_mirrored(100);
-}
-
-#[test]
 fn programs_of_others_on_the_interface_still_see_the_traffic() {
     let stage = stage!("root", "agent", "nginx", "tcpdump");
     let scene = Scene::across(&stage);
     let agent = scene.mirror(&["--input-raw-engine", "tc"]);
-    let file = stage.path("seen.pcap");
     let mut command = scene.server.command("tcpdump");
-    command
-        .args(["-U", "-Z", "root", "-i", &scene.veths[0].left.interface, "-w"])
-        .arg(&file);
+    command.args([
+        "-l",
+        "-n",
+        "-c",
+        "10",
+        "-Z",
+        "root",
+        "-i",
+        &scene.veths[0].left.interface,
+    ]);
     command
         .arg(format!(
             "tcp dst port {} and tcp[tcpflags] & tcp-syn != 0",
@@ -330,12 +320,7 @@ fn programs_of_others_on_the_interface_still_see_the_traffic() {
     let mut tcpdump = Process::start("tcpdump", &mut command);
     tcpdump.wait_for_line("listening on");
     assert_eq!(load::keep_alive(&scene.client, scene.v4, 10, 1), 10);
-    tcpdump.signal(nix::sys::signal::Signal::SIGINT);
-    tcpdump.wait(shadow_tests::DEADLINE);
-    assert!(
-        tcpdump.stderr().contains("10 packets captured"),
-        "{}",
-        tcpdump.stderr()
-    );
+    // It ends by itself at the tenth SYN.
+    assert!(tcpdump.wait(shadow_tests::DEADLINE).success());
     scene.finish(agent).assert_mirrored(10);
 }

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use nix::sys::signal::Signal;
 use shadow_tests::client::{Connection, noise, with_body};
-use shadow_tests::{Agent, DEADLINE, Ledger, Netns, Nginx, Process, load, stage};
+use shadow_tests::{Agent, DEADLINE, Ledger, Netns, Nginx, Process, load, stage, until};
 
 use crate::scene::Scene;
 
@@ -61,7 +61,18 @@ fn a_file_written_by_tcpdump_or_tshark_is_replayed_without_privileges() {
     let pcapng = nobody.folder.join("traffic.pcapng").display().to_string();
     let mut command = scene.server.command("tcpdump");
     command.args([
-        "-U", "-Z", "root", "-B", "65536", "-s", "0", "-i", "lo", "-w", &pcap,
+        "-U",
+        "--immediate-mode",
+        "-Z",
+        "root",
+        "-B",
+        "65536",
+        "-s",
+        "0",
+        "-i",
+        "lo",
+        "-w",
+        &pcap,
     ]);
     command
         .args(["tcp", "port", &scene.port.to_string()])
@@ -74,6 +85,16 @@ fn a_file_written_by_tcpdump_or_tshark_is_replayed_without_privileges() {
     connection.send(with_body("POST", "/upload", "body", &noise(1 << 20, 5)));
     assert_eq!(connection.response().status, 200);
     drop(connection);
+    // When the last request is in the file, so is all before it.
+    assert_eq!(
+        Connection::open(&scene.client, scene.v4)
+            .get("/last", "last")
+            .status,
+        200
+    );
+    until("the file has the last request", || {
+        fs::read(&pcap).is_ok_and(|bytes| bytes.windows(5).any(|window| window == b"/last"))
+    });
     let production = scene.production.finish();
     tcpdump.signal(Signal::SIGINT);
     tcpdump.wait(DEADLINE);
@@ -94,7 +115,7 @@ fn a_file_written_by_tcpdump_or_tshark_is_replayed_without_privileges() {
         let (output, ledger) = nobody.run(&["--input-raw", &input, "--output-http", &scene.shadow_url]);
         assert!(output.status.success(), "{}", output.stderr);
         let ledger = ledger.unwrap_or_else(|| panic!("no ledger: {}", output.stderr));
-        ledger.assert_all_delivered(401);
+        ledger.assert_all_delivered(402);
         production.assert_same_requests(&shadow.finish());
     }
 }

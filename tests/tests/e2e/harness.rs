@@ -92,10 +92,7 @@ fn load_is_answered_to_the_last_request() {
     let address = (Ipv4Addr::LOCALHOST, port).into();
     assert_eq!(load::at_once(&host, address, 1000, 2), 2000);
     assert_eq!(load::closing(&host, address, 500, Duration::from_secs(1)), 500);
-    let latencies = load::paced(&host, address, "/page", 8, 1000, Duration::from_secs(1));
-    assert_eq!(latencies.len(), 1000);
-    assert!(latencies.percentile(50) <= latencies.percentile(99));
-    assert_eq!(Nginx::counts(&host, address), (1508, 3500));
+    assert_eq!(Nginx::counts(&host, address), (1500, 2500));
     let wrk = Wrk {
         threads: 1,
         connections: 8,
@@ -103,14 +100,13 @@ fn load_is_answered_to_the_last_request() {
     };
     let result = wrk.run(&host, &format!("http://{address}/page"));
     assert_eq!(result.errors, 0);
-    assert!(result.cpu > Duration::ZERO);
     let log = nginx.finish();
     assert_eq!(
         log.filter(|entry| entry.uri.starts_with("/closing"))
             .connections(),
         500
     );
-    assert!(log.len() as u64 >= 3500 + result.requests);
+    assert!(log.len() as u64 >= 2500 + result.requests);
 }
 
 #[test]

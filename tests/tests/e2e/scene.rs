@@ -133,7 +133,7 @@ impl Finished {
     /// Checks that production got `requests`, the shadow the very same, and the ledger says so.
     pub fn assert_mirrored(&self, requests: u64) {
         assert_eq!(self.production.len() as u64, requests, "{}", self.ledger);
-        self.production.assert_same_requests(&self.shadow);
         self.ledger.assert_all_delivered(requests);
+        self.production.assert_same_requests(&self.shadow);
     }
 }

@@ -58,6 +58,7 @@ fn http(upstream: Upstream, arguments: &Arguments) -> HttpOutputSettings {
         },
         marker: marker(arguments),
         workers: flags.output_http_workers as usize,
+        pipeline: flags.output_http_pipeline as usize,
         queue_requests: flags.output_http_queue_len as usize,
         queue_bytes: flags.output_http_queue_size,
         timeout: flags.output_http_timeout,

@@ -17,6 +17,14 @@ pub struct OutputHttp {
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub output_http_workers: u32,
 
+    /// Requests of one production connection that may be sent one behind the other
+    ///
+    /// Only when they wait anyway, in their order, and only small ones that may be repeated without harm (GET,
+    /// HEAD and the like, without a body): a shadow that lags behind catches up. 1 waits for each answer before
+    /// the next request. The default makes most of what there is to gain.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub output_http_pipeline: u32,
+
     /// Requests that may wait
     ///
     /// A full queue drops and counts: it never holds back production or another output. The default is two

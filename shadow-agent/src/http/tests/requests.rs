@@ -191,3 +191,11 @@ fn nothing_is_held_between_requests() {
         size_of::<RequestStream>()
     );
 }
+
+#[test]
+fn a_request_tells_whether_its_connection_lives_on() {
+    let mut feed = Feed::new(Start::Syn);
+    feed.push("GET / HTTP/1.1\r\n\r\nGET / HTTP/1.0\r\n\r\nGET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+    let keep_alive: Vec<bool> = feed.requests.iter().map(Request::keep_alive).collect();
+    assert_eq!(keep_alive, [true, false, false]);
+}

@@ -8,6 +8,7 @@
 //! A connection has a job exactly while it holds one of the in-flight permits.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -53,6 +54,8 @@ struct State {
     phase: Phase,
     link: Option<Link>,
     job: Option<Job>,
+    /// Requests of the same lane that were sent behind it; their answers come behind its own.
+    followers: VecDeque<Job>,
     /// When the request under way began, or the connection became idle.
     since: Instant,
     /// The part of the head that the socket did not take yet.
@@ -88,6 +91,13 @@ pub(super) enum End {
     Redirected(Job),
 }
 
+impl End {
+    /// Whether the shadow had said that nothing behind this exchange would be answered.
+    pub(super) fn was_announced(&self) -> bool {
+        matches!(self, Self::Delivered { .. } | Self::Redirected(_))
+    }
+}
+
 /// Why an exchange failed.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -106,6 +116,7 @@ impl Connection {
                 phase: Phase::Connecting,
                 link: None,
                 job: Some(job),
+                followers: VecDeque::new(),
                 since: Instant::now(),
                 head: Vec::new(),
                 head_sent: 0,
@@ -172,6 +183,11 @@ impl Connection {
         now.saturating_duration_since(state.since) >= limit
     }
 
+    /// Takes the requests that were sent behind the one under way.
+    pub(super) fn take_followers(&self) -> VecDeque<Job> {
+        std::mem::take(&mut self.state.borrow_mut().followers)
+    }
+
     /// Closes it, outside of its task. The job that was under way comes back.
     pub(super) fn close(&self) -> Option<Job> {
         let mut state = self.state.borrow_mut();
@@ -200,6 +216,8 @@ impl Connection {
                     took,
                     closing: true,
                 })) if shard.may_wait_for_close() => {
+                    // Announced: they were not even looked at, and go elsewhere.
+                    shard.put_back(std::mem::take(&mut state.followers), false);
                     state.phase = Phase::Closing;
                     state.since = Instant::now();
                     shard.delivered(job, took);
@@ -246,6 +264,11 @@ impl State {
             shard.refused(job);
             return false;
         }
+        // A shadow that has kept the connection open once will read on; one that closes it after each answer may
+        // reset it over bytes that it did not read, and the answer is lost.
+        if self.link.is_some() && self.reused {
+            self.add_followers(&job, &mut scratch, shard);
+        }
         let drops_body = job.hop.as_ref().is_some_and(|hop| hop.as_get);
         self.body = if drops_body {
             Bytes::new()
@@ -282,6 +305,34 @@ impl State {
             waker.wake_by_ref();
         }
         true
+    }
+
+    /// Lets what waits behind `job` in its lane go with it, in the same write.
+    fn add_followers(&mut self, job: &Job, heads: &mut Vec<u8>, shard: &Shard) {
+        while let Some(follower) = shard.next_behind(job, self.followers.len()) {
+            let before = heads.len();
+            let written = shard
+                .template()
+                .write_head(&follower.exchange.request, None, heads);
+            if written.is_ok() {
+                self.followers.push_back(follower);
+            } else {
+                heads.truncate(before);
+                shard.refused_behind(follower);
+            }
+        }
+    }
+
+    /// The answer to the request under way is whole, and the next one on this connection has been sent already.
+    fn promote(&mut self, follower: Job, shard: &Shard) {
+        let now = Instant::now();
+        self.reader
+            .reset(RequestKind::of(follower.exchange.request.method()));
+        self.reused = true;
+        if let Some(job) = self.job.replace(follower) {
+            shard.delivered_before_others(job, now.saturating_duration_since(self.since));
+        }
+        self.since = now;
     }
 
     /// Sends the next job that waits in this shard; without one, the connection is idle.
@@ -355,17 +406,34 @@ impl State {
         }
     }
 
-    fn received(&mut self, bytes: &[u8], shard: &Shard) -> Step {
+    fn received(&mut self, mut bytes: &[u8], shard: &Shard) -> Step {
         if self.phase != Phase::Busy {
             // Nobody asked for this: whatever it is, it is no answer.
             return Some(Err(End::Quiet));
         }
-        match self.reader.feed(bytes) {
-            Ok(None) => None,
-            Ok(Some((answer, used))) => {
-                let clean = used == bytes.len() && !self.has_unsent() && !self.write_failed;
-                self.answered(&answer, clean, shard)
+        loop {
+            let fed = self.reader.feed(bytes);
+            let Ok(Some((answer, used))) = fed else {
+                return self.not_whole(fed);
+            };
+            let goes_on = answer.keep_alive && answer.status != 101 && !self.write_failed;
+            if goes_on && let Some(follower) = self.followers.pop_front() {
+                self.promote(follower, shard);
+                bytes = &bytes[used..];
+                if bytes.is_empty() {
+                    return None;
+                }
+                continue;
             }
+            let clean = used == bytes.len() && !self.has_unsent() && !self.write_failed;
+            return self.answered(&answer, clean, shard);
+        }
+    }
+
+    /// What is to be done about an answer that is not whole, or none.
+    fn not_whole(&mut self, fed: Result<Option<(Answer, usize)>, BadResponse>) -> Step {
+        match fed {
+            Ok(_) => None,
             Err(BadResponse::Malformed) => Some(Err(self.failed(Failure {
                 reason: DropReason::BadResponse,
                 sick: true,

@@ -1,7 +1,8 @@
 //! Lanes: the order of each production connection, kept.
 //!
-//! Requests of one production connection go to the shadow one at a time, in their order; different
-//! connections go in parallel. A lane exists while it has a request under way or waiting.
+//! Requests of one production connection go to the shadow in their order: one at a time, or, when several
+//! wait, one behind the other on one connection (pipelined). Different connections go in parallel. A lane
+//! exists while it has a request under way or waiting.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -9,8 +10,12 @@ use std::rc::Rc;
 
 use super::breaker::Pass;
 use super::redirect::Hop;
+use crate::http::Version;
 use crate::mirror::ledger::Ticket;
 use crate::mirror::{Exchange, FlowId};
+
+/// Largest request that is sent behind another, in bytes.
+const MAX_FOLLOWER: usize = 4096;
 
 /// One request on its way to the shadow.
 #[derive(Debug)]
@@ -34,6 +39,26 @@ impl Job {
     /// Bytes it counts in the queue.
     pub(super) fn bytes(&self) -> usize {
         self.exchange.request.head.len() + self.exchange.request.body.len()
+    }
+
+    /// Whether another request may be sent behind it before its answer is there. A probe goes alone, and so
+    /// does what was tried before.
+    pub(super) fn may_lead(&self) -> bool {
+        self.may_follow()
+    }
+
+    /// Whether it may be sent behind another request of its lane: nothing is lost if it must be sent again, and
+    /// it is small.
+    pub(super) fn may_follow(&self) -> bool {
+        let request = &self.exchange.request;
+        self.is_idempotent()
+            && request.version == Version::Http11
+            && request.body.is_empty()
+            && request.head.len() <= MAX_FOLLOWER
+            && !self.retried
+            && !self.pass.probe
+            && self.hop.is_none()
+            && self.redirects == 0
     }
 
     /// Whether doing it twice is doing it once (RFC 9110 section 9.2.2).
@@ -89,6 +114,17 @@ impl Lanes {
             self.lanes.remove(&flow);
         }
         None
+    }
+
+    /// The request that waits first in this lane, which has one under way, if it is `wanted`: it goes under way
+    /// behind that one.
+    pub(super) fn next_behind(&mut self, flow: FlowId, wanted: impl FnOnce(&Job) -> bool) -> Option<Job> {
+        self.lanes.get_mut(&flow)?.pop_front_if(|job| wanted(job))
+    }
+
+    /// A request that was under way behind another one of its lane waits again, as the first.
+    pub(super) fn put_back(&mut self, job: Job) {
+        self.lanes.entry(job.flow()).or_default().push_front(job);
     }
 
     /// The request of this lane that was under way has ended: the lane goes to the end of the line.

@@ -106,6 +106,12 @@ impl QueueBounds {
         true
     }
 
+    /// Room for a request that had some before, and was not under way for long.
+    pub(super) fn reenter(&self, bytes: usize) {
+        self.requests.fetch_add(1, Relaxed);
+        self.bytes.fetch_add(bytes, Relaxed);
+    }
+
     /// Gives the room back.
     pub(super) fn leave(&self, bytes: usize) {
         self.requests.fetch_sub(1, Relaxed);

@@ -8,6 +8,7 @@
 mod lifecycle;
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -123,13 +124,13 @@ impl Shard {
 
     /// Gives up everything.
     pub(super) fn abort(&self) {
-        self.settle_waiting(DropReason::Shutdown, |_| false);
         for connection in self.pool.take().into_all() {
             if let Some(job) = self.close(&connection) {
                 self.lanes.borrow_mut().finished(job.flow());
                 self.give_up(job, DropReason::Shutdown);
             }
         }
+        self.settle_waiting(DropReason::Shutdown, |_| false);
     }
 
     /// Leaves the line for permits, once nothing tends it any more.
@@ -180,6 +181,46 @@ impl Shard {
         self.upstream.delivered(job.pass, took);
         self.lanes.borrow_mut().finished(job.flow());
         self.settle(job.ticket, Outcome::Delivered);
+    }
+
+    /// An exchange was completed whose followers are under way: its lane is not free yet.
+    pub(super) fn delivered_before_others(&self, job: Job, took: Duration) {
+        self.upstream.delivered(job.pass, took);
+        self.settle(job.ticket, Outcome::Delivered);
+    }
+
+    /// The next request of the same lane that may be sent behind `leader` without waiting for its answer, where
+    /// `behind` are already: both must be such that doing them again does no harm (RFC 9112 section 9.3.2).
+    pub(super) fn next_behind(&self, leader: &Job, behind: usize) -> Option<Job> {
+        let may =
+            behind + 1 < self.upstream.settings.pipeline && leader.may_lead() && self.upstream.may_pipeline();
+        if !may {
+            return None;
+        }
+        let job = self
+            .lanes
+            .borrow_mut()
+            .next_behind(leader.flow(), Job::may_follow)?;
+        self.upstream.queue.leave(job.bytes());
+        Some(job)
+    }
+
+    /// Requests that were sent behind another and will not be answered there wait again, before the rest of
+    /// their lane. `broken`: the shadow had not said that it would close.
+    pub(super) fn put_back(&self, followers: VecDeque<Job>, broken: bool) {
+        if broken && !followers.is_empty() {
+            self.upstream.stop_pipelining();
+        }
+        for mut job in followers.into_iter().rev() {
+            job.retried |= broken;
+            self.upstream.queue.reenter(job.bytes());
+            self.lanes.borrow_mut().put_back(job);
+        }
+    }
+
+    /// A request that must not be sent as it is, behind one that is under way.
+    pub(super) fn refused_behind(&self, job: Job) {
+        self.give_up(job, DropReason::Malformed);
     }
 
     /// A request that must not be sent as it is.

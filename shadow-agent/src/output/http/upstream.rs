@@ -17,6 +17,9 @@ use crate::capture::OwnConnections;
 use crate::output::OutputStatus;
 use crate::settings::HttpOutputSettings;
 
+/// For how long nothing is pipelined after a connection with pipelined requests was lost, in microseconds.
+const PIPELINE_PAUSE_US: u64 = 10_000_000;
+
 /// See the module's description.
 pub(super) struct Upstream {
     pub settings: HttpOutputSettings,
@@ -31,6 +34,8 @@ pub(super) struct Upstream {
     connections_open: AtomicUsize,
     /// Failures since the last success, for the log.
     failures: AtomicU64,
+    /// From when on requests may be pipelined again, on the breaker's time; 0 while nothing speaks against it.
+    pipeline_from: AtomicU64,
     /// What the breaker's time counts from.
     epoch: Instant,
 }
@@ -56,6 +61,7 @@ impl Upstream {
             connections_opened: AtomicU64::new(0),
             connections_open: AtomicUsize::new(0),
             failures: AtomicU64::new(0),
+            pipeline_from: AtomicU64::new(0),
             epoch: Instant::now(),
             settings,
         })
@@ -73,6 +79,24 @@ impl Upstream {
     /// Requests that may be under way now.
     pub(super) fn limit(&self) -> usize {
         self.breaker.limit(self.settings.workers.max(1), || self.now())
+    }
+
+    /// Whether requests may be sent ahead of the answers before them: not to a shadow that is being spared, nor
+    /// for a while after one closed a connection with such requests on it.
+    pub(super) fn may_pipeline(&self) -> bool {
+        let from = self.pipeline_from.load(Relaxed);
+        (from == 0 || self.now() >= from) && self.limit() >= self.settings.workers
+    }
+
+    /// The shadow closed a connection, unannounced, with requests pipelined on it.
+    pub(super) fn stop_pipelining(&self) {
+        let from = self.now().saturating_add(PIPELINE_PAUSE_US);
+        if self.pipeline_from.swap(from, Relaxed) == 0 {
+            tracing::info!(
+                output = self.settings.name,
+                "the shadow closed a connection with pipelined requests; for a while each waits for the answer before it"
+            );
+        }
     }
 
     /// The whole answer came.

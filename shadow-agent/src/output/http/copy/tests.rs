@@ -17,6 +17,7 @@ pub(in crate::output::http) fn settings() -> HttpOutputSettings {
         authorization: None,
         host_header: HostHeader::Upstream,
         marker: Some("X-Shadow-Mirror".to_owned()),
+        pipeline: 16,
         workers: 16,
         queue_requests: 100,
         queue_bytes: 1 << 20,

@@ -5,8 +5,9 @@ mod exchanges;
 mod faults;
 mod order;
 mod over_tls;
+mod pipelining;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
@@ -129,6 +130,8 @@ impl Shadow {
         spawn_local(async move {
             let mut connection = 0;
             while let Ok((stream, _)) = listener.accept().await {
+                // As servers do: what is written last must not be held back and lost in a close.
+                stream.set_nodelay(true).unwrap();
                 spawn_local(script(Peer {
                     stream,
                     connection,

@@ -69,7 +69,10 @@ fn different_connections_run_in_parallel() {
 fn no_more_than_the_workers_are_under_way_and_lanes_take_turns() {
     on_a_shard(async {
         let shadow = Shadow::answering(OK).await;
-        let rig = Rig::with(shadow.port, |settings| settings.workers = 2);
+        let rig = Rig::with(shadow.port, |settings| {
+            settings.workers = 2;
+            settings.pipeline = 1;
+        });
         for number in 0..10 {
             for flow in 0..5 {
                 rig.offer(flow, &numbered(flow, number));

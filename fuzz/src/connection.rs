@@ -1,0 +1,81 @@
+//! A reader of reassembled connections that holds both streams to their promises.
+
+use shadow_agent::budget::MemoryBudget;
+use shadow_agent::http::{RequestKind, RequestStream, ResponseStream};
+use shadow_agent::tcp::{Chunk, Close, Direction, FlowKey, GapCause, Start, StreamHandler};
+use shadow_agent::time::Timestamp;
+
+use super::{LIMITS, Log};
+
+/// Both directions of one connection.
+pub struct Connection {
+    requests: RequestStream,
+    responses: ResponseStream,
+    seen: Log,
+    answers: Log,
+    pushed: u64,
+    finished: [bool; 2],
+}
+
+impl StreamHandler for Connection {
+    type Context = MemoryBudget;
+
+    fn open(_: &mut MemoryBudget, _: &FlowKey, start: Start, _: Timestamp) -> Self {
+        let mut responses = ResponseStream::new(LIMITS, start);
+        assert!(responses.expect(RequestKind::Head));
+        Self {
+            requests: RequestStream::new(LIMITS, start),
+            responses,
+            seen: Log::default(),
+            answers: Log::default(),
+            pushed: 0,
+            finished: [false; 2],
+        }
+    }
+
+    fn data(&mut self, budget: &mut MemoryBudget, direction: Direction, chunk: Chunk<'_>) {
+        assert!(!chunk.bytes.is_empty() && !self.finished[direction as usize]);
+        match direction {
+            Direction::Request => {
+                self.pushed += chunk.bytes.len() as u64;
+                self.requests
+                    .push(chunk, budget, &mut |event| self.seen.request(event));
+            }
+            Direction::Response => {
+                self.responses
+                    .push(chunk, budget, &mut |event| self.answers.response(event));
+            }
+        }
+    }
+
+    fn gap(&mut self, _: &mut MemoryBudget, direction: Direction, bytes: u64, _: GapCause) {
+        assert!(bytes > 0);
+        match direction {
+            Direction::Request => self.requests.gap(bytes, &mut |event| self.seen.request(event)),
+            Direction::Response => self
+                .responses
+                .gap(bytes, &mut |event| self.answers.response(event)),
+        }
+    }
+
+    fn finished(&mut self, _: &mut MemoryBudget, direction: Direction, _: Timestamp) {
+        assert!(!std::mem::replace(&mut self.finished[direction as usize], true));
+        match direction {
+            Direction::Request => self
+                .requests
+                .end(Close::Finished, &mut |event| self.seen.request(event)),
+            Direction::Response => self
+                .responses
+                .end(Close::Finished, &mut |event| self.answers.response(event)),
+        }
+    }
+
+    fn close(mut self, _: &mut MemoryBudget, close: Close, _: Timestamp) {
+        self.requests.end(close, &mut |event| self.seen.request(event));
+        self.responses
+            .end(close, &mut |event| self.answers.response(event));
+        self.seen.check_order();
+        self.answers.check_order();
+        assert_eq!(self.seen.bytes(), Some(self.pushed));
+    }
+}
