@@ -19,6 +19,7 @@ mod packets;
 mod plan;
 mod process;
 mod report;
+mod rounds;
 mod sockets;
 mod spread;
 mod stage;
@@ -122,7 +123,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// The rounds must succeed; a part beside them that fails leaves the others' figures to be reported.
 fn measure(stage: &Stage, plan: &plan::Plan, machine: machine::Machine) -> anyhow::Result<Report> {
-    let mut report = Report::new(machine, plan, plan.measure(stage)?);
+    let mut report = Report::new(machine, plan, rounds::Rounds::measure(stage, plan)?);
     if plan.packets {
         report.add_packets(packets::measure(stage, plan.seconds));
     }

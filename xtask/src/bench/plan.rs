@@ -1,13 +1,10 @@
-//! What is measured, how often, and in which order.
+//! What is measured, and how often.
 
 use clap::ValueEnum;
 use serde::Serialize;
 
 use super::Arguments;
 use super::load::Load;
-use super::measure::{Measurement, measure};
-use super::process::progress;
-use super::stage::Stage;
 use super::variant::Variant;
 
 /// What can be asked for by itself.
@@ -99,47 +96,6 @@ impl Plan {
     pub fn needs_agent(&self) -> bool {
         self.packets || self.idle || self.variants.iter().any(|variant| variant.output().is_some())
     }
-
-    /// Measures all rounds of the variants.
-    pub fn measure(&self, stage: &Stage) -> anyhow::Result<Vec<Measurement>> {
-        let mut measurements = Vec::new();
-        if !self.variants.is_empty() {
-            // Neither the page cache nor the processor's clock is warm before the first load.
-            Load::FlatOut.run(Variant::Alone.address(), 1)?;
-        }
-        for round in 0..self.rounds {
-            for load in &self.loads {
-                for variant in order(&self.variants, round) {
-                    let measurement = measure(stage, variant, *load, round, self.seconds)?;
-                    progress(&format!(
-                        "round {}/{}, {}, {}: {:.0} requests/s",
-                        round + 1,
-                        self.rounds,
-                        load.title(),
-                        variant.title(),
-                        measurement.load_result.rate(),
-                    ));
-                    measurements.push(measurement);
-                }
-            }
-        }
-        Ok(measurements)
-    }
-}
-
-/// Turns by one from round to round, and runs backwards in every other one: each variant comes early and late,
-/// and after each of the others.
-fn order(variants: &[Variant], round: u32) -> Vec<Variant> {
-    let mut order = variants.to_vec();
-    if order.is_empty() {
-        return order;
-    }
-    let turns = round as usize % order.len();
-    order.rotate_left(turns);
-    if round % 2 == 1 {
-        order.reverse();
-    }
-    order
 }
 
 fn part_of(variant: Variant) -> Part {
@@ -175,14 +131,5 @@ mod tests {
     fn what_needs_no_rounds_has_none() {
         let plan = Plan::of(&[Part::Idle], 1, 1);
         assert!(plan.variants.is_empty() && plan.idle && plan.needs_agent());
-    }
-
-    #[test]
-    fn the_order_turns_and_swings() {
-        use Variant::{Alone, Mirror, Nginx, Null};
-        assert_eq!(order(&Variant::ALL, 0), [Alone, Null, Mirror, Nginx]);
-        assert_eq!(order(&Variant::ALL, 1), [Alone, Nginx, Mirror, Null]);
-        assert_eq!(order(&Variant::ALL, 2), [Mirror, Nginx, Alone, Null]);
-        assert_eq!(order(&Variant::ALL, 3), [Mirror, Null, Alone, Nginx]);
     }
 }
