@@ -28,9 +28,9 @@ pub struct Control {
     pub stop: Option<oneshot::Receiver<()>>,
 }
 
-/// Runs the agent until a signal, the caller, or the end of its capture files stops it, and returns the final
-/// account.
-pub fn run(settings: Settings, control: Control) -> anyhow::Result<Account> {
+/// Runs the agent until a signal, the caller, or the end of its capture files stops it. An error means that it
+/// never started; once it has, there is a final account whatever happened, and beside it what went wrong.
+pub fn run(settings: Settings, control: Control) -> anyhow::Result<(Account, anyhow::Result<()>)> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -69,7 +69,8 @@ pub fn run(settings: Settings, control: Control) -> anyhow::Result<Account> {
         capture = Some(started);
     }
     let outputs = Arc::new(Outputs::new(&settings.outputs, &own)?);
-    Run::start(&settings, outputs, capture, sources, ledger)?.follow(control, &runtime, signals)
+    let run = Run::start(&settings, outputs, capture, sources, ledger)?;
+    Ok(run.follow(control, &runtime, signals))
 }
 
 /// Connections to the shadow are files: the soft limit is often 1024, the hard one is what was granted.

@@ -32,8 +32,8 @@ pub(super) struct Run {
     counters: Option<CaptureCounters>,
     shards: Vec<ShardHandle>,
     phase: watch::Sender<Phase>,
-    /// A shard sends on it when it ends.
-    ended: mpsc::Receiver<()>,
+    /// A shard sends on it when it ends: whether it read a ring, which has no end of its own.
+    ended: mpsc::Receiver<bool>,
     ledger_file: Option<LedgerFile>,
 }
 
@@ -71,7 +71,10 @@ impl Run {
                 report: Arc::clone(&report),
                 phase: phases.clone(),
             };
-            let end = EndGuard(ends.clone());
+            let end = EndGuard {
+                ends: ends.clone(),
+                live: matches!(task.source, Source::Ring(_)),
+            };
             let thread = std::thread::Builder::new()
                 .name(format!("shard-{index}"))
                 .spawn(move || {
@@ -98,13 +101,13 @@ impl Run {
         })
     }
 
-    /// Follows the run to its end and returns the final account.
+    /// Follows the run to its end: the final account, and whether all went well.
     pub fn follow(
         mut self,
         control: Control,
         runtime: &Runtime,
         signals: Signals,
-    ) -> anyhow::Result<Account> {
+    ) -> (Account, anyhow::Result<()>) {
         let watched = runtime.block_on(self.watch(control, signals));
         // Whatever happened, no shard is left behind.
         self.phase
@@ -120,9 +123,9 @@ impl Run {
         }
         let account = self.account();
         if let Some(file) = &mut self.ledger_file {
-            file.write(&account.document())?;
+            ended = ended.and(file.write(&account.document()));
         }
-        ended.map(|()| account)
+        (account, ended)
     }
 
     /// Answers signals and draws the status line until every shard has ended.
@@ -139,7 +142,14 @@ impl Run {
         }
         while running > 0 {
             tokio::select! {
-                Some(()) = self.ended.recv() => running -= 1,
+                Some(of_ring) = self.ended.recv() => {
+                    running -= 1;
+                    if of_ring && *self.phase.borrow() == Phase::Running {
+                        // Its connections would go on filling a ring that nobody reads.
+                        tracing::error!("a shard has failed: the run ends");
+                        self.stop();
+                    }
+                }
                 _ = signals.interrupt.recv() => self.stop(),
                 _ = signals.terminate.recv() => self.stop(),
                 () = stopped(&mut stop) => {
@@ -243,11 +253,14 @@ async fn stopped(stop: &mut Option<oneshot::Receiver<()>>) {
 }
 
 /// Says that a shard ended, by whichever way it did.
-struct EndGuard(mpsc::Sender<()>);
+struct EndGuard {
+    ends: mpsc::Sender<bool>,
+    live: bool,
+}
 
 impl Drop for EndGuard {
     fn drop(&mut self) {
         // One place for each shard: it cannot be full.
-        let _ = self.0.try_send(());
+        let _ = self.ends.try_send(self.live);
     }
 }

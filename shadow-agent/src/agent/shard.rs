@@ -139,24 +139,33 @@ async fn read_ring(
 ) -> anyhow::Result<()> {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticked = Instant::now();
+    let mut read = Ok(());
     let mut running = true;
-    while running {
+    while running && read.is_ok() {
         tokio::select! {
             biased;
             // Capture is detached before the phase changes: what the ring holds now is the last of it.
             _ = phase.changed() => running = false,
-            ready = ring.readable() => ready.context("cannot wait for a ring")?,
-            _ = tick.tick() => {
+            ready = ring.readable() => read = ready.context("cannot wait for a ring"),
+            _ = tick.tick() => {}
+        }
+        loop {
+            let drained = ring.drain(RECORDS_PER_TURN, |segment| table.push(shard, &segment));
+            // Also while the ring stays ahead of its reader: that is when there are holes to give up.
+            if ticked.elapsed() >= TICK {
+                ticked = Instant::now();
                 table.tick(shard, monotonic_now());
                 publish(report, table, shard);
             }
-        }
-        while ring.drain(RECORDS_PER_TURN, |segment| table.push(shard, &segment)) == RECORDS_PER_TURN {
+            if drained < RECORDS_PER_TURN {
+                break;
+            }
             tokio::task::yield_now().await;
         }
     }
     table.shutdown(shard, monotonic_now());
-    Ok(())
+    read
 }
 
 async fn read_file(
@@ -227,6 +236,7 @@ async fn drain(outputs: &[Box<dyn ShardOutput>], settings: &Settings, mut phase:
         }
     };
     tokio::pin!(all);
+    let mut told = true;
     loop {
         let now = *phase.borrow_and_update();
         // A file that ended by itself may take as long as its last requests need, each bounded by its own
@@ -238,7 +248,8 @@ async fn drain(outputs: &[Box<dyn ShardOutput>], settings: &Settings, mut phase:
         tokio::select! {
             biased;
             () = &mut all => return,
-            _ = phase.changed(), if now == Phase::Running => {}
+            // The deadline may be set, and moved: a second signal ends the wait at once.
+            changed = phase.changed(), if told => told = changed.is_ok(),
             _ = timeout_at(deadline, std::future::pending::<()>()) => break,
         }
     }

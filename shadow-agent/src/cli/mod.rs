@@ -75,10 +75,12 @@ fn mirror(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let account = agent::run(settings, Control::default())?;
+    let (account, ended) = agent::run(settings, Control::default())?;
     let document = account.document();
     status::clear();
+    // First the account, whatever went wrong.
     eprint!("{}", table(&document));
+    ended?;
     // An account with a difference is a fault, and scripts shall see it.
     Ok(code(document.balanced))
 }

@@ -42,11 +42,12 @@ pub fn run(seconds: u32, rate: u32) -> anyhow::Result<bool> {
         capturing: Some(capturing),
         stop: Some(stop),
     };
-    let account = agent::run(settings, control)?;
+    let (account, ended) = agent::run(settings, control)?;
     let served = scene.finish()?;
     let document = account.document();
     let (text, agree) = agreement(&document, &served);
     status::clear();
     eprint!("{}\n{text}", table(&document));
+    ended?;
     Ok(agree && document.balanced)
 }

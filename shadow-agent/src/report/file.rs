@@ -9,7 +9,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::LedgerDocument;
 
@@ -35,6 +35,12 @@ impl LedgerFile {
     /// Makes sure that the ledger can be written to `path`. Call it while the process still has its
     /// capabilities; writing later needs none.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
+        if is_foreign_link(path) {
+            bail!(
+                "--ledger '{}': this is a link that somebody else made in a directory open to all; name another file",
+                path.display()
+            );
+        }
         // A link keeps its place: what it points to is replaced.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let in_place = path.metadata().is_ok_and(|file| !file.is_file())
@@ -73,6 +79,24 @@ fn unwritable(path: &Path) -> String {
         "--ledger '{}': the ledger cannot be written there; name a file in a directory that this user may write to",
         path.display()
     )
+}
+
+/// Whether this is a link that the kernel would not follow for us with `fs.protected_symlinks`: in a sticky
+/// directory that all may write to, made by neither this user nor the directory's owner. Root's agent must not
+/// replace the file that it points to.
+fn is_foreign_link(path: &Path) -> bool {
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let (Ok(link), Ok(directory)) = (path.symlink_metadata(), directory.metadata()) else {
+        return false;
+    };
+    let user = nix::unistd::geteuid().as_raw();
+    link.is_symlink()
+        && directory.mode() & 0o1002 == 0o1002
+        && link.uid() != user
+        && link.uid() != directory.uid()
 }
 
 /// Whether the file mode alone lets this user create files in `directory`: the kernel's own answer

@@ -108,6 +108,20 @@ pub(super) struct Failure {
     pub words: String,
 }
 
+impl From<BadResponse> for Failure {
+    fn from(bad: BadResponse) -> Self {
+        let (sick, words) = match bad {
+            BadResponse::Malformed => (true, "its answer is not HTTP/1.x"),
+            BadResponse::TooLarge => (false, "its answer is larger than the limit"),
+        };
+        Self {
+            reason: DropReason::BadResponse,
+            sick,
+            words: words.to_owned(),
+        }
+    }
+}
+
 impl Connection {
     /// One that is yet to be opened, for a job.
     pub(super) fn connecting(job: Job, max_response: u64) -> Self {
@@ -412,9 +426,10 @@ impl State {
             return Some(Err(End::Quiet));
         }
         loop {
-            let fed = self.reader.feed(bytes);
-            let Ok(Some((answer, used))) = fed else {
-                return self.not_whole(fed);
+            let (answer, used) = match self.reader.feed(bytes) {
+                Ok(Some(whole)) => whole,
+                Ok(None) => return None,
+                Err(bad) => return Some(Err(self.failed(Failure::from(bad)))),
             };
             let goes_on = answer.keep_alive && answer.status != 101 && !self.write_failed;
             if goes_on && let Some(follower) = self.followers.pop_front() {
@@ -427,23 +442,6 @@ impl State {
             }
             let clean = used == bytes.len() && !self.has_unsent() && !self.write_failed;
             return self.answered(&answer, clean, shard);
-        }
-    }
-
-    /// What is to be done about an answer that is not whole, or none.
-    fn not_whole(&mut self, fed: Result<Option<(Answer, usize)>, BadResponse>) -> Step {
-        match fed {
-            Ok(_) => None,
-            Err(BadResponse::Malformed) => Some(Err(self.failed(Failure {
-                reason: DropReason::BadResponse,
-                sick: true,
-                words: "its answer is not HTTP/1.x".to_owned(),
-            }))),
-            Err(BadResponse::TooLarge) => Some(Err(self.failed(Failure {
-                reason: DropReason::BadResponse,
-                sick: false,
-                words: "its answer is larger than the limit".to_owned(),
-            }))),
         }
     }
 
