@@ -19,6 +19,7 @@ mod packets;
 mod plan;
 mod process;
 mod report;
+mod rounds;
 mod sockets;
 mod spread;
 mod stage;
@@ -54,6 +55,9 @@ pub struct Arguments {
     /// Measure this agent instead of building one.
     #[arg(long, value_name = "FILE")]
     agent: Option<PathBuf>,
+    /// More arguments for the agent, after `--`: to see what they change.
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    more: Vec<String>,
     #[command(subcommand)]
     helper: Option<Helper>,
 }
@@ -83,7 +87,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .iter()
         .filter(|(name, _)| ["nginx", "wrk", "ip"].contains(name));
     setup::install(&needed.copied().collect::<Vec<_>>());
-    let plan = plan::Plan::new(&arguments.only, arguments.rounds, arguments.seconds);
+    let plan = plan::Plan::new(arguments);
     let agent = match &arguments.agent {
         Some(agent) => agent
             .canonicalize()
@@ -95,7 +99,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = machine::Machine::look(&agent);
     println!("{machine}");
 
-    let stage = Stage::set(agent)?;
+    let stage = Stage::set(agent, arguments.more.clone())?;
     let report = measure(&stage, &plan, machine);
     drop(stage);
     let report = match report {
@@ -119,7 +123,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// The rounds must succeed; a part beside them that fails leaves the others' figures to be reported.
 fn measure(stage: &Stage, plan: &plan::Plan, machine: machine::Machine) -> anyhow::Result<Report> {
-    let mut report = Report::new(machine, plan, plan.measure(stage)?);
+    let mut report = Report::new(machine, plan, rounds::Rounds::measure(stage, plan)?);
     if plan.packets {
         report.add_packets(packets::measure(stage, plan.seconds));
     }

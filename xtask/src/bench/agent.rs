@@ -33,7 +33,10 @@ impl Agent {
     pub fn start(stage: &Stage, input: &str, output: &[String]) -> anyhow::Result<Self> {
         let ledger = stage.folder.path().join("ledger.json");
         let mut command = Command::new(&stage.agent);
-        command.args(["--input-raw", input]).args(output);
+        command
+            .args(["--input-raw", input])
+            .args(output)
+            .args(&stage.agent_arguments);
         command.arg("--ledger").arg(&ledger).arg("--no-status");
         let mut process = Running::start("the agent", &mut command)?;
         process.wait_for_line("capturing", START)?;

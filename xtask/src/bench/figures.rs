@@ -85,7 +85,7 @@ pub const FIGURES: &[Figure] = &[
     Figure {
         title: "machine, busy with anything else, %",
         decimals: 1,
-        value: |m, _| Some(m.elsewhere_us() / m.machine_time_us * 100.0),
+        value: |m, _| Some(m.elsewhere() * 100.0),
     },
     Figure {
         title: "requests mirrored",

@@ -143,12 +143,12 @@ fn wait_until_quiet(stage: &Stage) -> anyhow::Result<()> {
 }
 
 impl Measurement {
-    /// Processor time that was used by nothing that takes part, in microseconds: interrupts that are nobody's,
-    /// and whatever else runs on this machine.
-    pub fn elsewhere_us(&self) -> f64 {
+    /// The share of the machine that was used by nothing that takes part: interrupts that are nobody's, and
+    /// whatever else runs here.
+    pub fn elsewhere(&self) -> f64 {
         let agent = self.agent.as_ref().map_or(0.0, |agent| agent.cpu_us);
         let known = self.load_result.cpu_us + self.production_cpu_us + self.shadow_cpu_us + agent;
-        self.machine_busy_us - known
+        (self.machine_busy_us - known) / self.machine_time_us
     }
 }
 

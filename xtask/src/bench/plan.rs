@@ -1,12 +1,10 @@
-//! What is measured, how often, and in which order.
+//! What is measured, and how often.
 
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::Arguments;
 use super::load::Load;
-use super::measure::{Measurement, measure};
-use super::process::progress;
-use super::stage::Stage;
 use super::variant::Variant;
 
 /// What can be asked for by itself.
@@ -45,11 +43,20 @@ pub struct Plan {
     pub packets: bool,
     /// Whether memory with idle connections is measured.
     pub idle: bool,
+    /// Arguments that the agent is given besides those of the variants.
+    pub agent_arguments: Vec<String>,
 }
 
 impl Plan {
     /// Everything, or only what was named.
-    pub fn new(only: &[Part], rounds: u32, seconds: u32) -> Self {
+    pub fn new(arguments: &Arguments) -> Self {
+        Self {
+            agent_arguments: arguments.more.clone(),
+            ..Self::of(&arguments.only, arguments.rounds, arguments.seconds)
+        }
+    }
+
+    fn of(only: &[Part], rounds: u32, seconds: u32) -> Self {
         let named = |part| only.contains(&part);
         let variants: Vec<_> = Variant::ALL
             .into_iter()
@@ -71,6 +78,7 @@ impl Plan {
             idle: only.is_empty() || named(Part::Idle),
             variants,
             loads,
+            agent_arguments: Vec::new(),
         };
         if plan.variants.is_empty() && (only.is_empty() || !plan.loads.is_empty()) {
             plan.variants = Variant::ALL.to_vec();
@@ -88,47 +96,6 @@ impl Plan {
     pub fn needs_agent(&self) -> bool {
         self.packets || self.idle || self.variants.iter().any(|variant| variant.output().is_some())
     }
-
-    /// Measures all rounds of the variants.
-    pub fn measure(&self, stage: &Stage) -> anyhow::Result<Vec<Measurement>> {
-        let mut measurements = Vec::new();
-        if !self.variants.is_empty() {
-            // Neither the page cache nor the processor's clock is warm before the first load.
-            Load::FlatOut.run(Variant::Alone.address(), 1)?;
-        }
-        for round in 0..self.rounds {
-            for load in &self.loads {
-                for variant in order(&self.variants, round) {
-                    let measurement = measure(stage, variant, *load, round, self.seconds)?;
-                    progress(&format!(
-                        "round {}/{}, {}, {}: {:.0} requests/s",
-                        round + 1,
-                        self.rounds,
-                        load.title(),
-                        variant.title(),
-                        measurement.load_result.rate(),
-                    ));
-                    measurements.push(measurement);
-                }
-            }
-        }
-        Ok(measurements)
-    }
-}
-
-/// Turns by one from round to round, and runs backwards in every other one: each variant comes early and late,
-/// and after each of the others.
-fn order(variants: &[Variant], round: u32) -> Vec<Variant> {
-    let mut order = variants.to_vec();
-    if order.is_empty() {
-        return order;
-    }
-    let turns = round as usize % order.len();
-    order.rotate_left(turns);
-    if round % 2 == 1 {
-        order.reverse();
-    }
-    order
 }
 
 fn part_of(variant: Variant) -> Part {
@@ -146,7 +113,7 @@ mod tests {
 
     #[test]
     fn everything_is_measured_unless_something_is_named() {
-        let plan = Plan::new(&[], 1, 1);
+        let plan = Plan::of(&[], 1, 1);
         assert_eq!(plan.variants, Variant::ALL);
         assert_eq!(plan.loads, Load::ALL);
         assert!(plan.packets && plan.idle);
@@ -154,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_variant_named_alone_keeps_what_it_is_compared_with() {
-        let plan = Plan::new(&[Part::Mirror, Part::FlatOut], 1, 1);
+        let plan = Plan::of(&[Part::Mirror, Part::FlatOut], 1, 1);
         assert_eq!(plan.variants, [Variant::Alone, Variant::Mirror]);
         assert_eq!(plan.loads, [Load::FlatOut]);
         assert!(!plan.packets && !plan.idle);
@@ -162,16 +129,7 @@ mod tests {
 
     #[test]
     fn what_needs_no_rounds_has_none() {
-        let plan = Plan::new(&[Part::Idle], 1, 1);
+        let plan = Plan::of(&[Part::Idle], 1, 1);
         assert!(plan.variants.is_empty() && plan.idle && plan.needs_agent());
-    }
-
-    #[test]
-    fn the_order_turns_and_swings() {
-        use Variant::{Alone, Mirror, Nginx, Null};
-        assert_eq!(order(&Variant::ALL, 0), [Alone, Null, Mirror, Nginx]);
-        assert_eq!(order(&Variant::ALL, 1), [Alone, Nginx, Mirror, Null]);
-        assert_eq!(order(&Variant::ALL, 2), [Mirror, Nginx, Alone, Null]);
-        assert_eq!(order(&Variant::ALL, 3), [Mirror, Null, Alone, Nginx]);
     }
 }

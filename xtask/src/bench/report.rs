@@ -13,6 +13,7 @@ use super::machine::Machine;
 use super::measure::Measurement;
 use super::packets::PacketCost;
 use super::plan::Plan;
+use super::rounds::Rounds;
 use super::spread::Spread;
 use super::table::table;
 use super::variant::Variant;
@@ -29,7 +30,8 @@ pub struct Report {
     packets: Option<PacketCost>,
     idle: Option<IdleMemory>,
     failures: Vec<String>,
-    measurements: Vec<Measurement>,
+    #[serde(flatten)]
+    rounds: Rounds,
 }
 
 /// A figure of a variant under a load, over the rounds.
@@ -44,16 +46,16 @@ struct Summary {
 
 impl Report {
     /// Of the rounds.
-    pub fn new(machine: Machine, plan: &Plan, measurements: Vec<Measurement>) -> Self {
+    pub fn new(machine: Machine, plan: &Plan, rounds: Rounds) -> Self {
         Self {
             machine,
             plan: plan.clone(),
-            aims: aims::of_rounds(&measurements),
-            summary: summarize(&measurements, plan),
+            aims: aims::of_rounds(&rounds.measurements),
+            summary: summarize(&rounds.measurements, plan),
             packets: None,
             idle: None,
             failures: Vec::new(),
-            measurements,
+            rounds,
         }
     }
 
@@ -94,7 +96,7 @@ impl Report {
     /// Why requests were dropped, over all rounds of a load.
     fn reasons(&self, load: Load) -> BTreeMap<(&'static str, &str), u64> {
         let mut reasons = BTreeMap::new();
-        for m in self.measurements.iter().filter(|m| m.load == load) {
+        for m in self.rounds.measurements.iter().filter(|m| m.load == load) {
             for (reason, count) in m.agent.iter().flat_map(|agent| agent.ledger.dropped()) {
                 *reasons.entry((m.variant.title(), reason)).or_default() += count;
             }
@@ -105,13 +107,27 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.plan.agent_arguments.is_empty() {
+            writeln!(f, "\nagent's arguments: {}", self.plan.agent_arguments.join(" "))?;
+        }
         if !self.plan.variants.is_empty() {
             for load in &self.plan.loads {
-                writeln!(f, "\n{}", table(&self.measurements, &self.plan, *load).trim_end())?;
+                writeln!(
+                    f,
+                    "\n{}",
+                    table(&self.rounds.measurements, &self.plan, *load).trim_end()
+                )?;
                 for ((variant, reason), count) in self.reasons(*load) {
                     writeln!(f, "{variant}: dropped in all rounds, {reason}: {count}")?;
                 }
             }
+        }
+        let (again, doubtful) = (self.rounds.disturbed.len(), self.rounds.doubtful());
+        if again + doubtful > 0 {
+            writeln!(
+                f,
+                "\nsomething else ran on this machine: {again} measurements were made again for it, and {doubtful} stand in spite of it"
+            )?;
         }
         if let Some(packets) = &self.packets {
             writeln!(

@@ -19,6 +19,8 @@ pub struct Stage {
     pub shadow: Nginx,
     /// The agent's binary.
     pub agent: PathBuf,
+    /// Arguments that it is given besides those of the variants.
+    pub agent_arguments: Vec<String>,
     /// For files of the run. Last, so that it goes after those who write to it.
     pub folder: Folder,
 }
@@ -26,7 +28,7 @@ pub struct Stage {
 impl Stage {
     /// Leaves the host's network for one of its own, with a loopback device and nothing else, and starts both
     /// nginx in it. The namespace ends with the last process in it.
-    pub fn set(agent: PathBuf) -> anyhow::Result<Self> {
+    pub fn set(agent: PathBuf, agent_arguments: Vec<String>) -> anyhow::Result<Self> {
         unshare(CloneFlags::CLONE_NEWNET).context("cannot make a network namespace")?;
         let ip = setup::program("ip").context("ip is not installed (package iproute2)")?;
         process::run("ip", Command::new(ip).args(["link", "set", "lo", "up"]))?;
@@ -37,6 +39,7 @@ impl Stage {
             production,
             shadow,
             agent,
+            agent_arguments,
             folder,
         })
     }
