@@ -1,13 +1,19 @@
-//! Logs to standard error, above the status line; `RUST_LOG` says what is logged.
+//! Logs to standard error, above the status line; `RUST_LOG` says what is logged. No thread that logs waits for
+//! standard error; [`crate::status::clear`] and a panic wait until what was logged is written.
 
 use std::io::IsTerminal;
+use std::panic;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::status::LogWriter;
+use crate::status::{self, LogWriter};
 
 /// What is logged when `RUST_LOG` does not say.
 const DEFAULT: &str = "warn,shadow_agent=info";
+
+/// How long a panic waits for the log before it: standard error may be what is stuck.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Starts logging. Does nothing when it was started before.
 pub fn init() {
@@ -18,12 +24,21 @@ pub fn init() {
             Err(error) => (EnvFilter::new(DEFAULT), Some(error)),
         },
     };
-    let _ = tracing_subscriber::fmt()
+    let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .with_writer(LogWriter)
         .try_init();
+    if started.is_ok() {
+        status::write_logs_apart();
+        // The release build ends in a panic without unwinding.
+        let report = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            status::flush(PATIENCE);
+            report(info);
+        }));
+    }
     if let Some(error) = bad {
         tracing::warn!(%error, "RUST_LOG is not understood; logging what is logged without it");
     }

@@ -48,7 +48,7 @@ pub fn main() -> ExitCode {
         }
         Some(Command::Man) => man().map(|()| ExitCode::SUCCESS),
     };
-    ended.unwrap_or_else(|error| {
+    let status = ended.unwrap_or_else(|error| {
         status::clear();
         if let Some(usage) = error.downcast_ref::<UsageError>() {
             eprintln!("error: {usage}\n\nFor more information, try 'shadow-agent --help'.");
@@ -57,7 +57,10 @@ pub fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
-    })
+    });
+    // What was logged on the way out.
+    status::clear();
+    status
 }
 
 fn code(good: bool) -> ExitCode {

@@ -3,9 +3,15 @@
 //! Standard error is one for the whole process, and so is the state of its last line.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
+use caps::CapSet;
 use tracing_subscriber::fmt::MakeWriter;
+
+use super::log_lines::LogLines;
 
 /// Back to the first column, and clear to the end of the line (ECMA-48 EL).
 const CLEAR: &str = "\r\x1b[K";
@@ -14,6 +20,11 @@ const CLEAR: &str = "\r\x1b[K";
 const WIDTH: usize = 80;
 
 static SHOWN: Mutex<String> = Mutex::new(String::new());
+
+static LOG_LINES: LogLines = LogLines::new();
+
+/// Whether a thread writes them.
+static APART: AtomicBool = AtomicBool::new(false);
 
 /// Whether a status line can be drawn at all.
 pub fn is_terminal() -> bool {
@@ -35,8 +46,10 @@ pub fn draw(make: impl FnOnce(usize) -> String) {
     let _ = write!(io::stderr().lock(), "{CLEAR}{shown}");
 }
 
-/// Takes the line off, before the end or a table.
+/// Takes the line off, before the end or a table. What was logged before is above: waits until it is written, as
+/// what is printed next would.
 pub fn clear() {
+    flush(Duration::MAX);
     let mut shown = lock();
     if !shown.is_empty() {
         shown.clear();
@@ -44,11 +57,48 @@ pub fn clear() {
     }
 }
 
+/// From now on, log lines are written by a thread of their own, so that no other waits for standard error. Where
+/// that thread cannot be, each writes its own as before.
+pub fn write_logs_apart() {
+    if APART.swap(true, Relaxed) {
+        return;
+    }
+    let started = thread::Builder::new().name("log".to_owned()).spawn(|| {
+        // Capabilities are a thread's own, and this one has no use for any.
+        for set in [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable] {
+            if let Err(error) = caps::clear(None, set) {
+                tracing::debug!(%error, "the log thread keeps capabilities");
+            }
+        }
+        loop {
+            let lines = LOG_LINES.take();
+            // Where nobody reads any more, there is nobody to tell.
+            let _ = write_above(&lines);
+            LOG_LINES.written();
+        }
+    });
+    if started.is_err() {
+        APART.store(false, Relaxed);
+    }
+}
+
+/// Waits until all that was logged is written, for so long at most.
+pub fn flush(patience: Duration) {
+    if APART.load(Relaxed) {
+        LOG_LINES.flush(patience);
+    }
+}
+
+fn write_above(lines: &[u8]) -> io::Result<()> {
+    let shown = lock();
+    io::stderr().lock().write_all(&above(lines, &shown))
+}
+
 fn lock() -> MutexGuard<'static, String> {
     SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where log lines are written: they push the status line down rather than mix with it.
+/// Where log lines are written, at once or by a thread of their own: they push the status line down rather than mix with it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogWriter;
 
@@ -63,8 +113,11 @@ impl<'a> MakeWriter<'a> for LogWriter {
 impl Write for LogWriter {
     /// Called once for each whole log line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let shown = lock();
-        io::stderr().lock().write_all(&above(line, &shown))?;
+        if APART.load(Relaxed) {
+            LOG_LINES.push(line);
+        } else {
+            write_above(line)?;
+        }
         Ok(line.len())
     }
 

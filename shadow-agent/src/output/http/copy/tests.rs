@@ -326,9 +326,9 @@ proptest! {
     ) {
         let mut raw = format!("GET / HTTP/1.1\r\nConnection: {}\r\n", options.join(" ,"));
         for name in &names {
-            raw.extend([name.as_str(), ": 1\r\n"]);
+            raw += &[name.as_str(), ": 1\r\n"].concat();
         }
-        raw.extend(["CONNECTION:", &others.join(","), "\r\n\r\n"]);
+        raw += &["CONNECTION:", &others.join(","), "\r\n\r\n"].concat();
         let request = request(raw.as_bytes());
         let nominated = Nominated::of(&request);
         for name in names {
