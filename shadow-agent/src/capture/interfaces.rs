@@ -43,6 +43,12 @@ pub struct Interface {
 }
 
 impl Interface {
+    /// Whether it only carries what this host says to itself: loopback, and a VRF device, which is the loopback of
+    /// its VRF (what comes from outside passes the interfaces in the VRF and not the device).
+    pub fn is_local(&self) -> bool {
+        self.loopback || self.kind == "vrf"
+    }
+
     /// Whether a container or virtual machine is (or may be) behind it: what is sent to it then goes to a server
     /// of this host.
     pub fn faces_guests(&self) -> bool {

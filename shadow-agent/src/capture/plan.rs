@@ -126,21 +126,24 @@ impl<'a> Planner<'a> {
             self.attach_everywhere(Side::Egress);
         }
         for address in self.local_addresses() {
-            self.watch_local(address, ports);
+            if !address.is_loopback() {
+                self.watch_local(address, ports);
+            }
         }
         // All of 127.0.0.0/8, and whatever else is routed to loopback.
-        for lo in self.interfaces.iter().filter(|one| one.loopback) {
-            self.plan.watch(Address::ANY, ports, lo.index, self.on_loopback());
-        }
+        self.watch_on_loopback(Address::ANY, ports);
     }
 
     fn address(&mut self, address: IpAddr, ports: &[u16]) {
+        let address = address.to_canonical();
         if address.is_unspecified() {
             return self.any(ports);
         }
-        let local = address.is_loopback() || self.local_addresses().contains(&address);
+        if address.is_loopback() {
+            return self.watch_on_loopback(key(address), ports);
+        }
         self.attach_everywhere(Side::Ingress);
-        if local {
+        if self.local_addresses().contains(&address) {
             if self.responses {
                 self.attach_everywhere(Side::Egress);
             }
@@ -187,6 +190,15 @@ impl<'a> Planner<'a> {
             }
             self.plan.watch(Address::ANY, ports, interface.index, on);
             self.clients_of_this_host(interface, ports);
+        }
+    }
+
+    /// What this host says to itself. A packet to 127.0.0.0/8 or `::1` that comes by any other interface is forged,
+    /// and the kernel drops it (RFC 1122 section 3.2.1.3; the agent is not made for `route_localnet`).
+    fn watch_on_loopback(&mut self, address: Address, ports: &[u16]) {
+        for one in self.interfaces.iter().filter(|one| one.is_local() && one.up) {
+            self.plan.attach(one, Side::Ingress);
+            self.plan.watch(address, ports, one.index, self.on_loopback());
         }
     }
 

@@ -96,14 +96,7 @@ fn targets(targets: &[(&str, u32)]) -> BTreeMap<String, u32> {
 fn any_address_is_each_of_this_host_and_all_of_loopback() {
     let plan = on_interfaces(&input(LiveScope::Any), &host(), false);
     assert_eq!(attached(&plan), [("lo", "in"), ("eth0", "in"), ("br0", "in")]);
-    let local = [
-        "10.0.0.5@0",
-        "10.7.0.5@0",
-        "127.0.0.1@0",
-        "172.17.0.1@0",
-        "::1@0",
-        "::@1",
-    ];
+    let local = ["10.0.0.5@0", "10.7.0.5@0", "172.17.0.1@0", "::@1"];
     assert_eq!(
         watched(&plan),
         targets(&local.map(|target| (target, REQUESTS_IN)))
@@ -130,13 +123,29 @@ fn responses_leave_by_the_other_side_except_on_loopback() {
 
 #[test]
 fn an_address_of_this_host_is_received_wherever_it_is() {
-    let scope = LiveScope::Addresses(vec!["10.0.0.5".parse().unwrap(), "127.0.0.9".parse().unwrap()]);
+    let scope = LiveScope::Addresses(vec!["10.0.0.5".parse().unwrap()]);
     let plan = on_interfaces(&input(scope), &host(), false);
     assert_eq!(attached(&plan), [("lo", "in"), ("eth0", "in"), ("br0", "in")]);
+    assert_eq!(watched(&plan), targets(&[("10.0.0.5@0", REQUESTS_IN)]));
+}
+
+#[test]
+fn a_loopback_address_is_watched_on_loopback_alone() {
+    let addresses = ["127.0.0.9", "::1", "::ffff:127.0.0.1"];
+    let scope = LiveScope::Addresses(addresses.map(|one| one.parse().unwrap()).to_vec());
+    let plan = on_interfaces(&input(scope.clone()), &host(), true);
+    let on = REQUESTS_IN | RESPONSES_IN;
+    assert_eq!(attached(&plan), [("lo", "in")]);
     assert_eq!(
         watched(&plan),
-        targets(&[("10.0.0.5@0", REQUESTS_IN), ("127.0.0.9@0", REQUESTS_IN)])
+        targets(&[("127.0.0.9@1", on), ("::1@1", on), ("127.0.0.1@1", on)])
     );
+    // A VRF has a loopback of its own.
+    let mut host = host();
+    host.push(interface(7, "red", "vrf", &["127.0.0.1"]));
+    let plan = on_interfaces(&input(scope), &host, false);
+    assert_eq!(attached(&plan), [("lo", "in"), ("red", "in")]);
+    assert_eq!(watched(&plan)["127.0.0.9@7"], REQUESTS_IN);
 }
 
 #[test]
