@@ -149,19 +149,25 @@ impl<'a> Planner<'a> {
             }
             self.watch_local(address, ports);
         } else {
-            // The address of a container or virtual machine: its packets leave by the interface before it.
+            // The address of a container or virtual machine: its packets leave by the interface before it. Frames to
+            // it need not be for this host's hardware address (macvlan; a bridge that does not route).
             self.attach_everywhere(Side::Egress);
-            let mut on = MatchOn::requests(Side::Ingress).and(MatchOn::requests(Side::Egress));
+            let mut on = MatchOn::requests(Side::Ingress)
+                .and(MatchOn::requests(Side::Egress))
+                .and(MatchOn::REQUESTS_TO_OTHERS);
             if self.responses {
                 on = on
                     .and(MatchOn::responses(Side::Ingress))
-                    .and(MatchOn::responses(Side::Egress));
+                    .and(MatchOn::responses(Side::Egress))
+                    .and(MatchOn::RESPONSES_TO_OTHERS);
             }
             self.plan.watch(key(address), ports, 0, on);
         }
     }
 
-    /// What passes some interfaces, whatever its address.
+    /// What passes some interfaces, whatever its IP address. A network card is asked for what is sent to this host
+    /// alone, not for what it sees besides in promiscuous mode; before containers and on ports of bridges, frames to
+    /// others are what is forwarded, and meant.
     fn pattern(&mut self, pattern: &str, ports: &[u16]) {
         let interfaces = self.interfaces;
         for interface in interfaces
@@ -183,6 +189,12 @@ impl<'a> Planner<'a> {
                 on = on.and(MatchOn::requests(Side::Egress));
                 if self.responses {
                     on = on.and(MatchOn::responses(Side::Ingress));
+                }
+            }
+            if interface.forwards_frames() {
+                on = on.and(MatchOn::REQUESTS_TO_OTHERS);
+                if self.responses {
+                    on = on.and(MatchOn::RESPONSES_TO_OTHERS);
                 }
             }
             if self.responses || interface.faces_guests() {
@@ -242,12 +254,13 @@ impl<'a> Planner<'a> {
     /// The interfaces that together see each packet of this host, once as far as may be.
     fn vantage_points(&self) -> impl Iterator<Item = &'a Interface> + use<'a> {
         let interfaces = self.interfaces;
-        let outermost = |one: &Interface| one.up && !one.enslaved;
+        let outermost = |one: &Interface| one.up && !one.enslaved();
         interfaces.iter().filter(move |one| {
             let on_another = one.lower.is_some_and(|lower| {
-                interfaces
-                    .iter()
-                    .any(|other| other.index == lower && outermost(other))
+                interfaces.iter().any(|other| {
+                    // Frames to a VLAN's own hardware address are another host's to the interface below it.
+                    other.index == lower && outermost(other) && other.hardware == one.hardware
+                })
             });
             outermost(one) && !on_another
         })

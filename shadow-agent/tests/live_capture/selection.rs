@@ -267,3 +267,30 @@ fn a_forged_packet_to_loopback_from_the_wire_is_not_seen() {
         assert_eq!(seen_of(&mut capture, &clients, frames, 2), [2]);
     }
 }
+
+#[test]
+fn a_frame_to_another_host_is_not_seen_on_a_card_and_is_before_a_container() {
+    if !is_root("a_frame_to_another_host") {
+        return;
+    }
+    let (clients, servers) = wire();
+    let (mine, others) = (SERVERS_CARD, [2, 0, 0, 0, 0, 9]);
+    let address = LiveScope::Addresses(vec!["10.77.11.1".parse().unwrap()]);
+    let cases = [
+        (LiveScope::Any, vec![2]),
+        (address, vec![2]),
+        // Nothing says that the rest of the world is there, so it may be a container.
+        (interfaces("veth-s"), vec![1, 2]),
+    ];
+    for (scope, seen) in cases {
+        let mut capture = start(&servers, vec![live(scope, 21106)], settings(Engine::Tc));
+        let frames = vec![
+            frame(others, [10, 77, 11, 1], 21106, 1),
+            frame(mine, [10, 77, 11, 1], 21106, 2),
+        ];
+        assert_eq!(seen_of(&mut capture, &clients, frames, 2), seen);
+        let counts = capture.counters().read().unwrap();
+        assert_eq!(counts.get(Counter::PacketsOtherHost), 2 - seen.len() as u64);
+        assert!(counts.balanced(), "{counts:?}");
+    }
+}

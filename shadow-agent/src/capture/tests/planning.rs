@@ -12,6 +12,8 @@ const REQUESTS_IN: u32 = 1;
 const REQUESTS_OUT: u32 = 2;
 const RESPONSES_IN: u32 = 4;
 const RESPONSES_OUT: u32 = 8;
+const REQUESTS_TO_OTHERS: u32 = 16;
+const RESPONSES_TO_OTHERS: u32 = 32;
 
 fn interface(index: u32, name: &str, kind: &str, addresses: &[&str]) -> Interface {
     Interface {
@@ -40,7 +42,7 @@ fn host() -> Vec<Interface> {
         },
         interface(4, "br0", "bridge", &["172.17.0.1"]),
         Interface {
-            enslaved: true,
+            master: "bridge".to_owned(),
             ..interface(5, "veth1", "veth", &[])
         },
         Interface {
@@ -164,7 +166,7 @@ fn an_address_behind_this_host_is_seen_as_it_leaves_too() {
     );
     assert_eq!(
         watched(&plan),
-        targets(&[("172.17.0.2@0", REQUESTS_IN | REQUESTS_OUT)])
+        targets(&[("172.17.0.2@0", REQUESTS_IN | REQUESTS_OUT | REQUESTS_TO_OTHERS)])
     );
 }
 
@@ -208,7 +210,7 @@ fn an_interface_before_a_container_is_watched_both_ways() {
         assert!(
             watched(&plan)
                 .values()
-                .any(|on| *on == REQUESTS_IN | REQUESTS_OUT)
+                .any(|on| *on == REQUESTS_IN | REQUESTS_OUT | REQUESTS_TO_OTHERS)
         );
     }
     let mut host = host();
@@ -219,6 +221,33 @@ fn an_interface_before_a_container_is_watched_both_ways() {
     });
     let plan = on_interfaces(&pattern("veth9"), &host, false);
     assert_eq!(attached(&plan), [("lo", "in"), ("veth9", "in")]);
+}
+
+#[test]
+fn frames_to_other_hosts_are_taken_on_ports_of_a_bridge_and_not_on_a_card() {
+    let plan = on_interfaces(&pattern("eth0"), &host(), true);
+    assert_eq!(watched(&plan)["::@2"], REQUESTS_IN | RESPONSES_OUT);
+    let mut host = host();
+    host[1].master = "bridge".to_owned();
+    let plan = on_interfaces(&pattern("eth0"), &host, true);
+    let others = REQUESTS_TO_OTHERS | RESPONSES_TO_OTHERS;
+    assert_eq!(watched(&plan)["::@2"], REQUESTS_IN | RESPONSES_OUT | others);
+}
+
+#[test]
+fn an_interface_in_a_vrf_is_watched() {
+    let mut host = host();
+    host[1].master = "vrf".to_owned();
+    let plan = on_interfaces(&input(LiveScope::Any), &host, false);
+    assert!(attached(&plan).contains(&("eth0", "in")), "{plan:?}");
+}
+
+#[test]
+fn a_vlan_with_a_hardware_address_of_its_own_is_watched() {
+    let mut host = host();
+    host[2].hardware = vec![2, 0, 0, 0, 0, 7];
+    let plan = on_interfaces(&input(LiveScope::Any), &host, false);
+    assert!(attached(&plan).contains(&("eth0.7", "in")), "{plan:?}");
 }
 
 #[test]
