@@ -22,13 +22,11 @@ pub struct LiveInput {
     pub ports: Vec<u16>,
 }
 
-/// One program on one side of one interface.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// One program on one side of one interface. The interface's name is no part of it: that may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Attachment {
     /// Index of the interface.
     pub index: u32,
-    /// Its name.
-    pub name: String,
     /// Whether its packets begin with an Ethernet header.
     pub ethernet: bool,
     /// The side.
@@ -38,8 +36,8 @@ pub struct Attachment {
 /// What shall be attached and watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Empty for the cgroup engine.
-    pub attachments: BTreeSet<Attachment>,
+    /// With the names of the interfaces at the moment. Empty for the cgroup engine.
+    pub attachments: BTreeMap<Attachment, String>,
     /// The endpoints, and on which sides their packets are taken.
     pub targets: BTreeMap<TargetKey, MatchOn>,
 }
@@ -103,12 +101,12 @@ impl Plan {
         if interface.loopback && side == Side::Egress {
             return;
         }
-        self.attachments.insert(Attachment {
+        let attachment = Attachment {
             index: interface.index,
-            name: interface.name.clone(),
             ethernet: interface.ethernet,
             side,
-        });
+        };
+        self.attachments.insert(attachment, interface.name.clone());
     }
 }
 

@@ -66,9 +66,9 @@ fn pattern(pattern: &str) -> [LiveInput; 1] {
 fn attached(plan: &Plan) -> Vec<(&str, &str)> {
     plan.attachments
         .iter()
-        .map(|one| {
+        .map(|(one, name)| {
             (
-                one.name.as_str(),
+                name.as_str(),
                 if one.side == Side::Ingress { "in" } else { "out" },
             )
         })
@@ -248,6 +248,15 @@ fn a_vlan_with_a_hardware_address_of_its_own_is_watched() {
     host[2].hardware = vec![2, 0, 0, 0, 0, 7];
     let plan = on_interfaces(&input(LiveScope::Any), &host, false);
     assert!(attached(&plan).contains(&("eth0.7", "in")), "{plan:?}");
+}
+
+#[test]
+fn a_new_name_changes_no_attachment() {
+    let before = on_interfaces(&input(LiveScope::Any), &host(), true);
+    let mut host = host();
+    host[1].name = "wan0".to_owned();
+    let after = on_interfaces(&input(LiveScope::Any), &host, true);
+    assert!(before.attachments.keys().eq(after.attachments.keys()));
 }
 
 #[test]
