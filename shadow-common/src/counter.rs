@@ -21,6 +21,9 @@ pub enum Counter {
     PacketsEmpty,
     /// **end**: packets of the agent's own connections.
     PacketsOwn,
+    /// **end**: packets in frames to another host's hardware address, which a card in promiscuous mode or a bridge
+    /// hands up; this host drops them. Not those that a target takes all the same ([`crate::MatchOn`]).
+    PacketsOtherHost,
     /// **end**: packets other than SYN of connections that sampling leaves out.
     PacketsSampledOut,
     /// **end**: SYNs of connections that sampling leaves out.
@@ -65,6 +68,7 @@ impl Counter {
         Counter::Records,
         Counter::PacketsEmpty,
         Counter::PacketsOwn,
+        Counter::PacketsOtherHost,
         Counter::PacketsSampledOut,
         Counter::ConnectionsSampledOut,
         Counter::FragmentsFirstV4,
@@ -92,6 +96,7 @@ impl Counter {
             Counter::Records => "records",
             Counter::PacketsEmpty => "packets_empty",
             Counter::PacketsOwn => "packets_own",
+            Counter::PacketsOtherHost => "packets_other_host",
             Counter::PacketsSampledOut => "packets_sampled_out",
             Counter::ConnectionsSampledOut => "connections_sampled_out",
             Counter::FragmentsFirstV4 => "fragments_first_v4",
@@ -118,6 +123,7 @@ impl Counter {
             Counter::PacketsCopied
                 | Counter::PacketsEmpty
                 | Counter::PacketsOwn
+                | Counter::PacketsOtherHost
                 | Counter::PacketsSampledOut
                 | Counter::ConnectionsSampledOut
                 | Counter::FragmentsFirstV4

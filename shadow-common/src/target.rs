@@ -64,7 +64,8 @@ pub enum Side {
     Egress = 1,
 }
 
-/// The value of a target: on which sides its requests and its responses are taken, as bits.
+/// The value of a target: on which sides its requests and its responses are taken, as bits; and which of those that
+/// are received are taken also from frames to another host's hardware address.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MatchOn(pub u32);
@@ -82,7 +83,14 @@ impl MatchOn {
         Self(4 << side as u32)
     }
 
+    /// Packets to the target, received in frames to another host; as a rule next to `requests(Ingress)`.
+    pub const REQUESTS_TO_OTHERS: Self = Self(16);
+
+    /// Packets from the target, received in frames to another host; as a rule next to `responses(Ingress)`.
+    pub const RESPONSES_TO_OTHERS: Self = Self(32);
+
     /// Both sets of bits.
+    #[inline(always)]
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)

@@ -2,16 +2,20 @@
 
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_ktime_get_ns};
-use shadow_common::{Counter, MARK_RESPONSE, MatchOn, RecordHeader, Side, connection_hash};
+use shadow_common::{Address, Counter, MARK_RESPONSE, MatchOn, RecordHeader, Side, connection_hash};
 
 use crate::count::count;
 use crate::emit::{FIN, RST, SYN, Segment, emit};
 use crate::maps::{NETNS_COOKIE, SAMPLE, SEED, SHARD_MASK, TRACK_RESPONSE};
 use crate::parse::{Fragment, Layer, Packet, parse};
-use crate::select::{is_own, is_target, port_is_watched};
+use crate::select::{is_own, port_is_watched, targets_of};
 
 /// Bytes of the fixed TCP header.
 const TCP_HEADER: u32 = 20;
+
+/// `skb->pkt_type` of a frame to another host's hardware address (`linux/if_packet.h`). The kernel sets it as the
+/// frame is received, and drops the packet in `ip_rcv` and `ipv6_rcv`.
+const PACKET_OTHERHOST: u32 = 3;
 
 /// Looks at one packet at a hook.
 #[inline(always)]
@@ -22,23 +26,39 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
     // SAFETY: `skb` is the program's context.
     let ifindex = unsafe { (*skb).ifindex };
 
-    let response = if port_is_watched(destination_port)
-        && is_target(
-            &packet.destination,
-            destination_port,
-            ifindex,
-            MatchOn::requests(side),
-        ) {
-        false
-    } else if TRACK_RESPONSE.load() != 0
-        && port_is_watched(source_port)
-        && is_target(&packet.source, source_port, ifindex, MatchOn::responses(side))
-    {
-        true
-    } else {
-        return;
+    let to_another_host = side == Side::Ingress
+        && layer == Layer::Ethernet
+        // SAFETY: `skb` is the program's context.
+        && unsafe { (*skb).pkt_type } == PACKET_OTHERHOST;
+
+    let request = select(
+        &packet.destination,
+        destination_port,
+        ifindex,
+        MatchOn::requests(side),
+        to_another_host.then_some(MatchOn::REQUESTS_TO_OTHERS),
+    );
+    let (response, selection) = match request {
+        Selection::No if TRACK_RESPONSE.load() != 0 => (
+            true,
+            select(
+                &packet.source,
+                source_port,
+                ifindex,
+                MatchOn::responses(side),
+                to_another_host.then_some(MatchOn::RESPONSES_TO_OTHERS),
+            ),
+        ),
+        request => (false, request),
     };
-    count(Counter::PacketsSelected, 1);
+    match selection {
+        Selection::No => return,
+        Selection::Yes => count(Counter::PacketsSelected, 1),
+        Selection::OtherHost => {
+            count(Counter::PacketsSelected, 1);
+            return count(Counter::PacketsOtherHost, 1);
+        }
+    }
 
     let mut header = RecordHeader {
         sequence: u32::from_be(packet.tcp.sequence),
@@ -59,7 +79,14 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
         header.server = packet.destination;
         header.server_port = destination_port;
     }
-    if is_own(&header.client, header.client_port) {
+    let own_namespace = NETNS_COOKIE.load();
+    if layer == Layer::Socket && own_namespace != 0 {
+        // SAFETY: `skb` is the program's context; the agent has checked that the kernel has the helper.
+        header.scope = unsafe { bpf_get_netns_cookie(skb.cast()) };
+    }
+    // A loopback address of another namespace is another host's. (Interfaces are those of the agent's namespace.)
+    let elsewhere = layer == Layer::Socket && header.scope != own_namespace && header.client.is_loopback();
+    if !elsewhere && is_own(&header.client, header.client_port) {
         return count(Counter::PacketsOwn, 1);
     }
     match packet.fragment {
@@ -95,10 +122,6 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
     say(skb, &header, length);
     // SAFETY: the helper has no conditions.
     header.time = unsafe { bpf_ktime_get_ns() };
-    if layer == Layer::Socket && NETNS_COOKIE.load() != 0 {
-        // SAFETY: `skb` is the program's context; the agent has checked that the kernel has the helper.
-        header.scope = unsafe { bpf_get_netns_cookie(skb.cast()) };
-    }
     let mut segment = Segment {
         header,
         offset,
@@ -106,6 +129,39 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
         shard: hash as u32 & SHARD_MASK.load(),
     };
     emit(skb, &mut segment);
+}
+
+/// Whether a packet is meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Selection {
+    No,
+    Yes,
+    /// Its endpoint is watched, but its frame is for another host.
+    OtherHost,
+}
+
+/// Looks for a target that takes an endpoint's packets as `wanted` says; as `to_others` says, where the frame is for
+/// another host.
+#[inline(always)]
+fn select(
+    address: &Address,
+    port: u16,
+    ifindex: u32,
+    wanted: MatchOn,
+    to_others: Option<MatchOn>,
+) -> Selection {
+    if !port_is_watched(port) {
+        return Selection::No;
+    }
+    let enough = to_others.unwrap_or(wanted);
+    let taken = targets_of(address, port, ifindex, enough);
+    if taken.intersects(enough) {
+        Selection::Yes
+    } else if taken.intersects(wanted) {
+        Selection::OtherHost
+    } else {
+        Selection::No
+    }
 }
 
 /// Offset and length of the payload; `None` when the headers contradict each other or the packet.

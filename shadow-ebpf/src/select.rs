@@ -15,14 +15,21 @@ pub fn port_is_watched(port: u16) -> bool {
     }
 }
 
-/// Whether a target matches this endpoint where it is seen, for one of the ways in `wanted`.
+/// What the targets that match this endpoint where it is seen take, until one takes something of `enough`.
 #[inline(always)]
-pub fn is_target(address: &Address, port: u16, ifindex: u32, wanted: MatchOn) -> bool {
+pub fn targets_of(address: &Address, port: u16, ifindex: u32, enough: MatchOn) -> MatchOn {
     let any = any_address();
-    matches(any, port, 0, wanted)
-        || matches(any, port, ifindex, wanted)
-        || matches(*address, port, ifindex, wanted)
-        || matches(*address, port, 0, wanted)
+    let mut taken = target(any, port, 0);
+    if !taken.intersects(enough) {
+        taken = taken.and(target(any, port, ifindex));
+    }
+    if !taken.intersects(enough) {
+        taken = taken.and(target(*address, port, ifindex));
+    }
+    if !taken.intersects(enough) {
+        taken = taken.and(target(*address, port, 0));
+    }
+    taken
 }
 
 /// `Address::ANY`, opaque to the compiler: it would turn known zeros into a call of `memset`, which on BPF is a
@@ -36,10 +43,10 @@ fn any_address() -> Address {
 }
 
 #[inline(always)]
-fn matches(address: Address, port: u16, ifindex: u32, wanted: MatchOn) -> bool {
+fn target(address: Address, port: u16, ifindex: u32) -> MatchOn {
     let key = TargetKey::new(address, port, ifindex);
     // SAFETY: the map is made with BPF_F_NO_PREALLOC, so a removed entry is not reused before a grace period.
-    unsafe { TARGETS.get(key) }.is_some_and(|on| on.intersects(wanted))
+    unsafe { TARGETS.get(key) }.copied().unwrap_or_default()
 }
 
 /// Whether this is the local end of one of the agent's own connections.

@@ -3,7 +3,7 @@
 //! Links are file descriptors: when the process dies, however it dies, the kernel detaches. Kernels before 6.6
 //! have no such links for `tc`; there a filter outlives a killed agent, and the next one removes it by name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 
@@ -67,43 +67,53 @@ impl Classifiers {
     }
 
     /// Whether exactly these are attached already.
-    pub fn are_attached_to(&self, wanted: &BTreeSet<Attachment>) -> bool {
-        self.attached.keys().eq(wanted)
+    pub fn are_attached_to(&self, wanted: &BTreeMap<Attachment, String>) -> bool {
+        self.attached.keys().eq(wanted.keys())
     }
 
-    /// Attaches to what is new in `wanted` and lets go of what is not in it. It does all it can and gives the first
-    /// failure; that an interface has gone meanwhile is none.
-    pub fn attach(&mut self, wanted: &BTreeSet<Attachment>) -> Result<(), CaptureError> {
-        self.attached.retain(|attachment, _| wanted.contains(attachment));
+    /// Attaches to what is new in `wanted`. It does all it can and gives the first failure; that an interface has
+    /// gone meanwhile is none.
+    pub fn attach(&mut self, wanted: &BTreeMap<Attachment, String>) -> Result<(), CaptureError> {
         let mut first_failure = Ok(());
-        for attachment in wanted {
+        for (attachment, interface) in wanted {
             if self.attached.contains_key(attachment) {
                 continue;
             }
-            match self.attach_one(attachment) {
+            match self.attach_one(attachment, interface) {
+                // Programs are attached by name, which another interface may have got meanwhile.
+                Ok(_) if nix::net::if_::if_nametoindex(interface.as_str()) != Ok(attachment.index) => {
+                    debug!(%interface, "interface has another name now");
+                }
                 Ok(link) => {
-                    debug!(interface = %attachment.name, side = ?attachment.side, "attached");
-                    self.attached.insert(attachment.clone(), link);
+                    debug!(%interface, side = ?attachment.side, "attached");
+                    self.attached.insert(*attachment, link);
                 }
                 Err((_, error)) if is_gone(&error) => {
-                    debug!(interface = %attachment.name, "interface went before it could be attached to");
+                    debug!(%interface, "interface went before it could be attached to");
                 }
                 Err((program, source)) if first_failure.is_ok() => {
                     first_failure = Err(CaptureError::Attach {
                         program,
-                        place: format!("{} ({})", attachment.name, side_name(attachment.side)),
+                        place: format!("{interface} ({})", side_name(attachment.side)),
                         source,
                     });
                 }
-                Err((_, error)) => debug!(interface = %attachment.name, %error, "not attached"),
+                Err((_, error)) => debug!(%interface, %error, "not attached"),
             }
         }
         first_failure
     }
 
+    /// Lets go of what is not in `wanted`.
+    pub fn detach_others(&mut self, wanted: &BTreeMap<Attachment, String>) {
+        self.attached
+            .retain(|attachment, _| wanted.contains_key(attachment));
+    }
+
     fn attach_one(
         &mut self,
         attachment: &Attachment,
+        interface: &str,
     ) -> Result<SchedClassifierLink, (&'static str, ProgramError)> {
         let name = program_name(attachment);
         let program: &mut SchedClassifier = self
@@ -112,7 +122,7 @@ impl Classifiers {
             .ok_or((name, ProgramError::NotLoaded))?
             .try_into()
             .map_err(|error| (name, error))?;
-        let (interface, side) = (attachment.name.as_str(), tc_side(attachment.side));
+        let side = tc_side(attachment.side);
         let link = match self.hook {
             TcHook::Tcx => {
                 let order = TcAttachOptions::TcxOrder(LinkOrder::first());

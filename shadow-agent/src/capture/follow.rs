@@ -19,7 +19,7 @@ use super::capabilities::{self, TO_ATTACH};
 use super::error::CaptureError;
 use super::interfaces::{Interface, list, matches};
 use super::netlink::Changes;
-use super::plan::{LiveInput, on_interfaces};
+use super::plan::{LiveInput, Plan, on_interfaces};
 use super::targets::Targets;
 use crate::settings::LiveScope;
 
@@ -42,9 +42,18 @@ impl Following {
             check_present(input, &interfaces)?;
         }
         let plan = on_interfaces(&self.inputs, &interfaces, self.responses);
+        self.apply(&plan)
+    }
+
+    /// What is new comes before what is old goes: a packet that both mean is seen all the while, and where it is seen
+    /// twice, reassembly drops the second copy.
+    fn apply(&mut self, plan: &Plan) -> Result<(), CaptureError> {
         // Targets first: nothing is selected before a program is attached.
-        self.targets.set(&plan.targets)?;
-        self.classifiers.attach(&plan.attachments)
+        self.targets.add(&plan.targets)?;
+        let attached = self.classifiers.attach(&plan.attachments);
+        self.classifiers.detach_others(&plan.attachments);
+        self.targets.remove_others(&plan.targets)?;
+        attached
     }
 
     /// The same again, with capabilities from the reserve and only when something has changed.
@@ -53,10 +62,20 @@ impl Following {
         if self.classifiers.are_attached_to(&plan.attachments) && self.targets.are(&plan.targets) {
             return Ok(());
         }
-        capabilities::with(&TO_ATTACH, || {
-            self.targets.set(&plan.targets)?;
-            self.classifiers.attach(&plan.attachments)
-        })?
+        capabilities::with(&TO_ATTACH, || self.apply(&plan))?
+    }
+
+    /// Takes other inputs; those it had, where that fails.
+    fn watch(&mut self, inputs: Vec<LiveInput>) -> Result<(), CaptureError> {
+        let before = std::mem::replace(&mut self.inputs, inputs);
+        let result = self.renew();
+        if result.is_err() {
+            self.inputs = before;
+            if let Err(error) = self.renew() {
+                warn!(%error, "what was watched before is not watched whole");
+            }
+        }
+        result
     }
 }
 
@@ -75,6 +94,15 @@ impl Follower {
     /// Starts the thread. `changes` must have been subscribed before the interfaces were listed, so that none is
     /// missed in between.
     pub fn start(following: Following, changes: Changes) -> Result<Self, CaptureError> {
+        Self::start_with(following, changes, wait)
+    }
+
+    /// The same, with another way to wait.
+    pub(super) fn start_with(
+        following: Following,
+        changes: Changes,
+        wait: Wait,
+    ) -> Result<Self, CaptureError> {
         let failed = |source| CaptureError::Follower { source };
         let (bell, ears) = UnixStream::pair().map_err(failed)?;
         ears.set_nonblocking(true).map_err(failed)?;
@@ -87,7 +115,7 @@ impl Follower {
                 let go_on = reserved.is_ok();
                 let _ = started.send(reserved);
                 if go_on {
-                    follow(following, &changes, &inbox, &ears);
+                    follow(following, &changes, &inbox, &ears, wait);
                 }
             })
             .map_err(failed)?;
@@ -124,26 +152,47 @@ impl Drop for Follower {
     }
 }
 
-fn follow(mut following: Following, changes: &Changes, inbox: &Receiver<Order>, ears: &UnixStream) {
+/// Waits until there is something on either of the two.
+pub(super) type Wait = fn(&Changes, &UnixStream) -> Result<(), Errno>;
+
+fn wait(changes: &Changes, ears: &UnixStream) -> Result<(), Errno> {
+    let mut descriptors = [
+        PollFd::new(changes.as_fd(), PollFlags::POLLIN),
+        PollFd::new(ears.as_fd(), PollFlags::POLLIN),
+    ];
+    match poll(&mut descriptors, PollTimeout::NONE) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn follow(
+    mut following: Following,
+    changes: &Changes,
+    inbox: &Receiver<Order>,
+    ears: &UnixStream,
+    wait: Wait,
+) {
+    let mut deaf = false;
     loop {
-        let mut descriptors = [
-            PollFd::new(changes.as_fd(), PollFlags::POLLIN),
-            PollFd::new(ears.as_fd(), PollFlags::POLLIN),
-        ];
-        match poll(&mut descriptors, PollTimeout::NONE) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return warn!(%error, "new interfaces are not followed any more"),
+        if !deaf && let Err(error) = wait(changes, ears) {
+            // What is attached stays so, and orders are still taken: those can be waited for without poll.
+            warn!(
+                %error,
+                "interfaces and addresses that come or change from now on are not captured from; \
+                 what is attached stays"
+            );
+            deaf = true;
+            if let Err(error) = ears.set_nonblocking(false) {
+                warn!(%error, "the thread that follows interfaces ends; nothing is captured any more");
+                return detach(following);
+            }
         }
         if has_hung_up(ears) {
             return detach(following);
         }
         for (inputs, answer) in inbox.try_iter() {
-            let before = std::mem::replace(&mut following.inputs, inputs);
-            let result = following.renew();
-            if result.is_err() {
-                following.inputs = before;
-            }
-            let _ = answer.send(result);
+            let _ = answer.send(following.watch(inputs));
         }
         if changes.take() {
             std::thread::sleep(GATHER);

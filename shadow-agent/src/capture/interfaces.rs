@@ -32,8 +32,10 @@ pub struct Interface {
     pub loopback: bool,
     /// Whether it is administratively up.
     pub up: bool,
-    /// Whether a bridge or bond takes its packets.
-    pub enslaved: bool,
+    /// Its hardware address.
+    pub hardware: Vec<u8>,
+    /// What kind of interface it belongs to (`bridge`, `bond`, `vrf`, ...); empty for none.
+    pub master: String,
     /// The interface a VLAN interface stands on.
     pub lower: Option<u32>,
     /// Its addresses.
@@ -43,6 +45,25 @@ pub struct Interface {
 }
 
 impl Interface {
+    /// Whether it only carries what this host says to itself: loopback, and a VRF device, which is the loopback of
+    /// its VRF (what comes from outside passes the interfaces in the VRF and not the device).
+    pub fn is_local(&self) -> bool {
+        self.loopback || self.kind == "vrf"
+    }
+
+    /// Whether its packets pass another interface, which it belongs to, as packets of that one. Those of an interface
+    /// in a VRF do not: the VRF's device sees only what this host says to itself. Of other kinds this is not known,
+    /// and to see a packet twice does no harm.
+    pub fn enslaved(&self) -> bool {
+        matches!(self.master.as_str(), "bridge" | "bond" | "team")
+    }
+
+    /// Whether what it receives for other hosts' hardware addresses is meant all the same: from a container to
+    /// another one on the same bridge, and on any port of a bridge.
+    pub fn forwards_frames(&self) -> bool {
+        self.faces_guests() || matches!(self.master.as_str(), "bridge" | "openvswitch")
+    }
+
     /// Whether a container or virtual machine is (or may be) behind it: what is sent to it then goes to a server
     /// of this host.
     pub fn faces_guests(&self) -> bool {
@@ -128,12 +149,14 @@ fn link(body: &[u8]) -> Option<Interface> {
     for (kind, value) in attributes(body, LINK_HEAD) {
         match kind {
             libc::IFLA_IFNAME => interface.name = text(value),
-            libc::IFLA_MASTER => interface.enslaved = true,
+            libc::IFLA_ADDRESS => interface.hardware = value.to_vec(),
             libc::IFLA_LINK => link = u32_at(value, 0),
             libc::IFLA_LINKINFO => {
                 for (kind, value) in attributes(value, 0) {
-                    if kind == libc::IFLA_INFO_KIND {
-                        interface.kind = text(value);
+                    match kind {
+                        libc::IFLA_INFO_KIND => interface.kind = text(value),
+                        libc::IFLA_INFO_SLAVE_KIND => interface.master = text(value),
+                        _ => {}
                     }
                 }
             }
@@ -237,7 +260,36 @@ mod tests {
         let lo = interfaces.iter().find(|one| one.loopback).unwrap();
         assert_eq!((lo.name.as_str(), lo.index, lo.ethernet), ("lo", 1, true));
         assert!(lo.addresses.contains(&IpAddr::from([127, 0, 0, 1])), "{lo:?}");
-        assert!(!lo.default_route && !lo.enslaved);
+        assert!(!lo.default_route && !lo.enslaved());
+    }
+
+    /// An attribute of a netlink message; values here need no padding.
+    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        assert_eq!(value.len() % 4, 0);
+        let length = (4 + value.len()) as u16;
+        [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat()
+    }
+
+    #[test]
+    fn an_interface_in_a_vrf_is_not_enslaved_as_one_of_a_bridge_bond_or_team_is() {
+        for (master, enslaved) in [
+            (b"vrf\0", false),
+            (b"bond", true),
+            (b"team", true),
+            (b"hsr\0", false),
+        ] {
+            let info = [attribute(1, b"veth"), attribute(4, master)].concat();
+            let body = [
+                vec![0; LINK_HEAD],
+                attribute(libc::IFLA_IFNAME, b"eth0"),
+                attribute(libc::IFLA_MASTER, &9_u32.to_ne_bytes()),
+                attribute(libc::IFLA_LINKINFO, &info),
+            ]
+            .concat();
+            let read = link(&body).unwrap();
+            assert_eq!(read.kind, "veth");
+            assert_eq!(read.enslaved(), enslaved, "{}", read.master);
+        }
     }
 
     #[test]

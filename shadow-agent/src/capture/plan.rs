@@ -22,13 +22,11 @@ pub struct LiveInput {
     pub ports: Vec<u16>,
 }
 
-/// One program on one side of one interface.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// One program on one side of one interface. The interface's name is no part of it: that may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Attachment {
     /// Index of the interface.
     pub index: u32,
-    /// Its name.
-    pub name: String,
     /// Whether its packets begin with an Ethernet header.
     pub ethernet: bool,
     /// The side.
@@ -38,8 +36,8 @@ pub struct Attachment {
 /// What shall be attached and watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Empty for the cgroup engine.
-    pub attachments: BTreeSet<Attachment>,
+    /// With the names of the interfaces at the moment. Empty for the cgroup engine.
+    pub attachments: BTreeMap<Attachment, String>,
     /// The endpoints, and on which sides their packets are taken.
     pub targets: BTreeMap<TargetKey, MatchOn>,
 }
@@ -103,12 +101,12 @@ impl Plan {
         if interface.loopback && side == Side::Egress {
             return;
         }
-        self.attachments.insert(Attachment {
+        let attachment = Attachment {
             index: interface.index,
-            name: interface.name.clone(),
             ethernet: interface.ethernet,
             side,
-        });
+        };
+        self.attachments.insert(attachment, interface.name.clone());
     }
 }
 
@@ -126,39 +124,48 @@ impl<'a> Planner<'a> {
             self.attach_everywhere(Side::Egress);
         }
         for address in self.local_addresses() {
-            self.watch_local(address, ports);
+            if !address.is_loopback() {
+                self.watch_local(address, ports);
+            }
         }
         // All of 127.0.0.0/8, and whatever else is routed to loopback.
-        for lo in self.interfaces.iter().filter(|one| one.loopback) {
-            self.plan.watch(Address::ANY, ports, lo.index, self.on_loopback());
-        }
+        self.watch_on_loopback(Address::ANY, ports);
     }
 
     fn address(&mut self, address: IpAddr, ports: &[u16]) {
+        let address = address.to_canonical();
         if address.is_unspecified() {
             return self.any(ports);
         }
-        let local = address.is_loopback() || self.local_addresses().contains(&address);
+        if address.is_loopback() {
+            return self.watch_on_loopback(key(address), ports);
+        }
         self.attach_everywhere(Side::Ingress);
-        if local {
+        if self.local_addresses().contains(&address) {
             if self.responses {
                 self.attach_everywhere(Side::Egress);
             }
             self.watch_local(address, ports);
         } else {
-            // The address of a container or virtual machine: its packets leave by the interface before it.
+            // The address of a container or virtual machine: its packets leave by the interface before it. Frames to
+            // it need not be for this host's hardware address (macvlan; a bridge that does not route).
             self.attach_everywhere(Side::Egress);
-            let mut on = MatchOn::requests(Side::Ingress).and(MatchOn::requests(Side::Egress));
+            let mut on = MatchOn::requests(Side::Ingress)
+                .and(MatchOn::requests(Side::Egress))
+                .and(MatchOn::REQUESTS_TO_OTHERS);
             if self.responses {
                 on = on
                     .and(MatchOn::responses(Side::Ingress))
-                    .and(MatchOn::responses(Side::Egress));
+                    .and(MatchOn::responses(Side::Egress))
+                    .and(MatchOn::RESPONSES_TO_OTHERS);
             }
             self.plan.watch(key(address), ports, 0, on);
         }
     }
 
-    /// What passes some interfaces, whatever its address.
+    /// What passes some interfaces, whatever its IP address. A network card is asked for what is sent to this host
+    /// alone, not for what it sees besides in promiscuous mode; before containers and on ports of bridges, frames to
+    /// others are what is forwarded, and meant.
     fn pattern(&mut self, pattern: &str, ports: &[u16]) {
         let interfaces = self.interfaces;
         for interface in interfaces
@@ -182,11 +189,26 @@ impl<'a> Planner<'a> {
                     on = on.and(MatchOn::responses(Side::Ingress));
                 }
             }
+            if interface.forwards_frames() {
+                on = on.and(MatchOn::REQUESTS_TO_OTHERS);
+                if self.responses {
+                    on = on.and(MatchOn::RESPONSES_TO_OTHERS);
+                }
+            }
             if self.responses || interface.faces_guests() {
                 self.plan.attach(interface, Side::Egress);
             }
             self.plan.watch(Address::ANY, ports, interface.index, on);
             self.clients_of_this_host(interface, ports);
+        }
+    }
+
+    /// What this host says to itself. A packet to 127.0.0.0/8 or `::1` that comes by any other interface is forged,
+    /// and the kernel drops it (RFC 1122 section 3.2.1.3; the agent is not made for `route_localnet`).
+    fn watch_on_loopback(&mut self, address: Address, ports: &[u16]) {
+        for one in self.interfaces.iter().filter(|one| one.is_local() && one.up) {
+            self.plan.attach(one, Side::Ingress);
+            self.plan.watch(address, ports, one.index, self.on_loopback());
         }
     }
 
@@ -230,12 +252,13 @@ impl<'a> Planner<'a> {
     /// The interfaces that together see each packet of this host, once as far as may be.
     fn vantage_points(&self) -> impl Iterator<Item = &'a Interface> + use<'a> {
         let interfaces = self.interfaces;
-        let outermost = |one: &Interface| one.up && !one.enslaved;
+        let outermost = |one: &Interface| one.up && !one.enslaved();
         interfaces.iter().filter(move |one| {
             let on_another = one.lower.is_some_and(|lower| {
-                interfaces
-                    .iter()
-                    .any(|other| other.index == lower && outermost(other))
+                interfaces.iter().any(|other| {
+                    // Frames to a VLAN's own hardware address are another host's to the interface below it.
+                    other.index == lower && outermost(other) && other.hardware == one.hardware
+                })
             });
             outermost(one) && !on_another
         })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aya::maps::{Array, HashMap, MapData};
+use aya::maps::{Array, HashMap, MapData, MapError};
 use shadow_common::{MAX_TARGETS, MatchOn, PORT_WORDS, TargetKey};
 
 use super::error::CaptureError;
@@ -33,17 +33,38 @@ impl Targets {
         self.current == *wanted
     }
 
-    /// Makes the maps hold exactly `wanted`. A target that stays is watched all the while.
+    /// Makes the maps hold exactly `wanted`. What two targets mean, of which one goes and one comes, is watched all
+    /// the while.
     pub fn set(&mut self, wanted: &BTreeMap<TargetKey, MatchOn>) -> Result<(), CaptureError> {
+        self.add(wanted)?;
+        self.remove_others(wanted)
+    }
+
+    /// Adds what is new in `wanted`. Where the map has no room for old and new, the old goes first.
+    pub fn add(&mut self, wanted: &BTreeMap<TargetKey, MatchOn>) -> Result<(), CaptureError> {
         if wanted.len() > MAX_TARGETS as usize {
             return Err(CaptureError::TooManyTargets {
                 targets: wanted.len(),
             });
         }
-        let failed = |source| CaptureError::Map {
-            map: "TARGETS",
-            source,
-        };
+        let new = wanted
+            .keys()
+            .filter(|key| !self.current.contains_key(key))
+            .count();
+        if self.current.len() + new > MAX_TARGETS as usize {
+            self.remove_others(wanted)?;
+        }
+        for (key, on) in wanted {
+            if self.current.get(key) != Some(on) {
+                self.map.insert(key, on, 0).map_err(failed)?;
+                self.current.insert(*key, *on);
+            }
+        }
+        self.set_ports()
+    }
+
+    /// Removes what is not in `wanted`.
+    pub fn remove_others(&mut self, wanted: &BTreeMap<TargetKey, MatchOn>) -> Result<(), CaptureError> {
         let gone: Vec<_> = self
             .current
             .keys()
@@ -54,17 +75,12 @@ impl Targets {
             self.map.remove(&key).map_err(failed)?;
             self.current.remove(&key);
         }
-        for (key, on) in wanted {
-            if self.current.get(key) != Some(on) {
-                self.map.insert(key, on, 0).map_err(failed)?;
-                self.current.insert(*key, *on);
-            }
-        }
-        self.set_ports(&bitmap(wanted))
+        self.set_ports()
     }
 
-    fn set_ports(&mut self, wanted: &[u64]) -> Result<(), CaptureError> {
-        for (index, (current, wanted)) in self.words.iter_mut().zip(wanted).enumerate() {
+    fn set_ports(&mut self) -> Result<(), CaptureError> {
+        let wanted = bitmap(&self.current);
+        for (index, (current, wanted)) in self.words.iter_mut().zip(&wanted).enumerate() {
             if current != wanted {
                 self.ports
                     .set(index as u32, *wanted, 0)
@@ -73,6 +89,13 @@ impl Targets {
             }
         }
         Ok(())
+    }
+}
+
+fn failed(source: MapError) -> CaptureError {
+    CaptureError::Map {
+        map: "TARGETS",
+        source,
     }
 }
 

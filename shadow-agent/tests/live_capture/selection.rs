@@ -207,3 +207,90 @@ fn the_agents_own_connections_are_invisible_on_the_host_and_across_namespaces() 
         );
     }
 }
+
+/// A request of 4 bytes from 10.77.11.2:40000 with this sequence number, in a frame to `hardware`.
+fn frame(hardware: [u8; 6], server: [u8; 4], port: u16, sequence: u8) -> Vec<u8> {
+    let mut frame = hardware.to_vec();
+    frame.extend_from_slice(&[2, 2, 2, 2, 2, 2, 0x08, 0]);
+    frame.extend_from_slice(&[0x45, 0, 0, 44, 0, 1, 0x40, 0, 64, 6, 0, 0, 10, 77, 11, 2]);
+    frame.extend_from_slice(&server);
+    frame.extend_from_slice(&[0x9c, 0x40]);
+    frame.extend_from_slice(&port.to_be_bytes());
+    frame.extend_from_slice(&[0, 0, 0, sequence, 0, 0, 7, 0xd0, 0x50, 0x18, 0xff, 0xff]);
+    frame.extend_from_slice(&[0, 0, 0, 0, b'G', b'E', b'T', b' ']);
+    frame
+}
+
+/// Sends frames from the other end of the wire; the sequence numbers that are seen, up to `last`.
+fn seen_of(capture: &mut LiveCapture, clients: &Namespace, frames: Vec<Vec<u8>>, last: u32) -> Vec<u32> {
+    clients.run(move || {
+        for frame in frames {
+            send_frame("veth-c", &frame);
+        }
+    });
+    let mut readers = capture.take_readers();
+    let mut seen = Vec::new();
+    eventually("the last frame is seen", || {
+        readers[0].drain(9, |segment| seen.push(segment.sequence));
+        seen.last() == Some(&last)
+    });
+    seen
+}
+
+/// The Ethernet address of the servers' end of the wire.
+const SERVERS_CARD: [u8; 6] = [2, 0, 0, 0, 0, 1];
+
+/// Clients on `veth-c`, servers on `veth-s`, which has [`SERVERS_CARD`] and 10.77.11.1.
+fn wire() -> (Namespace, Namespace) {
+    let (clients, servers) = (Namespace::new(), Namespace::new());
+    servers.veth("veth-s", "10.77.11.1/24", &clients, "veth-c", "10.77.11.2/24");
+    servers.ip("link set veth-s address 02:00:00:00:00:01");
+    (clients, servers)
+}
+
+#[test]
+fn a_forged_packet_to_loopback_from_the_wire_is_not_seen() {
+    if !is_root("a_forged_packet_to_loopback") {
+        return;
+    }
+    let (clients, servers) = wire();
+    let scopes = [
+        LiveScope::Any,
+        LiveScope::Addresses(vec!["127.0.0.1".parse().unwrap(), "10.77.11.1".parse().unwrap()]),
+    ];
+    for scope in scopes {
+        let mut capture = start(&servers, vec![live(scope, 21105)], settings(Engine::Tc));
+        let frames = vec![
+            frame(SERVERS_CARD, [127, 0, 0, 1], 21105, 1),
+            frame(SERVERS_CARD, [10, 77, 11, 1], 21105, 2),
+        ];
+        assert_eq!(seen_of(&mut capture, &clients, frames, 2), [2]);
+    }
+}
+
+#[test]
+fn a_frame_to_another_host_is_not_seen_on_a_card_and_is_before_a_container() {
+    if !is_root("a_frame_to_another_host") {
+        return;
+    }
+    let (clients, servers) = wire();
+    let (mine, others) = (SERVERS_CARD, [2, 0, 0, 0, 0, 9]);
+    let address = LiveScope::Addresses(vec!["10.77.11.1".parse().unwrap()]);
+    let cases = [
+        (LiveScope::Any, vec![2]),
+        (address, vec![2]),
+        // Nothing says that the rest of the world is there, so it may be a container.
+        (interfaces("veth-s"), vec![1, 2]),
+    ];
+    for (scope, seen) in cases {
+        let mut capture = start(&servers, vec![live(scope, 21106)], settings(Engine::Tc));
+        let frames = vec![
+            frame(others, [10, 77, 11, 1], 21106, 1),
+            frame(mine, [10, 77, 11, 1], 21106, 2),
+        ];
+        assert_eq!(seen_of(&mut capture, &clients, frames, 2), seen);
+        let counts = capture.counters().read().unwrap();
+        assert_eq!(counts.get(Counter::PacketsOtherHost), 2 - seen.len() as u64);
+        assert!(counts.balanced(), "{counts:?}");
+    }
+}

@@ -341,24 +341,3 @@ fn tun(name: &str) -> std::fs::File {
     assert_eq!(set, 0, "{}", std::io::Error::last_os_error());
     file
 }
-
-/// Sends a frame as it is (packet(7)).
-fn send_frame(device: &str, frame: &[u8]) {
-    use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, send, socket};
-    use std::os::fd::AsRawFd;
-    let all = u16::try_from(libc::ETH_P_ALL).unwrap().to_be();
-    let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None).unwrap();
-    // SAFETY: all zeros is a valid sockaddr_ll.
-    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-    address.sll_family = u16::try_from(libc::AF_PACKET).unwrap();
-    address.sll_protocol = all;
-    address.sll_ifindex = i32::try_from(nix::net::if_::if_nametoindex(device).unwrap()).unwrap();
-    let size = libc::socklen_t::try_from(size_of_val(&address)).unwrap();
-    // SAFETY: the address and its size belong together and outlive the call.
-    let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size) };
-    assert_eq!(bound, 0, "{}", std::io::Error::last_os_error());
-    assert_eq!(
-        send(socket.as_raw_fd(), frame, MsgFlags::empty()).unwrap(),
-        frame.len()
-    );
-}

@@ -2,6 +2,7 @@
 //! nothing), and the plans for attaching them.
 
 mod copying;
+mod following;
 mod kernel;
 mod packets;
 mod parsing;

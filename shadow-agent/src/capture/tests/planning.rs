@@ -12,6 +12,8 @@ const REQUESTS_IN: u32 = 1;
 const REQUESTS_OUT: u32 = 2;
 const RESPONSES_IN: u32 = 4;
 const RESPONSES_OUT: u32 = 8;
+const REQUESTS_TO_OTHERS: u32 = 16;
+const RESPONSES_TO_OTHERS: u32 = 32;
 
 fn interface(index: u32, name: &str, kind: &str, addresses: &[&str]) -> Interface {
     Interface {
@@ -40,7 +42,7 @@ fn host() -> Vec<Interface> {
         },
         interface(4, "br0", "bridge", &["172.17.0.1"]),
         Interface {
-            enslaved: true,
+            master: "bridge".to_owned(),
             ..interface(5, "veth1", "veth", &[])
         },
         Interface {
@@ -64,9 +66,9 @@ fn pattern(pattern: &str) -> [LiveInput; 1] {
 fn attached(plan: &Plan) -> Vec<(&str, &str)> {
     plan.attachments
         .iter()
-        .map(|one| {
+        .map(|(one, name)| {
             (
-                one.name.as_str(),
+                name.as_str(),
                 if one.side == Side::Ingress { "in" } else { "out" },
             )
         })
@@ -96,14 +98,7 @@ fn targets(targets: &[(&str, u32)]) -> BTreeMap<String, u32> {
 fn any_address_is_each_of_this_host_and_all_of_loopback() {
     let plan = on_interfaces(&input(LiveScope::Any), &host(), false);
     assert_eq!(attached(&plan), [("lo", "in"), ("eth0", "in"), ("br0", "in")]);
-    let local = [
-        "10.0.0.5@0",
-        "10.7.0.5@0",
-        "127.0.0.1@0",
-        "172.17.0.1@0",
-        "::1@0",
-        "::@1",
-    ];
+    let local = ["10.0.0.5@0", "10.7.0.5@0", "172.17.0.1@0", "::@1"];
     assert_eq!(
         watched(&plan),
         targets(&local.map(|target| (target, REQUESTS_IN)))
@@ -130,13 +125,29 @@ fn responses_leave_by_the_other_side_except_on_loopback() {
 
 #[test]
 fn an_address_of_this_host_is_received_wherever_it_is() {
-    let scope = LiveScope::Addresses(vec!["10.0.0.5".parse().unwrap(), "127.0.0.9".parse().unwrap()]);
+    let scope = LiveScope::Addresses(vec!["10.0.0.5".parse().unwrap()]);
     let plan = on_interfaces(&input(scope), &host(), false);
     assert_eq!(attached(&plan), [("lo", "in"), ("eth0", "in"), ("br0", "in")]);
+    assert_eq!(watched(&plan), targets(&[("10.0.0.5@0", REQUESTS_IN)]));
+}
+
+#[test]
+fn a_loopback_address_is_watched_on_loopback_alone() {
+    let addresses = ["127.0.0.9", "::1", "::ffff:127.0.0.1"];
+    let scope = LiveScope::Addresses(addresses.map(|one| one.parse().unwrap()).to_vec());
+    let plan = on_interfaces(&input(scope.clone()), &host(), true);
+    let on = REQUESTS_IN | RESPONSES_IN;
+    assert_eq!(attached(&plan), [("lo", "in")]);
     assert_eq!(
         watched(&plan),
-        targets(&[("10.0.0.5@0", REQUESTS_IN), ("127.0.0.9@0", REQUESTS_IN)])
+        targets(&[("127.0.0.9@1", on), ("::1@1", on), ("127.0.0.1@1", on)])
     );
+    // A VRF has a loopback of its own.
+    let mut host = host();
+    host.push(interface(7, "red", "vrf", &["127.0.0.1"]));
+    let plan = on_interfaces(&input(scope), &host, false);
+    assert_eq!(attached(&plan), [("lo", "in"), ("red", "in")]);
+    assert_eq!(watched(&plan)["127.0.0.9@7"], REQUESTS_IN);
 }
 
 #[test]
@@ -155,7 +166,7 @@ fn an_address_behind_this_host_is_seen_as_it_leaves_too() {
     );
     assert_eq!(
         watched(&plan),
-        targets(&[("172.17.0.2@0", REQUESTS_IN | REQUESTS_OUT)])
+        targets(&[("172.17.0.2@0", REQUESTS_IN | REQUESTS_OUT | REQUESTS_TO_OTHERS)])
     );
 }
 
@@ -199,7 +210,7 @@ fn an_interface_before_a_container_is_watched_both_ways() {
         assert!(
             watched(&plan)
                 .values()
-                .any(|on| *on == REQUESTS_IN | REQUESTS_OUT)
+                .any(|on| *on == REQUESTS_IN | REQUESTS_OUT | REQUESTS_TO_OTHERS)
         );
     }
     let mut host = host();
@@ -210,6 +221,42 @@ fn an_interface_before_a_container_is_watched_both_ways() {
     });
     let plan = on_interfaces(&pattern("veth9"), &host, false);
     assert_eq!(attached(&plan), [("lo", "in"), ("veth9", "in")]);
+}
+
+#[test]
+fn frames_to_other_hosts_are_taken_on_ports_of_a_bridge_and_not_on_a_card() {
+    let plan = on_interfaces(&pattern("eth0"), &host(), true);
+    assert_eq!(watched(&plan)["::@2"], REQUESTS_IN | RESPONSES_OUT);
+    let mut host = host();
+    host[1].master = "bridge".to_owned();
+    let plan = on_interfaces(&pattern("eth0"), &host, true);
+    let others = REQUESTS_TO_OTHERS | RESPONSES_TO_OTHERS;
+    assert_eq!(watched(&plan)["::@2"], REQUESTS_IN | RESPONSES_OUT | others);
+}
+
+#[test]
+fn an_interface_in_a_vrf_is_watched() {
+    let mut host = host();
+    host[1].master = "vrf".to_owned();
+    let plan = on_interfaces(&input(LiveScope::Any), &host, false);
+    assert!(attached(&plan).contains(&("eth0", "in")), "{plan:?}");
+}
+
+#[test]
+fn a_vlan_with_a_hardware_address_of_its_own_is_watched() {
+    let mut host = host();
+    host[2].hardware = vec![2, 0, 0, 0, 0, 7];
+    let plan = on_interfaces(&input(LiveScope::Any), &host, false);
+    assert!(attached(&plan).contains(&("eth0.7", "in")), "{plan:?}");
+}
+
+#[test]
+fn a_new_name_changes_no_attachment() {
+    let before = on_interfaces(&input(LiveScope::Any), &host(), true);
+    let mut host = host();
+    host[1].name = "wan0".to_owned();
+    let after = on_interfaces(&input(LiveScope::Any), &host, true);
+    assert!(before.attachments.keys().eq(after.attachments.keys()));
 }
 
 #[test]

@@ -198,6 +198,66 @@ fn the_agents_own_connections_are_passed_over_both_ways() {
 }
 
 #[test]
+fn a_frame_to_another_host_is_taken_only_where_a_target_says_so() {
+    let Some(mut kernel) = Kernel::load("a_frame_to_another_host", &responses()) else {
+        return;
+    };
+    let mut asked = request(CLIENT, SERVER, b"x").frame();
+    let mut answered = request(SERVER, CLIENT, b"y").frame();
+    asked[0] = 6;
+    answered[0] = 6;
+    kernel.watch("10.9.8.7", 8081, 0);
+    assert_eq!(kernel.see("shadow_l2_in", &asked), []);
+    assert_eq!(kernel.see("shadow_l2_in", &answered), []);
+    assert_eq!(
+        kernel.nonzero(),
+        [("packets_selected", 2), ("packets_other_host", 2)].into()
+    );
+    // What is sent goes to other hosts; a socket gets only what was for this one.
+    assert_eq!(kernel.see("shadow_l2_out", &asked).len(), 1);
+    assert_eq!(kernel.see("shadow_sock_in", &asked).len(), 1);
+    // One of several targets is enough.
+    let requests = MatchOn::requests(Side::Ingress).and(MatchOn::REQUESTS_TO_OTHERS);
+    let responses = MatchOn::responses(Side::Ingress).and(MatchOn::RESPONSES_TO_OTHERS);
+    kernel.watch_on("any", 8081, LO, requests);
+    assert_eq!(kernel.see("shadow_l2_in", &asked).len(), 1);
+    assert_eq!(kernel.see("shadow_l2_in", &answered), []);
+    kernel.watch_on("any", 8081, LO, responses);
+    assert_eq!(kernel.see("shadow_l2_in", &asked), []);
+    assert_eq!(kernel.see("shadow_l2_in", &answered).len(), 1);
+}
+
+#[test]
+fn an_own_loopback_address_is_that_of_the_agents_namespace_alone() {
+    let Some(mut kernel) = Kernel::load("an_own_loopback_address", &settings()) else {
+        return;
+    };
+    kernel.watch("any", 8081, 0);
+    let clients = ["127.0.0.1:40000", "[::1]:40000", CLIENT];
+    let own = kernel.own.clone();
+    let _entries = clients.map(|client| own.register(client.parse().unwrap()).unwrap());
+    for client in clients {
+        let server = if client.starts_with('[') {
+            "[::1]:8081"
+        } else {
+            SERVER
+        };
+        let frame = request(client, server, b"x").frame();
+        assert_eq!(kernel.see("shadow_sock_in", &frame), [], "{client}");
+        // Run from another namespace, it is a packet of that one.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+                kernel.run("shadow_sock_in", &frame);
+            });
+        });
+        // Other addresses are one host's, whatever namespace sees them.
+        let seen = kernel.drain();
+        assert_eq!(seen.len(), usize::from(client != CLIENT), "{client}");
+    }
+}
+
+#[test]
 fn an_own_ipv6_connection_may_be_given_as_mapped_ipv4() {
     let Some(mut kernel) = Kernel::load("an_own_ipv6_connection", &settings()) else {
         return;
