@@ -22,7 +22,7 @@ impl Address {
     #[inline(always)]
     pub const fn is_loopback(&self) -> bool {
         let [high, low] = [u64::from_be(self.0[0]), u64::from_be(self.0[1])];
-        high == 0 && (low == 1 || low >> 24 == 0xffff_7f)
+        high == 0 && (low == 1 || low >> 24 == 0x00ff_ff7f)
     }
 
     /// From the sixteen bytes of an address in network order.

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use shadow_agent::capture::LiveCapture;
 use shadow_agent::settings::{CaptureSettings, Engine, LiveScope};
 use shadow_common::Counter;
 
@@ -276,43 +275,6 @@ fn a_reader_that_sleeps_is_woken_by_the_first_packet() {
         .min()
         .unwrap();
     assert!(best < prompt, "{best:?}");
-}
-
-/// Not an assertion: machines differ. Run it while `SHADOW_AGENT_TEST_PORT` of this host is under load, with
-/// `kernel.bpf_stats_enabled` set.
-#[test]
-#[ignore = "prints durations"]
-fn the_cost_in_traffic() {
-    let port: u16 = std::env::var("SHADOW_AGENT_TEST_PORT").unwrap().parse().unwrap();
-    let watched = std::env::var("SHADOW_AGENT_TEST_WATCH").map_or(port, |port| port.parse().unwrap());
-    let mut capture = LiveCapture::start(&[live(LiveScope::Any, watched)], &settings(Engine::Tc)).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let mut readers = capture.take_readers();
-    let (mut records, mut bytes, mut waits) = (0, 0, 0);
-    runtime.block_on(async {
-        let end = tokio::time::Instant::now() + std::time::Duration::from_secs(8);
-        while tokio::time::Instant::now() < end {
-            while readers[0].drain(1024, |segment| bytes += segment.payload.len()) > 0 {
-                records += 1;
-            }
-            readers[0].readable().await.unwrap();
-            waits += 1;
-        }
-    });
-    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).unwrap();
-    println!(
-        "{records} drains of {bytes} bytes, {waits} waits; user {} system {} maxrss {} KiB",
-        usage.user_time(),
-        usage.system_time(),
-        usage.max_rss()
-    );
-    println!(
-        "{}",
-        serde_json::to_string(&capture.counters().read().unwrap()).unwrap()
-    );
 }
 
 /// A new tun device (`if_tun.h`): its file.
