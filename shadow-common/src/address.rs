@@ -18,6 +18,13 @@ impl Address {
         Self([0, low.to_be()])
     }
 
+    /// Whether this is `::1` or in 127.0.0.0/8: the same address means another host in each network namespace.
+    #[inline(always)]
+    pub const fn is_loopback(&self) -> bool {
+        let [high, low] = [u64::from_be(self.0[0]), u64::from_be(self.0[1])];
+        high == 0 && (low == 1 || low >> 24 == 0x00ff_ff7f)
+    }
+
     /// From the sixteen bytes of an address in network order.
     pub const fn from_octets(o: [u8; 16]) -> Self {
         Self([
@@ -77,6 +84,18 @@ mod tests {
             [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 1, 2, 3]
         );
         assert_eq!(Address::from_octets(address.octets()), address);
+    }
+
+    #[test]
+    fn loopback_is_one_and_all_of_127() {
+        let v4 = |octets| Address::from_v4(u32::from_ne_bytes(octets));
+        let mut one = [0; 16];
+        one[15] = 1;
+        assert!(Address::from_octets(one).is_loopback());
+        assert!(v4([127, 0, 0, 1]).is_loopback() && v4([127, 255, 255, 255]).is_loopback());
+        assert!(!v4([126, 0, 0, 1]).is_loopback() && !v4([128, 0, 0, 1]).is_loopback());
+        one[0] = 0xfe;
+        assert!(!Address::from_octets(one).is_loopback() && !Address::ANY.is_loopback());
     }
 
     #[test]

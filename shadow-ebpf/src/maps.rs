@@ -59,6 +59,7 @@ pub static SAMPLE: Global<u64> = Global::new(1 << 32);
 #[unsafe(no_mangle)]
 pub static TRACK_RESPONSE: Global<u32> = Global::new(0);
 
-/// Not 0: `bpf_get_netns_cookie` may be called by `cgroup_skb` programs (Linux 6.15).
+/// Not 0: `bpf_get_netns_cookie` may be called by `cgroup_skb` programs (Linux 6.15), and gives this for sockets of
+/// the agent's own network namespace.
 #[unsafe(no_mangle)]
-pub static NETNS_COOKIE: Global<u32> = Global::new(0);
+pub static NETNS_COOKIE: Global<u64> = Global::new(0);

@@ -79,7 +79,14 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
         header.server = packet.destination;
         header.server_port = destination_port;
     }
-    if is_own(&header.client, header.client_port) {
+    let own_namespace = NETNS_COOKIE.load();
+    if layer == Layer::Socket && own_namespace != 0 {
+        // SAFETY: `skb` is the program's context; the agent has checked that the kernel has the helper.
+        header.scope = unsafe { bpf_get_netns_cookie(skb.cast()) };
+    }
+    // A loopback address of another namespace is another host's. (Interfaces are those of the agent's namespace.)
+    let elsewhere = layer == Layer::Socket && header.scope != own_namespace && header.client.is_loopback();
+    if !elsewhere && is_own(&header.client, header.client_port) {
         return count(Counter::PacketsOwn, 1);
     }
     match packet.fragment {
@@ -115,10 +122,6 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
     say(skb, &header, length);
     // SAFETY: the helper has no conditions.
     header.time = unsafe { bpf_ktime_get_ns() };
-    if layer == Layer::Socket && NETNS_COOKIE.load() != 0 {
-        // SAFETY: `skb` is the program's context; the agent has checked that the kernel has the helper.
-        header.scope = unsafe { bpf_get_netns_cookie(skb.cast()) };
-    }
     let mut segment = Segment {
         header,
         offset,

@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::os::fd::AsRawFd;
 
 use aya::maps::{Map, MapData, MapError};
 use aya::programs::{CgroupSkb, ProgramType, SchedClassifier};
@@ -15,6 +17,9 @@ use crate::settings::CaptureSettings;
 
 /// The kernel programs, built from `shadow-ebpf` by `cargo xtask build-ebpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("shadow-ebpf.o");
+
+/// `asm-generic/socket.h`.
+const SO_NETNS_COOKIE: libc::c_int = 71;
 
 /// The oldest kernel with the ring buffer and `CAP_BPF`.
 pub const OLDEST_KERNEL: KernelVersion = KernelVersion::new(5, 8, 0);
@@ -40,7 +45,7 @@ pub fn load(settings: &CaptureSettings) -> Result<Ebpf, CaptureError> {
     let seed = random()?;
     let sample = settings.sample_connections.map_or(1 << 32, u64::from);
     let track_response = u32::from(settings.track_response);
-    let netns_cookie = u32::from(netns_cookie_is_supported());
+    let netns_cookie = own_netns_cookie();
     let mut loader = EbpfLoader::new();
     loader
         .override_global("SHARD_MASK", &shard_mask, true)
@@ -164,9 +169,39 @@ fn explain(error: EbpfError, settings: &CaptureSettings) -> CaptureError {
     }
 }
 
-/// Whether `cgroup_skb` programs may ask for the network namespace (Linux 6.15).
-fn netns_cookie_is_supported() -> bool {
-    is_helper_supported(ProgramType::CgroupSkb, BpfHelper::BPF_FUNC_get_netns_cookie).unwrap_or(false)
+/// The cookie of the calling thread's network namespace (`SO_NETNS_COOKIE`, Linux 5.14); 0 where `cgroup_skb`
+/// programs may not ask for that of a packet (before Linux 6.15).
+fn own_netns_cookie() -> u64 {
+    let supported = is_helper_supported(ProgramType::CgroupSkb, BpfHelper::BPF_FUNC_get_netns_cookie);
+    if !supported.unwrap_or(false) {
+        return 0;
+    }
+    let cookie = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| netns_cookie(&socket));
+    cookie.unwrap_or_else(|error| {
+        tracing::debug!(%error, "the cookie of this network namespace is not known");
+        0
+    })
+}
+
+#[allow(unsafe_code, reason = "no crate in use has this socket option")]
+fn netns_cookie(socket: &UdpSocket) -> std::io::Result<u64> {
+    let mut cookie = 0_u64;
+    let mut size = size_of_val(&cookie) as libc::socklen_t;
+    // SAFETY: the kernel writes no more than `size` bytes to `cookie`; both outlive the call.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut size,
+        )
+    };
+    if result == 0 {
+        Ok(cookie)
+    } else {
+        Err(std::io::Error::last_os_error())
+    }
 }
 
 fn random() -> Result<u64, CaptureError> {

@@ -3,7 +3,9 @@
 //! The local address and port of a replay connection are put in a kernel map before its SYN leaves, and the
 //! programs pass over packets from there. This needs no capability once the map is open (Linux 5.19; before,
 //! `CAP_BPF` where `kernel.unprivileged_bpf_disabled` is set), and holds across network namespaces, where a
-//! socket mark is cleared. Behind a source NAT on the way it does not hold: the marker header guards there.
+//! socket mark is cleared. A loopback address is that of the agent's namespace alone; where sockets are looked at
+//! (cgroup engine), the kernel must tell their namespaces for that (Linux 6.15), and a connection in another one that
+//! happens to have the same loopback address and port is passed over on older ones. Behind a source NAT on the way it does not hold: the marker header guards there.
 
 use std::collections::HashMap as Counts;
 use std::fmt;

@@ -228,6 +228,36 @@ fn a_frame_to_another_host_is_taken_only_where_a_target_says_so() {
 }
 
 #[test]
+fn an_own_loopback_address_is_that_of_the_agents_namespace_alone() {
+    let Some(mut kernel) = Kernel::load("an_own_loopback_address", &settings()) else {
+        return;
+    };
+    kernel.watch("any", 8081, 0);
+    let clients = ["127.0.0.1:40000", "[::1]:40000", CLIENT];
+    let own = kernel.own.clone();
+    let _entries = clients.map(|client| own.register(client.parse().unwrap()).unwrap());
+    for client in clients {
+        let server = if client.starts_with('[') {
+            "[::1]:8081"
+        } else {
+            SERVER
+        };
+        let frame = request(client, server, b"x").frame();
+        assert_eq!(kernel.see("shadow_sock_in", &frame), [], "{client}");
+        // Run from another namespace, it is a packet of that one.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+                kernel.run("shadow_sock_in", &frame);
+            });
+        });
+        // Other addresses are one host's, whatever namespace sees them.
+        let seen = kernel.drain();
+        assert_eq!(seen.len(), usize::from(client != CLIENT), "{client}");
+    }
+}
+
+#[test]
 fn an_own_ipv6_connection_may_be_given_as_mapped_ipv4() {
     let Some(mut kernel) = Kernel::load("an_own_ipv6_connection", &settings()) else {
         return;
