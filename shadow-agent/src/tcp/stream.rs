@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 pub enum Start {
     /// Its SYN was seen: the first byte of each direction is known.
     Syn,
-    /// It was open already: bytes before the first seen segment are unknown.
+    /// It was open already, or so it may be: bytes before the first seen segment are unknown.
     MidStream,
 }
 

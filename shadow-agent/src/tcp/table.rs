@@ -10,7 +10,7 @@ use std::hash::RandomState;
 use hashlink::LinkedHashMap;
 
 use super::counters::ConnectionCounters;
-use super::flow::{Flow, is_syn_ack};
+use super::flow::{Flow, Reuse, is_syn_ack};
 use super::lingering::Lingering;
 use super::reassembler::Shared;
 use super::segment::{Direction, FlowKey, Segment, TcpFlags};
@@ -77,14 +77,23 @@ impl<H: StreamHandler> FlowTable<H> {
             counters: &mut self.counters,
         };
         if let Some(flow) = self.flows.to_back(&segment.flow) {
-            if !flow.is_reuse(segment, self.watch_responses) {
-                let before = Needs::of(flow);
-                let ended = flow.push(context, segment, self.watch_responses, &mut shared);
-                let after = Needs::of(flow);
-                self.after_push(context, &segment.flow, ended, before, after, segment.time);
-                return;
+            match flow.reuse(segment, self.watch_responses) {
+                Reuse::No => {
+                    let before = Needs::of(flow);
+                    let ended = flow.push(context, segment, self.watch_responses, &mut shared);
+                    let after = Needs::of(flow);
+                    self.after_push(context, &segment.flow, ended, before, after, segment.time);
+                }
+                Reuse::Unanswered => {
+                    self.counters.out_of_window += 1;
+                    self.counters.out_of_window_bytes += segment.payload.len() as u64;
+                }
+                Reuse::New(start) => {
+                    self.close(context, &segment.flow, Close::Reused, segment.time);
+                    self.open(context, segment, start);
+                }
             }
-            self.close(context, &segment.flow, Close::Reused, segment.time);
+            return;
         }
         self.push_unknown(context, segment);
     }
@@ -157,6 +166,11 @@ impl<H: StreamHandler> FlowTable<H> {
             let key = *key;
             self.close(context, &key, Close::Evicted, segment.time);
         }
+        self.open(context, segment, start);
+    }
+
+    /// Opens a connection with its first segment; there is room for it.
+    fn open(&mut self, context: &mut H::Context, segment: &Segment<'_>, start: Start) {
         self.counters.opened += 1;
         self.counters.mid_stream += u64::from(start == Start::MidStream);
         let handler = H::open(context, &segment.flow, start, segment.time);
@@ -166,7 +180,13 @@ impl<H: StreamHandler> FlowTable<H> {
             budget: &self.budget,
             counters: &mut self.counters,
         };
-        let ended = flow.push(context, segment, self.watch_responses, &mut shared);
+        let mut first = *segment;
+        if start == Start::MidStream && segment.flags.contains(TcpFlags::SYN) {
+            // A SYN that is not trusted: the first data says where the stream is.
+            first.flags = TcpFlags(segment.flags.0 & !TcpFlags::SYN.0);
+            first.sequence = segment.sequence.wrapping_add(1);
+        }
+        let ended = flow.push(context, &first, self.watch_responses, &mut shared);
         let after = Needs::of(&flow);
         self.flows.insert(segment.flow, flow);
         self.after_push(

@@ -243,11 +243,54 @@ fn a_new_syn_on_the_same_ports_ends_the_old_connection() {
             "1 Request gap 2 Closing",
             "1 Request lo",
             "1 close Reused",
-            "1 open Syn"
+            "1 open MidStream"
         ]
     );
     assert_eq!(table.push(Request, ACK, 5001, "new"), ["1 Request new"]);
     assert_eq!(table.budget.used(), 0);
+}
+
+#[test]
+fn a_syn_inside_a_living_connection_moves_its_stream_nowhere() {
+    let mut table = Fixture::requests();
+    table.push(Request, SYN, 99, "");
+    table.push(Request, ACK, 100, "upload");
+    // The server answers with a challenge and goes on where it was.
+    assert_eq!(
+        table.push(Request, SYN, 1105, ""),
+        ["1 close Reused", "1 open MidStream"]
+    );
+    assert_eq!(table.push(Request, ACK, 106, " goes on"), ["1 Request  goes on"]);
+    assert_eq!(table.table.counters().mid_stream, 1);
+}
+
+#[test]
+fn a_syn_that_the_server_does_not_answer_means_nothing_where_that_is_seen() {
+    let mut table = Fixture::both();
+    table.push(Request, SYN, 99, "");
+    table.push_acknowledging(Response, SYN | ACK, 699, 100, "");
+    table.push_acknowledging(Request, ACK, 100, 700, "upload");
+    assert_eq!(table.push(Request, SYN, 105, "x"), [""; 0]);
+    assert_eq!(table.push(Request, ACK, 106, " goes on"), ["1 Request  goes on"]);
+    let counters = table.table.counters();
+    assert_eq!((counters.reused, counters.out_of_window_bytes), (0, 1));
+    // One that it does answer opens a connection whose first byte is known.
+    assert_eq!(table.push(Request, SYN, 5000, ""), [""; 0]);
+    assert_eq!(
+        table.push_acknowledging(Response, SYN | ACK, 900, 5001, ""),
+        ["1 close Reused", "1 open Syn"]
+    );
+}
+
+#[test]
+fn a_syn_behind_the_end_of_the_requests_is_trusted() {
+    let mut table = Fixture::both();
+    table.push(Request, SYN, 99, "");
+    table.push(Request, FIN, 100, "ask");
+    assert_eq!(
+        table.push(Request, SYN, 5000, ""),
+        ["1 close Reused", "1 open Syn"]
+    );
 }
 
 #[test]
