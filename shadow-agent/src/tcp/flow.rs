@@ -3,7 +3,7 @@
 use super::reassembler::{Incoming, NEAR, Reassembler, Shared, Sink};
 use super::segment::{Direction, Segment, TcpFlags};
 use super::seq::distance;
-use super::stream::{Chunk, Close, GapCause, Start, StreamHandler};
+use super::stream::{Chunk, Close, GapCause, Stall, Start, StreamHandler};
 use crate::time::Timestamp;
 
 /// One connection.
@@ -52,6 +52,22 @@ impl<H: StreamHandler> Flow<H> {
     #[inline]
     pub fn is_silent(&self) -> bool {
         self.last_data.is_none()
+    }
+
+    /// When the bytes that were handed on last were seen.
+    pub fn last_data(&self) -> Option<Timestamp> {
+        self.last_data
+    }
+
+    /// Whether its handler keeps bytes of something that is not whole yet.
+    #[inline]
+    pub fn holds(&self) -> bool {
+        self.handler.holds()
+    }
+
+    /// Has its handler free what it keeps.
+    pub fn stalled(&mut self, context: &mut H::Context, why: Stall) {
+        self.handler.stalled(context, why);
     }
 
     /// The client's initial sequence number.

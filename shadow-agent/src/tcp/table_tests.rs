@@ -13,8 +13,7 @@ const FIN: TcpFlags = TcpFlags(0x11);
 const RST: TcpFlags = TcpFlags::RST;
 
 /// Everything handlers were told, as lines, each with its connection's client port.
-#[derive(Default)]
-struct Log(Vec<String>);
+struct Log(Vec<String>, MemoryBudget);
 
 impl Log {
     fn take(&mut self) -> Vec<String> {
@@ -24,6 +23,8 @@ impl Log {
 
 struct Handler {
     port: u16,
+    /// The latest data ended in `~`.
+    held: Option<crate::budget::Charge>,
 }
 
 impl StreamHandler for Handler {
@@ -32,10 +33,15 @@ impl StreamHandler for Handler {
     fn open(log: &mut Log, flow: &FlowKey, start: Start, _: Timestamp) -> Self {
         let port = flow.client.port;
         log.0.push(format!("{port} open {start:?}"));
-        Self { port }
+        Self { port, held: None }
     }
     fn data(&mut self, log: &mut Log, direction: Direction, chunk: Chunk<'_>) {
         let text = String::from_utf8_lossy(chunk.bytes);
+        self.held = text.ends_with('~').then(|| {
+            let mut charge = log.1.held().charge();
+            assert!(charge.try_grow(1000), "no room for {text}");
+            charge
+        });
         log.0.push(format!("{} {direction:?} {text}", self.port));
     }
     fn gap(&mut self, log: &mut Log, direction: Direction, bytes: u64, cause: GapCause) {
@@ -44,6 +50,13 @@ impl StreamHandler for Handler {
     }
     fn finished(&mut self, log: &mut Log, direction: Direction, _: Timestamp) {
         log.0.push(format!("{} {direction:?} finished", self.port));
+    }
+    fn holds(&self) -> bool {
+        self.held.is_some()
+    }
+    fn stalled(&mut self, log: &mut Log, why: Stall) {
+        self.held = None;
+        log.0.push(format!("{} stalled {why:?}", self.port));
     }
     fn close(self, log: &mut Log, close: Close, _: Timestamp) {
         log.0.push(format!("{} close {close:?}", self.port));
@@ -60,10 +73,10 @@ struct Fixture {
 
 impl Fixture {
     fn with(settings: ConnectionSettings, watch_responses: bool) -> Self {
-        let budget = MemoryBudget::new(1 << 20);
+        let budget = MemoryBudget::new(20_000);
         Self {
             table: FlowTable::new(settings, watch_responses, budget.clone()),
-            log: Log::default(),
+            log: Log(Vec::new(), budget.clone()),
             budget,
             now: Timestamp(0),
             port: 1,
@@ -116,6 +129,8 @@ impl Fixture {
             .values()
             .filter(|flow| flow.waiting_since().is_some());
         assert_eq!(self.table.holes.len(), holes.count());
+        let unfinished = self.table.flows.values().filter(|flow| flow.holds());
+        assert_eq!(self.table.unfinished.len(), unfinished.count());
         let silent = self.table.flows.values().filter(|flow| flow.is_silent());
         assert_eq!(self.table.silent.len(), silent.count());
     }
@@ -510,6 +525,41 @@ fn a_flood_of_syns_evicts_itself_and_no_idle_connection() {
 }
 
 #[test]
+fn a_message_without_new_bytes_for_a_minute_is_given_up() {
+    let mut table = Fixture::requests();
+    table.push(Request, ACK, 100, "a~");
+    assert_eq!(table.pass(30), [""; 0]);
+    table.push(Request, ACK, 102, "b~");
+    assert_eq!(table.pass(30), [""; 0]);
+    // That its client still acknowledges something is no progress.
+    table.push(Request, ACK, 104, "");
+    assert_eq!(table.pass(29), [""; 0]);
+    assert_eq!(table.pass(1), ["1 stalled Timeout"]);
+    assert_eq!(table.budget.used(), 0);
+    assert_eq!(table.push(Request, ACK, 104, "c"), ["1 Request c"]);
+}
+
+#[test]
+fn when_memory_is_scarce_the_message_that_paused_longest_is_given_up_for_the_next() {
+    let mut table = Fixture::requests();
+    for port in 1..=8 {
+        table.port = port;
+        table.push(Request, ACK, 100, "a~");
+    }
+    table.pass(2);
+    table.port = 1;
+    table.push(Request, ACK, 102, "b~");
+    table.port = 20;
+    assert_eq!(
+        table.push(Request, ACK, 100, "new~"),
+        ["20 open MidStream", "20 Request new~", "2 stalled Memory"]
+    );
+    assert_eq!(table.budget.used(), 8000);
+    table.port = 21;
+    assert_eq!(table.push(Request, ACK, 100, "new~")[2], "3 stalled Memory");
+}
+
+#[test]
 fn late_segments_of_an_ended_connection_open_nothing() {
     for end in [FIN, RST] {
         let mut table = Fixture::requests();
@@ -614,6 +664,10 @@ fn a_hundred_thousand_idle_connections_cost_less_than_a_kibibyte_each() {
         fn data(&mut self, (): &mut (), _: Direction, _: Chunk<'_>) {}
         fn gap(&mut self, (): &mut (), _: Direction, _: u64, _: GapCause) {}
         fn finished(&mut self, (): &mut (), _: Direction, _: Timestamp) {}
+        fn holds(&self) -> bool {
+            false
+        }
+        fn stalled(&mut self, (): &mut (), _: Stall) {}
         fn close(self, (): &mut (), _: Close, _: Timestamp) {}
     }
     let budget = MemoryBudget::new(0);
