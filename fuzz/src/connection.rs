@@ -2,7 +2,7 @@
 
 use shadow_agent::budget::MemoryBudget;
 use shadow_agent::http::{RequestKind, RequestStream, ResponseStream};
-use shadow_agent::tcp::{Chunk, Close, Direction, FlowKey, GapCause, Start, StreamHandler};
+use shadow_agent::tcp::{Chunk, Close, Direction, FlowKey, GapCause, Stall, Start, StreamHandler};
 use shadow_agent::time::Timestamp;
 
 use super::{LIMITS, Log};
@@ -68,6 +68,16 @@ impl StreamHandler for Connection {
                 .responses
                 .end(Close::Finished, &mut |event| self.answers.response(event)),
         }
+    }
+
+    fn holds(&self) -> bool {
+        self.requests.holds() || self.responses.holds()
+    }
+
+    fn stalled(&mut self, _: &mut MemoryBudget, why: Stall) {
+        self.requests.stalled(why, &mut |event| self.seen.request(event));
+        self.responses
+            .stalled(why, &mut |event| self.answers.response(event));
     }
 
     fn close(mut self, _: &mut MemoryBudget, close: Close, _: Timestamp) {

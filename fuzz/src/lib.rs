@@ -42,6 +42,7 @@ impl Piece<'_> {
     /// The same as a segment of its own.
     pub fn chunk(&self) -> Chunk<'_> {
         Chunk {
+            sequence: 0,
             bytes: self.bytes,
             acknowledgment: self.acknowledgment,
             segment_start: true,

@@ -20,6 +20,7 @@ fn request(data: &[u8]) {
     }
     let budget = MemoryBudget::new(1 << 20);
     let chunk = Chunk {
+        sequence: 0,
         bytes: data,
         acknowledgment: 1,
         segment_start: true,

@@ -2,6 +2,9 @@
 //!
 //! It refuses rather than waits: a holder that is refused gives up its message with a counted reason, so
 //! memory stays bounded whatever the traffic does. A [`Charge`] gives its bytes back when dropped.
+//!
+//! What is not whole yet (messages under way, bytes behind a hole) may take half of it at most, since a
+//! client can leave that lying about: requests that come whole always find room for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -10,12 +13,23 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 #[derive(Clone, Debug)]
 pub struct MemoryBudget {
     shared: Arc<Shared>,
+    /// Whether charges count as held too.
+    held: bool,
 }
 
 #[derive(Debug)]
 struct Shared {
     used: AtomicUsize,
+    /// Of `used`, what is held for something that is not whole yet.
+    held: AtomicUsize,
     limit: usize,
+}
+
+impl Shared {
+    /// Most that may be held.
+    fn held_limit(&self) -> usize {
+        self.limit / 2
+    }
 }
 
 impl MemoryBudget {
@@ -24,9 +38,27 @@ impl MemoryBudget {
         Self {
             shared: Arc::new(Shared {
                 used: AtomicUsize::new(0),
+                held: AtomicUsize::new(0),
                 limit,
             }),
+            held: false,
         }
+    }
+
+    /// The part for what is not whole yet: its charges count against the whole budget and against half of it.
+    #[must_use]
+    pub fn held(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            held: true,
+        }
+    }
+
+    /// Whether more than seven eighths of that part are in use: time to give up what has stalled, before
+    /// something that moves is refused.
+    pub fn held_is_scarce(&self) -> bool {
+        let limit = self.shared.held_limit();
+        self.shared.held.load(Relaxed) > limit - limit / 8
     }
 
     /// Bytes charged at this moment.
@@ -65,8 +97,10 @@ impl Charge {
     #[must_use]
     pub fn try_grow(&mut self, more: usize) -> bool {
         let shared = &self.budget.shared;
-        let before = shared.used.fetch_add(more, Relaxed);
-        if before.checked_add(more).is_none_or(|after| after > shared.limit) {
+        if !take(&shared.used, more, shared.limit) {
+            return false;
+        }
+        if self.budget.held && !take(&shared.held, more, shared.held_limit()) {
             shared.used.fetch_sub(more, Relaxed);
             return false;
         }
@@ -74,10 +108,20 @@ impl Charge {
         true
     }
 
+    /// What was held is whole: it counts against the whole budget only.
+    pub fn is_whole_now(&mut self) {
+        if std::mem::take(&mut self.budget.held) {
+            self.budget.shared.held.fetch_sub(self.bytes, Relaxed);
+        }
+    }
+
     /// Gives `less` bytes back (all of them when `less` is more than is held).
     pub fn shrink(&mut self, less: usize) {
         let less = less.min(self.bytes);
         self.budget.shared.used.fetch_sub(less, Relaxed);
+        if self.budget.held {
+            self.budget.shared.held.fetch_sub(less, Relaxed);
+        }
         self.bytes -= less;
     }
 
@@ -89,6 +133,16 @@ impl Charge {
             bytes: std::mem::take(&mut self.bytes),
         }
     }
+}
+
+/// Adds `more` to `count` unless that would pass `limit`.
+fn take(count: &AtomicUsize, more: usize, limit: usize) -> bool {
+    let before = count.fetch_add(more, Relaxed);
+    let fits = before.checked_add(more).is_some_and(|after| after <= limit);
+    if !fits {
+        count.fetch_sub(more, Relaxed);
+    }
+    fits
 }
 
 impl Drop for Charge {
@@ -111,6 +165,29 @@ mod tests {
         assert_eq!(budget.used(), 60);
         assert!(second.try_grow(40));
         assert_eq!(budget.used(), 100);
+    }
+
+    #[test]
+    fn what_is_held_takes_half_of_the_budget_at_most() {
+        let budget = MemoryBudget::new(100);
+        let mut held = budget.held().charge();
+        assert!(held.try_grow(44));
+        assert!(!budget.held_is_scarce());
+        assert!(held.try_grow(6));
+        assert!(budget.held_is_scarce());
+        assert!(!held.try_grow(1));
+        let mut whole = budget.charge();
+        assert!(whole.try_grow(50));
+        assert!(!whole.try_grow(1));
+        assert_eq!(budget.used(), 100);
+        drop(whole);
+        held.is_whole_now();
+        assert_eq!(budget.used(), 50);
+        let mut other = budget.held().charge();
+        assert!(other.try_grow(50));
+        held.shrink(50);
+        assert_eq!((held.bytes(), budget.used()), (0, 50));
+        assert!(!other.try_grow(1));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::message::{Reject, Skip};
 use super::message_stream::{Body, MessageStream, Preface, State, refuse, skip};
 use super::preface::Opening;
 use super::side::{Event, Side};
-use crate::tcp::Chunk;
+use crate::tcp::{Chunk, Stall};
 use crate::time::Timestamp;
 
 /// A head that does not lie whole in a chunk is gathered in pieces of this size, so that little is copied of
@@ -140,13 +140,43 @@ impl<S: Side> MessageStream<S> {
         more: usize,
         sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
+        self.abandon(partial, more, Reject::Memory, sink)
+    }
+
+    /// Whether a message, or the beginning of one, is being kept.
+    pub fn holds(&self) -> bool {
+        matches!(self.state, State::Held(_))
+    }
+
+    /// The message under way is not waited for any longer. What comes of it is passed over; behind a body whose
+    /// end is known the next message is read.
+    pub fn stalled(&mut self, why: Stall, sink: &mut impl FnMut(Event<S::Message>)) {
+        match std::mem::replace(&mut self.state, State::Boundary) {
+            State::Held(partial) => {
+                let reject = match why {
+                    Stall::Timeout => Reject::Truncated,
+                    Stall::Memory => Reject::Memory,
+                };
+                self.abandon(*partial, 0, reject, sink);
+            }
+            state => self.state = state,
+        }
+    }
+
+    fn abandon(
+        &mut self,
+        partial: Held<S::Line>,
+        more: usize,
+        reject: Reject,
+        sink: &mut impl FnMut(Event<S::Message>),
+    ) -> usize {
         if !matches!(partial.phase, Phase::Opening) {
-            sink(Event::Rejected(Reject::Memory));
+            sink(Event::Rejected(reject));
         }
         skip(partial.bytes.len() + more, Skip::AfterReject, sink);
         match partial.phase {
             Phase::Body { head, decoder } => self.pass_on(decoder, head.next, sink),
-            _ => self.lose(Reject::Memory, &partial.bytes),
+            _ => self.lose(reject, &partial.bytes),
         }
         more
     }

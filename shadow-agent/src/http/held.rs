@@ -50,7 +50,7 @@ impl<L> Held<L> {
     pub fn new(chunk: &Chunk<'_>, phase: Phase<L>, budget: &MemoryBudget) -> Self {
         Self {
             bytes: Vec::new(),
-            charge: budget.charge(),
+            charge: budget.held().charge(),
             first_byte: chunk.time,
             last_byte: chunk.time,
             sequence: chunk.sequence,
@@ -67,10 +67,14 @@ impl<L> Held<L> {
         let capacity = self.bytes.capacity();
         let needed = self.bytes.len().saturating_add(more.len());
         if needed > capacity {
-            let capacity_then = capacity.saturating_mul(2).min(most).max(needed);
+            let mut capacity_then = capacity.saturating_mul(2).min(most).max(needed);
             let overhead = if capacity == 0 { size_of::<Self>() } else { 0 };
             if !self.charge.try_grow(capacity_then - capacity + overhead) {
-                return false;
+                // Memory is scarce: only what is needed now.
+                capacity_then = needed;
+                if !self.charge.try_grow(capacity_then - capacity + overhead) {
+                    return false;
+                }
             }
             self.bytes.reserve_exact(capacity_then - self.bytes.len());
         }
@@ -85,6 +89,7 @@ impl<L> Held<L> {
             return None;
         };
         self.bytes.shrink_to_fit();
+        self.charge.is_whole_now();
         self.charge
             .shrink(self.charge.bytes().saturating_sub(self.bytes.len()));
         let mut bytes = Bytes::from(self.bytes);

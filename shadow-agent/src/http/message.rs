@@ -117,7 +117,7 @@ pub enum Reject {
     MidStream,
     /// The connection was reset inside it.
     Reset,
-    /// The client closed, or the connection fell idle or was evicted, inside it.
+    /// The client closed or paused for too long, or the connection fell idle or was evicted, inside it.
     Truncated,
     /// Its head is larger than the limit, or has more fields.
     HeadTooLarge,

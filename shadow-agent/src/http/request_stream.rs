@@ -27,7 +27,7 @@ use super::message_stream::MessageStream;
 use super::preface::{self, Opening};
 use super::side::{Decision, Event, Next, Side, Whole};
 use crate::budget::MemoryBudget;
-use crate::tcp::{Chunk, Close, Start};
+use crate::tcp::{Chunk, Close, Stall, Start};
 
 /// Turns the bytes of the request direction of one connection into [`RequestEvent`]s.
 #[derive(Debug)]
@@ -47,6 +47,17 @@ impl RequestStream {
     /// So many bytes are lost; the next chunk continues behind them.
     pub fn gap(&mut self, bytes: u64, sink: &mut impl FnMut(RequestEvent)) {
         self.0.gap(bytes, &mut |event| sink(event.into()));
+    }
+
+    /// Whether bytes of a message that is not whole yet are kept.
+    pub fn holds(&self) -> bool {
+        self.0.holds()
+    }
+
+    /// A message that is not whole yet is not waited for any longer: it is rejected and its bytes are freed.
+    /// Where the next one starts is not forgotten.
+    pub fn stalled(&mut self, why: Stall, sink: &mut impl FnMut(RequestEvent)) {
+        self.0.stalled(why, &mut |event| sink(event.into()));
     }
 
     /// The direction ended ([`Close::Finished`]: by FIN), or the connection did. A request under way is

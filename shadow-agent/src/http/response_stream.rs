@@ -16,7 +16,7 @@ use super::message_stream::MessageStream;
 use super::preface::{self, Opening};
 use super::side::{Decision, Event, Next, Side, Whole};
 use crate::budget::{Charge, MemoryBudget};
-use crate::tcp::{Chunk, Close, Start};
+use crate::tcp::{Chunk, Close, Stall, Start};
 use crate::time::Timestamp;
 
 /// One whole response, byte for byte as production gave it.
@@ -114,6 +114,17 @@ impl ResponseStream {
     /// So many bytes are lost; the next chunk continues behind them.
     pub fn gap(&mut self, bytes: u64, sink: &mut impl FnMut(ResponseEvent)) {
         self.0.gap(bytes, &mut |event| sink(event.into()));
+    }
+
+    /// Whether bytes of a message that is not whole yet are kept.
+    pub fn holds(&self) -> bool {
+        self.0.holds()
+    }
+
+    /// A message that is not whole yet is not waited for any longer: it is rejected and its bytes are freed.
+    /// Where the next one starts is not forgotten.
+    pub fn stalled(&mut self, why: Stall, sink: &mut impl FnMut(ResponseEvent)) {
+        self.0.stalled(why, &mut |event| sink(event.into()));
     }
 
     /// The direction ended ([`Close::Finished`]: by FIN, which completes a response that lasts until the

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, Request, RequestKind, Response, ResponseEvent, ResponseStream};
-use crate::tcp::{Chunk, Close, Start};
+use crate::tcp::{Chunk, Close, Stall, Start};
 
 /// Requests of one connection that may wait for their answers; the stream of responses has the same bound.
 const MAX_WAITING: usize = 1024;
@@ -113,6 +113,19 @@ impl Answers {
             answer(waiting, event, counters, &mut |_| {});
         });
         self.forget();
+    }
+
+    /// Whether bytes of an answer that is not whole are kept.
+    pub fn holds(&self) -> bool {
+        self.stream.holds()
+    }
+
+    /// An answer that is not whole is not waited for any longer.
+    pub fn stalled(&mut self, why: Stall, counters: &mut AnswerCounters) {
+        let waiting = &mut self.waiting;
+        self.stream.stalled(why, &mut |event| {
+            answer(waiting, event, counters, &mut |_| {});
+        });
     }
 
     /// The response direction, or the connection, ended.

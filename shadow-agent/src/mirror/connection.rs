@@ -12,7 +12,7 @@ use super::{Exchange, FlowId};
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, Reject, Request, RequestEvent, RequestStream};
 use crate::output::ShardOutput;
-use crate::tcp::{Chunk, Close, Direction, FlowKey, GapCause, Start, StreamHandler};
+use crate::tcp::{Chunk, Close, Direction, FlowKey, GapCause, Stall, Start, StreamHandler};
 use crate::time::Timestamp;
 
 /// What the connections of one shard share.
@@ -231,6 +231,16 @@ impl StreamHandler for Connection {
                 answers.end(Close::Finished, counters, &mut sink);
             }),
         }
+    }
+
+    #[inline]
+    fn holds(&self) -> bool {
+        self.requests.holds() || self.answers.as_deref().is_some_and(Answers::holds)
+    }
+
+    fn stalled(&mut self, shard: &mut Shard, why: Stall) {
+        self.read(shard, |requests, _, mut sink| requests.stalled(why, &mut sink));
+        self.read_answers(shard, |answers, _, counters, _| answers.stalled(why, counters));
     }
 
     fn close(mut self, shard: &mut Shard, close: Close, _time: Timestamp) {

@@ -17,7 +17,7 @@ use serde::Serialize;
 pub struct ConnectionCounters {
     /// Connections that came into view.
     pub opened: u64,
-    /// Of these, those whose SYN was not seen.
+    /// Of these, those whose SYN was not seen, or came on the ports of one that had not ended.
     pub mid_stream: u64,
     /// Connections that ended with FIN in every watched direction.
     pub finished: u64,

@@ -3,7 +3,7 @@
 use super::reassembler::{Incoming, NEAR, Reassembler, Shared, Sink};
 use super::segment::{Direction, Segment, TcpFlags};
 use super::seq::distance;
-use super::stream::{Chunk, Close, GapCause, StreamHandler};
+use super::stream::{Chunk, Close, GapCause, Stall, Start, StreamHandler};
 use crate::time::Timestamp;
 
 /// One connection.
@@ -54,6 +54,22 @@ impl<H: StreamHandler> Flow<H> {
         self.last_data.is_none()
     }
 
+    /// When the bytes that were handed on last were seen.
+    pub fn last_data(&self) -> Option<Timestamp> {
+        self.last_data
+    }
+
+    /// Whether its handler keeps bytes of something that is not whole yet.
+    #[inline]
+    pub fn holds(&self) -> bool {
+        self.handler.holds()
+    }
+
+    /// Has its handler free what it keeps.
+    pub fn stalled(&mut self, context: &mut H::Context, why: Stall) {
+        self.handler.stalled(context, why);
+    }
+
     /// The client's initial sequence number.
     pub fn initial_sequence(&self) -> u32 {
         self.initial_sequence
@@ -66,11 +82,16 @@ impl<H: StreamHandler> Flow<H> {
 
     /// Whether `segment` opens another connection between the same endpoints: a SYN with another initial
     /// sequence number, or an answer to such a SYN.
-    pub fn is_reuse(&self, segment: &Segment<'_>, watch_responses: bool) -> bool {
+    ///
+    /// A server that has seen no end of this connection answers such a SYN with a challenge and goes on (RFC
+    /// 5961 section 4.2), so a client could have the stream begin anew wherever it likes in a body. Only the
+    /// server's SYN+ACK, or the end of the requests, shows that a new connection begins with the SYN.
+    #[inline]
+    pub fn reuse(&self, segment: &Segment<'_>, watch_responses: bool) -> Reuse {
         if !segment.flags.contains(TcpFlags::SYN) {
-            return false;
+            return Reuse::No;
         }
-        match segment.direction {
+        let other = match segment.direction {
             Direction::Request => {
                 !segment.flags.contains(TcpFlags::ACK) && segment.sequence != self.initial_sequence
             }
@@ -79,6 +100,13 @@ impl<H: StreamHandler> Flow<H> {
                     && is_syn_ack(segment)
                     && segment.acknowledgment != self.initial_sequence.wrapping_add(1)
             }
+        };
+        match segment.direction {
+            _ if !other => Reuse::No,
+            Direction::Response => Reuse::New(Start::Syn),
+            Direction::Request if self.request.is_finished() => Reuse::New(Start::Syn),
+            Direction::Request if watch_responses => Reuse::Unanswered,
+            Direction::Request => Reuse::New(Start::MidStream),
         }
     }
 
@@ -213,6 +241,17 @@ impl<H: StreamHandler> Flow<H> {
         shared.counters.out_of_window_bytes += segment.payload.len() as u64;
         None
     }
+}
+
+/// Whether a segment opens another connection between the same endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reuse {
+    /// It does not.
+    No,
+    /// It would, if the server answered: that will be seen.
+    Unanswered,
+    /// It does, and so the stream begins.
+    New(Start),
 }
 
 /// Whether the segment answers a SYN.

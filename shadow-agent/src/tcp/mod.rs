@@ -21,5 +21,5 @@ mod waiting;
 
 pub use counters::ConnectionCounters;
 pub use segment::{Direction, Endpoint, FlowKey, Segment, TcpFlags};
-pub use stream::{Chunk, Close, GapCause, Start, StreamHandler};
+pub use stream::{Chunk, Close, GapCause, Stall, Start, StreamHandler};
 pub use table::FlowTable;

@@ -47,6 +47,10 @@ impl StreamHandler for Collector {
     fn finished(&mut self, collected: &mut Collected, _: Direction, _: Timestamp) {
         collected.finished = true;
     }
+    fn holds(&self) -> bool {
+        false
+    }
+    fn stalled(&mut self, _: &mut Collected, _: Stall) {}
     fn close(self, collected: &mut Collected, _: Close, _: Timestamp) {
         collected.closed += 1;
     }

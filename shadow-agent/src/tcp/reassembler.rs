@@ -365,7 +365,7 @@ impl Reassembler {
 
     fn waiting_mut(&mut self, shared: &Shared<'_>) -> &mut Waiting {
         self.waiting
-            .get_or_insert_with(|| Box::new(Waiting::new(shared.budget.charge())))
+            .get_or_insert_with(|| Box::new(Waiting::new(shared.budget.held().charge())))
     }
 }
 

@@ -379,7 +379,7 @@ fn too_many_pieces_behind_a_hole_give_it_up() {
 #[test]
 fn a_full_memory_budget_gives_the_hole_up() {
     let mut stream = Stream::from(0);
-    stream.budget = MemoryBudget::new(2 + PIECE_OVERHEAD);
+    stream.budget = MemoryBudget::new(2 * (2 + PIECE_OVERHEAD));
     stream.push(2, b"cd");
     stream.push(6, b"gh");
     assert_eq!(stream.events(), [Event::Gap(2, GapCause::Memory), data(b"cd", 1)]);

@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 pub enum Start {
     /// Its SYN was seen: the first byte of each direction is known.
     Syn,
-    /// It was open already: bytes before the first seen segment are unknown.
+    /// It was open already, or so it may be: bytes before the first seen segment are unknown.
     MidStream,
 }
 
@@ -58,6 +58,15 @@ pub enum Close {
     Shutdown,
 }
 
+/// Why a message under way is not waited for any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stall {
+    /// Nothing of it came for too long.
+    Timeout,
+    /// Nothing of it came for a while, and others need the memory.
+    Memory,
+}
+
 /// A reader of one connection's streams. The table calls it in stream order; it is dropped after
 /// [`StreamHandler::close`].
 pub trait StreamHandler: Sized {
@@ -75,6 +84,13 @@ pub trait StreamHandler: Sized {
 
     /// `direction` ended with FIN; all its bytes were delivered. The other direction may go on (half-close).
     fn finished(&mut self, context: &mut Self::Context, direction: Direction, time: Timestamp);
+
+    /// Whether it keeps bytes of something that is not whole yet. Asked before and after each segment.
+    fn holds(&self) -> bool;
+
+    /// Nothing came for long, on a connection that [holds](StreamHandler::holds) bytes: it is to free them.
+    /// The connection goes on.
+    fn stalled(&mut self, context: &mut Self::Context, why: Stall);
 
     /// The connection is over. Called exactly once, last.
     fn close(self, context: &mut Self::Context, close: Close, time: Timestamp);

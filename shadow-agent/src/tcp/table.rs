@@ -6,18 +6,29 @@
 //! opens with a SYN or with payload; nothing else of an unknown connection matters.
 
 use std::hash::RandomState;
+use std::time::Duration;
 
 use hashlink::LinkedHashMap;
 
 use super::counters::ConnectionCounters;
-use super::flow::{Flow, is_syn_ack};
+use super::flow::{Flow, Reuse, is_syn_ack};
 use super::lingering::Lingering;
 use super::reassembler::Shared;
 use super::segment::{Direction, FlowKey, Segment, TcpFlags};
-use super::stream::{Close, Start, StreamHandler};
+use super::stream::{Close, Stall, Start, StreamHandler};
 use crate::budget::MemoryBudget;
 use crate::settings::ConnectionSettings;
 use crate::time::Timestamp;
+
+/// How long a message under way may pause before it is given up: a slow upload or a phone out of reach pauses
+/// for half of that and comes back, while `client_body_timeout` of nginx and others end it at the same time.
+const STALL_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long one must have paused to be given up for others that need its memory.
+const STALL_UNDER_PRESSURE: Duration = Duration::from_secs(1);
+
+/// Most connections looked at for memory with each segment.
+const MOST_RELIEVED: usize = 16;
 
 /// The connections of one shard and their handlers.
 pub struct FlowTable<H: StreamHandler> {
@@ -28,6 +39,9 @@ pub struct FlowTable<H: StreamHandler> {
     /// Connections that have carried nothing so far, oldest first. Touched when one opens, when its first
     /// bytes come, and when it ends before.
     silent: LinkedHashMap<FlowKey, (), RandomState>,
+    /// Connections that hold bytes of something that is not whole, and when it was last known to have grown,
+    /// about in that order. Read again from the connection when its time seems over, so that growing is free.
+    unfinished: LinkedHashMap<FlowKey, Timestamp, RandomState>,
     lingering: Lingering,
     /// This table's share.
     settings: ConnectionSettings,
@@ -44,6 +58,7 @@ impl<H: StreamHandler> FlowTable<H> {
             flows: LinkedHashMap::default(),
             holes: LinkedHashMap::default(),
             silent: LinkedHashMap::default(),
+            unfinished: LinkedHashMap::default(),
             lingering: Lingering::new(settings.max_connections),
             settings,
             watch_responses,
@@ -77,14 +92,23 @@ impl<H: StreamHandler> FlowTable<H> {
             counters: &mut self.counters,
         };
         if let Some(flow) = self.flows.to_back(&segment.flow) {
-            if !flow.is_reuse(segment, self.watch_responses) {
-                let before = Needs::of(flow);
-                let ended = flow.push(context, segment, self.watch_responses, &mut shared);
-                let after = Needs::of(flow);
-                self.after_push(context, &segment.flow, ended, before, after, segment.time);
-                return;
+            match flow.reuse(segment, self.watch_responses) {
+                Reuse::No => {
+                    let before = Needs::of(flow);
+                    let ended = flow.push(context, segment, self.watch_responses, &mut shared);
+                    let after = Needs::of(flow);
+                    self.after_push(context, &segment.flow, ended, before, after, segment.time);
+                }
+                Reuse::Unanswered => {
+                    self.counters.out_of_window += 1;
+                    self.counters.out_of_window_bytes += segment.payload.len() as u64;
+                }
+                Reuse::New(start) => {
+                    self.close(context, &segment.flow, Close::Reused, segment.time);
+                    self.open(context, segment, start);
+                }
             }
-            self.close(context, &segment.flow, Close::Reused, segment.time);
+            return;
         }
         self.push_unknown(context, segment);
     }
@@ -117,6 +141,8 @@ impl<H: StreamHandler> FlowTable<H> {
             let after = Needs::of(flow);
             self.after_push(context, &key, ended, before, after, now);
         }
+        while self.give_up_stalled(context, STALL_TIMEOUT, Stall::Timeout, now) {}
+        self.relieve(context, now);
         while let Some((key, _)) = self
             .flows
             .front()
@@ -126,6 +152,46 @@ impl<H: StreamHandler> FlowTable<H> {
             self.close(context, &key, Close::Idle, now);
         }
         self.lingering.expire(now);
+    }
+
+    /// While what is held is about to take all it may, gives up what has paused longest.
+    fn relieve(&mut self, context: &mut H::Context, now: Timestamp) {
+        for _ in 0..MOST_RELIEVED {
+            if !self.budget.held_is_scarce()
+                || !self.give_up_stalled(context, STALL_UNDER_PRESSURE, Stall::Memory, now)
+            {
+                break;
+            }
+        }
+    }
+
+    /// Looks at the first connection whose time may be over: gives up what it holds when nothing came for
+    /// `pause`, else puts it back in line. `false` when there is none.
+    fn give_up_stalled(
+        &mut self,
+        context: &mut H::Context,
+        pause: Duration,
+        why: Stall,
+        now: Timestamp,
+    ) -> bool {
+        let Some((key, _)) = self
+            .unfinished
+            .front()
+            .filter(|(_, known)| known.after(pause) <= now)
+        else {
+            return false;
+        };
+        let key = *key;
+        self.unfinished.pop_front();
+        if let Some(flow) = self.flows.get_mut(&key) {
+            match flow.last_data() {
+                Some(last) if last.after(pause) > now => {
+                    self.unfinished.insert(key, last);
+                }
+                _ => flow.stalled(context, why),
+            }
+        }
+        true
     }
 
     /// Ends every connection with [`Close::Shutdown`]; what waits is handed on behind its gap.
@@ -157,6 +223,11 @@ impl<H: StreamHandler> FlowTable<H> {
             let key = *key;
             self.close(context, &key, Close::Evicted, segment.time);
         }
+        self.open(context, segment, start);
+    }
+
+    /// Opens a connection with its first segment; there is room for it.
+    fn open(&mut self, context: &mut H::Context, segment: &Segment<'_>, start: Start) {
         self.counters.opened += 1;
         self.counters.mid_stream += u64::from(start == Start::MidStream);
         let handler = H::open(context, &segment.flow, start, segment.time);
@@ -166,7 +237,13 @@ impl<H: StreamHandler> FlowTable<H> {
             budget: &self.budget,
             counters: &mut self.counters,
         };
-        let ended = flow.push(context, segment, self.watch_responses, &mut shared);
+        let mut first = *segment;
+        if start == Start::MidStream && segment.flags.contains(TcpFlags::SYN) {
+            // A SYN that is not trusted: the first data says where the stream is.
+            first.flags = TcpFlags(segment.flags.0 & !TcpFlags::SYN.0);
+            first.sequence = segment.sequence.wrapping_add(1);
+        }
+        let ended = flow.push(context, &first, self.watch_responses, &mut shared);
         let after = Needs::of(&flow);
         self.flows.insert(segment.flow, flow);
         self.after_push(
@@ -217,6 +294,16 @@ impl<H: StreamHandler> FlowTable<H> {
             }
             _ => {}
         }
+        if before.holds != after.holds {
+            if after.holds {
+                self.unfinished.insert(*key, now);
+            } else {
+                self.unfinished.remove(key);
+            }
+        }
+        if (after.holds || after.hole.is_some()) && self.budget.held_is_scarce() {
+            self.relieve(context, now);
+        }
         if before.silent != after.silent {
             if after.silent {
                 self.silent.insert(*key, ());
@@ -238,6 +325,9 @@ impl<H: StreamHandler> FlowTable<H> {
         }
         if flow.is_silent() {
             self.silent.remove(key);
+        }
+        if flow.holds() {
+            self.unfinished.remove(key);
         }
         let counter = match close {
             Close::Finished => &mut self.counters.finished,
@@ -269,6 +359,8 @@ struct Needs {
     hole: Option<Timestamp>,
     /// It has carried nothing so far.
     silent: bool,
+    /// Its handler holds bytes of something that is not whole.
+    holds: bool,
 }
 
 impl Needs {
@@ -277,6 +369,7 @@ impl Needs {
         Self {
             hole: flow.waiting_since(),
             silent: flow.is_silent(),
+            holds: flow.holds(),
         }
     }
 }

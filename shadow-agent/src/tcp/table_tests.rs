@@ -1,5 +1,8 @@
 //! One test for each corner of a connection's life.
 
+#[path = "table_pressure_tests.rs"]
+mod pressure;
+
 use std::time::Duration;
 
 use super::super::Endpoint;
@@ -13,8 +16,7 @@ const FIN: TcpFlags = TcpFlags(0x11);
 const RST: TcpFlags = TcpFlags::RST;
 
 /// Everything handlers were told, as lines, each with its connection's client port.
-#[derive(Default)]
-struct Log(Vec<String>);
+struct Log(Vec<String>, MemoryBudget);
 
 impl Log {
     fn take(&mut self) -> Vec<String> {
@@ -24,6 +26,8 @@ impl Log {
 
 struct Handler {
     port: u16,
+    /// The latest data ended in `~`.
+    held: Option<crate::budget::Charge>,
 }
 
 impl StreamHandler for Handler {
@@ -32,10 +36,15 @@ impl StreamHandler for Handler {
     fn open(log: &mut Log, flow: &FlowKey, start: Start, _: Timestamp) -> Self {
         let port = flow.client.port;
         log.0.push(format!("{port} open {start:?}"));
-        Self { port }
+        Self { port, held: None }
     }
     fn data(&mut self, log: &mut Log, direction: Direction, chunk: Chunk<'_>) {
         let text = String::from_utf8_lossy(chunk.bytes);
+        self.held = text.ends_with('~').then(|| {
+            let mut charge = log.1.held().charge();
+            assert!(charge.try_grow(1000), "no room for {text}");
+            charge
+        });
         log.0.push(format!("{} {direction:?} {text}", self.port));
     }
     fn gap(&mut self, log: &mut Log, direction: Direction, bytes: u64, cause: GapCause) {
@@ -44,6 +53,13 @@ impl StreamHandler for Handler {
     }
     fn finished(&mut self, log: &mut Log, direction: Direction, _: Timestamp) {
         log.0.push(format!("{} {direction:?} finished", self.port));
+    }
+    fn holds(&self) -> bool {
+        self.held.is_some()
+    }
+    fn stalled(&mut self, log: &mut Log, why: Stall) {
+        self.held = None;
+        log.0.push(format!("{} stalled {why:?}", self.port));
     }
     fn close(self, log: &mut Log, close: Close, _: Timestamp) {
         log.0.push(format!("{} close {close:?}", self.port));
@@ -60,10 +76,10 @@ struct Fixture {
 
 impl Fixture {
     fn with(settings: ConnectionSettings, watch_responses: bool) -> Self {
-        let budget = MemoryBudget::new(1 << 20);
+        let budget = MemoryBudget::new(20_000);
         Self {
             table: FlowTable::new(settings, watch_responses, budget.clone()),
-            log: Log::default(),
+            log: Log(Vec::new(), budget.clone()),
             budget,
             now: Timestamp(0),
             port: 1,
@@ -116,6 +132,8 @@ impl Fixture {
             .values()
             .filter(|flow| flow.waiting_since().is_some());
         assert_eq!(self.table.holes.len(), holes.count());
+        let unfinished = self.table.flows.values().filter(|flow| flow.holds());
+        assert_eq!(self.table.unfinished.len(), unfinished.count());
         let silent = self.table.flows.values().filter(|flow| flow.is_silent());
         assert_eq!(self.table.silent.len(), silent.count());
     }
@@ -243,11 +261,54 @@ fn a_new_syn_on_the_same_ports_ends_the_old_connection() {
             "1 Request gap 2 Closing",
             "1 Request lo",
             "1 close Reused",
-            "1 open Syn"
+            "1 open MidStream"
         ]
     );
     assert_eq!(table.push(Request, ACK, 5001, "new"), ["1 Request new"]);
     assert_eq!(table.budget.used(), 0);
+}
+
+#[test]
+fn a_syn_inside_a_living_connection_moves_its_stream_nowhere() {
+    let mut table = Fixture::requests();
+    table.push(Request, SYN, 99, "");
+    table.push(Request, ACK, 100, "upload");
+    // The server answers with a challenge and goes on where it was.
+    assert_eq!(
+        table.push(Request, SYN, 1105, ""),
+        ["1 close Reused", "1 open MidStream"]
+    );
+    assert_eq!(table.push(Request, ACK, 106, " goes on"), ["1 Request  goes on"]);
+    assert_eq!(table.table.counters().mid_stream, 1);
+}
+
+#[test]
+fn a_syn_that_the_server_does_not_answer_means_nothing_where_that_is_seen() {
+    let mut table = Fixture::both();
+    table.push(Request, SYN, 99, "");
+    table.push_acknowledging(Response, SYN | ACK, 699, 100, "");
+    table.push_acknowledging(Request, ACK, 100, 700, "upload");
+    assert_eq!(table.push(Request, SYN, 105, "x"), [""; 0]);
+    assert_eq!(table.push(Request, ACK, 106, " goes on"), ["1 Request  goes on"]);
+    let counters = table.table.counters();
+    assert_eq!((counters.reused, counters.out_of_window_bytes), (0, 1));
+    // One that it does answer opens a connection whose first byte is known.
+    assert_eq!(table.push(Request, SYN, 5000, ""), [""; 0]);
+    assert_eq!(
+        table.push_acknowledging(Response, SYN | ACK, 900, 5001, ""),
+        ["1 close Reused", "1 open Syn"]
+    );
+}
+
+#[test]
+fn a_syn_behind_the_end_of_the_requests_is_trusted() {
+    let mut table = Fixture::both();
+    table.push(Request, SYN, 99, "");
+    table.push(Request, FIN, 100, "ask");
+    assert_eq!(
+        table.push(Request, SYN, 5000, ""),
+        ["1 close Reused", "1 open Syn"]
+    );
 }
 
 #[test]
@@ -414,59 +475,6 @@ fn any_segment_keeps_a_connection_from_being_idle() {
 }
 
 #[test]
-fn a_full_table_evicts_the_connection_quiet_for_longest() {
-    let mut table = Fixture::with(
-        ConnectionSettings {
-            max_connections: 2,
-            ..settings()
-        },
-        false,
-    );
-    table.push(Request, ACK, 100, "a");
-    table.port = 2;
-    table.push(Request, ACK, 100, "b");
-    table.port = 1;
-    table.push(Request, ACK, 101, "busy");
-    table.port = 3;
-    assert_eq!(
-        table.push(Request, SYN, 99, ""),
-        ["2 close Evicted", "3 open Syn"]
-    );
-    assert_eq!(table.table.counters().open, 2);
-}
-
-#[test]
-fn a_flood_of_syns_evicts_itself_and_no_idle_connection() {
-    let mut table = Fixture::with(
-        ConnectionSettings {
-            max_connections: 4,
-            ..settings()
-        },
-        false,
-    );
-    for port in [1, 2] {
-        table.port = port;
-        table.push(Request, SYN, 99, "");
-        table.push(Request, ACK, 100, "first");
-    }
-    for port in 1000..1100 {
-        table.port = port;
-        table.push(Request, SYN, 7, "");
-        // Neither bytes ahead of a hole nor the end of nothing make one a customer.
-        table.push(Request, ACK, 20, "");
-    }
-    for port in [1, 2] {
-        table.port = port;
-        let text = format!("{port} Request more");
-        assert_eq!(table.push(Request, ACK, 105, "more"), [text]);
-    }
-    assert_eq!(table.table.counters().evicted, 98);
-    // The oldest of the silent ones goes first.
-    table.port = 2000;
-    assert_eq!(table.push(Request, SYN, 7, "")[0], "1098 close Evicted");
-}
-
-#[test]
 fn late_segments_of_an_ended_connection_open_nothing() {
     for end in [FIN, RST] {
         let mut table = Fixture::requests();
@@ -516,26 +524,6 @@ fn an_ended_connection_is_remembered_for_a_minute() {
 }
 
 #[test]
-fn no_more_ended_connections_are_remembered_than_the_table_has_places() {
-    let mut table = Fixture::with(
-        ConnectionSettings {
-            max_connections: 2,
-            ..settings()
-        },
-        false,
-    );
-    for port in 1..=3 {
-        table.port = port;
-        table.push(Request, SYN, 99, "");
-        table.push(Request, FIN, 100, "a");
-    }
-    assert_eq!(table.table.counters().lingering, 2);
-    assert_eq!(table.push(Request, FIN, 100, "a"), [""; 0]);
-    table.port = 1;
-    assert_eq!(table.push(Request, ACK, 100, "a")[0], "1 open MidStream");
-}
-
-#[test]
 fn shutdown_hands_on_what_waits_and_ends_every_connection() {
     let mut table = Fixture::both();
     table.push(Request, SYN, 99, "");
@@ -556,55 +544,6 @@ fn shutdown_hands_on_what_waits_and_ends_every_connection() {
     );
     assert_eq!(table.table.counters().shutdown, 2);
     assert!(table.table.counters().balanced());
-}
-
-#[test]
-fn a_hundred_thousand_idle_connections_cost_less_than_a_kibibyte_each() {
-    struct Large {
-        _state: [u8; 300],
-    }
-    impl StreamHandler for Large {
-        type Context = ();
-        fn open((): &mut (), _: &FlowKey, _: Start, _: Timestamp) -> Self {
-            Self { _state: [0; 300] }
-        }
-        fn data(&mut self, (): &mut (), _: Direction, _: Chunk<'_>) {}
-        fn gap(&mut self, (): &mut (), _: Direction, _: u64, _: GapCause) {}
-        fn finished(&mut self, (): &mut (), _: Direction, _: Timestamp) {}
-        fn close(self, (): &mut (), _: Close, _: Timestamp) {}
-    }
-    let budget = MemoryBudget::new(0);
-    let mut table: FlowTable<Large> = FlowTable::new(
-        ConnectionSettings {
-            max_connections: 100_000,
-            ..settings()
-        },
-        true,
-        budget,
-    );
-    for number in 0..100_000_u32 {
-        let mut key = flow((number % 50_000) as u16);
-        key.scope = u64::from(number / 50_000);
-        let segment = Segment {
-            flow: key,
-            direction: Request,
-            sequence: number,
-            acknowledgment: 1,
-            flags: ACK,
-            continuation: false,
-            payload: b"x",
-            time: Timestamp(0),
-        };
-        table.push(&mut (), &segment);
-    }
-    assert_eq!(table.counters().open, 100_000);
-    assert_eq!(table.counters().evicted, 0);
-    // Nothing else is allocated: no hole, no charge.
-    assert!(
-        FlowTable::<Large>::connection_size() < 500,
-        "{}",
-        FlowTable::<Large>::connection_size()
-    );
 }
 
 #[test]

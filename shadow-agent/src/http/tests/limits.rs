@@ -171,3 +171,71 @@ fn memory_held_is_never_more_than_twice_what_came() {
         assert!(feed.budget.used() < 2 * (came + 60) + 400);
     }
 }
+
+#[test]
+fn a_body_that_stalls_is_given_up_and_the_connection_goes_on_behind_it() {
+    for (why, reject) in [
+        (Stall::Timeout, Reject::Truncated),
+        (Stall::Memory, Reject::Memory),
+    ] {
+        let mut feed = Feed::new(Start::Syn);
+        assert!(feed.push(format!("{POST}he")).stream.holds());
+        assert!(!feed.stalled(why).stream.holds());
+        assert_eq!(feed.budget.used(), 0);
+        feed.push(format!("llo{GET}"));
+        assert_eq!(
+            feed.take(),
+            [
+                Seen::Started,
+                Seen::Rejected(reject),
+                Seen::Skipped(POST.len() as u64 + 5, Skip::AfterReject),
+                Seen::Started,
+                complete(GET),
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_head_that_stalls_is_given_up_and_the_next_request_needs_proof() {
+    let mut feed = Feed::new(Start::Syn);
+    feed.push("GET / HTTP/1.1\r\nHo").stalled(Stall::Timeout);
+    assert_eq!(
+        feed.take()[..2],
+        [Seen::Started, Seen::Rejected(Reject::Truncated)]
+    );
+    assert_eq!(feed.budget.used(), 0);
+    feed.push("st: a\r\n\r\n")
+        .answered(9)
+        .push(GET)
+        .answered(9)
+        .push(GET);
+    assert_eq!(feed.requests.len(), 1);
+}
+
+#[test]
+fn nothing_stalls_between_requests() {
+    let mut feed = Feed::new(Start::Syn);
+    feed.push(GET).stalled(Stall::Timeout).push(GET);
+    assert_eq!(feed.requests.len(), 2);
+}
+
+#[test]
+fn stalled_uploads_leave_room_for_requests_that_come_whole() {
+    let mut feed = Feed::with(LIMITS, Start::Syn, 10_000);
+    let mut others = Vec::new();
+    for _ in 0..20 {
+        let mut upload = RequestStream::new(LIMITS, Start::Syn);
+        let chunk = Chunk {
+            bytes: &format!("POST / HTTP/1.1\r\nContent-Length: 90000\r\n\r\n{:900}", "").into_bytes(),
+            sequence: 0,
+            acknowledgment: 0,
+            segment_start: true,
+            time: Timestamp(0),
+        };
+        upload.push(chunk, &feed.budget, &mut |_| {});
+        others.push(upload);
+    }
+    assert!(feed.budget.used() <= 5000);
+    assert_eq!(feed.push(GET).take(), [Seen::Started, complete(GET)]);
+}

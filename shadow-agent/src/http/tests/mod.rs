@@ -11,7 +11,7 @@ mod smuggling;
 
 use super::{Limits, Reject, Request, RequestEvent, RequestStream, Skip};
 use crate::budget::MemoryBudget;
-use crate::tcp::{Chunk, Close, Start};
+use crate::tcp::{Chunk, Close, Stall, Start};
 use crate::time::Timestamp;
 
 const LIMITS: Limits = Limits {
@@ -105,6 +105,13 @@ impl Feed {
     fn gap(&mut self, bytes: u64) -> &mut Self {
         let mut events = Vec::new();
         self.stream.gap(bytes, &mut |event| events.push(event));
+        self.note(events);
+        self
+    }
+
+    fn stalled(&mut self, why: Stall) -> &mut Self {
+        let mut events = Vec::new();
+        self.stream.stalled(why, &mut |event| events.push(event));
         self.note(events);
         self
     }
