@@ -122,13 +122,6 @@ impl fmt::Display for Report {
                 }
             }
         }
-        let (again, doubtful) = (self.rounds.disturbed.len(), self.rounds.doubtful());
-        if again + doubtful > 0 {
-            writeln!(
-                f,
-                "\nsomething else ran on this machine: {again} measurements were made again for it, and {doubtful} stand in spite of it"
-            )?;
-        }
         if let Some(packets) = &self.packets {
             writeln!(
                 f,
@@ -149,8 +142,22 @@ impl fmt::Display for Report {
                 mib(idle.after.file + idle.after.shared),
             )?;
         }
+        let (again, doubtful) = (self.rounds.disturbed.len(), self.rounds.doubtful());
+        if again > 0 {
+            writeln!(
+                f,
+                "\n{again} measurements were made again: something else ran on this machine"
+            )?;
+        }
         if !self.aims.is_empty() {
             writeln!(f, "\naims")?;
+        }
+        if doubtful > 0 {
+            writeln!(
+                f,
+                "        (to be judged on a quieter machine: something else ran during {doubtful} of {} measurements)",
+                self.rounds.measurements.len()
+            )?;
         }
         for aim in &self.aims {
             let verdict = if aim.met { "met" } else { "MISSED" };
