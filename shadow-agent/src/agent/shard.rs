@@ -140,6 +140,7 @@ async fn read_ring(
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut ticked = Instant::now();
+    let mut due = false;
     let mut read = Ok(());
     let mut running = true;
     while running && read.is_ok() {
@@ -148,12 +149,13 @@ async fn read_ring(
             // Capture is detached before the phase changes: what the ring holds now is the last of it.
             _ = phase.changed() => running = false,
             ready = ring.readable() => read = ready.context("cannot wait for a ring"),
-            _ = tick.tick() => {}
+            _ = tick.tick() => due = true,
         }
         loop {
             let drained = ring.drain(RECORDS_PER_TURN, |segment| table.push(shard, &segment));
             // Also while the ring stays ahead of its reader: that is when there are holes to give up.
-            if ticked.elapsed() >= TICK {
+            if due || ticked.elapsed() >= TICK {
+                due = false;
                 ticked = Instant::now();
                 table.tick(shard, monotonic_now());
                 publish(report, table, shard);

@@ -80,7 +80,7 @@ impl<S: Side> MessageStream<S> {
     pub fn new(side: S, limits: Limits, start: Start) -> Self {
         let (state, preface) = match start {
             Start::Syn => (State::Boundary, Preface::First),
-            Start::MidStream => (State::Lost(Skip::MidStream), Preface::No),
+            Start::MidStream | Start::Doubtful => (State::Lost(Skip::MidStream), Preface::No),
         };
         // Places in a head are kept in 32 bits.
         let max_head = limits.max_head.min(u32::MAX as usize);
@@ -89,7 +89,8 @@ impl<S: Side> MessageStream<S> {
             limits: Limits { max_head, ..limits },
             state,
             acknowledged: None,
-            doubt: false,
+            // An upload may have been about to hear `100 Continue`.
+            doubt: start == Start::Doubtful,
             preface,
         }
     }

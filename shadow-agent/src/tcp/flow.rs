@@ -106,7 +106,7 @@ impl<H: StreamHandler> Flow<H> {
             Direction::Response => Reuse::New(Start::Syn),
             Direction::Request if self.request.is_finished() => Reuse::New(Start::Syn),
             Direction::Request if watch_responses => Reuse::Unanswered,
-            Direction::Request => Reuse::New(Start::MidStream),
+            Direction::Request => Reuse::New(Start::Doubtful),
         }
     }
 

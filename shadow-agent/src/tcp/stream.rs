@@ -10,6 +10,9 @@ pub enum Start {
     Syn,
     /// It was open already, or so it may be: bytes before the first seen segment are unknown.
     MidStream,
+    /// A SYN came that the server may not have taken, on a connection that had not ended: whatever was known
+    /// of it is not any more, nor what its client was waiting for.
+    Doubtful,
 }
 
 /// In-order bytes of one direction, borrowed from one segment.

@@ -30,6 +30,10 @@ const STALL_UNDER_PRESSURE: Duration = Duration::from_secs(1);
 /// Most connections looked at for memory with each segment.
 const MOST_RELIEVED: usize = 16;
 
+/// Silent connections go first when they are more than this part of the table. Fewer are handshakes under way
+/// and clients that connected ahead of need.
+const SILENT_SHARE: usize = 8;
+
 /// The connections of one shard and their handlers.
 pub struct FlowTable<H: StreamHandler> {
     /// Quiet for longest first. The hasher is std's keyed one, as addresses are chosen by strangers.
@@ -214,22 +218,30 @@ impl<H: StreamHandler> FlowTable<H> {
             return;
         }
         if self.flows.len() >= self.settings.max_connections.max(1)
-            && let Some(key) = self
-                .silent
-                .front()
-                .map(|(key, ())| key)
-                .or(self.flows.front().map(|(key, _)| key))
+            && let Some(key) = self.least_useful()
         {
-            let key = *key;
             self.close(context, &key, Close::Evicted, segment.time);
         }
         self.open(context, segment, start);
     }
 
+    /// The connection to forget for another: the one quiet for longest, unless silent ones take more of the
+    /// table than handshakes under way ever do.
+    fn least_useful(&self) -> Option<FlowKey> {
+        let silent = if self.silent.len() > self.settings.max_connections / SILENT_SHARE {
+            self.silent.front()
+        } else {
+            None
+        };
+        silent
+            .map(|(key, ())| *key)
+            .or_else(|| self.flows.front().map(|(key, _)| *key))
+    }
+
     /// Opens a connection with its first segment; there is room for it.
     fn open(&mut self, context: &mut H::Context, segment: &Segment<'_>, start: Start) {
         self.counters.opened += 1;
-        self.counters.mid_stream += u64::from(start == Start::MidStream);
+        self.counters.mid_stream += u64::from(start != Start::Syn);
         let handler = H::open(context, &segment.flow, start, segment.time);
         let mut flow = Flow::new(handler, segment);
         let mut shared = Shared {
@@ -238,7 +250,7 @@ impl<H: StreamHandler> FlowTable<H> {
             counters: &mut self.counters,
         };
         let mut first = *segment;
-        if start == Start::MidStream && segment.flags.contains(TcpFlags::SYN) {
+        if start == Start::Doubtful {
             // A SYN that is not trusted: the first data says where the stream is.
             first.flags = TcpFlags(segment.flags.0 & !TcpFlags::SYN.0);
             first.sequence = segment.sequence.wrapping_add(1);

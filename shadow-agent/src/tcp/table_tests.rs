@@ -261,7 +261,7 @@ fn a_new_syn_on_the_same_ports_ends_the_old_connection() {
             "1 Request gap 2 Closing",
             "1 Request lo",
             "1 close Reused",
-            "1 open MidStream"
+            "1 open Doubtful"
         ]
     );
     assert_eq!(table.push(Request, ACK, 5001, "new"), ["1 Request new"]);
@@ -276,7 +276,7 @@ fn a_syn_inside_a_living_connection_moves_its_stream_nowhere() {
     // The server answers with a challenge and goes on where it was.
     assert_eq!(
         table.push(Request, SYN, 1105, ""),
-        ["1 close Reused", "1 open MidStream"]
+        ["1 close Reused", "1 open Doubtful"]
     );
     assert_eq!(table.push(Request, ACK, 106, " goes on"), ["1 Request  goes on"]);
     assert_eq!(table.table.counters().mid_stream, 1);

@@ -198,6 +198,7 @@ impl Breaker {
         slow.doublings = (slow.doublings + 1).min(MAX_DOUBLINGS);
         self.failures.store(0, Relaxed);
         self.exchanges.store(0, Relaxed);
+        slow.window_failures = 0;
         self.enter(OPEN);
         Some(Change::Opened(open_for))
     }

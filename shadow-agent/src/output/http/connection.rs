@@ -56,6 +56,8 @@ struct State {
     job: Option<Job>,
     /// Requests of the same lane that were sent behind it; their answers come behind its own.
     followers: VecDeque<Job>,
+    /// Requests sent together with the one under way that have been answered.
+    batch_answered: usize,
     /// When the request under way began, or the connection became idle.
     since: Instant,
     /// The part of the head that the socket did not take yet.
@@ -92,9 +94,15 @@ pub(super) enum End {
 }
 
 impl End {
-    /// Whether the shadow had said that nothing behind this exchange would be answered.
-    pub(super) fn was_announced(&self) -> bool {
-        matches!(self, Self::Delivered { .. } | Self::Redirected(_))
+    /// Whether the end speaks against sending requests behind others. Not when the shadow had said that it would
+    /// close, nor when it had closed an idle connection before it saw the batch (`begun`: some of it was
+    /// answered).
+    pub(super) fn breaks_a_batch(&self, begun: bool) -> bool {
+        match self {
+            Self::Delivered { .. } | Self::Redirected(_) | Self::Quiet => false,
+            Self::Retry(_) => begun,
+            Self::Failed(..) => true,
+        }
     }
 }
 
@@ -131,6 +139,7 @@ impl Connection {
                 link: None,
                 job: Some(job),
                 followers: VecDeque::new(),
+                batch_answered: 0,
                 since: Instant::now(),
                 head: Vec::new(),
                 head_sent: 0,
@@ -197,9 +206,11 @@ impl Connection {
         now.saturating_duration_since(state.since) >= limit
     }
 
-    /// Takes the requests that were sent behind the one under way.
-    pub(super) fn take_followers(&self) -> VecDeque<Job> {
-        std::mem::take(&mut self.state.borrow_mut().followers)
+    /// Takes the requests that were sent behind the one under way. And whether any that was sent
+    /// with them has been answered.
+    pub(super) fn take_followers(&self) -> (VecDeque<Job>, bool) {
+        let mut state = self.state.borrow_mut();
+        (std::mem::take(&mut state.followers), state.batch_answered > 0)
     }
 
     /// Closes it, outside of its task. The job that was under way comes back.
@@ -291,6 +302,7 @@ impl State {
         };
         self.reader.reset(RequestKind::of(request.method()));
         self.write_failed = false;
+        self.batch_answered = 0;
         self.since = now;
         self.phase = Phase::Busy;
         let Some(link) = &mut self.link else {
@@ -343,6 +355,7 @@ impl State {
         self.reader
             .reset(RequestKind::of(follower.exchange.request.method()));
         self.reused = true;
+        self.batch_answered += 1;
         if let Some(job) = self.job.replace(follower) {
             shard.delivered_before_others(job, now.saturating_duration_since(self.since));
         }

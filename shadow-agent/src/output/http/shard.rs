@@ -213,7 +213,8 @@ impl Shard {
     }
 
     /// Requests that were sent behind another and will not be answered there wait again, before the rest of
-    /// their lane. `broken`: the shadow had not said that it would close.
+    /// their lane. `broken`: that may have been because they
+    /// were sent so.
     pub(super) fn put_back(&self, followers: VecDeque<Job>, broken: bool) {
         if broken && !followers.is_empty() {
             self.upstream.stop_pipelining();

@@ -88,13 +88,13 @@ impl Upstream {
         (from == 0 || self.now() >= from) && self.limit() >= self.settings.workers
     }
 
-    /// The shadow closed a connection, unannounced, with requests pipelined on it.
+    /// A connection ended, unannounced, with requests pipelined on it.
     pub(super) fn stop_pipelining(&self) {
         let from = self.now().saturating_add(PIPELINE_PAUSE_US);
         if self.pipeline_from.swap(from, Relaxed) == 0 {
             tracing::info!(
                 output = self.settings.name,
-                "the shadow closed a connection with pipelined requests; for a while each waits for the answer before it"
+                "a connection ended with pipelined requests on it; for a while each waits for the answer before it"
             );
         }
     }

@@ -37,7 +37,8 @@ impl Shard {
     /// A connection's life is over; what it had to do goes on or ends.
     fn ended(&self, connection: &Rc<Connection>, end: End) {
         self.pool.borrow_mut().remove(connection);
-        self.put_back(connection.take_followers(), !end.was_announced());
+        let (followers, begun) = connection.take_followers();
+        self.put_back(followers, end.breaks_a_batch(begun));
         match end {
             End::Quiet => {}
             // The permit stays with the job.
@@ -125,7 +126,8 @@ impl Shard {
 
     /// Closes a connection; a job that was under way comes back, without its permit.
     pub(super) fn close(&self, connection: &Rc<Connection>) -> Option<Job> {
-        self.put_back(connection.take_followers(), true);
+        let (followers, _) = connection.take_followers();
+        self.put_back(followers, true);
         let job = connection.close();
         self.pool.borrow_mut().remove(connection);
         if job.is_some() {
