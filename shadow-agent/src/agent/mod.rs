@@ -1,6 +1,7 @@
 //! The life of a run: inputs attached, shards running, signals answered, everything drained and accounted.
 
 mod account;
+mod priority;
 mod run;
 mod shard;
 mod signals;

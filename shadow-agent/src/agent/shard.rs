@@ -71,6 +71,7 @@ pub(super) struct ShardTask {
 impl ShardTask {
     /// Runs the shard on this thread until its source ends or the run does, and everything is settled.
     pub fn run(self) -> anyhow::Result<()> {
+        super::priority::give_way();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

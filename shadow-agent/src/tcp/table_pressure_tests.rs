@@ -56,6 +56,34 @@ fn a_flood_of_syns_evicts_itself_and_no_idle_connection() {
 }
 
 #[test]
+fn handshakes_in_a_full_table_do_not_evict_each_other() {
+    let mut table = Fixture::with(
+        ConnectionSettings {
+            max_connections: 16,
+            ..settings()
+        },
+        false,
+    );
+    for port in 1..=16 {
+        table.port = port;
+        table.push(Request, SYN, 99, "");
+        table.push(Request, ACK, 100, "first");
+    }
+    table.port = 100;
+    assert_eq!(
+        table.push(Request, SYN, 7, ""),
+        ["1 close Evicted", "100 open Syn"]
+    );
+    table.port = 101;
+    assert_eq!(
+        table.push(Request, SYN, 7, ""),
+        ["2 close Evicted", "101 open Syn"]
+    );
+    table.port = 100;
+    assert_eq!(table.push(Request, ACK, 8, "hello"), ["100 Request hello"]);
+}
+
+#[test]
 fn a_message_without_new_bytes_for_a_minute_is_given_up() {
     let mut table = Fixture::requests();
     table.push(Request, ACK, 100, "a~");
