@@ -5,7 +5,7 @@ use std::io::Read;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsRawFd;
 
-use aya::maps::{Map, MapData, MapError};
+use aya::maps::{Map, MapError};
 use aya::programs::{CgroupSkb, ProgramType, SchedClassifier};
 use aya::sys::{BpfHelper, is_helper_supported};
 use aya::util::KernelVersion;
@@ -216,24 +216,4 @@ fn missing(name: &str) -> CaptureError {
     CaptureError::Object {
         name: name.to_owned(),
     }
-}
-
-/// Whether `map` can be made at all: used by the doctor.
-pub fn try_ring(bytes: u32) -> Result<(), MapError> {
-    use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF;
-    use aya_obj::maps::{LegacyMap, bpf_map_def};
-    let def = bpf_map_def {
-        map_type: BPF_MAP_TYPE_RINGBUF as u32,
-        max_entries: bytes,
-        ..bpf_map_def::default()
-    };
-    let map = aya_obj::Map::Legacy(LegacyMap {
-        def,
-        inner_def: None,
-        section_index: 0,
-        section_kind: aya_obj::EbpfSectionKind::Maps,
-        symbol_index: None,
-        data: Vec::new(),
-    });
-    MapData::create(map, "probe", None).map(drop)
 }

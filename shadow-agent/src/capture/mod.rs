@@ -23,7 +23,6 @@ mod pcap_format;
 mod pcap_server;
 mod pcapng;
 mod plan;
-pub mod probe;
 mod rings;
 mod targets;
 

@@ -169,17 +169,3 @@ fn what_cannot_be_is_refused_with_the_way_out() {
     let error = refused(&host, vec![ports], tc());
     assert!(matches!(error, CaptureError::TooManyTargets { .. }), "{error}");
 }
-
-#[test]
-fn the_doctor_finds_that_this_host_can_capture() {
-    if !is_root("the_doctor_finds") {
-        return;
-    }
-    let report = shadow_agent::capture::probe::host(1 << 20);
-    assert!(report.kernel_is_new_enough, "{report:?}");
-    assert_eq!(report.missing_capabilities, Vec::<&str>::new());
-    assert_eq!(report.ring_refused, None);
-    assert!(report.interfaces.unwrap().iter().any(|one| one.name == "lo"));
-    let refused = shadow_agent::capture::probe::host(12_345).ring_refused.unwrap();
-    assert!(refused.contains("Invalid argument"), "{refused}");
-}
