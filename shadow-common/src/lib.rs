@@ -18,13 +18,24 @@ pub use record::{
     CLASSES, HEADER_BYTES, MARK_CONTINUATION, MARK_RESPONSE, MAX_PACKET_BYTES, MAX_PARTS, PART_BYTES,
     RecordHeader, record_bytes,
 };
-pub use target::{MatchOn, OwnKey, PORT_WORDS, Side, TargetKey};
+pub use target::{MatchOn, OwnKey, PORT_WORDS, PodKey, Side, TargetKey};
 
 /// Rings at most; each connection always uses the same one.
 pub const MAX_SHARDS: usize = 16;
 
 /// Entries of the target map: local addresses times ports, with room for hosts of many addresses.
 pub const MAX_TARGETS: u32 = 16 * 1024;
+
+/// Entries of the map of pods: pods times ports. A node runs 110 pods unless told otherwise, and never more than some
+/// hundreds.
+pub const MAX_PODS: u32 = 16 * 1024;
+
+/// Deepest level of a pod's cgroup that is looked at; the root is level 0, and kubelet's trees are 2 to 3 deep, up to
+/// 8 where a node is itself a container.
+pub const MAX_POD_LEVEL: u32 = 15;
+
+/// In a record's `scope`: what follows is the id of the pod's cgroup, not the cookie of a network namespace.
+pub const SCOPE_POD: u64 = 1 << 63;
 
 /// Entries of the map of the agent's own connections: more than one address has ephemeral ports.
 pub const MAX_OWN: u32 = 64 * 1024;

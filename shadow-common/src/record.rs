@@ -33,7 +33,8 @@ pub const MARK_CONTINUATION: u8 = 2;
 pub struct RecordHeader {
     /// When the packet was seen: nanoseconds of `CLOCK_MONOTONIC`.
     pub time: u64,
-    /// Cookie of the network namespace where the kernel tells it, else 0.
+    /// The id of the pod's cgroup with [`crate::SCOPE_POD`] where a pod is watched; else the cookie of the network
+    /// namespace where the kernel tells it, else 0.
     pub scope: u64,
     /// The side that sends requests.
     pub client: Address,

@@ -37,6 +37,33 @@ impl TargetKey {
     }
 }
 
+/// A watched pod: packets of sockets below its cgroup, at one of its ports.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PodKey {
+    cgroup: u64,
+    port: u64,
+}
+
+impl PodKey {
+    /// The id of the pod's cgroup, and a port in host order.
+    #[inline(always)]
+    pub const fn new(cgroup: u64, port: u16) -> Self {
+        let port = port as u64;
+        Self { cgroup, port }
+    }
+
+    /// The id of the pod's cgroup.
+    pub const fn cgroup(&self) -> u64 {
+        self.cgroup
+    }
+
+    /// The port, host order.
+    pub const fn port(&self) -> u16 {
+        self.port as u16
+    }
+}
+
 /// An end of one of the agent's own connections.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -105,10 +132,12 @@ impl MatchOn {
 
 #[cfg(feature = "user")]
 mod user {
-    use super::{MatchOn, OwnKey, TargetKey};
+    use super::{MatchOn, OwnKey, PodKey, TargetKey};
 
     // SAFETY: repr(C), no padding (three words), any bytes are a value.
     unsafe impl aya::Pod for TargetKey {}
+    // SAFETY: repr(C), no padding (two words), any bytes are a value.
+    unsafe impl aya::Pod for PodKey {}
     // SAFETY: repr(C), no padding (three words), any bytes are a value.
     unsafe impl aya::Pod for OwnKey {}
     // SAFETY: a transparent u32.

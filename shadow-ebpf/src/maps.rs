@@ -4,7 +4,9 @@ use aya_ebpf::Global;
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
-use shadow_common::{COUNTERS, MAX_OWN, MAX_SHARDS, MAX_TARGETS, MatchOn, OwnKey, PORT_WORDS, TargetKey};
+use shadow_common::{
+    COUNTERS, MAX_OWN, MAX_PODS, MAX_SHARDS, MAX_TARGETS, MatchOn, OwnKey, PORT_WORDS, PodKey, TargetKey,
+};
 
 /// Bitmap of the ports of all targets: the one look-up of a packet that is not selected.
 #[map]
@@ -13,6 +15,14 @@ pub static PORTS: Array<u64> = Array::with_max_entries(PORT_WORDS, 0);
 /// The targets. Changed only by the agent, so entries need not be preallocated.
 #[map]
 pub static TARGETS: HashMap<TargetKey, MatchOn> = HashMap::with_max_entries(MAX_TARGETS, BPF_F_NO_PREALLOC);
+
+/// The watched pods, by cgroup.
+#[map]
+pub static PODS: HashMap<PodKey, MatchOn> = HashMap::with_max_entries(MAX_PODS, BPF_F_NO_PREALLOC);
+
+/// One word: bit n is set when the cgroup of a watched pod is at level n of the hierarchy.
+#[map]
+pub static POD_LEVELS: Array<u32> = Array::with_max_entries(1, 0);
 
 /// Local ends of the agent's own connections.
 #[map]

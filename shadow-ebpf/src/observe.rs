@@ -2,13 +2,15 @@
 
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_ktime_get_ns};
-use shadow_common::{Address, Counter, MARK_RESPONSE, MatchOn, RecordHeader, Side, connection_hash};
+use shadow_common::{
+    Address, Counter, MARK_RESPONSE, MatchOn, RecordHeader, SCOPE_POD, Side, connection_hash,
+};
 
 use crate::count::count;
 use crate::emit::{FIN, RST, SYN, Segment, emit};
 use crate::maps::{NETNS_COOKIE, SAMPLE, SEED, SHARD_MASK, TRACK_RESPONSE};
 use crate::parse::{Fragment, Layer, Packet, parse};
-use crate::select::{is_own, port_is_watched, targets_of};
+use crate::select::{is_own, pod_of, port_is_watched, targets_of};
 
 /// Bytes of the fixed TCP header.
 const TCP_HEADER: u32 = 20;
@@ -31,23 +33,38 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
         // SAFETY: `skb` is the program's context.
         && unsafe { (*skb).pkt_type } == PACKET_OTHERHOST;
 
-    let request = select(
-        &packet.destination,
-        destination_port,
-        ifindex,
-        MatchOn::requests(side),
-        to_another_host.then_some(MatchOn::REQUESTS_TO_OTHERS),
-    );
+    let mut pod = 0;
+    let mut of_pod = |port, wanted| {
+        if layer == Layer::Socket {
+            pod = pod_of(skb, port, wanted);
+        }
+        pod != 0
+    };
+    let request = if of_pod(destination_port, MatchOn::requests(side)) {
+        Selection::Yes
+    } else {
+        select(
+            &packet.destination,
+            destination_port,
+            ifindex,
+            MatchOn::requests(side),
+            to_another_host.then_some(MatchOn::REQUESTS_TO_OTHERS),
+        )
+    };
     let (response, selection) = match request {
         Selection::No if TRACK_RESPONSE.load() != 0 => (
             true,
-            select(
-                &packet.source,
-                source_port,
-                ifindex,
-                MatchOn::responses(side),
-                to_another_host.then_some(MatchOn::RESPONSES_TO_OTHERS),
-            ),
+            if of_pod(source_port, MatchOn::responses(side)) {
+                Selection::Yes
+            } else {
+                select(
+                    &packet.source,
+                    source_port,
+                    ifindex,
+                    MatchOn::responses(side),
+                    to_another_host.then_some(MatchOn::RESPONSES_TO_OTHERS),
+                )
+            },
         ),
         request => (false, request),
     };
@@ -88,6 +105,9 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
     let elsewhere = layer == Layer::Socket && header.scope != own_namespace && header.client.is_loopback();
     if !elsewhere && is_own(&header.client, header.client_port) {
         return count(Counter::PacketsOwn, 1);
+    }
+    if pod != 0 {
+        header.scope = pod | SCOPE_POD;
     }
     match packet.fragment {
         Fragment::No => {}

@@ -2,9 +2,11 @@
 
 use core::arch::asm;
 
-use shadow_common::{Address, MatchOn, OwnKey, TargetKey};
+use aya_ebpf::bindings::__sk_buff;
+use aya_ebpf::helpers::generated::bpf_skb_ancestor_cgroup_id;
+use shadow_common::{Address, MAX_POD_LEVEL, MatchOn, OwnKey, PodKey, TargetKey};
 
-use crate::maps::{OWN, PORTS, TARGETS};
+use crate::maps::{OWN, POD_LEVELS, PODS, PORTS, TARGETS};
 
 /// Whether some target has this port (host order).
 #[inline(always)]
@@ -13,6 +15,34 @@ pub fn port_is_watched(port: u16) -> bool {
         Some(word) => word >> (port & 63) & 1 != 0,
         None => false,
     }
+}
+
+/// The cgroup of the watched pod that the packet's socket belongs to, if it takes `wanted` at this port; else 0. A
+/// cgroup is one pod's and never given to another, unlike an address.
+#[inline(always)]
+pub fn pod_of(skb: *mut __sk_buff, port: u16, wanted: MatchOn) -> u64 {
+    let levels = POD_LEVELS.get(0).copied().unwrap_or(0);
+    if levels == 0 || !port_is_watched(port) {
+        return 0;
+    }
+    for level in 1..=MAX_POD_LEVEL {
+        if levels >> level & 1 == 0 {
+            continue;
+        }
+        // SAFETY: `skb` is the program's context. 0 when the socket is not that deep, or there is none.
+        let cgroup = unsafe { bpf_skb_ancestor_cgroup_id(skb, level as i32) };
+        if cgroup == 0 {
+            continue;
+        }
+        // SAFETY: the map is made with BPF_F_NO_PREALLOC, so a removed entry is not reused before a grace period.
+        let taken = unsafe { PODS.get(PodKey::new(cgroup, port)) }
+            .copied()
+            .unwrap_or_default();
+        if taken.intersects(wanted) {
+            return cgroup;
+        }
+    }
+    0
 }
 
 /// What the targets that match this endpoint where it is seen take, until one takes something of `enough`.

@@ -150,8 +150,8 @@ impl Classifiers {
 /// Attaches the socket programs to the cgroup v2 root: they see every socket of the machine.
 pub fn attach_to_sockets(ebpf: &mut Ebpf, responses: bool) -> Result<Vec<CgroupSkbLink>, CaptureError> {
     let root = cgroup2_root()?;
-    let path = root.display().to_string();
-    let cgroup = File::open(&root).map_err(|source| CaptureError::CgroupRoot {
+    let path = root.path.display().to_string();
+    let cgroup = File::open(&root.path).map_err(|source| CaptureError::CgroupRoot {
         path: path.clone(),
         source,
     })?;

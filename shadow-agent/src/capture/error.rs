@@ -64,6 +64,10 @@ pub enum CaptureError {
         pattern: String,
     },
 
+    /// Pods were given to the tc engine, which sees interfaces.
+    #[error("pods are captured at their sockets: leave --input-raw-engine out, or say cgroup")]
+    PodsNeedCgroup,
+
     /// The ring size is not one the kernel takes.
     #[error(
         "--input-raw-buffer-size: {bytes} bytes is not a power of two of at least {page} bytes (one page); \
@@ -125,6 +129,16 @@ pub enum CaptureError {
     TooManyTargets {
         /// How many there would be.
         targets: usize,
+    },
+
+    /// More pods than the map holds.
+    #[error(
+        "{pods} pod and port pairs are to be watched on this node, but {} is the most: name fewer ports",
+        shadow_common::MAX_PODS
+    )]
+    TooManyPods {
+        /// How many there would be.
+        pods: usize,
     },
 
     /// The object could not be loaded.

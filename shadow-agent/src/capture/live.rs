@@ -14,9 +14,10 @@ use super::follow::{Follower, Following};
 use super::load::{RINGS, load, take_map};
 use super::netlink::Changes;
 use super::own::OwnConnections;
-use super::plan::{LiveInput, on_sockets};
+pub use super::plan::PodTarget;
+use super::plan::{LiveInput, on_pods, on_sockets};
 use super::rings::RingReader;
-use super::targets::Targets;
+use super::targets::{TargetMaps, Targets};
 use crate::settings::{CaptureSettings, Engine, LiveScope, RawInput};
 
 /// A running capture. Dropping it detaches every program; records that are in the rings by then can still be read.
@@ -57,11 +58,12 @@ impl LiveCapture {
         settings: &CaptureSettings,
         hook: TcHook,
     ) -> Result<Self, CaptureError> {
+        let engine = settings.engine.unwrap_or(Engine::Tc);
         let inputs = live_inputs(inputs);
-        if inputs.is_empty() {
+        // Pods are watched at sockets alone, and named later.
+        if inputs.is_empty() && engine == Engine::Tc {
             return Err(CaptureError::NoInput);
         }
-        let engine = settings.engine.unwrap_or(Engine::Tc);
         check_engine(engine, &inputs)?;
         let missing = capabilities::missing()?;
         if !missing.is_empty() {
@@ -84,7 +86,7 @@ impl LiveCapture {
             .collect::<Result<_, CaptureError>>()?;
         let counters = CaptureCounters::new(take_map(&mut ebpf, "COUNTS")?, malformed);
         let own = OwnConnections::new(take_map(&mut ebpf, "OWN")?);
-        let mut targets = Targets::new(take_map(&mut ebpf, "PORTS")?, take_map(&mut ebpf, "TARGETS")?);
+        let mut targets = Targets::new(TargetMaps::take(&mut ebpf)?);
         let responses = settings.track_response;
 
         let attached = match engine {
@@ -135,6 +137,18 @@ impl LiveCapture {
     /// Where the agent's own connections are entered, to be kept out of capture.
     pub fn own_connections(&self) -> OwnConnections {
         self.own.clone()
+    }
+
+    /// Watches these pods, and no others, besides the inputs. Only the `cgroup` engine can.
+    pub fn watch_pods(&mut self, pods: &[PodTarget]) -> Result<(), CaptureError> {
+        match &mut self.attached {
+            Attached::ToInterfaces(_) if pods.is_empty() => Ok(()),
+            Attached::ToInterfaces(_) => Err(CaptureError::PodsNeedCgroup),
+            Attached::ToSockets { targets, .. } => {
+                let (keys, levels) = on_pods(pods, self.responses);
+                targets.set_pods(&keys, levels)
+            }
+        }
     }
 
     /// Watches the live ones of `inputs` instead of what was watched before. What both have is watched all the

@@ -23,14 +23,16 @@ mod pcap_format;
 mod pcap_server;
 mod pcapng;
 mod plan;
+mod pod_cgroups;
 mod rings;
 mod targets;
 
 pub use counters::{CaptureCounters, CaptureCounts};
 pub use error::CaptureError;
-pub use live::LiveCapture;
+pub use live::{LiveCapture, PodTarget};
 pub use own::{OwnConnection, OwnConnectionError, OwnConnections};
 pub use pcap::{FileCounters, PcapError, PcapFile, PcapReader};
+pub use pod_cgroups::{PodCgroup, PodCgroups};
 pub use rings::RingReader;
 
 #[cfg(test)]

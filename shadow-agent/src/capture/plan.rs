@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use shadow_common::{Address, MatchOn, Side, TargetKey};
+use shadow_common::{Address, MatchOn, PodKey, Side, TargetKey};
 
 use super::interfaces::{Interface, matches};
+use super::pod_cgroups::PodCgroup;
 use crate::settings::LiveScope;
 use crate::tcp::Endpoint;
 
@@ -18,6 +19,15 @@ use crate::tcp::Endpoint;
 pub struct LiveInput {
     /// What is watched.
     pub scope: LiveScope,
+    /// Server ports.
+    pub ports: Vec<u16>,
+}
+
+/// A pod whose sockets are watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodTarget {
+    /// The pod's cgroup.
+    pub cgroup: PodCgroup,
     /// Server ports.
     pub ports: Vec<u16>,
 }
@@ -63,13 +73,9 @@ pub fn on_interfaces(inputs: &[LiveInput], interfaces: &[Interface], responses: 
     planner.plan
 }
 
-/// The plan for the `cgroup` engine: sockets have no interface, requests are what they receive and responses what
-/// they send. Interface patterns must have been refused before.
+/// The plan for the `cgroup` engine: sockets have no interface. Interface patterns must have been refused before.
 pub fn on_sockets(inputs: &[LiveInput], responses: bool) -> Plan {
-    let mut on = MatchOn::requests(Side::Ingress);
-    if responses {
-        on = on.and(MatchOn::responses(Side::Egress));
-    }
+    let on = on_socket(responses);
     let mut plan = Plan::default();
     for input in inputs {
         match &input.scope {
@@ -83,6 +89,32 @@ pub fn on_sockets(inputs: &[LiveInput], responses: bool) -> Plan {
         }
     }
     plan
+}
+
+/// The pods to be watched, and the bits of the levels where their cgroups are.
+pub fn on_pods(pods: &[PodTarget], responses: bool) -> (BTreeMap<PodKey, MatchOn>, u32) {
+    let on = on_socket(responses);
+    let mut keys = BTreeMap::new();
+    let mut levels = 0;
+    for pod in pods {
+        levels |= pod.cgroup.levels;
+        keys.extend(
+            pod.ports
+                .iter()
+                .map(|port| (PodKey::new(pod.cgroup.id, *port), on)),
+        );
+    }
+    (keys, levels)
+}
+
+/// Requests are what a socket receives, responses what it sends.
+fn on_socket(responses: bool) -> MatchOn {
+    let on = MatchOn::requests(Side::Ingress);
+    if responses {
+        on.and(MatchOn::responses(Side::Egress))
+    } else {
+        on
+    }
 }
 
 impl Plan {

@@ -2,28 +2,58 @@
 
 use std::collections::BTreeMap;
 
+use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, MapError};
-use shadow_common::{MAX_TARGETS, MatchOn, PORT_WORDS, TargetKey};
+use shadow_common::{MAX_PODS, MAX_TARGETS, MatchOn, PORT_WORDS, PodKey, TargetKey};
 
 use super::error::CaptureError;
+use super::load::take_map;
 
-/// The port bitmap and the target map.
+/// The maps as the object has them.
+pub struct TargetMaps {
+    /// `PORTS`.
+    pub ports: Array<MapData, u64>,
+    /// `TARGETS`.
+    pub targets: HashMap<MapData, TargetKey, MatchOn>,
+    /// `PODS`.
+    pub pods: HashMap<MapData, PodKey, MatchOn>,
+    /// `POD_LEVELS`.
+    pub levels: Array<MapData, u32>,
+}
+
+impl TargetMaps {
+    /// Takes them out of the object.
+    pub fn take(ebpf: &mut Ebpf) -> Result<Self, CaptureError> {
+        Ok(Self {
+            ports: take_map(ebpf, "PORTS")?,
+            targets: take_map(ebpf, "TARGETS")?,
+            pods: take_map(ebpf, "PODS")?,
+            levels: take_map(ebpf, "POD_LEVELS")?,
+        })
+    }
+}
+
+/// The port bitmap, the target map and the map of pods.
 pub struct Targets {
-    ports: Array<MapData, u64>,
-    map: HashMap<MapData, TargetKey, MatchOn>,
-    /// What is in `map`.
+    maps: TargetMaps,
+    /// What is in the map of targets.
     current: BTreeMap<TargetKey, MatchOn>,
+    /// What is in the map of pods.
+    pods: BTreeMap<PodKey, MatchOn>,
+    /// What is in the word of levels.
+    levels: u32,
     /// What is in `ports`.
     words: Box<[u64]>,
 }
 
 impl Targets {
     /// Over maps that are empty yet.
-    pub fn new(ports: Array<MapData, u64>, map: HashMap<MapData, TargetKey, MatchOn>) -> Self {
+    pub fn new(maps: TargetMaps) -> Self {
         Self {
-            ports,
-            map,
+            maps,
             current: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            levels: 0,
             words: vec![0; PORT_WORDS as usize].into(),
         }
     }
@@ -56,7 +86,7 @@ impl Targets {
         }
         for (key, on) in wanted {
             if self.current.get(key) != Some(on) {
-                self.map.insert(key, on, 0).map_err(failed)?;
+                self.maps.targets.insert(key, on, 0).map_err(failed)?;
                 self.current.insert(*key, *on);
             }
         }
@@ -72,17 +102,65 @@ impl Targets {
             .copied()
             .collect();
         for key in gone {
-            self.map.remove(&key).map_err(failed)?;
+            self.maps.targets.remove(&key).map_err(failed)?;
             self.current.remove(&key);
         }
         self.set_ports()
     }
 
+    /// Makes the map of pods hold exactly `wanted`, whose cgroups are at these levels. What comes is watched before what
+    /// goes is not.
+    pub fn set_pods(&mut self, wanted: &BTreeMap<PodKey, MatchOn>, levels: u32) -> Result<(), CaptureError> {
+        let refused = |source| CaptureError::Map { map: "PODS", source };
+        if wanted.len() > MAX_PODS as usize {
+            return Err(CaptureError::TooManyPods { pods: wanted.len() });
+        }
+        if self.pods == *wanted && self.levels == levels {
+            return Ok(());
+        }
+        self.set_levels(self.levels | levels)?;
+        let gone: Vec<_> = self
+            .pods
+            .keys()
+            .filter(|key| !wanted.contains_key(key))
+            .copied()
+            .collect();
+        // A pod that is not meant any more goes first: the map has room then, and it is watched no moment too long.
+        for key in gone {
+            self.maps.pods.remove(&key).map_err(refused)?;
+            self.pods.remove(&key);
+        }
+        for (key, on) in wanted {
+            if self.pods.get(key) != Some(on) {
+                self.maps.pods.insert(key, on, 0).map_err(refused)?;
+                self.pods.insert(*key, *on);
+            }
+        }
+        self.set_levels(levels)?;
+        self.set_ports()
+    }
+
+    fn set_levels(&mut self, levels: u32) -> Result<(), CaptureError> {
+        if self.levels != levels {
+            self.maps
+                .levels
+                .set(0, levels, 0)
+                .map_err(|source| CaptureError::Map {
+                    map: "POD_LEVELS",
+                    source,
+                })?;
+            self.levels = levels;
+        }
+        Ok(())
+    }
+
     fn set_ports(&mut self) -> Result<(), CaptureError> {
-        let wanted = bitmap(&self.current);
+        let ports = self.current.keys().map(TargetKey::port);
+        let wanted = bitmap(ports.chain(self.pods.keys().map(PodKey::port)));
         for (index, (current, wanted)) in self.words.iter_mut().zip(&wanted).enumerate() {
             if current != wanted {
-                self.ports
+                self.maps
+                    .ports
                     .set(index as u32, *wanted, 0)
                     .map_err(|source| CaptureError::Map { map: "PORTS", source })?;
                 *current = *wanted;
@@ -99,29 +177,21 @@ fn failed(source: MapError) -> CaptureError {
     }
 }
 
-fn bitmap(targets: &BTreeMap<TargetKey, MatchOn>) -> Vec<u64> {
+fn bitmap(ports: impl Iterator<Item = u16>) -> Vec<u64> {
     let mut words = vec![0; PORT_WORDS as usize];
-    for key in targets.keys() {
-        words[usize::from(key.port() / 64)] |= 1 << (key.port() % 64);
+    for port in ports {
+        words[usize::from(port / 64)] |= 1 << (port % 64);
     }
     words
 }
 
 #[cfg(test)]
 mod tests {
-    use shadow_common::{Address, Side};
-
     use super::*;
 
     #[test]
     fn the_bitmap_has_one_bit_for_each_port_however_many_targets_have_it() {
-        let on = MatchOn::requests(Side::Ingress);
-        let targets = BTreeMap::from([
-            (TargetKey::new(Address::ANY, 80, 0), on),
-            (TargetKey::new(Address::ANY, 80, 1), on),
-            (TargetKey::new(Address::ANY, 65_535, 0), on),
-        ]);
-        let words = bitmap(&targets);
+        let words = bitmap([80, 80, 65_535].into_iter());
         assert_eq!((words[1], words[1023]), (1 << 16, 1 << 63));
         assert_eq!(words.iter().map(|word| word.count_ones()).sum::<u32>(), 2);
     }

@@ -6,10 +6,10 @@ use nix::sched::{CloneFlags, unshare};
 
 use super::super::attach::{Classifiers, TcHook};
 use super::super::follow::{Follower, Following};
-use super::super::load::{load, take_map};
+use super::super::load::load;
 use super::super::netlink::Changes;
 use super::super::plan::{LiveInput, on_interfaces};
-use super::super::targets::Targets;
+use super::super::targets::{TargetMaps, Targets};
 use super::kernel::settings;
 use crate::settings::LiveScope;
 
@@ -45,10 +45,7 @@ fn any(port: u16) -> Vec<LiveInput> {
 
 fn following() -> Following {
     let mut ebpf = load(&settings()).unwrap();
-    let targets = Targets::new(
-        take_map(&mut ebpf, "PORTS").unwrap(),
-        take_map(&mut ebpf, "TARGETS").unwrap(),
-    );
+    let targets = Targets::new(TargetMaps::take(&mut ebpf).unwrap());
     Following {
         classifiers: Classifiers::load(ebpf, TcHook::of_this_kernel()).unwrap(),
         targets,

@@ -14,7 +14,7 @@ use super::super::counters::{CaptureCounters, CaptureCounts};
 use super::super::load::{CLASSIFIERS, RINGS, SOCKET_PROGRAMS, classifier, load, socket_program, take_map};
 use super::super::own::OwnConnections;
 use super::super::rings::RingReader;
-use super::super::targets::Targets;
+use super::super::targets::{TargetMaps, Targets};
 use crate::settings::CaptureSettings;
 use crate::tcp::{Direction, Endpoint, FlowKey, Segment, TcpFlags};
 
@@ -108,10 +108,7 @@ impl Kernel {
             })
             .collect();
         Some(Self {
-            targets: Targets::new(
-                take_map(&mut ebpf, "PORTS").unwrap(),
-                take_map(&mut ebpf, "TARGETS").unwrap(),
-            ),
+            targets: Targets::new(TargetMaps::take(&mut ebpf).unwrap()),
             watched: BTreeMap::new(),
             readers,
             own: OwnConnections::new(take_map(&mut ebpf, "OWN").unwrap()),
