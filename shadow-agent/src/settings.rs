@@ -3,9 +3,11 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::http::Limits;
+use crate::mirror::Edits;
 
 /// Everything a run needs to know.
 #[derive(Clone, Debug)]
@@ -134,6 +136,8 @@ pub struct HttpOutputSettings {
     pub host_header: HostHeader,
     /// The marker header put on each copy, if any.
     pub marker: Option<String>,
+    /// What else each copy changes, as the filters of a route ask.
+    pub edits: Option<Arc<Edits>>,
     /// Requests under way at once, over all shards; those pipelined behind one under way are not counted.
     pub workers: usize,
     /// Requests of one production connection that may be sent one behind the other, before the answers to

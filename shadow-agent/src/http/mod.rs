@@ -6,6 +6,7 @@
 
 mod body;
 mod chunked;
+mod field;
 mod framing;
 mod gathering;
 mod head;
@@ -17,13 +18,16 @@ mod request_stream;
 mod response_head;
 mod response_stream;
 mod side;
+mod target;
 #[cfg(test)]
 mod tests;
 
 pub use body::BodyDecoder;
 pub use chunked::ChunkedError;
+pub use field::{is_field_value, is_token};
 pub use framing::RequestKind;
 pub use message::{Framing, HeaderField, Limits, Reject, Request, RequestEvent, Skip, Version};
 pub use request_stream::RequestStream;
 pub use response_head::{ResponseHead, ResponseHeadReader, parse_response_head};
 pub use response_stream::{Response, ResponseEvent, ResponseStream};
+pub use target::absolute_form;

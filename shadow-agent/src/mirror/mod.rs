@@ -3,10 +3,15 @@
 mod answers;
 mod connection;
 mod counters;
+mod edits;
 mod exchange;
 pub mod ledger;
+pub mod matching;
+mod share;
 
 pub use answers::AnswerCounters;
 pub use connection::{Connection, Shard};
 pub use counters::{SkippedBytes, StreamCounters};
+pub use edits::{Edit, EditError, Edits};
 pub use exchange::{Exchange, FlowId};
+pub use share::{Draws, Share};

@@ -10,7 +10,7 @@ mod null;
 mod record;
 mod stdout;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::future::Future;
 use std::pin::Pin;

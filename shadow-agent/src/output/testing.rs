@@ -11,7 +11,7 @@ use crate::tcp::FlowKey;
 use crate::time::Timestamp;
 
 /// The request that `raw` is: a head, and everything behind it as its body.
-pub(super) fn request(raw: &[u8]) -> Request {
+pub(crate) fn request(raw: &[u8]) -> Request {
     let mut fields = [httparse::EMPTY_HEADER; 64];
     let mut parsed = httparse::Request::new(&mut fields);
     let head_len = parsed.parse(raw).unwrap().unwrap();

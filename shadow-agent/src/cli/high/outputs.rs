@@ -57,6 +57,7 @@ fn http(upstream: Upstream, arguments: &Arguments) -> HttpOutputSettings {
             None => HostHeader::Upstream,
         },
         marker: marker(arguments),
+        edits: None,
         workers: flags.output_http_workers as usize,
         pipeline: flags.output_http_pipeline as usize,
         queue_requests: flags.output_http_queue_len as usize,

@@ -12,15 +12,19 @@
 //!   the Host the client sent (RFC 9112 section 3.2.2). Where there is none, the upstream's is added, except
 //!   with [`HostHeader::Original`].
 //! - `Authorization` is replaced when the upstream's URL has userinfo; the marker field is appended.
+//! - The edits of a route ([`Edits`]) come before all that: the host they name counts as the one that the client
+//!   sent, and fields that they set are left out where they stood and appended.
 //! - An HTTP/1.0 request keeps its version, and its wish for a persistent connection.
 //!
 //! Nothing can be smuggled in: field names and values are checked here again, whatever parsed them.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::redirect::Hop;
 use super::target::{self, Target};
-use crate::http::{Request, Version};
+use crate::http::{Request, Version, is_field_value, is_token};
+use crate::mirror::Edits;
 use crate::settings::{HostHeader, HttpOutputSettings, Secret};
 
 /// A request that must not be copied as it is: a field holds bytes no field may hold.
@@ -36,6 +40,7 @@ pub(super) struct CopyTemplate {
     authorization: Option<Secret>,
     /// The marker's whole line, or nothing.
     marker_line: Vec<u8>,
+    edits: Option<Arc<Edits>>,
 }
 
 impl CopyTemplate {
@@ -63,6 +68,14 @@ impl CopyTemplate {
         {
             return Err("the user or password cannot be put in a header".to_owned());
         }
+        if settings.authorization.is_some()
+            && let Some(edits) = &settings.edits
+            && edits.changes(b"Authorization")
+        {
+            return Err(
+                "the user and password replace the Authorization header, which is changed too".to_owned(),
+            );
+        }
         let marker_line = match &settings.marker {
             None => Vec::new(),
             Some(name) if is_token(name.as_bytes()) => format!("{name}: 1\r\n").into_bytes(),
@@ -74,6 +87,7 @@ impl CopyTemplate {
             host_header: settings.host_header.clone(),
             authorization: settings.authorization.clone(),
             marker_line,
+            edits: settings.edits.clone(),
         })
     }
 
@@ -85,7 +99,8 @@ impl CopyTemplate {
     /// The target of a copy of `request`, prefix included.
     pub(super) fn target(&self, request: &Request) -> Vec<u8> {
         let mut out = Vec::new();
-        self.write_target(&target::parse(request.target(), request.method()), &mut out);
+        let target = target::parse(request.target(), request.method());
+        self.write_target(request, &target, &mut out);
         out
     }
 
@@ -99,6 +114,9 @@ impl CopyTemplate {
     ) -> Result<(), Unsafe> {
         out.reserve(request.head.len() + self.path_prefix.len() + self.marker_line.len() + 128);
         let authority = self.write_request_line(request, hop, out);
+        let edits = self.edits.as_deref();
+        // What counts as the Host that the client sent, if not the field.
+        let authority = edits.and_then(Edits::hostname).or(authority);
         let mut fields = FieldWriter::new(&request.head, out);
         let nominated = Nominated::of(request);
         let mut host_written = false;
@@ -128,6 +146,7 @@ impl CopyTemplate {
                 Kind::Body | Kind::Framing if hop.is_some_and(|hop| hop.as_get) => fields.skip(),
                 Kind::Framing => {}
                 _ if nominated.has(name) => fields.skip(),
+                _ if edits.is_some_and(|edits| edits.drops(name)) => fields.skip(),
                 _ => {}
             }
         }
@@ -146,6 +165,9 @@ impl CopyTemplate {
             fields.line_start(b"Authorization");
             fields.out.extend_from_slice(credentials.0.as_bytes());
             fields.line_end();
+        }
+        if let Some(edits) = edits {
+            fields.out.extend_from_slice(edits.lines());
         }
         if request.version == Version::Http10 && nominated.keep_alive {
             fields.out.extend_from_slice(b"Connection: keep-alive\r\n");
@@ -171,7 +193,7 @@ impl CopyTemplate {
         let target = target::parse(request.target(), request.method());
         match hop {
             Some(hop) => out.extend_from_slice(&hop.target),
-            None => self.write_target(&target, out),
+            None => self.write_target(request, &target, out),
         }
         out.extend_from_slice(match request.version {
             Version::Http10 => b" HTTP/1.0\r\n",
@@ -180,9 +202,14 @@ impl CopyTemplate {
         target.authority
     }
 
-    fn write_target(&self, target: &Target<'_>, out: &mut Vec<u8>) {
+    fn write_target(&self, request: &Request, target: &Target<'_>, out: &mut Vec<u8>) {
         if target.takes_prefix {
             out.extend_from_slice(&self.path_prefix);
+            if let Some(edits) = &self.edits
+                && edits.write_path(request, target.path, out)
+            {
+                return;
+            }
         }
         if target.needs_slash {
             out.push(b'/');
@@ -381,21 +408,6 @@ impl<'a, 'o> FieldWriter<'a, 'o> {
     fn line_end(&mut self) {
         self.out.extend_from_slice(b"\r\n");
     }
-}
-
-/// `token` of RFC 9110 section 5.6.2.
-fn is_token(name: &[u8]) -> bool {
-    !name.is_empty()
-        && name
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
-}
-
-/// `field-value` of RFC 9110 section 5.5: no control bytes but the tab.
-fn is_field_value(value: &[u8]) -> bool {
-    // Counted, without early exit, so that it vectorises.
-    let control = |byte: &&u8| (**byte < 0x20 && **byte != b'\t') || **byte == 0x7f;
-    value.iter().filter(control).count() == 0
 }
 
 fn is_host(host: &[u8]) -> bool {

@@ -1,6 +1,8 @@
 //! The request target and the Host of a copy: pure functions on bytes (RFC 9112 section 3.2, RFC 9110
 //! section 7.2).
 
+use crate::http::absolute_form;
+
 /// A request target, taken apart as far as a copy needs it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target<'a> {
@@ -27,15 +29,9 @@ pub(super) fn parse<'a>(target: &'a [u8], method: &[u8]) -> Target<'a> {
     if target.first() == Some(&b'/') {
         return plain(target, true);
     }
-    let Some(rest) = after_scheme(target) else {
+    let Some((authority, path)) = absolute_form(target) else {
         return plain(target, false);
     };
-    let end = rest
-        .iter()
-        .position(|byte| matches!(byte, b'/' | b'?' | b'#'))
-        .unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let authority = authority.rsplit(|byte| *byte == b'@').next().unwrap_or(authority);
     let authority = Some(authority);
     // RFC 9112 section 3.2.4: an OPTIONS request for an absolute target without a path is `OPTIONS *`.
     if path.is_empty() && method == b"OPTIONS" {
@@ -50,20 +46,6 @@ pub(super) fn parse<'a>(target: &'a [u8], method: &[u8]) -> Target<'a> {
         takes_prefix: true,
         needs_slash: path.first() != Some(&b'/'),
     }
-}
-
-/// What follows `scheme://`, if `target` starts so (RFC 3986 section 3.1).
-fn after_scheme(target: &[u8]) -> Option<&[u8]> {
-    let colon = target.iter().position(|byte| *byte == b':')?;
-    let scheme = &target[..colon];
-    let valid = scheme.first().is_some_and(u8::is_ascii_alphabetic)
-        && scheme
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
-    if !valid {
-        return None;
-    }
-    target[colon..].strip_prefix(b"://")
 }
 
 /// `host` with `suffix` on its name: `a:8080` becomes `a-shadow:8080`, where Envoy writes `a:8080-shadow`,

@@ -3,6 +3,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::mirror::Edit;
+use crate::mirror::matching::{PathMatch, RequestMatch, RouteMatcher};
 use crate::output::testing::request;
 use crate::settings::{BreakerSettings, Secret};
 
@@ -17,6 +19,7 @@ pub(in crate::output::http) fn settings() -> HttpOutputSettings {
         authorization: None,
         host_header: HostHeader::Upstream,
         marker: Some("X-Shadow-Mirror".to_owned()),
+        edits: None,
         pipeline: 16,
         workers: 16,
         queue_requests: 100,
@@ -336,4 +339,112 @@ proptest! {
             prop_assert_eq!(nominated.has(name.as_bytes()), named);
         }
     }
+}
+
+/// What the copy of `raw` is with `steps`, by a rule for the prefix `/foo`.
+fn edited(host_header: HostHeader, steps: Vec<Edit>, raw: &str) -> String {
+    let found = RequestMatch::new(PathMatch::prefix("/foo").unwrap());
+    let matcher = Arc::new(RouteMatcher::new(Vec::new(), vec![vec![found]]).unwrap());
+    let settings = HttpOutputSettings {
+        host_header,
+        marker: None,
+        edits: Some(Arc::new(Edits::new(steps, &matcher, 0).unwrap())),
+        ..settings()
+    };
+    copy_with(&settings, raw)
+}
+
+fn set(name: &str, value: &str) -> Edit {
+    let (name, value) = (name.to_owned(), value.to_owned());
+    Edit::SetHeader { name, value }
+}
+
+fn add(name: &str, value: &str) -> Edit {
+    let (name, value) = (name.to_owned(), value.to_owned());
+    Edit::AddHeader { name, value }
+}
+
+#[test]
+fn edits_change_their_fields_and_leave_all_others_byte_for_byte() {
+    let copied = edited(
+        HostHeader::Original,
+        vec![
+            set("X-Set", "new"),
+            add("X-Add", "two"),
+            Edit::RemoveHeader("x-gone".to_owned()),
+        ],
+        "GET /foo HTTP/1.1\r\nhost: a\r\nx-SET:  old \r\nX-add: one\r\nAccept:*/*\r\nX-Gone: 1\r\nx-set: older\r\nEnd: 1\r\n\r\n",
+    );
+    let expected = "GET /foo HTTP/1.1\r\nhost: a\r\nX-add: one\r\nAccept:*/*\r\nEnd: 1\r\nX-Set: new\r\nX-Add: two\r\n\r\n";
+    assert_eq!(copied, expected);
+}
+
+#[test]
+fn an_edited_host_counts_as_the_one_the_client_sent() {
+    let steps = || vec![Edit::Hostname("new".to_owned())];
+    let suffix = || HostHeader::Suffix("-shadow".to_owned());
+    let raw = "GET /foo HTTP/1.1\r\nHOST: old:80\r\n\r\n";
+    let host = |host_header| edited(host_header, steps(), raw);
+    assert_eq!(
+        host(HostHeader::Original),
+        "GET /foo HTTP/1.1\r\nHOST: new\r\n\r\n"
+    );
+    assert_eq!(host(suffix()), "GET /foo HTTP/1.1\r\nHOST: new-shadow\r\n\r\n");
+    assert_eq!(
+        host(HostHeader::Upstream),
+        "GET /foo HTTP/1.1\r\nHOST: shadow:8082\r\n\r\n"
+    );
+    let absolute = edited(
+        suffix(),
+        steps(),
+        "GET http://old/foo HTTP/1.1\r\nHost: old\r\n\r\n",
+    );
+    assert_eq!(absolute, "GET /foo HTTP/1.1\r\nHost: new-shadow\r\n\r\n");
+    let none = edited(HostHeader::Original, steps(), "GET /foo HTTP/1.0\r\n\r\n");
+    assert_eq!(none, "GET /foo HTTP/1.0\r\nHost: new\r\n\r\n");
+}
+
+#[test]
+fn an_edited_path_keeps_the_query_in_both_forms_of_a_target() {
+    let line = |target: &str| {
+        let raw = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let copied = edited(
+            HostHeader::Original,
+            vec![Edit::PrefixMatch("/xyz".to_owned())],
+            &raw,
+        );
+        copied.lines().next().unwrap().to_owned()
+    };
+    assert_eq!(line("/foo/bar?q=1"), "GET /xyz/bar?q=1 HTTP/1.1");
+    assert_eq!(line("http://a/foo?q"), "GET /xyz?q HTTP/1.1");
+    assert_eq!(line("/foobar"), "GET /foobar HTTP/1.1");
+}
+
+#[test]
+fn a_full_path_replaces_the_missing_one_of_an_absolute_target() {
+    let steps = || vec![Edit::FullPath("/new".to_owned())];
+    let copied = edited(
+        HostHeader::Original,
+        steps(),
+        "GET http://a?q HTTP/1.1\r\nHost: a\r\n\r\n",
+    );
+    assert!(copied.starts_with("GET /new?q HTTP/1.1\r\n"), "{copied}");
+    let copied = edited(
+        HostHeader::Original,
+        steps(),
+        "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+    );
+    assert!(copied.starts_with("OPTIONS * HTTP/1.1\r\n"), "{copied}");
+}
+
+#[test]
+fn an_edited_authorization_and_userinfo_are_an_error() {
+    let matcher = Arc::new(RouteMatcher::new(Vec::new(), vec![Vec::new()]).unwrap());
+    let edits = Edits::new([set("authorization", "Bearer a")], &matcher, 0).unwrap();
+    let settings = HttpOutputSettings {
+        authorization: Some(Secret("Basic eA==".to_owned())),
+        edits: Some(Arc::new(edits)),
+        ..settings()
+    };
+    assert!(CopyTemplate::new(&settings).is_err());
 }

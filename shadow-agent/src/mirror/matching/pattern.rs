@@ -1,0 +1,73 @@
+//! What a value is compared with: a literal, or a regular expression.
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::MatchError;
+
+/// Longest regular expression in bytes. The API allows 1,024 for a path and 4,096 for a header value.
+const MAX_EXPRESSION: usize = 4_096;
+/// Largest compiled form of one expression in bytes; `[\w-]{1,64}` takes a few thousand.
+const MAX_COMPILED: usize = 1 << 18;
+/// Largest cache of one expression on one thread in bytes; a full one costs time, never an answer.
+const MAX_CACHE: usize = 1 << 18;
+
+/// One comparison.
+#[derive(Clone, Debug)]
+pub enum Pattern {
+    /// The same bytes.
+    Exact(Box<str>),
+    /// The whole value matches, as in Envoy, where `a.c` does not match `xabc`.
+    Regex(Regex),
+}
+
+impl Pattern {
+    /// A regular expression in the syntax of the `regex` crate, which is RE2's, nearly: no look-around, no
+    /// back-references, time linear in the value. As there, `\w`, `\d` and `(?i)` are about ASCII; `.` is one byte,
+    /// since a value need not be UTF-8.
+    pub fn regex(expression: &str) -> Result<Self, MatchError> {
+        let refused = |why: String| MatchError::Expression {
+            expression: expression.chars().take(80).collect(),
+            why,
+        };
+        if expression.len() > MAX_EXPRESSION {
+            return Err(refused(format!("longer than {MAX_EXPRESSION} bytes")));
+        }
+        // On its own first: a stray parenthesis must not undo the anchors.
+        let compile = |expression: &str| {
+            RegexBuilder::new(expression)
+                .unicode(false)
+                .size_limit(MAX_COMPILED)
+                .dfa_size_limit(MAX_CACHE)
+                .build()
+                .map_err(|error| refused(last_line(&error.to_string())))
+        };
+        compile(expression)?;
+        Ok(Self::Regex(compile(&format!(r"\A(?:{expression})\z"))?))
+    }
+
+    /// Whether `value` matches.
+    pub fn matches(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Exact(literal) => literal.as_bytes() == value,
+            Self::Regex(regex) => regex.is_match(value),
+        }
+    }
+
+    /// Whether the values of several fields of one name match, joined as RFC 9110 section 5.3 has it.
+    pub(super) fn matches_joined<'a>(&self, mut values: impl Iterator<Item = &'a [u8]>) -> bool {
+        match (values.next(), values.next()) {
+            (None, _) => false,
+            (Some(only), None) => self.matches(only),
+            (Some(first), Some(second)) => {
+                let all: Vec<_> = [first, second].into_iter().chain(values).collect();
+                self.matches(&all.join(&b","[..]))
+            }
+        }
+    }
+}
+
+/// The parser draws the expression and a caret below it; the last line says what is wrong.
+fn last_line(error: &str) -> String {
+    let line = error.lines().last().unwrap_or(error).trim();
+    line.trim_start_matches("error: ").to_owned()
+}
