@@ -1,0 +1,47 @@
+//! The annotations of a route that say what becomes of the Host of its copies.
+
+use std::collections::BTreeMap;
+
+use crate::settings::HostHeader;
+
+/// What becomes of the Host: `suffix` (the default, as in Istio), `original` or `backend`.
+pub const HOST: &str = "shadow-agent.io/host";
+/// What is put on the Host instead of [`DEFAULT_SUFFIX`].
+pub const HOST_SUFFIX: &str = "shadow-agent.io/host-suffix";
+/// Istio's and Envoy's suffix.
+pub const DEFAULT_SUFFIX: &str = "-shadow";
+
+/// Longest suffix: that of a DNS label.
+const MAX_SUFFIX: usize = 63;
+
+/// What `annotations` say, or what is wrong with them.
+pub(super) fn host(annotations: &BTreeMap<String, String>) -> Result<HostHeader, String> {
+    let suffix = annotations.get(HOST_SUFFIX);
+    let host = match annotations.get(HOST).map(String::as_str) {
+        None | Some("suffix") => {
+            let suffix = suffix.map_or(DEFAULT_SUFFIX, String::as_str);
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            if suffix.is_empty() || suffix.len() > MAX_SUFFIX || !suffix.bytes().all(allowed) {
+                let shown: String = suffix.chars().take(MAX_SUFFIX).collect();
+                return Err(format!(
+                    "the annotation {HOST_SUFFIX} is {shown:?}: it must be 1 to {MAX_SUFFIX} letters, digits, '-', '.' or '_'"
+                ));
+            }
+            return Ok(HostHeader::Suffix(suffix.to_owned()));
+        }
+        Some("original") => HostHeader::Original,
+        Some("backend") => HostHeader::Upstream,
+        Some(other) => {
+            let shown: String = other.chars().take(MAX_SUFFIX).collect();
+            return Err(format!(
+                "the annotation {HOST} is {shown:?}: it must be suffix, original or backend"
+            ));
+        }
+    };
+    if suffix.is_some() {
+        return Err(format!(
+            "the annotation {HOST_SUFFIX} means nothing unless {HOST} is suffix"
+        ));
+    }
+    Ok(host)
+}

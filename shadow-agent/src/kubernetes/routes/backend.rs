@@ -1,0 +1,197 @@
+//! A reference to a Service, followed to the addresses behind it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use k8s_openapi::api::core::v1::{Service, ServicePort};
+
+use super::catalog::Catalog;
+use super::status::Reason;
+
+/// Most addresses of one backend; a copy goes to one of them.
+pub const MAX_ADDRESSES: usize = 256;
+
+/// Protocols (`appProtocol`) that a copy, which is HTTP/1.x without TLS, does not speak.
+const UNSUPPORTED: [&str; 4] = ["kubernetes.io/h2c", "kubernetes.io/wss", "https", "grpc"];
+
+/// Where the copies of a mirror go.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Backend {
+    /// The Service's namespace.
+    pub namespace: String,
+    /// The Service's name.
+    pub service: String,
+    /// The Service's port, as the route has it.
+    pub port: u16,
+    /// What to connect to.
+    pub destination: Destination,
+}
+
+/// What a copy connects to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Destination {
+    /// One of these: the Service's cluster addresses, or with a headless Service its ready endpoints, in order
+    /// and at most [`MAX_ADDRESSES`]. Empty while there are none.
+    Addresses(Vec<SocketAddr>),
+    /// A name outside of the cluster (a Service of type ExternalName).
+    Name {
+        /// The DNS name.
+        host: String,
+        /// The port, which is the Service's.
+        port: u16,
+    },
+}
+
+/// A reference that leads nowhere: the reason for the status, and a sentence.
+pub(super) type Problem = (Reason, String);
+
+/// A reference to a backend, with what is left out filled in.
+pub(super) struct Reference<'a> {
+    group: &'a str,
+    kind: &'a str,
+    pub namespace: &'a str,
+    pub name: &'a str,
+    port: Option<i32>,
+    /// The namespace of the route.
+    from: &'a str,
+}
+
+impl<'a> Reference<'a> {
+    /// A reference in a route of the namespace `from`.
+    pub fn new(
+        from: &'a str,
+        group: Option<&'a str>,
+        kind: Option<&'a str>,
+        namespace: Option<&'a str>,
+        name: &'a str,
+        port: Option<i32>,
+    ) -> Self {
+        Self {
+            group: group.unwrap_or(""),
+            kind: kind.unwrap_or("Service"),
+            namespace: namespace.unwrap_or(from),
+            name,
+            port,
+            from,
+        }
+    }
+
+    /// Follows the reference to a port of a Service.
+    pub fn follow<'c>(
+        &self,
+        catalog: &'c dyn Catalog,
+    ) -> Result<(&'c Service, &'c ServicePort, u16), Problem> {
+        let (namespace, name) = (self.namespace, self.name);
+        if !self.group.is_empty() || self.kind != "Service" {
+            let kind = [self.group, self.kind].join("/");
+            return Err((
+                Reason::InvalidKind,
+                format!("{namespace}/{name} is a {kind}: only a Service can be used"),
+            ));
+        }
+        // Before anything is said about what there is in the other namespace.
+        if namespace != self.from {
+            let permits = |grant: &super::ReferenceGrant| grant.permits(self.from, namespace, name);
+            if !catalog.grants().iter().any(permits) {
+                return Err((
+                    Reason::RefNotPermitted,
+                    format!(
+                        "no ReferenceGrant in {namespace} lets HTTPRoutes of {} use the Service {name}",
+                        self.from
+                    ),
+                ));
+            }
+        }
+        let Some(service) = catalog.service(namespace, name) else {
+            return Err((
+                Reason::BackendNotFound,
+                format!("there is no Service {namespace}/{name}"),
+            ));
+        };
+        let Some(port) = self.port else {
+            return Err((
+                Reason::BackendNotFound,
+                format!("no port of the Service {namespace}/{name} is named"),
+            ));
+        };
+        let found = tcp_ports(service).find(|candidate| candidate.port == port);
+        match (found, u16::try_from(port)) {
+            (Some(found), Ok(port)) => Ok((service, found, port)),
+            _ => Err((
+                Reason::BackendNotFound,
+                format!("the Service {namespace}/{name} has no TCP port {port}"),
+            )),
+        }
+    }
+
+    /// Follows the reference of a mirror to the addresses that copies go to.
+    pub fn backend(&self, catalog: &dyn Catalog) -> Result<Backend, Problem> {
+        let (service, found, port) = self.follow(catalog)?;
+        if let Some(protocol) = found.app_protocol.as_deref()
+            && UNSUPPORTED.contains(&protocol)
+        {
+            return Err((
+                Reason::UnsupportedProtocol,
+                format!(
+                    "port {port} of the Service {}/{} wants {protocol}: copies are HTTP/1.1 without TLS",
+                    self.namespace, self.name
+                ),
+            ));
+        }
+        Ok(Backend {
+            namespace: self.namespace.to_owned(),
+            service: self.name.to_owned(),
+            port,
+            destination: self.destination(service, found, port, catalog)?,
+        })
+    }
+
+    fn destination(
+        &self,
+        service: &Service,
+        found: &ServicePort,
+        port: u16,
+        catalog: &dyn Catalog,
+    ) -> Result<Destination, Problem> {
+        let spec = service.spec.clone().unwrap_or_default();
+        if spec.type_.as_deref() == Some("ExternalName") {
+            return match spec.external_name.filter(|name| !name.is_empty()) {
+                Some(host) => Ok(Destination::Name { host, port }),
+                None => Err((
+                    Reason::BackendNotFound,
+                    format!("the Service {}/{} has no externalName", self.namespace, self.name),
+                )),
+            };
+        }
+        let cluster_ips = spec
+            .cluster_ips
+            .filter(|addresses| !addresses.is_empty())
+            .unwrap_or_else(|| spec.cluster_ip.into_iter().collect());
+        let mut addresses: Vec<SocketAddr> = if cluster_ips.iter().any(|address| address == "None") {
+            let port_name = found.name.as_deref().unwrap_or("");
+            let mut addresses: Vec<_> = catalog
+                .endpoints(self.namespace, self.name)
+                .into_iter()
+                .filter(|endpoint| endpoint.port_name == port_name)
+                .map(|endpoint| SocketAddr::new(endpoint.address, endpoint.port))
+                .collect();
+            addresses.sort_unstable();
+            addresses.dedup();
+            addresses
+        } else {
+            cluster_ips
+                .iter()
+                .filter_map(|address| address.parse::<IpAddr>().ok())
+                .map(|address| SocketAddr::new(address, port))
+                .collect()
+        };
+        addresses.truncate(MAX_ADDRESSES);
+        Ok(Destination::Addresses(addresses))
+    }
+}
+
+/// The TCP ports of a Service: HTTP is sent to no other.
+pub(super) fn tcp_ports(service: &Service) -> impl Iterator<Item = &ServicePort> {
+    let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_deref());
+    let tcp = |port: &&ServicePort| port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP");
+    ports.unwrap_or_default().iter().filter(tcp)
+}

@@ -1,0 +1,110 @@
+//! A route as the API gives it, read part by part: one that cannot be understood still has a name, parents and a
+//! status to say so.
+
+use std::collections::BTreeMap;
+
+use gateway_api::apis::standard::httproutes::{HttpRouteParentRefs, HttpRouteSpec};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The group of Gateway API's own kinds, and of a reference that names none.
+pub(super) const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
+
+/// One HTTPRoute.
+pub(super) struct Route {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+    pub generation: i64,
+    pub annotations: BTreeMap<String, String>,
+    /// The parents that can be ours: Services and Gateways.
+    pub parents: Vec<Parent>,
+    /// Whether a filter of type `RequestMirror` stands anywhere in it.
+    pub mirrors: bool,
+    /// What it asks for, or why that cannot be read.
+    pub spec: Result<HttpRouteSpec, String>,
+}
+
+/// One `parentRef`.
+pub(super) struct Parent {
+    pub kind: ParentKind,
+    pub reference: HttpRouteParentRefs,
+    /// As the route has it, for the status.
+    pub raw: Value,
+}
+
+/// What kind of parent it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ParentKind {
+    Service,
+    Gateway,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    #[serde(default = "default_namespace")]
+    namespace: String,
+    name: String,
+    #[serde(default)]
+    uid: String,
+    #[serde(default)]
+    generation: i64,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+fn default_namespace() -> String {
+    "default".to_owned()
+}
+
+impl Route {
+    /// Reads `value`. None for what has no name: it did not come from the API.
+    pub fn parse(value: &Value) -> Option<Self> {
+        let metadata = Metadata::deserialize(value.get("metadata")?).ok()?;
+        let spec = value.get("spec").unwrap_or(&Value::Null);
+        Some(Self {
+            namespace: metadata.namespace,
+            name: metadata.name,
+            uid: metadata.uid,
+            generation: metadata.generation,
+            annotations: metadata.annotations,
+            parents: parents(spec),
+            mirrors: mirrors(spec),
+            spec: HttpRouteSpec::deserialize(spec).map_err(|error| error.to_string()),
+        })
+    }
+}
+
+fn parents(spec: &Value) -> Vec<Parent> {
+    list(spec, "parentRefs")
+        .filter_map(|raw| {
+            let reference = HttpRouteParentRefs::deserialize(raw).ok()?;
+            let group = reference.group.as_deref().unwrap_or(GATEWAY_GROUP);
+            let kind = reference.kind.as_deref().unwrap_or("Gateway");
+            let kind = match (group, kind) {
+                ("", "Service") => ParentKind::Service,
+                (GATEWAY_GROUP, "Gateway") => ParentKind::Gateway,
+                _ => return None,
+            };
+            Some(Parent {
+                kind,
+                reference,
+                raw: raw.clone(),
+            })
+        })
+        .collect()
+}
+
+fn mirrors(spec: &Value) -> bool {
+    let is_mirror = |filter: &Value| filter.get("type").and_then(Value::as_str) == Some("RequestMirror");
+    list(spec, "rules").any(|rule| {
+        list(rule, "filters").any(is_mirror)
+            || list(rule, "backendRefs").any(|backend| list(backend, "filters").any(is_mirror))
+    })
+}
+
+/// The items of the list `name` of `value`; none when it is no list.
+fn list<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(name).and_then(Value::as_array).into_iter().flatten()
+}

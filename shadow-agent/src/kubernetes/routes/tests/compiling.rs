@@ -1,0 +1,648 @@
+use super::*;
+use crate::output::testing::request;
+
+fn addresses(compiled: &Compiled, mirror: usize) -> Vec<String> {
+    match &compiled.mirrors[mirror].backend.destination {
+        Destination::Addresses(addresses) => addresses.iter().map(ToString::to_string).collect(),
+        Destination::Name { host, port } => vec![format!("{host}:{port}")],
+    }
+}
+
+fn names(compiled: &Compiled) -> Vec<&str> {
+    compiled
+        .mirrors
+        .iter()
+        .map(|mirror| mirror.name.as_str())
+        .collect()
+}
+
+fn refused(route: &Value) -> String {
+    let compiled = compiled(route);
+    assert!(compiled.mirrors.is_empty());
+    let (status, reason, message) = condition(&compiled, "Accepted");
+    assert_eq!((status, reason), (false, Reason::UnsupportedValue), "{message}");
+    message
+}
+
+fn unresolved(cluster: &Cluster, route: &Value) -> (Reason, String) {
+    let compiled = compile([route], cluster);
+    let (status, reason, message) = condition(&compiled, "ResolvedRefs");
+    assert!(!status);
+    (reason, message)
+}
+
+/// A rule that mirrors to `backend`.
+fn mirror_to(backend: &Value) -> Value {
+    json!([{"filters": [{"type": "RequestMirror", "requestMirror": {"backendRef": backend}}]}])
+}
+
+#[test]
+fn istios_route_works_as_written() {
+    let route = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1beta1",
+        "kind": "HTTPRoute",
+        "metadata": {"namespace": "goreplay", "name": "httpbin", "uid": "1", "generation": 1},
+        "spec": {
+            "parentRefs": [{"group": "", "kind": "Service", "name": "httpbin", "port": 8000}],
+            "rules": [{
+                "filters": [{
+                    "type": "RequestMirror",
+                    "requestMirror": {"backendRef": {"name": "httpbin-v2", "port": 80}},
+                }],
+                "backendRefs": [{"name": "httpbin-v1", "port": 80}],
+            }],
+        },
+    });
+    let compiled = compiled(&route);
+    assert_eq!(
+        names(&compiled),
+        ["goreplay/httpbin rule 0 -> goreplay/httpbin-v2:80"]
+    );
+    let mirror = &compiled.mirrors[0];
+    assert_eq!(
+        mirror.watched,
+        [
+            watched("goreplay", "httpbin", Some(8000)),
+            watched("goreplay", "httpbin-v1", Some(80))
+        ]
+    );
+    assert_eq!(addresses(&compiled, 0), ["10.96.0.3:80"]);
+    assert_eq!(mirror.share, Share::ALL);
+    assert_eq!(mirror.host, HostHeader::Suffix("-shadow".to_owned()));
+    assert!(mirror.edits.is_none());
+    let any = request(b"POST /anything?q HTTP/1.1\r\nHost: cluster-1\r\n\r\n");
+    assert_eq!(mirror.matcher.best(&any).map(|hit| hit.rule), Some(mirror.rule));
+    assert!(condition(&compiled, "Accepted").0);
+    assert!(condition(&compiled, "ResolvedRefs").0);
+}
+
+#[test]
+fn a_route_without_a_mirror_is_none_of_our_business() {
+    let compiled = compiled(&mesh(
+        json!([{"backendRefs": [{"name": "httpbin-v1", "port": 80}]}]),
+    ));
+    assert!(compiled.mirrors.is_empty() && compiled.statuses.is_empty());
+}
+
+#[test]
+fn a_parent_of_another_kind_is_none_of_our_business() {
+    let parent = json!({"group": "networking.istio.io", "kind": "ServiceEntry", "name": "a"});
+    let compiled = compiled(&route(
+        json!({"parentRefs": [parent], "rules": [{"filters": [mirror()]}]}),
+    ));
+    assert!(compiled.mirrors.is_empty() && compiled.statuses.is_empty());
+}
+
+#[test]
+fn a_filter_of_an_unknown_type_refuses_its_route_and_harms_no_other() {
+    let unknown = mesh(json!([{"filters": [mirror(), {"type": "Teleport"}]}]));
+    let fine = mesh(json!([{"filters": [mirror()]}]));
+    let compiled = compile([&unknown, &fine], &demo());
+    assert_eq!(compiled.mirrors.len(), 1);
+    let (status, reason, message) = condition(&compiled, "Accepted");
+    assert_eq!((status, reason), (false, Reason::UnsupportedValue));
+    assert!(message.contains("Teleport"), "{message}");
+    assert!(compiled.statuses[1].parents[0].conditions[0].status);
+}
+
+#[test]
+fn a_share_is_a_percentage_a_fraction_or_everything() {
+    let share = |more: &str| {
+        let mut filter = mirror();
+        let more: Value = serde_json::from_str(more).unwrap();
+        let object = filter["requestMirror"].as_object_mut().unwrap();
+        object.extend(more.as_object().unwrap().clone());
+        let route = mesh(json!([{"filters": [filter]}]));
+        let compiled = compiled(&route);
+        compiled
+            .mirrors
+            .first()
+            .map(|mirror| mirror.share)
+            .ok_or_else(|| condition(&compiled, "Accepted").2)
+    };
+    assert_eq!(share("{}"), Ok(Share::ALL));
+    assert_eq!(share(r#"{"percent": 42}"#), Ok(Share::percent(42)));
+    assert_eq!(share(r#"{"percent": 0}"#), Ok(Share::percent(0)));
+    assert_eq!(
+        share(r#"{"fraction": {"numerator": 25, "denominator": 50}}"#),
+        Ok(Share::percent(50))
+    );
+    assert_eq!(share(r#"{"fraction": {"numerator": 5}}"#), Ok(Share::percent(5)));
+    assert_eq!(
+        share(r#"{"percent": 1, "fraction": {"numerator": 5}}"#),
+        Err("Rule 0: a RequestMirror has both percent and fraction: one only may be set.".to_owned())
+    );
+    assert!(share(r#"{"percent": 101}"#).is_err());
+    assert!(share(r#"{"percent": -1}"#).is_err());
+    assert!(share(r#"{"fraction": {"numerator": 1, "denominator": 0}}"#).is_err());
+}
+
+#[test]
+fn a_rule_that_mirrors_nothing_takes_its_requests_away() {
+    let compiled = compiled(&mesh(json!([
+        {"filters": [mirror()]},
+        {"matches": [{"path": {"type": "Exact", "value": "/health"}}]},
+    ])));
+    let mirror = &compiled.mirrors[0];
+    let rule = |target: &str| {
+        let request = request(format!("GET {target} HTTP/1.1\r\n\r\n").as_bytes());
+        mirror.matcher.best(&request).map(|hit| hit.rule)
+    };
+    assert_eq!(rule("/a"), Some(mirror.rule));
+    assert_eq!(rule("/health"), Some(1));
+}
+
+#[test]
+fn every_kind_of_match_is_understood() {
+    let compiled = compiled(&mesh(json!([{
+        "matches": [{
+            "path": {"type": "RegularExpression", "value": "/v[0-9]+"},
+            "method": "DELETE",
+            "headers": [{"name": "A", "value": "1"}, {"name": "B", "type": "RegularExpression", "value": "x+"}],
+            "queryParams": [{"name": "q", "value": "1"}, {"name": "r", "type": "RegularExpression", "value": ".*"}],
+        }],
+        "filters": [mirror()],
+    }])));
+    let matcher = &compiled.mirrors[0].matcher;
+    let whole = b"DELETE /v12?r&q=1 HTTP/1.1\r\na: 1\r\nb: xx\r\n\r\n";
+    assert!(matcher.best(&request(whole)).is_some());
+    for partial in [
+        &b"GET /v12?r&q=1 HTTP/1.1\r\na: 1\r\nb: xx\r\n\r\n"[..],
+        b"DELETE /v?r&q=1 HTTP/1.1\r\na: 1\r\nb: xx\r\n\r\n",
+        b"DELETE /v12?q=1 HTTP/1.1\r\na: 1\r\nb: xx\r\n\r\n",
+        b"DELETE /v12?r&q=1 HTTP/1.1\r\na: 1\r\n\r\n",
+    ] {
+        assert!(matcher.best(&request(partial)).is_none());
+    }
+}
+
+#[test]
+fn mirrors_of_a_rule_have_names_and_keys_of_their_own() {
+    let to_v1 =
+        json!({"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "httpbin-v1", "port": 80}}});
+    let compiled = compiled(&mesh(json!([{
+        "filters": [mirror(), to_v1, mirror()],
+        "backendRefs": [{"name": "httpbin-v1", "port": 80, "filters": [mirror()]}],
+    }])));
+    assert_eq!(
+        names(&compiled),
+        [
+            "goreplay/httpbin rule 0 -> goreplay/httpbin-v2:80",
+            "goreplay/httpbin rule 0 -> goreplay/httpbin-v1:80",
+            "goreplay/httpbin rule 0 -> goreplay/httpbin-v2:80 (2)",
+            "goreplay/httpbin rule 0 backendRef 0 -> goreplay/httpbin-v2:80",
+        ]
+    );
+    let keys = compiled
+        .mirrors
+        .iter()
+        .map(|mirror| (mirror.key.backend_ref, mirror.key.filter));
+    assert_eq!(
+        keys.collect::<Vec<_>>(),
+        [(None, 0), (None, 1), (None, 2), (Some(0), 0)]
+    );
+}
+
+#[test]
+fn a_mirror_of_a_backend_ref_watches_the_pods_behind_that_alone() {
+    let compiled = compiled(&mesh(json!([{"backendRefs": [
+        {"name": "httpbin", "port": 8000},
+        {"name": "httpbin-v1", "port": 80, "filters": [mirror()]},
+    ]}])));
+    assert_eq!(compiled.mirrors.len(), 1);
+    assert_eq!(
+        compiled.mirrors[0].watched,
+        [watched("goreplay", "httpbin-v1", Some(80))]
+    );
+}
+
+#[test]
+fn a_parent_may_name_a_port_by_number_or_name_and_without_one_means_all() {
+    let ports = |more: Value| {
+        let mut parent = json!({"group": "", "kind": "Service", "name": "httpbin"});
+        parent
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let compiled = compiled(&route(
+            json!({"parentRefs": [parent], "rules": [{"filters": [mirror()]}]}),
+        ));
+        let (_, reason, message) = condition(&compiled, "Accepted");
+        let mirror = compiled.mirrors.first();
+        mirror
+            .map(|mirror| mirror.watched[0].port)
+            .ok_or((reason, message))
+    };
+    assert_eq!(ports(json!({})), Ok(None));
+    assert_eq!(ports(json!({"port": 8000})), Ok(Some(8000)));
+    assert_eq!(ports(json!({"sectionName": "http"})), Ok(Some(8000)));
+    assert_eq!(
+        ports(json!({"port": 80, "sectionName": "http"})),
+        Err((
+            Reason::NoMatchingParent,
+            "The Service goreplay/httpbin has no TCP port 80 called http.".to_owned()
+        ))
+    );
+}
+
+#[test]
+fn a_service_in_another_namespace_is_no_parent_even_with_a_grant() {
+    let cluster = demo().with("other", "httpbin", 80).granting("goreplay", "other");
+    let parent = json!({"group": "", "kind": "Service", "namespace": "other", "name": "httpbin"});
+    let route = route(json!({"parentRefs": [parent], "rules": [{"filters": [mirror()]}]}));
+    let compiled = compile([&route], &cluster);
+    assert!(compiled.mirrors.is_empty());
+    let (status, reason, message) = condition(&compiled, "Accepted");
+    assert_eq!((status, reason), (false, Reason::NoMatchingParent));
+    assert!(message.contains("producer"), "{message}");
+}
+
+#[test]
+fn one_parent_that_is_refused_leaves_the_other_its_mirrors() {
+    let parents = json!([
+        {"group": "", "kind": "Service", "name": "gone"},
+        {"group": "", "kind": "Service", "name": "httpbin"},
+    ]);
+    let compiled = compiled(&route(
+        json!({"parentRefs": parents, "rules": [{"filters": [mirror()]}]}),
+    ));
+    assert_eq!(
+        compiled.mirrors[0].watched,
+        [watched("goreplay", "httpbin", None)]
+    );
+    let accepted = compiled.statuses[0]
+        .parents
+        .iter()
+        .map(|parent| parent.conditions[0].status);
+    assert_eq!(accepted.collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn with_a_gateway_only_the_pods_behind_the_rule_are_watched() {
+    let compiled = compiled(&gateway(json!([{
+        "filters": [mirror()],
+        "backendRefs": [{"name": "httpbin-v1", "port": 80}, {"name": "httpbin", "port": 8000, "weight": 0}],
+    }])));
+    assert_eq!(
+        compiled.mirrors[0].watched,
+        [watched("goreplay", "httpbin-v1", Some(80))]
+    );
+    let (status, _, message) = condition(&compiled, "Accepted");
+    assert!(status && message.contains("never routes"), "{message}");
+}
+
+#[test]
+fn hostnames_count_with_a_gateway_alone() {
+    let found = |parents: Value| {
+        let compiled = compiled(&route(json!({
+            "parentRefs": parents,
+            "hostnames": ["a.example"],
+            "rules": [{"filters": [mirror()], "backendRefs": [{"name": "httpbin-v1", "port": 80}]}],
+        })));
+        let request = request(b"GET / HTTP/1.1\r\nHost: b.example\r\n\r\n");
+        compiled.mirrors[0].matcher.best(&request).is_some()
+    };
+    assert!(!found(json!([{"name": "gateway"}])));
+    assert!(found(
+        json!([{"group": "", "kind": "Service", "name": "httpbin"}])
+    ));
+}
+
+/// Filters that set a header before the mirror and after it, and rewrite the path between.
+fn edited_rules() -> Value {
+    let set = |name: &str| {
+        json!({"type": "RequestHeaderModifier", "requestHeaderModifier": {
+            "set": [{"name": name, "value": "1"}, {"name": name, "value": "2"}],
+            "remove": ["X-Gone"],
+        }})
+    };
+    json!([{
+        "matches": [{"path": {"value": "/foo"}}],
+        "filters": [
+            set("Before"),
+            {"type": "URLRewrite", "urlRewrite": {
+                "hostname": "new.example",
+                "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/bar"},
+            }},
+            mirror(),
+            set("After"),
+        ],
+        "backendRefs": [{"name": "httpbin-v1", "port": 80, "filters": [mirror()]}],
+    }])
+}
+
+#[test]
+fn a_copy_has_the_changes_of_the_filters_before_its_mirror() {
+    let compiled = compiled(&mesh(edited_rules()));
+    let edits = compiled.mirrors[0].edits.as_ref().unwrap();
+    assert_eq!(edits.lines(), b"Before: 1\r\n");
+    assert!(edits.drops(b"x-gone"));
+    assert_eq!(edits.hostname(), Some(&b"new.example"[..]));
+    let mut path = Vec::new();
+    assert!(edits.write_path(&request(b"GET /foo/a HTTP/1.1\r\n\r\n"), b"/foo/a", &mut path));
+    assert_eq!(path, b"/bar/a");
+    // The mirror of the backendRef comes behind all filters of the rule.
+    let edits = compiled.mirrors[1].edits.as_ref().unwrap();
+    assert_eq!(edits.lines(), b"Before: 1\r\nAfter: 1\r\n");
+}
+
+#[test]
+fn what_a_gateway_has_changed_is_not_changed_again() {
+    let compiled = compiled(&gateway(edited_rules()));
+    assert_eq!(compiled.mirrors.len(), 2);
+    assert!(compiled.mirrors.iter().all(|mirror| mirror.edits.is_none()));
+    let (_, _, message) = condition(&compiled, "Accepted");
+    assert!(message.contains("Rules (0) have a URLRewrite"), "{message}");
+}
+
+#[test]
+fn what_cannot_be_done_refuses_the_route_with_the_reason() {
+    let edit = |modifier: Value| json!([{"filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": modifier}, mirror()]}]);
+    let message = refused(&mesh(edit(
+        json!({"set": [{"name": "Content-Length", "value": "1"}]}),
+    )));
+    assert!(
+        message.starts_with("Rule 0: the header \"Content-Length\" cannot be changed"),
+        "{message}"
+    );
+    refused(&mesh(edit(json!({"remove": ["Host"]}))));
+    let message = refused(&mesh(
+        json!([{"filters": [mirror()]}, {"matches": [{"path": {"type": "RegularExpression", "value": "/("}}]}]),
+    ));
+    assert!(message.contains("unclosed group"), "{message}");
+    refused(&mesh(
+        json!([{"filters": [mirror()], "matches": [{"path": {"value": "foo"}}]}]),
+    ));
+    refused(&mesh(json!([{"filters": [{"type": "RequestMirror"}]}])));
+    refused(&mesh(json!([{"filters": vec![mirror(); MAX_FILTERS + 1]}])));
+    let expression = json!({"path": {"type": "RegularExpression", "value": "/a"}});
+    refused(&mesh(json!([
+        {"filters": [mirror()], "matches": vec![expression.clone(); 40]},
+        {"matches": vec![expression; 40]},
+    ])));
+}
+
+#[test]
+fn a_backend_that_is_not_there_stops_its_own_mirror_alone() {
+    let missing =
+        json!({"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "gone", "port": 80}}});
+    let compiled = compiled(&mesh(json!([{"filters": [missing, mirror()]}])));
+    assert_eq!(compiled.mirrors.len(), 1);
+    assert!(condition(&compiled, "Accepted").0);
+    assert_eq!(
+        condition(&compiled, "ResolvedRefs"),
+        (
+            false,
+            Reason::BackendNotFound,
+            "Rule 0: there is no Service goreplay/gone.".to_owned()
+        )
+    );
+}
+
+#[test]
+fn a_backend_must_be_a_tcp_port_of_a_service() {
+    let mut cluster = demo();
+    cluster.add(
+        "goreplay",
+        "dns",
+        json!({"clusterIP": "10.96.0.10", "ports": [{"port": 53, "protocol": "UDP"}]}),
+    );
+    cluster.add(
+        "goreplay",
+        "h2",
+        json!({"clusterIP": "10.96.0.11", "ports": [{"port": 80, "appProtocol": "kubernetes.io/h2c"}]}),
+    );
+    let reason = |backend: Value| unresolved(&cluster, &mesh(mirror_to(&backend))).0;
+    assert_eq!(
+        reason(json!({"group": "multicluster.x-k8s.io", "kind": "ServiceImport", "name": "a", "port": 80})),
+        Reason::InvalidKind
+    );
+    assert_eq!(
+        reason(json!({"name": "httpbin-v2", "port": 81})),
+        Reason::BackendNotFound
+    );
+    assert_eq!(reason(json!({"name": "httpbin-v2"})), Reason::BackendNotFound);
+    assert_eq!(
+        reason(json!({"name": "dns", "port": 53})),
+        Reason::BackendNotFound
+    );
+    assert_eq!(
+        reason(json!({"name": "h2", "port": 80})),
+        Reason::UnsupportedProtocol
+    );
+}
+
+#[test]
+fn a_backend_in_another_namespace_needs_a_grant() {
+    let route = mesh(mirror_to(
+        &json!({"namespace": "shadow", "name": "v2", "port": 80}),
+    ));
+    let cluster = demo().with("shadow", "v2", 80);
+    assert_eq!(
+        unresolved(&cluster, &route),
+        (
+            Reason::RefNotPermitted,
+            "Rule 0: no ReferenceGrant in shadow lets HTTPRoutes of goreplay use the Service v2.".to_owned()
+        )
+    );
+    assert_eq!(unresolved(&demo(), &route).0, Reason::RefNotPermitted);
+    let cluster = cluster
+        .granting("elsewhere", "shadow")
+        .granting("goreplay", "other");
+    assert_eq!(unresolved(&cluster, &route).0, Reason::RefNotPermitted);
+    let compiled = compile([&route], &cluster.granting("goreplay", "shadow"));
+    assert_eq!(names(&compiled), ["goreplay/httpbin rule 0 -> shadow/v2:80"]);
+}
+
+#[test]
+fn pods_in_another_namespace_are_watched_with_a_grant_only() {
+    let route = mesh(json!([{
+        "filters": [mirror()],
+        "backendRefs": [{"namespace": "other", "name": "app", "port": 80}],
+    }]));
+    let cluster = demo().with("other", "app", 80);
+    let compiled = compile([&route], &cluster);
+    assert_eq!(
+        compiled.mirrors[0].watched,
+        [watched("goreplay", "httpbin", None)]
+    );
+    assert_eq!(unresolved(&cluster, &route).0, Reason::RefNotPermitted);
+    let compiled = compile([&route], &cluster.granting("goreplay", "other"));
+    assert_eq!(
+        compiled.mirrors[0].watched,
+        [
+            watched("goreplay", "httpbin", None),
+            watched("other", "app", Some(80))
+        ]
+    );
+}
+
+#[test]
+fn a_grant_may_be_for_one_service() {
+    let grant = json!({
+        "metadata": {"namespace": "shadow"},
+        "spec": {
+            "from": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": "a"}],
+            "to": [{"group": "", "kind": "Service", "name": "v2"}, {"group": "", "kind": "Secret"}],
+        },
+    });
+    let grant = ReferenceGrant::parse(&grant).unwrap();
+    assert!(grant.permits("a", "shadow", "v2"));
+    assert!(!grant.permits("a", "shadow", "v3"));
+    assert!(!grant.permits("b", "shadow", "v2"));
+    assert!(!grant.permits("a", "other", "v2"));
+    assert_eq!(ReferenceGrant::parse(&json!({"spec": {}})), None);
+}
+
+#[test]
+fn both_addresses_of_a_dual_stack_service_are_there() {
+    let mut cluster = demo();
+    cluster.add(
+        "goreplay",
+        "httpbin-v2",
+        json!({"clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1", "fd00::1"], "ports": [{"port": 80}]}),
+    );
+    let compiled = compile([&mesh(json!([{"filters": [mirror()]}]))], &cluster);
+    assert_eq!(addresses(&compiled, 0), ["10.0.0.1:80", "[fd00::1]:80"]);
+}
+
+#[test]
+fn a_headless_service_is_its_ready_endpoints_at_the_port_of_their_own() {
+    let mut cluster = demo();
+    cluster.add(
+        "goreplay",
+        "httpbin-v2",
+        json!({"clusterIP": "None", "clusterIPs": ["None"], "ports": [{"name": "web", "port": 80, "targetPort": "http"}]}),
+    );
+    let endpoint = |address: &str, port_name: &str, port| Endpoint {
+        address: address.parse().unwrap(),
+        port_name: port_name.to_owned(),
+        port,
+    };
+    cluster.endpoints = vec![
+        endpoint("10.1.0.2", "web", 8080),
+        endpoint("10.1.0.1", "web", 8081),
+        endpoint("10.1.0.1", "metrics", 9090),
+    ];
+    let route = mesh(json!([{"filters": [mirror()]}]));
+    let compiled = compile([&route], &cluster);
+    assert_eq!(addresses(&compiled, 0), ["10.1.0.1:8081", "10.1.0.2:8080"]);
+    assert_eq!(compiled.mirrors[0].backend.port, 80);
+    cluster.endpoints.clear();
+    let compiled = compile([&route], &cluster);
+    assert!(addresses(&compiled, 0).is_empty());
+}
+
+#[test]
+fn an_external_name_is_a_name() {
+    let mut cluster = demo();
+    cluster.add(
+        "goreplay",
+        "httpbin-v2",
+        json!({"type": "ExternalName", "externalName": "shadow.example", "ports": [{"port": 80}]}),
+    );
+    let compiled = compile([&mesh(json!([{"filters": [mirror()]}]))], &cluster);
+    assert_eq!(addresses(&compiled, 0), ["shadow.example:80"]);
+}
+
+#[test]
+fn annotations_say_what_becomes_of_the_host() {
+    let host = |annotations: Value| {
+        let mut route = mesh(json!([{"filters": [mirror()]}]));
+        route["metadata"]["annotations"] = annotations;
+        let compiled = compiled(&route);
+        let message = condition(&compiled, "Accepted").2;
+        compiled
+            .mirrors
+            .first()
+            .map(|mirror| mirror.host.clone())
+            .ok_or(message)
+    };
+    let suffix = |suffix: &str| Ok(HostHeader::Suffix(suffix.to_owned()));
+    assert_eq!(host(json!({})), suffix("-shadow"));
+    assert_eq!(host(json!({"shadow-agent.io/host": "suffix"})), suffix("-shadow"));
+    assert_eq!(
+        host(json!({"shadow-agent.io/host-suffix": ".test"})),
+        suffix(".test")
+    );
+    assert_eq!(
+        host(json!({"shadow-agent.io/host": "original"})),
+        Ok(HostHeader::Original)
+    );
+    assert_eq!(
+        host(json!({"shadow-agent.io/host": "backend"})),
+        Ok(HostHeader::Upstream)
+    );
+    assert_eq!(
+        host(json!({"shadow-agent.io/host": "mine"})),
+        Err(
+            "The annotation shadow-agent.io/host is \"mine\": it must be suffix, original or backend."
+                .to_owned()
+        )
+    );
+    assert!(host(json!({"shadow-agent.io/host-suffix": "a\r\nb"})).is_err());
+    assert!(host(json!({"shadow-agent.io/host-suffix": ""})).is_err());
+    assert!(host(json!({"shadow-agent.io/host": "original", "shadow-agent.io/host-suffix": "-x"})).is_err());
+}
+
+#[test]
+fn keys_stay_while_a_backend_changes_and_are_others_for_a_new_route_of_the_name() {
+    let key = |route: &Value, cluster: &Cluster| compile([route], cluster).mirrors[0].key.clone();
+    let mut route = mesh(json!([{"filters": [mirror()]}]));
+    let first = key(&route, &demo());
+    let mut cluster = demo();
+    cluster.add(
+        "goreplay",
+        "httpbin-v2",
+        json!({"clusterIP": "10.9.9.9", "ports": [{"port": 80}]}),
+    );
+    assert_eq!(key(&route, &cluster), first);
+    route["metadata"]["uid"] = json!("2");
+    assert_ne!(key(&route, &cluster), first);
+}
+
+#[test]
+fn two_routes_of_one_service_are_independent() {
+    let mut other = mesh(json!([{"filters": [mirror()]}]));
+    other["metadata"]["name"] = json!("second");
+    let compiled = compile([&mesh(json!([{"filters": [mirror()]}])), &other], &demo());
+    assert_eq!(
+        names(&compiled),
+        [
+            "goreplay/httpbin rule 0 -> goreplay/httpbin-v2:80",
+            "goreplay/second rule 0 -> goreplay/httpbin-v2:80"
+        ]
+    );
+}
+
+#[test]
+fn mirrors_beyond_the_limit_are_refused_route_by_route() {
+    let rule = json!({"filters": vec![mirror(); 16]});
+    let large = mesh(json!(vec![rule; 10]));
+    let small = mesh(json!([{"filters": [mirror()]}]));
+    let compiled = compile([&large, &large, &small], &demo());
+    assert_eq!(compiled.mirrors.len(), 161);
+    let accepted = compiled
+        .statuses
+        .iter()
+        .map(|status| status.parents[0].conditions[0].reason);
+    assert_eq!(
+        accepted.collect::<Vec<_>>(),
+        [Reason::Accepted, Reason::TooManyMirrors, Reason::Accepted]
+    );
+    let many = vec![small; MAX_ROUTES + 2];
+    assert_eq!(compile(&many, &demo()).passed_over, 2);
+}
+
+#[test]
+fn what_is_no_route_at_all_is_passed_over() {
+    for value in [
+        json!(null),
+        json!([]),
+        json!({"metadata": {}}),
+        json!({"metadata": {"name": "a"}, "spec": 1}),
+    ] {
+        let compiled = compiled(&value);
+        assert!(compiled.mirrors.is_empty() && compiled.statuses.is_empty());
+    }
+}
