@@ -1,7 +1,7 @@
 //! What a run shall do, resolved once from the command line: nothing behind this knows which spelling was
 //! typed, and every bound of the agent stands here with its unit.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,9 @@ pub struct Settings {
     pub connections: ConnectionSettings,
     /// Bytes of captured traffic that may be held at once (`--max-memory`).
     pub max_memory: usize,
-    /// Where requests go, in the order typed; at least one.
+    /// What is asked of the Kubernetes API; `None` when nothing is.
+    pub kubernetes: Option<KubernetesSettings>,
+    /// Where requests go, in the order typed; at least one, unless routes name the outputs.
     pub outputs: Vec<OutputSettings>,
     /// The marker header: put on copies, and a request that carries it is never mirrored.
     pub marker: Option<String>,
@@ -44,6 +46,8 @@ pub enum RawInput {
         /// TCP ports that requests are sent to, ascending; never empty.
         ports: Vec<u16>,
     },
+    /// Pods of this node, as the Kubernetes API has them.
+    Kubernetes(PodSelector),
     /// A pcap or pcapng file, read to its end.
     File {
         /// The file.
@@ -51,6 +55,141 @@ pub enum RawInput {
         /// TCP ports that requests are sent to; empty for every port.
         ports: Vec<u16>,
     },
+}
+
+/// The pods of one `k8s://` input, and their ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodSelector {
+    /// As typed, for messages.
+    pub typed: String,
+    /// Their namespace; all when `None`.
+    pub namespace: Option<String>,
+    /// The pods.
+    pub pods: Pods,
+    /// Ports of the pods, or of the Service; never empty.
+    pub ports: Vec<PodPort>,
+}
+
+/// How pods are named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pods {
+    /// Those of one object.
+    Named {
+        /// Its kind.
+        kind: WorkloadKind,
+        /// Its name.
+        name: String,
+    },
+    /// Those whose labels match: `app=web,tier in (a,b)`.
+    Labels(String),
+    /// Those whose fields match: `metadata.name=web-0`.
+    Fields(String),
+}
+
+/// Kinds of objects that have pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WorkloadKind {
+    /// A pod itself.
+    Pod,
+    /// apps/v1.
+    Deployment,
+    /// apps/v1.
+    StatefulSet,
+    /// apps/v1.
+    DaemonSet,
+    /// apps/v1.
+    ReplicaSet,
+    /// batch/v1.
+    Job,
+    /// batch/v1.
+    CronJob,
+    /// v1: the pods behind it; its ports, not theirs.
+    Service,
+}
+
+impl WorkloadKind {
+    /// Every kind, with all its names: singular, plural, as in manifests, short.
+    pub const NAMES: [(WorkloadKind, &'static [&'static str]); 8] = [
+        (Self::Pod, &["pod", "pods", "po"]),
+        (Self::Deployment, &["deployment", "deployments", "deploy"]),
+        (Self::StatefulSet, &["statefulset", "statefulsets", "sts"]),
+        (Self::DaemonSet, &["daemonset", "daemonsets", "ds"]),
+        (Self::ReplicaSet, &["replicaset", "replicasets", "rs"]),
+        (Self::Job, &["job", "jobs"]),
+        (Self::CronJob, &["cronjob", "cronjobs", "cj"]),
+        (Self::Service, &["service", "services", "svc"]),
+    ];
+
+    /// The kind by any of its names, in any case.
+    pub fn by_name(text: &str) -> Option<Self> {
+        let text = text.to_ascii_lowercase();
+        let named = |(_, names): &&(Self, &[&str])| names.contains(&text.as_str());
+        Self::NAMES.iter().find(named).map(|(kind, _)| *kind)
+    }
+
+    /// The singular.
+    pub fn word(self) -> &'static str {
+        let mut names = Self::NAMES.iter();
+        names
+            .find(|(kind, _)| *kind == self)
+            .map_or("", |(_, names)| names[0])
+    }
+
+    /// Whether its pods are controlled by other objects, which it controls.
+    pub fn has_objects_between(self) -> bool {
+        matches!(self, Self::Deployment | Self::CronJob)
+    }
+}
+
+/// A port of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PodPort {
+    /// By number.
+    Number(u16),
+    /// By the name that the container, or the Service, gives it.
+    Name(String),
+}
+
+impl std::fmt::Display for PodPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(port) => write!(f, "{port}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// What is asked of the Kubernetes API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KubernetesSettings {
+    /// The node whose pods are watched (`NODE_NAME`).
+    pub node: String,
+    /// Whose `HTTPRoute`s are followed, if any.
+    pub routes: Option<RouteNamespaces>,
+    /// How a mirror of a route sends its copies: the upstream in it stands for none.
+    pub mirror: Box<HttpOutputSettings>,
+    /// The lease by which one agent is elected to write the status of routes.
+    pub lease: LeaseSettings,
+}
+
+/// Namespaces whose routes are followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteNamespaces {
+    /// All of them.
+    All,
+    /// These; never empty.
+    These(Vec<String>),
+}
+
+/// A Lease of coordination.k8s.io, and who asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseSettings {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// This agent's name, another for each.
+    pub identity: String,
 }
 
 /// What part of this host's traffic a live input watches.
@@ -102,7 +241,7 @@ pub struct ConnectionSettings {
 }
 
 /// One output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutputSettings {
     /// `--output-http`.
     Http(Box<HttpOutputSettings>),
@@ -116,7 +255,7 @@ pub enum OutputSettings {
 }
 
 /// One `--output-http` with the flags that apply to it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpOutputSettings {
     /// The upstream as the ledger names it: without userinfo.
     pub name: String,
@@ -128,6 +267,8 @@ pub struct HttpOutputSettings {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// What to connect to instead of what `host` and `port` resolve to; empty while there is nothing.
+    pub addresses: Option<Vec<SocketAddr>>,
     /// Path put before each request's target, without a trailing `/`; empty for none.
     pub path_prefix: String,
     /// Value of an `Authorization` header made from userinfo (`Basic ...`). A secret: never logged.
@@ -138,6 +279,8 @@ pub struct HttpOutputSettings {
     pub marker: Option<String>,
     /// What else each copy changes, as the filters of a route ask.
     pub edits: Option<Arc<Edits>>,
+    /// Whether copies name the pod that served the request.
+    pub name_pod: bool,
     /// Requests under way at once, over all shards; those pipelined behind one under way are not counted.
     pub workers: usize,
     /// Requests of one production connection that may be sent one behind the other, before the answers to
@@ -172,7 +315,7 @@ pub enum HostHeader {
 }
 
 /// When a sick shadow is left alone, and how it is tried again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerSettings {
     /// Failures in a row (connect errors, timeouts, resets, answers that are not HTTP) that open it; so do half
     /// of five times as many exchanges within ten seconds. 0: never.

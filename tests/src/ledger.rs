@@ -29,7 +29,7 @@ impl Ledger {
         self.of(output, "delivered")
     }
 
-    /// A count of an output: `delivered`, `filtered`, `sampled_out`, `limited` or `in_flight`.
+    /// A count of an output: `seen` (what was its business), `delivered`, `filtered`, `sampled_out`, `limited` or `in_flight`.
     pub fn of(&self, output: usize, count: &str) -> u64 {
         self.number(&self.0["outputs"][output][count], count)
     }
@@ -66,7 +66,7 @@ impl Ledger {
                 .map(|count| self.of(output, count))
                 .sum::<u64>()
                 + self.all_dropped(output);
-            assert_eq!(counted, self.seen(), "output {output} does not balance: {self}");
+            assert_eq!(counted, self.of(output, "seen"), "output {output} does not balance: {self}");
         }
         assert_eq!(self.0["balanced"], Value::Bool(true), "{self}");
         self
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_ledger_whose_sum_holds_is_balanced() {
         ledger(
-            r#"{"seen":5,"outputs":[{"delivered":2,"filtered":0,"sampled_out":0,"limited":0,
+            r#"{"seen":5,"outputs":[{"seen":5,"delivered":2,"filtered":0,"sampled_out":0,"limited":0,
             "dropped":{"gap":1,"timeout":1},"in_flight":1}],"balanced":true}"#,
         )
         .assert_balanced();
@@ -126,7 +126,7 @@ mod tests {
     #[should_panic(expected = "does not balance")]
     fn a_lost_request_is_noticed_whatever_the_agent_says() {
         ledger(
-            r#"{"seen":5,"outputs":[{"delivered":4,"filtered":0,"sampled_out":0,"limited":0,
+            r#"{"seen":5,"outputs":[{"seen":5,"delivered":4,"filtered":0,"sampled_out":0,"limited":0,
             "dropped":{},"in_flight":0}],"balanced":true}"#,
         )
         .assert_balanced();

@@ -1,6 +1,9 @@
 //! The life of a run: inputs attached, shards running, signals answered, everything drained and accounted.
 
 mod account;
+mod following;
+mod mirrors;
+mod pods;
 mod priority;
 mod run;
 mod shard;
@@ -12,13 +15,16 @@ use anyhow::Context as _;
 use tokio::sync::oneshot;
 
 pub use self::account::{Account, CaptureReport, ConnectionReport};
-use self::run::Run;
+pub use self::mirrors::MAX_MIRRORS;
+use self::mirrors::Mirrors;
+use self::run::{Parts, Run};
 use self::shard::Source;
 use self::signals::Signals;
 use crate::capture::{LiveCapture, OwnConnections, PcapFile};
-use crate::output::Outputs;
+use crate::kubernetes::Cluster;
+use crate::mirror::plan::{AddressScope, Plan, Selection, WantedMirror};
 use crate::report::LedgerFile;
-use crate::settings::{RawInput, Settings};
+use crate::settings::{PodSelector, RawInput, Settings};
 
 /// How a caller other than the shell follows a run and ends it.
 #[derive(Debug, Default)]
@@ -58,7 +64,7 @@ pub fn run(settings: Settings, control: Control) -> anyhow::Result<(Account, any
         .collect();
     let mut capture = None;
     let mut own = OwnConnections::default();
-    if !live.is_empty() {
+    if !live.is_empty() || settings.kubernetes.is_some() {
         let mut started = LiveCapture::start(&live, &settings.capture)?;
         own = started.own_connections();
         sources.extend(
@@ -69,9 +75,54 @@ pub fn run(settings: Settings, control: Control) -> anyhow::Result<(Account, any
         );
         capture = Some(started);
     }
-    let outputs = Arc::new(Outputs::new(&settings.outputs, &own)?);
-    let run = Run::start(&settings, outputs, capture, sources, ledger)?;
+    let mut mirrors = Mirrors::new(own);
+    let wanted = wanted(&settings);
+    let planned = mirrors.set(&wanted, &[])?;
+    let plan = Plan {
+        addresses: vec![AddressScope {
+            slots: planned.iter().map(|mirror| mirror.slot).collect(),
+            ..AddressScope::default()
+        }],
+        mirrors: planned,
+        ..Plan::default()
+    };
+    // After the capabilities are gone: it speaks to the network.
+    let cluster = settings
+        .kubernetes
+        .as_ref()
+        .map(|kubernetes| Cluster::start(kubernetes, pod_inputs(&settings)))
+        .transpose()?;
+    let parts = Parts {
+        mirrors,
+        wanted,
+        plan,
+        capture,
+        cluster,
+        sources,
+        ledger_file: ledger,
+    };
+    let run = Run::start(&settings, parts)?;
     Ok(run.follow(control, &runtime, signals))
+}
+
+/// The mirrors of the command line: each takes every request.
+fn wanted(settings: &Settings) -> Vec<WantedMirror> {
+    let of = |(index, output): (usize, &crate::settings::OutputSettings)| WantedMirror {
+        key: format!("output {index}"),
+        name: None,
+        selection: Selection::Everything,
+        output: output.clone(),
+    };
+    settings.outputs.iter().enumerate().map(of).collect()
+}
+
+/// The inputs that are pods.
+fn pod_inputs(settings: &Settings) -> Vec<PodSelector> {
+    let of = |input: &RawInput| match input {
+        RawInput::Kubernetes(pods) => Some(pods.clone()),
+        _ => None,
+    };
+    settings.inputs.iter().filter_map(of).collect()
 }
 
 /// Connections to the shadow are files: the soft limit is often 1024, the hard one is what was granted.

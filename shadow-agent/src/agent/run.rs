@@ -9,13 +9,17 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use super::following::InForce;
+use super::mirrors::Mirrors;
+use super::pods::{self, Slots};
 use super::shard::{Phase, ShardReport, ShardTask, Source};
 use super::signals::Signals;
 use super::{Account, CaptureReport, ConnectionReport, Control};
 use crate::budget::MemoryBudget;
 use crate::capture::{CaptureCounters, FileCounters, LiveCapture};
-use crate::mirror::ledger::{OutputCounts, RequestCounts, ShardLedger};
-use crate::output::Outputs;
+use crate::kubernetes::{Cluster, Desired};
+use crate::mirror::ledger::ShardLedger;
+use crate::mirror::plan::{Plan, WantedMirror};
 use crate::report::LedgerFile;
 use crate::settings::Settings;
 use crate::status::{self, Snapshot, StatusLine};
@@ -23,10 +27,15 @@ use crate::status::{self, Snapshot, StatusLine};
 /// How often the status line is drawn.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a shard may take to go over to another plan; it does at its next turn, some milliseconds away.
+const LONGEST_FOLLOWING: Duration = Duration::from_secs(1);
+
 /// A run under way.
 pub(super) struct Run {
     settings: Arc<Settings>,
-    outputs: Arc<Outputs>,
+    mirrors: Mirrors,
+    /// The plan in force, told to every shard.
+    plans: watch::Sender<Arc<InForce>>,
     /// Dropped to end the capture.
     capture: Option<LiveCapture>,
     counters: Option<CaptureCounters>,
@@ -35,6 +44,21 @@ pub(super) struct Run {
     /// A shard sends on it when it ends: whether it read a ring, which has no end of its own.
     ended: mpsc::Receiver<bool>,
     ledger_file: Option<LedgerFile>,
+    cluster: Option<Cluster>,
+    /// The mirrors of the command line.
+    wanted: Vec<WantedMirror>,
+}
+
+/// What a run is started with.
+pub(super) struct Parts {
+    pub mirrors: Mirrors,
+    /// The mirrors of the command line, which `plan` has.
+    pub wanted: Vec<WantedMirror>,
+    pub plan: Plan,
+    pub capture: Option<LiveCapture>,
+    pub cluster: Option<Cluster>,
+    pub sources: Vec<Source>,
+    pub ledger_file: Option<LedgerFile>,
 }
 
 struct ShardHandle {
@@ -42,30 +66,42 @@ struct ShardHandle {
     thread: Option<JoinHandle<anyhow::Result<()>>>,
     ledger: ShardLedger,
     report: Arc<Mutex<ShardReport>>,
+    /// Generation of the plan that it follows.
+    followed: watch::Receiver<u64>,
 }
 
 impl Run {
     /// Starts a thread for each source.
-    pub fn start(
-        settings: &Arc<Settings>,
-        outputs: Arc<Outputs>,
-        capture: Option<LiveCapture>,
-        sources: Vec<Source>,
-        ledger_file: Option<LedgerFile>,
-    ) -> anyhow::Result<Self> {
+    pub fn start(settings: &Arc<Settings>, parts: Parts) -> anyhow::Result<Self> {
+        let Parts {
+            mirrors,
+            wanted,
+            plan,
+            capture,
+            cluster,
+            sources,
+            ledger_file,
+        } = parts;
         let budget = MemoryBudget::new(settings.max_memory);
+        let in_force = InForce {
+            plan,
+            outputs: mirrors.outputs(),
+        };
+        let (plans, follow) = watch::channel(Arc::new(in_force));
         let (phase, phases) = watch::channel(Phase::Running);
         let (ends, ended) = mpsc::channel(sources.len().max(1));
         let count = sources.len();
         let mut shards = Vec::with_capacity(count);
         for (index, source) in sources.into_iter().enumerate() {
             let ledger = ShardLedger::new(settings.outputs.len());
+            let (tell, followed) = watch::channel(0);
             let report = Arc::new(Mutex::new(ShardReport::default()));
             let task = ShardTask {
                 source,
                 settings: Arc::clone(settings),
                 sources: count,
-                outputs: Arc::clone(&outputs),
+                plans: follow.clone(),
+                followed: tell,
                 ledger: ledger.clone(),
                 budget: budget.clone(),
                 report: Arc::clone(&report),
@@ -86,18 +122,22 @@ impl Run {
                 thread: Some(thread),
                 ledger,
                 report,
+                followed,
             });
         }
         let counters = capture.as_ref().map(LiveCapture::counters);
         Ok(Self {
             settings: Arc::clone(settings),
-            outputs,
+            mirrors,
+            plans,
             capture,
             counters,
             shards,
             phase,
             ended,
             ledger_file,
+            cluster,
+            wanted,
         })
     }
 
@@ -157,6 +197,14 @@ impl Run {
                     self.stop();
                 }
                 _ = signals.report.recv() => self.write_ledger(),
+                desired = asked_for(&mut self.cluster) => {
+                    if let Err(error) = self.follow_cluster(&desired).await {
+                        tracing::error!(
+                            error = format!("{error:#}"),
+                            "what the cluster asks for cannot be had; what was before stays"
+                        );
+                    }
+                }
                 _ = status.tick(), if on_terminal => {
                     let elapsed = drawn.elapsed();
                     drawn = Instant::now();
@@ -186,6 +234,46 @@ impl Run {
         }
     }
 
+    /// Mirrors what the cluster asks for. The shards know of a pod before the kernel watches it, and go on knowing it
+    /// for a while when it is watched no more.
+    async fn follow_cluster(&mut self, desired: &Desired) -> anyhow::Result<()> {
+        if self.capture.is_none() {
+            // The run is ending.
+            return Ok(());
+        }
+        let mut wanted = self.wanted.clone();
+        wanted.extend_from_slice(&desired.mirrors);
+        let ledgers: Vec<_> = self.shards.iter().map(|shard| shard.ledger.clone()).collect();
+        let mirrors = self.mirrors.set(&wanted, &ledgers)?;
+        let (own, of_routes) = mirrors.split_at(self.wanted.len());
+        let of_inputs: Vec<usize> = own.iter().map(|mirror| mirror.slot).collect();
+        let slots = Slots::new(&of_inputs, desired, of_routes);
+        let before = self.plans.borrow().clone();
+        let plan = Plan {
+            generation: before.plan.generation + 1,
+            addresses: before.plan.addresses.clone(),
+            pods: pods::scopes(desired, &slots),
+            mirrors,
+        };
+        self.put_in_force(plan).await;
+        if let Some(capture) = &mut self.capture {
+            capture.watch_pods(&pods::targets(desired))?;
+        }
+        Ok(())
+    }
+
+    /// Gives every shard a plan and waits until all follow it.
+    async fn put_in_force(&mut self, plan: Plan) {
+        let generation = plan.generation;
+        let outputs = self.mirrors.outputs();
+        self.plans.send_replace(Arc::new(InForce { plan, outputs }));
+        for shard in &mut self.shards {
+            // A shard that has ended, or is held up, need not be waited for.
+            let followed = shard.followed.wait_for(|followed| *followed >= generation);
+            let _ = tokio::time::timeout(LONGEST_FOLLOWING, followed).await;
+        }
+    }
+
     fn write_ledger(&mut self) {
         let document = self.account().document();
         if let Some(file) = &mut self.ledger_file {
@@ -200,10 +288,8 @@ impl Run {
 
     /// The account at this moment.
     fn account(&self) -> Account {
-        let mut requests = RequestCounts {
-            seen: 0,
-            outputs: vec![OutputCounts::default(); self.settings.outputs.len()],
-        };
+        let names = self.mirrors.names();
+        let mut requests = ShardLedger::new(names.len()).snapshot();
         let mut connections = ConnectionReport::default();
         let mut files: Option<FileCounters> = None;
         for shard in &self.shards {
@@ -223,7 +309,7 @@ impl Run {
         });
         Account {
             requests,
-            outputs: self.outputs.names(),
+            outputs: names,
             connections,
             capture: CaptureReport { kernel, files },
         }
@@ -233,9 +319,22 @@ impl Run {
         let account = self.account();
         Snapshot {
             requests: account.requests,
-            outputs: self.outputs.status(),
+            outputs: self
+                .mirrors
+                .status()
+                .into_iter()
+                .map(|(_, status)| status)
+                .collect(),
             capture_lost: account.capture.kernel.map_or(0, |kernel| kernel.lost_packets()),
         }
+    }
+}
+
+/// Resolves when the cluster asks for something else; never, where there is none.
+async fn asked_for(cluster: &mut Option<Cluster>) -> Arc<Desired> {
+    match cluster {
+        Some(cluster) => cluster.changed().await,
+        None => std::future::pending().await,
     }
 }
 

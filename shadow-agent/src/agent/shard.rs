@@ -12,11 +12,11 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::ConnectionReport;
+use super::following::{Following, InForce};
 use crate::budget::MemoryBudget;
 use crate::capture::{FileCounters, PcapFile, RingReader};
 use crate::mirror::ledger::ShardLedger;
 use crate::mirror::{Connection, Shard};
-use crate::output::{Outputs, ShardOutput};
 use crate::settings::{ConnectionSettings, Settings};
 use crate::tcp::FlowTable;
 use crate::time::Timestamp;
@@ -61,7 +61,9 @@ pub(super) struct ShardTask {
     pub settings: Arc<Settings>,
     /// Sources of this run: each gets its part of the connection table's bound.
     pub sources: usize,
-    pub outputs: Arc<Outputs>,
+    pub plans: watch::Receiver<Arc<InForce>>,
+    /// Told the generation of the plan that is followed.
+    pub followed: watch::Sender<u64>,
     pub ledger: ShardLedger,
     pub budget: MemoryBudget,
     pub report: Arc<Mutex<ShardReport>>,
@@ -90,7 +92,6 @@ impl ShardTask {
         };
         let mut shard = Shard::new(
             self.ledger.clone(),
-            self.outputs.shard(wall_offset),
             self.budget.clone(),
             self.settings.limits,
             self.settings.marker.as_deref(),
@@ -101,16 +102,31 @@ impl ShardTask {
             self.settings.capture.track_response,
             self.budget.clone(),
         );
+        let mut plans = Following::new(
+            self.plans,
+            self.followed,
+            wall_offset,
+            self.settings.shutdown_timeout,
+        );
+        plans.follow(&mut shard, Timestamp::default());
         let read = match self.source {
             Source::Ring(ring) => {
-                read_ring(*ring, &mut table, &mut shard, &self.report, self.phase.clone()).await
+                read_ring(
+                    *ring,
+                    &mut table,
+                    &mut shard,
+                    &mut plans,
+                    &self.report,
+                    self.phase.clone(),
+                )
+                .await
             }
             Source::File(file) => {
                 read_file(*file, &mut table, &mut shard, &self.report, self.phase.clone()).await
             }
         };
         publish(&self.report, &table, &shard);
-        drain(shard.outputs(), &self.settings, self.phase).await;
+        drain(&shard, &mut plans, &self.settings, self.phase).await;
         read
     }
 }
@@ -135,6 +151,7 @@ async fn read_ring(
     mut ring: RingReader,
     table: &mut FlowTable<Connection>,
     shard: &mut Shard,
+    plans: &mut Following,
     report: &Mutex<ShardReport>,
     mut phase: watch::Receiver<Phase>,
 ) -> anyhow::Result<()> {
@@ -149,6 +166,7 @@ async fn read_ring(
             biased;
             // Capture is detached before the phase changes: what the ring holds now is the last of it.
             _ = phase.changed() => running = false,
+            () = plans.changed() => plans.follow(shard, monotonic_now()),
             ready = ring.readable() => read = ready.context("cannot wait for a ring"),
             _ = tick.tick() => due = true,
         }
@@ -160,6 +178,9 @@ async fn read_ring(
                 ticked = Instant::now();
                 table.tick(shard, monotonic_now());
                 publish(report, table, shard);
+                if plans.is_behind() {
+                    plans.follow(shard, monotonic_now());
+                }
             }
             if drained < RECORDS_PER_TURN {
                 break;
@@ -208,7 +229,7 @@ async fn read_file(
         }
         tokio::task::yield_now().await;
         // A file can wait, unlike production: nothing of it need be dropped for a full queue.
-        while !shard.outputs().iter().all(|output| output.has_room()) {
+        while !shard.mirrors().outputs().all(|output| output.has_room()) {
             tokio::time::sleep(FILE_PAUSE).await;
             if *phase.borrow() != Phase::Running {
                 break;
@@ -232,11 +253,12 @@ fn finish_file(
 }
 
 /// Lets the outputs finish what they hold, within the bound of the run.
-async fn drain(outputs: &[Box<dyn ShardOutput>], settings: &Settings, mut phase: watch::Receiver<Phase>) {
+async fn drain(shard: &Shard, plans: &mut Following, settings: &Settings, mut phase: watch::Receiver<Phase>) {
     let all = async {
-        for output in outputs {
+        for output in shard.mirrors().outputs() {
             output.drain().await;
         }
+        plans.retired().await;
     };
     tokio::pin!(all);
     let mut told = true;
@@ -260,7 +282,7 @@ async fn drain(outputs: &[Box<dyn ShardOutput>], settings: &Settings, mut phase:
         timeout = ?settings.shutdown_timeout,
         "requests were still under way at the end of the shutdown timeout; they are counted as dropped"
     );
-    for output in outputs {
+    for output in shard.mirrors().outputs() {
         output.abort();
     }
 }

@@ -173,7 +173,7 @@ fn live_inputs(inputs: &[RawInput]) -> Vec<LiveInput> {
                 scope: scope.clone(),
                 ports: ports.clone(),
             }),
-            RawInput::File { .. } => None,
+            RawInput::Kubernetes(_) | RawInput::File { .. } => None,
         })
         .collect()
 }

@@ -7,6 +7,7 @@
 //! | `10.0.0.5:80`, `[::1]:80` | that address |
 //! | `localhost:80` | every address of that host name |
 //! | `eth0:80`, `veth*:80` | an interface; all that match, also ones that appear later |
+//! | `k8s://shop/deployment/web:80` | pods of this node: see [`super::k8s_address`] |
 //! | `file.pcap`, `file.pcapng:80` | a capture file; every TCP port when none is given |
 
 use std::fmt;
@@ -15,8 +16,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::error::Problem;
+use super::k8s_address::{self, SCHEME};
 use super::machine::Machine;
-use crate::settings::{LiveScope, RawInput};
+use crate::settings::{LiveScope, PodSelector, RawInput};
 
 /// An address as typed, checked for its form only.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,7 @@ enum Place {
     /// An interface name with `*`.
     Pattern(String),
     File(String),
+    Pods(PodSelector),
 }
 
 /// Longest name of an interface (`IFNAMSIZ` less the final NUL).
@@ -44,6 +47,13 @@ impl FromStr for Address {
     type Err = Problem;
 
     fn from_str(text: &str) -> Result<Self, Problem> {
+        if let Some(rest) = text.strip_prefix(SCHEME) {
+            refuse_limits(rest, text)?;
+            return Ok(Self {
+                place: Place::Pods(k8s_address::parse(text)?),
+                ports: Vec::new(),
+            });
+        }
         refuse_other_syntax(text)?;
         if is_capture_file(text) {
             return Ok(Self {
@@ -68,6 +78,7 @@ impl fmt::Display for Address {
             Place::Any => {}
             Place::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]")?,
             Place::Ip(ip) => write!(f, "{ip}")?,
+            Place::Pods(pods) => f.write_str(&pods.typed)?,
             Place::Name(text) | Place::Pattern(text) | Place::File(text) => f.write_str(text)?,
         }
         for (index, port) in self.ports.iter().enumerate() {
@@ -85,6 +96,7 @@ impl Address {
             Place::Ip(ip) => LiveScope::Addresses(vec![ip]),
             Place::Pattern(pattern) => LiveScope::Interfaces(pattern),
             Place::Name(name) => resolve_name(name, machine)?,
+            Place::Pods(pods) => return Ok(RawInput::Kubernetes(pods)),
             Place::File(path) => {
                 return Ok(RawInput::File {
                     path: PathBuf::from(path),
@@ -134,20 +146,19 @@ fn is_capture_file(text: &str) -> bool {
 
 /// Forms of GoReplay that this version does not have, and of URLs: named rather than misread.
 fn refuse_other_syntax(text: &str) -> Result<(), Problem> {
-    if text.starts_with("k8s://") {
-        return Err(Problem::new(
-            "Kubernetes addresses are not in this version",
-            "run the agent on the pod's node with --input-raw-engine cgroup and the pod's address, such as \
-             10.42.0.7:80",
-        ));
-    }
     if let Some((scheme, rest)) = text.split_once("://") {
         return Err(Problem::new(
             format!("'{scheme}://' has no place here: traffic is captured by address and port"),
             format!("write {}", rest.split('/').next().unwrap_or(":80")),
         ));
     }
-    if let Some((address, _)) = text.split_once('|') {
+    refuse_limits(text, text)
+}
+
+/// Labels have no `|` either.
+fn refuse_limits(part: &str, text: &str) -> Result<(), Problem> {
+    if part.contains('|') {
+        let address = text.split('|').next().unwrap_or_default();
         return Err(Problem::new(
             "limits after '|' are not in this version",
             format!("write {address}, and --sample-connections 10% to take a share of the connections"),
@@ -385,8 +396,12 @@ mod tests {
     }
 
     #[test]
-    fn kubernetes_is_named_as_not_in_this_version() {
-        assert!(problem("k8s://deployment/nginx:80").contains("not in this version"));
+    fn pods_are_told_by_their_scheme() {
+        let RawInput::Kubernetes(pods) = resolve("k8s://shop/deployment/nginx:80") else {
+            panic!("not pods");
+        };
+        assert_eq!(pods.namespace.as_deref(), Some("shop"));
+        assert!(problem("k8s://shop/deployment/nginx:80|10%").contains("not in this version"));
     }
 
     #[test]

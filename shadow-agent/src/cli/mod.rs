@@ -5,6 +5,7 @@ pub mod address;
 pub mod doctor;
 pub mod error;
 pub mod high;
+pub mod k8s_address;
 pub mod logging;
 pub mod low;
 pub mod machine;

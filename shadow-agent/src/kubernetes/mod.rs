@@ -1,4 +1,24 @@
-//! What a cluster says shall be mirrored, and where.
+//! Kubernetes: from `k8s://` addresses and `HTTPRoute`s to pods on this node and mirrors.
+//!
+//! [`Cluster`] keeps copies of the objects that matter ([`reflector`]), works out what they ask for ([`pods`], [`routes`])
+//! whenever one changes, and tells the run ([`Desired`]). What is not known for certain is not captured; while the API is
+//! away, the last that was known stays.
 
-pub mod leader;
+mod client;
+mod cluster;
+mod desired;
+mod leader;
+mod objects;
+mod pod_table;
+mod pods;
+mod reflector;
+mod route_watch;
 pub mod routes;
+pub(crate) mod selector;
+mod status_writer;
+mod trouble;
+mod watched;
+
+pub use cluster::Cluster;
+pub use desired::{Concern, Condition, Desired, DesiredPod};
+pub use trouble::{ApiErrors, Trouble};

@@ -4,14 +4,17 @@
 //! settled when its outcome is known, whatever happens to the connection between the two.
 
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::answers::{Answer, AnswerCounters, Answers};
 use super::counters::StreamCounters;
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
-use super::{Exchange, FlowId};
+use super::mirrors::Concerned;
+use super::plan::PodIdentity;
+use super::{Exchange, FlowId, Mirrors};
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, Reject, Request, RequestEvent, RequestStream};
-use crate::output::ShardOutput;
 use crate::tcp::{Chunk, Close, Direction, FlowKey, GapCause, Stall, Start, StreamHandler};
 use crate::time::Timestamp;
 
@@ -28,17 +31,16 @@ pub struct Shard {
 /// Where whole requests go, and where all of them are counted.
 struct Mirror {
     ledger: ShardLedger,
-    outputs: Vec<Box<dyn ShardOutput>>,
+    mirrors: Mirrors,
     marker: Option<Box<str>>,
     counters: StreamCounters,
 }
 
 impl Shard {
-    /// A shard that mirrors to `outputs`. A request with a header called `marker` is a copy already, and is
+    /// A shard that mirrors nothing until it is given mirrors. A request with a header called `marker` is a copy already, and is
     /// not mirrored again.
     pub fn new(
         ledger: ShardLedger,
-        outputs: Vec<Box<dyn ShardOutput>>,
         budget: MemoryBudget,
         limits: Limits,
         marker: Option<&str>,
@@ -47,7 +49,7 @@ impl Shard {
         let marker = marker.map(Into::into);
         let mirror = Mirror {
             ledger,
-            outputs,
+            mirrors: Mirrors::default(),
             marker,
             counters: StreamCounters::default(),
         };
@@ -65,9 +67,14 @@ impl Shard {
         self.mirror.counters
     }
 
-    /// The outputs of this shard.
-    pub fn outputs(&self) -> &[Box<dyn ShardOutput>] {
-        &self.mirror.outputs
+    /// The mirrors of this shard.
+    pub fn mirrors(&self) -> &Mirrors {
+        &self.mirror.mirrors
+    }
+
+    /// The same, to give it others.
+    pub fn mirrors_mut(&mut self) -> &mut Mirrors {
+        &mut self.mirror.mirrors
     }
 }
 
@@ -84,12 +91,21 @@ struct Open {
     flow: FlowId,
     key: FlowKey,
     request: Option<Opened>,
+    /// The pod that serves it.
+    pod: Option<Arc<PodIdentity>>,
 }
 
 impl Mirror {
     fn request(&mut self, open: &mut Open, event: RequestEvent) {
         match event {
-            RequestEvent::Started => open.request = Some(self.ledger.open()),
+            RequestEvent::Started => {
+                let Concerned { slots, pod } = self.mirrors.concerned(&open.key);
+                open.request = Some(self.ledger.open_for(&slots));
+                if let Some(pod) = &pod {
+                    pod.seen.fetch_add(1, Relaxed);
+                }
+                open.pod = pod;
+            }
             RequestEvent::Complete(request) => {
                 if let Some(opened) = open.request.take() {
                     self.deliver(open, request, opened);
@@ -105,7 +121,7 @@ impl Mirror {
         }
     }
 
-    fn deliver(&self, open: &Open, request: Box<Request>, opened: Opened) {
+    fn deliver(&mut self, open: &Open, request: Box<Request>, opened: Opened) {
         if self
             .marker
             .as_deref()
@@ -117,11 +133,10 @@ impl Mirror {
         let exchange = Rc::new(Exchange {
             flow: open.flow,
             key: open.key,
+            pod: open.pod.clone(),
             request,
         });
-        for (output, ticket) in self.outputs.iter().zip(opened.split()) {
-            output.offer(&exchange, ticket);
-        }
+        self.mirrors.deliver(&exchange, opened);
     }
 }
 
@@ -163,12 +178,12 @@ impl Connection {
         let Shard {
             budget,
             mirror: Mirror {
-                outputs, counters, ..
+                mirrors, counters, ..
             },
             ..
         } = shard;
         read(answers, budget, &mut counters.answers, &mut |answer| {
-            for output in &*outputs {
+            for output in mirrors.outputs_of(key) {
                 output.offer_response(key, answer.request_acknowledgment, &answer.response);
             }
         });
@@ -189,6 +204,7 @@ impl StreamHandler for Connection {
                 flow: FlowId(shard.flows),
                 key: *flow,
                 request: None,
+                pod: None,
             },
         }
     }

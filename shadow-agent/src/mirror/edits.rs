@@ -57,7 +57,7 @@ pub enum Edit {
 }
 
 /// The edits of one mirror.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edits {
     hostname: Option<Box<str>>,
     path: Option<PathEdit>,
@@ -67,7 +67,7 @@ pub struct Edits {
 }
 
 /// What becomes of the fields of one name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct FieldEdit {
     name: Box<str>,
     /// Whether those of the request are left out.
@@ -76,7 +76,7 @@ struct FieldEdit {
 }
 
 /// What becomes of the path. Replacements start with `/`, or are empty.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum PathEdit {
     Full(Box<str>),
     Prefix {

@@ -1,5 +1,8 @@
 //! One captured request on its way to the outputs.
 
+use std::sync::Arc;
+
+use super::plan::PodIdentity;
 use crate::http::Request;
 use crate::tcp::FlowKey;
 
@@ -14,6 +17,8 @@ pub struct Exchange {
     pub flow: FlowId,
     /// That connection's addresses.
     pub key: FlowKey,
+    /// The pod that served it, where pods are watched.
+    pub pod: Option<Arc<PodIdentity>>,
     /// The request.
     pub request: Box<Request>,
 }

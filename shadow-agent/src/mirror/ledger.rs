@@ -11,6 +11,7 @@
 //! a snapshot is exact at any moment.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -59,6 +60,8 @@ pub enum DropReason {
     UpstreamClosed,
     /// The shadow's answer was not HTTP, or larger than its limits.
     BadResponse,
+    /// Its mirror was taken out of the configuration, or its route, while it was still arriving.
+    MirrorEnded,
     /// The output could not be written (a closed pipe, a full disk).
     WriteError,
     /// The agent ended before it could be delivered.
@@ -85,6 +88,9 @@ pub enum Outcome {
 /// Counts of one output.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct OutputCounts {
+    /// Requests that were this output's business: all that were seen since it was there, where it has to do with all
+    /// of production.
+    pub seen: u64,
     /// Requests delivered.
     pub delivered: u64,
     /// Requests kept back by a filter.
@@ -100,7 +106,7 @@ pub struct OutputCounts {
 }
 
 impl OutputCounts {
-    /// All requests this output has ever had to do with.
+    /// The sum of all outcomes, which is what was seen.
     pub fn total(&self) -> u64 {
         self.delivered
             + self.filtered
@@ -122,6 +128,7 @@ impl OutputCounts {
     }
 
     fn add(&mut self, other: &OutputCounts) {
+        self.seen += other.seen;
         self.delivered += other.delivered;
         self.filtered += other.filtered;
         self.sampled_out += other.sampled_out;
@@ -133,19 +140,20 @@ impl OutputCounts {
     }
 }
 
-/// Requests seen and what became of them, per output in the order of the settings.
+/// Requests seen and what became of them, per output: by slot, which is the order of the settings where they never
+/// change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestCounts {
-    /// Requests whose start was seen.
+    /// Requests whose start was seen, each once.
     pub seen: u64,
-    /// One for each output.
+    /// One for each slot.
     pub outputs: Vec<OutputCounts>,
 }
 
 impl RequestCounts {
     /// Whether the equation holds for every output.
     pub fn balanced(&self) -> bool {
-        self.outputs.iter().all(|output| output.total() == self.seen)
+        self.outputs.iter().all(|output| output.total() == output.seen)
     }
 
     /// Adds another shard's counts of the same outputs.
@@ -181,15 +189,46 @@ impl ShardLedger {
 
     /// Counts a request whose start was seen, in flight for every output.
     pub fn open(&self) -> Opened {
+        let all = self.with(|counts| (0..counts.outputs.len()).collect());
+        self.open_for(&all)
+    }
+
+    /// Counts a request whose start was seen, in flight for the outputs in these slots; each slot once.
+    pub fn open_for(&self, slots: &Rc<[usize]>) -> Opened {
         self.with(|counts| {
             counts.seen += 1;
-            for output in &mut counts.outputs {
-                output.in_flight += 1;
+            if let Some(last) = slots.iter().max()
+                && counts.outputs.len() <= *last
+            {
+                counts.outputs.resize(last + 1, OutputCounts::default());
+            }
+            for slot in &**slots {
+                counts.outputs[*slot].seen += 1;
+                counts.outputs[*slot].in_flight += 1;
             }
         });
         Opened {
             ledger: Some(self.clone()),
+            slots: slots.clone(),
         }
+    }
+
+    /// Requests of one slot that have no outcome yet.
+    pub fn in_flight(&self, slot: usize) -> u64 {
+        self.with(|counts| counts.outputs.get(slot).map_or(0, |output| output.in_flight))
+    }
+
+    /// Moves the counts of one slot to another, so that it can be given to a new output. Not while it has requests in
+    /// flight.
+    pub fn fold(&self, slot: usize, into: usize) {
+        self.with(|counts| {
+            let most = slot.max(into);
+            if counts.outputs.len() <= most {
+                counts.outputs.resize(most + 1, OutputCounts::default());
+            }
+            let folded = std::mem::take(&mut counts.outputs[slot]);
+            counts.outputs[into].add(&folded);
+        });
     }
 
     /// The counts at this moment; they always balance.
@@ -206,6 +245,7 @@ impl ShardLedger {
 #[derive(Debug)]
 pub struct Opened {
     ledger: Option<ShardLedger>,
+    slots: Rc<[usize]>,
 }
 
 impl Opened {
@@ -214,25 +254,22 @@ impl Opened {
         self.settle_all(outcome);
     }
 
-    /// One ticket for each output, in the order of the settings.
+    /// One ticket for each output that it was opened for, in the order of their slots. All must be taken.
     pub fn split(mut self) -> impl Iterator<Item = Ticket> {
         let ledger = self.ledger.take();
-        let outputs = ledger
-            .as_ref()
-            .map_or(0, |ledger| ledger.with(|counts| counts.outputs.len()));
-        (0..outputs).map(move |output| Ticket {
+        let slots = self.slots.clone();
+        (0..slots.len()).map(move |index| Ticket {
             ledger: ledger.clone(),
-            output,
+            output: slots[index],
         })
     }
 
     fn settle_all(&mut self, outcome: Outcome) {
         if let Some(ledger) = self.ledger.take() {
             ledger.with(|counts| {
-                counts
-                    .outputs
-                    .iter_mut()
-                    .for_each(|output| output.settle(outcome));
+                for slot in &*self.slots {
+                    counts.outputs[*slot].settle(outcome);
+                }
             });
         }
     }
@@ -252,6 +289,11 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// The output's slot.
+    pub fn slot(&self) -> usize {
+        self.output
+    }
+
     /// Ends the request for this output.
     pub fn settle(mut self, outcome: Outcome) {
         self.settle_once(outcome);

@@ -7,6 +7,8 @@ mod edits;
 mod exchange;
 pub mod ledger;
 pub mod matching;
+mod mirrors;
+pub mod plan;
 mod share;
 
 pub use answers::AnswerCounters;
@@ -14,4 +16,5 @@ pub use connection::{Connection, Shard};
 pub use counters::{SkippedBytes, StreamCounters};
 pub use edits::{Edit, EditError, Edits};
 pub use exchange::{Exchange, FlowId};
+pub use mirrors::Mirrors;
 pub use share::{Draws, Share};

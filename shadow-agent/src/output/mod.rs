@@ -2,7 +2,7 @@
 //! back-pressure into capture.
 //!
 //! An output has two halves: what all shards share (limits, breaker, the one writer of standard output),
-//! built once by [`Outputs::new`], and what lives on one shard's thread ([`ShardOutput`]), where nothing
+//! built once by [`Output::new`], and what lives on one shard's thread ([`ShardOutput`]), where nothing
 //! needs a lock.
 
 mod http;
@@ -71,69 +71,55 @@ pub struct OutputStatus {
     pub latency_us: Option<(u64, u64)>,
 }
 
-/// The shared halves of all outputs of a run, in the order of the settings.
-pub struct Outputs {
-    outputs: Vec<Output>,
-}
+/// The half of one output that all shards share.
+pub struct Output(Kind);
 
-/// The shared half of one output.
-enum Output {
+enum Kind {
     Http(Box<HttpOutput>),
     Stdout(StdoutOutput),
     Null,
 }
 
-impl Outputs {
-    /// Builds every output. Nothing is connected yet; what can be known to be wrong is an error here.
-    pub fn new(settings: &[OutputSettings], own: &OwnConnections) -> anyhow::Result<Self> {
-        let outputs = settings
-            .iter()
-            .map(|settings| {
-                Ok(match settings {
-                    OutputSettings::Http(settings) => Output::Http(Box::new(HttpOutput::new(settings, own)?)),
-                    OutputSettings::Stdout { queue_bytes } => {
-                        Output::Stdout(StdoutOutput::new(*queue_bytes)?)
-                    }
-                    OutputSettings::Null => Output::Null,
-                })
-            })
-            .collect::<anyhow::Result<_>>()?;
-        Ok(Self { outputs })
+impl Output {
+    /// Builds an output. Nothing is connected yet; what can be known to be wrong is an error here.
+    pub fn new(settings: &OutputSettings, own: &OwnConnections) -> anyhow::Result<Self> {
+        Ok(Self(match settings {
+            OutputSettings::Http(settings) => Kind::Http(Box::new(HttpOutput::new(settings, own)?)),
+            OutputSettings::Stdout { queue_bytes } => Kind::Stdout(StdoutOutput::new(*queue_bytes)?),
+            OutputSettings::Null => Kind::Null,
+        }))
     }
 
-    /// The names of the outputs as the ledger shows them.
-    pub fn names(&self) -> Vec<String> {
-        let name = |output: &Output| match output {
-            Output::Http(output) => output.name().to_owned(),
-            Output::Stdout(_) => "stdout".to_owned(),
-            Output::Null => "null".to_owned(),
-        };
-        self.outputs.iter().map(name).collect()
+    /// The name of the output as the ledger shows it, unless its mirror has one.
+    pub fn name(&self) -> &str {
+        match &self.0 {
+            Kind::Http(output) => output.name(),
+            Kind::Stdout(_) => "stdout",
+            Kind::Null => "null",
+        }
     }
 
-    /// The halves for one shard, in the same order. Call it on that shard's thread, inside its `LocalSet`.
+    /// The half for one shard. Call it on that shard's thread, inside its `LocalSet`.
     ///
     /// `wall_offset` is what must be added to a [`Timestamp`] of this shard's source to get nanoseconds of Unix
     /// time: 0 for a capture file.
-    pub fn shard(&self, wall_offset: u64) -> Vec<Box<dyn ShardOutput>> {
-        let half = |output: &Output| -> Box<dyn ShardOutput> {
-            match output {
-                Output::Http(output) => Box::new(output.shard()),
-                Output::Stdout(output) => Box::new(output.shard(wall_offset)),
-                Output::Null => Box::new(NullOutput),
-            }
-        };
-        self.outputs.iter().map(half).collect()
+    ///
+    /// [`Timestamp`]: crate::time::Timestamp
+    pub fn shard(&self, wall_offset: u64) -> Rc<dyn ShardOutput> {
+        match &self.0 {
+            Kind::Http(output) => Rc::new(output.shard()),
+            Kind::Stdout(output) => Rc::new(output.shard(wall_offset)),
+            Kind::Null => Rc::new(NullOutput),
+        }
     }
 
-    /// How each output does at this moment, in the same order.
-    pub fn status(&self) -> Vec<OutputStatus> {
-        let status = |output: &Output| match output {
-            Output::Http(output) => output.status(),
-            Output::Stdout(output) => output.status(),
-            Output::Null => OutputStatus::default(),
-        };
-        self.outputs.iter().map(status).collect()
+    /// How it does at this moment.
+    pub fn status(&self) -> OutputStatus {
+        match &self.0 {
+            Kind::Http(output) => output.status(),
+            Kind::Stdout(output) => output.status(),
+            Kind::Null => OutputStatus::default(),
+        }
     }
 }
 
@@ -145,16 +131,18 @@ mod tests {
     #[test]
     fn outputs_are_shared_between_threads() {
         fn shared<T: Send + Sync>() {}
-        shared::<Outputs>();
+        shared::<Output>();
     }
 
     #[test]
     fn the_null_output_delivers_at_once() {
-        let outputs = Outputs::new(&[OutputSettings::Null], &OwnConnections::default()).unwrap();
-        assert_eq!(outputs.names(), ["null"]);
+        let output = Output::new(&OutputSettings::Null, &OwnConnections::default()).unwrap();
+        assert_eq!(output.name(), "null");
         let ledger = ShardLedger::new(1);
         let ticket = ledger.open().split().next().unwrap();
-        outputs.shard(0)[0].offer(&testing::exchange(1, b"GET / HTTP/1.1\r\n\r\n"), ticket);
+        output
+            .shard(0)
+            .offer(&testing::exchange(1, b"GET / HTTP/1.1\r\n\r\n"), ticket);
         assert_eq!(ledger.snapshot().outputs[0].delivered, 1);
     }
 }

@@ -4,6 +4,9 @@
 //! type SP id SP unix-nanoseconds SP latency-nanoseconds LF  payload  LF 🐵🙈🙉 LF
 //! ```
 //!
+//! With the pod that served the request as a fifth field, `NAMESPACE/NAME`, where pods are watched: readers take three
+//! fields or more.
+//!
 //! Type 1 is a request, 2 production's response. The id is 24 hexadecimal digits: client port, server port,
 //! client address (the low 32 bits of it), and the request's acknowledgment number, which is the sequence
 //! number of its response: so the two agree. The latency is that of the message itself, from its first to its
@@ -12,6 +15,7 @@
 
 use std::io::Write;
 
+use crate::mirror::plan::PodIdentity;
 use crate::tcp::FlowKey;
 use crate::time::Timestamp;
 
@@ -38,6 +42,8 @@ pub(super) struct Record<'a> {
     pub acknowledgment: u32,
     pub first_byte: Timestamp,
     pub last_byte: Timestamp,
+    /// The pod that served the request, where it is known.
+    pub pod: Option<&'a PodIdentity>,
     /// The payload's parts, one behind the other.
     pub payload: [&'a [u8]; 2],
 }
@@ -56,11 +62,15 @@ impl Record<'_> {
         let unix = self.first_byte.0.saturating_add(wall_offset);
         let latency = self.last_byte.since(self.first_byte).as_nanos();
         // Writing to a `Vec` does not fail.
-        let _ = writeln!(
+        let _ = write!(
             out,
             "{kind} {:04x}{:04x}{address:08x}{:08x} {unix} {latency}",
             self.key.client.port, self.key.server.port, self.acknowledgment
         );
+        if let Some(pod) = self.pod {
+            let _ = write!(out, " {}/{}", pod.namespace, pod.name);
+        }
+        out.push(b'\n');
         for part in self.payload {
             out.extend_from_slice(part);
         }
@@ -91,6 +101,7 @@ mod tests {
             acknowledgment: 0xdead_beef,
             first_byte: Timestamp(5),
             last_byte: Timestamp(1005),
+            pod: None,
             payload: [b"GET / HTTP/1.1\r\n\r\n", b"body"],
         };
         let bytes = record.to_bytes(1_700_000_000_000_000_000);
@@ -100,16 +111,22 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_client_is_named_by_its_low_bits_and_a_response_by_the_same_id() {
+    fn an_ipv6_client_is_named_by_its_low_bits_and_the_pod_behind_the_latency() {
+        let pod = PodIdentity {
+            namespace: "shop".to_owned(),
+            name: "web-0".to_owned(),
+            ..PodIdentity::default()
+        };
         let record = Record {
             kind: RecordType::Response,
             key: &key("[2001:db8::102:304]:1", "[2001:db8::1]:65535"),
             acknowledgment: 1,
             first_byte: Timestamp(7),
             last_byte: Timestamp(7),
+            pod: Some(&pod),
             payload: [b"", b""],
         };
-        let expected = "2 0001ffff0102030400000001 7 0\n\n🐵🙈🙉\n";
+        let expected = "2 0001ffff0102030400000001 7 0 shop/web-0\n\n🐵🙈🙉\n";
         assert_eq!(String::from_utf8(record.to_bytes(0)).unwrap(), expected);
     }
 }

@@ -121,6 +121,7 @@ impl ShardOutput for StdoutShard {
             acknowledgment: request.acknowledgment,
             first_byte: request.first_byte,
             last_byte: request.last_byte,
+            pod: exchange.pod.as_deref(),
             payload: [&request.head, &request.body],
         };
         self.put(record, Some(ticket));
@@ -138,6 +139,7 @@ impl ShardOutput for StdoutShard {
             acknowledgment: request_acknowledgment,
             first_byte: response.first_byte,
             last_byte: response.last_byte,
+            pod: None,
             payload: [&response.head, &response.body],
         };
         self.put(record, None);

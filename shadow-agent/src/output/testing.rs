@@ -65,6 +65,7 @@ pub(super) fn exchange(flow: u64, raw: &[u8]) -> Rc<Exchange> {
             server: endpoint("10.0.0.1:80"),
             scope: 0,
         },
+        pod: None,
         request: Box::new(request(raw)),
     })
 }

@@ -33,7 +33,7 @@ pub struct OutputDocument {
 impl LedgerDocument {
     /// Puts the counts of a moment together; `names` are the outputs', in the order of the counts.
     pub fn new(names: &[String], requests: RequestCounts, connections: Value, capture: Value) -> Self {
-        let balanced = requests.balanced() && names.len() == requests.outputs.len();
+        let balanced = requests.balanced() && names.len() >= requests.outputs.len();
         Self {
             seen: requests.seen,
             connections,
@@ -65,6 +65,7 @@ pub fn example() -> LedgerDocument {
     use crate::mirror::ledger::DropReason;
 
     let counts = OutputCounts {
+        seen: 12_345,
         delivered: 12_300,
         dropped: [(DropReason::Gap, 2), (DropReason::Timeout, 43)].into(),
         ..OutputCounts::default()
@@ -90,7 +91,7 @@ mod tests {
         let expected = concat!(
             r#"{"seen":12345,"connections":{"evicted":0,"opened":342},"#,
             r#""capture":{"lost":{"ring_full":3},"segments":25000},"#,
-            r#""outputs":[{"output":"http://staging:8080","delivered":12300,"filtered":0,"sampled_out":0,"#,
+            r#""outputs":[{"output":"http://staging:8080","seen":12345,"delivered":12300,"filtered":0,"sampled_out":0,"#,
             r#""limited":0,"dropped":{"gap":2,"timeout":43},"in_flight":0}],"balanced":true}"#,
             "\n"
         );
@@ -101,7 +102,10 @@ mod tests {
     fn an_account_with_a_difference_is_not_balanced() {
         let requests = RequestCounts {
             seen: 1,
-            outputs: vec![OutputCounts::default()],
+            outputs: vec![OutputCounts {
+                seen: 1,
+                ..OutputCounts::default()
+            }],
         };
         let document = LedgerDocument::new(&["null".to_owned()], requests, Value::Null, Value::Null);
         assert!(!document.balanced);

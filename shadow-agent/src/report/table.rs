@@ -30,7 +30,10 @@ pub fn table(document: &LedgerDocument) -> String {
     );
     for output in &document.outputs {
         let _ = writeln!(text, "\n  {}", output.output);
-        outcomes(&mut text, &output.counts, document.seen);
+        if output.counts.seen != document.seen {
+            row(&mut text, 2, "seen", output.counts.seen, "that were its business");
+        }
+        outcomes(&mut text, &output.counts, output.counts.seen);
     }
     object(&mut text, "connections", &document.connections);
     object(&mut text, "capture", &document.capture);
@@ -167,6 +170,7 @@ pub fn explanation(reason: DropReason) -> &'static str {
         DropReason::AmbiguousFraming => {
             "its length, or that of one before it, can be read in more than one way (RFC 9112 6.3)"
         }
+        DropReason::MirrorEnded => "its mirror, or its route, went while it was still arriving",
         DropReason::Memory => "--max-memory had no room for it",
         DropReason::Upgrade => "it leaves HTTP (CONNECT, Upgrade)",
         DropReason::AfterClose => "it came behind a request that closes the connection (RFC 9112 9.6)",

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use shadow_common::SCOPE_POD;
+
 use crate::time::Timestamp;
 
 /// An address and a port. IPv4 addresses are kept IPv4-mapped (RFC 4291 section 2.5.5.2), so that a key has
@@ -48,8 +50,16 @@ pub struct FlowKey {
     pub client: Endpoint,
     /// The side whose port is watched.
     pub server: Endpoint,
-    /// Tells equal address pairs in different network namespaces apart (0 when there is only one).
+    /// Tells equal address pairs in different network namespaces apart (0 when there is only one), and names the pod
+    /// where one is watched.
     pub scope: u64,
+}
+
+impl FlowKey {
+    /// The id of the cgroup of the watched pod that the server belongs to.
+    pub fn pod(&self) -> Option<u64> {
+        (self.scope & SCOPE_POD != 0).then_some(self.scope & !SCOPE_POD)
+    }
 }
 
 /// Which way a segment travels, by who listens, not by interface.

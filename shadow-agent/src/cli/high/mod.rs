@@ -1,6 +1,7 @@
 //! The command line as meant: flags as typed become [`Settings`], once, with names looked up and values
 //! that contradict each other refused.
 
+mod kubernetes;
 mod outputs;
 mod self_mirror;
 
@@ -39,12 +40,14 @@ const LARGEST_RING: usize = 1 << 31;
 
 /// Resolves the flags of a run (not of a subcommand).
 pub fn resolve(arguments: &Arguments, machine: &impl Machine) -> Result<Resolved, UsageError> {
-    let inputs = inputs(&arguments.input, machine)?;
+    let inputs = inputs(arguments, machine)?;
     let outputs = outputs::resolve(arguments)?;
+    let kubernetes = kubernetes::resolve(arguments, &inputs)?;
     let warnings = self_mirror::check(&inputs, &outputs, machine)?;
     let limits = &arguments.limits;
     let settings = Settings {
-        capture: capture(&arguments.input, &inputs)?,
+        capture: capture(&arguments.input, &inputs, kubernetes.is_some())?,
+        kubernetes,
         inputs,
         limits: Limits {
             max_head: limits.max_head,
@@ -67,9 +70,10 @@ pub fn resolve(arguments: &Arguments, machine: &impl Machine) -> Result<Resolved
     Ok(Resolved { settings, warnings })
 }
 
-fn inputs(flags: &InputRaw, machine: &impl Machine) -> Result<Vec<RawInput>, UsageError> {
+fn inputs(arguments: &Arguments, machine: &impl Machine) -> Result<Vec<RawInput>, UsageError> {
     const FLAG: &str = "--input-raw";
-    if flags.input_raw.is_empty() {
+    let flags = &arguments.input;
+    if flags.input_raw.is_empty() && !arguments.follows_routes() {
         return Err(Problem::new(
             "nothing to capture was named",
             "add --input-raw :80 with the port that production listens on, or see 'shadow-agent demo'",
@@ -113,11 +117,20 @@ fn readable(input: RawInput) -> Result<RawInput, Problem> {
     Ok(input)
 }
 
-fn capture(flags: &InputRaw, inputs: &[RawInput]) -> Result<CaptureSettings, UsageError> {
-    let engine = flags.input_raw_engine.map(|engine| match engine {
-        EngineName::Tc => Engine::Tc,
-        EngineName::Cgroup => Engine::Cgroup,
-    });
+fn capture(flags: &InputRaw, inputs: &[RawInput], pods: bool) -> Result<CaptureSettings, UsageError> {
+    let engine = match flags.input_raw_engine {
+        Some(EngineName::Tc) if pods => {
+            return Err(Problem::new(
+                "pods are captured at their sockets, which this hook does not see",
+                "leave the flag out, or write cgroup",
+            )
+            .of("--input-raw-engine", "tc"));
+        }
+        Some(EngineName::Tc) => Some(Engine::Tc),
+        Some(EngineName::Cgroup) => Some(Engine::Cgroup),
+        None if pods => Some(Engine::Cgroup),
+        None => None,
+    };
     let interface = inputs.iter().find_map(|input| match input {
         RawInput::Live {
             scope: LiveScope::Interfaces(name),

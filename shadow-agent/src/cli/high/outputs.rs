@@ -25,7 +25,15 @@ pub fn resolve(arguments: &Arguments) -> Result<Vec<OutputSettings>, UsageError>
     if flags.output_null {
         outputs.push(OutputSettings::Null);
     }
-    if outputs.is_empty() {
+    let routes_alone = arguments.input.input_raw.is_empty() && arguments.follows_routes();
+    if routes_alone && !outputs.is_empty() {
+        return Err(Problem::new(
+            "an output gets what --input-raw captures, and there is none",
+            "leave the output out (routes name their own backends), or add --input-raw",
+        )
+        .of("--input-k8s-routes", ""));
+    }
+    if outputs.is_empty() && !routes_alone {
         return Err(Problem::new(
             "nowhere to send copies was named",
             "add --output-http http://HOST:PORT; --output-stdout shows requests, --output-null only counts them",
@@ -41,6 +49,18 @@ pub fn marker(arguments: &Arguments) -> Option<String> {
     (!flags.http_no_mark).then(|| flags.http_mark_header.clone())
 }
 
+/// How mirrors of routes send their copies; the upstream is each mirror's own.
+pub fn of_routes(arguments: &Arguments) -> HttpOutputSettings {
+    let nobody = Upstream {
+        tls: false,
+        host: String::new(),
+        port: 0,
+        path_prefix: String::new(),
+        authorization: None,
+    };
+    http(nobody, arguments)
+}
+
 fn http(upstream: Upstream, arguments: &Arguments) -> HttpOutputSettings {
     let flags = &arguments.output_http;
     HttpOutputSettings {
@@ -49,6 +69,7 @@ fn http(upstream: Upstream, arguments: &Arguments) -> HttpOutputSettings {
         verify: !flags.output_http_skip_verify,
         host: upstream.host,
         port: upstream.port,
+        addresses: None,
         path_prefix: upstream.path_prefix,
         authorization: upstream.authorization,
         host_header: match &flags.http_host_suffix {
@@ -57,6 +78,7 @@ fn http(upstream: Upstream, arguments: &Arguments) -> HttpOutputSettings {
             None => HostHeader::Upstream,
         },
         marker: marker(arguments),
+        name_pod: arguments.kubernetes.http_pod_header,
         edits: None,
         workers: flags.output_http_workers as usize,
         pipeline: flags.output_http_pipeline as usize,

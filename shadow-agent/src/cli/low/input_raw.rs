@@ -16,6 +16,10 @@ pub struct InputRaw {
     ///   10.0.0.5:80       that address; IPv6 in brackets: [::1]:80
     ///   localhost:80      every address of that host name
     ///   eth0:80           that interface; veth*:80 all that match, also ones that appear later
+    ///   k8s://shop/deployment/web:80
+    ///                     pods of this node, as the Kubernetes API has them: k8s://[NAMESPACE/]KIND/NAME:PORT with
+    ///                     pod, deployment, statefulset, daemonset, replicaset, job, cronjob or service as KIND, or
+    ///                     labelSelector/SELECTOR or fieldSelector/SELECTOR; ports by number or name
     ///   file.pcap[:80]    a capture file (pcap, pcapng); without a port, every TCP port
     #[arg(long, value_name = "ADDRESS", verbatim_doc_comment)]
     pub input_raw: Vec<String>,

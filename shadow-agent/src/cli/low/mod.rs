@@ -8,6 +8,7 @@
 
 pub mod general;
 pub mod input_raw;
+pub mod kubernetes;
 pub mod limits;
 pub mod output;
 pub mod output_http;
@@ -49,12 +50,22 @@ pub struct Arguments {
     /// How copies reach an HTTP upstream.
     #[command(flatten)]
     pub output_http: output_http::OutputHttp,
+    /// Kubernetes.
+    #[command(flatten)]
+    pub kubernetes: kubernetes::KubernetesFlags,
     /// Bounds.
     #[command(flatten)]
     pub limits: limits::LimitFlags,
     /// The rest.
     #[command(flatten)]
     pub general: general::General,
+}
+
+impl Arguments {
+    /// Whether routes of a cluster say what is mirrored where.
+    pub fn follows_routes(&self) -> bool {
+        !self.kubernetes.input_k8s_routes.is_empty()
+    }
 }
 
 /// What to do instead of mirroring.
@@ -96,6 +107,8 @@ Examples:
                    --output-http https://shadow.example --http-original-host
   Look at requests and send nothing anywhere:
       shadow-agent --input-raw :80 --output-stdout
+  The pods of a deployment on this node, named by the Kubernetes API:
+      shadow-agent --input-raw k8s://shop/deployment/web:80 --output-http http://shadow.shop.svc
   Replay a capture file (no root needed), and keep the account:
       shadow-agent --input-raw morning.pcap:80 --output-http http://staging:8080 \\
                    --ledger ledger.json

@@ -20,6 +20,19 @@ pub enum Pattern {
     Regex(Regex),
 }
 
+/// The same comparison: expressions by their text.
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(mine), Self::Exact(theirs)) => mine == theirs,
+            (Self::Regex(mine), Self::Regex(theirs)) => mine.as_str() == theirs.as_str(),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Pattern {}
+
 impl Pattern {
     /// A regular expression in the syntax of the `regex` crate, which is RE2's, nearly: no look-around, no
     /// back-references, time linear in the value. As there, `\w`, `\d` and `(?i)` are about ASCII; `.` is one byte,

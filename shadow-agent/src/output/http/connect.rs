@@ -1,6 +1,7 @@
 //! Opening a connection to the shadow: names resolved off the thread, each address tried in turn, the local
 //! end entered in [`OwnConnections`] before the SYN leaves.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -39,6 +40,9 @@ pub(super) struct ConnectError {
 pub(super) struct Connector {
     host: String,
     port: u16,
+    fixed: Option<Vec<SocketAddr>>,
+    /// How many connections were asked for: each begins with another of the addresses that were given.
+    turn: Cell<usize>,
     tls: Option<Tls>,
     own: OwnConnections,
     timeout: Duration,
@@ -58,6 +62,8 @@ impl Connector {
         Self {
             host: settings.host.clone(),
             port: settings.port,
+            fixed: settings.addresses.clone(),
+            turn: Cell::new(0),
             tls,
             own,
             timeout: settings.connect_timeout,
@@ -87,7 +93,12 @@ impl Connector {
 
     async fn try_addresses(&self) -> io::Result<Link> {
         let deadline = Instant::now() + self.timeout;
-        let pairs = self.addresses().await?;
+        let mut pairs = self.addresses().await?;
+        if self.fixed.is_some() && !pairs.is_empty() {
+            let turn = self.turn.replace(self.turn.get().wrapping_add(1));
+            let first = turn % pairs.len();
+            pairs.rotate_left(first);
+        }
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for (index, (remote, source)) in pairs.iter().enumerate() {
             // An address that swallows SYNs leaves time for those behind it.
@@ -129,9 +140,16 @@ impl Connector {
         {
             return Ok(addresses.pairs.clone());
         }
-        let remotes: Vec<SocketAddr> = match self.host.parse::<IpAddr>() {
-            Ok(ip) => vec![SocketAddr::new(ip, self.port)],
-            Err(_) => lookup_host((self.host.as_str(), self.port)).await?.collect(),
+        let remotes: Vec<SocketAddr> = match (&self.fixed, self.host.parse::<IpAddr>()) {
+            (Some(fixed), _) if fixed.is_empty() => {
+                return Err(io::Error::new(
+                    io::ErrorKind::NotFound,
+                    "the service has no ready endpoint",
+                ));
+            }
+            (Some(fixed), _) => fixed.clone(),
+            (None, Ok(ip)) => vec![SocketAddr::new(ip, self.port)],
+            (None, Err(_)) => lookup_host((self.host.as_str(), self.port)).await?.collect(),
         };
         let mut pairs = Vec::with_capacity(remotes.len());
         let mut unreachable = None;

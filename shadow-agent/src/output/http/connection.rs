@@ -282,7 +282,12 @@ impl State {
         scratch.clear();
         if shard
             .template()
-            .write_head(request, job.hop.as_deref(), &mut scratch)
+            .write_head(
+                request,
+                job.exchange.pod.as_deref(),
+                job.hop.as_deref(),
+                &mut scratch,
+            )
             .is_err()
         {
             drop(scratch);
@@ -337,9 +342,12 @@ impl State {
     fn add_followers(&mut self, job: &Job, heads: &mut Vec<u8>, shard: &Shard) {
         while let Some(follower) = shard.next_behind(job, self.followers.len()) {
             let before = heads.len();
-            let written = shard
-                .template()
-                .write_head(&follower.exchange.request, None, heads);
+            let written = shard.template().write_head(
+                &follower.exchange.request,
+                follower.exchange.pod.as_deref(),
+                None,
+                heads,
+            );
             if written.is_ok() {
                 self.followers.push_back(follower);
             } else {

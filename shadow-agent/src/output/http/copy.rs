@@ -11,6 +11,7 @@
 //! - `Host` becomes what [`HostHeader`] says. With an absolute-form target, the target's authority counts as
 //!   the Host the client sent (RFC 9112 section 3.2.2). Where there is none, the upstream's is added, except
 //!   with [`HostHeader::Original`].
+//! - `X-Shadow-Source-Pod` is the agent's alone where it is asked for (`--http-pod-header`).
 //! - `Authorization` is replaced when the upstream's URL has userinfo; the marker field is appended.
 //! - The edits of a route ([`Edits`]) come before all that: the host they name counts as the one that the client
 //!   sent, and fields that they set are left out where they stood and appended.
@@ -25,7 +26,11 @@ use super::redirect::Hop;
 use super::target::{self, Target};
 use crate::http::{Request, Version, is_field_value, is_token};
 use crate::mirror::Edits;
+use crate::mirror::plan::PodIdentity;
 use crate::settings::{HostHeader, HttpOutputSettings, Secret};
+
+/// Names the pod that served the request, as `NAMESPACE/NAME`.
+const POD_HEADER: &str = "X-Shadow-Source-Pod";
 
 /// A request that must not be copied as it is: a field holds bytes no field may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +46,7 @@ pub(super) struct CopyTemplate {
     /// The marker's whole line, or nothing.
     marker_line: Vec<u8>,
     edits: Option<Arc<Edits>>,
+    name_pod: bool,
 }
 
 impl CopyTemplate {
@@ -88,6 +94,7 @@ impl CopyTemplate {
             authorization: settings.authorization.clone(),
             marker_line,
             edits: settings.edits.clone(),
+            name_pod: settings.name_pod,
         })
     }
 
@@ -104,11 +111,12 @@ impl CopyTemplate {
         out
     }
 
-    /// Appends the head of a copy of `request` to `out`; `hop` when a redirect is followed. The body goes
+    /// Appends the head of a copy of `request`, which `pod` served, to `out`; `hop` when a redirect is followed. The body goes
     /// unchanged behind it, unless the hop drops it.
     pub(super) fn write_head(
         &self,
         request: &Request,
+        pod: Option<&PodIdentity>,
         hop: Option<&Hop>,
         out: &mut Vec<u8>,
     ) -> Result<(), Unsafe> {
@@ -125,6 +133,8 @@ impl CopyTemplate {
             let (name, value) = fields.next(field)?;
             match classify(name) {
                 Kind::HopByHop => fields.skip(),
+                // What a client says of it is not true.
+                _ if self.name_pod && name.eq_ignore_ascii_case(POD_HEADER.as_bytes()) => fields.skip(),
                 Kind::Host => {
                     fields.skip();
                     if !host_written || self.host_header != HostHeader::Upstream {
@@ -171,6 +181,16 @@ impl CopyTemplate {
         }
         if request.version == Version::Http10 && nominated.keep_alive {
             fields.out.extend_from_slice(b"Connection: keep-alive\r\n");
+        }
+        if let Some(pod) = pod.filter(|_| self.name_pod) {
+            // The API server allows no other characters in either than those of DNS names.
+            let value = format!("{}/{}", pod.namespace, pod.name);
+            if !is_field_value(value.as_bytes()) {
+                return Err(Unsafe);
+            }
+            for part in [POD_HEADER, ": ", value.as_str(), "\r\n"] {
+                out.extend_from_slice(part.as_bytes());
+            }
         }
         out.extend_from_slice(&self.marker_line);
         out.extend_from_slice(b"\r\n");

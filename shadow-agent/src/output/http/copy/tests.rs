@@ -10,6 +10,8 @@ use crate::settings::{BreakerSettings, Secret};
 
 pub(in crate::output::http) fn settings() -> HttpOutputSettings {
     HttpOutputSettings {
+        addresses: None,
+        name_pod: false,
         name: "http://shadow:8082".to_owned(),
         tls: false,
         verify: true,
@@ -40,7 +42,7 @@ fn copy_with(settings: &HttpOutputSettings, raw: &str) -> String {
     let mut out = Vec::new();
     let template = CopyTemplate::new(settings).unwrap();
     template
-        .write_head(&request(raw.as_bytes()), None, &mut out)
+        .write_head(&request(raw.as_bytes()), None, None, &mut out)
         .unwrap();
     String::from_utf8(out).unwrap()
 }
@@ -198,7 +200,7 @@ fn a_redirected_get_leaves_the_body_and_what_describes_it_behind() {
     let mut out = Vec::new();
     let template = CopyTemplate::new(&settings()).unwrap();
     template
-        .write_head(&request(raw.as_bytes()), Some(&hop), &mut out)
+        .write_head(&request(raw.as_bytes()), None, Some(&hop), &mut out)
         .unwrap();
     let expected = "GET /elsewhere HTTP/1.1\r\nHost: shadow:8082\r\nA: b\r\nX-Shadow-Mirror: 1\r\n\r\n";
     assert_eq!(String::from_utf8(out).unwrap(), expected);
@@ -209,7 +211,10 @@ fn a_field_that_smuggles_a_line_is_refused_whatever_parsed_it() {
     let mut request = request(b"GET / HTTP/1.1\r\nA: bbbb\r\n\r\n");
     request.head = bytes::Bytes::from_static(b"GET / HTTP/1.1\r\nA: b\r\nb\r\n\r\n");
     let template = CopyTemplate::new(&settings()).unwrap();
-    assert_eq!(template.write_head(&request, None, &mut Vec::new()), Err(Unsafe));
+    assert_eq!(
+        template.write_head(&request, None, None, &mut Vec::new()),
+        Err(Unsafe)
+    );
 }
 
 #[test]
@@ -447,4 +452,34 @@ fn an_edited_authorization_and_userinfo_are_an_error() {
         ..settings()
     };
     assert!(CopyTemplate::new(&settings).is_err());
+}
+
+#[test]
+fn a_copy_names_the_pod_that_served_the_request_where_that_is_asked_for() {
+    let pod = PodIdentity {
+        namespace: "shop".to_owned(),
+        name: "web-0".to_owned(),
+        ..PodIdentity::default()
+    };
+    let raw = request(b"GET / HTTP/1.1\r\nHost: a\r\nx-shadow-source-pod: forged\r\n\r\n");
+    let head = |name_pod| {
+        let template = CopyTemplate::new(&HttpOutputSettings {
+            name_pod,
+            host_header: HostHeader::Original,
+            marker: None,
+            ..settings()
+        })
+        .unwrap();
+        let mut out = Vec::new();
+        template.write_head(&raw, Some(&pod), None, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(
+        head(true),
+        "GET / HTTP/1.1\r\nHost: a\r\nX-Shadow-Source-Pod: shop/web-0\r\n\r\n"
+    );
+    assert_eq!(
+        head(false),
+        "GET / HTTP/1.1\r\nHost: a\r\nx-shadow-source-pod: forged\r\n\r\n"
+    );
 }

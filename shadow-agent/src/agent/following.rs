@@ -1,0 +1,92 @@
+//! How a shard follows the plan in force: its half of each output, and what becomes of outputs that are taken out.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_local};
+use tokio::time::timeout;
+
+use crate::mirror::Shard;
+use crate::mirror::plan::Plan;
+use crate::output::{Output, ShardOutput};
+use crate::time::Timestamp;
+
+/// A plan with the outputs of its mirrors, by slot.
+#[derive(Default)]
+pub(super) struct InForce {
+    pub plan: Plan,
+    pub outputs: HashMap<usize, Arc<Output>>,
+}
+
+/// Follows the plans of a run on one shard's thread.
+pub(super) struct Following {
+    plans: watch::Receiver<Arc<InForce>>,
+    /// Told the generation of each plan that is followed.
+    followed: watch::Sender<u64>,
+    wall_offset: u64,
+    /// How long an output that is taken out may go on with what it holds.
+    drain: Duration,
+    retiring: Vec<JoinHandle<()>>,
+}
+
+impl Following {
+    pub fn new(
+        plans: watch::Receiver<Arc<InForce>>,
+        followed: watch::Sender<u64>,
+        wall_offset: u64,
+        drain: Duration,
+    ) -> Self {
+        Self {
+            plans,
+            followed,
+            wall_offset,
+            drain,
+            retiring: Vec::new(),
+        }
+    }
+
+    /// Resolves when there is a plan that is not followed yet.
+    pub async fn changed(&mut self) {
+        if self.plans.changed().await.is_err() {
+            // The run has ended: there will be none.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether there is such a plan.
+    pub fn is_behind(&self) -> bool {
+        self.plans.has_changed().unwrap_or(false)
+    }
+
+    /// Goes over to the newest plan.
+    pub fn follow(&mut self, shard: &mut Shard, now: Timestamp) {
+        let newest = self.plans.borrow_and_update().clone();
+        let wall_offset = self.wall_offset;
+        let ended = shard.mirrors_mut().apply(&newest.plan, now, |slot| {
+            // A plan comes with the outputs of all its mirrors.
+            newest.outputs[&slot].shard(wall_offset)
+        });
+        self.retiring.retain(|task| !task.is_finished());
+        for output in ended {
+            self.retiring.push(spawn_local(retire(output, self.drain)));
+        }
+        self.followed.send_replace(newest.plan.generation);
+    }
+
+    /// Resolves when every output that was taken out has sent what it held.
+    pub async fn retired(&mut self) {
+        for task in &mut self.retiring {
+            // One that panicked has settled its tickets in its drop.
+            let _ = task.await;
+        }
+    }
+}
+
+/// Lets an output finish what it holds; what it cannot is dropped and counted.
+async fn retire(output: Rc<dyn ShardOutput>, limit: Duration) {
+    let _ = timeout(limit, output.drain()).await;
+    output.abort();
+}

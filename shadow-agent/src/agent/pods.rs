@@ -1,0 +1,111 @@
+//! From what the cluster asks for to the plan that shards follow and the pods that the kernel watches.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::capture::PodTarget;
+use crate::kubernetes::{Concern, Desired};
+use crate::mirror::plan::{PlannedMirror, PodScope};
+
+/// Slots of the mirrors, as pods refer to them.
+pub(super) struct Slots<'a> {
+    /// Of the run's own outputs: the business of every input.
+    pub of_inputs: &'a [usize],
+    /// Of the mirrors of routes, by their keys.
+    pub of_routes: HashMap<&'a str, usize>,
+}
+
+impl<'a> Slots<'a> {
+    /// `planned` are the mirrors of `desired`, in its order.
+    pub fn new(of_inputs: &'a [usize], desired: &'a Desired, planned: &[PlannedMirror]) -> Self {
+        let of_routes = desired
+            .mirrors
+            .iter()
+            .zip(planned)
+            .map(|(mirror, planned)| (mirror.key.as_str(), planned.slot))
+            .collect();
+        Self { of_inputs, of_routes }
+    }
+
+    fn of(&self, concern: &Concern) -> Vec<usize> {
+        let mut slots: BTreeSet<usize> = concern
+            .routes
+            .iter()
+            .filter_map(|key| self.of_routes.get(key.as_str()).copied())
+            .collect();
+        if !concern.inputs.is_empty() {
+            slots.extend(self.of_inputs);
+        }
+        slots.into_iter().collect()
+    }
+}
+
+/// The scopes of the plan, by cgroup and port.
+pub(super) fn scopes(desired: &Desired, slots: &Slots<'_>) -> HashMap<(u64, u16), PodScope> {
+    let mut scopes = HashMap::new();
+    for pod in &desired.pods {
+        for (port, concern) in &pod.ports {
+            let scope = PodScope {
+                pod: pod.identity.clone(),
+                slots: slots.of(concern),
+            };
+            scopes.insert((pod.cgroup.id, *port), scope);
+        }
+    }
+    scopes
+}
+
+/// What the kernel shall watch.
+pub(super) fn targets(desired: &Desired) -> Vec<PodTarget> {
+    let target = |pod: &crate::kubernetes::DesiredPod| PodTarget {
+        cgroup: pod.cgroup,
+        ports: pod.ports.keys().copied().collect(),
+    };
+    desired.pods.iter().map(target).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::capture::PodCgroup;
+    use crate::kubernetes::DesiredPod;
+    use crate::mirror::plan::{PodIdentity, Selection, WantedMirror};
+    use crate::settings::OutputSettings;
+
+    #[test]
+    fn a_port_is_the_business_of_the_outputs_and_of_its_own_routes() {
+        let pod = |id, port, inputs: &[usize], routes: &[&str]| DesiredPod {
+            identity: Arc::new(PodIdentity::default()),
+            cgroup: PodCgroup { id, levels: 8 },
+            ports: [(
+                port,
+                Concern {
+                    inputs: inputs.iter().copied().collect(),
+                    routes: routes.iter().map(|key| (*key).to_owned()).collect(),
+                },
+            )]
+            .into(),
+        };
+        let mirror = |key: &str| WantedMirror {
+            key: key.to_owned(),
+            name: None,
+            selection: Selection::Everything,
+            output: OutputSettings::Null,
+        };
+        let desired = Desired {
+            pods: vec![pod(7, 80, &[0], &["b"]), pod(8, 81, &[], &["a", "unknown"])],
+            mirrors: vec![mirror("a"), mirror("b")],
+            ..Desired::default()
+        };
+        let planned = [4, 5].map(|slot| PlannedMirror {
+            slot,
+            selection: Selection::Everything,
+        });
+        let slots = Slots::new(&[0, 1], &desired, &planned);
+        let scopes = scopes(&desired, &slots);
+        assert_eq!(scopes[&(7, 80)].slots, [0, 1, 5]);
+        assert_eq!(scopes[&(8, 81)].slots, [4]);
+        assert_eq!(targets(&desired).len(), 2);
+    }
+}

@@ -1,0 +1,102 @@
+//! Kubernetes as meant.
+
+use super::outputs;
+use crate::cli::error::{Problem, UsageError};
+use crate::cli::low::Arguments;
+use crate::cli::low::kubernetes::KubernetesFlags;
+use crate::settings::{KubernetesSettings, LeaseSettings, RawInput, RouteNamespaces};
+
+/// Namespaces of routes at most; beyond, all of them is meant.
+const MOST_NAMESPACES: usize = 100;
+
+/// What is asked of the API, if anything is.
+pub fn resolve(arguments: &Arguments, inputs: &[RawInput]) -> Result<Option<KubernetesSettings>, UsageError> {
+    let flags = &arguments.kubernetes;
+    let routes = routes(flags)?;
+    let pods = inputs.iter().find_map(|input| match input {
+        RawInput::Kubernetes(pods) => Some(pods.typed.as_str()),
+        _ => None,
+    });
+    if routes.is_none() && pods.is_none() {
+        return Ok(None);
+    }
+    let node = flags.k8s_node.clone().filter(|node| !node.is_empty()).ok_or_else(|| {
+        let (flag, value) = match pods {
+            Some(pods) => ("--input-raw", pods),
+            None => ("--input-k8s-routes", ""),
+        };
+        Problem::new(
+            "which node this is is not known, and only its own pods can be captured",
+            "set NODE_NAME to the node's name (in a pod: valueFrom.fieldRef.fieldPath: spec.nodeName), or give \
+             --k8s-node",
+        )
+        .of(flag, value)
+    })?;
+    Ok(Some(KubernetesSettings {
+        routes,
+        mirror: Box::new(outputs::of_routes(arguments)),
+        lease: lease(flags, &node)?,
+        node,
+    }))
+}
+
+fn routes(flags: &KubernetesFlags) -> Result<Option<RouteNamespaces>, UsageError> {
+    const FLAG: &str = "--input-k8s-routes";
+    let names = &flags.input_k8s_routes;
+    if names.is_empty() {
+        return Ok(None);
+    }
+    if names.iter().any(|name| name == "*") {
+        return Ok(Some(RouteNamespaces::All));
+    }
+    if let Some(name) = names.iter().find(|name| !is_label(name)) {
+        return Err(Problem::new(
+            "this is not a namespace",
+            "write names with commas between them, or '*' for all",
+        )
+        .of(FLAG, name.as_str()));
+    }
+    let mut names = names.clone();
+    names.sort();
+    names.dedup();
+    if names.len() > MOST_NAMESPACES {
+        return Err(Problem::new(
+            format!("{} namespaces are more than {MOST_NAMESPACES}", names.len()),
+            "write '*' for all",
+        )
+        .of(FLAG, ""));
+    }
+    Ok(Some(RouteNamespaces::These(names)))
+}
+
+fn lease(flags: &KubernetesFlags, node: &str) -> Result<LeaseSettings, UsageError> {
+    let (namespace, name) = match flags.k8s_lease.split_once('/') {
+        Some((namespace, name)) => (namespace.to_owned(), name),
+        None => {
+            let own = std::env::var("POD_NAMESPACE").ok().filter(|own| !own.is_empty());
+            (
+                own.unwrap_or_else(|| "shadow-agent".to_owned()),
+                flags.k8s_lease.as_str(),
+            )
+        }
+    };
+    if !is_label(&namespace) || !is_label(name) {
+        return Err(Problem::new("this does not name a lease", "write NAMESPACE/NAME")
+            .of("--k8s-lease", &flags.k8s_lease));
+    }
+    let pod = std::env::var("POD_NAME").ok().filter(|pod| !pod.is_empty());
+    Ok(LeaseSettings {
+        namespace,
+        name: name.to_owned(),
+        identity: pod.unwrap_or_else(|| format!("{node}-{}", std::process::id())),
+    })
+}
+
+/// RFC 1123 label.
+fn is_label(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.len() <= 63
+        && text.bytes().all(|byte| inner(byte) || byte == b'-')
+        && text.bytes().next().is_some_and(inner)
+        && text.bytes().last().is_some_and(inner)
+}

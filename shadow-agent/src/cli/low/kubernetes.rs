@@ -1,0 +1,36 @@
+//! Kubernetes: routes, the node, and what travels with a request.
+
+use clap::Args;
+
+/// Kubernetes, as typed.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Kubernetes")]
+pub struct KubernetesFlags {
+    /// Mirror as the RequestMirror filters of HTTPRoutes say, in these namespaces
+    ///
+    /// Names with commas between them, or * for all. The routes' parents are Services, or Gateways whose backends have
+    /// pods on this node. Copies go where the filters say, with "-shadow" appended to the Host unless the route's
+    /// annotation shadow-agent.io/host says otherwise. The flags of --output-http apply to them.
+    #[arg(long, value_name = "NAMESPACES", value_delimiter = ',')]
+    pub input_k8s_routes: Vec<String>,
+
+    /// The node whose pods are watched
+    ///
+    /// In a pod: env with valueFrom.fieldRef.fieldPath: spec.nodeName.
+    #[arg(long, value_name = "NAME", env = "NODE_NAME", hide_env_values = true)]
+    pub k8s_node: Option<String>,
+
+    /// The lease by which one agent is elected to write the status of routes
+    ///
+    /// The namespace is this pod's (POD_NAMESPACE) when left out. The default is the one in deploy/kubernetes, the
+    /// only one that its role allows.
+    #[arg(long, value_name = "[NAMESPACE/]NAME", default_value = "shadow-agent")]
+    pub k8s_lease: String,
+
+    /// Name the pod that served a request on its copies: X-Shadow-Source-Pod: NAMESPACE/NAME
+    ///
+    /// Off by default: the copy is what production got. Records of --output-stdout name it always, where pods are
+    /// watched.
+    #[arg(long)]
+    pub http_pod_header: bool,
+}

@@ -1,0 +1,291 @@
+//! The thread that follows the cluster, and what it tells the run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::client::client;
+use super::desired::{Condition, Desired};
+use super::objects::Pod;
+use super::pod_table::{Meant, PodTable};
+use super::pods::{PodPorts, Why};
+use super::reflector::Reflector;
+use super::route_watch::RouteWatch;
+use super::trouble::{ApiErrors, Trouble};
+use super::watched::{Source, WatchedInput};
+use crate::capture::PodCgroups;
+use crate::settings::{KubernetesSettings, PodSelector};
+
+/// Changes come in bursts (a rollout): they are given this long to gather.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// Follows the cluster for as long as it lives.
+pub struct Cluster {
+    desired: watch::Receiver<Arc<Desired>>,
+    errors: ApiErrors,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Cluster {
+    /// Starts to follow what `inputs` and the routes of `settings` mean. An error means that no cluster is known; that
+    /// one does not answer is none.
+    pub fn start(settings: &KubernetesSettings, inputs: Vec<PodSelector>) -> anyhow::Result<Self> {
+        let cgroups = PodCgroups::find()?;
+        let (tell, desired) = watch::channel(Arc::default());
+        let (stop, stopped) = oneshot::channel();
+        let (started, report) = std::sync::mpsc::sync_channel(1);
+        let errors = ApiErrors::default();
+        let settings = settings.clone();
+        let counted = errors.clone();
+        let thread = std::thread::Builder::new()
+            .name("kubernetes".to_owned())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                let runtime = match runtime.context("cannot start the runtime") {
+                    Ok(runtime) => runtime,
+                    Err(error) => {
+                        let _ = started.send(Err(error));
+                        return;
+                    }
+                };
+                runtime.block_on(async {
+                    let client = match client().await {
+                        Ok(client) => client,
+                        Err(error) => {
+                            let _ = started.send(Err(error));
+                            return;
+                        }
+                    };
+                    let source = Source {
+                        client,
+                        changed: Arc::new(Notify::new()),
+                        errors: counted,
+                    };
+                    let keeper = Keeper::start(&settings, inputs, source, cgroups);
+                    let _ = started.send(Ok(()));
+                    keeper.keep(&tell, stopped).await;
+                });
+                runtime.shutdown_background();
+            })
+            .context("cannot start the thread that follows the cluster")?;
+        report
+            .recv()
+            .context("the thread that follows the cluster ended")??;
+        Ok(Self {
+            desired,
+            errors,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Resolves when the cluster asks for something else.
+    pub async fn changed(&mut self) -> Arc<Desired> {
+        if self.desired.changed().await.is_err() {
+            // The thread has ended, which it only does when it is told to.
+            std::future::pending::<()>().await;
+        }
+        self.desired.borrow_and_update().clone()
+    }
+
+    /// How often the API could not be asked.
+    pub fn errors(&self) -> ApiErrors {
+        self.errors.clone()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Owns the copies and works out what they ask for.
+struct Keeper {
+    changed: Arc<Notify>,
+    pods: Reflector<Pod>,
+    inputs: Vec<WatchedInput>,
+    routes: Option<RouteWatch>,
+    table: PodTable,
+}
+
+impl Keeper {
+    fn start(
+        settings: &KubernetesSettings,
+        inputs: Vec<PodSelector>,
+        source: Source,
+        cgroups: PodCgroups,
+    ) -> Self {
+        let namespace = match settings.routes {
+            Some(_) => None,
+            None => common_namespace(&inputs),
+        };
+        let pods = source.pods_of(&settings.node, namespace.as_deref());
+        let inputs = inputs
+            .into_iter()
+            .map(|input| WatchedInput::start(input, &source))
+            .collect();
+        let routes = settings
+            .routes
+            .as_ref()
+            .map(|namespaces| RouteWatch::start(namespaces, settings, source.clone()));
+        Self {
+            changed: source.changed,
+            pods,
+            inputs,
+            routes,
+            table: PodTable::new(cgroups),
+        }
+    }
+
+    async fn keep(mut self, tell: &watch::Sender<Arc<Desired>>, mut stopped: oneshot::Receiver<()>) {
+        loop {
+            let (desired, look_again) = self.desired(Instant::now());
+            if !tell.borrow().asks_the_same(&desired) {
+                say_what_changed(&tell.borrow(), &desired);
+                tell.send_replace(Arc::new(desired));
+            }
+            let pause = async {
+                match look_again {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = &mut stopped => break,
+                () = self.changed.notified() => tokio::time::sleep(GATHER).await,
+                () = pause => {}
+            }
+        }
+        if let Some(routes) = self.routes.take() {
+            routes.end().await;
+        }
+    }
+
+    /// What is asked for by what is known now, and when to look again though nothing changes.
+    fn desired(&mut self, now: Instant) -> (Desired, Option<Instant>) {
+        let mut meant = Meant::new();
+        let mut conditions = BTreeMap::new();
+        let pods = self.pods.known().clone();
+        for (index, input) in self.inputs.iter().enumerate() {
+            let condition = input.with_selected(&pods, |selected, trouble| {
+                let Some(selected) = selected else {
+                    return not_listed(trouble);
+                };
+                for (pod, ports) in &selected.pods {
+                    add(&mut meant, pod, ports, |concern| {
+                        concern.inputs.insert(index);
+                    });
+                }
+                condition(&selected.pods, selected.why, trouble)
+            });
+            conditions.insert(input.selector.typed.clone(), condition);
+        }
+        let mut mirrors = Vec::new();
+        if let Some(routes) = &mut self.routes {
+            conditions.insert("--input-k8s-routes".to_owned(), routes.renew(&pods));
+            for (key, pod, ports) in routes.pods(&pods) {
+                add(&mut meant, &pod, &ports, |concern| {
+                    concern.routes.insert(key.to_owned());
+                });
+            }
+            mirrors = routes.mirrors().to_vec();
+        }
+        let found = self.table.find(&meant, now);
+        if let Some(reason) = found.without_cgroup {
+            conditions.insert("cgroups of pods".to_owned(), Condition::Bad(reason));
+        }
+        let desired = Desired {
+            pods: found.pods,
+            mirrors,
+            conditions,
+        };
+        (desired, found.look_again)
+    }
+}
+
+/// The namespace that all inputs name: then no pods of others need be read.
+fn common_namespace(inputs: &[PodSelector]) -> Option<String> {
+    let namespaces: BTreeSet<_> = inputs.iter().map(|input| input.namespace.as_ref()).collect();
+    match namespaces.into_iter().collect::<Vec<_>>().as_slice() {
+        [Some(namespace)] => Some((*namespace).clone()),
+        _ => None,
+    }
+}
+
+fn add(meant: &mut Meant, pod: &Arc<Pod>, ports: &BTreeSet<u16>, concern: impl Fn(&mut super::Concern)) {
+    let (_, its_ports) = meant
+        .entry(pod.uid.clone())
+        .or_insert_with(|| (pod.clone(), BTreeMap::new()));
+    for port in ports {
+        concern(its_ports.entry(*port).or_default());
+    }
+}
+
+/// Nothing is captured before everything that matters was listed once.
+pub(super) fn not_listed(trouble: Option<Trouble>) -> Condition {
+    Condition::Bad(match trouble {
+        Some(trouble) => format!("nothing is captured: {}", in_words(&trouble)),
+        None => "nothing is captured yet: the Kubernetes API has not answered".to_owned(),
+    })
+}
+
+fn condition(pods: &[PodPorts<'_>], why: Option<Why>, trouble: Option<Trouble>) -> Condition {
+    match (trouble, why) {
+        (Some(trouble), _) => stale(&trouble),
+        (None, Some(Why::Missing(what))) => Condition::Bad(format!("nothing is captured: {what}")),
+        (None, Some(Why::NoPort(what))) => Condition::Bad(what),
+        (None, Some(Why::NoneHere)) => Condition::Idle("no pod on this node matches".to_owned()),
+        (None, None) if pods.is_empty() => Condition::Idle("no pod on this node matches".to_owned()),
+        (None, None) => Condition::Good,
+    }
+}
+
+/// What is known may be out of date.
+pub(super) fn stale(trouble: &Trouble) -> Condition {
+    Condition::Bad(format!("what was last known stays: {}", in_words(trouble)))
+}
+
+fn in_words(trouble: &Trouble) -> String {
+    let way_out = match trouble.reason {
+        "forbidden" | "unauthorized" => {
+            "; see that its ClusterRole and ClusterRoleBinding are those of deploy/kubernetes"
+        }
+        "unreachable" => "; it is asked again and again",
+        _ => "",
+    };
+    format!("{} ({}){way_out}", trouble.words, trouble.reason)
+}
+
+fn say_what_changed(before: &Desired, now: &Desired) {
+    for (name, condition) in &now.conditions {
+        if before.conditions.get(name) == Some(condition) {
+            continue;
+        }
+        match condition {
+            Condition::Good => tracing::info!(input = name, "as it should be"),
+            Condition::Idle(reason) => tracing::info!(input = name, reason, "nothing to capture here"),
+            Condition::Bad(reason) => tracing::warn!(input = name, reason, "not as it should be"),
+        }
+    }
+    let uids = |desired: &Desired| -> BTreeSet<String> {
+        desired.pods.iter().map(|pod| pod.identity.uid.clone()).collect()
+    };
+    let (old, new) = (uids(before), uids(now));
+    if old != new {
+        tracing::info!(
+            pods = new.len(),
+            came = new.difference(&old).count(),
+            went = old.difference(&new).count(),
+            "watching pods"
+        );
+    }
+}

@@ -1,0 +1,69 @@
+//! What the cluster asks of this agent at one moment: which pods to watch, for which mirrors, and what stands in the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::capture::PodCgroup;
+use crate::mirror::plan::{PodIdentity, WantedMirror};
+
+/// What shall be.
+#[derive(Clone, Debug, Default)]
+pub struct Desired {
+    /// The pods whose sockets are watched.
+    pub pods: Vec<DesiredPod>,
+    /// The mirrors of routes.
+    pub mirrors: Vec<WantedMirror>,
+    /// How each input does, by its name.
+    pub conditions: BTreeMap<String, Condition>,
+}
+
+/// A pod to watch.
+#[derive(Clone, Debug)]
+pub struct DesiredPod {
+    /// The pod.
+    pub identity: Arc<PodIdentity>,
+    /// Its cgroup.
+    pub cgroup: PodCgroup,
+    /// Its ports, and whose business they are.
+    pub ports: BTreeMap<u16, Concern>,
+}
+
+/// Whose business requests are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Concern {
+    /// Inputs, by their place among those of this run.
+    pub inputs: BTreeSet<usize>,
+    /// Mirrors of routes, by their keys.
+    pub routes: BTreeSet<String>,
+}
+
+/// How an input does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// As it should.
+    Good,
+    /// There is nothing to capture on this node, and nothing is wrong with that.
+    Idle(String),
+    /// Something is wrong.
+    Bad(String),
+}
+
+impl Desired {
+    /// Whether another one asks for the same.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let same_pod = |(mine, theirs): (&DesiredPod, &DesiredPod)| {
+            Arc::ptr_eq(&mine.identity, &theirs.identity)
+                && mine.cgroup == theirs.cgroup
+                && mine.ports == theirs.ports
+        };
+        self.conditions == other.conditions
+            && self.pods.len() == other.pods.len()
+            && self.pods.iter().zip(&other.pods).all(same_pod)
+            && self.mirrors.len() == other.mirrors.len()
+            && self
+                .mirrors
+                .iter()
+                .zip(&other.mirrors)
+                .all(|(mine, theirs)| mine.is_same(theirs))
+    }
+}

@@ -1,0 +1,287 @@
+//! A copy of some of the cluster's objects, kept as they are by list and watch.
+//!
+//! A watch that ends is resumed from where it was; one that is too old (410) starts over with a list; an API that cannot
+//! be asked is asked again with growing pauses. All the while the last objects known stay, and beside them stands what is
+//! wrong, which is what kube's own watcher does not tell. (Kubernetes API concepts, "Efficient detection of changes".)
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, pin_mut};
+use kube::api::{Api, ListParams, WatchEvent, WatchParams};
+use kube::{Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::trouble::{ApiErrors, Trouble};
+use crate::mirror::Draws;
+
+/// Objects of one kind that are kept at most: clusters of 5,000 nodes have some tens of thousands of services.
+const MOST_OBJECTS: usize = 100_000;
+
+/// Objects asked for at once.
+const PAGE: u32 = 500;
+
+/// How long a watch is asked to last; the server may end it earlier.
+const WATCH_SECONDS: u32 = 290;
+
+/// Pauses before asking again: they grow from the first to the last, so that an API server that comes back is not
+/// greeted by every node at once, and is not missed for long.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LAST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Namespace (empty for none) and name.
+pub type ObjectKey = (String, String);
+
+/// What is kept of some objects.
+#[derive(Clone, Debug)]
+pub struct Known<V> {
+    /// The objects.
+    pub objects: BTreeMap<ObjectKey, Arc<V>>,
+    /// Whether they have been listed once.
+    pub listed: bool,
+    /// Why they may be out of date.
+    pub trouble: Option<Trouble>,
+    /// Counts up with every change of the objects.
+    pub revision: u64,
+}
+
+impl<V> Default for Known<V> {
+    fn default() -> Self {
+        Self {
+            objects: BTreeMap::new(),
+            listed: false,
+            trouble: None,
+            revision: 0,
+        }
+    }
+}
+
+/// Which objects are kept: all, unless a selector is given.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// A field selector.
+    pub fields: Option<String>,
+    /// A label selector.
+    pub labels: Option<String>,
+}
+
+/// Keeps a copy of some objects for as long as it lives.
+pub struct Reflector<V> {
+    known: Arc<Mutex<Known<V>>>,
+    task: JoinHandle<()>,
+}
+
+impl<V: Clone + Send + Sync + 'static> Reflector<V> {
+    /// Starts to keep what `slim` leaves of the objects that `apis` has of this choice. Of several APIs, versions
+    /// of the same resource, the first that the cluster knows is used. `changed` is told of every change.
+    pub fn start<K>(
+        apis: Vec<Api<K>>,
+        choice: Choice,
+        slim: fn(K) -> V,
+        changed: Arc<Notify>,
+        errors: ApiErrors,
+    ) -> Self
+    where
+        K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        let known = Arc::new(Mutex::new(Known::default()));
+        let keeper = Keeper {
+            apis,
+            choice,
+            slim,
+            known: Arc::clone(&known),
+            changed,
+            errors,
+            current: 0,
+        };
+        let task = tokio::spawn(keeper.keep());
+        Self { known, task }
+    }
+
+    /// What is known at this moment.
+    pub fn known(&self) -> MutexGuard<'_, Known<V>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<V> Drop for Reflector<V> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Keeper<K, V> {
+    apis: Vec<Api<K>>,
+    choice: Choice,
+    slim: fn(K) -> V,
+    known: Arc<Mutex<Known<V>>>,
+    changed: Arc<Notify>,
+    errors: ApiErrors,
+    /// Index of the API that is used.
+    current: usize,
+}
+
+/// Why a watch ended without an error.
+enum Ended {
+    /// The server closed it; it is resumed from this version.
+    Resume(String),
+    /// Its version is too old.
+    Expired,
+}
+
+impl<K, V> Keeper<K, V>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    async fn keep(mut self) {
+        let mut version: Option<String> = None;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let begun = Instant::now();
+            let result = match version.take() {
+                None => self.list().await.map(Ended::Resume),
+                Some(from) => {
+                    let ended = self.watch(&mut version, from).await;
+                    // A server that ends every watch at once is not asked without pause.
+                    tokio::time::sleep(FIRST_PAUSE.saturating_sub(begun.elapsed())).await;
+                    ended
+                }
+            };
+            match result {
+                Ok(Ended::Resume(from)) => {
+                    version = Some(from);
+                    pause = FIRST_PAUSE;
+                }
+                Ok(Ended::Expired) => version = None,
+                Err(error) => {
+                    let trouble = Trouble::of(&error);
+                    if trouble.reason == "malformed" {
+                        // The same event would come again.
+                        version = None;
+                    }
+                    self.failed(trouble);
+                    // Not in step with the other nodes.
+                    let jitter = f64::from(Draws::new().draw()) / f64::from(u32::MAX);
+                    tokio::time::sleep(pause.mul_f64(0.5 + jitter / 2.0)).await;
+                    pause = (pause * 2).min(LAST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Lists everything; the version to watch from.
+    async fn list(&mut self) -> kube::Result<String> {
+        let mut parameters = ListParams::default().limit(PAGE);
+        parameters.field_selector.clone_from(&self.choice.fields);
+        parameters.label_selector.clone_from(&self.choice.labels);
+        let mut objects = BTreeMap::new();
+        loop {
+            let page = self.apis[self.current].list(&parameters).await?;
+            let metadata = page.metadata;
+            for object in page.items {
+                if objects.len() < MOST_OBJECTS {
+                    objects.insert(key(&object), Arc::new((self.slim)(object)));
+                }
+            }
+            match metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => parameters.continue_token = Some(token),
+                None => {
+                    self.update(|known| {
+                        known.objects = objects;
+                        known.revision += 1;
+                        known.listed = true;
+                        known.trouble = None;
+                    });
+                    return Ok(metadata.resource_version.unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    /// Follows changes until the server ends the watch. `reached` is kept at the last version seen, so that a watch that
+    /// breaks is resumed there.
+    async fn watch(&self, reached: &mut Option<String>, from: String) -> kube::Result<Ended> {
+        *reached = Some(from.clone());
+        let mut parameters = WatchParams::default().timeout(WATCH_SECONDS);
+        parameters.field_selector.clone_from(&self.choice.fields);
+        parameters.label_selector.clone_from(&self.choice.labels);
+        let events = self.apis[self.current].watch(&parameters, &from).await;
+        let events = match events {
+            Err(kube::Error::Api(status)) if status.code == 410 => return Ok(Ended::Expired),
+            events => events?,
+        };
+        // It was let in: nothing is wrong any more.
+        if self.lock().trouble.is_some() {
+            self.update(|known| known.trouble = None);
+        }
+        pin_mut!(events);
+        while let Some(event) = events.next().await {
+            match event? {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                    *reached = object.resource_version();
+                    let key = key(&object);
+                    let slim = Arc::new((self.slim)(object));
+                    self.update(|known| {
+                        if known.objects.len() < MOST_OBJECTS || known.objects.contains_key(&key) {
+                            known.objects.insert(key, slim);
+                            known.revision += 1;
+                        }
+                    });
+                }
+                WatchEvent::Deleted(object) => {
+                    *reached = object.resource_version();
+                    self.update(|known| {
+                        known.objects.remove(&key(&object));
+                        known.revision += 1;
+                    });
+                }
+                WatchEvent::Bookmark(bookmark) => *reached = Some(bookmark.metadata.resource_version),
+                WatchEvent::Error(status) if status.code == 410 => {
+                    *reached = None;
+                    return Ok(Ended::Expired);
+                }
+                WatchEvent::Error(status) => return Err(kube::Error::Api(status)),
+            }
+        }
+        Ok(Ended::Resume(reached.take().unwrap_or(from)))
+    }
+
+    fn failed(&mut self, trouble: Trouble) {
+        self.errors.count(&trouble);
+        let first = self
+            .lock()
+            .trouble
+            .as_ref()
+            .is_none_or(|known| known.reason != trouble.reason);
+        if first {
+            tracing::warn!(kind = %self.name(), reason = trouble.reason, error = trouble.words, "the Kubernetes API cannot be asked");
+        }
+        if trouble.is_unknown_resource() {
+            self.current = (self.current + 1) % self.apis.len();
+        }
+        self.update(|known| known.trouble = Some(trouble));
+    }
+
+    fn name(&self) -> String {
+        let url = self.apis[self.current].resource_url();
+        url.rsplit('/').next().unwrap_or_default().to_owned()
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Known<V>)) {
+        change(&mut self.lock());
+        self.changed.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known<V>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key<K: Resource>(object: &K) -> ObjectKey {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}

@@ -1,0 +1,373 @@
+//! The routes of the cluster, followed: compiled anew whenever one of them, or what they refer to, changes.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::{Api, ApiResource, DynamicObject};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::cluster::{not_listed, stale};
+use super::desired::Condition;
+use super::objects::{Pod, service_ports, slim_service};
+use super::pods::{World, behind_service};
+use super::reflector::{Choice, Known, ObjectKey, Reflector};
+use super::routes::{
+    Catalog, Compiled, Destination, Endpoint, ReferenceGrant, RouteMirror, WatchedService, compile,
+};
+use super::status_writer::{RouteReport, write_statuses};
+use super::trouble::Trouble;
+use super::watched::Source;
+use crate::mirror::plan::{Selection, WantedMirror};
+use crate::settings::{KubernetesSettings, OutputSettings, RouteNamespaces};
+
+const GROUP: &str = "gateway.networking.k8s.io";
+
+/// Headless services whose endpoints are watched at most: each is a watch of its own.
+const MOST_HEADLESS: usize = 64;
+
+/// Follows routes for as long as it lives.
+pub struct RouteWatch {
+    source: Source,
+    settings: KubernetesSettings,
+    routes: Vec<Reflector<Value>>,
+    services: Reflector<Service>,
+    grants: Reflector<Value>,
+    /// Endpoints of the headless services that mirrors lead to.
+    slices: BTreeMap<ObjectKey, Reflector<EndpointSlice>>,
+    /// Revisions of everything that was last compiled.
+    compiled_from: Vec<u64>,
+    compiled: Compiled,
+    mirrors: Vec<WantedMirror>,
+    report: watch::Sender<RouteReport>,
+    writer: JoinHandle<()>,
+}
+
+impl RouteWatch {
+    /// Starts to follow the routes of these namespaces.
+    pub fn start(namespaces: &RouteNamespaces, settings: &KubernetesSettings, source: Source) -> Self {
+        let httproutes = resource("v1", "HTTPRoute", "httproutes");
+        let apis: Vec<Api<DynamicObject>> = match namespaces {
+            RouteNamespaces::All => vec![Api::all_with(source.client.clone(), &httproutes)],
+            RouteNamespaces::These(names) => names
+                .iter()
+                .map(|name| Api::namespaced_with(source.client.clone(), name, &httproutes))
+                .collect(),
+        };
+        let keep = |apis| {
+            Reflector::start(
+                apis,
+                Choice::default(),
+                slim_route,
+                source.changed.clone(),
+                source.errors.clone(),
+            )
+        };
+        let routes = apis.into_iter().map(|api| keep(vec![api])).collect();
+        // v1 since Gateway API 1.5; before, v1beta1.
+        let grants = keep(
+            ["v1", "v1beta1"]
+                .map(|version| {
+                    let grants = resource(version, "ReferenceGrant", "referencegrants");
+                    Api::all_with(source.client.clone(), &grants)
+                })
+                .to_vec(),
+        );
+        let services = source.reflect::<Service, _>(None, Choice::default(), slim_service);
+        let (report, reports) = watch::channel(RouteReport::default());
+        let writer = tokio::spawn(write_statuses(
+            source.client.clone(),
+            settings.lease.clone(),
+            httproutes,
+            reports,
+            source.errors.clone(),
+        ));
+        Self {
+            settings: settings.clone(),
+            routes,
+            services,
+            grants,
+            slices: BTreeMap::new(),
+            compiled_from: Vec::new(),
+            compiled: Compiled::default(),
+            mirrors: Vec::new(),
+            report,
+            writer,
+            source,
+        }
+    }
+
+    /// Compiles anew what has changed; how it does.
+    pub fn renew(&mut self, pods: &Known<Pod>) -> Condition {
+        let routes: Vec<_> = self.routes.iter().map(|routes| routes.known().clone()).collect();
+        let services = self.services.known().clone();
+        let grants = self.grants.known().clone();
+        let trouble = routes
+            .iter()
+            .find_map(|routes| routes.trouble.clone())
+            .or(services.trouble.clone())
+            .or(pods.trouble.clone());
+        // A cluster without ReferenceGrants has granted nothing, which is a state like any other.
+        let no_grants = grants.trouble.as_ref().is_some_and(Trouble::is_unknown_resource);
+        let listed = routes.iter().all(|routes| routes.listed)
+            && services.listed
+            && pods.listed
+            && (grants.listed || no_grants);
+        if !listed {
+            return not_listed(trouble.or(grants.trouble).map(explain_missing));
+        }
+        let mut revisions: Vec<u64> = routes.iter().map(|routes| routes.revision).collect();
+        revisions.extend([services.revision, grants.revision]);
+        revisions.extend(self.slices.values().map(|slices| slices.known().revision));
+        if self.compiled_from != revisions {
+            self.compile(&routes, &services, &grants);
+            self.compiled_from = revisions;
+        }
+        let trouble = trouble.or(grants.trouble.filter(|_| !no_grants));
+        match trouble {
+            Some(trouble) => stale(&explain_missing(trouble)),
+            None if self.compiled.passed_over > 0 => Condition::Bad(format!(
+                "{} routes are more than can be followed",
+                self.compiled.passed_over
+            )),
+            None if self.mirrors.is_empty() => {
+                Condition::Idle("no route has a mirror that can be used".to_owned())
+            }
+            None => Condition::Good,
+        }
+    }
+
+    fn compile(&mut self, routes: &[Known<Value>], services: &Known<Service>, grants: &Known<Value>) {
+        let cluster = Snapshot {
+            services: &services.objects,
+            grants: grants
+                .objects
+                .values()
+                .filter_map(|grant| ReferenceGrant::parse(grant))
+                .collect(),
+            slices: &self.slices,
+            headless: RefCell::default(),
+        };
+        let all: Vec<Arc<Value>> = routes
+            .iter()
+            .flat_map(|routes| routes.objects.values().cloned())
+            .collect();
+        self.compiled = compile(all.iter().map(|route| &**route), &cluster);
+        let headless = cluster.headless.into_inner();
+        self.watch_endpoints(headless);
+        self.mirrors = self
+            .compiled
+            .mirrors
+            .iter()
+            .map(|mirror| wanted(mirror, &self.settings))
+            .collect();
+        self.report.send_replace(RouteReport {
+            statuses: self.compiled.statuses.clone(),
+            routes: all,
+        });
+    }
+
+    /// Watches the endpoints of exactly these services. Those that come tell of themselves when they are listed.
+    fn watch_endpoints(&mut self, services: BTreeSet<ObjectKey>) {
+        self.slices.retain(|service, _| services.contains(service));
+        for (namespace, name) in services.into_iter().take(MOST_HEADLESS) {
+            let source = &self.source;
+            self.slices
+                .entry((namespace, name))
+                .or_insert_with_key(|(namespace, name)| {
+                    let of_service = Choice {
+                        fields: None,
+                        labels: Some(format!("kubernetes.io/service-name={name}")),
+                    };
+                    source.reflect::<EndpointSlice, _>(Some(namespace), of_service, |slice| slice)
+                });
+        }
+    }
+
+    /// The mirrors that the routes ask for.
+    pub fn mirrors(&self) -> &[WantedMirror] {
+        &self.mirrors
+    }
+
+    /// The pods on this node that are behind each mirror's services, and their ports, with the mirror's key.
+    pub fn pods(&self, pods: &Known<Pod>) -> Vec<(&str, Arc<Pod>, BTreeSet<u16>)> {
+        let services = self.services.known().clone();
+        let nothing = BTreeMap::new();
+        let world = World {
+            pods: &pods.objects,
+            named: &nothing,
+            between: &nothing,
+            services: &services.objects,
+        };
+        let mut behind: BTreeMap<&WatchedService, Vec<(Arc<Pod>, BTreeSet<u16>)>> = BTreeMap::new();
+        let mut all = Vec::new();
+        for (mirror, wanted) in self.compiled.mirrors.iter().zip(&self.mirrors) {
+            for watched in &mirror.watched {
+                let pods = behind
+                    .entry(watched)
+                    .or_insert_with(|| pods_behind(watched, &world));
+                all.extend(
+                    pods.iter()
+                        .map(|(pod, ports)| (wanted.key.as_str(), pod.clone(), ports.clone())),
+                );
+            }
+        }
+        all
+    }
+
+    /// Gives up the lease, so that another agent need not wait for it.
+    pub async fn end(self) {
+        drop(self.report);
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), self.writer).await;
+    }
+}
+
+fn pods_behind(watched: &WatchedService, world: &World<'_>) -> Vec<(Arc<Pod>, BTreeSet<u16>)> {
+    let key = (watched.namespace.clone(), watched.name.clone());
+    let Some(service) = world.services.get(&key) else {
+        return Vec::new();
+    };
+    let targets: Vec<_> = service_ports(service)
+        .into_iter()
+        .filter(|port| watched.port.is_none_or(|wanted| wanted == port.port))
+        .map(|port| port.target)
+        .collect();
+    let selected = behind_service(&watched.namespace, &watched.name, service, &targets, world);
+    selected
+        .pods
+        .into_iter()
+        .map(|(pod, ports)| (pod.clone(), ports))
+        .collect()
+}
+
+/// A mirror of a route as the run wants it.
+fn wanted(mirror: &RouteMirror, settings: &KubernetesSettings) -> WantedMirror {
+    let mut output = (*settings.mirror).clone();
+    output.name.clone_from(&mirror.name);
+    output.host_header = mirror.host.clone();
+    output.edits.clone_from(&mirror.edits);
+    match &mirror.backend.destination {
+        Destination::Addresses(addresses) => {
+            output.host = format!("{}.{}", mirror.backend.service, mirror.backend.namespace);
+            output.port = mirror.backend.port;
+            output.addresses = Some(addresses.clone());
+        }
+        Destination::Name { host, port } => {
+            output.host.clone_from(host);
+            output.port = *port;
+            output.addresses = None;
+        }
+    }
+    let key = &mirror.key;
+    WantedMirror {
+        key: format!(
+            "route {}/{} {} rule {} backend {:?} filter {}",
+            key.namespace, key.route, key.uid, key.rule, key.backend_ref, key.filter
+        ),
+        name: Some(mirror.name.clone()),
+        selection: Selection::Route {
+            matcher: mirror.matcher.clone(),
+            rule: mirror.rule,
+            share: mirror.share,
+        },
+        output: OutputSettings::Http(Box::new(output)),
+    }
+}
+
+/// What routes refer to, at one moment.
+struct Snapshot<'a> {
+    services: &'a BTreeMap<ObjectKey, Arc<Service>>,
+    grants: Vec<ReferenceGrant>,
+    slices: &'a BTreeMap<ObjectKey, Reflector<EndpointSlice>>,
+    /// The services whose endpoints were asked for.
+    headless: RefCell<BTreeSet<ObjectKey>>,
+}
+
+impl Catalog for Snapshot<'_> {
+    fn service(&self, namespace: &str, name: &str) -> Option<&Service> {
+        let key = (namespace.to_owned(), name.to_owned());
+        self.services.get(&key).map(|service| &**service)
+    }
+
+    fn grants(&self) -> &[ReferenceGrant] {
+        &self.grants
+    }
+
+    fn endpoints(&self, namespace: &str, service: &str) -> Vec<Endpoint> {
+        let key = (namespace.to_owned(), service.to_owned());
+        let endpoints = self.slices.get(&key).map(|slices| {
+            let known = slices.known();
+            known
+                .objects
+                .values()
+                .flat_map(|slice| ready_endpoints(slice))
+                .collect()
+        });
+        self.headless.borrow_mut().insert(key);
+        endpoints.unwrap_or_default()
+    }
+}
+
+/// The ready endpoints of a slice, each with each of its TCP ports.
+fn ready_endpoints(slice: &EndpointSlice) -> Vec<Endpoint> {
+    let ports: Vec<(String, u16)> = slice
+        .ports
+        .iter()
+        .flatten()
+        .filter(|port| port.protocol.as_deref().unwrap_or("TCP") == "TCP")
+        .filter_map(|port| {
+            Some((
+                port.name.clone().unwrap_or_default(),
+                u16::try_from(port.port?).ok()?,
+            ))
+        })
+        .collect();
+    let ready = slice.endpoints.iter().filter(|endpoint| {
+        // Unknown means ready (EndpointConditions).
+        endpoint
+            .conditions
+            .as_ref()
+            .and_then(|conditions| conditions.ready)
+            .unwrap_or(true)
+    });
+    ready
+        .filter_map(|endpoint| endpoint.addresses.first()?.parse().ok())
+        .flat_map(|address| {
+            ports.iter().map(move |(port_name, port)| Endpoint {
+                address,
+                port_name: port_name.clone(),
+                port: *port,
+            })
+        })
+        .collect()
+}
+
+fn resource(version: &str, kind: &str, plural: &str) -> ApiResource {
+    ApiResource {
+        group: GROUP.to_owned(),
+        version: version.to_owned(),
+        api_version: format!("{GROUP}/{version}"),
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
+    }
+}
+
+/// A route or a grant as the API gives it, without what makes it large.
+fn slim_route(mut object: DynamicObject) -> Value {
+    object.metadata.managed_fields = None;
+    serde_json::to_value(object).unwrap_or_default()
+}
+
+fn explain_missing(mut trouble: Trouble) -> Trouble {
+    if trouble.is_unknown_resource() {
+        trouble.words = format!(
+            "the cluster has no HTTPRoutes: install the Gateway API's CRDs ({})",
+            trouble.words
+        );
+    }
+    trouble
+}

@@ -1,0 +1,194 @@
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+
+use super::*;
+use crate::mirror::FlowId;
+use crate::mirror::ledger::{ShardLedger, Ticket};
+use crate::mirror::plan::{PlannedMirror, PodScope};
+
+/// Takes every request and delivers it at once.
+#[derive(Default)]
+struct Taker {
+    taken: RefCell<u32>,
+}
+
+impl ShardOutput for Taker {
+    fn offer(&self, _: &Rc<Exchange>, ticket: Ticket) {
+        *self.taken.borrow_mut() += 1;
+        ticket.settle(Outcome::Delivered);
+    }
+
+    fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn abort(&self) {}
+}
+
+const POD: u64 = 77;
+
+fn flow(scope: u64, server: &str) -> FlowKey {
+    FlowKey {
+        client: "10.0.0.9:40000".parse::<std::net::SocketAddr>().unwrap().into(),
+        server: server.parse::<std::net::SocketAddr>().unwrap().into(),
+        scope,
+    }
+}
+
+fn everything(slot: usize) -> PlannedMirror {
+    PlannedMirror {
+        slot,
+        selection: Selection::Everything,
+    }
+}
+
+fn pod(name: &str, slots: &[usize]) -> PodScope {
+    PodScope {
+        pod: Arc::new(PodIdentity {
+            name: name.to_owned(),
+            ..PodIdentity::default()
+        }),
+        slots: slots.to_vec(),
+    }
+}
+
+fn apply(mirrors: &mut Mirrors, plan: &Plan, now: u64) -> usize {
+    let now = Timestamp(now * 1_000_000_000);
+    mirrors.apply(plan, now, |_| Rc::new(Taker::default())).len()
+}
+
+/// A whole request on `flow`, from its start to its outcomes.
+fn request(mirrors: &mut Mirrors, ledger: &ShardLedger, flow: &FlowKey) {
+    let Concerned { slots, pod } = mirrors.concerned(flow);
+    let opened = ledger.open_for(&slots);
+    deliver(mirrors, flow, pod, opened);
+}
+
+fn deliver(mirrors: &mut Mirrors, flow: &FlowKey, pod: Option<Arc<PodIdentity>>, opened: Opened) {
+    let exchange = Rc::new(Exchange {
+        flow: FlowId(1),
+        key: *flow,
+        pod,
+        request: Box::new(crate::output::testing::request(b"GET / HTTP/1.1\r\n\r\n")),
+    });
+    mirrors.deliver(&exchange, opened);
+}
+
+#[test]
+fn a_pods_requests_are_the_business_of_its_mirrors_alone() {
+    let mut mirrors = Mirrors::default();
+    let ledger = ShardLedger::new(2);
+    let plan = Plan {
+        mirrors: vec![everything(0), everything(1)],
+        pods: [((POD, 80), pod("web", &[1]))].into(),
+        ..Plan::default()
+    };
+    apply(&mut mirrors, &plan, 0);
+    request(
+        &mut mirrors,
+        &ledger,
+        &flow(shadow_common::SCOPE_POD | POD, "10.0.0.1:80"),
+    );
+    let counts = ledger.snapshot();
+    assert_eq!(
+        (counts.seen, counts.outputs[0].seen, counts.outputs[1].delivered),
+        (1, 0, 1)
+    );
+    assert!(counts.balanced());
+}
+
+#[test]
+fn a_port_of_a_pod_that_is_not_watched_concerns_nobody() {
+    let mut mirrors = Mirrors::default();
+    let plan = Plan {
+        mirrors: vec![everything(0)],
+        pods: [((POD, 80), pod("web", &[0]))].into(),
+        ..Plan::default()
+    };
+    apply(&mut mirrors, &plan, 0);
+    let other = flow(shadow_common::SCOPE_POD | POD, "10.0.0.1:8080");
+    assert!(mirrors.concerned(&other).slots.is_empty());
+    let unknown = flow(shadow_common::SCOPE_POD | 78, "10.0.0.1:80");
+    assert!(mirrors.concerned(&unknown).slots.is_empty());
+}
+
+#[test]
+fn what_a_ring_still_holds_of_a_pod_that_went_goes_where_it_was_meant_to() {
+    let mut mirrors = Mirrors::default();
+    let ledger = ShardLedger::new(1);
+    let with_pod = Plan {
+        mirrors: vec![everything(0)],
+        pods: [((POD, 80), pod("web", &[0]))].into(),
+        ..Plan::default()
+    };
+    let without = Plan {
+        mirrors: vec![everything(0)],
+        ..Plan::default()
+    };
+    let key = flow(shadow_common::SCOPE_POD | POD, "10.0.0.1:80");
+    apply(&mut mirrors, &with_pod, 0);
+    apply(&mut mirrors, &without, 1);
+    request(&mut mirrors, &ledger, &key);
+    assert_eq!(ledger.snapshot().outputs[0].delivered, 1);
+    apply(&mut mirrors, &without, 10);
+    assert!(mirrors.concerned(&key).slots.is_empty(), "but not for ever");
+}
+
+#[test]
+fn a_request_whose_mirror_ends_under_it_is_counted_so() {
+    let mut mirrors = Mirrors::default();
+    let ledger = ShardLedger::new(1);
+    let plan = Plan {
+        mirrors: vec![everything(0)],
+        pods: [((POD, 80), pod("web", &[0]))].into(),
+        ..Plan::default()
+    };
+    apply(&mut mirrors, &plan, 0);
+    let key = flow(shadow_common::SCOPE_POD | POD, "10.0.0.1:80");
+    let opened = ledger.open_for(&mirrors.concerned(&key).slots);
+    assert_eq!(
+        apply(&mut mirrors, &Plan::default(), 1),
+        1,
+        "its output is handed back"
+    );
+    deliver(&mut mirrors, &key, None, opened);
+    let counts = ledger.snapshot();
+    assert_eq!(counts.outputs[0].dropped[&DropReason::MirrorEnded], 1);
+    assert!(counts.balanced());
+}
+
+#[test]
+fn an_output_outlives_a_plan_that_keeps_its_slot() {
+    let mut mirrors = Mirrors::default();
+    let plan = Plan {
+        mirrors: vec![everything(3)],
+        ..Plan::default()
+    };
+    apply(&mut mirrors, &plan, 0);
+    let before = Rc::as_ptr(mirrors.outputs().next().unwrap());
+    assert_eq!(apply(&mut mirrors, &plan, 1), 0);
+    assert!(std::ptr::addr_eq(
+        before,
+        Rc::as_ptr(mirrors.outputs().next().unwrap())
+    ));
+}
+
+#[test]
+fn an_address_concerns_every_mirror_whose_scope_has_it() {
+    let mut mirrors = Mirrors::default();
+    let scope = |address: &str, port, slot| AddressScope {
+        addresses: address.parse().into_iter().collect(),
+        ports: vec![port],
+        slots: vec![slot],
+    };
+    let plan = Plan {
+        mirrors: vec![everything(0), everything(1)],
+        addresses: vec![scope("", 80, 0), scope("10.0.0.1", 80, 1)],
+        ..Plan::default()
+    };
+    apply(&mut mirrors, &plan, 0);
+    assert_eq!(*mirrors.concerned(&flow(0, "10.0.0.1:80")).slots, [0, 1]);
+    assert_eq!(*mirrors.concerned(&flow(0, "10.0.0.2:80")).slots, [0]);
+    assert!(mirrors.concerned(&flow(0, "10.0.0.1:81")).slots.is_empty());
+}

@@ -1,0 +1,125 @@
+//! What is mirrored where, at one moment. It is made as a whole and replaced as a whole: a shard goes from one plan to
+//! the next between two requests, never in the middle of one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::matching::RouteMatcher;
+use super::share::Share;
+use crate::settings::OutputSettings;
+
+/// The mirrors in force, and which requests are whose business.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Counts up with each plan of a run.
+    pub generation: u64,
+    /// The mirrors; each has another slot.
+    pub mirrors: Vec<PlannedMirror>,
+    /// Requests captured at an address: the mirrors of every scope that has it.
+    pub addresses: Vec<AddressScope>,
+    /// Requests captured at a pod's socket, by the id of the pod's cgroup and the port.
+    pub pods: HashMap<(u64, u16), PodScope>,
+}
+
+/// One mirror of a plan.
+#[derive(Clone, Debug)]
+pub struct PlannedMirror {
+    /// Its place in the ledger, never another mirror's while it has requests under way.
+    pub slot: usize,
+    /// Which of the requests that are its business it takes.
+    pub selection: Selection,
+}
+
+/// A mirror as it shall be.
+#[derive(Clone, Debug)]
+pub struct WantedMirror {
+    /// Names it among all mirrors of a run, whatever else of it changes.
+    pub key: String,
+    /// Its name in the ledger; the output's own when there is none.
+    pub name: Option<String>,
+    /// Which requests it takes.
+    pub selection: Selection,
+    /// Where it sends them.
+    pub output: OutputSettings,
+}
+
+impl WantedMirror {
+    /// Whether another one is the same, made of the same parts.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let same_selection = match (&self.selection, &other.selection) {
+            (Selection::Everything, Selection::Everything) => true,
+            (
+                Selection::Route { matcher, rule, share },
+                Selection::Route {
+                    matcher: its_matcher,
+                    rule: its_rule,
+                    share: its_share,
+                },
+            ) => Arc::ptr_eq(matcher, its_matcher) && rule == its_rule && share == its_share,
+            _ => false,
+        };
+        same_selection && self.key == other.key && self.name == other.name && self.output == other.output
+    }
+}
+
+/// Which requests a mirror takes.
+#[derive(Clone, Debug, Default)]
+pub enum Selection {
+    /// All of them.
+    #[default]
+    Everything,
+    /// A share of those that one rule of a route wins.
+    Route {
+        /// The rules of the route.
+        matcher: Arc<RouteMatcher>,
+        /// Index of the rule.
+        rule: usize,
+        /// The share.
+        share: Share,
+    },
+}
+
+/// Some endpoints, and the mirrors that have to do with them.
+#[derive(Clone, Debug, Default)]
+pub struct AddressScope {
+    /// Server addresses; empty for any.
+    pub addresses: Vec<IpAddr>,
+    /// Server ports; empty for any.
+    pub ports: Vec<u16>,
+    /// Slots of the mirrors, ascending.
+    pub slots: Vec<usize>,
+}
+
+impl AddressScope {
+    /// Whether a server's endpoint is meant.
+    pub fn has(&self, address: IpAddr, port: u16) -> bool {
+        (self.ports.is_empty() || self.ports.contains(&port))
+            && (self.addresses.is_empty() || self.addresses.contains(&address))
+    }
+}
+
+/// One port of a watched pod, and the mirrors that have to do with it.
+#[derive(Clone, Debug)]
+pub struct PodScope {
+    /// The pod.
+    pub pod: Arc<PodIdentity>,
+    /// Slots of the mirrors, ascending.
+    pub slots: Vec<usize>,
+}
+
+/// The pod that served a request.
+#[derive(Debug, Default)]
+pub struct PodIdentity {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID, which no other pod ever has.
+    pub uid: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Requests seen there by this agent.
+    pub seen: AtomicU64,
+}
