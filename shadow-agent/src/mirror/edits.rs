@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::matching::{Hit, PathMatch, RouteMatcher, split_query};
+use super::matching::{Hit, PathMatch, RequestMatch, RouteMatcher, split_query};
 use crate::http::{Request, is_field_value, is_token};
 
 /// Most header fields that one set of edits names; the API allows 48 in one filter.
@@ -231,10 +231,9 @@ impl Edits {
             Edit::Hostname(name) => self.hostname = Some(hostname(name)?),
             Edit::FullPath(path) => self.path = Some(PathEdit::Full(replacement(&path)?)),
             Edit::PrefixMatch(path) => {
-                let prefix =
-                    |found: &super::matching::RequestMatch| matches!(found.path(), PathMatch::Prefix(_));
-                let matches = matcher.matches(rule);
-                if matches.is_empty() || !matches.iter().all(prefix) {
+                let prefix = |found: &RequestMatch| matches!(found.path(), PathMatch::Prefix(_));
+                let found = matcher.matches(rule);
+                if found.is_empty() || !found.iter().all(prefix) {
                     return Err(EditError::NoPrefix);
                 }
                 let replacement = replacement(&path)?;

@@ -32,7 +32,7 @@ pub enum Destination {
     /// One of these: the Service's cluster addresses, or with a headless Service its ready endpoints, in order
     /// and at most [`MAX_ADDRESSES`]. Empty while there are none.
     Addresses(Vec<SocketAddr>),
-    /// A name outside of the cluster (a Service of type ExternalName).
+    /// A name outside of the cluster (a Service of type `ExternalName`).
     Name {
         /// The DNS name.
         host: String,

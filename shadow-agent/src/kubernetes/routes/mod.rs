@@ -1,4 +1,4 @@
-//! HTTPRoutes as mirrors: what each `RequestMirror` filter of a route asks for, and what its status shall say.
+//! Each `HTTPRoute` as mirrors: what each `RequestMirror` filter of a route asks for, and what its status shall say.
 //!
 //! Pure: routes and what they refer to go in, mirrors and statuses come out. A route of a Service (GAMMA) or of a
 //! Gateway says by its rules which requests a mirror copies. It is used for that alone: this agent never routes,
@@ -108,7 +108,7 @@ pub struct WatchedService {
     pub port: Option<u16>,
 }
 
-/// Says what `routes` ask for, each an HTTPRoute as the API gives it, in v1 or v1beta1.
+/// Says what `routes` ask for, each an `HTTPRoute` as the API gives it, in v1 or v1beta1.
 ///
 /// The mirrors are those of `routes` in their order: with more than [`MAX_MIRRORS`], the same routes keep theirs
 /// only if the order stays the same.
@@ -130,7 +130,7 @@ pub fn compile<'a>(routes: impl IntoIterator<Item = &'a Value>, catalog: &dyn Ca
         }
         let mut plan = plan::of(&route, catalog);
         if compiled.mirrors.len() + plan.mirrors.len() > MAX_MIRRORS {
-            plan.refuse(Reason::TooManyMirrors, too_many_mirrors(plan.mirrors.len()));
+            plan.refuse(Reason::TooManyMirrors, &too_many_mirrors(plan.mirrors.len()));
         }
         compiled.mirrors.append(&mut plan.mirrors);
         compiled.statuses.push(plan.status(&route));

@@ -57,21 +57,21 @@ pub(super) fn of(route: &Route, catalog: &dyn Catalog) -> Plan {
     match Rules::new(route, watched, service) {
         Ok(rules) => {
             if let Err(why) = rules.mirrors(catalog, &mut plan) {
-                plan.refuse(Reason::UnsupportedValue, why);
+                plan.refuse(Reason::UnsupportedValue, &why);
             }
         }
-        Err(why) => plan.refuse(Reason::UnsupportedValue, why),
+        Err(why) => plan.refuse(Reason::UnsupportedValue, &why),
     }
     plan
 }
 
 impl Plan {
     /// Accepts the route for no parent, and mirrors nothing.
-    pub fn refuse(&mut self, reason: Reason, why: String) {
+    pub fn refuse(&mut self, reason: Reason, why: &str) {
         self.mirrors.clear();
         self.rewritten.clear();
         for (_, accepted) in &mut self.parents {
-            *accepted = accepted.clone().and(Err((reason, why.clone())));
+            *accepted = accepted.clone().and(Err((reason, why.to_owned())));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Which rule of a route a request falls under: the matches and the precedence of Gateway API's HTTPRoute.
+//! Which rule of a route a request falls under: the matches and the precedence of Gateway API's `HTTPRoute`.
 //!
 //! A rule that mirrors nothing takes part like any other: a request that it wins is not for the others.
 
