@@ -57,7 +57,7 @@ pub enum Edit {
 }
 
 /// The edits of one mirror.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq)]
 pub struct Edits {
     hostname: Option<Box<str>>,
     path: Option<PathEdit>,
@@ -67,7 +67,7 @@ pub struct Edits {
 }
 
 /// What becomes of the fields of one name.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq)]
 struct FieldEdit {
     name: Box<str>,
     /// Whether those of the request are left out.
@@ -76,7 +76,7 @@ struct FieldEdit {
 }
 
 /// What becomes of the path. Replacements start with `/`, or are empty.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum PathEdit {
     Full(Box<str>),
     Prefix {
@@ -114,6 +114,18 @@ pub enum EditError {
     /// More than a copy can be expected to carry.
     #[error("more than {MAX_FIELDS} headers are changed")]
     TooMany,
+}
+
+/// The names of headers without their values, which may be credentials.
+impl std::fmt::Debug for Edits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.fields.iter().map(|field| &field.name).collect();
+        f.debug_struct("Edits")
+            .field("hostname", &self.hostname)
+            .field("path", &self.path)
+            .field("fields", &names)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Edits {

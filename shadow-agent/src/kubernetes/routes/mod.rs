@@ -35,6 +35,7 @@ pub use self::filters::MAX_FILTERS;
 use self::input::Route;
 pub use self::rules::{MAX_CONDITIONS, MAX_EXPRESSIONS};
 pub use self::status::{Condition, ParentStatus, Reason, RouteStatus, merge_status};
+use crate::http::Request;
 use crate::mirror::matching::RouteMatcher;
 use crate::mirror::{Edits, Share};
 use crate::settings::HostHeader;
@@ -57,8 +58,8 @@ pub struct Compiled {
     pub passed_over: usize,
 }
 
-/// One `RequestMirror` filter.
-#[derive(Clone, Debug)]
+/// One `RequestMirror` filter. Equal after a route was compiled again, unless something about it has changed.
+#[derive(Clone, Debug, PartialEq)]
 pub struct RouteMirror {
     /// What it is, for as long as it means the same place in the same route.
     pub key: MirrorKey,
@@ -78,6 +79,15 @@ pub struct RouteMirror {
     pub edits: Option<Arc<Edits>>,
     /// The Services whose pods are watched, in order and none twice.
     pub watched: Vec<WatchedService>,
+}
+
+impl RouteMirror {
+    /// Whether `request` falls under the mirror's rule; its share is another question.
+    pub fn covers(&self, request: &Request) -> bool {
+        self.matcher
+            .best(request)
+            .is_some_and(|hit| hit.rule == self.rule)
+    }
 }
 
 /// Which filter a mirror is: the same for the same place in the same route.

@@ -308,10 +308,10 @@ impl<'a> Rules<'a> {
             backend.port,
         );
         match reference.follow(catalog) {
-            Ok((_, _, port)) => Some(WatchedService {
+            Ok(found) => Some(WatchedService {
                 namespace: reference.namespace.to_owned(),
                 name: reference.name.to_owned(),
-                port: Some(port),
+                port: Some(found.port),
             }),
             Err((reason, why)) => {
                 problems.push((reason, format!("{why}, so its pods are not watched")));

@@ -191,6 +191,16 @@ fn fields_without_end_are_refused() {
     assert_eq!(edits(steps.collect()).err(), Some(EditError::TooMany));
 }
 
+#[test]
+fn values_are_not_printed() {
+    let edits = edits(vec![set("Authorization", "Bearer c2VjcmV0")]).unwrap();
+    let printed = format!("{edits:?}");
+    assert!(
+        printed.contains("Authorization") && !printed.contains("c2VjcmV0"),
+        "{printed}"
+    );
+}
+
 proptest! {
     /// Whatever is asked for, a path starts with `/` and holds no byte that ends a request line.
     #[test]

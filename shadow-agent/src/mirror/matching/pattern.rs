@@ -20,6 +20,17 @@ pub enum Pattern {
     Regex(Regex),
 }
 
+/// Two expressions are equal when they are written the same.
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(a), Self::Exact(b)) => a == b,
+            (Self::Regex(a), Self::Regex(b)) => a.as_str() == b.as_str(),
+            (Self::Exact(_), Self::Regex(_)) | (Self::Regex(_), Self::Exact(_)) => false,
+        }
+    }
+}
+
 impl Pattern {
     /// A regular expression in the syntax of the `regex` crate, which is RE2's, nearly: no look-around, no
     /// back-references, time linear in the value. As there, `\w`, `\d` and `(?i)` are about ASCII; `.` is one byte,
