@@ -6,7 +6,8 @@
 //!
 //! The order of filters is kept, as the specification has it: a mirror copies the request as the filters listed
 //! before it leave it. What a Gateway's filters change is changed already when a pod gets the request; there a
-//! copy changes nothing, and rules are compared with what the pods get.
+//! copy changes nothing, and rules are compared with what the pods get. A route with parents of both kinds is one
+//! of the Service: each filter is one mirror, so that no request is copied twice.
 //!
 //! Whatever cannot be understood is refused, never guessed. A route is refused whole, since half of its rules
 //! would have another precedence; it says so in its `Accepted` condition and harms no other. A reference that

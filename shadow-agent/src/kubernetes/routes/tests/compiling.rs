@@ -309,6 +309,27 @@ fn hostnames_count_with_a_gateway_alone() {
     ));
 }
 
+#[test]
+fn a_route_with_parents_of_both_kinds_is_one_of_the_service() {
+    let compiled = compiled(&route(json!({
+        "parentRefs": [{"name": "gateway"}, {"group": "", "kind": "Service", "name": "httpbin"}],
+        "hostnames": ["a.example"],
+        "rules": edited_rules(),
+    })));
+    let first = &compiled.mirrors[0];
+    assert_eq!(
+        first.watched,
+        [
+            watched("goreplay", "httpbin", None),
+            watched("goreplay", "httpbin-v1", Some(80))
+        ]
+    );
+    assert!(first.edits.is_some());
+    assert!(first.covers(&request(b"GET /foo HTTP/1.1\r\nHost: b\r\n\r\n")));
+    assert_eq!(compiled.mirrors.len(), 2);
+    assert_eq!(compiled.statuses[0].parents.len(), 2);
+}
+
 /// Filters that set a header before the mirror and after it, and rewrite the path between.
 fn edited_rules() -> Value {
     let set = |name: &str| {
@@ -467,7 +488,15 @@ fn pods_in_another_namespace_are_watched_with_a_grant_only() {
         compiled.mirrors[0].watched,
         [watched("goreplay", "httpbin", None)]
     );
-    assert_eq!(unresolved(&cluster, &route).0, Reason::RefNotPermitted);
+    assert_eq!(
+        unresolved(&cluster, &route),
+        (
+            Reason::RefNotPermitted,
+            "Rule 0: no ReferenceGrant in other lets HTTPRoutes of goreplay use the Service app, so its pods are \
+             not watched."
+                .to_owned()
+        )
+    );
     let compiled = compile([&route], &cluster.granting("goreplay", "other"));
     assert_eq!(
         compiled.mirrors[0].watched,
@@ -650,6 +679,7 @@ fn mirrors_beyond_the_limit_are_refused_route_by_route() {
         accepted.collect::<Vec<_>>(),
         [Reason::Accepted, Reason::TooManyMirrors, Reason::Accepted]
     );
+    refused(&mesh(json!(vec![json!({"filters": vec![mirror(); 64]}); 5])));
     let many = vec![small; MAX_ROUTES + 2];
     assert_eq!(compile(&many, &demo()).passed_over, 2);
 }
