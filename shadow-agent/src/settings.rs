@@ -160,7 +160,7 @@ impl std::fmt::Display for PodPort {
 }
 
 /// What is asked of the Kubernetes API.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct KubernetesSettings {
     /// The node whose pods are watched (`NODE_NAME`).
     pub node: String,
@@ -241,7 +241,7 @@ pub struct ConnectionSettings {
 }
 
 /// One output.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum OutputSettings {
     /// `--output-http`.
     Http(Box<HttpOutputSettings>),
@@ -255,7 +255,7 @@ pub enum OutputSettings {
 }
 
 /// One `--output-http` with the flags that apply to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct HttpOutputSettings {
     /// The upstream as the ledger names it: without userinfo.
     pub name: String,

@@ -59,11 +59,6 @@ impl Desired {
         self.conditions == other.conditions
             && self.pods.len() == other.pods.len()
             && self.pods.iter().zip(&other.pods).all(same_pod)
-            && self.mirrors.len() == other.mirrors.len()
-            && self
-                .mirrors
-                .iter()
-                .zip(&other.mirrors)
-                .all(|(mine, theirs)| mine.is_same(theirs))
+            && self.mirrors == other.mirrors
     }
 }

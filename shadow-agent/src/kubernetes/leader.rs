@@ -21,7 +21,7 @@ pub const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 pub const RETRY_PERIOD: Duration = Duration::from_secs(2);
 
 /// Longest time for which a Lease is honoured, whatever it says: a mistyped one must not stop statuses for ever.
-const MAX_DURATION: Duration = Duration::from_secs(3_600);
+const MAX_DURATION: Duration = Duration::from_hours(1);
 
 /// One agent's view of the election.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::matching::{Hit, PathMatch, RouteMatcher, split_query};
+use super::matching::{Hit, PathMatch, RequestMatch, RouteMatcher, split_query};
 use crate::http::{Request, is_field_value, is_token};
 
 /// Most header fields that one set of edits names; the API allows 48 in one filter.
@@ -57,7 +57,7 @@ pub enum Edit {
 }
 
 /// The edits of one mirror.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct Edits {
     hostname: Option<Box<str>>,
     path: Option<PathEdit>,
@@ -67,7 +67,7 @@ pub struct Edits {
 }
 
 /// What becomes of the fields of one name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 struct FieldEdit {
     name: Box<str>,
     /// Whether those of the request are left out.
@@ -76,7 +76,7 @@ struct FieldEdit {
 }
 
 /// What becomes of the path. Replacements start with `/`, or are empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 enum PathEdit {
     Full(Box<str>),
     Prefix {
@@ -114,6 +114,18 @@ pub enum EditError {
     /// More than a copy can be expected to carry.
     #[error("more than {MAX_FIELDS} headers are changed")]
     TooMany,
+}
+
+/// The names of headers without their values, which may be credentials.
+impl std::fmt::Debug for Edits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.fields.iter().map(|field| &field.name).collect();
+        f.debug_struct("Edits")
+            .field("hostname", &self.hostname)
+            .field("path", &self.path)
+            .field("fields", &names)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Edits {
@@ -231,10 +243,9 @@ impl Edits {
             Edit::Hostname(name) => self.hostname = Some(hostname(name)?),
             Edit::FullPath(path) => self.path = Some(PathEdit::Full(replacement(&path)?)),
             Edit::PrefixMatch(path) => {
-                let prefix =
-                    |found: &super::matching::RequestMatch| matches!(found.path(), PathMatch::Prefix(_));
-                let matches = matcher.matches(rule);
-                if matches.is_empty() || !matches.iter().all(prefix) {
+                let prefix = |found: &RequestMatch| matches!(found.path(), PathMatch::Prefix(_));
+                let found = matcher.matches(rule);
+                if found.is_empty() || !found.iter().all(prefix) {
                     return Err(EditError::NoPrefix);
                 }
                 let replacement = replacement(&path)?;

@@ -33,7 +33,7 @@ pub struct PlannedMirror {
 }
 
 /// A mirror as it shall be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct WantedMirror {
     /// Names it among all mirrors of a run, whatever else of it changes.
     pub key: String,
@@ -45,27 +45,8 @@ pub struct WantedMirror {
     pub output: OutputSettings,
 }
 
-impl WantedMirror {
-    /// Whether another one is the same, made of the same parts.
-    pub fn is_same(&self, other: &Self) -> bool {
-        let same_selection = match (&self.selection, &other.selection) {
-            (Selection::Everything, Selection::Everything) => true,
-            (
-                Selection::Route { matcher, rule, share },
-                Selection::Route {
-                    matcher: its_matcher,
-                    rule: its_rule,
-                    share: its_share,
-                },
-            ) => Arc::ptr_eq(matcher, its_matcher) && rule == its_rule && share == its_share,
-            _ => false,
-        };
-        same_selection && self.key == other.key && self.name == other.name && self.output == other.output
-    }
-}
-
 /// Which requests a mirror takes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Selection {
     /// All of them.
     #[default]

@@ -32,7 +32,7 @@ pub enum Destination {
     /// One of these: the Service's cluster addresses, or with a headless Service its ready endpoints, in order
     /// and at most [`MAX_ADDRESSES`]. Empty while there are none.
     Addresses(Vec<SocketAddr>),
-    /// A name outside of the cluster (a Service of type ExternalName).
+    /// A name outside of the cluster (a Service of type `ExternalName`).
     Name {
         /// The DNS name.
         host: String,
@@ -55,6 +55,15 @@ pub(super) struct Reference<'a> {
     from: &'a str,
 }
 
+/// The port of a Service that a reference leads to.
+pub(super) struct Found<'c> {
+    service: &'c Service,
+    /// What the Service says of the port, if it lists it.
+    entry: Option<&'c ServicePort>,
+    /// Its number.
+    pub port: u16,
+}
+
 impl<'a> Reference<'a> {
     /// A reference in a route of the namespace `from`.
     pub fn new(
@@ -75,11 +84,8 @@ impl<'a> Reference<'a> {
         }
     }
 
-    /// Follows the reference to a port of a Service.
-    pub fn follow<'c>(
-        &self,
-        catalog: &'c dyn Catalog,
-    ) -> Result<(&'c Service, &'c ServicePort, u16), Problem> {
+    /// Follows the reference to a port of a Service. One of type `ExternalName` need not list its ports.
+    pub fn follow<'c>(&self, catalog: &'c dyn Catalog) -> Result<Found<'c>, Problem> {
         let (namespace, name) = (self.namespace, self.name);
         if !self.group.is_empty() || self.kind != "Service" {
             let kind = [self.group, self.kind].join("/");
@@ -113,9 +119,11 @@ impl<'a> Reference<'a> {
                 format!("no port of the Service {namespace}/{name} is named"),
             ));
         };
-        let found = tcp_ports(service).find(|candidate| candidate.port == port);
-        match (found, u16::try_from(port)) {
-            (Some(found), Ok(port)) => Ok((service, found, port)),
+        let entry = tcp_ports(service).find(|candidate| candidate.port == port);
+        match u16::try_from(port) {
+            Ok(port) if port != 0 && (entry.is_some() || lists_no_ports(service)) => {
+                Ok(Found { service, entry, port })
+            }
             _ => Err((
                 Reason::BackendNotFound,
                 format!("the Service {namespace}/{name} has no TCP port {port}"),
@@ -125,8 +133,9 @@ impl<'a> Reference<'a> {
 
     /// Follows the reference of a mirror to the addresses that copies go to.
     pub fn backend(&self, catalog: &dyn Catalog) -> Result<Backend, Problem> {
-        let (service, found, port) = self.follow(catalog)?;
-        if let Some(protocol) = found.app_protocol.as_deref()
+        let found = self.follow(catalog)?;
+        let port = found.port;
+        if let Some(protocol) = found.entry.and_then(|entry| entry.app_protocol.as_deref())
             && UNSUPPORTED.contains(&protocol)
         {
             return Err((
@@ -141,19 +150,14 @@ impl<'a> Reference<'a> {
             namespace: self.namespace.to_owned(),
             service: self.name.to_owned(),
             port,
-            destination: self.destination(service, found, port, catalog)?,
+            destination: self.destination(&found, catalog)?,
         })
     }
 
-    fn destination(
-        &self,
-        service: &Service,
-        found: &ServicePort,
-        port: u16,
-        catalog: &dyn Catalog,
-    ) -> Result<Destination, Problem> {
-        let spec = service.spec.clone().unwrap_or_default();
-        if spec.type_.as_deref() == Some("ExternalName") {
+    fn destination(&self, found: &Found<'_>, catalog: &dyn Catalog) -> Result<Destination, Problem> {
+        let port = found.port;
+        let spec = found.service.spec.clone().unwrap_or_default();
+        if is_external(found.service) {
             return match spec.external_name.filter(|name| !name.is_empty()) {
                 Some(host) => Ok(Destination::Name { host, port }),
                 None => Err((
@@ -167,7 +171,7 @@ impl<'a> Reference<'a> {
             .filter(|addresses| !addresses.is_empty())
             .unwrap_or_else(|| spec.cluster_ip.into_iter().collect());
         let mut addresses: Vec<SocketAddr> = if cluster_ips.iter().any(|address| address == "None") {
-            let port_name = found.name.as_deref().unwrap_or("");
+            let port_name = found.entry.and_then(|entry| entry.name.as_deref()).unwrap_or("");
             let mut addresses: Vec<_> = catalog
                 .endpoints(self.namespace, self.name)
                 .into_iter()
@@ -187,6 +191,16 @@ impl<'a> Reference<'a> {
         addresses.truncate(MAX_ADDRESSES);
         Ok(Destination::Addresses(addresses))
     }
+}
+
+fn is_external(service: &Service) -> bool {
+    let spec = service.spec.as_ref();
+    spec.and_then(|spec| spec.type_.as_deref()) == Some("ExternalName")
+}
+
+/// Whether any port will do.
+fn lists_no_ports(service: &Service) -> bool {
+    is_external(service) && tcp_ports(service).next().is_none()
 }
 
 /// The TCP ports of a Service: HTTP is sent to no other.

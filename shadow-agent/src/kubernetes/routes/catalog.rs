@@ -13,10 +13,10 @@ pub trait Catalog {
     /// The Service of this name, if there is one.
     fn service(&self, namespace: &str, name: &str) -> Option<&Service>;
 
-    /// Every ReferenceGrant.
+    /// Every `ReferenceGrant`.
     fn grants(&self) -> &[ReferenceGrant];
 
-    /// The ready endpoints of a Service, from its EndpointSlices. Asked for headless Services only.
+    /// The ready endpoints of a Service, from its `EndpointSlice`s. Asked for headless Services only.
     fn endpoints(&self, namespace: &str, service: &str) -> Vec<Endpoint>;
 }
 
@@ -31,7 +31,7 @@ pub struct Endpoint {
     pub port: u16,
 }
 
-/// A ReferenceGrant, of v1 or v1beta1 alike: who may refer to what in its namespace.
+/// A `ReferenceGrant`, of v1 or v1beta1 alike: who may refer to what in its namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReferenceGrant {
     namespace: String,
@@ -65,7 +65,7 @@ impl ReferenceGrant {
         })
     }
 
-    /// Whether HTTPRoutes of the namespace `from` may refer to the Service `name` in `namespace`.
+    /// Whether an `HTTPRoute` of the namespace `from` may refer to the Service `name` in `namespace`.
     pub fn permits(&self, from: &str, namespace: &str, name: &str) -> bool {
         self.namespace == namespace
             && self.from.iter().any(|source| {

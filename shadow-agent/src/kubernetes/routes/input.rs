@@ -10,7 +10,7 @@ use serde_json::Value;
 /// The group of Gateway API's own kinds, and of a reference that names none.
 pub(super) const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 
-/// One HTTPRoute.
+/// One `HTTPRoute`.
 pub(super) struct Route {
     pub namespace: String,
     pub name: String,

@@ -1,4 +1,4 @@
-//! HTTPRoutes as mirrors: what each `RequestMirror` filter of a route asks for, and what its status shall say.
+//! Each `HTTPRoute` as mirrors: what each `RequestMirror` filter of a route asks for, and what its status shall say.
 //!
 //! Pure: routes and what they refer to go in, mirrors and statuses come out. A route of a Service (GAMMA) or of a
 //! Gateway says by its rules which requests a mirror copies. It is used for that alone: this agent never routes,
@@ -6,7 +6,8 @@
 //!
 //! The order of filters is kept, as the specification has it: a mirror copies the request as the filters listed
 //! before it leave it. What a Gateway's filters change is changed already when a pod gets the request; there a
-//! copy changes nothing, and rules are compared with what the pods get.
+//! copy changes nothing, and rules are compared with what the pods get. A route with parents of both kinds is one
+//! of the Service: each filter is one mirror, so that no request is copied twice.
 //!
 //! Whatever cannot be understood is refused, never guessed. A route is refused whole, since half of its rules
 //! would have another precedence; it says so in its `Accepted` condition and harms no other. A reference that
@@ -35,6 +36,7 @@ pub use self::filters::MAX_FILTERS;
 use self::input::Route;
 pub use self::rules::{MAX_CONDITIONS, MAX_EXPRESSIONS};
 pub use self::status::{Condition, ParentStatus, Reason, RouteStatus, merge_status};
+use crate::http::Request;
 use crate::mirror::matching::RouteMatcher;
 use crate::mirror::{Edits, Share};
 use crate::settings::HostHeader;
@@ -57,8 +59,8 @@ pub struct Compiled {
     pub passed_over: usize,
 }
 
-/// One `RequestMirror` filter.
-#[derive(Clone, Debug)]
+/// One `RequestMirror` filter. Equal after a route was compiled again, unless something about it has changed.
+#[derive(Clone, Debug, PartialEq)]
 pub struct RouteMirror {
     /// What it is, for as long as it means the same place in the same route.
     pub key: MirrorKey,
@@ -78,6 +80,15 @@ pub struct RouteMirror {
     pub edits: Option<Arc<Edits>>,
     /// The Services whose pods are watched, in order and none twice.
     pub watched: Vec<WatchedService>,
+}
+
+impl RouteMirror {
+    /// Whether `request` falls under the mirror's rule; its share is another question.
+    pub fn covers(&self, request: &Request) -> bool {
+        self.matcher
+            .best(request)
+            .is_some_and(|hit| hit.rule == self.rule)
+    }
 }
 
 /// Which filter a mirror is: the same for the same place in the same route.
@@ -108,7 +119,7 @@ pub struct WatchedService {
     pub port: Option<u16>,
 }
 
-/// Says what `routes` ask for, each an HTTPRoute as the API gives it, in v1 or v1beta1.
+/// Says what `routes` ask for, each an `HTTPRoute` as the API gives it, in v1 or v1beta1.
 ///
 /// The mirrors are those of `routes` in their order: with more than [`MAX_MIRRORS`], the same routes keep theirs
 /// only if the order stays the same.
@@ -130,7 +141,7 @@ pub fn compile<'a>(routes: impl IntoIterator<Item = &'a Value>, catalog: &dyn Ca
         }
         let mut plan = plan::of(&route, catalog);
         if compiled.mirrors.len() + plan.mirrors.len() > MAX_MIRRORS {
-            plan.refuse(Reason::TooManyMirrors, too_many_mirrors(plan.mirrors.len()));
+            plan.refuse(Reason::TooManyMirrors, &too_many_mirrors(plan.mirrors.len()));
         }
         compiled.mirrors.append(&mut plan.mirrors);
         compiled.statuses.push(plan.status(&route));

@@ -12,7 +12,7 @@ use super::filters::{self, Filter, Mirror};
 use super::input::Route;
 use super::parents::{self, Accepted};
 use super::status::{self, ParentStatus, Reason, RouteStatus};
-use super::{MirrorKey, RouteMirror, WatchedService, annotations, rules};
+use super::{MAX_MIRRORS, MirrorKey, RouteMirror, WatchedService, annotations, rules};
 use crate::mirror::matching::{Hostname, RouteMatcher};
 use crate::mirror::{Edit, Edits};
 use crate::settings::HostHeader;
@@ -57,21 +57,21 @@ pub(super) fn of(route: &Route, catalog: &dyn Catalog) -> Plan {
     match Rules::new(route, watched, service) {
         Ok(rules) => {
             if let Err(why) = rules.mirrors(catalog, &mut plan) {
-                plan.refuse(Reason::UnsupportedValue, why);
+                plan.refuse(Reason::UnsupportedValue, &why);
             }
         }
-        Err(why) => plan.refuse(Reason::UnsupportedValue, why),
+        Err(why) => plan.refuse(Reason::UnsupportedValue, &why),
     }
     plan
 }
 
 impl Plan {
     /// Accepts the route for no parent, and mirrors nothing.
-    pub fn refuse(&mut self, reason: Reason, why: String) {
+    pub fn refuse(&mut self, reason: Reason, why: &str) {
         self.mirrors.clear();
         self.rewritten.clear();
         for (_, accepted) in &mut self.parents {
-            *accepted = accepted.clone().and(Err((reason, why.clone())));
+            *accepted = accepted.clone().and(Err((reason, why.to_owned())));
         }
     }
 
@@ -170,7 +170,15 @@ impl<'a> Rules<'a> {
         }
         let behind: Vec<_> = backends
             .iter()
-            .map(|backend| self.pods_of(backend, catalog, &mut plan.problems))
+            .map(|backend| {
+                let found = self.pods_of(backend, catalog)?;
+                found
+                    .map_err(|(reason, why)| {
+                        let why = format!("rule {index}: {why}, so its pods are not watched");
+                        plan.problems.push((reason, why));
+                    })
+                    .ok()
+            })
             .collect();
         let mut watched = self.parents.clone();
         watched.extend(behind.iter().flatten().cloned());
@@ -221,6 +229,9 @@ impl<'a> Rules<'a> {
                     // Without pods there is nothing to mirror; why there are none is said already.
                     if place.watched.is_empty() {
                         continue;
+                    }
+                    if plan.mirrors.len() >= MAX_MIRRORS {
+                        return Err(format!("there are more than {MAX_MIRRORS} mirrors in the route"));
                     }
                     let name = self.name(place, &backend, &mut same);
                     plan.mirrors
@@ -294,8 +305,7 @@ impl<'a> Rules<'a> {
         &self,
         backend: &HttpRouteRulesBackendRefs,
         catalog: &dyn Catalog,
-        problems: &mut Vec<Problem>,
-    ) -> Option<WatchedService> {
+    ) -> Option<Result<WatchedService, Problem>> {
         if backend.weight == Some(0) {
             return None;
         }
@@ -307,17 +317,12 @@ impl<'a> Rules<'a> {
             &backend.name,
             backend.port,
         );
-        match reference.follow(catalog) {
-            Ok((_, _, port)) => Some(WatchedService {
-                namespace: reference.namespace.to_owned(),
-                name: reference.name.to_owned(),
-                port: Some(port),
-            }),
-            Err((reason, why)) => {
-                problems.push((reason, format!("{why}, so its pods are not watched")));
-                None
-            }
-        }
+        let found = reference.follow(catalog);
+        Some(found.map(|found| WatchedService {
+            namespace: reference.namespace.to_owned(),
+            name: reference.name.to_owned(),
+            port: Some(found.port),
+        }))
     }
 }
 

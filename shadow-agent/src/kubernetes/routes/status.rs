@@ -30,7 +30,7 @@ pub enum Reason {
     TooManyMirrors,
     /// Every reference leads somewhere.
     ResolvedRefs,
-    /// No ReferenceGrant allows a reference into another namespace.
+    /// No `ReferenceGrant` allows a reference into another namespace.
     RefNotPermitted,
     /// A reference is to something else than a Service.
     InvalidKind,
@@ -132,8 +132,8 @@ pub(super) fn resolved(problems: &[Problem], generation: i64) -> Condition {
         Some((reason, _)) => {
             let named = problems.iter().take(MAX_PROBLEMS).map(|(_, why)| why.as_str());
             let mut message = named.collect::<Vec<_>>().join("; ");
-            if problems.len() > MAX_PROBLEMS {
-                message += &format!("; and {} more", problems.len() - MAX_PROBLEMS);
+            if let Some(more) = problems.len().checked_sub(MAX_PROBLEMS).filter(|more| *more > 0) {
+                message = format!("{message}; and {more} more");
             }
             (false, *reason, sentence(&message))
         }

@@ -1,7 +1,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::mirror::matching::RequestMatch;
 use crate::output::testing::request;
 
 fn matcher(path: PathMatch) -> Arc<RouteMatcher> {
@@ -91,8 +90,8 @@ fn a_full_path_replaces_the_path_and_not_the_query() {
 
 #[test]
 fn the_prefix_of_the_match_that_hit_is_replaced() {
-    let matches = ["/a", "/a/b"].map(|path| RequestMatch::new(PathMatch::prefix(path).unwrap()));
-    let matcher = Arc::new(RouteMatcher::new(Vec::new(), vec![matches.to_vec()]).unwrap());
+    let prefixes = ["/a", "/a/b"].map(|path| RequestMatch::new(PathMatch::prefix(path).unwrap()));
+    let matcher = Arc::new(RouteMatcher::new(Vec::new(), vec![prefixes.to_vec()]).unwrap());
     let edits = Edits::new([Edit::PrefixMatch("/new".to_owned())], &matcher, 0).unwrap();
     let path = |target: &str| {
         let mut out = Vec::new();
@@ -190,6 +189,16 @@ fn fields_without_end_are_refused() {
     assert_eq!(edits(steps.collect()).err(), Some(EditError::TooMany));
     let steps = (0..=MAX_FIELDS).map(|number| remove(&format!("A{number}")));
     assert_eq!(edits(steps.collect()).err(), Some(EditError::TooMany));
+}
+
+#[test]
+fn values_are_not_printed() {
+    let edits = edits(vec![set("Authorization", "Bearer c2VjcmV0")]).unwrap();
+    let printed = format!("{edits:?}");
+    assert!(
+        printed.contains("Authorization") && !printed.contains("c2VjcmV0"),
+        "{printed}"
+    );
 }
 
 proptest! {

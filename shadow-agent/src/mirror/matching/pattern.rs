@@ -20,18 +20,16 @@ pub enum Pattern {
     Regex(Regex),
 }
 
-/// The same comparison: expressions by their text.
+/// Two expressions are equal when they are written the same.
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Exact(mine), Self::Exact(theirs)) => mine == theirs,
-            (Self::Regex(mine), Self::Regex(theirs)) => mine.as_str() == theirs.as_str(),
-            _ => false,
+            (Self::Exact(a), Self::Exact(b)) => a == b,
+            (Self::Regex(a), Self::Regex(b)) => a.as_str() == b.as_str(),
+            (Self::Exact(_), Self::Regex(_)) | (Self::Regex(_), Self::Exact(_)) => false,
         }
     }
 }
-
-impl Eq for Pattern {}
 
 impl Pattern {
     /// A regular expression in the syntax of the `regex` crate, which is RE2's, nearly: no look-around, no

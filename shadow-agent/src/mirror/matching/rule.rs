@@ -5,7 +5,7 @@ use super::{Location, MatchError};
 use crate::http::Request;
 
 /// What the path must be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum PathMatch {
     /// The same bytes, case and a trailing `/` included.
     Exact(Box<str>),
@@ -85,7 +85,7 @@ fn check(path: &str) -> Result<(), MatchError> {
 }
 
 /// One match of a rule. The default matches every request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RequestMatch {
     path: PathMatch,
     method: Option<Box<str>>,

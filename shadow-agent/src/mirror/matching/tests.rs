@@ -300,9 +300,12 @@ impl Plain {
 
     /// Whether this goes before `other`, one question after the other.
     fn before(&self, other: &Self) -> bool {
-        let length = |plain: &Self| match plain.exact {
-            true => plain.path.len(),
-            false => plain.path.trim_end_matches('/').len(),
+        let length = |plain: &Self| {
+            if plain.exact {
+                plain.path.len()
+            } else {
+                plain.path.trim_end_matches('/').len()
+            }
         };
         if self.exact != other.exact {
             return self.exact;
@@ -350,11 +353,11 @@ proptest! {
         let matcher = RouteMatcher::new(Vec::new(), built).unwrap();
         let mut raw = format!("GET {path}?");
         for (name, value) in &query {
-            raw += &format!("{name}={value}&");
+            raw += &[name, "=", value, "&"].concat();
         }
         raw += " HTTP/1.1\r\n";
         for (name, value) in &headers {
-            raw += &format!("{name}: {value}\r\n");
+            raw += &[name, ": ", value, "\r\n"].concat();
         }
         raw += "\r\n";
         let mut best: Option<(Hit, &Plain)> = None;

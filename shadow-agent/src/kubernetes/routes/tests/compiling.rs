@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::output::testing::request;
 
@@ -70,8 +72,7 @@ fn istios_route_works_as_written() {
     assert_eq!(mirror.share, Share::ALL);
     assert_eq!(mirror.host, HostHeader::Suffix("-shadow".to_owned()));
     assert!(mirror.edits.is_none());
-    let any = request(b"POST /anything?q HTTP/1.1\r\nHost: cluster-1\r\n\r\n");
-    assert_eq!(mirror.matcher.best(&any).map(|hit| hit.rule), Some(mirror.rule));
+    assert!(mirror.covers(&request(b"POST /anything?q HTTP/1.1\r\nHost: cluster-1\r\n\r\n")));
     assert!(condition(&compiled, "Accepted").0);
     assert!(condition(&compiled, "ResolvedRefs").0);
 }
@@ -308,6 +309,27 @@ fn hostnames_count_with_a_gateway_alone() {
     ));
 }
 
+#[test]
+fn a_route_with_parents_of_both_kinds_is_one_of_the_service() {
+    let compiled = compiled(&route(json!({
+        "parentRefs": [{"name": "gateway"}, {"group": "", "kind": "Service", "name": "httpbin"}],
+        "hostnames": ["a.example"],
+        "rules": edited_rules(),
+    })));
+    let first = &compiled.mirrors[0];
+    assert_eq!(
+        first.watched,
+        [
+            watched("goreplay", "httpbin", None),
+            watched("goreplay", "httpbin-v1", Some(80))
+        ]
+    );
+    assert!(first.edits.is_some());
+    assert!(first.covers(&request(b"GET /foo HTTP/1.1\r\nHost: b\r\n\r\n")));
+    assert_eq!(compiled.mirrors.len(), 2);
+    assert_eq!(compiled.statuses[0].parents.len(), 2);
+}
+
 /// Filters that set a header before the mirror and after it, and rewrite the path between.
 fn edited_rules() -> Value {
     let set = |name: &str| {
@@ -466,7 +488,15 @@ fn pods_in_another_namespace_are_watched_with_a_grant_only() {
         compiled.mirrors[0].watched,
         [watched("goreplay", "httpbin", None)]
     );
-    assert_eq!(unresolved(&cluster, &route).0, Reason::RefNotPermitted);
+    assert_eq!(
+        unresolved(&cluster, &route),
+        (
+            Reason::RefNotPermitted,
+            "Rule 0: no ReferenceGrant in other lets HTTPRoutes of goreplay use the Service app, so its pods are \
+             not watched."
+                .to_owned()
+        )
+    );
     let compiled = compile([&route], &cluster.granting("goreplay", "other"));
     assert_eq!(
         compiled.mirrors[0].watched,
@@ -543,6 +573,13 @@ fn an_external_name_is_a_name() {
     );
     let compiled = compile([&mesh(json!([{"filters": [mirror()]}]))], &cluster);
     assert_eq!(addresses(&compiled, 0), ["shadow.example:80"]);
+    cluster.add(
+        "goreplay",
+        "httpbin-v2",
+        json!({"type": "ExternalName", "externalName": "shadow.example"}),
+    );
+    let compiled = compile([&mesh(json!([{"filters": [mirror()]}]))], &cluster);
+    assert_eq!(addresses(&compiled, 0), ["shadow.example:80"]);
 }
 
 #[test]
@@ -602,6 +639,18 @@ fn keys_stay_while_a_backend_changes_and_are_others_for_a_new_route_of_the_name(
 }
 
 #[test]
+fn a_mirror_is_equal_after_another_look_unless_it_has_changed() {
+    let compiled = |rules: Value| compile([&mesh(rules)], &demo()).mirrors;
+    let regex = |value: &str| json!([{"matches": [{"path": {"type": "RegularExpression", "value": value}}], "filters": [mirror()]}]);
+    assert_eq!(compiled(edited_rules()), compiled(edited_rules()));
+    assert_eq!(compiled(regex("/a")), compiled(regex("/a")));
+    assert_ne!(compiled(regex("/a")), compiled(regex("/b")));
+    let mut other = edited_rules();
+    other[0]["filters"][0]["requestHeaderModifier"]["set"][0]["value"] = json!("3");
+    assert_ne!(compiled(edited_rules()), compiled(other));
+}
+
+#[test]
 fn two_routes_of_one_service_are_independent() {
     let mut other = mesh(json!([{"filters": [mirror()]}]));
     other["metadata"]["name"] = json!("second");
@@ -630,6 +679,7 @@ fn mirrors_beyond_the_limit_are_refused_route_by_route() {
         accepted.collect::<Vec<_>>(),
         [Reason::Accepted, Reason::TooManyMirrors, Reason::Accepted]
     );
+    refused(&mesh(json!(vec![json!({"filters": vec![mirror(); 64]}); 5])));
     let many = vec![small; MAX_ROUTES + 2];
     assert_eq!(compile(&many, &demo()).passed_over, 2);
 }
@@ -644,5 +694,62 @@ fn what_is_no_route_at_all_is_passed_over() {
     ] {
         let compiled = compiled(&value);
         assert!(compiled.mirrors.is_empty() && compiled.statuses.is_empty());
+    }
+}
+
+/// Every place in `value`, as a JSON pointer.
+fn places(value: &Value, at: &str, all: &mut Vec<String>) {
+    all.push(at.to_owned());
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .for_each(|(name, field)| places(field, &format!("{at}/{name}"), all)),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(index, item)| places(item, &format!("{at}/{index}"), all)),
+        _ => {}
+    }
+}
+
+fn anything() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(json!(null)),
+        Just(json!([])),
+        Just(json!({})),
+        any::<i64>().prop_map(Value::from),
+        "\\PC{0,6}".prop_map(Value::from),
+        Just(mirror()),
+    ]
+}
+
+proptest! {
+    /// Whatever stands in a route, it is used or refused, and its status fits the schema.
+    #[test]
+    fn whatever_a_route_says_it_gets_a_status_that_fits_the_schema(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), anything()), 1..4),
+        with_gateway in any::<bool>(),
+    ) {
+        let mut route = if with_gateway { gateway(edited_rules()) } else { mesh(edited_rules()) };
+        for (index, new) in changes {
+            let mut all = Vec::new();
+            places(&route, "", &mut all);
+            if let Some(place) = route.pointer_mut(&all[index.index(all.len())]) {
+                *place = new;
+            }
+        }
+        let compiled = compiled(&route);
+        for status in &compiled.statuses {
+            let merged = merge_status(route.get("status"), status, "2026-01-02T03:04:05Z");
+            if let Some(status) = merged {
+                for entry in status["parents"].as_array().unwrap() {
+                    let conditions = entry["conditions"].as_array().unwrap();
+                    prop_assert_eq!(conditions.len(), 2);
+                    prop_assert!(conditions.iter().all(|condition| condition["message"].as_str().unwrap().len() < 32_768));
+                }
+            }
+        }
+        let accepted = |status: &RouteStatus| status.parents.iter().any(|parent| parent.conditions[0].status);
+        prop_assert!(compiled.mirrors.is_empty() || compiled.statuses.iter().all(accepted));
     }
 }

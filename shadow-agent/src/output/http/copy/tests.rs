@@ -483,3 +483,34 @@ fn a_copy_names_the_pod_that_served_the_request_where_that_is_asked_for() {
         "GET / HTTP/1.1\r\nHost: a\r\nx-shadow-source-pod: forged\r\n\r\n"
     );
 }
+
+proptest! {
+    /// Whatever is edited, the copy is one well-formed head with the framing of the original.
+    #[test]
+    fn an_edited_copy_is_one_head_with_the_same_framing(
+        names in prop::collection::vec("(content-length|host|X-[A-C]|accept)", 0..8),
+        edits in prop::collection::vec(("(X-[A-D]|accept|host|x b)", "[ -~\r\n]{0,6}", 0..5_u8), 0..6),
+    ) {
+        let steps = edits.into_iter().map(|(name, value, kind)| match kind {
+            0 => Edit::SetHeader { name, value },
+            1 => Edit::AddHeader { name, value },
+            2 => Edit::RemoveHeader(name),
+            3 => Edit::Hostname(value),
+            _ => Edit::PrefixMatch(value),
+        });
+        let found = RequestMatch::new(PathMatch::prefix("/foo").unwrap());
+        let matcher = Arc::new(RouteMatcher::new(Vec::new(), vec![vec![found]]).unwrap());
+        let Ok(edits) = Edits::new(steps, &matcher, 0) else { return Ok(()) };
+        let lines = names.iter().map(|name| [name.as_str(), ": 1\r\n"].concat());
+        let raw = format!("GET /foo/a HTTP/1.1\r\n{}\r\n", lines.collect::<String>());
+        let settings = HttpOutputSettings { edits: Some(Arc::new(edits)), ..settings() };
+        let copied = copy_with(&settings, &raw);
+        prop_assert!(copied.starts_with("GET /"));
+        prop_assert!(copied.ends_with("X-Shadow-Mirror: 1\r\n\r\n"));
+        prop_assert_eq!(copied.matches("\r\n\r\n").count(), 1);
+        prop_assert_eq!(copied.matches('\r').count(), copied.matches('\n').count());
+        let framing = |head: &str| head.matches("content-length: 1\r\n").count();
+        prop_assert_eq!(framing(&copied), framing(&raw));
+        prop_assert_eq!(copied.to_ascii_lowercase().matches("\nhost: ").count(), 1);
+    }
+}
