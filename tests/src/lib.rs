@@ -8,6 +8,7 @@
 
 mod access_log;
 mod agent;
+pub mod api_server;
 pub mod client;
 pub mod fault;
 mod ledger;
@@ -22,6 +23,7 @@ mod wrk;
 
 pub use access_log::{AccessLog, Entry};
 pub use agent::Agent;
+pub use api_server::ApiServer;
 pub use ledger::Ledger;
 pub use netns::{End, Netns, Veth};
 pub use nginx::{Nginx, NginxSetup};
