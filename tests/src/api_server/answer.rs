@@ -91,11 +91,9 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: hyper::Request<Incomin
 
 impl Call {
     fn make(&self, shared: &Arc<Shared>) -> Result<Outcome, Failure> {
-        let token = self
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        if token.and_then(|value| value.strip_prefix("Bearer ")) != Some(TOKEN) {
+        let wrong = |value: &HeaderValue| value.as_bytes().strip_prefix(b"Bearer ") != Some(TOKEN.as_bytes());
+        // Whoever sends none is let in: kubectl does not, where there is no TLS.
+        if self.headers.get(AUTHORIZATION).is_some_and(wrong) {
             return Err(Failure::unauthorized());
         }
         if self.request.resource.is_empty() {

@@ -47,7 +47,7 @@ use write::Part;
 
 use crate::{DEADLINE, Netns};
 
-/// The bearer token that the server lets in.
+/// The bearer token that the server lets in; it refuses any other.
 const TOKEN: &str = "test-token";
 
 /// A running server. Dropping it ends it.

@@ -66,9 +66,15 @@ impl Watch {
             .unwrap_or(0);
         let bookmarks = query.is_true("allowWatchBookmarks");
         let initial = query.is_true("sendInitialEvents");
+        let from_now = initial || asked == 0;
+        let expired = state.store.since(asked).err().filter(|_| !from_now);
+        if let (Some(expired), Expiry::Status) = (&expired, state.expiry) {
+            return Err(expired.clone());
+        }
+        // Nothing may fail from here on: a watch that is dropped takes the lock.
         let mut watch = Self {
             shared: Arc::clone(shared),
-            number: 0,
+            number: state.open_watch(request.clone()),
             request: request.clone(),
             resource,
             metadata_only,
@@ -79,7 +85,7 @@ impl Watch {
             bookmarks_asked: state.bookmarks,
             end: Instant::now() + seconds.map_or(LONGEST, Duration::from_secs).min(LONGEST),
         };
-        if initial || asked == 0 {
+        if from_now {
             // From no version: first what is there, as if it had just been added.
             watch.sent = state.store.revision();
             let namespace = request.namespace.as_deref();
@@ -92,16 +98,10 @@ impl Watch {
                 let end = watch.view().bookmark(watch.sent, true);
                 watch.first.push(json!({"type": "BOOKMARK", "object": end}));
             }
-        } else if let Some(expired) = state.store.since(asked).err() {
-            if state.expiry == Expiry::Status {
-                return Err(expired);
-            }
-            watch.number = state.open_watch(request.clone());
+        } else if expired.is_some() {
             state.watches.remove(&watch.number);
             state.ending.insert(watch.number, Ending::Expired);
-            return Ok(watch);
         }
-        watch.number = state.open_watch(request.clone());
         Ok(watch)
     }
 
