@@ -138,21 +138,18 @@ impl Call {
 
     fn look(&self, state: &State, resource: &'static Resource) -> Result<Outcome, Failure> {
         let view = self.view(resource);
-        let object = match &self.request.name {
-            Some(name) => {
-                let object = state.store.get(&self.key(resource, name));
-                view.object(object.ok_or_else(|| Failure::not_found(resource, name))?)
-            }
-            None => {
-                let namespace = self.request.namespace.as_deref();
-                list::list(
-                    &state.store,
-                    view,
-                    namespace,
-                    &self.selector(resource)?,
-                    &self.query,
-                )?
-            }
+        let object = if let Some(name) = &self.request.name {
+            let object = state.store.get(&self.key(resource, name));
+            view.object(object.ok_or_else(|| Failure::not_found(resource, name))?)
+        } else {
+            let namespace = self.request.namespace.as_deref();
+            list::list(
+                &state.store,
+                view,
+                namespace,
+                &self.selector(resource)?,
+                &self.query,
+            )?
         };
         Ok(Outcome::Object(200, object))
     }

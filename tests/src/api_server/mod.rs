@@ -38,7 +38,7 @@ use serde_json::{Value, json};
 pub use faults::{Fault, Scope};
 pub use request::{Request, Verb};
 pub use state::Expiry;
-pub(crate) use write::new_uid;
+pub(crate) use write::{new_uid, now};
 
 use resource::Resource;
 use state::{Ending, Mode, Shared};

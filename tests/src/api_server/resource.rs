@@ -18,13 +18,12 @@ pub(super) struct Resource {
     pub status: bool,
     /// Whether `metadata.generation` counts the changes of what is wanted.
     pub generation: bool,
-    /// Whether it comes from a `CustomResourceDefinition`.
-    pub custom: bool,
-    /// Whether an update may leave out the `resourceVersion`.
-    pub unconditional_update: bool,
     /// Field labels beyond `metadata.name` and `metadata.namespace`, each with its place in the object.
     pub fields: &'static [(&'static str, &'static str)],
 }
+
+/// The one group here that comes from `CustomResourceDefinition`s.
+const GATEWAY_API: &str = "gateway.networking.k8s.io";
 
 const BUILT_IN: Resource = Resource {
     group: "",
@@ -35,16 +34,12 @@ const BUILT_IN: Resource = Resource {
     namespaced: true,
     status: true,
     generation: true,
-    custom: false,
-    unconditional_update: true,
     fields: &[],
 };
 
 const CUSTOM: Resource = Resource {
-    group: "gateway.networking.k8s.io",
+    group: GATEWAY_API,
     versions: &["v1", "v1beta1"],
-    custom: true,
-    unconditional_update: false,
     ..BUILT_IN
 };
 
@@ -133,7 +128,6 @@ static RESOURCES: &[Resource] = &[
         kind: "Lease",
         status: false,
         generation: false,
-        unconditional_update: false,
         ..BUILT_IN
     },
     Resource {
@@ -183,6 +177,16 @@ impl Resource {
             .iter()
             .find(|one| one.plural == plural)
             .unwrap_or_else(|| panic!("the test's API server has no resource {plural:?}"))
+    }
+
+    /// Whether it comes from a `CustomResourceDefinition`.
+    pub(super) fn is_custom(&self) -> bool {
+        self.group == GATEWAY_API
+    }
+
+    /// Whether an update may leave out the `resourceVersion`.
+    pub(super) fn takes_unconditional_updates(&self) -> bool {
+        !self.is_custom() && self.plural != "leases"
     }
 
     /// `apiVersion` of its objects in one of its versions.

@@ -41,7 +41,7 @@ impl View<'_> {
     /// A list; `metadata` is its own.
     pub(super) fn list<'o>(&self, objects: impl Iterator<Item = &'o Value>, metadata: &Value) -> Value {
         let (api_version, kind) = self.types();
-        let bare = !self.resource.custom && !self.metadata_only;
+        let bare = !self.resource.is_custom() && !self.metadata_only;
         let items: Vec<_> = objects
             .map(|object| {
                 let mut seen = self.object(object);

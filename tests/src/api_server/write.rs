@@ -125,7 +125,7 @@ pub(super) fn update(
         .get("resourceVersion")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    if version.is_empty() && !resource.unconditional_update {
+    if version.is_empty() && !resource.takes_unconditional_updates() {
         let field = "metadata.resourceVersion";
         return Err(Failure::invalid(
             resource,
@@ -226,7 +226,7 @@ pub(crate) fn new_uid() -> String {
 }
 
 /// The current time as `metadata` has it (RFC 3339, whole seconds).
-pub(super) fn now() -> String {
+pub(crate) fn now() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     rfc3339(now.as_secs())
 }
@@ -237,7 +237,7 @@ fn initial_status(resource: &Resource) -> Option<Value> {
         "pods" => Some(json!({"phase": "Pending", "qosClass": "BestEffort"})),
         "namespaces" => Some(json!({"phase": "Active"})),
         "services" => Some(json!({"loadBalancer": {}})),
-        _ if resource.custom => None,
+        _ if resource.is_custom() => None,
         _ => Some(json!({})),
     }
 }
@@ -304,7 +304,7 @@ fn metadata(object: &mut Value) -> Result<&mut Map<String, Value>, Failure> {
 fn check_kind(resource: &Resource, object: &Value) -> Result<(), Failure> {
     let text = |field: &str| object[field].as_str().unwrap_or_default();
     // Built-in types are known from the path when the body does not say.
-    let unsaid = !resource.custom && text("kind").is_empty() && text("apiVersion").is_empty();
+    let unsaid = !resource.is_custom() && text("kind").is_empty() && text("apiVersion").is_empty();
     let said = Resource::of_kind(text("apiVersion"), text("kind"));
     if unsaid || said.is_some_and(|said| said.plural == resource.plural) {
         return Ok(());
