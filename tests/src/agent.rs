@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::{DEADLINE, Ledger, Netns, Process, Stage, stage, until};
+use crate::{DEADLINE, Ledger, Netns, Place, Process, Stage, stage, until};
 
 /// What the agent logs once its programs are attached.
 const CAPTURING: &str = "capturing";
@@ -33,19 +33,19 @@ pub(crate) fn binary() -> Option<PathBuf> {
 }
 
 impl Agent {
-    /// Starts the agent in `netns` and waits until it is capturing.
-    pub fn start(stage: &Stage, netns: &Netns, arguments: &[&str]) -> Self {
-        let agent = Self::spawn(stage, netns, arguments);
+    /// Starts the agent in a namespace or a container and waits until it is capturing.
+    pub fn start(stage: &Stage, place: &impl Place, arguments: &[&str]) -> Self {
+        let agent = Self::spawn(stage, place, arguments);
         agent.process.wait_for_line(CAPTURING);
         agent
     }
 
-    /// Starts the agent in `netns` and waits for nothing.
-    pub fn spawn(stage: &Stage, netns: &Netns, arguments: &[&str]) -> Self {
+    /// Starts the agent in a namespace or a container and waits for nothing.
+    pub fn spawn(stage: &Stage, place: &impl Place, arguments: &[&str]) -> Self {
         let number = stage.number();
         let ledger = stage.path(&format!("ledger-{number}.json"));
         let stdout = stage.path(&format!("agent-{number}.out"));
-        let mut command = netns.command(Self::path());
+        let mut command = place.command(Self::path());
         command
             .args(arguments)
             .arg("--ledger")

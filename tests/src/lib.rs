@@ -8,12 +8,16 @@
 
 mod access_log;
 mod agent;
+pub mod api_server;
+pub mod cgroup;
 pub mod client;
 pub mod fault;
 mod ledger;
 pub mod load;
 mod netns;
 mod nginx;
+mod place;
+mod pod;
 mod process;
 mod stage;
 pub mod stat;
@@ -22,9 +26,12 @@ mod wrk;
 
 pub use access_log::{AccessLog, Entry};
 pub use agent::Agent;
+pub use api_server::ApiServer;
 pub use ledger::Ledger;
 pub use netns::{End, Netns, Veth};
 pub use nginx::{Nginx, NginxSetup};
+pub use place::Place;
+pub use pod::{Container, Node, Pod, PodSetup};
 pub use process::{Output, Process, program};
 pub use stage::Stage;
 pub use wait::{DEADLINE, until};

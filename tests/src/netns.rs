@@ -87,10 +87,9 @@ impl Netns {
 
     /// Runs `work` on a thread inside. Sockets made there stay inside, wherever they are used.
     pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        let Some(name) = &self.name else {
+        let Some(inside) = self.open() else {
             return work();
         };
-        let inside = std::fs::File::open(format!("/run/netns/{name}")).expect("the namespace");
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
                 nix::sched::setns(&inside, nix::sched::CloneFlags::CLONE_NEWNET)
@@ -101,6 +100,12 @@ impl Netns {
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
+    }
+
+    /// The namespace as a file, for threads that enter it; nothing for the host's.
+    pub(crate) fn open(&self) -> Option<std::fs::File> {
+        let name = self.name.as_ref()?;
+        Some(std::fs::File::open(format!("/run/netns/{name}")).expect("the namespace"))
     }
 
     /// A TCP port that nobody listens on, below the ephemeral range so that no client takes it meanwhile.

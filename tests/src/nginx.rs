@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::{AccessLog, DEADLINE, Netns, Process, Stage};
+use crate::{AccessLog, DEADLINE, Netns, Place, Process, Stage};
 
 /// Logged in place of a body that was not kept; nginx's own word for an empty variable.
 pub(crate) const NO_VALUE: &str = "-";
@@ -56,24 +56,30 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts one in `netns` that listens on `port`, IPv4 and IPv6, and is ready when this returns. `role` names
-    /// its folder.
-    pub fn start(stage: &Stage, netns: &Netns, role: &str, port: u16) -> Self {
-        Self::start_with(stage, netns, role, &[port], &NginxSetup::default())
+    /// Starts one in a namespace or a container that listens on `port`, IPv4 and IPv6, and is ready when this
+    /// returns. `role` names its folder.
+    pub fn start(stage: &Stage, place: &impl Place, role: &str, port: u16) -> Self {
+        Self::start_with(stage, place, role, &[port], &NginxSetup::default())
     }
 
     /// Like [`start`](Self::start), on several ports and set up as told.
-    pub fn start_with(stage: &Stage, netns: &Netns, role: &str, ports: &[u16], setup: &NginxSetup) -> Self {
+    pub fn start_with(
+        stage: &Stage,
+        place: &impl Place,
+        role: &str,
+        ports: &[u16],
+        setup: &NginxSetup,
+    ) -> Self {
         let folder = stage.path(&format!("{role}-{}", stage.number()));
         fs::create_dir_all(&folder).expect("nginx's folder");
         fs::write(folder.join("page"), "x".repeat(setup.page)).expect("nginx's page");
         let configuration = folder.join("nginx.conf");
         fs::write(
             &configuration,
-            configure(&folder, ports, netns.free_port(), setup),
+            configure(&folder, ports, place.netns().free_port(), setup),
         )
         .expect("nginx's configuration");
-        let mut command = netns.command("nginx");
+        let mut command = place.command("nginx");
         command
             .arg("-p")
             .arg(&folder)

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::{netns, process};
+use crate::{cgroup, netns, process};
 
 /// Open files that tests with thousands of connections want.
 const OPEN_FILES: u64 = 100_000;
@@ -55,6 +55,7 @@ impl Stage {
             .expect("the lock of the end-to-end tests");
         let alone = Flock::lock(lock, FlockArg::LockExclusive).expect("the lock of the end-to-end tests");
         netns::delete_leftovers();
+        cgroup::delete_leftovers();
         raise_open_files();
         let name = test.replace("::", "-");
         let folder = target().join("end-to-end").join(&name);

@@ -12,4 +12,5 @@ mod lifecycle;
 mod load;
 mod loops;
 mod outputs;
+mod pods;
 mod scene;
