@@ -42,12 +42,18 @@ impl Agent {
 
     /// Starts the agent in a namespace or a container and waits for nothing.
     pub fn spawn(stage: &Stage, place: &impl Place, arguments: &[&str]) -> Self {
+        Self::spawn_with(stage, place, arguments, &[])
+    }
+
+    /// The same, with variables in its environment.
+    pub fn spawn_with(stage: &Stage, place: &impl Place, arguments: &[&str], env: &[(&str, &str)]) -> Self {
         let number = stage.number();
         let ledger = stage.path(&format!("ledger-{number}.json"));
         let stdout = stage.path(&format!("agent-{number}.out"));
         let mut command = place.command(Self::path());
         command
             .args(arguments)
+            .envs(env.iter().copied())
             .arg("--ledger")
             .arg(&ledger)
             .stdout(File::create(&stdout).expect("the agent's output"));

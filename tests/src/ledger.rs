@@ -66,7 +66,11 @@ impl Ledger {
                 .map(|count| self.of(output, count))
                 .sum::<u64>()
                 + self.all_dropped(output);
-            assert_eq!(counted, self.of(output, "seen"), "output {output} does not balance: {self}");
+            assert_eq!(
+                counted,
+                self.of(output, "seen"),
+                "output {output} does not balance: {self}"
+            );
         }
         assert_eq!(self.0["balanced"], Value::Bool(true), "{self}");
         self

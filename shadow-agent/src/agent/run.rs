@@ -1,5 +1,6 @@
 //! A run under way: its shards' threads, its signals, and the account of it all.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub(super) struct Run {
     cluster: Option<Cluster>,
     /// The mirrors of the command line.
     wanted: Vec<WantedMirror>,
+    /// UIDs of the pods that are watched.
+    watched: BTreeSet<String>,
 }
 
 /// What a run is started with.
@@ -138,6 +141,7 @@ impl Run {
             ledger_file,
             cluster,
             wanted,
+            watched: BTreeSet::new(),
         })
     }
 
@@ -258,6 +262,16 @@ impl Run {
         self.put_in_force(plan).await;
         if let Some(capture) = &mut self.capture {
             capture.watch_pods(&pods::targets(desired))?;
+        }
+        let watched: BTreeSet<String> = desired.pods.iter().map(|pod| pod.identity.uid.clone()).collect();
+        if self.watched != watched {
+            tracing::info!(
+                pods = watched.len(),
+                came = watched.difference(&self.watched).count(),
+                went = self.watched.difference(&watched).count(),
+                "watching pods"
+            );
+            self.watched = watched;
         }
         Ok(())
     }

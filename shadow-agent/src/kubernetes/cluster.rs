@@ -276,16 +276,4 @@ fn say_what_changed(before: &Desired, now: &Desired) {
             Condition::Bad(reason) => tracing::warn!(input = name, reason, "not as it should be"),
         }
     }
-    let uids = |desired: &Desired| -> BTreeSet<String> {
-        desired.pods.iter().map(|pod| pod.identity.uid.clone()).collect()
-    };
-    let (old, new) = (uids(before), uids(now));
-    if old != new {
-        tracing::info!(
-            pods = new.len(),
-            came = new.difference(&old).count(),
-            went = old.difference(&new).count(),
-            "watching pods"
-        );
-    }
 }

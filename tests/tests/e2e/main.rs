@@ -3,11 +3,13 @@
 //! One binary, so that they run one at a time: they share `lo` and the processors. `cargo xtask test` runs them.
 
 mod capture;
+mod cluster;
 mod command_line;
 mod faults;
 mod files;
 mod harness;
 mod http;
+mod kubernetes;
 mod lifecycle;
 mod load;
 mod loops;
