@@ -17,6 +17,7 @@ mod body;
 mod discovery;
 mod failure;
 mod faults;
+mod label_selector;
 mod list;
 mod request;
 mod resource;
