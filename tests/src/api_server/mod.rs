@@ -5,18 +5,20 @@
 //! errors. Tests put objects into it ([`ApiServer::apply`]), make it fail ([`ApiServer::fail`],
 //! [`ApiServer::away`]) and see what it was asked ([`ApiServer::requests`]).
 //!
-//! What the real one does and this does not: validation and defaults of `spec`, strategic merge and server-side
+//! What the real one does and this does not: validation, most defaults, strategic merge and server-side
 //! apply, finalizers and grace periods (a DELETE deletes), deleting collections, tables, protobuf, and
 //! controllers of any kind.
 //!
-//! The way of a request: [`serve`] takes the connection, [`answer`] decides, [`list`], [`watch`] and [`write`]
-//! do it on the [`store`].
+//! The way of a request: `serve` takes the connection, `answer` decides, `list`, `watch` and `write` do it on the
+//! `store`.
 
 mod answer;
 mod body;
+mod defaults;
 mod discovery;
 mod failure;
 mod faults;
+mod label_selector;
 mod list;
 mod request;
 mod resource;

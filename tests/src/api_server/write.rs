@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
+use super::defaults;
 use super::failure::Failure;
 use super::resource::Resource;
 use super::store::{Key, Store};
@@ -69,6 +70,7 @@ pub(super) fn insert(store: &mut Store, resource: &Resource, key: Key, mut objec
     // Stored in one version, served in any.
     object["apiVersion"] = resource.api_version(resource.versions[0]).into();
     object["kind"] = resource.kind.into();
+    defaults::fill_in(resource.plural, &mut object);
     let metadata = &mut object["metadata"];
     if resource.namespaced {
         metadata["namespace"] = key.namespace.as_str().into();
@@ -253,6 +255,7 @@ fn main_of(resource: &Resource, old: &Value, mut new: Value) -> Value {
     for field in ["apiVersion", "kind"] {
         new[field] = old[field].clone();
     }
+    defaults::fill_in(resource.plural, &mut new);
     if resource.status {
         set_or_remove(&mut new, "status", old.get("status").cloned());
     }

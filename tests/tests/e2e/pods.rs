@@ -78,6 +78,25 @@ fn a_pod_on_the_hosts_network_has_the_nodes_address() {
     assert_eq!(nginx.finish().len(), 1);
 }
 
+#[test]
+fn cgroups_of_dead_test_runs_are_deleted() {
+    let stage = stage!("root");
+    let root = shadow_tests::cgroup::root().expect("cgroup v2");
+    let before = tops(&root);
+    // No process has this id: it is past the largest.
+    let container = format!("736861646f77ffffffff{:044}", 0);
+    let layout = Layout::default();
+    let left = root.join(layout.container(
+        Qos::BestEffort,
+        "0a1b2c3d-0000-4000-8000-000000000002",
+        &container,
+    ));
+    std::fs::create_dir_all(&left).expect("a cgroup");
+    drop(stage);
+    let _stage = stage!("root");
+    assert_eq!(tops(&root), before);
+}
+
 fn tops(root: &Path) -> Vec<PathBuf> {
     let mut folders = folders(root);
     folders.retain(|path| path.to_string_lossy().contains("kube"));
