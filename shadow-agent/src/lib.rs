@@ -15,6 +15,7 @@ pub mod capture;
 pub mod cli;
 pub mod demo;
 pub mod http;
+pub mod latency;
 pub mod mirror;
 pub mod output;
 pub mod report;

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::ConnectionReport;
 use crate::budget::MemoryBudget;
 use crate::capture::{FileCounters, PcapFile, RingReader};
-use crate::mirror::ledger::ShardLedger;
+use crate::mirror::ledger::{DropReason, ShardLedger};
 use crate::mirror::{Connection, Shard};
 use crate::output::{Outputs, ShardOutput};
 use crate::settings::{ConnectionSettings, Settings};
@@ -261,7 +261,7 @@ async fn drain(outputs: &[Box<dyn ShardOutput>], settings: &Settings, mut phase:
         "requests were still under way at the end of the shutdown timeout; they are counted as dropped"
     );
     for output in outputs {
-        output.abort();
+        output.abort(DropReason::Shutdown);
     }
 }
 

@@ -4,13 +4,16 @@
 //! settled when its outcome is known, whatever happens to the connection between the two.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::answers::{Answer, AnswerCounters, Answers};
 use super::counters::StreamCounters;
+use super::gate::{Dice, Gate, Passage};
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::{Exchange, FlowId};
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, Reject, Request, RequestEvent, RequestStream};
+use crate::latency::LatencyHistogram;
 use crate::output::ShardOutput;
 use crate::tcp::{Chunk, Close, Direction, FlowKey, GapCause, Stall, Start, StreamHandler};
 use crate::time::Timestamp;
@@ -31,6 +34,10 @@ struct Mirror {
     outputs: Vec<Box<dyn ShardOutput>>,
     marker: Option<Box<str>>,
     counters: StreamCounters,
+    gate: Gate,
+    dice: Dice,
+    /// From a request's last byte to its answer's, where answers are captured.
+    production: Arc<LatencyHistogram>,
 }
 
 impl Shard {
@@ -50,6 +57,9 @@ impl Shard {
             outputs,
             marker,
             counters: StreamCounters::default(),
+            gate: Gate::default(),
+            dice: Dice::new(0),
+            production: Arc::default(),
         };
         Self {
             budget,
@@ -58,6 +68,16 @@ impl Shard {
             flows: 0,
             mirror,
         }
+    }
+
+    /// The same, with whole requests going through `gate`, and the time production takes for an exchange recorded in
+    /// `production` where responses are captured. `seed` is this shard's own.
+    #[must_use]
+    pub fn with_gate(mut self, gate: Gate, production: Arc<LatencyHistogram>, seed: u64) -> Self {
+        self.mirror.gate = gate;
+        self.mirror.dice = Dice::new(seed);
+        self.mirror.production = production;
+        self
     }
 
     /// What the connections carried besides whole requests.
@@ -97,7 +117,7 @@ impl Mirror {
             }
             RequestEvent::Rejected(reject) => {
                 if let Some(opened) = open.request.take() {
-                    opened.settle(Outcome::Dropped(reason(reject)));
+                    opened.settle(Outcome::Dropped(self.reason(reject)));
                 }
             }
             RequestEvent::Skipped { bytes, why } => self.counters.skip(bytes, why),
@@ -105,7 +125,15 @@ impl Mirror {
         }
     }
 
-    fn deliver(&self, open: &Open, request: Box<Request>, opened: Opened) {
+    /// A pause ends the connections as the agent's end does.
+    fn reason(&self, reject: Reject) -> DropReason {
+        match reject {
+            Reject::Shutdown if self.gate.is_paused() => DropReason::Paused,
+            other => reason(other),
+        }
+    }
+
+    fn deliver(&mut self, open: &Open, request: Box<Request>, opened: Opened) {
         if self
             .marker
             .as_deref()
@@ -113,6 +141,12 @@ impl Mirror {
         {
             opened.settle(Outcome::Dropped(DropReason::LoopGuard));
             return;
+        }
+        let dice = &mut self.dice;
+        match self.gate.passage(|| dice.roll()) {
+            Passage::Free => {}
+            Passage::Paused => return opened.settle(Outcome::Dropped(DropReason::Paused)),
+            Passage::LeftOut => return opened.settle(Outcome::Limited),
         }
         let exchange = Rc::new(Exchange {
             flow: open.flow,
@@ -162,12 +196,17 @@ impl Connection {
         let key = &self.open.key;
         let Shard {
             budget,
-            mirror: Mirror {
-                outputs, counters, ..
-            },
+            mirror:
+                Mirror {
+                    outputs,
+                    counters,
+                    production,
+                    ..
+                },
             ..
         } = shard;
         read(answers, budget, &mut counters.answers, &mut |answer| {
+            production.record(answer.took);
             for output in &*outputs {
                 output.offer_response(key, answer.request_acknowledgment, &answer.response);
             }

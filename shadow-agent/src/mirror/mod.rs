@@ -4,6 +4,7 @@ mod answers;
 mod connection;
 mod counters;
 mod exchange;
+pub mod gate;
 pub mod ledger;
 
 pub use answers::AnswerCounters;
