@@ -64,6 +64,16 @@ impl LatencyCounts {
         Duration::from_micros(self.sum_us)
     }
 
+    /// Adds counts of other exchanges.
+    pub fn add(&mut self, other: &Self) {
+        let length = self.buckets.len().max(other.buckets.len());
+        self.buckets.resize(length, 0);
+        for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
+            *mine += theirs;
+        }
+        self.sum_us = self.sum_us.saturating_add(other.sum_us);
+    }
+
     /// What was counted after `before`.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {

@@ -9,6 +9,7 @@
 //! request ends in exactly one counted outcome (see [`mirror::ledger`]).
 #![deny(unsafe_code)]
 
+pub mod admin;
 pub mod agent;
 pub mod budget;
 pub mod capture;

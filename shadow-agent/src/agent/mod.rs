@@ -1,10 +1,13 @@
 //! The life of a run: inputs attached, shards running, signals answered, everything drained and accounted.
 
 mod account;
+mod cpu;
+mod operation;
 mod priority;
 mod run;
 mod shard;
 mod signals;
+mod steer;
 
 use std::sync::Arc;
 
@@ -12,6 +15,7 @@ use anyhow::Context as _;
 use tokio::sync::oneshot;
 
 pub use self::account::{Account, CaptureReport, ConnectionReport};
+use self::operation::Operation;
 use self::run::Run;
 use self::shard::Source;
 use self::signals::Signals;
@@ -41,6 +45,8 @@ pub fn run(settings: Settings, control: Control) -> anyhow::Result<(Account, any
     let settings = Arc::new(settings);
     // While the capabilities are still there: without them root, too, may write less.
     let ledger = settings.ledger.as_deref().map(LedgerFile::open).transpose()?;
+    // Likewise the port: one below 1024 may need a capability, and one in use should be said first.
+    let operation = Operation::prepare(&settings.operation)?;
     let mut sources = Vec::new();
     // Files first: what can be known to be wrong should be said before anything is attached.
     for input in &settings.inputs {
@@ -70,7 +76,7 @@ pub fn run(settings: Settings, control: Control) -> anyhow::Result<(Account, any
         capture = Some(started);
     }
     let outputs = Arc::new(Outputs::new(&settings.outputs, &own)?);
-    let run = Run::start(&settings, outputs, capture, sources, ledger)?;
+    let run = Run::start(&settings, outputs, capture, sources, ledger, operation)?;
     Ok(run.follow(control, &runtime, signals))
 }
 

@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use super::operation::Operation;
 use super::shard::{Phase, ShardReport, ShardTask, Source};
 use super::signals::Signals;
 use super::{Account, CaptureReport, ConnectionReport, Control};
@@ -25,13 +26,16 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A run under way.
 pub(super) struct Run {
-    settings: Arc<Settings>,
-    outputs: Arc<Outputs>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) outputs: Arc<Outputs>,
     /// Dropped to end the capture.
-    capture: Option<LiveCapture>,
-    counters: Option<CaptureCounters>,
+    pub(super) capture: Option<LiveCapture>,
+    pub(super) counters: Option<CaptureCounters>,
+    /// Whether a source is a capture file.
+    pub(super) has_files: bool,
+    pub(super) operation: Operation,
     shards: Vec<ShardHandle>,
-    phase: watch::Sender<Phase>,
+    pub(super) phase: watch::Sender<Phase>,
     /// A shard sends on it when it ends: whether it read a ring, which has no end of its own.
     ended: mpsc::Receiver<bool>,
     ledger_file: Option<LedgerFile>,
@@ -52,11 +56,13 @@ impl Run {
         capture: Option<LiveCapture>,
         sources: Vec<Source>,
         ledger_file: Option<LedgerFile>,
+        mut operation: Operation,
     ) -> anyhow::Result<Self> {
         let budget = MemoryBudget::new(settings.max_memory);
         let (phase, phases) = watch::channel(Phase::Running);
         let (ends, ended) = mpsc::channel(sources.len().max(1));
         let count = sources.len();
+        let has_files = sources.iter().any(|source| matches!(source, Source::File(_)));
         let mut shards = Vec::with_capacity(count);
         for (index, source) in sources.into_iter().enumerate() {
             let ledger = ShardLedger::new(settings.outputs.len());
@@ -69,6 +75,7 @@ impl Run {
                 ledger: ledger.clone(),
                 budget: budget.clone(),
                 report: Arc::clone(&report),
+                operation: operation.for_shard(index),
                 phase: phases.clone(),
             };
             let end = EndGuard {
@@ -89,16 +96,22 @@ impl Run {
             });
         }
         let counters = capture.as_ref().map(LiveCapture::counters);
-        Ok(Self {
+        operation.serve()?;
+        operation.start_term();
+        let run = Self {
             settings: Arc::clone(settings),
             outputs,
             capture,
             counters,
+            has_files,
+            operation,
             shards,
             phase,
             ended,
             ledger_file,
-        })
+        };
+        run.report_ready();
+        Ok(run)
     }
 
     /// Follows the run to its end: the final account, and whether all went well.
@@ -157,6 +170,7 @@ impl Run {
                     self.stop();
                 }
                 _ = signals.report.recv() => self.write_ledger(),
+                event = self.operation.next() => self.steer(event),
                 _ = status.tick(), if on_terminal => {
                     let elapsed = drawn.elapsed();
                     drawn = Instant::now();
@@ -172,8 +186,9 @@ impl Run {
     }
 
     /// Ends capture and lets the shards drain; a second time, lets them drain no longer.
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         let now = Instant::now();
+        self.report_ending();
         if *self.phase.borrow() == Phase::Running {
             tracing::info!(timeout = ?self.settings.shutdown_timeout, "ending: requests under way may finish");
             // First the kernel, then the shards: what the rings hold then is all there will be.
@@ -199,7 +214,7 @@ impl Run {
     }
 
     /// The account at this moment.
-    fn account(&self) -> Account {
+    pub(super) fn account(&self) -> Account {
         let mut requests = RequestCounts {
             seen: 0,
             outputs: vec![OutputCounts::default(); self.settings.outputs.len()],
@@ -234,6 +249,7 @@ impl Run {
         Snapshot {
             requests: account.requests,
             outputs: self.outputs.status(),
+            paused: self.operation.gate.is_paused(),
             capture_lost: account.capture.kernel.map_or(0, |kernel| kernel.lost_packets()),
         }
     }

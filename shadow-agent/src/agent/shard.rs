@@ -12,6 +12,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::ConnectionReport;
+use super::operation::ShardOperation;
 use crate::budget::MemoryBudget;
 use crate::capture::{FileCounters, PcapFile, RingReader};
 use crate::mirror::ledger::{DropReason, ShardLedger};
@@ -65,6 +66,7 @@ pub(super) struct ShardTask {
     pub ledger: ShardLedger,
     pub budget: MemoryBudget,
     pub report: Arc<Mutex<ShardReport>>,
+    pub operation: ShardOperation,
     pub phase: watch::Receiver<Phase>,
 }
 
@@ -95,7 +97,13 @@ impl ShardTask {
             self.settings.limits,
             self.settings.marker.as_deref(),
             self.settings.capture.track_response,
+        )
+        .with_gate(
+            self.operation.gate.clone(),
+            Arc::clone(&self.operation.production),
+            self.operation.seed,
         );
+        let operation = &self.operation;
         let mut table = FlowTable::new(
             part(self.settings.connections, self.sources),
             self.settings.capture.track_response,
@@ -103,14 +111,30 @@ impl ShardTask {
         );
         let read = match self.source {
             Source::Ring(ring) => {
-                read_ring(*ring, &mut table, &mut shard, &self.report, self.phase.clone()).await
+                read_ring(
+                    *ring,
+                    &mut table,
+                    &mut shard,
+                    &self.report,
+                    operation,
+                    self.phase.clone(),
+                )
+                .await
             }
             Source::File(file) => {
-                read_file(*file, &mut table, &mut shard, &self.report, self.phase.clone()).await
+                read_file(
+                    *file,
+                    &mut table,
+                    &mut shard,
+                    &self.report,
+                    operation,
+                    self.phase.clone(),
+                )
+                .await
             }
         };
         publish(&self.report, &table, &shard);
-        drain(shard.outputs(), &self.settings, self.phase).await;
+        drain(shard.outputs(), &self.settings, operation, self.phase).await;
         read
     }
 }
@@ -136,6 +160,7 @@ async fn read_ring(
     table: &mut FlowTable<Connection>,
     shard: &mut Shard,
     report: &Mutex<ShardReport>,
+    operation: &ShardOperation,
     mut phase: watch::Receiver<Phase>,
 ) -> anyhow::Result<()> {
     let mut tick = tokio::time::interval(TICK);
@@ -159,6 +184,10 @@ async fn read_ring(
                 due = false;
                 ticked = Instant::now();
                 table.tick(shard, monotonic_now());
+                operation.heart.beat();
+                if operation.gate.is_paused() {
+                    give_up(table, shard, monotonic_now());
+                }
                 publish(report, table, shard);
             }
             if drained < RECORDS_PER_TURN {
@@ -176,6 +205,7 @@ async fn read_file(
     table: &mut FlowTable<Connection>,
     shard: &mut Shard,
     report: &Mutex<ShardReport>,
+    operation: &ShardOperation,
     phase: watch::Receiver<Phase>,
 ) -> anyhow::Result<()> {
     let mut now = Timestamp::default();
@@ -199,6 +229,7 @@ async fn read_file(
             }
         }
         table.tick(shard, now);
+        operation.heart.beat();
         since_tick += 1;
         if since_tick % 16 == 0 {
             publish(report, table, shard);
@@ -208,8 +239,13 @@ async fn read_file(
         }
         tokio::task::yield_now().await;
         // A file can wait, unlike production: nothing of it need be dropped for a full queue.
-        while !shard.outputs().iter().all(|output| output.has_room()) {
+        // A pause holds up the file where it is; connections of it go on afterwards.
+        while operation.gate.is_paused() || !shard.outputs().iter().all(|output| output.has_room()) {
             tokio::time::sleep(FILE_PAUSE).await;
+            operation.heart.beat();
+            if operation.gate.is_paused() {
+                abort_all(shard.outputs(), DropReason::Paused);
+            }
             if *phase.borrow() != Phase::Running {
                 break;
             }
@@ -231,8 +267,26 @@ fn finish_file(
     read
 }
 
+/// Nothing of what was captured before a pause is left for after it. Connections go too: what comes on them meanwhile
+/// is not seen, and behind that a start must be proved again.
+fn give_up(table: &mut FlowTable<Connection>, shard: &mut Shard, now: Timestamp) {
+    table.shutdown(shard, now);
+    abort_all(shard.outputs(), DropReason::Paused);
+}
+
+fn abort_all(outputs: &[Box<dyn ShardOutput>], reason: DropReason) {
+    for output in outputs {
+        output.abort(reason);
+    }
+}
+
 /// Lets the outputs finish what they hold, within the bound of the run.
-async fn drain(outputs: &[Box<dyn ShardOutput>], settings: &Settings, mut phase: watch::Receiver<Phase>) {
+async fn drain(
+    outputs: &[Box<dyn ShardOutput>],
+    settings: &Settings,
+    operation: &ShardOperation,
+    mut phase: watch::Receiver<Phase>,
+) {
     let all = async {
         for output in outputs {
             output.drain().await;
@@ -241,6 +295,10 @@ async fn drain(outputs: &[Box<dyn ShardOutput>], settings: &Settings, mut phase:
     tokio::pin!(all);
     let mut told = true;
     loop {
+        operation.heart.beat();
+        if operation.gate.is_paused() {
+            abort_all(outputs, DropReason::Paused);
+        }
         let now = *phase.borrow_and_update();
         // A file that ended by itself may take as long as its last requests need, each bounded by its own
         // timeout; a run that was told to end may not.
@@ -254,15 +312,14 @@ async fn drain(outputs: &[Box<dyn ShardOutput>], settings: &Settings, mut phase:
             // The deadline may be set, and moved: a second signal ends the wait at once.
             changed = phase.changed(), if told => told = changed.is_ok(),
             _ = timeout_at(deadline, std::future::pending::<()>()) => break,
+            () = tokio::time::sleep(TICK) => {}
         }
     }
     tracing::warn!(
         timeout = ?settings.shutdown_timeout,
         "requests were still under way at the end of the shutdown timeout; they are counted as dropped"
     );
-    for output in outputs {
-        output.abort(DropReason::Shutdown);
-    }
+    abort_all(outputs, DropReason::Shutdown);
 }
 
 /// Nanoseconds of Unix time.

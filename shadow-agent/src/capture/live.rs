@@ -26,6 +26,9 @@ pub struct LiveCapture {
     counters: CaptureCounters,
     own: OwnConnections,
     responses: bool,
+    /// What is watched, or shall be once capture goes on.
+    inputs: Vec<RawInput>,
+    paused: bool,
 }
 
 enum Attached {
@@ -57,6 +60,7 @@ impl LiveCapture {
         settings: &CaptureSettings,
         hook: TcHook,
     ) -> Result<Self, CaptureError> {
+        let asked = inputs.to_vec();
         let inputs = live_inputs(inputs);
         if inputs.is_empty() {
             return Err(CaptureError::NoInput);
@@ -119,6 +123,8 @@ impl LiveCapture {
             counters,
             own,
             responses,
+            inputs: asked,
+            paused: false,
         })
     }
 
@@ -138,8 +144,38 @@ impl LiveCapture {
     }
 
     /// Watches the live ones of `inputs` instead of what was watched before. What both have is watched all the
-    /// while.
+    /// while. During a pause they are kept for its end.
     pub fn watch(&mut self, inputs: &[RawInput]) -> Result<(), CaptureError> {
+        if !self.paused {
+            self.apply(inputs)?;
+        }
+        self.inputs = inputs.to_vec();
+        Ok(())
+    }
+
+    /// Watches nothing until [`Self::resume`]: the kernel selects no packet any more, and with the `tc` engine nothing
+    /// stays attached.
+    pub fn pause(&mut self) -> Result<(), CaptureError> {
+        if !self.paused {
+            self.apply(&[])?;
+            self.paused = true;
+        }
+        Ok(())
+    }
+
+    /// Watches again what was watched, or has been asked for since.
+    pub fn resume(&mut self) -> Result<(), CaptureError> {
+        if self.paused {
+            let inputs = std::mem::take(&mut self.inputs);
+            let applied = self.apply(&inputs);
+            self.inputs = inputs;
+            applied?;
+            self.paused = false;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, inputs: &[RawInput]) -> Result<(), CaptureError> {
         let inputs = live_inputs(inputs);
         match &mut self.attached {
             Attached::ToInterfaces(follower) => follower.watch(inputs),

@@ -16,6 +16,8 @@ pub struct Snapshot {
     pub outputs: Vec<OutputStatus>,
     /// Segments that the kernel could not hand over, since the start.
     pub capture_lost: u64,
+    /// Whether mirroring is paused.
+    pub paused: bool,
 }
 
 /// Makes status lines, each from the snapshot before and the one of this moment.
@@ -43,6 +45,9 @@ struct Part {
 fn parts(before: &Snapshot, now: &Snapshot, elapsed: Duration) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut say = |rank, text| parts.push(Part { text, rank });
+    if now.paused {
+        say(0, "PAUSED".to_owned());
+    }
     let seen = now.requests.seen.saturating_sub(before.requests.seen);
     let delivered = delivered(now).saturating_sub(delivered(before));
     say(0, format!("seen {}/s", rate(seen, elapsed)));
@@ -176,6 +181,7 @@ mod tests {
                 ..OutputStatus::default()
             }],
             capture_lost: 0,
+            paused: false,
         }
     }
 
@@ -218,6 +224,13 @@ mod tests {
             line(now, 100),
             "seen 0/s  delivered 0/s  dropped 0  lost in capture 7  in flight 0  BREAKER OPEN"
         );
+    }
+
+    #[test]
+    fn a_pause_is_said_first() {
+        let mut now = snapshot(1000, 1000, 0);
+        now.paused = true;
+        assert!(line(now, 100).starts_with("PAUSED  seen 0/s"));
     }
 
     #[test]

@@ -8,7 +8,8 @@ const LEAST: f64 = 10.0;
 
 /// Parses an amount of processor time; the answer is in thousandths of a CPU.
 pub fn cpus(text: &str) -> Result<u32, String> {
-    const SYNTAX: &str = "not a share of a CPU: write 50% (of one CPU), 1.5 (CPUs) or 500m (thousandths of one)";
+    const SYNTAX: &str =
+        "not a share of a CPU: write 50% (of one CPU), 1.5 (CPUs) or 500m (thousandths of one)";
     let (number, scale) = match text.as_bytes() {
         [.., b'%'] => (&text[..text.len() - 1], 10.0),
         [.., b'm'] => (&text[..text.len() - 1], 1.0),

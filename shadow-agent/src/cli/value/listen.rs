@@ -6,7 +6,8 @@ use crate::settings::Listen;
 
 /// Parses an address to listen on. A host name is none: what it resolves to may change under a run.
 pub fn listen(text: &str) -> Result<Listen, String> {
-    const SYNTAX: &str = "not an address to listen on: write 127.0.0.1:9400, [::1]:9400 or :9400 for any address";
+    const SYNTAX: &str =
+        "not an address to listen on: write 127.0.0.1:9400, [::1]:9400 or :9400 for any address";
     if let Some(port) = text.strip_prefix(':') {
         // `u16::from_str` takes a sign, too.
         return match port.parse() {
@@ -35,8 +36,20 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_with_an_example() {
-        for text in ["", ":", "9400", ":+1", ":65536", "::1:9400", "localhost:9400", "127.0.0.1"] {
-            assert!(listen(text).unwrap_err().contains(":9400 for any address"), "{text}");
+        for text in [
+            "",
+            ":",
+            "9400",
+            ":+1",
+            ":65536",
+            "::1:9400",
+            "localhost:9400",
+            "127.0.0.1",
+        ] {
+            assert!(
+                listen(text).unwrap_err().contains(":9400 for any address"),
+                "{text}"
+            );
         }
     }
 
