@@ -241,7 +241,7 @@ fn requests_beyond_their_bounds_are_refused() {
     let long = "x".repeat(2 * MAX_REQUEST);
     let (status, ..) = rig.say(&format!("GET /healthz HTTP/1.1\r\nX: {long}\r\n\r\n"));
     assert_eq!(status, 431);
-    let fields: String = (0..100).map(|field| format!("X{field}: a\r\n")).collect();
+    let fields = "X: a\r\n".repeat(100);
     assert_eq!(rig.say(&format!("GET /healthz HTTP/1.1\r\n{fields}\r\n")).0, 431);
     let (status, ..) = rig.say("POST /pause HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
     assert_eq!(status, 413);

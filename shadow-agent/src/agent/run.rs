@@ -96,9 +96,8 @@ impl Run {
             });
         }
         let counters = capture.as_ref().map(LiveCapture::counters);
-        operation.serve()?;
         operation.start_term();
-        let run = Self {
+        let mut run = Self {
             settings: Arc::clone(settings),
             outputs,
             capture,
@@ -111,6 +110,8 @@ impl Run {
             ledger_file,
         };
         run.report_ready();
+        // Last: whoever asks finds everything in place.
+        run.operation.serve()?;
         Ok(run)
     }
 

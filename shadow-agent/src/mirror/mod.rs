@@ -5,6 +5,8 @@ mod connection;
 mod counters;
 mod exchange;
 pub mod gate;
+#[cfg(test)]
+mod gate_tests;
 pub mod ledger;
 
 pub use answers::AnswerCounters;

@@ -169,3 +169,24 @@ fn what_cannot_be_is_refused_with_the_way_out() {
     let error = refused(&host, vec![ports], tc());
     assert!(matches!(error, CaptureError::TooManyTargets { .. }), "{error}");
 }
+
+#[test]
+fn a_pause_leaves_nothing_attached_and_a_resume_attaches_what_was_asked_for_last() {
+    if !is_root("a_pause_leaves_nothing_attached") {
+        return;
+    }
+    let (host, other) = (Namespace::new(), Namespace::new());
+    host.veth("veth-p", "10.77.8.1/24", &other, "veth-q", "10.77.8.2/24");
+    let mut capture = start(&host, vec![live(interfaces("lo"), 21099)], settings(Engine::Tc));
+    assert_eq!((programs_on(&host, "lo"), programs_on(&host, "veth-p")), (1, 0));
+    capture.pause().unwrap();
+    capture.pause().unwrap();
+    assert_eq!((programs_on(&host, "lo"), programs_on(&host, "veth-p")), (0, 0));
+    capture.watch(&[live(interfaces("veth-p"), 21099)]).unwrap();
+    assert_eq!((programs_on(&host, "lo"), programs_on(&host, "veth-p")), (0, 0));
+    capture.resume().unwrap();
+    capture.resume().unwrap();
+    assert_eq!((programs_on(&host, "lo"), programs_on(&host, "veth-p")), (0, 1));
+    drop(capture);
+    assert_eq!((programs_on(&host, "lo"), programs_on(&host, "veth-p")), (0, 0));
+}

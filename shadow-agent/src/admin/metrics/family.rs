@@ -111,7 +111,7 @@ fn buckets(counts: &LatencyCounts) -> Vec<(f64, u64)> {
         })
         .collect();
     // Written as +Inf.
-    buckets.push((f64::MAX, counts.count() - below));
+    buckets.push((f64::INFINITY, counts.count() - below));
     buckets
 }
 
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(buckets[1], (0.000_256, 1));
         assert_eq!(buckets[3], (0.001_024, 1));
         assert_eq!(buckets[18], (33.554_432, 1));
-        assert_eq!(buckets[19], (f64::MAX, 1));
+        assert_eq!(buckets[19], (f64::INFINITY, 1));
         assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), 6);
     }
 }

@@ -50,7 +50,7 @@ fn snapshot() -> Snapshot {
             share: 1.0,
         },
         cluster: cluster.counts(),
-        started: Duration::from_secs(1_800_000_000),
+        started: Duration::from_secs(1_800_000_001),
     }
 }
 
@@ -110,7 +110,7 @@ fn numbers_stand_under_their_names_and_labels() {
         "shadow_agent_cpu_seconds_total 0.25",
         "shadow_agent_cpu_budget_cpus 0.5",
         "shadow_agent_cpu_share_ratio 1.0",
-        "shadow_agent_start_time_seconds 1800000000.0",
+        "shadow_agent_start_time_seconds 1800000001.0",
         "shadow_agent_kubernetes_pods_watched 0.0",
         r#"shadow_agent_kubernetes_pod_requests_seen_total{namespace="shop",pod="cart-1"} 4"#,
         r#"shadow_agent_kubernetes_api_errors_total{reason="forbidden"} 1"#,

@@ -348,3 +348,22 @@ fn a_dead_output_does_not_hold_up_another() {
         assert_eq!(dead.counts().in_flight, 50);
     });
 }
+
+#[test]
+fn an_output_goes_on_after_an_abort() {
+    on_a_shard(async {
+        let shadow = Shadow::answering(OK).await;
+        let rig = Rig::new(shadow.port);
+        for flow in 0..20 {
+            rig.offer(flow % 7, GET);
+        }
+        rig.shard.abort(DropReason::Paused);
+        assert_counts(&rig.counts(), 0, &[(DropReason::Paused, 20)]);
+        for flow in 0..20 {
+            rig.offer(flow % 7, GET);
+        }
+        assert_counts(&rig.settled().await, 20, &[(DropReason::Paused, 20)]);
+        let status = rig.output.status();
+        assert_eq!((status.active, status.queued), (0, 0));
+    });
+}
