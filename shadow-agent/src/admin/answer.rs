@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Most bytes of an order's body; there is nothing in it that anybody reads.
 const MAX_BODY: usize = 4096;
 
+/// Shards see a pause within a tenth of a second; with this long, what waited is settled before the answer comes.
+const SETTLING: Duration = Duration::from_millis(250);
+
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Answers one request of `peer`. HEAD is answered as GET; hyper leaves its body out.
@@ -93,7 +96,9 @@ async fn count(desk: &Desk) -> Response<Full<Bytes>> {
 async fn pause(desk: &Desk) -> Response<Full<Bytes>> {
     // At once, whatever the run is busy with: nothing goes to an output from here on.
     desk.gate.pause(PauseCause::Asked);
-    match ask(desk, Order::Pause).await {
+    let told = ask(desk, Order::Pause).await;
+    tokio::time::sleep(SETTLING).await;
+    match told {
         Some(Ok(())) => text(StatusCode::OK, "paused: nothing is captured or sent\n"),
         Some(Err(error)) => text(
             StatusCode::INTERNAL_SERVER_ERROR,

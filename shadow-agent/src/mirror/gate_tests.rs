@@ -62,8 +62,9 @@ impl Rig {
         .with_gate(gate.clone(), Arc::clone(&production), 1);
         let address: SocketAddr = "127.0.0.1:80".parse().unwrap();
         let key = FlowKey {
-            client: address,
-            server: address,
+            client: address.into(),
+            server: address.into(),
+            scope: 0,
         };
         let connection = Connection::open(&mut shard, &key, Start::Syn, Timestamp(0));
         Self {

@@ -4,6 +4,8 @@
 //! seen = delivered + filtered + sampled_out + limited + dropped{reason} + in_flight
 //! ```
 //!
+//! What passes while capture is paused is not seen, as if the agent were off: it is in no count.
+//!
 //! A request is opened once ([`ShardLedger::open`]) and its [`Opened`] is either dropped for all outputs at
 //! once or split into one [`Ticket`] per output. A ticket is settled by value, so it cannot be settled twice;
 //! one that is lost by a fault in this program counts as dropped with [`DropReason::Internal`] rather than

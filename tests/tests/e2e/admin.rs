@@ -204,6 +204,82 @@ fn it_is_healthy_and_ready_while_it_captures_and_not_ready_once_it_ends() {
     agent.finish().assert_closed();
 }
 
+/// A capture file (raw IP) of one connection to port 80 with so many requests, each in a segment of its own.
+fn capture_file(requests: u32) -> Vec<u8> {
+    // Magic number, version 2.4, snap length, LINKTYPE_RAW.
+    let mut file = Vec::new();
+    for word in [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, 101_u32] {
+        file.extend(word.to_le_bytes());
+    }
+    let mut sequence = 1000_u32;
+    for number in 0..=requests {
+        let (flags, payload) = match number {
+            0 => (0x02_u8, String::new()),
+            _ => (
+                0x18,
+                format!("GET /{number} HTTP/1.1\r\nHost: a\r\nX-Id: {number}\r\n\r\n"),
+            ),
+        };
+        let mut packet = vec![0x45, 0];
+        packet.extend((40 + payload.len() as u16).to_be_bytes());
+        packet.extend([0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        packet.extend([0x9c, 0x40, 0, 80]);
+        packet.extend(sequence.to_be_bytes());
+        packet.extend([0, 0, 0, 1, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+        packet.extend(payload.as_bytes());
+        for word in [number, 0, packet.len() as u32, packet.len() as u32] {
+            file.extend(word.to_le_bytes());
+        }
+        file.extend(&packet);
+        sequence += if flags == 0x02 { 1 } else { payload.len() as u32 };
+    }
+    file
+}
+
+#[test]
+fn a_pause_holds_up_a_capture_file_and_a_resume_goes_on_with_it() {
+    const REQUESTS: u32 = 3000;
+    let stage = stage!("root", "agent");
+    let host = Netns::host();
+    let slow = Fault::Slow(Duration::from_millis(1));
+    let shadow = FaultServer::start(&host, Ipv4Addr::LOCALHOST.into(), slow);
+    let file = stage.path("requests.pcap");
+    std::fs::write(&file, capture_file(REQUESTS)).expect("the file");
+    let port = SocketAddr::from((Ipv4Addr::LOCALHOST, host.free_port()));
+    let (input, output) = (file.display().to_string(), format!("http://{}", shadow.address));
+    let listen = port.to_string();
+    let arguments = [
+        "--input-raw",
+        &input,
+        "--output-http",
+        &output,
+        "--output-http-queue-len",
+        "600",
+        "--http-listen",
+        &listen,
+    ];
+    let mut agent = Agent::spawn(&stage, &host, &arguments);
+    agent.wait_for_line("serving HTTP");
+    assert_eq!(
+        ask(&host, port, "GET", "/readyz"),
+        (200, "ready\nfiles: ok\n".to_owned())
+    );
+    assert_eq!(ask(&host, port, "POST", "/pause").0, 200);
+    let ledger = agent.wait_for_ledger("what waits is settled", |ledger| ledger.of(0, "in_flight") == 0);
+    assert!(ledger.seen() < u64::from(REQUESTS), "{ledger}");
+    // It is healthy meanwhile, and no further.
+    assert_eq!(ask(&host, port, "GET", "/healthz").0, 200);
+    assert_eq!(agent.ledger_now().seen(), ledger.seen());
+    assert!(agent.is_running());
+    assert_eq!(ask(&host, port, "POST", "/resume").0, 200);
+    let ledger = agent.finish();
+    ledger.assert_closed();
+    let (delivered, paused) = (ledger.delivered(0), ledger.dropped(0, "paused"));
+    assert_eq!(ledger.seen(), u64::from(REQUESTS), "{ledger}");
+    assert_eq!(delivered + paused, u64::from(REQUESTS), "{ledger}");
+    assert!(delivered > 0 && paused < 1000, "{ledger}");
+}
+
 #[test]
 fn a_port_in_use_is_refused_before_anything_is_attached() {
     let stage = stage!("root", "agent");
