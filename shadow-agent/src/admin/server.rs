@@ -18,6 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::Desk;
 use super::answer::answer;
@@ -32,6 +33,11 @@ const CONNECTION_LIFE: Duration = Duration::from_secs(15);
 pub(super) const MAX_REQUEST: usize = 8192;
 /// Most header fields of a request: a scrape has less than ten.
 const MAX_HEADERS: usize = 64;
+/// Connections taken in each [`WINDOW`]: many times what probes and scrapes need, and few enough that a client gone wild
+/// costs this machine a tenth of a CPU at most.
+const PER_WINDOW: usize = 20;
+/// See [`PER_WINDOW`]. The others wait in the kernel's backlog.
+const WINDOW: Duration = Duration::from_millis(100);
 /// How long to wait when no connection can be accepted (no file descriptors, most likely): others will close.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -99,7 +105,15 @@ impl Drop for Server {
 
 async fn accept(listener: tokio::net::TcpListener, desk: Arc<Desk>) {
     let mut connections: VecDeque<AbortHandle> = VecDeque::with_capacity(MAX_CONNECTIONS);
+    let (mut window, mut taken) = (Instant::now(), 0);
     loop {
+        if window.elapsed() >= WINDOW {
+            (window, taken) = (Instant::now(), 0);
+        } else if taken == PER_WINDOW {
+            tokio::time::sleep_until(window + WINDOW).await;
+            continue;
+        }
+        taken += 1;
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {

@@ -287,6 +287,21 @@ fn connections_that_are_held_open_keep_nobody_out() {
 }
 
 #[test]
+fn a_client_gone_wild_is_slowed_down() {
+    let rig = Rig::new();
+    let start = Instant::now();
+    for _ in 0..60 {
+        assert_eq!(rig.ask("GET", "/healthz").0, 200);
+    }
+    // Twenty at once, and twenty more in each tenth of a second.
+    assert!(
+        start.elapsed() >= Duration::from_millis(150),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
 fn the_port_is_free_once_the_server_is_dropped() {
     let rig = Rig::new();
     let address = rig.address();

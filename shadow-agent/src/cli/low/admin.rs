@@ -9,7 +9,7 @@ use crate::cli::value::{cpus, listen, positive_duration};
 use crate::settings::Listen;
 
 /// How a run is watched and held, as typed. Each flag may come from the environment, as manifests set it there.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Operation")]
 pub struct Admin {
     /// Serve /healthz, /readyz, /metrics, POST /pause and POST /resume on this address
