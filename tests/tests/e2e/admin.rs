@@ -323,3 +323,40 @@ fn over_its_cpu_budget_it_leaves_requests_out_and_counts_them() {
     assert!(agent.stderr().contains("over --max-cpu"), "{}", agent.stderr());
     agent.stop().assert_closed();
 }
+
+#[test]
+fn where_reading_alone_is_over_the_cpu_budget_capture_rests_and_is_tried_again() {
+    let stage = stage!("root", "agent", "nginx", "wrk");
+    let scene = Scene::on_lo(&stage);
+    let (agent, port) = mirror(&scene, &["--max-cpu", "1%"]);
+    let url = format!("http://{}/page", scene.v4);
+    // Seven seconds to the smallest share, and five with it.
+    let wrk = Wrk {
+        threads: 1,
+        connections: 20,
+        seconds: 16,
+    };
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| wrk.run(&scene.client, &url));
+        agent.wait_for_line("capture rests");
+        let (status, body) = ask(&scene.server, port, "GET", "/readyz");
+        assert!(status == 200 && body.contains("paused: cpu"), "{status} {body}");
+        // Nobody's order ends it; it does so by itself.
+        assert_eq!(ask(&scene.server, port, "POST", "/resume").0, 200);
+        let cpu = [("cause", "cpu")];
+        assert!(is(
+            Metrics::scrape(&scene.server, port).sum("shadow_agent_paused", &cpu),
+            1
+        ));
+        until("capture is tried again", || {
+            is(
+                Metrics::scrape(&scene.server, port).sum("shadow_agent_paused", &cpu),
+                0,
+            )
+        });
+        let rested = Metrics::scrape(&scene.server, port).sum("shadow_agent_paused_seconds_total", &cpu);
+        assert!(rested > 9.0, "{rested}");
+        assert_eq!(load.join().expect("wrk ran").errors, 0);
+    });
+    agent.stop().assert_closed();
+}
