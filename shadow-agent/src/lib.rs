@@ -9,6 +9,7 @@
 //! request ends in exactly one counted outcome (see [`mirror::ledger`]).
 #![deny(unsafe_code)]
 
+pub mod admin;
 pub mod agent;
 pub mod budget;
 pub mod capture;
@@ -16,6 +17,7 @@ pub mod cli;
 pub mod demo;
 pub mod http;
 pub mod kubernetes;
+pub mod latency;
 pub mod mirror;
 pub mod output;
 pub mod report;

@@ -34,6 +34,37 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// Whether a live status line is drawn on a terminal.
     pub status_line: bool,
+    /// How the run is watched and held.
+    pub operation: OperationSettings,
+}
+
+/// How a run is watched and held.
+#[derive(Clone, Debug, Default)]
+pub struct OperationSettings {
+    /// The agent's own HTTP port, if it has one.
+    pub admin: Option<AdminSettings>,
+    /// How long a term lasts; it is counted from the start of capture, and mirroring pauses at its end.
+    pub expire_after: Option<Duration>,
+    /// Processor time that the agent may take, in thousandths of a CPU.
+    pub max_cpu_millis: Option<u32>,
+}
+
+/// The agent's own HTTP port.
+#[derive(Clone, Debug)]
+pub struct AdminSettings {
+    /// Where it listens.
+    pub listen: Listen,
+    /// Without it, orders are taken from loopback only.
+    pub token: Option<Secret>,
+}
+
+/// Where a server listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// This port of any address, of both families where the machine has both.
+    Any(u16),
+    /// This address alone.
+    Address(SocketAddr),
 }
 
 /// One `--input-raw`.

@@ -15,6 +15,7 @@ pub mod client;
 pub mod fault;
 mod ledger;
 pub mod load;
+pub mod metrics;
 mod netns;
 mod nginx;
 mod place;

@@ -10,6 +10,7 @@ use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
 
 use crate::mirror::Shard;
+use crate::mirror::ledger::DropReason;
 use crate::mirror::plan::Plan;
 use crate::output::{Output, ShardOutput};
 use crate::time::Timestamp;
@@ -29,7 +30,13 @@ pub(super) struct Following {
     wall_offset: u64,
     /// How long an output that is taken out may go on with what it holds.
     drain: Duration,
-    retiring: Vec<JoinHandle<()>>,
+    retiring: Vec<Retiring>,
+}
+
+/// An output that was taken out and goes on with what it holds.
+struct Retiring {
+    output: Rc<dyn ShardOutput>,
+    task: JoinHandle<()>,
 }
 
 impl Following {
@@ -69,24 +76,23 @@ impl Following {
             // A plan comes with the outputs of all its mirrors.
             newest.outputs[&slot].shard(wall_offset)
         });
-        self.retiring.retain(|task| !task.is_finished());
+        self.retiring.retain(|retiring| !retiring.task.is_finished());
         for output in ended {
-            self.retiring.push(spawn_local(retire(output, self.drain)));
+            let task = spawn_local(retire(output.clone(), self.drain));
+            self.retiring.push(Retiring { output, task });
         }
         self.followed.send_replace(newest.plan.generation);
     }
 
-    /// Resolves when every output that was taken out has sent what it held.
-    pub async fn retired(&mut self) {
-        for task in &mut self.retiring {
-            // One that panicked has settled its tickets in its drop.
-            let _ = task.await;
-        }
+    /// The outputs that were taken out and may still hold something.
+    pub fn retiring(&self) -> impl Iterator<Item = &Rc<dyn ShardOutput>> {
+        self.retiring.iter().map(|retiring| &retiring.output)
     }
 }
 
 /// Lets an output finish what it holds; what it cannot is dropped and counted.
 async fn retire(output: Rc<dyn ShardOutput>, limit: Duration) {
     let _ = timeout(limit, output.drain()).await;
-    output.abort();
+    // Its shadow was too slow to take it.
+    output.abort(DropReason::MirrorEnded);
 }

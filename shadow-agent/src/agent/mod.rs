@@ -1,13 +1,16 @@
 //! The life of a run: inputs attached, shards running, signals answered, everything drained and accounted.
 
 mod account;
+mod cpu;
 mod following;
 mod mirrors;
+mod operation;
 mod pods;
 mod priority;
 mod run;
 mod shard;
 mod signals;
+mod steer;
 
 use std::sync::Arc;
 
@@ -17,6 +20,7 @@ use tokio::sync::oneshot;
 pub use self::account::{Account, CaptureReport, ConnectionReport};
 pub use self::mirrors::MAX_MIRRORS;
 use self::mirrors::Mirrors;
+use self::operation::Operation;
 use self::run::{Parts, Run};
 use self::shard::Source;
 use self::signals::Signals;
@@ -47,6 +51,8 @@ pub fn run(settings: Settings, control: Control) -> anyhow::Result<(Account, any
     let settings = Arc::new(settings);
     // While the capabilities are still there: without them root, too, may write less.
     let ledger = settings.ledger.as_deref().map(LedgerFile::open).transpose()?;
+    // Likewise the port: one below 1024 may need a capability, and one in use should be said first.
+    let operation = Operation::prepare(&settings.operation)?;
     let mut sources = Vec::new();
     // Files first: what can be known to be wrong should be said before anything is attached.
     for input in &settings.inputs {
@@ -90,7 +96,7 @@ pub fn run(settings: Settings, control: Control) -> anyhow::Result<(Account, any
     let cluster = settings
         .kubernetes
         .as_ref()
-        .map(|kubernetes| Cluster::start(kubernetes, pod_inputs(&settings)))
+        .map(|kubernetes| Cluster::start(kubernetes, pod_inputs(&settings), operation.cluster.clone()))
         .transpose()?;
     let parts = Parts {
         mirrors,
@@ -100,6 +106,7 @@ pub fn run(settings: Settings, control: Control) -> anyhow::Result<(Account, any
         cluster,
         sources,
         ledger_file: ledger,
+        operation,
     };
     let run = Run::start(&settings, parts)?;
     Ok(run.follow(control, &runtime, signals))

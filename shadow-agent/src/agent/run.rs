@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::following::InForce;
 use super::mirrors::Mirrors;
+use super::operation::Operation;
 use super::pods::{self, Slots};
 use super::shard::{Phase, ShardReport, ShardTask, Source};
 use super::signals::Signals;
@@ -33,15 +34,18 @@ const LONGEST_FOLLOWING: Duration = Duration::from_secs(1);
 
 /// A run under way.
 pub(super) struct Run {
-    settings: Arc<Settings>,
-    mirrors: Mirrors,
+    pub(super) settings: Arc<Settings>,
+    pub(super) mirrors: Mirrors,
     /// The plan in force, told to every shard.
-    plans: watch::Sender<Arc<InForce>>,
+    pub(super) plans: watch::Sender<Arc<InForce>>,
     /// Dropped to end the capture.
-    capture: Option<LiveCapture>,
-    counters: Option<CaptureCounters>,
+    pub(super) capture: Option<LiveCapture>,
+    pub(super) counters: Option<CaptureCounters>,
+    /// Whether a source is a capture file.
+    pub(super) has_files: bool,
+    pub(super) operation: Operation,
     shards: Vec<ShardHandle>,
-    phase: watch::Sender<Phase>,
+    pub(super) phase: watch::Sender<Phase>,
     /// A shard sends on it when it ends: whether it read a ring, which has no end of its own.
     ended: mpsc::Receiver<bool>,
     ledger_file: Option<LedgerFile>,
@@ -62,6 +66,7 @@ pub(super) struct Parts {
     pub cluster: Option<Cluster>,
     pub sources: Vec<Source>,
     pub ledger_file: Option<LedgerFile>,
+    pub operation: Operation,
 }
 
 struct ShardHandle {
@@ -84,6 +89,7 @@ impl Run {
             cluster,
             sources,
             ledger_file,
+            mut operation,
         } = parts;
         let budget = MemoryBudget::new(settings.max_memory);
         let in_force = InForce {
@@ -94,6 +100,7 @@ impl Run {
         let (phase, phases) = watch::channel(Phase::Running);
         let (ends, ended) = mpsc::channel(sources.len().max(1));
         let count = sources.len();
+        let has_files = sources.iter().any(|source| matches!(source, Source::File(_)));
         let mut shards = Vec::with_capacity(count);
         for (index, source) in sources.into_iter().enumerate() {
             let ledger = ShardLedger::new(settings.outputs.len());
@@ -108,6 +115,7 @@ impl Run {
                 ledger: ledger.clone(),
                 budget: budget.clone(),
                 report: Arc::clone(&report),
+                operation: operation.for_shard(index),
                 phase: phases.clone(),
             };
             let end = EndGuard {
@@ -129,12 +137,15 @@ impl Run {
             });
         }
         let counters = capture.as_ref().map(LiveCapture::counters);
-        Ok(Self {
+        operation.start_term();
+        let mut run = Self {
             settings: Arc::clone(settings),
             mirrors,
             plans,
             capture,
             counters,
+            has_files,
+            operation,
             shards,
             phase,
             ended,
@@ -142,7 +153,11 @@ impl Run {
             cluster,
             wanted,
             watched: BTreeSet::new(),
-        })
+        };
+        run.report_ready();
+        // Last: whoever asks finds everything in place.
+        run.operation.serve()?;
+        Ok(run)
     }
 
     /// Follows the run to its end: the final account, and whether all went well.
@@ -209,6 +224,7 @@ impl Run {
                         );
                     }
                 }
+                event = self.operation.next() => self.steer(event),
                 _ = status.tick(), if on_terminal => {
                     let elapsed = drawn.elapsed();
                     drawn = Instant::now();
@@ -224,8 +240,9 @@ impl Run {
     }
 
     /// Ends capture and lets the shards drain; a second time, lets them drain no longer.
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         let now = Instant::now();
+        self.report_ending();
         if *self.phase.borrow() == Phase::Running {
             tracing::info!(timeout = ?self.settings.shutdown_timeout, "ending: requests under way may finish");
             // First the kernel, then the shards: what the rings hold then is all there will be.
@@ -263,6 +280,7 @@ impl Run {
         if let Some(capture) = &mut self.capture {
             capture.watch_pods(&pods::targets(desired))?;
         }
+        self.report_on_cluster(desired);
         let watched: BTreeSet<String> = desired.pods.iter().map(|pod| pod.identity.uid.clone()).collect();
         if self.watched != watched {
             tracing::info!(
@@ -301,7 +319,7 @@ impl Run {
     }
 
     /// The account at this moment.
-    fn account(&self) -> Account {
+    pub(super) fn account(&self) -> Account {
         let names = self.mirrors.names();
         let mut requests = ShardLedger::new(names.len()).snapshot();
         let mut connections = ConnectionReport::default();
@@ -339,6 +357,7 @@ impl Run {
                 .into_iter()
                 .map(|(_, status)| status)
                 .collect(),
+            paused: self.operation.gate.is_paused(),
             capture_lost: account.capture.kernel.map_or(0, |kernel| kernel.lost_packets()),
         }
     }

@@ -13,9 +13,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::ConnectionReport;
 use super::following::{Following, InForce};
+use super::operation::ShardOperation;
 use crate::budget::MemoryBudget;
 use crate::capture::{FileCounters, PcapFile, RingReader};
-use crate::mirror::ledger::ShardLedger;
+use crate::mirror::ledger::{DropReason, ShardLedger};
 use crate::mirror::{Connection, Shard};
 use crate::settings::{ConnectionSettings, Settings};
 use crate::tcp::FlowTable;
@@ -67,6 +68,7 @@ pub(super) struct ShardTask {
     pub ledger: ShardLedger,
     pub budget: MemoryBudget,
     pub report: Arc<Mutex<ShardReport>>,
+    pub operation: ShardOperation,
     pub phase: watch::Receiver<Phase>,
 }
 
@@ -96,7 +98,13 @@ impl ShardTask {
             self.settings.limits,
             self.settings.marker.as_deref(),
             self.settings.capture.track_response,
+        )
+        .with_gate(
+            self.operation.gate.clone(),
+            Arc::clone(&self.operation.production),
+            self.operation.seed,
         );
+        let operation = &self.operation;
         let mut table = FlowTable::new(
             part(self.settings.connections, self.sources),
             self.settings.capture.track_response,
@@ -117,16 +125,26 @@ impl ShardTask {
                     &mut shard,
                     &mut plans,
                     &self.report,
+                    operation,
                     self.phase.clone(),
                 )
                 .await
             }
             Source::File(file) => {
-                read_file(*file, &mut table, &mut shard, &self.report, self.phase.clone()).await
+                read_file(
+                    *file,
+                    &mut table,
+                    &mut shard,
+                    &mut plans,
+                    &self.report,
+                    operation,
+                    self.phase.clone(),
+                )
+                .await
             }
         };
         publish(&self.report, &table, &shard);
-        drain(&shard, &mut plans, &self.settings, self.phase).await;
+        drain(&shard, &plans, &self.settings, operation, self.phase).await;
         read
     }
 }
@@ -153,6 +171,7 @@ async fn read_ring(
     shard: &mut Shard,
     plans: &mut Following,
     report: &Mutex<ShardReport>,
+    operation: &ShardOperation,
     mut phase: watch::Receiver<Phase>,
 ) -> anyhow::Result<()> {
     let mut tick = tokio::time::interval(TICK);
@@ -177,6 +196,10 @@ async fn read_ring(
                 due = false;
                 ticked = Instant::now();
                 table.tick(shard, monotonic_now());
+                operation.heart.beat();
+                if operation.gate.is_paused() {
+                    give_up(table, shard, plans, monotonic_now());
+                }
                 publish(report, table, shard);
                 if plans.is_behind() {
                     plans.follow(shard, monotonic_now());
@@ -196,7 +219,9 @@ async fn read_file(
     mut file: PcapFile,
     table: &mut FlowTable<Connection>,
     shard: &mut Shard,
+    plans: &mut Following,
     report: &Mutex<ShardReport>,
+    operation: &ShardOperation,
     phase: watch::Receiver<Phase>,
 ) -> anyhow::Result<()> {
     let mut now = Timestamp::default();
@@ -204,6 +229,9 @@ async fn read_file(
     let read = loop {
         if *phase.borrow() != Phase::Running {
             break Ok(());
+        }
+        if plans.is_behind() {
+            plans.follow(shard, now);
         }
         let mut more = true;
         for _ in 0..SEGMENTS_PER_TURN {
@@ -220,6 +248,7 @@ async fn read_file(
             }
         }
         table.tick(shard, now);
+        operation.heart.beat();
         since_tick += 1;
         if since_tick % 16 == 0 {
             publish(report, table, shard);
@@ -229,8 +258,13 @@ async fn read_file(
         }
         tokio::task::yield_now().await;
         // A file can wait, unlike production: nothing of it need be dropped for a full queue.
-        while !shard.mirrors().outputs().all(|output| output.has_room()) {
+        // A pause holds up the file where it is; connections of it go on afterwards.
+        while operation.gate.is_paused() || !shard.mirrors().outputs().all(|output| output.has_room()) {
             tokio::time::sleep(FILE_PAUSE).await;
+            operation.heart.beat();
+            if operation.gate.is_paused() {
+                abort_all(shard, plans, DropReason::Paused);
+            }
             if *phase.borrow() != Phase::Running {
                 break;
             }
@@ -252,17 +286,39 @@ fn finish_file(
     read
 }
 
+/// Nothing of what was captured before a pause is left for after it. Connections go too: what comes on them meanwhile
+/// is not seen, and behind that a start must be proved again.
+fn give_up(table: &mut FlowTable<Connection>, shard: &mut Shard, plans: &Following, now: Timestamp) {
+    table.shutdown(shard, now);
+    abort_all(shard, plans, DropReason::Paused);
+}
+
+fn abort_all(shard: &Shard, plans: &Following, reason: DropReason) {
+    for output in shard.mirrors().outputs().chain(plans.retiring()) {
+        output.abort(reason);
+    }
+}
+
 /// Lets the outputs finish what they hold, within the bound of the run.
-async fn drain(shard: &Shard, plans: &mut Following, settings: &Settings, mut phase: watch::Receiver<Phase>) {
+async fn drain(
+    shard: &Shard,
+    plans: &Following,
+    settings: &Settings,
+    operation: &ShardOperation,
+    mut phase: watch::Receiver<Phase>,
+) {
     let all = async {
-        for output in shard.mirrors().outputs() {
+        for output in shard.mirrors().outputs().chain(plans.retiring()) {
             output.drain().await;
         }
-        plans.retired().await;
     };
     tokio::pin!(all);
     let mut told = true;
     loop {
+        operation.heart.beat();
+        if operation.gate.is_paused() {
+            abort_all(shard, plans, DropReason::Paused);
+        }
         let now = *phase.borrow_and_update();
         // A file that ended by itself may take as long as its last requests need, each bounded by its own
         // timeout; a run that was told to end may not.
@@ -276,15 +332,14 @@ async fn drain(shard: &Shard, plans: &mut Following, settings: &Settings, mut ph
             // The deadline may be set, and moved: a second signal ends the wait at once.
             changed = phase.changed(), if told => told = changed.is_ok(),
             _ = timeout_at(deadline, std::future::pending::<()>()) => break,
+            () = tokio::time::sleep(TICK) => {}
         }
     }
     tracing::warn!(
         timeout = ?settings.shutdown_timeout,
         "requests were still under way at the end of the shutdown timeout; they are counted as dropped"
     );
-    for output in shard.mirrors().outputs() {
-        output.abort();
-    }
+    abort_all(shard, plans, DropReason::Shutdown);
 }
 
 /// Nanoseconds of Unix time.

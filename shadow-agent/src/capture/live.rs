@@ -27,6 +27,10 @@ pub struct LiveCapture {
     counters: CaptureCounters,
     own: OwnConnections,
     responses: bool,
+    /// What is watched, or shall be once capture goes on.
+    inputs: Vec<RawInput>,
+    pods: Vec<PodTarget>,
+    paused: bool,
 }
 
 enum Attached {
@@ -59,6 +63,7 @@ impl LiveCapture {
         hook: TcHook,
     ) -> Result<Self, CaptureError> {
         let engine = settings.engine.unwrap_or(Engine::Tc);
+        let asked = inputs.to_vec();
         let inputs = live_inputs(inputs);
         // Pods are watched at sockets alone, and named later.
         if inputs.is_empty() && engine == Engine::Tc {
@@ -121,6 +126,9 @@ impl LiveCapture {
             counters,
             own,
             responses,
+            inputs: asked,
+            pods: Vec::new(),
+            paused: false,
         })
     }
 
@@ -139,8 +147,17 @@ impl LiveCapture {
         self.own.clone()
     }
 
-    /// Watches these pods, and no others, besides the inputs. Only the `cgroup` engine can.
+    /// Watches these pods, and no others, besides the inputs; during a pause they are kept for its end. Only the `cgroup`
+    /// engine can.
     pub fn watch_pods(&mut self, pods: &[PodTarget]) -> Result<(), CaptureError> {
+        if !self.paused {
+            self.apply_pods(pods)?;
+        }
+        self.pods = pods.to_vec();
+        Ok(())
+    }
+
+    fn apply_pods(&mut self, pods: &[PodTarget]) -> Result<(), CaptureError> {
         match &mut self.attached {
             Attached::ToInterfaces(_) if pods.is_empty() => Ok(()),
             Attached::ToInterfaces(_) => Err(CaptureError::PodsNeedCgroup),
@@ -152,8 +169,43 @@ impl LiveCapture {
     }
 
     /// Watches the live ones of `inputs` instead of what was watched before. What both have is watched all the
-    /// while.
+    /// while. During a pause they are kept for its end.
     pub fn watch(&mut self, inputs: &[RawInput]) -> Result<(), CaptureError> {
+        if !self.paused {
+            self.apply(inputs)?;
+        }
+        self.inputs = inputs.to_vec();
+        Ok(())
+    }
+
+    /// Watches nothing until [`Self::resume`]: the kernel selects no packet any more, and with the `tc` engine nothing
+    /// stays attached.
+    pub fn pause(&mut self) -> Result<(), CaptureError> {
+        if !self.paused {
+            self.apply(&[])?;
+            self.apply_pods(&[])?;
+            self.paused = true;
+        }
+        Ok(())
+    }
+
+    /// Watches again what was watched, or has been asked for since.
+    pub fn resume(&mut self) -> Result<(), CaptureError> {
+        if self.paused {
+            let inputs = std::mem::take(&mut self.inputs);
+            let applied = self.apply(&inputs);
+            self.inputs = inputs;
+            applied?;
+            let pods = std::mem::take(&mut self.pods);
+            let applied = self.apply_pods(&pods);
+            self.pods = pods;
+            applied?;
+            self.paused = false;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, inputs: &[RawInput]) -> Result<(), CaptureError> {
         let inputs = live_inputs(inputs);
         match &mut self.attached {
             Attached::ToInterfaces(follower) => follower.watch(inputs),

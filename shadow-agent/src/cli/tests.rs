@@ -58,6 +58,24 @@ fn every_default_has_its_reason() {
 }
 
 #[test]
+fn only_how_a_run_is_watched_and_held_may_come_from_the_environment() {
+    let command = Arguments::command();
+    let from_environment: Vec<_> = command
+        .get_arguments()
+        .filter_map(|argument| Some((argument.get_long()?, argument.get_env()?.to_str()?)))
+        .collect();
+    assert_eq!(
+        from_environment,
+        [
+            ("http-listen", "SHADOW_AGENT_HTTP_LISTEN"),
+            ("http-token-file", "SHADOW_AGENT_HTTP_TOKEN_FILE"),
+            ("expire-after", "SHADOW_AGENT_EXPIRE_AFTER"),
+            ("max-cpu", "SHADOW_AGENT_MAX_CPU"),
+        ]
+    );
+}
+
+#[test]
 fn the_help_is_the_one_in_the_file() {
     if std::env::var_os("UPDATE_HELP").is_some() {
         std::fs::write(

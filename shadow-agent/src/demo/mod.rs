@@ -16,6 +16,7 @@ use self::scene::Scene;
 use crate::agent::{self, Control};
 use crate::cli::high::{self, Resolved};
 use crate::cli::low::Arguments;
+use crate::cli::low::admin::Admin;
 use crate::cli::machine::ThisMachine;
 use crate::report::table;
 use crate::status;
@@ -37,7 +38,10 @@ pub fn run(seconds: u32, rate: u32) -> anyhow::Result<bool> {
          For {seconds} s, {rate} requests a second go to production alone. Beside it runs\n\n    {}\n",
         flags.join(" ")
     );
-    let Resolved { settings, .. } = high::resolve(&Arguments::try_parse_from(flags)?, &ThisMachine)?;
+    let mut arguments = Arguments::try_parse_from(flags)?;
+    // The environment may be that of an agent on the same machine: its port is taken, and its budget not meant.
+    arguments.admin = Admin::default();
+    let Resolved { settings, .. } = high::resolve(&arguments, &ThisMachine)?;
     let control = Control {
         capturing: Some(capturing),
         stop: Some(stop),

@@ -15,18 +15,21 @@ use super::pod_table::{Meant, PodTable};
 use super::pods::{PodPorts, Why};
 use super::reflector::Reflector;
 use super::route_watch::RouteWatch;
-use super::trouble::{ApiErrors, Trouble};
+use super::trouble::Trouble;
 use super::watched::{Source, WatchedInput};
+use crate::admin::ClusterMetrics;
 use crate::capture::PodCgroups;
 use crate::settings::{KubernetesSettings, PodSelector};
 
 /// Changes come in bursts (a rollout): they are given this long to gather.
 const GATHER: Duration = Duration::from_millis(20);
 
+/// The condition of pods that cannot be captured.
+pub const CGROUPS: &str = "cgroups of pods";
+
 /// Follows the cluster for as long as it lives.
 pub struct Cluster {
     desired: watch::Receiver<Arc<Desired>>,
-    errors: ApiErrors,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -34,14 +37,16 @@ pub struct Cluster {
 impl Cluster {
     /// Starts to follow what `inputs` and the routes of `settings` mean. An error means that no cluster is known; that
     /// one does not answer is none.
-    pub fn start(settings: &KubernetesSettings, inputs: Vec<PodSelector>) -> anyhow::Result<Self> {
+    pub fn start(
+        settings: &KubernetesSettings,
+        inputs: Vec<PodSelector>,
+        metrics: ClusterMetrics,
+    ) -> anyhow::Result<Self> {
         let cgroups = PodCgroups::find()?;
         let (tell, desired) = watch::channel(Arc::default());
         let (stop, stopped) = oneshot::channel();
         let (started, report) = std::sync::mpsc::sync_channel(1);
-        let errors = ApiErrors::default();
         let settings = settings.clone();
-        let counted = errors.clone();
         let thread = std::thread::Builder::new()
             .name("kubernetes".to_owned())
             .spawn(move || {
@@ -64,9 +69,9 @@ impl Cluster {
                     let source = Source {
                         client,
                         changed: Arc::new(Notify::new()),
-                        errors: counted,
+                        metrics: metrics.clone(),
                     };
-                    let keeper = Keeper::start(&settings, inputs, source, cgroups);
+                    let keeper = Keeper::start(&settings, inputs, source, PodTable::new(cgroups, metrics));
                     let _ = started.send(Ok(()));
                     keeper.keep(&tell, stopped).await;
                 });
@@ -78,7 +83,6 @@ impl Cluster {
             .context("the thread that follows the cluster ended")??;
         Ok(Self {
             desired,
-            errors,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -91,11 +95,6 @@ impl Cluster {
             std::future::pending::<()>().await;
         }
         self.desired.borrow_and_update().clone()
-    }
-
-    /// How often the API could not be asked.
-    pub fn errors(&self) -> ApiErrors {
-        self.errors.clone()
     }
 }
 
@@ -122,7 +121,7 @@ impl Keeper {
         settings: &KubernetesSettings,
         inputs: Vec<PodSelector>,
         source: Source,
-        cgroups: PodCgroups,
+        table: PodTable,
     ) -> Self {
         let namespace = match settings.routes {
             Some(_) => None,
@@ -142,7 +141,7 @@ impl Keeper {
             pods,
             inputs,
             routes,
-            table: PodTable::new(cgroups),
+            table,
         }
     }
 
@@ -201,7 +200,7 @@ impl Keeper {
         }
         let found = self.table.find(&meant, now);
         if let Some(reason) = found.without_cgroup {
-            conditions.insert("cgroups of pods".to_owned(), Condition::Bad(reason));
+            conditions.insert(CGROUPS.to_owned(), Condition::Bad(reason));
         }
         let desired = Desired {
             pods: found.pods,

@@ -19,6 +19,6 @@ mod status_writer;
 mod trouble;
 mod watched;
 
-pub use cluster::Cluster;
+pub use cluster::{CGROUPS, Cluster};
 pub use desired::{Concern, Condition, Desired, DesiredPod};
-pub use trouble::{ApiErrors, Trouble};
+pub use trouble::Trouble;

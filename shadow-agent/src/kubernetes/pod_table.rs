@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::desired::{Concern, DesiredPod};
 use super::objects::Pod;
+use crate::admin::ClusterMetrics;
 use crate::capture::{PodCgroup, PodCgroups};
 use crate::mirror::plan::PodIdentity;
 
@@ -26,6 +27,7 @@ pub struct PodTable {
     /// Since when a pod has been looked for.
     missing: HashMap<String, Instant>,
     scanned: Option<Instant>,
+    metrics: ClusterMetrics,
 }
 
 /// Pods that are meant, by UID, with their ports.
@@ -42,20 +44,28 @@ pub struct Found {
 
 impl PodTable {
     /// A table of what is found below `cgroups`.
-    pub fn new(cgroups: PodCgroups) -> Self {
+    pub fn new(cgroups: PodCgroups, metrics: ClusterMetrics) -> Self {
         Self {
             cgroups,
             found: HashMap::new(),
             identities: HashMap::new(),
             missing: HashMap::new(),
             scanned: None,
+            metrics,
         }
     }
 
     /// Finds the cgroups of these pods, and forgets all others.
     pub fn find(&mut self, meant: &Meant, now: Instant) -> Found {
         let uids: BTreeSet<&str> = meant.keys().map(String::as_str).collect();
-        self.identities.retain(|uid, _| uids.contains(uid.as_str()));
+        let metrics = &self.metrics;
+        self.identities.retain(|uid, identity| {
+            let stays = uids.contains(uid.as_str());
+            if !stays {
+                metrics.pod_gone(&identity.namespace, &identity.name);
+            }
+            stays
+        });
         self.missing.retain(|uid, _| uids.contains(uid.as_str()));
         if self.is_due(meant, now) {
             self.found = self.cgroups.scan();
@@ -68,7 +78,7 @@ impl PodTable {
                 Some(cgroup) => {
                     self.missing.remove(uid);
                     pods.push(DesiredPod {
-                        identity: identity(&mut self.identities, pod),
+                        identity: identity(&mut self.identities, pod, &self.metrics),
                         cgroup: *cgroup,
                         ports: ports.clone(),
                     });
@@ -81,6 +91,7 @@ impl PodTable {
                 }
             }
         }
+        self.metrics.set_watched(pods.len());
         let look_again = (!self.missing.is_empty()).then(|| now + self.pause(now));
         let without_cgroup = (!without.is_empty()).then(|| {
             format!(
@@ -121,21 +132,22 @@ impl PodTable {
 }
 
 /// One identity for each pod for as long as its labels are the same.
-fn identity(identities: &mut HashMap<String, Arc<PodIdentity>>, pod: &Pod) -> Arc<PodIdentity> {
+fn identity(
+    identities: &mut HashMap<String, Arc<PodIdentity>>,
+    pod: &Pod,
+    metrics: &ClusterMetrics,
+) -> Arc<PodIdentity> {
     if let Some(known) = identities.get(&pod.uid)
         && known.labels == pod.labels
     {
         return known.clone();
     }
-    let seen = identities
-        .get(&pod.uid)
-        .map_or(0, |known| known.seen.load(std::sync::atomic::Ordering::Relaxed));
     let identity = Arc::new(PodIdentity {
         namespace: pod.namespace.clone(),
         name: pod.name.clone(),
         uid: pod.uid.clone(),
         labels: pod.labels.clone(),
-        seen: seen.into(),
+        seen: metrics.pod(&pod.namespace, &pod.name).shared(),
     });
     identities.insert(pod.uid.clone(), identity.clone());
     identity

@@ -16,7 +16,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::trouble::{ApiErrors, Trouble};
+use super::trouble::Trouble;
+use crate::admin::ClusterMetrics;
 use crate::mirror::Draws;
 
 /// Objects of one kind that are kept at most: clusters of 5,000 nodes have some tens of thousands of services.
@@ -83,7 +84,7 @@ impl<V: Clone + Send + Sync + 'static> Reflector<V> {
         choice: Choice,
         slim: fn(K) -> V,
         changed: Arc<Notify>,
-        errors: ApiErrors,
+        metrics: ClusterMetrics,
     ) -> Self
     where
         K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
@@ -95,7 +96,7 @@ impl<V: Clone + Send + Sync + 'static> Reflector<V> {
             slim,
             known: Arc::clone(&known),
             changed,
-            errors,
+            metrics,
             current: 0,
         };
         let task = tokio::spawn(keeper.keep());
@@ -120,7 +121,7 @@ struct Keeper<K, V> {
     slim: fn(K) -> V,
     known: Arc<Mutex<Known<V>>>,
     changed: Arc<Notify>,
-    errors: ApiErrors,
+    metrics: ClusterMetrics,
     /// Index of the API that is used.
     current: usize,
 }
@@ -252,7 +253,7 @@ where
     }
 
     fn failed(&mut self, trouble: Trouble) {
-        self.errors.count(&trouble);
+        self.metrics.api_error(trouble.reason);
         let first = self
             .lock()
             .trouble

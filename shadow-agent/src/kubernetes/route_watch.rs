@@ -64,7 +64,7 @@ impl RouteWatch {
                 Choice::default(),
                 slim_route,
                 source.changed.clone(),
-                source.errors.clone(),
+                source.metrics.clone(),
             )
         };
         let routes = apis.into_iter().map(|api| keep(vec![api])).collect();
@@ -84,7 +84,7 @@ impl RouteWatch {
             settings.lease.clone(),
             httproutes,
             reports,
-            source.errors.clone(),
+            source.metrics.clone(),
         ));
         Self {
             settings: settings.clone(),

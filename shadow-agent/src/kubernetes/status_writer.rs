@@ -13,7 +13,8 @@ use tokio::sync::watch;
 
 use super::leader::{Election, RETRY_PERIOD, Step};
 use super::routes::{RouteStatus, merge_status};
-use super::trouble::{ApiErrors, Trouble};
+use super::trouble::Trouble;
+use crate::admin::ClusterMetrics;
 use crate::settings::LeaseSettings;
 
 /// What is to be said of routes, and the routes that it is said of.
@@ -29,19 +30,19 @@ pub async fn write_statuses(
     settings: LeaseSettings,
     httproutes: ApiResource,
     mut reports: watch::Receiver<RouteReport>,
-    errors: ApiErrors,
+    metrics: ClusterMetrics,
 ) {
     let mut holder = Holder {
         leases: Api::namespaced(client.clone(), &settings.namespace),
         election: Election::new(settings.identity.clone()),
         settings,
-        errors: errors.clone(),
+        metrics: metrics.clone(),
         led: false,
     };
     let mut writer = Writer {
         client,
         httproutes,
-        errors,
+        metrics,
     };
     let mut unwritten = true;
     let mut next = Instant::now();
@@ -68,7 +69,7 @@ struct Holder {
     leases: Api<Lease>,
     election: Election,
     settings: LeaseSettings,
-    errors: ApiErrors,
+    metrics: ClusterMetrics,
     led: bool,
 }
 
@@ -85,7 +86,7 @@ impl Holder {
                 let trouble = Trouble::of(&error);
                 // That another was faster is what the lease is for.
                 if trouble.reason != "conflict" {
-                    self.errors.count(&trouble);
+                    self.metrics.api_error(trouble.reason);
                     tracing::debug!(
                         reason = trouble.reason,
                         error = trouble.words,
@@ -147,7 +148,7 @@ impl Holder {
 struct Writer {
     client: Client,
     httproutes: ApiResource,
-    errors: ApiErrors,
+    metrics: ClusterMetrics,
 }
 
 impl Writer {
@@ -182,7 +183,7 @@ impl Writer {
                     let trouble = Trouble::of(&error);
                     all = false;
                     if trouble.reason != "conflict" {
-                        self.errors.count(&trouble);
+                        self.metrics.api_error(trouble.reason);
                         tracing::warn!(
                             namespace = ours.namespace,
                             route = ours.name,

@@ -1,7 +1,4 @@
-//! What can be wrong with the Kubernetes API, in words that lead out of it, and how often it was.
-
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+//! What can be wrong with the Kubernetes API, in words that lead out of it.
 
 /// Why the API could not be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,20 +51,3 @@ impl Trouble {
 
 /// Longest message kept, in bytes.
 const MOST_WORDS: usize = 400;
-
-/// How often the API could not be asked, by reason; clones share the counts.
-#[derive(Clone, Debug, Default)]
-pub struct ApiErrors(Arc<Mutex<BTreeMap<&'static str, u64>>>);
-
-impl ApiErrors {
-    /// Counts one.
-    pub fn count(&self, trouble: &Trouble) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts.entry(trouble.reason).or_default() += 1;
-    }
-
-    /// The counts at this moment.
-    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}

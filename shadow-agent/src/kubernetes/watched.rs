@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 use super::objects::{Pod, Workload, slim_service};
 use super::pods::{Selected, World, select};
 use super::reflector::{Choice, Known, ObjectKey, Reflector};
-use super::trouble::{ApiErrors, Trouble};
+use super::trouble::Trouble;
+use crate::admin::ClusterMetrics;
 use crate::settings::{PodSelector, Pods, WorkloadKind};
 
 /// What every copy is made with.
@@ -21,7 +22,7 @@ use crate::settings::{PodSelector, Pods, WorkloadKind};
 pub struct Source {
     pub client: Client,
     pub changed: Arc<Notify>,
-    pub errors: ApiErrors,
+    pub metrics: ClusterMetrics,
 }
 
 impl Source {
@@ -40,7 +41,13 @@ impl Source {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
-        Reflector::start(vec![api], choice, slim, self.changed.clone(), self.errors.clone())
+        Reflector::start(
+            vec![api],
+            choice,
+            slim,
+            self.changed.clone(),
+            self.metrics.clone(),
+        )
     }
 
     /// The pods of one node: nobody needs those of others.

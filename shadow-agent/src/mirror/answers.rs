@@ -6,10 +6,12 @@
 //! an answer to a request that was never seen whole pairs with nothing, and pairing goes on behind it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, Request, RequestKind, Response, ResponseEvent, ResponseStream};
 use crate::tcp::{Chunk, Close, Stall, Start};
+use crate::time::Timestamp;
 
 /// Requests of one connection that may wait for their answers; the stream of responses has the same bound.
 const MAX_WAITING: usize = 1024;
@@ -18,6 +20,8 @@ const MAX_WAITING: usize = 1024;
 pub(super) struct Answer {
     pub request_acknowledgment: u32,
     pub response: Box<Response>,
+    /// From the request's last byte to the response's, as both were on the wire.
+    pub took: Duration,
 }
 
 /// The answers on one connection.
@@ -30,6 +34,8 @@ struct Waiting {
     kind: RequestKind,
     /// `None` for a request that was not whole: it has an answer, but none that anybody wants.
     acknowledgment: Option<u32>,
+    /// When the request's last byte was seen.
+    last_byte: Timestamp,
 }
 
 /// What became of answers on the connections of a shard.
@@ -62,19 +68,27 @@ impl Answers {
 
     /// A whole request was read.
     pub fn request(&mut self, request: &Request) {
-        self.wait(RequestKind::of(request.method()), Some(request.acknowledgment));
+        self.wait(Waiting {
+            kind: RequestKind::of(request.method()),
+            acknowledgment: Some(request.acknowledgment),
+            last_byte: request.last_byte,
+        });
     }
 
     /// A request was read that is not whole.
     pub fn rejected_request(&mut self) {
-        self.wait(RequestKind::Other, None);
+        self.wait(Waiting {
+            kind: RequestKind::Other,
+            acknowledgment: None,
+            last_byte: Timestamp::default(),
+        });
     }
 
-    fn wait(&mut self, kind: RequestKind, acknowledgment: Option<u32>) {
-        if self.waiting.len() == MAX_WAITING || !self.stream.expect(kind) {
+    fn wait(&mut self, request: Waiting) {
+        if self.waiting.len() == MAX_WAITING || !self.stream.expect(request.kind) {
             return self.forget();
         }
-        self.waiting.push_back(Waiting { kind, acknowledgment });
+        self.waiting.push_back(request);
     }
 
     /// Requests were lost: nobody knows how many answers come before those of the next ones.
@@ -155,11 +169,13 @@ fn answer(
             match request {
                 Some(Waiting {
                     acknowledgment: Some(request_acknowledgment),
+                    last_byte,
                     ..
                 }) => {
                     counters.paired += 1;
                     sink(Answer {
                         request_acknowledgment,
+                        took: response.last_byte.since(last_byte),
                         response,
                     });
                     true
@@ -192,7 +208,6 @@ fn answer(
 mod tests {
     use super::*;
     use crate::http::{RequestEvent, RequestStream};
-    use crate::time::Timestamp;
 
     const LIMITS: Limits = Limits {
         max_head: 4096,

@@ -9,12 +9,14 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::answers::{Answer, AnswerCounters, Answers};
 use super::counters::StreamCounters;
+use super::gate::{Dice, Gate, Passage};
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::mirrors::Concerned;
 use super::plan::PodIdentity;
 use super::{Exchange, FlowId, Mirrors};
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, Reject, Request, RequestEvent, RequestStream};
+use crate::latency::LatencyHistogram;
 use crate::tcp::{Chunk, Close, Direction, FlowKey, GapCause, Stall, Start, StreamHandler};
 use crate::time::Timestamp;
 
@@ -34,6 +36,10 @@ struct Mirror {
     mirrors: Mirrors,
     marker: Option<Box<str>>,
     counters: StreamCounters,
+    gate: Gate,
+    dice: Dice,
+    /// From a request's last byte to its answer's, where answers are captured.
+    production: Arc<LatencyHistogram>,
 }
 
 impl Shard {
@@ -52,6 +58,9 @@ impl Shard {
             mirrors: Mirrors::default(),
             marker,
             counters: StreamCounters::default(),
+            gate: Gate::default(),
+            dice: Dice::new(0),
+            production: Arc::default(),
         };
         Self {
             budget,
@@ -60,6 +69,16 @@ impl Shard {
             flows: 0,
             mirror,
         }
+    }
+
+    /// The same, with whole requests going through `gate`, and the time production takes for an exchange recorded in
+    /// `production` where responses are captured. `seed` is this shard's own.
+    #[must_use]
+    pub fn with_gate(mut self, gate: Gate, production: Arc<LatencyHistogram>, seed: u64) -> Self {
+        self.mirror.gate = gate;
+        self.mirror.dice = Dice::new(seed);
+        self.mirror.production = production;
+        self
     }
 
     /// What the connections carried besides whole requests.
@@ -113,11 +132,19 @@ impl Mirror {
             }
             RequestEvent::Rejected(reject) => {
                 if let Some(opened) = open.request.take() {
-                    opened.settle(Outcome::Dropped(reason(reject)));
+                    opened.settle(Outcome::Dropped(self.reason(reject)));
                 }
             }
             RequestEvent::Skipped { bytes, why } => self.counters.skip(bytes, why),
             RequestEvent::Recognised(what) => self.counters.recognise(what),
+        }
+    }
+
+    /// A pause ends the connections as the agent's end does.
+    fn reason(&self, reject: Reject) -> DropReason {
+        match reject {
+            Reject::Shutdown if self.gate.is_paused() => DropReason::Paused,
+            other => reason(other),
         }
     }
 
@@ -129,6 +156,12 @@ impl Mirror {
         {
             opened.settle(Outcome::Dropped(DropReason::LoopGuard));
             return;
+        }
+        let dice = &mut self.dice;
+        match self.gate.passage(|| dice.roll()) {
+            Passage::Free => {}
+            Passage::Paused => return opened.settle(Outcome::Dropped(DropReason::Paused)),
+            Passage::LeftOut => return opened.settle(Outcome::Limited),
         }
         let exchange = Rc::new(Exchange {
             flow: open.flow,
@@ -177,12 +210,17 @@ impl Connection {
         let key = &self.open.key;
         let Shard {
             budget,
-            mirror: Mirror {
-                mirrors, counters, ..
-            },
+            mirror:
+                Mirror {
+                    mirrors,
+                    counters,
+                    production,
+                    ..
+                },
             ..
         } = shard;
         read(answers, budget, &mut counters.answers, &mut |answer| {
+            production.record(answer.took);
             for output in mirrors.outputs_of(key) {
                 output.offer_response(key, answer.request_acknowledgment, &answer.response);
             }

@@ -4,6 +4,8 @@
 //! seen = delivered + filtered + sampled_out + limited + dropped{reason} + in_flight
 //! ```
 //!
+//! What passes while capture is paused is not seen, as if the agent were off: it is in no count.
+//!
 //! A request is opened once ([`ShardLedger::open`]) and its [`Opened`] is either dropped for all outputs at
 //! once or split into one [`Ticket`] per output. A ticket is settled by value, so it cannot be settled twice;
 //! one that is lost by a fault in this program counts as dropped with [`DropReason::Internal`] rather than
@@ -66,8 +68,40 @@ pub enum DropReason {
     WriteError,
     /// The agent ended before it could be delivered.
     Shutdown,
+    /// Mirroring was paused before it could be delivered (`POST /pause`, `--expire-after`, `--max-cpu`). While it is
+    /// paused nothing is captured: a request of which no byte was seen is not counted at all.
+    Paused,
     /// A fault in this program lost it; please report it.
     Internal,
+}
+
+impl DropReason {
+    /// All reasons, in the order of their values.
+    pub const ALL: [Self; Self::Internal as usize + 1] = [
+        Self::Gap,
+        Self::MidStream,
+        Self::Reset,
+        Self::Truncated,
+        Self::HeadTooLarge,
+        Self::BodyTooLarge,
+        Self::Malformed,
+        Self::AmbiguousFraming,
+        Self::Memory,
+        Self::Upgrade,
+        Self::AfterClose,
+        Self::LoopGuard,
+        Self::QueueFull,
+        Self::BreakerOpen,
+        Self::ConnectError,
+        Self::Timeout,
+        Self::UpstreamClosed,
+        Self::BadResponse,
+        Self::MirrorEnded,
+        Self::WriteError,
+        Self::Shutdown,
+        Self::Paused,
+        Self::Internal,
+    ];
 }
 
 /// How a request ends for one output.
@@ -79,7 +113,7 @@ pub enum Outcome {
     Filtered,
     /// Sampling left it out.
     SampledOut,
-    /// A rate limit left it out.
+    /// A rate limit, or the CPU budget (`--max-cpu`), left it out.
     Limited,
     /// It was lost, for a reason.
     Dropped(DropReason),
@@ -97,7 +131,7 @@ pub struct OutputCounts {
     pub filtered: u64,
     /// Requests left out by sampling.
     pub sampled_out: u64,
-    /// Requests left out by a rate limit.
+    /// Requests left out by a rate limit or the CPU budget.
     pub limited: u64,
     /// Requests lost, by reason.
     pub dropped: BTreeMap<DropReason, u64>,
@@ -352,6 +386,13 @@ mod tests {
         let counts = ledger.snapshot();
         assert_eq!(counts.outputs[0].dropped[&DropReason::Internal], 2);
         assert!(counts.balanced());
+    }
+
+    #[test]
+    fn the_list_of_reasons_is_complete_and_in_order() {
+        for (index, reason) in DropReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index);
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl ShardOutput for Taker {
         Box::pin(std::future::ready(()))
     }
 
-    fn abort(&self) {}
+    fn abort(&self, _: DropReason) {}
 }
 
 const POD: u64 = 77;

@@ -5,6 +5,9 @@ mod connection;
 mod counters;
 mod edits;
 mod exchange;
+pub mod gate;
+#[cfg(test)]
+mod gate_tests;
 pub mod ledger;
 pub mod matching;
 mod mirrors;

@@ -102,5 +102,5 @@ pub struct PodIdentity {
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Requests seen there by this agent.
-    pub seen: AtomicU64,
+    pub seen: Arc<AtomicU64>,
 }

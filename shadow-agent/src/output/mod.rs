@@ -21,8 +21,9 @@ use self::null::NullOutput;
 use self::stdout::StdoutOutput;
 use crate::capture::OwnConnections;
 use crate::http::Response;
+use crate::latency::LatencyCounts;
 use crate::mirror::Exchange;
-use crate::mirror::ledger::Ticket;
+use crate::mirror::ledger::{DropReason, Ticket};
 use crate::settings::OutputSettings;
 use crate::tcp::FlowKey;
 
@@ -48,10 +49,9 @@ pub trait ShardOutput {
     /// Nothing more will be offered: resolves when every ticket is settled. The caller bounds the wait.
     fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + '_>>;
 
-    /// Settles everything that is still queued or under way as [`DropReason::Shutdown`], at once.
-    ///
-    /// [`DropReason::Shutdown`]: crate::mirror::ledger::DropReason::Shutdown
-    fn abort(&self);
+    /// Settles everything that is still queued or under way as dropped for this reason, at once. More may be offered
+    /// afterwards.
+    fn abort(&self, reason: DropReason);
 }
 
 /// What an output can say of itself at this moment, for the status line and the logs.
@@ -67,8 +67,8 @@ pub struct OutputStatus {
     pub connections_open: usize,
     /// Whether the circuit breaker keeps requests back.
     pub breaker_open: bool,
-    /// Median and 99th percentile of the exchange time since the last call, in microseconds.
-    pub latency_us: Option<(u64, u64)>,
+    /// Times of all exchanges since the start, where the output has any.
+    pub latency: Option<LatencyCounts>,
 }
 
 /// The half of one output that all shards share.

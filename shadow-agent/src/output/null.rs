@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::ShardOutput;
 use crate::mirror::Exchange;
-use crate::mirror::ledger::{Outcome, Ticket};
+use crate::mirror::ledger::{DropReason, Outcome, Ticket};
 
 /// See the module's description.
 pub(super) struct NullOutput;
@@ -20,5 +20,5 @@ impl ShardOutput for NullOutput {
         Box::pin(ready(()))
     }
 
-    fn abort(&self) {}
+    fn abort(&self, _: DropReason) {}
 }

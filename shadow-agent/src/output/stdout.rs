@@ -158,9 +158,9 @@ impl ShardOutput for StdoutShard {
         })
     }
 
-    fn abort(&self) {
+    fn abort(&self, reason: DropReason) {
         for claim in self.writer.take(&self.settled) {
-            claim.settle(Outcome::Dropped(DropReason::Shutdown));
+            claim.settle(Outcome::Dropped(reason));
         }
     }
 }

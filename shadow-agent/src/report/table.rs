@@ -185,6 +185,7 @@ pub fn explanation(reason: DropReason) -> &'static str {
         }
         DropReason::WriteError => "it could not be written",
         DropReason::Shutdown => "the agent ended first (--shutdown-timeout)",
+        DropReason::Paused => "mirroring was paused",
         DropReason::Internal => "a fault in shadow-agent: please report it",
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::latency::LatencyCounts;
 use crate::mirror::ledger::RequestCounts;
 use crate::output::OutputStatus;
 use crate::report::grouped;
@@ -15,6 +16,8 @@ pub struct Snapshot {
     pub outputs: Vec<OutputStatus>,
     /// Segments that the kernel could not hand over, since the start.
     pub capture_lost: u64,
+    /// Whether mirroring is paused.
+    pub paused: bool,
 }
 
 /// Makes status lines, each from the snapshot before and the one of this moment.
@@ -42,6 +45,9 @@ struct Part {
 fn parts(before: &Snapshot, now: &Snapshot, elapsed: Duration) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut say = |rank, text| parts.push(Part { text, rank });
+    if now.paused {
+        say(0, "PAUSED".to_owned());
+    }
     let seen = now.requests.seen.saturating_sub(before.requests.seen);
     let delivered = delivered(now).saturating_sub(delivered(before));
     say(0, format!("seen {}/s", rate(seen, elapsed)));
@@ -52,10 +58,8 @@ fn parts(before: &Snapshot, now: &Snapshot, elapsed: Duration) -> Vec<Part> {
     }
     say(3, format!("in flight {}", grouped(in_flight(now))));
     // With several outputs the slowest is what the user must know of.
-    if let Some((p50, p99)) = now
-        .outputs
-        .iter()
-        .filter_map(|output| output.latency_us)
+    if let Some((p50, p99)) = (0..now.outputs.len())
+        .filter_map(|output| latency(before, now, output))
         .max_by_key(|(_, p99)| *p99)
     {
         say(
@@ -69,6 +73,17 @@ fn parts(before: &Snapshot, now: &Snapshot, elapsed: Duration) -> Vec<Part> {
         open => say(0, format!("BREAKER OPEN ({open} of {})", now.outputs.len())),
     }
     parts
+}
+
+/// Median and 99th percentile of an output's exchanges since `before`, in microseconds.
+fn latency(before: &Snapshot, now: &Snapshot, output: usize) -> Option<(u64, u64)> {
+    let counts = now.outputs[output].latency.as_ref()?;
+    let none = LatencyCounts::default();
+    let earlier = before
+        .outputs
+        .get(output)
+        .and_then(|output| output.latency.as_ref());
+    counts.since(earlier.unwrap_or(&none)).quantiles_us()
 }
 
 fn delivered(snapshot: &Snapshot) -> u64 {
@@ -136,7 +151,18 @@ fn fit(mut parts: Vec<Part>, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::latency::LatencyHistogram;
     use crate::mirror::ledger::{DropReason, OutputCounts};
+
+    /// So many exchanges, of which two in a hundred are slow.
+    fn latency(count: u64, usual: u64, slow: u64) -> LatencyCounts {
+        let histogram = LatencyHistogram::default();
+        for exchange in 0..count {
+            let micros = if exchange % 50 == 0 { slow } else { usual };
+            histogram.record(Duration::from_micros(micros));
+        }
+        histogram.counts()
+    }
 
     fn snapshot(seen: u64, delivered: u64, dropped: u64) -> Snapshot {
         let counts = OutputCounts {
@@ -151,10 +177,11 @@ mod tests {
                 outputs: vec![counts],
             },
             outputs: vec![OutputStatus {
-                latency_us: Some((1240, 8900)),
+                latency: Some(latency(seen, 1140, 8900)),
                 ..OutputStatus::default()
             }],
             capture_lost: 0,
+            paused: false,
         }
     }
 
@@ -169,7 +196,7 @@ mod tests {
     fn rates_are_since_the_line_before_and_the_rest_since_the_start() {
         assert_eq!(
             line(snapshot(5000, 4980, 12), 100),
-            "seen 2,000/s  delivered 1,990/s  dropped 12  in flight 8  shadow p50 1.2 ms p99 8.9 ms"
+            "seen 2,000/s  delivered 1,990/s  dropped 12  in flight 8  shadow p50 1.2 ms p99 9.2 ms"
         );
     }
 
@@ -191,7 +218,7 @@ mod tests {
     fn an_open_breaker_and_capture_losses_are_said() {
         let mut now = snapshot(1000, 1000, 0);
         now.outputs[0].breaker_open = true;
-        now.outputs[0].latency_us = None;
+        now.outputs[0].latency = None;
         now.capture_lost = 7;
         assert_eq!(
             line(now, 100),
@@ -200,16 +227,23 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_is_said_first() {
+        let mut now = snapshot(1000, 1000, 0);
+        now.paused = true;
+        assert!(line(now, 100).starts_with("PAUSED  seen 0/s"));
+    }
+
+    #[test]
     fn of_several_outputs_the_slowest_is_shown() {
         let mut now = snapshot(1000, 1000, 0);
         now.outputs.push(OutputStatus {
-            latency_us: Some((90_000, 1_250_000)),
+            latency: Some(latency(100, 88_000, 1_240_000)),
             breaker_open: true,
             ..OutputStatus::default()
         });
         let text = line(now, 200);
         assert!(
-            text.ends_with("shadow p50 90.0 ms p99 1.25 s  BREAKER OPEN (1 of 2)"),
+            text.ends_with("shadow p50 90.1 ms p99 1.31 s  BREAKER OPEN (1 of 2)"),
             "{text}"
         );
     }
@@ -219,7 +253,7 @@ mod tests {
         let now = snapshot(5000, 4980, 12);
         assert_eq!(
             line(now.clone(), 80),
-            "seen 2,000/s  delivered 1,990/s  dropped 12  shadow p50 1.2 ms p99 8.9 ms"
+            "seen 2,000/s  delivered 1,990/s  dropped 12  shadow p50 1.2 ms p99 9.2 ms"
         );
         assert_eq!(
             line(now.clone(), 60),

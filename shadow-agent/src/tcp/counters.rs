@@ -29,7 +29,7 @@ pub struct ConnectionCounters {
     pub evicted: u64,
     /// Connections ended by a new SYN on the same addresses and ports.
     pub reused: u64,
-    /// Connections still open when the agent, or the capture file, ended.
+    /// Connections still open when the agent, or the capture file, ended, or when mirroring was paused.
     pub shutdown: u64,
     /// Connections open now.
     pub open: u64,

@@ -169,3 +169,29 @@ fn what_cannot_be_is_refused_with_the_way_out() {
     let error = refused(&host, vec![ports], tc());
     assert!(matches!(error, CaptureError::TooManyTargets { .. }), "{error}");
 }
+
+#[test]
+fn a_pause_leaves_nothing_attached_and_a_resume_attaches_what_was_asked_for_last() {
+    if !is_root("a_pause_leaves_nothing_attached") {
+        return;
+    }
+    let (host, other) = (Namespace::new(), Namespace::new());
+    host.veth("veth-p", "10.77.8.1/24", &other, "veth-q", "10.77.8.2/24");
+    let mut capture = start(&host, vec![live(interfaces("lo"), 21099)], settings(Engine::Tc));
+    let attached = || ["lo", "veth-p"].map(|interface| programs_on(&host, interface) > 0);
+    assert_eq!(attached(), [true, false]);
+    // Twice is once.
+    for _ in 0..2 {
+        capture.pause().unwrap();
+        assert_eq!(attached(), [false, false]);
+    }
+    capture.watch(&[live(interfaces("veth-p"), 21099)]).unwrap();
+    assert_eq!(attached(), [false, false]);
+    for _ in 0..2 {
+        capture.resume().unwrap();
+        // Connections of this host to the interface's own address go over lo.
+        assert_eq!(attached(), [true, true]);
+    }
+    drop(capture);
+    assert_eq!(attached(), [false, false]);
+}

@@ -2,9 +2,11 @@
 //!
 //! One binary, so that they run one at a time: they share `lo` and the processors. `cargo xtask test` runs them.
 
+mod admin;
 mod capture;
 mod cluster;
 mod command_line;
+mod dashboard;
 mod faults;
 mod files;
 mod harness;

@@ -1,6 +1,7 @@
 //! The command line as meant: flags as typed become [`Settings`], once, with names looked up and values
 //! that contradict each other refused.
 
+mod admin;
 mod kubernetes;
 mod outputs;
 mod self_mirror;
@@ -64,6 +65,7 @@ pub fn resolve(arguments: &Arguments, machine: &impl Machine) -> Result<Resolved
         outputs,
         marker: outputs::marker(arguments),
         ledger: arguments.general.ledger.as_deref().map(ledger_path).transpose()?,
+        operation: admin::resolve(&arguments.admin)?,
         shutdown_timeout: arguments.general.shutdown_timeout,
         status_line: !arguments.general.no_status,
     };

@@ -6,7 +6,7 @@ use clap::Parser;
 
 use super::super::machine::TestMachine;
 use super::*;
-use crate::settings::{HostHeader, HttpOutputSettings, OutputSettings, Secret};
+use crate::settings::{HostHeader, HttpOutputSettings, Listen, OutputSettings, Secret};
 
 fn run(flags: &[&str]) -> Result<Resolved, UsageError> {
     let arguments = Arguments::try_parse_from([&["shadow-agent"], flags].concat()).unwrap();
@@ -60,6 +60,25 @@ fn two_flags_are_enough_and_the_rest_has_defaults() {
     assert_eq!(settings.ledger, None);
     assert_eq!(settings.shutdown_timeout, Duration::from_secs(10));
     assert!(settings.status_line);
+}
+
+#[test]
+fn nothing_listens_and_nothing_ends_by_itself_unless_told_to() {
+    let operation = settings(&["--input-raw=:80", "--output-null"]).operation;
+    assert!(operation.admin.is_none());
+    assert_eq!((operation.expire_after, operation.max_cpu_millis), (None, None));
+    let operation = settings(&[
+        "--input-raw=:80",
+        "--output-null",
+        "--http-listen=:9400",
+        "--expire-after=1h",
+        "--max-cpu=150%",
+    ])
+    .operation;
+    let admin = operation.admin.unwrap();
+    assert_eq!((admin.listen, admin.token), (Listen::Any(9400), None));
+    assert_eq!(operation.expire_after, Some(Duration::from_hours(1)));
+    assert_eq!(operation.max_cpu_millis, Some(1500));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 // Doc comments here are the help text: backticks would be printed, and brackets are no links.
 #![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links)]
 
+pub mod admin;
 pub mod general;
 pub mod input_raw;
 pub mod kubernetes;
@@ -56,6 +57,9 @@ pub struct Arguments {
     /// Bounds.
     #[command(flatten)]
     pub limits: limits::LimitFlags,
+    /// How a run is watched and held.
+    #[command(flatten)]
+    pub admin: admin::Admin,
     /// The rest.
     #[command(flatten)]
     pub general: general::General,
@@ -123,4 +127,5 @@ Exit status:
   2  the command line cannot be run; the message says why
 
 Environment:
+  SHADOW_AGENT_HTTP_LISTEN and the like stand in for the flags whose help names them
   RUST_LOG  what is logged to standard error, such as shadow_agent=debug (default: info)";

@@ -1,14 +1,18 @@
-//! Values as users write them on the command line: sizes, durations, shares, header names.
+//! Values as users write them on the command line: sizes, durations, shares, addresses, header names.
 //!
 //! Each is one pure function from text to a value; the flag's name and the text are put around its error by
 //! the argument parser.
 
+mod cpus;
 mod duration;
 mod header_name;
+mod listen;
 mod share;
 mod size;
 
+pub use cpus::cpus;
 pub use duration::{duration, format_duration, positive_duration};
 pub use header_name::{host_suffix, marker_name};
+pub use listen::listen;
 pub use share::{Share, share};
 pub use size::{format_size, positive_size, size};

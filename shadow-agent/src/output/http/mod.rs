@@ -15,7 +15,6 @@ mod connect;
 mod connection;
 mod copy;
 mod lanes;
-mod latency;
 mod limits;
 mod log_limit;
 mod pool;
@@ -41,7 +40,7 @@ use self::upstream::Upstream;
 use super::{OutputStatus, ShardOutput};
 use crate::capture::OwnConnections;
 use crate::mirror::Exchange;
-use crate::mirror::ledger::Ticket;
+use crate::mirror::ledger::{DropReason, Ticket};
 use crate::settings::HttpOutputSettings;
 
 /// The half of an HTTP output that all shards share.
@@ -93,14 +92,14 @@ impl ShardOutput for HttpShard {
         Box::pin(self.shard.drained())
     }
 
-    fn abort(&self) {
-        self.shard.abort();
+    fn abort(&self, reason: DropReason) {
+        self.shard.abort(reason);
     }
 }
 
 impl Drop for HttpShard {
     fn drop(&mut self) {
-        self.shard.abort();
+        self.shard.abort(DropReason::Shutdown);
         self.tending.abort();
         self.shard.retire();
     }

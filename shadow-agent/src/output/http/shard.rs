@@ -128,14 +128,14 @@ impl Shard {
     }
 
     /// Gives up everything.
-    pub(super) fn abort(&self) {
+    pub(super) fn abort(&self, reason: DropReason) {
         for connection in self.pool.take().into_all() {
             if let Some(job) = self.close(&connection) {
                 self.lanes.borrow_mut().finished(job.flow());
-                self.give_up(job, DropReason::Shutdown);
+                self.give_up(job, reason);
             }
         }
-        self.settle_waiting(DropReason::Shutdown, |_| false);
+        self.settle_waiting(reason, |_| false);
     }
 
     /// Leaves the line for permits, once nothing tends it any more.

@@ -10,11 +10,11 @@ use super::breaker::{Breaker, Change, Pass};
 use super::connect::Connector;
 use super::connection::Failure;
 use super::copy::CopyTemplate;
-use super::latency::Histogram;
 use super::limits::{InFlight, QueueBounds};
 use super::log_limit::LogLimit;
 use super::tls::Tls;
 use crate::capture::OwnConnections;
+use crate::latency::LatencyHistogram;
 use crate::output::OutputStatus;
 use crate::settings::HttpOutputSettings;
 
@@ -30,7 +30,7 @@ pub(super) struct Upstream {
     pub queue: QueueBounds,
     tls: Option<Tls>,
     own: OwnConnections,
-    latency: Histogram,
+    latency: LatencyHistogram,
     connections_opened: AtomicU64,
     connections_open: AtomicUsize,
     failure_log: LogLimit,
@@ -57,7 +57,7 @@ impl Upstream {
             queue: QueueBounds::new(settings.queue_requests, settings.queue_bytes),
             tls,
             own,
-            latency: Histogram::default(),
+            latency: LatencyHistogram::default(),
             connections_opened: AtomicU64::new(0),
             connections_open: AtomicUsize::new(0),
             failure_log: LogLimit::default(),
@@ -162,7 +162,7 @@ impl Upstream {
             connections_opened: self.connections_opened.load(Relaxed),
             connections_open: self.connections_open(),
             breaker_open: self.breaker.is_open(),
-            latency_us: self.latency.take_quantiles(),
+            latency: Some(self.latency.counts()),
         }
     }
 }

@@ -115,7 +115,7 @@ async fn an_abort_ends_this_shards_records_also_those_being_written() {
     rig.write();
     rig.offer(&first, GET);
     rig.offer(&second, GET);
-    first.abort();
+    first.abort(DropReason::Shutdown);
     assert_eq!(rig.counts().dropped[&DropReason::Shutdown], 2);
     first.drain().await;
     rig.results.send(Ok(())).unwrap();

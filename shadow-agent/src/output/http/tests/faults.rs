@@ -312,7 +312,7 @@ fn an_abort_settles_everything_at_once() {
             tokio::task::yield_now().await;
         }
         rig.offer(100, GET);
-        rig.shard.abort();
+        rig.shard.abort(DropReason::Shutdown);
         assert_counts(&rig.counts(), 0, &[(DropReason::Shutdown, 21)]);
         let status = rig.output.status();
         assert_eq!((status.active, status.queued), (0, 0));
@@ -326,7 +326,7 @@ fn an_abort_while_connecting_settles_too() {
         let shadow = Shadow::answering(OK).await;
         let rig = Rig::new(shadow.port);
         rig.offer(1, GET);
-        rig.shard.abort();
+        rig.shard.abort(DropReason::Shutdown);
         assert_counts(&rig.counts(), 0, &[(DropReason::Shutdown, 1)]);
         // The connection that was on its way finds nothing to do.
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -346,5 +346,24 @@ fn a_dead_output_does_not_hold_up_another() {
         }
         assert_counts(&alive.settled().await, 50, &[]);
         assert_eq!(dead.counts().in_flight, 50);
+    });
+}
+
+#[test]
+fn an_output_goes_on_after_an_abort() {
+    on_a_shard(async {
+        let shadow = Shadow::answering(OK).await;
+        let rig = Rig::new(shadow.port);
+        for flow in 0..20 {
+            rig.offer(flow % 7, GET);
+        }
+        rig.shard.abort(DropReason::Paused);
+        assert_counts(&rig.counts(), 0, &[(DropReason::Paused, 20)]);
+        for flow in 0..20 {
+            rig.offer(flow % 7, GET);
+        }
+        assert_counts(&rig.settled().await, 20, &[(DropReason::Paused, 20)]);
+        let status = rig.output.status();
+        assert_eq!((status.active, status.queued), (0, 0));
     });
 }

@@ -168,7 +168,7 @@ fn giving_up_settles_what_was_sent_ahead_too() {
         while rig.counts().delivered == 0 {
             tokio::task::yield_now().await;
         }
-        rig.shard.abort();
+        rig.shard.abort(DropReason::Shutdown);
         assert_counts(&rig.settled().await, 1, &[(DropReason::Shutdown, 5)]);
     });
 }

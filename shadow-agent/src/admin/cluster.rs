@@ -1,0 +1,162 @@
+//! What the inputs and routes of a cluster count, for the metrics: pods watched, requests by pod, errors of the API.
+//!
+//! Pods come and go, and each would leave its series behind: at most [`MAX_PODS`] have one of their own. What a pod
+//! beyond them, or one that has gone, was seen to get is counted under [`OTHER`], so that sums only grow.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Pods with a series of their own: more than the most a node may run (kubelet's default is 110).
+pub const MAX_PODS: usize = 1000;
+
+/// Reasons of API errors with a series of their own: HTTP statuses and kinds of failure are fewer.
+pub const MAX_REASONS: usize = 50;
+
+/// The label of what has no series of its own, for the namespace and the pod.
+pub const OTHER: &str = "other";
+
+/// The registry. Clones are the same one.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterMetrics {
+    shared: Arc<Mutex<Cluster>>,
+    other: PodCounter,
+}
+
+/// Counts the requests seen at one pod. Clones count the same; counting takes no lock.
+#[derive(Clone, Debug, Default)]
+pub struct PodCounter(Arc<AtomicU64>);
+
+#[derive(Debug, Default)]
+struct Cluster {
+    watched: u64,
+    /// By namespace and name.
+    pods: BTreeMap<(String, String), PodCounter>,
+    errors: BTreeMap<String, u64>,
+}
+
+/// The registry at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterCounts {
+    /// Pods captured from now.
+    pub watched: u64,
+    /// Requests seen, by namespace and pod; those of all others under [`OTHER`], once there are any.
+    pub pods: Vec<((String, String), u64)>,
+    /// Errors of the API, by reason.
+    pub errors: Vec<(String, u64)>,
+}
+
+impl PodCounter {
+    /// The count itself, for whoever counts and knows nothing of metrics.
+    pub fn shared(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.0)
+    }
+
+    /// Counts requests whose start was seen.
+    pub fn add(&self, requests: u64) {
+        self.0.fetch_add(requests, Relaxed);
+    }
+}
+
+impl ClusterMetrics {
+    /// Says how many pods are captured from now.
+    pub fn set_watched(&self, pods: usize) {
+        self.lock().watched = pods as u64;
+    }
+
+    /// The counter of a pod: its own, or that of all others when there are too many.
+    pub fn pod(&self, namespace: &str, name: &str) -> PodCounter {
+        let mut cluster = self.lock();
+        let key = (namespace.to_owned(), name.to_owned());
+        if let Some(counter) = cluster.pods.get(&key) {
+            return counter.clone();
+        }
+        if cluster.pods.len() >= MAX_PODS {
+            return self.other.clone();
+        }
+        cluster.pods.entry(key).or_default().clone()
+    }
+
+    /// A pod has gone, and nothing counts on its counter any more: its requests go over to all others.
+    pub fn pod_gone(&self, namespace: &str, name: &str) {
+        let gone = self.lock().pods.remove(&(namespace.to_owned(), name.to_owned()));
+        if let Some(counter) = gone {
+            self.other.add(counter.0.load(Relaxed));
+        }
+    }
+
+    /// Counts an error of the API. `reason` is one of few: a status (`forbidden`) or a kind (`unreachable`).
+    pub fn api_error(&self, reason: &str) {
+        let mut cluster = self.lock();
+        let known = cluster.errors.len() < MAX_REASONS || cluster.errors.contains_key(reason);
+        let reason = if known { reason } else { OTHER };
+        *cluster.errors.entry(reason.to_owned()).or_default() += 1;
+    }
+
+    /// The counts at this moment.
+    pub fn counts(&self) -> ClusterCounts {
+        let cluster = self.lock();
+        let own = cluster.pods.iter();
+        let mut pods: Vec<_> = own
+            .map(|(key, counter)| (key.clone(), counter.0.load(Relaxed)))
+            .collect();
+        let other = self.other.0.load(Relaxed);
+        if other > 0 {
+            pods.push(((OTHER.to_owned(), OTHER.to_owned()), other));
+        }
+        ClusterCounts {
+            watched: cluster.watched,
+            pods,
+            errors: cluster
+                .errors
+                .iter()
+                .map(|(reason, count)| (reason.clone(), *count))
+                .collect(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Cluster> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_pod_counts_for_itself_until_it_has_gone() {
+        let cluster = ClusterMetrics::default();
+        cluster.pod("shop", "cart-1").add(3);
+        cluster.pod("shop", "cart-1").add(4);
+        let key = ("shop".to_owned(), "cart-1".to_owned());
+        assert_eq!(cluster.counts().pods, [(key, 7)]);
+        cluster.pod_gone("shop", "cart-1");
+        assert_eq!(cluster.counts().pods, [((OTHER.to_owned(), OTHER.to_owned()), 7)]);
+    }
+
+    #[test]
+    fn pods_beyond_the_bound_count_together() {
+        let cluster = ClusterMetrics::default();
+        for index in 0..MAX_PODS + 5 {
+            cluster.pod("shop", &index.to_string()).add(1);
+        }
+        let counts = cluster.counts();
+        assert_eq!(counts.pods.len(), MAX_PODS + 1);
+        assert_eq!(counts.pods[MAX_PODS].1, 5);
+    }
+
+    #[test]
+    fn errors_count_by_reason_and_reasons_are_bounded() {
+        let cluster = ClusterMetrics::default();
+        cluster.api_error("forbidden");
+        cluster.api_error("forbidden");
+        for index in 0..MAX_REASONS * 2 {
+            cluster.api_error(&index.to_string());
+        }
+        let errors = cluster.counts().errors;
+        assert_eq!(errors.len(), MAX_REASONS + 1);
+        assert!(errors.contains(&("forbidden".to_owned(), 2)));
+        assert!(errors.contains(&(OTHER.to_owned(), 51)));
+    }
+}

@@ -1,0 +1,105 @@
+//! Binding the port: before anything is attached, so that a port in use ends a run that has not begun.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener};
+use std::os::fd::AsRawFd;
+
+use nix::errno::Errno;
+use nix::sys::socket::sockopt::{Ipv6V6Only, ReuseAddr};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn6, bind as bind_socket, listen, setsockopt, socket,
+};
+
+use crate::settings::Listen;
+
+/// Connections that the kernel may hold before they are accepted; more than are ever served at once.
+const BACKLOG: i32 = 128;
+
+/// The port cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("--http-listen '{address}': {source}{}", hint(source))]
+pub struct ListenError {
+    /// What was asked for.
+    address: String,
+    /// What the kernel said.
+    source: std::io::Error,
+}
+
+fn hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => ": another process listens there; name another port",
+        std::io::ErrorKind::AddrNotAvailable => ": it is not an address of this machine",
+        std::io::ErrorKind::PermissionDenied => ": ports below 1024 need CAP_NET_BIND_SERVICE",
+        _ => "",
+    }
+}
+
+/// Listens on `address`. Any address means both families by one socket, or IPv4 alone where there is no IPv6.
+pub fn bind(address: Listen) -> Result<TcpListener, ListenError> {
+    let (text, bound) = match address {
+        Listen::Address(address) => (address.to_string(), TcpListener::bind(address)),
+        Listen::Any(port) => {
+            let bound = match both_families(port) {
+                Err(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL) => {
+                    TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
+                }
+                other => other.map_err(Into::into),
+            };
+            (format!(":{port}"), bound)
+        }
+    };
+    let nonblocking = |listener: TcpListener| listener.set_nonblocking(true).map(|()| listener);
+    bound.and_then(nonblocking).map_err(|source| ListenError {
+        address: text,
+        source,
+    })
+}
+
+/// What std does, but for `IPV6_V6ONLY`: its default is a setting of the machine.
+fn both_families(port: u16) -> Result<TcpListener, Errno> {
+    let socket = socket(
+        AddressFamily::Inet6,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    setsockopt(&socket, ReuseAddr, &true)?;
+    setsockopt(&socket, Ipv6V6Only, &false)?;
+    let any = SockaddrIn6::from(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0));
+    bind_socket(socket.as_raw_fd(), &any)?;
+    listen(&socket, Backlog::new(BACKLOG)?)?;
+    Ok(TcpListener::from(socket))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn any_address_takes_both_families() {
+        let listener = bind(Listen::Any(0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        if listener.local_addr().unwrap().is_ipv6() {
+            TcpStream::connect((Ipv6Addr::LOCALHOST, port)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_port_in_use_is_named_with_the_way_out() {
+        let first = bind(Listen::Address("127.0.0.1:0".parse().unwrap())).unwrap();
+        let address = first.local_addr().unwrap();
+        let text = bind(Listen::Address(address)).unwrap_err().to_string();
+        assert!(
+            text.starts_with(&format!("--http-listen '{address}': ")),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("another process listens there; name another port"),
+            "{text}"
+        );
+        let text = bind(Listen::Any(address.port())).unwrap_err().to_string();
+        assert!(text.contains("another process listens there"), "{text}");
+    }
+}

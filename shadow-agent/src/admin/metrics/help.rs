@@ -1,0 +1,191 @@
+//! What each number of the ledger's objects means, for whoever meets it in a query editor.
+
+/// The text for a member of the ledger's object `section` (`connections`, `capture`, or `files` in it).
+pub(super) fn help_of(section: &str, member: &str) -> &'static str {
+    let texts: &[(&str, &str)] = match section {
+        "connections" => &CONNECTIONS,
+        "capture" => &CAPTURE,
+        "files" => &FILES,
+        _ => &[],
+    };
+    texts
+        .iter()
+        .find(|(name, _)| *name == member)
+        .map_or("As in the ledger.", |(_, text)| text)
+}
+
+/// Whether a number may fall.
+pub(super) fn is_gauge(section: &str, member: &str) -> bool {
+    section == "connections" && matches!(member, "open" | "lingering" | "waiting_bytes")
+}
+
+/// The label for the parts of a member that is an object.
+pub(super) fn label_of(member: &str) -> &'static str {
+    match member {
+        "answers" => "outcome",
+        _ => "reason",
+    }
+}
+
+const CONNECTIONS: [(&str, &str); 30] = [
+    ("opened", "Connections that came into view."),
+    (
+        "mid_stream",
+        "Of these, those whose SYN was not seen, or came on the ports of one that had not ended.",
+    ),
+    (
+        "finished",
+        "Connections that ended with FIN in every watched direction.",
+    ),
+    ("reset", "Connections that ended with RST."),
+    (
+        "idle",
+        "Connections forgotten because no segment came for the idle timeout.",
+    ),
+    ("evicted", "Connections forgotten because the table was full."),
+    (
+        "reused",
+        "Connections ended by a new SYN on the same addresses and ports.",
+    ),
+    (
+        "shutdown",
+        "Connections still open when the agent, or the capture file, ended, or when mirroring was paused.",
+    ),
+    ("open", "Connections open now."),
+    (
+        "lingering",
+        "Ended connections still remembered, so that their late segments do not look like a new one.",
+    ),
+    ("segments", "Segments pushed."),
+    ("bytes", "Payload bytes pushed."),
+    ("delivered_bytes", "Payload bytes handed on in stream order."),
+    (
+        "out_of_order",
+        "Segments with data ahead of bytes that had not come yet.",
+    ),
+    ("duplicate_bytes", "Payload bytes that had been seen before."),
+    (
+        "conflicting_overlaps",
+        "Overlaps whose bytes differed from the waiting ones; the first copy was kept. What was handed on already is not kept for comparing.",
+    ),
+    (
+        "out_of_window",
+        "Segments with a sequence number the receiver cannot have taken, RST outside the window among them.",
+    ),
+    ("out_of_window_bytes", "Payload bytes of those."),
+    ("after_fin_bytes", "Payload bytes beyond their direction's FIN."),
+    (
+        "after_close_bytes",
+        "Payload bytes that came late, for a connection that had ended.",
+    ),
+    (
+        "unwatched_bytes",
+        "Payload bytes that belong to no stream followed: of responses that are not watched, or in a RST.",
+    ),
+    ("waiting_bytes", "Payload bytes waiting behind a hole now."),
+    ("gaps", "Holes given up."),
+    ("gap_bytes", "Bytes in these holes: they never came."),
+    (
+        "encrypted",
+        "Connections recognised as TLS; nothing in them can be read.",
+    ),
+    ("http2", "Connections recognised as HTTP/2 with prior knowledge."),
+    ("upgraded", "Connections that left HTTP by CONNECT or Upgrade."),
+    ("not_http", "Connections that carried something other than HTTP."),
+    ("skipped_bytes", "Bytes passed over, by reason."),
+    ("answers", "Production's answers, where they are captured."),
+];
+
+const CAPTURE: [(&str, &str); 24] = [
+    ("packets_selected", "Packets selected."),
+    ("packets_copied", "Packets copied to a ring, whole."),
+    ("bytes_copied", "Payload bytes copied to a ring."),
+    ("records", "Records put in a ring."),
+    (
+        "packets_empty",
+        "Packets that carry nothing: no payload, no SYN, FIN or RST.",
+    ),
+    ("packets_own", "Packets of the agent's own connections."),
+    (
+        "packets_other_host",
+        "Packets in frames to another host's hardware address, which a card in promiscuous mode or a bridge hands up; this host drops them. Not those that a target takes all the same (of a target).",
+    ),
+    (
+        "packets_sampled_out",
+        "Packets other than SYN of connections that sampling leaves out.",
+    ),
+    (
+        "connections_sampled_out",
+        "SYNs of connections that sampling leaves out.",
+    ),
+    ("fragments_first_v4", "First IPv4 fragments."),
+    (
+        "fragments_later_v4",
+        "Later IPv4 fragments of TCP packets; they have no ports, so whether they are selected is unknown.",
+    ),
+    ("fragments_first_v6", "First IPv6 fragments."),
+    (
+        "fragments_later_v6",
+        "Later IPv6 fragments of TCP packets, likewise.",
+    ),
+    (
+        "bad_lengths",
+        "Packets whose TCP or IP lengths contradict each other or the packet's own.",
+    ),
+    (
+        "truncated_headers",
+        "Packets that end inside their IP or TCP header, or whose IP header is shorter than the least possible (before it is known whether they are selected).",
+    ),
+    (
+        "ipv6_chains_too_long",
+        "IPv6 packets with more extension headers than are followed.",
+    ),
+    (
+        "ring_full_packets",
+        "Packets of which some or all was lost because the ring was full.",
+    ),
+    ("ring_full_payload_packets", "Those of them that had payload."),
+    ("ring_full_bytes", "Payload bytes lost because the ring was full."),
+    (
+        "load_error_packets",
+        "Packets of which some or all could not be read (bpf_skb_load_bytes failed).",
+    ),
+    ("load_error_bytes", "Payload bytes that could not be read."),
+    (
+        "packets_cut",
+        "Packets larger than can be copied; what fits is copied.",
+    ),
+    ("bytes_cut", "Payload bytes beyond that size."),
+    (
+        "malformed_records",
+        "Records that did not hold what they said: always 0, or a fault in this program.",
+    ),
+];
+
+const FILES: [(&str, &str); 13] = [
+    ("packets", "Packets in the file."),
+    ("selected", "Packets handed on."),
+    ("not_selected", "TCP, but not of a selected port."),
+    ("unwatched", "Of a response, and responses are not watched."),
+    ("not_ip", "Not IPv4 or IPv6."),
+    ("not_tcp", "IP, but not TCP."),
+    (
+        "fragments",
+        "Fragments of IP packets, which are not put together.",
+    ),
+    ("headers_cut", "Captured only up to somewhere in their headers."),
+    ("malformed", "With headers that contradict themselves."),
+    (
+        "unsupported_link",
+        "From an interface whose link type is not supported.",
+    ),
+    (
+        "cut_packets",
+        "Packets handed on whose payload was not captured whole (snap length); the rest becomes a gap.",
+    ),
+    ("cut_bytes", "Payload bytes missing from those."),
+    (
+        "torn_bytes",
+        "Bytes at the end of the file that are no whole packet.",
+    ),
+];

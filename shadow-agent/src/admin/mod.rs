@@ -1,0 +1,59 @@
+//! The agent's own HTTP port: is it alive, does it capture, what has it counted, and the kill switch.
+//!
+//! `GET /healthz`, `GET /readyz`, `GET /metrics`, `POST /pause`, `POST /resume`, and 404 for all else. It runs on a
+//! thread of its own, so that it answers whatever the run is doing and never takes a shard's time; what it knows it
+//! reads from handles ([`Health`], [`Readiness`], the gate), and for the rest it asks the run by an [`Order`].
+//!
+//! Whoever can reach the port may read; orders are taken from loopback, or with the token. Connections, their
+//! lives, and the size of a request are bounded: see [`server`].
+
+mod answer;
+pub mod cluster;
+mod health;
+mod listen;
+pub mod metrics;
+mod readiness;
+mod server;
+mod token;
+
+use tokio::sync::{mpsc, oneshot};
+
+pub use self::cluster::ClusterMetrics;
+pub use self::health::{Health, Heart};
+pub use self::listen::{ListenError, bind};
+pub use self::readiness::Readiness;
+pub use self::server::Server;
+use crate::mirror::gate::Gate;
+use crate::settings::Secret;
+
+/// Orders that may wait for the run: each holds a connection of the port, of which there are not many more.
+pub const MAX_ORDERS: usize = 64;
+
+/// What the port asks of the run.
+#[derive(Debug)]
+pub enum Order {
+    /// Capture nothing and send nothing any more; how that went.
+    Pause(oneshot::Sender<Result<(), String>>),
+    /// Go on, with a new term where there is one; how that went.
+    Resume(oneshot::Sender<Result<(), String>>),
+    /// Tell all that is counted.
+    Count(oneshot::Sender<Box<metrics::Snapshot>>),
+}
+
+/// What the port needs to know to answer.
+#[derive(Debug)]
+pub struct Desk {
+    /// Whether the shards make progress.
+    pub health: Health,
+    /// Whether the inputs do what they are for.
+    pub readiness: Readiness,
+    /// What is paused, and why.
+    pub gate: Gate,
+    /// To the run.
+    pub orders: mpsc::Sender<Order>,
+    /// Who has it may give orders from anywhere; without one, only loopback may.
+    pub token: Option<Secret>,
+}
+
+#[cfg(test)]
+mod tests;

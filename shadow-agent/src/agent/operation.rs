@@ -1,0 +1,272 @@
+//! What holds a run from outside: its HTTP port, its term, its CPU budget; and the handles that tell of it.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::cpu::{CpuBudget, process_time};
+use crate::admin::metrics::CpuSnapshot;
+use crate::admin::{self, ClusterMetrics, Desk, Health, Heart, MAX_ORDERS, Order, Readiness, Server};
+use crate::latency::LatencyHistogram;
+use crate::mirror::gate::{Gate, WHOLE};
+use crate::settings::{AdminSettings, OperationSettings};
+
+/// How often processor time is measured.
+const MEASURE: Duration = Duration::from_secs(1);
+/// Time between two log lines about the CPU budget.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// See the module's description. The handles are cheap to clone and hand on.
+pub(super) struct Operation {
+    /// Asked for every request.
+    pub gate: Gate,
+    /// Told by whatever may be unable to do what it is for.
+    pub readiness: Readiness,
+    /// Told by every shard.
+    pub health: Health,
+    /// Production's exchanges.
+    pub production: Arc<LatencyHistogram>,
+    /// Filled by a cluster's inputs.
+    pub cluster: ClusterMetrics,
+    port: Option<Port>,
+    /// `None` without a port.
+    orders: Option<mpsc::Receiver<Order>>,
+    expire_after: Option<Duration>,
+    /// When the term ends.
+    expires: Option<Instant>,
+    cpu: Option<Keeping>,
+    started: Duration,
+}
+
+/// The HTTP port.
+enum Port {
+    /// Bound, and not served yet.
+    Bound(TcpListener, Desk),
+    /// Served until dropped.
+    Served(#[allow(dead_code, reason = "held for its end")] Server),
+}
+
+/// The CPU budget being kept.
+struct Keeping {
+    budget: CpuBudget,
+    /// When processor time was measured last, and what it was.
+    measured: (Instant, Duration),
+    /// Until when capture rests.
+    resting: Option<Instant>,
+    /// When a line about it may be logged again.
+    log_from: Instant,
+}
+
+/// Something the run has to see to.
+pub(super) enum Event {
+    /// The HTTP port asks.
+    Order(Order),
+    /// The term is over.
+    Expired,
+    /// So many CPUs were used in the last second.
+    Used(f64),
+    /// Capture has rested.
+    Rested,
+}
+
+impl Operation {
+    /// Binds the port, if there is to be one.
+    pub fn prepare(settings: &OperationSettings) -> anyhow::Result<Self> {
+        let gate = Gate::default();
+        let readiness = Readiness::default();
+        let health = Health::default();
+        let mut operation = Self {
+            port: None,
+            orders: None,
+            expire_after: settings.expire_after,
+            expires: None,
+            cpu: settings.max_cpu_millis.map(Keeping::new),
+            started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            production: Arc::default(),
+            cluster: ClusterMetrics::default(),
+            gate,
+            readiness,
+            health,
+        };
+        if let Some(AdminSettings { listen, token }) = &settings.admin {
+            let listener = admin::bind(*listen)?;
+            let (orders, inbox) = mpsc::channel(MAX_ORDERS);
+            let desk = Desk {
+                health: operation.health.clone(),
+                readiness: operation.readiness.clone(),
+                gate: operation.gate.clone(),
+                orders,
+                token: token.clone(),
+            };
+            operation.port = Some(Port::Bound(listener, desk));
+            operation.orders = Some(inbox);
+        }
+        Ok(operation)
+    }
+
+    /// Serves the port from now on, on a thread that has no capabilities if this one has none.
+    pub fn serve(&mut self) -> anyhow::Result<()> {
+        self.port = match self.port.take() {
+            Some(Port::Bound(listener, desk)) => {
+                let server = Server::start(listener, desk, super::priority::give_way)?;
+                tracing::info!(address = %server.address(), "serving HTTP");
+                Some(Port::Served(server))
+            }
+            other => other,
+        };
+        Ok(())
+    }
+
+    /// Starts the term, or another one.
+    pub fn start_term(&mut self) {
+        self.expires = self.expire_after.map(|term| Instant::now() + term);
+    }
+
+    /// Whether anybody could resume what is paused.
+    pub fn has_port(&self) -> bool {
+        self.port.is_some()
+    }
+
+    /// The term's length.
+    pub fn term(&self) -> Option<Duration> {
+        self.expire_after
+    }
+
+    /// What a shard's thread needs of this.
+    pub fn for_shard(&self, index: usize) -> ShardOperation {
+        ShardOperation {
+            gate: self.gate.clone(),
+            production: Arc::clone(&self.production),
+            heart: self.health.watch(format!("shard-{index}")),
+            seed: index as u64 + 1,
+        }
+    }
+
+    /// The next thing to see to. May be dropped and called again: nothing is lost.
+    pub async fn next(&mut self) -> Event {
+        let expires = self.expires;
+        let Self { orders, cpu, .. } = self;
+        tokio::select! {
+            order = next_order(orders) => Event::Order(order),
+            () = until(expires) => {
+                self.expires = None;
+                Event::Expired
+            }
+            event = next_of_cpu(cpu) => event,
+        }
+    }
+
+    /// Keeps the CPU budget: for how long capture shall rest, if it shall.
+    pub fn used(&mut self, cpus: f64) -> Option<Duration> {
+        self.cpu.as_mut()?.used(cpus, &self.gate)
+    }
+
+    /// Processor time, for the metrics.
+    pub fn cpu_snapshot(&self) -> CpuSnapshot {
+        CpuSnapshot {
+            taken: process_time(),
+            budget: self.cpu.as_ref().map(|keeping| keeping.budget.cpus()),
+            share: self.gate.share() as f64 / WHOLE as f64,
+        }
+    }
+
+    /// When the process started, in Unix time.
+    pub fn started(&self) -> Duration {
+        self.started
+    }
+}
+
+/// What a shard's thread needs.
+pub(super) struct ShardOperation {
+    pub gate: Gate,
+    pub production: Arc<LatencyHistogram>,
+    pub heart: Heart,
+    pub seed: u64,
+}
+
+impl Keeping {
+    fn new(millis: u32) -> Self {
+        let now = Instant::now();
+        Self {
+            budget: CpuBudget::new(millis),
+            measured: (now, process_time()),
+            resting: None,
+            log_from: now,
+        }
+    }
+
+    fn used(&mut self, cpus: f64, gate: &Gate) -> Option<Duration> {
+        use super::cpu::Step;
+        let before = gate.share();
+        let now = Instant::now();
+        match self.budget.measured(cpus) {
+            Step::Share(share) => {
+                gate.set_share(share);
+                if share < before && now >= self.log_from {
+                    self.log_from = now + LOG_INTERVAL;
+                    tracing::warn!(
+                        used_cpus = format!("{cpus:.2}"),
+                        budget_cpus = self.budget.cpus(),
+                        mirrored_percent = share * 100 / WHOLE,
+                        "over --max-cpu: a part of the requests is left out and counted as limited"
+                    );
+                } else if share == WHOLE && before < WHOLE {
+                    tracing::info!("within --max-cpu: all requests are mirrored again");
+                }
+                None
+            }
+            Step::Rest(rest) => {
+                self.resting = Some(now + rest);
+                tracing::warn!(
+                    used_cpus = format!("{cpus:.2}"),
+                    budget_cpus = self.budget.cpus(),
+                    ?rest,
+                    "reading alone is over --max-cpu: capture rests"
+                );
+                Some(rest)
+            }
+        }
+    }
+
+    /// What was used since the last measurement, in CPUs.
+    fn measure(&mut self) -> f64 {
+        let (at, taken) = self.measured;
+        self.measured = (Instant::now(), process_time());
+        let elapsed = (self.measured.0 - at).as_secs_f64().max(f64::EPSILON);
+        self.measured.1.saturating_sub(taken).as_secs_f64() / elapsed
+    }
+}
+
+async fn next_order(orders: &mut Option<mpsc::Receiver<Order>>) -> Order {
+    if let Some(inbox) = orders
+        && let Some(order) = inbox.recv().await
+    {
+        return order;
+    }
+    std::future::pending().await
+}
+
+async fn next_of_cpu(cpu: &mut Option<Keeping>) -> Event {
+    let Some(keeping) = cpu else {
+        return std::future::pending().await;
+    };
+    if let Some(end) = keeping.resting {
+        sleep_until(end).await;
+        keeping.resting = None;
+        // What the rest took is not measured.
+        keeping.measure();
+        return Event::Rested;
+    }
+    sleep_until(keeping.measured.0 + MEASURE).await;
+    Event::Used(keeping.measure())
+}
+
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => sleep_until(end).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,180 @@
+//! A run answers what comes from outside: orders of its HTTP port, the end of its term, its CPU budget.
+
+use super::operation::Event;
+use super::run::Run;
+use super::shard::Phase;
+use crate::admin::Order;
+use crate::admin::metrics::Snapshot;
+use crate::kubernetes::{CGROUPS, Condition, Desired};
+use crate::mirror::gate::PauseCause;
+
+/// The condition of live capture.
+const CAPTURE: &str = "capture";
+/// The condition of capture files.
+const FILES: &str = "files";
+
+impl Run {
+    /// Sees to one event.
+    pub(super) fn steer(&mut self, event: Event) {
+        match event {
+            Event::Order(Order::Pause(answer)) => {
+                tracing::info!("paused: nothing is captured or sent until POST /resume");
+                self.operation.gate.pause(PauseCause::Asked);
+                // Whoever asked may have gone; the order holds all the same.
+                let _ = answer.send(self.follow_gate());
+            }
+            Event::Order(Order::Resume(answer)) => {
+                let _ = answer.send(self.resume());
+            }
+            Event::Order(Order::Count(answer)) => {
+                let _ = answer.send(Box::new(self.count()));
+            }
+            Event::Expired => self.expire(),
+            Event::Used(cpus) => {
+                // A pause costs nothing and says nothing of what capture would.
+                if !self.operation.gate.is_paused() && self.operation.used(cpus).is_some() {
+                    self.operation.gate.pause(PauseCause::Cpu);
+                    self.log_gate();
+                }
+            }
+            Event::Rested => {
+                self.operation.gate.resume(PauseCause::Cpu);
+                self.log_gate();
+            }
+        }
+    }
+
+    /// Says that the run does what it is for.
+    pub(super) fn report_ready(&self) {
+        let readiness = &self.operation.readiness;
+        if self.counters.is_some() {
+            readiness.set(CAPTURE, Ok(()));
+        }
+        if self.has_files {
+            readiness.set(FILES, Ok(()));
+        }
+    }
+
+    /// Says how the inputs from a cluster do.
+    pub(super) fn report_on_cluster(&self, desired: &Desired) {
+        let readiness = &self.operation.readiness;
+        for (name, condition) in &desired.conditions {
+            match condition {
+                Condition::Good => readiness.set(name.clone(), Ok(())),
+                Condition::Idle(why) => readiness.set_idle(name.clone(), why.clone()),
+                Condition::Bad(why) => readiness.set(name.clone(), Err(why.clone())),
+            }
+        }
+        if !desired.conditions.contains_key(CGROUPS) {
+            readiness.remove(CGROUPS);
+        }
+    }
+
+    /// Says that the run is ending.
+    pub(super) fn report_ending(&self) {
+        for (name, is_here) in [(CAPTURE, self.counters.is_some()), (FILES, self.has_files)] {
+            if is_here {
+                let state = Err("the agent is ending".to_owned());
+                self.operation.readiness.set(name, state);
+            }
+        }
+    }
+
+    fn resume(&mut self) -> Result<(), String> {
+        if *self.phase.borrow() != Phase::Running {
+            return Err("the agent is ending".to_owned());
+        }
+        let gate = self.operation.gate.clone();
+        let before: Vec<_> = gate.causes().collect();
+        gate.resume(PauseCause::Asked);
+        gate.resume(PauseCause::Expired);
+        let followed = self.follow_gate();
+        if followed.is_ok() {
+            self.operation.start_term();
+            tracing::info!("resumed");
+        } else {
+            // What is not captured shall not look as if it were.
+            for cause in before {
+                gate.pause(cause);
+            }
+        }
+        followed
+    }
+
+    fn expire(&mut self) {
+        let term = self.operation.term().unwrap_or_default();
+        if *self.phase.borrow() != Phase::Running {
+            return;
+        }
+        if !self.operation.has_port() {
+            tracing::info!(?term, "expired: the term of --expire-after is over");
+            return self.stop();
+        }
+        tracing::info!(?term, "expired: paused until POST /resume starts a new term");
+        self.operation.gate.pause(PauseCause::Expired);
+        self.log_gate();
+    }
+
+    /// Makes capture as the gate has it.
+    fn follow_gate(&mut self) -> Result<(), String> {
+        let Some(capture) = &mut self.capture else {
+            return Ok(());
+        };
+        let followed = if self.operation.gate.is_paused() {
+            capture.pause()
+        } else {
+            capture.resume()
+        }
+        .map_err(|error| error.to_string());
+        self.operation.readiness.set(CAPTURE, followed.clone());
+        followed
+    }
+
+    fn log_gate(&mut self) {
+        if let Err(error) = self.follow_gate() {
+            tracing::error!(error, "capture cannot be changed");
+        }
+    }
+
+    /// All that is counted at this moment.
+    fn count(&self) -> Snapshot {
+        let account = self.account();
+        let document = account.document();
+        let counts = account.requests.outputs.into_iter();
+        // Those that have ended have counts, and no state any more.
+        let mut status: std::collections::HashMap<usize, _> = self.mirrors.status().into_iter().collect();
+        let outputs = account
+            .outputs
+            .into_iter()
+            .zip(counts)
+            .enumerate()
+            .map(|(slot, (name, counts))| (name, counts, status.remove(&slot).unwrap_or_default()));
+        let operation = &self.operation;
+        Snapshot {
+            seen: account.requests.seen,
+            outputs: outputs.collect(),
+            connections: document.connections,
+            capture: document.capture,
+            production: self
+                .settings
+                .capture
+                .track_response
+                .then(|| operation.production.counts()),
+            pauses: PauseCause::ALL
+                .map(|cause| {
+                    let (now, total) = operation.gate.paused(cause);
+                    (cause, now, total)
+                })
+                .into(),
+            conditions: operation
+                .readiness
+                .conditions()
+                .into_iter()
+                .map(|(name, state)| (name, state.is_ok()))
+                .collect(),
+            cpu: operation.cpu_snapshot(),
+            cluster: operation.cluster.counts(),
+            started: operation.started(),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The agent's own HTTP port, and what ends or thins mirroring without anybody's doing.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cli::value::{cpus, listen, positive_duration};
+use crate::settings::Listen;
+
+/// How a run is watched and held, as typed. Each flag may come from the environment, as manifests set it there.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Operation")]
+pub struct Admin {
+    /// Serve /healthz, /readyz, /metrics, POST /pause and POST /resume on this address
+    ///
+    /// Such as 127.0.0.1:9400, [::1]:9400, or :9400 for any address of either family. Off by default: nothing
+    /// listens. /metrics is for Prometheus. /pause is a kill switch: within a second nothing is captured or sent
+    /// any more, until /resume; both are taken from this machine only, unless --http-token-file is given.
+    #[arg(long, value_name = "ADDRESS", env = "SHADOW_AGENT_HTTP_LISTEN", hide_env_values = true, value_parser = listen)]
+    pub http_listen: Option<Listen>,
+
+    /// Take /pause and /resume from anywhere, with the token in this file
+    ///
+    /// As 'Authorization: Bearer TOKEN', and from this machine with it only, too. The file is read at the start;
+    /// white space around the token does not count.
+    #[arg(long, value_name = "FILE", env = "SHADOW_AGENT_HTTP_TOKEN_FILE", hide_env_values = true, value_hint = clap::ValueHint::FilePath)]
+    pub http_token_file: Option<PathBuf>,
+
+    /// Pause after so long, so that no mirror is forgotten
+    ///
+    /// Counted from the start of capture. POST /resume starts a new term of the same length; without
+    /// --http-listen nobody could, and the run ends as on SIGTERM instead. By default it runs until it is ended.
+    #[arg(long, value_name = "DURATION", env = "SHADOW_AGENT_EXPIRE_AFTER", hide_env_values = true, value_parser = positive_duration)]
+    pub expire_after: Option<Duration>,
+
+    /// Processor time the agent may take, such as 50% (of one CPU), 1.5 (CPUs) or 500m
+    ///
+    /// Measured each second over all its threads. Beyond it fewer requests are mirrored, as many as the budget allows;
+    /// the others are counted as limited. Where reading alone takes more, capture pauses for a while. By default
+    /// there is no such budget.
+    #[arg(long, value_name = "CPUS", env = "SHADOW_AGENT_MAX_CPU", hide_env_values = true, value_parser = cpus)]
+    pub max_cpu: Option<u32>,
+}
