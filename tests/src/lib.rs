@@ -5,6 +5,9 @@
 //! the [`Agent`] between them, clients ([`client`], [`load`], [`Wrk`]) and servers that misbehave ([`fault`]).
 //! In the end the access logs of both sides are compared request by request ([`AccessLog`]) and the agent's
 //! [`Ledger`] must balance. Nothing sleeps where an event can be awaited, and every wait has a deadline.
+//!
+//! What is shipped beside the agent is read as users would: [`manifests`] renders those for Kubernetes, and [`rbac`]
+//! tells what they allow.
 
 mod access_log;
 mod agent;
@@ -12,9 +15,11 @@ pub mod client;
 pub mod fault;
 mod ledger;
 pub mod load;
+pub mod manifests;
 mod netns;
 mod nginx;
 mod process;
+pub mod rbac;
 mod stage;
 pub mod stat;
 mod wait;
@@ -31,7 +36,7 @@ pub use wait::{DEADLINE, until};
 pub use wrk::{Wrk, WrkResult};
 
 /// Opens a [`Stage`] for the test it stands in, or skips the test (returns from it) when something it needs is
-/// not here: `"root"`, `"agent"` (a built agent) or the name of a program.
+/// not here: `"root"`, `"agent"` (a built agent), `"kubectl"` (one that renders our manifests) or the name of a program.
 #[macro_export]
 macro_rules! stage {
     ($($need:expr),* $(,)?) => {{

@@ -3,6 +3,7 @@
 mod bench;
 mod build_ebpf;
 mod fuzz;
+mod kubectl;
 mod run;
 mod setup;
 mod test;
