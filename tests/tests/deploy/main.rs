@@ -3,3 +3,4 @@
 mod daemon_set;
 mod permissions;
 mod schema;
+mod systemd;
