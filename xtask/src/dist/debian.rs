@@ -13,6 +13,8 @@ use anyhow::{Context, Result};
 use super::release::Release;
 use crate::setup;
 
+const MAINTAINER: &str = "The shadow-agent authors <maintainers@shadow-agent.invalid>";
+
 const POSTINST: &str = "#!/bin/sh
 set -e
 if [ \"$1\" = configure ] && [ -d /run/systemd/system ]; then
@@ -67,7 +69,7 @@ fn lay_out(release: &Release, root: &Path) -> Result<()> {
     }
     let md5sums = super::output(
         Command::new("sh")
-            .args(["-c", "find usr lib -type f | LC_ALL=C sort | xargs md5sum"])
+            .args(["-c", "find usr -type f | LC_ALL=C sort | xargs md5sum"])
             .current_dir(root),
     )?;
     put(root, "DEBIAN/md5sums", 0o644, md5sums.as_bytes())?;
@@ -96,7 +98,7 @@ fn files(release: &Release) -> Result<Vec<(&'static str, u32, Vec<u8>)>> {
     Ok(vec![
         ("usr/bin/shadow-agent", 0o755, release.binary.clone()),
         (
-            "lib/systemd/system/shadow-agent.service",
+            "usr/lib/systemd/system/shadow-agent.service",
             0o644,
             document("deploy/systemd/shadow-agent.service")?,
         ),
@@ -131,12 +133,17 @@ fn files(release: &Release) -> Result<Vec<(&'static str, u32, Vec<u8>)>> {
             0o644,
             document("docs/deploy.md")?,
         ),
+        (
+            "usr/share/doc/shadow-agent/CHANGELOG.md",
+            0o644,
+            document("CHANGELOG.md")?,
+        ),
         // Debian policy 12.1 and 12.7 want these two compressed.
         ("usr/share/man/man1/shadow-agent.1.gz", 0o644, gzip(&release.man)?),
         (
             "usr/share/doc/shadow-agent/changelog.gz",
             0o644,
-            gzip(release.document("CHANGELOG.md")?)?,
+            gzip(changelog(release)?.as_bytes())?,
         ),
     ])
 }
@@ -161,21 +168,35 @@ fn control(release: &Release, installed: usize) -> String {
         "Package: shadow-agent\n\
          Version: {version}\n\
          Architecture: {arch}\n\
-         Maintainer: The shadow-agent authors <maintainers@shadow-agent.invalid>\n\
+         Maintainer: {MAINTAINER}\n\
          Installed-Size: {installed}\n\
          Section: net\n\
          Priority: optional\n\
          Recommends: ca-certificates\n\
          Homepage: https://github.com/shadow-agent/shadow-agent\n\
          Description: copy the HTTP requests that production serves to a shadow release\n\
-         \x20An eBPF program copies the payload of the ports you name; the agent rebuilds the\n\
-         \x20TCP streams, finds the HTTP requests and replays them to the shadow. Production is\n\
-         \x20not proxied, delayed or reconfigured, and every request is accounted for.\n\
+         \x20An eBPF program copies the payload of the ports you name; the agent rebuilds\n\
+         \x20the TCP streams, finds the HTTP requests and replays them to the shadow.\n\
+         \x20Production is not proxied, delayed or reconfigured, and every request is\n\
+         \x20accounted for.\n\
          \x20.\n\
          \x20Live capture needs Linux 5.8 or later.\n",
         version = release.version,
         arch = release.arch,
     )
+}
+
+/// Debian's own form (deb-changelog(5)); what changed stands in `CHANGELOG.md` beside it.
+fn changelog(release: &Release) -> Result<String> {
+    let date = super::output(Command::new("date").env("LC_ALL", "C").args([
+        "--utc",
+        "--rfc-email",
+        &format!("--date=@{}", release.time),
+    ]))?;
+    Ok(format!(
+        "shadow-agent ({}) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- {MAINTAINER}  {date}",
+        release.version
+    ))
 }
 
 fn copyright(release: &Release) -> Result<Vec<u8>> {
