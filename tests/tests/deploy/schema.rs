@@ -237,8 +237,8 @@ fn a_misspelt_field_is_noticed() {
     let mut lost = Vec::new();
     let object = json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"},
-        "spec": {"selektor": {"a": "b"}, "ports": [{"port": 80, "targetport": 81}]},
+        "spec": {"selects": {"a": "b"}, "ports": [{"port": 80, "targetport": 81}]},
     });
     find_lost(&object, &through::<Service>(&object), "", &mut lost);
-    assert_eq!(lost, [".spec.ports[0].targetport", ".spec.selektor"]);
+    assert_eq!(lost, [".spec.ports[0].targetport", ".spec.selects"]);
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use shadow_tests::stage;
 
-/// The highest exposure, in tenths, that `systemd-analyze security` still calls OK is 49; this is what the unit reaches.
+/// The highest exposure, in tenths, that the unit may have; `systemd-analyze security` calls 49 still OK.
 const EXPOSURE: &str = "20";
 
 fn unit() -> PathBuf {
