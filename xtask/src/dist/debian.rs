@@ -219,3 +219,51 @@ fn make_folders_readable(folder: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dist::arch::Arch;
+
+    #[test]
+    fn the_package_installs_these_files() {
+        let files = files(&Release::sample(Arch::Amd64)).unwrap();
+        let mut paths: Vec<_> = files.iter().map(|(path, mode, _)| (*path, *mode)).collect();
+        paths.sort_unstable();
+        assert_eq!(
+            paths,
+            [
+                ("etc/shadow-agent/shadow-agent.env", 0o644),
+                ("usr/bin/shadow-agent", 0o755),
+                ("usr/lib/systemd/system/shadow-agent.service", 0o644),
+                ("usr/share/bash-completion/completions/shadow-agent", 0o644),
+                ("usr/share/doc/shadow-agent/CHANGELOG.md", 0o644),
+                ("usr/share/doc/shadow-agent/changelog.gz", 0o644),
+                ("usr/share/doc/shadow-agent/copyright", 0o644),
+                ("usr/share/doc/shadow-agent/deploy.md", 0o644),
+                ("usr/share/fish/vendor_completions.d/shadow-agent.fish", 0o644),
+                ("usr/share/man/man1/shadow-agent.1.gz", 0o644),
+                ("usr/share/shadow-agent/nsswitch.conf", 0o644),
+                ("usr/share/zsh/vendor-completions/_shadow-agent", 0o644),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_control_file_names_version_and_architecture() {
+        let control = control(&Release::sample(Arch::Arm64), 42);
+        for line in ["Version: 1.2.3", "Architecture: arm64", "Installed-Size: 42"] {
+            assert!(control.lines().any(|found| found == line), "{line}: {control}");
+        }
+        assert!(control.lines().all(|line| line.len() <= 80), "{control}");
+    }
+
+    #[test]
+    fn the_changelog_has_the_form_that_debian_wants() {
+        assert_eq!(
+            changelog(&Release::sample(Arch::Amd64)).unwrap(),
+            "shadow-agent (1.2.3) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n \
+             -- The shadow-agent authors <maintainers@shadow-agent.invalid>  Thu, 29 Feb 2024 12:34:56 +0000\n"
+        );
+    }
+}

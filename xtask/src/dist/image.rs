@@ -182,18 +182,6 @@ mod tests {
     use super::*;
     use crate::dist::arch::Arch;
 
-    fn release(arch: Arch) -> Release {
-        Release {
-            arch,
-            version: "1.2.3",
-            time: 1_709_210_096,
-            binary: arch.name().as_bytes().to_vec(),
-            man: Vec::new(),
-            completions: [("bash", Vec::new()), ("fish", Vec::new()), ("zsh", Vec::new())],
-            documents: Vec::new(),
-        }
-    }
-
     fn blob<'a>(layout: &'a Layout, descriptor: &Value) -> &'a [u8] {
         let digest = descriptor["digest"]
             .as_str()
@@ -207,7 +195,9 @@ mod tests {
     #[test]
     fn a_manifest_leads_to_its_config_and_layer() {
         let mut layout = Layout::default();
-        let descriptor = layout.image(&release(Arch::Arm64), b"certificates").unwrap();
+        let descriptor = layout
+            .image(&Release::sample(Arch::Arm64), b"certificates")
+            .unwrap();
         assert_eq!(
             descriptor["platform"],
             json!({"architecture": "arm64", "os": "linux"})
@@ -229,10 +219,10 @@ mod tests {
     #[test]
     fn what_two_architectures_share_is_stored_once() {
         let mut layout = Layout::default();
-        layout.image(&release(Arch::Amd64), b"").unwrap();
-        layout.image(&release(Arch::Amd64), b"").unwrap();
+        layout.image(&Release::sample(Arch::Amd64), b"").unwrap();
+        layout.image(&Release::sample(Arch::Amd64), b"").unwrap();
         assert_eq!(layout.blobs.len(), 3);
-        layout.image(&release(Arch::Arm64), b"").unwrap();
+        layout.image(&Release::sample(Arch::Arm64), b"").unwrap();
         assert_eq!(layout.blobs.len(), 6);
     }
 

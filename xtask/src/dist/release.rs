@@ -34,6 +34,22 @@ const DOCUMENTS: [&str; 8] = [
     "deploy/systemd/nsswitch.conf",
 ];
 
+#[cfg(test)]
+impl Release {
+    /// One for tests of what is made of it.
+    pub fn sample(arch: Arch) -> Self {
+        Self {
+            arch,
+            version: "1.2.3",
+            time: 1_709_210_096,
+            binary: arch.name().as_bytes().to_vec(),
+            man: b"manual".to_vec(),
+            completions: ["bash", "fish", "zsh"].map(|shell| (shell, shell.as_bytes().to_vec())),
+            documents: DOCUMENTS.map(|name| (name, name.as_bytes().to_vec())).to_vec(),
+        }
+    }
+}
+
 impl Release {
     /// Reads the files and asks the binary for its man page and completions.
     pub fn gather(binary: &Path, arch: Arch, time: u64) -> Result<Self> {
