@@ -1,7 +1,7 @@
 //! `cargo xtask dist`: what users install, for each architecture: a static binary, a Debian package, a tarball, and one
 //! container image for all of them, with checksums.
 //!
-//! Nothing here needs Docker. The same commit gives the same bytes on the same machine: times come from the commit,
+//! Nothing here needs Docker. The same commit gives the same bytes: times come from the commit,
 //! paths of this machine are kept out of the binary, and archives are written here in a fixed order. What does depend
 //! on the machine: its C library, compiler for C and list of certificate authorities.
 
