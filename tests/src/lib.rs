@@ -6,6 +6,9 @@
 //! For Kubernetes there are an [`ApiServer`] and a [`Node`] with [`Pod`]s, without a cluster.
 //! In the end the access logs of both sides are compared request by request ([`AccessLog`]) and the agent's
 //! [`Ledger`] must balance. Nothing sleeps where an event can be awaited, and every wait has a deadline.
+//!
+//! What is shipped beside the agent is read as users would: [`manifests`] renders those for Kubernetes, and [`rbac`]
+//! tells what they allow.
 
 mod access_log;
 mod agent;
@@ -15,12 +18,14 @@ pub mod client;
 pub mod fault;
 mod ledger;
 pub mod load;
+pub mod manifests;
 pub mod metrics;
 mod netns;
 mod nginx;
 mod place;
 mod pod;
 mod process;
+pub mod rbac;
 mod stage;
 pub mod stat;
 mod wait;
@@ -40,7 +45,7 @@ pub use wait::{DEADLINE, until};
 pub use wrk::{Wrk, WrkResult};
 
 /// Opens a [`Stage`] for the test it stands in, or skips the test (returns from it) when something it needs is
-/// not here: `"root"`, `"agent"` (a built agent) or the name of a program.
+/// not here: `"root"`, `"agent"` (a built agent), `"kubectl"` (one that renders our manifests) or the name of a program.
 #[macro_export]
 macro_rules! stage {
     ($($need:expr),* $(,)?) => {{

@@ -110,6 +110,7 @@ fn is_here(need: &str) -> bool {
     match need {
         "root" => nix::unistd::geteuid().is_root(),
         "agent" => crate::agent::binary().is_some(),
+        "kubectl" => process::program(&crate::manifests::kubectl().to_string_lossy()).is_some(),
         program => process::program(program).is_some(),
     }
 }

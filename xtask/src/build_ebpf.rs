@@ -75,8 +75,8 @@ fn check_compiler(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The source of `core`, which has no compiled form for the BPF target.
-fn provide_rust_src(root: &Path) -> Result<()> {
+/// Rust's own source, for targets that it has no compiled form of `core` or `std` for.
+pub fn provide_rust_src(root: &Path) -> Result<()> {
     let sysroot = output(
         Command::new("rustc")
             .args(["--print", "sysroot"])

@@ -1,8 +1,10 @@
-//! The project's own chores: run, test, bench, fuzz and build-ebpf. Each does all the set-up it needs.
+//! The project's own chores: run, test, bench, fuzz, build-ebpf and dist. Each does all the set-up it needs.
 
 mod bench;
 mod build_ebpf;
+mod dist;
 mod fuzz;
+mod kubectl;
 mod run;
 mod setup;
 mod test;
@@ -29,6 +31,8 @@ enum Chore {
     Fuzz(fuzz::Arguments),
     /// Rebuild the committed kernel object from `shadow-ebpf`.
     BuildEbpf(build_ebpf::Arguments),
+    /// Make what users install: binaries, Debian packages, tarballs and a container image.
+    Dist(dist::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -38,5 +42,6 @@ fn main() -> anyhow::Result<()> {
         Chore::Bench(arguments) => bench::run(&arguments),
         Chore::Fuzz(arguments) => fuzz::run(&arguments),
         Chore::BuildEbpf(arguments) => build_ebpf::run(&arguments),
+        Chore::Dist(arguments) => dist::run(&arguments),
     }
 }

@@ -17,6 +17,7 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("bpftool", "bpftool"),
     ("nsenter", "util-linux"),
     ("setpriv", "util-linux"),
+    ("systemd-analyze", "systemd"),
 ];
 
 /// Whether this process may capture and make network namespaces.

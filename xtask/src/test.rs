@@ -4,12 +4,12 @@
 //! file named by `SHADOW_AGENT_SKIPS`. The last line printed is `N passed, N failed, N skipped`.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context, bail};
 
-use crate::setup;
+use crate::{kubectl, setup};
 
 /// Arguments of the chore.
 #[derive(clap::Args)]
@@ -22,6 +22,12 @@ pub struct Arguments {
     no_install: bool,
     /// Run only the tests whose name contains this.
     filter: Option<String>,
+}
+
+/// What the tests drive and would not find by themselves.
+struct Programs {
+    agent: PathBuf,
+    kubectl: Option<PathBuf>,
 }
 
 /// Results of one or more test binaries.
@@ -42,7 +48,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else if !arguments.no_install {
         setup::install(setup::PROGRAMS);
     }
-    let agent = setup::build_agent()?;
+    let programs = Programs {
+        kubectl: kubectl::provide(!arguments.no_install),
+        agent: setup::build_agent()?,
+    };
     let skips = SkipsFile::new()?;
 
     let mut tally = Tally::default();
@@ -58,14 +67,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ],
         &[],
         arguments,
-        &agent,
+        &programs,
         &skips,
     )?;
     tally.run(
         &["--package", "shadow-tests"],
         &["--test-threads=1"],
         arguments,
-        &agent,
+        &programs,
         &skips,
     )?;
 
@@ -106,7 +115,7 @@ impl Tally {
         packages: &[&str],
         harness: &[&str],
         arguments: &Arguments,
-        agent: &Path,
+        programs: &Programs,
         skips: &SkipsFile,
     ) -> anyhow::Result<()> {
         let mut command = setup::cargo();
@@ -116,9 +125,12 @@ impl Tally {
             .arg("--")
             .args(harness)
             .args(&arguments.filter)
-            .env("SHADOW_AGENT_BIN", agent)
+            .env("SHADOW_AGENT_BIN", &programs.agent)
             .env("SHADOW_AGENT_SKIPS", &skips.path)
             .stdout(Stdio::piped());
+        if let Some(kubectl) = &programs.kubectl {
+            command.env("SHADOW_AGENT_KUBECTL", kubectl);
+        }
         let mut child = command.spawn().context("cannot start cargo test")?;
         let stdout = child.stdout.take().context("cargo test has no output")?;
         let failed_before = self.failed;

@@ -34,6 +34,9 @@ const WATCH_SECONDS: u32 = 290;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LAST_PAUSE: Duration = Duration::from_secs(15);
 
+/// How long after its request a watch is taken to be refused or let in.
+const REFUSAL: Duration = Duration::from_millis(500);
+
 /// Namespace (empty for none) and name.
 pub type ObjectKey = (String, String);
 
@@ -211,19 +214,31 @@ where
         let mut parameters = WatchParams::default().timeout(WATCH_SECONDS);
         parameters.field_selector.clone_from(&self.choice.fields);
         parameters.label_selector.clone_from(&self.choice.labels);
-        let events = self.apis[self.current].watch(&parameters, &from).await;
-        let events = match events {
-            Err(kube::Error::Api(status)) if status.code == 410 => return Ok(Ended::Expired),
-            events => events?,
-        };
-        // It was let in: nothing is wrong any more.
-        if self.lock().trouble.is_some() {
-            self.update(|known| known.trouble = None);
-        }
+        let events = self.apis[self.current].watch(&parameters, &from).await?;
         pin_mut!(events);
-        while let Some(event) = events.next().await {
-            match event? {
-                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+        let mut let_in = false;
+        loop {
+            let event = if let_in {
+                events.next().await
+            } else {
+                // A refusal does not fail the call: it is what comes first.
+                match tokio::time::timeout(REFUSAL, events.next()).await {
+                    Ok(Some(Err(error))) => Some(Err(error)),
+                    Ok(event) => {
+                        let_in = true;
+                        self.nothing_is_wrong();
+                        event
+                    }
+                    Err(_) => {
+                        let_in = true;
+                        self.nothing_is_wrong();
+                        continue;
+                    }
+                }
+            };
+            let Some(event) = event else { break };
+            match event {
+                Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
                     *reached = object.resource_version();
                     let key = key(&object);
                     let slim = Arc::new((self.slim)(object));
@@ -234,22 +249,30 @@ where
                         }
                     });
                 }
-                WatchEvent::Deleted(object) => {
+                Ok(WatchEvent::Deleted(object)) => {
                     *reached = object.resource_version();
                     self.update(|known| {
                         known.objects.remove(&key(&object));
                         known.revision += 1;
                     });
                 }
-                WatchEvent::Bookmark(bookmark) => *reached = Some(bookmark.metadata.resource_version),
-                WatchEvent::Error(status) if status.code == 410 => {
+                Ok(WatchEvent::Bookmark(bookmark)) => *reached = Some(bookmark.metadata.resource_version),
+                // As an event of the watch, or as the answer to the request for it.
+                Ok(WatchEvent::Error(status)) | Err(kube::Error::Api(status)) if status.code == 410 => {
                     *reached = None;
                     return Ok(Ended::Expired);
                 }
-                WatchEvent::Error(status) => return Err(kube::Error::Api(status)),
+                Ok(WatchEvent::Error(status)) => return Err(kube::Error::Api(status)),
+                Err(error) => return Err(error),
             }
         }
         Ok(Ended::Resume(reached.take().unwrap_or(from)))
+    }
+
+    fn nothing_is_wrong(&self) {
+        if self.lock().trouble.is_some() {
+            self.update(|known| known.trouble = None);
+        }
     }
 
     fn failed(&mut self, trouble: Trouble) {

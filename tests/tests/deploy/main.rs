@@ -1,0 +1,6 @@
+//! What is shipped beside the agent, checked without a cluster and without installing it: manifests and units.
+
+mod daemon_set;
+mod permissions;
+mod schema;
+mod systemd;
