@@ -206,12 +206,14 @@ impl RouteWatch {
         let mut behind: BTreeMap<&WatchedService, Vec<(Arc<Pod>, BTreeSet<u16>)>> = BTreeMap::new();
         let mut all = Vec::new();
         for (mirror, wanted) in self.compiled.mirrors.iter().zip(&self.mirrors) {
+            let shadow = shadow_pods(mirror, &world);
             for watched in &mirror.watched {
                 let pods = behind
                     .entry(watched)
                     .or_insert_with(|| pods_behind(watched, &world));
                 all.extend(
                     pods.iter()
+                        .filter(|(pod, _)| !shadow.contains(&pod.uid))
                         .map(|(pod, ports)| (wanted.key.as_str(), pod.clone(), ports.clone())),
                 );
             }
@@ -224,6 +226,18 @@ impl RouteWatch {
         drop(self.report);
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), self.writer).await;
     }
+}
+
+/// The pods that a mirror's copies go to. Where the parent's selector has them too (one label for both releases), they
+/// are not watched for it: what they get is copies.
+fn shadow_pods(mirror: &RouteMirror, world: &World<'_>) -> BTreeSet<String> {
+    let backend = WatchedService {
+        namespace: mirror.backend.namespace.clone(),
+        name: mirror.backend.service.clone(),
+        port: None,
+    };
+    let pods = pods_behind(&backend, world);
+    pods.into_iter().map(|(pod, _)| pod.uid.clone()).collect()
 }
 
 fn pods_behind(watched: &WatchedService, world: &World<'_>) -> Vec<(Arc<Pod>, BTreeSet<u16>)> {

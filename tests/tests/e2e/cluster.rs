@@ -114,19 +114,6 @@ impl<'a> Cluster<'a> {
         }));
     }
 
-    /// A service whose cluster address is a pod's: what kube-proxy would lead there.
-    pub fn service_at(&self, namespace: &str, name: &str, served: &Served) {
-        self.api.apply(json!({
-            "apiVersion": "v1", "kind": "Service",
-            "metadata": {"namespace": namespace, "name": name},
-            "spec": {
-                "selector": {"app": name},
-                "clusterIP": served.pod.v4(), "clusterIPs": [served.pod.v4()],
-                "ports": [{"name": "http", "port": served.port}],
-            },
-        }));
-    }
-
     /// Sends requests from the node; how many.
     pub fn load(&self, to: SocketAddr, connections: usize, each: usize) -> u64 {
         load::keep_alive(self.node.netns(), to, connections, each)

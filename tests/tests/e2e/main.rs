@@ -17,4 +17,5 @@ mod load;
 mod loops;
 mod outputs;
 mod pods;
+mod routes;
 mod scene;
