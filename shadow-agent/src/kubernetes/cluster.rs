@@ -24,6 +24,9 @@ use crate::settings::{KubernetesSettings, PodSelector};
 /// Changes come in bursts (a rollout): they are given this long to gather.
 const GATHER: Duration = Duration::from_millis(20);
 
+/// Why nothing is captured in the first moments.
+const NOT_YET: &str = "nothing is captured yet: the Kubernetes API has not answered";
+
 /// The condition of pods that cannot be captured.
 pub const CGROUPS: &str = "cgroups of pods";
 
@@ -233,7 +236,7 @@ fn add(meant: &mut Meant, pod: &Arc<Pod>, ports: &BTreeSet<u16>, concern: impl F
 pub(super) fn not_listed(trouble: Option<Trouble>) -> Condition {
     Condition::Bad(match trouble {
         Some(trouble) => format!("nothing is captured: {}", in_words(&trouble)),
-        None => "nothing is captured yet: the Kubernetes API has not answered".to_owned(),
+        None => NOT_YET.to_owned(),
     })
 }
 
@@ -272,6 +275,7 @@ fn say_what_changed(before: &Desired, now: &Desired) {
         match condition {
             Condition::Good => tracing::info!(input = name, "as it should be"),
             Condition::Idle(reason) => tracing::info!(input = name, reason, "nothing to capture here"),
+            Condition::Bad(reason) if reason == NOT_YET => {}
             Condition::Bad(reason) => tracing::warn!(input = name, reason, "not as it should be"),
         }
     }

@@ -156,9 +156,10 @@ fn istios_route_works_as_written() {
     ledger.assert_all_delivered(102);
     let (production, shadow) = httpbin.finish();
     production.assert_same_requests(&shadow);
-    assert_eq!(production.0[0].host, "cluster-1");
-    assert_eq!(shadow.0[0].host, "cluster-1-shadow");
-    assert_eq!(shadow.0[1].host, "cluster-1-shadow:8000");
+    let host = |log: &AccessLog, id: &str| log.filter(|entry| entry.id == id).0[0].host.clone();
+    assert_eq!(host(&production, "a"), "cluster-1");
+    assert_eq!(host(&shadow, "a"), "cluster-1-shadow");
+    assert_eq!(host(&shadow, "b"), "cluster-1-shadow:8000");
 }
 
 #[test]
@@ -377,7 +378,9 @@ fn a_backend_in_another_namespace_needs_a_reference_grant() {
     }));
     let mut filter = mirror_to("v2");
     filter["requestMirror"]["backendRef"]["namespace"] = json!("staging");
-    api.apply(route("across", &json!([{"filters": [filter]}])));
+    let mut across = route("across", &json!([{"filters": [filter]}]));
+    across["spec"]["parentRefs"] = json!([{"group": "", "kind": "Service", "name": "httpbin-v1"}]);
+    api.apply(across);
     let agent = httpbin.cluster.spawn_agent(&["--input-k8s-routes", "*"]);
     let refused = |route: &Value| {
         condition(route, "ResolvedRefs").is_some_and(|condition| condition["reason"] == "RefNotPermitted")
