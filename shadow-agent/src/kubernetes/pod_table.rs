@@ -74,21 +74,18 @@ impl PodTable {
         let mut pods = Vec::new();
         let mut without = Vec::new();
         for (uid, (pod, ports)) in meant {
-            match self.found.get(&pod.cgroup_uid) {
-                Some(cgroup) => {
-                    self.missing.remove(uid);
-                    pods.push(DesiredPod {
-                        identity: identity(&mut self.identities, pod, &self.metrics),
-                        cgroup: *cgroup,
-                        ports: ports.clone(),
-                    });
-                }
-                None => {
-                    let since = *self.missing.entry(uid.clone()).or_insert(now);
-                    if pod.phase == "Running" && now.duration_since(since) >= PATIENCE {
-                        without.push(format!("{}/{}", pod.namespace, pod.name));
-                    }
-                }
+            if let Some(cgroup) = self.found.get(&pod.cgroup_uid) {
+                self.missing.remove(uid);
+                pods.push(DesiredPod {
+                    identity: identity(&mut self.identities, pod, &self.metrics),
+                    cgroup: *cgroup,
+                    ports: ports.clone(),
+                });
+                continue;
+            }
+            let since = *self.missing.entry(uid.clone()).or_insert(now);
+            if pod.phase == "Running" && now.duration_since(since) >= PATIENCE {
+                without.push(format!("{}/{}", pod.namespace, pod.name));
             }
         }
         self.metrics.set_watched(pods.len());

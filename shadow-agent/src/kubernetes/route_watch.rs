@@ -203,7 +203,7 @@ impl RouteWatch {
             between: &nothing,
             services: &services.objects,
         };
-        let mut behind: BTreeMap<&WatchedService, Vec<(Arc<Pod>, BTreeSet<u16>)>> = BTreeMap::new();
+        let mut behind: BTreeMap<&WatchedService, Vec<PodAndPorts>> = BTreeMap::new();
         let mut all = Vec::new();
         for (mirror, wanted) in self.compiled.mirrors.iter().zip(&self.mirrors) {
             let shadow = shadow_pods(mirror, &world);
@@ -240,7 +240,10 @@ fn shadow_pods(mirror: &RouteMirror, world: &World<'_>) -> BTreeSet<String> {
     pods.into_iter().map(|(pod, _)| pod.uid.clone()).collect()
 }
 
-fn pods_behind(watched: &WatchedService, world: &World<'_>) -> Vec<(Arc<Pod>, BTreeSet<u16>)> {
+/// A pod, and its ports that a service leads to.
+type PodAndPorts = (Arc<Pod>, BTreeSet<u16>);
+
+fn pods_behind(watched: &WatchedService, world: &World<'_>) -> Vec<PodAndPorts> {
     let key = (watched.namespace.clone(), watched.name.clone());
     let Some(service) = world.services.get(&key) else {
         return Vec::new();

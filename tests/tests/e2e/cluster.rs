@@ -102,7 +102,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// A service in front of the pods labelled `app`, at `port`, leading to `target`.
-    pub fn service(&self, namespace: &str, name: &str, app: &str, port: u16, target: Value) {
+    pub fn service(&self, namespace: &str, name: &str, app: &str, port: u16, target: &Value) {
         self.api.apply(json!({
             "apiVersion": "v1", "kind": "Service",
             "metadata": {"namespace": namespace, "name": name},

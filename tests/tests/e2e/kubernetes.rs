@@ -166,7 +166,7 @@ fn every_kind_leads_to_its_pods() {
         "nightly-1",
         json!([owner("batch/v1", "CronJob", "nightly", &uid("shop", "nightly"))]),
     );
-    cluster.service("shop", "front", "db", 8000, json!("http"));
+    cluster.service("shop", "front", "db", 8000, &json!("http"));
     let owned = |name: &str, api_version: &str, kind: &str, by: &str, port| {
         let mut setup = labelled("shop", name, by, port);
         setup.owners = vec![owner(api_version, kind, by, &uid("shop", by))];

@@ -17,5 +17,6 @@ mod load;
 mod loops;
 mod outputs;
 mod pods;
+mod rights;
 mod routes;
 mod scene;

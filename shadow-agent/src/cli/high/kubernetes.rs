@@ -70,16 +70,14 @@ fn routes(flags: &KubernetesFlags) -> Result<Option<RouteNamespaces>, UsageError
 }
 
 fn lease(flags: &KubernetesFlags, node: &str) -> Result<LeaseSettings, UsageError> {
-    let (namespace, name) = match flags.k8s_lease.split_once('/') {
-        Some((namespace, name)) => (namespace.to_owned(), name),
-        None => {
-            let own = std::env::var("POD_NAMESPACE").ok().filter(|own| !own.is_empty());
-            (
-                own.unwrap_or_else(|| "shadow-agent".to_owned()),
-                flags.k8s_lease.as_str(),
-            )
-        }
-    };
+    let own_namespace = || std::env::var("POD_NAMESPACE").ok().filter(|own| !own.is_empty());
+    let (namespace, name) = flags.k8s_lease.split_once('/').map_or_else(
+        || {
+            let own = own_namespace().unwrap_or_else(|| "shadow-agent".to_owned());
+            (own, flags.k8s_lease.as_str())
+        },
+        |(namespace, name)| (namespace.to_owned(), name),
+    );
     if !is_label(&namespace) || !is_label(name) {
         return Err(Problem::new("this does not name a lease", "write NAMESPACE/NAME")
             .of("--k8s-lease", &flags.k8s_lease));
