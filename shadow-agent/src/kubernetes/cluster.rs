@@ -74,7 +74,12 @@ impl Cluster {
                         changed: Arc::new(Notify::new()),
                         metrics: metrics.clone(),
                     };
-                    let keeper = Keeper::start(&settings, inputs, source, PodTable::new(cgroups, metrics));
+                    let keeper = Keeper::start(
+                        &settings,
+                        inputs,
+                        source,
+                        PodTable::new(cgroups, settings.labels.clone(), metrics),
+                    );
                     let _ = started.send(Ok(()));
                     keeper.keep(&tell, stopped).await;
                 });

@@ -1,6 +1,7 @@
 //! `k8s://` addresses: the pods that are meant are captured, and no others.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use shadow_tests::api_server::{Expiry, Fault, Scope, Verb};
@@ -79,8 +80,11 @@ fn pods_that_start_end_and_return_are_followed() {
     cluster.deployment("shop", "web");
     let agent = cluster.spawn_agent(&["--input-raw", "k8s://shop/deployment/web:http", "--output-null"]);
     agent.wait_for_line("no pod on this node matches");
-    let first = cluster.serve(of_deployment("shop", "web", "web-1", 8080));
+    let first = cluster.serve_untold(of_deployment("shop", "web", "web-1", 8080));
+    let told = Instant::now();
+    cluster.api.apply(first.pod.object());
     watching(&agent, 1);
+    assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
     cluster.load(first.v4(), 1, 10);
     let second = cluster.serve(of_deployment("shop", "web", "web-2", 8081));
     watching(&agent, 2);
@@ -217,6 +221,8 @@ fn several_inputs_and_a_sidecar_see_each_request_once() {
             "--input-raw",
             "k8s://shop/pod/web-0:http",
             "--output-stdout",
+            "--k8s-pod-labels",
+            "none,app",
         ],
     );
     // What a sidecar does: it takes the request on its own port, and asks the application on loopback.
@@ -232,7 +238,7 @@ fn several_inputs_and_a_sidecar_see_each_request_once() {
             .filter(|line| line.starts_with("1 ") && line.ends_with(pod))
             .count()
     };
-    assert_eq!((of(" shop/web-0"), of(" shop/api-0")), (7, 5));
+    assert_eq!((of(" shop/web-0 app=web"), of(" shop/api-0 app=api")), (7, 5));
 }
 
 #[test]
@@ -410,4 +416,46 @@ fn an_object_that_does_not_exist_is_said_to() {
     cluster.deployment("shop", "none");
     assert_eq!(readyz(&cluster, port, "ok, no pod on this node matches"), 200);
     agent.stop();
+}
+
+#[test]
+fn the_kill_switch_stops_the_capture_of_pods_and_starts_it_again() {
+    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
+    let cluster = Cluster::new(&stage);
+    let web = cluster.serve(labelled("shop", "web-0", "web", 80));
+    let (port, listen) = listening(&cluster);
+    let agent = cluster.agent(
+        1,
+        &[
+            "--input-raw",
+            "k8s://shop/labelSelector/app=web:80",
+            "--output-null",
+            "--http-listen",
+            &listen,
+        ],
+    );
+    let order = |path: &str| {
+        let (status, body) = ask(cluster.node.netns(), port, "POST", path);
+        assert_eq!(status, 200, "{body}");
+    };
+    cluster.load(web.v4(), 1, 5);
+    order("/pause");
+    // A pod that comes during a pause is watched when it ends, not before.
+    let second = cluster.serve(labelled("shop", "web-1", "web", 80));
+    watching(&agent, 2);
+    cluster.load(web.v4(), 1, 5);
+    cluster.load(second.v4(), 1, 5);
+    assert_eq!(agent.ledger_now().assert_balanced().seen(), 5);
+    order("/resume");
+    cluster.load(web.v4(), 1, 5);
+    cluster.load(second.v4(), 1, 5);
+    let metrics = Metrics::scrape(cluster.node.netns(), port);
+    let of = |pod: &str| {
+        metrics.sum(
+            "shadow_agent_kubernetes_pod_requests_seen_total",
+            &[("namespace", "shop"), ("pod", pod)],
+        )
+    };
+    assert!((of("web-0") - 10.0).abs() < f64::EPSILON && (of("web-1") - 5.0).abs() < f64::EPSILON);
+    agent.stop().assert_all_delivered(15);
 }

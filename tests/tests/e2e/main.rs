@@ -11,6 +11,7 @@ mod faults;
 mod files;
 mod harness;
 mod http;
+mod in_a_pod;
 mod kubernetes;
 mod lifecycle;
 mod load;

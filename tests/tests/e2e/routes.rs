@@ -464,3 +464,88 @@ fn one_agent_writes_the_status_and_another_takes_over_from_it() {
     );
     second.stop();
 }
+
+#[test]
+fn a_copy_goes_to_one_ready_endpoint_of_a_headless_service() {
+    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
+    let httpbin = Httpbin::new(&stage);
+    let api = &httpbin.cluster.api;
+    let endpoints =
+        ["e1", "e2", "e3"].map(|name| httpbin.cluster.serve(labelled("shop", name, "elsewhere", 8080)));
+    httpbin
+        .cluster
+        .service("shop", "headless", "elsewhere", 80, &json!("http"));
+    let slice = |ready: [bool; 3]| {
+        let endpoint = |(served, ready): (&Served, bool)| json!({"addresses": [served.pod.v4()], "conditions": {"ready": ready}});
+        json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": {"namespace": "shop", "name": "headless-x", "labels": {"kubernetes.io/service-name": "headless"}},
+            "addressType": "IPv4",
+            "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+            "endpoints": endpoints.iter().zip(ready).map(endpoint).collect::<Vec<_>>(),
+        })
+    };
+    api.apply(slice([true, true, false]));
+    api.apply(route("headless", &json!([{"filters": [mirror_to("headless")]}])));
+    // Both versions of production: none of them is the shadow.
+    let agent = httpbin.cluster.spawn_agent(&["--input-k8s-routes", "shop"]);
+    watching(&agent, 2);
+    agent.wait_for_line("as it should be");
+    std::thread::sleep(A_SECOND);
+    // A connection of production's is a lane, and lanes in parallel have connections of their own.
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| httpbin.many(25));
+        }
+    });
+    let ledger = agent.stop();
+    ledger.assert_closed();
+    let delivered: u64 = (0..ledger.outputs()).map(|output| ledger.delivered(output)).sum();
+    assert_eq!(delivered, 200, "{ledger}");
+    let [first, second, third] = endpoints.map(|served| served.nginx.finish().len());
+    assert_eq!((first + second, third), (200, 0));
+    assert!(first > 0 && second > 0, "{first} and {second}");
+}
+
+#[test]
+fn a_route_of_a_gateway_mirrors_what_its_backends_get() {
+    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
+    let httpbin = Httpbin::new(&stage);
+    let api = &httpbin.cluster.api;
+    let mut gateway = route(
+        "north",
+        &json!([{
+            "filters": [
+                // The gateway has done this before the pod got the request.
+                {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "X-Id", "value": "never"}]}},
+                mirror_to("httpbin-v2"),
+            ],
+            "backendRefs": [{"name": "httpbin-v1", "port": 80}],
+        }]),
+    );
+    gateway["spec"]["parentRefs"] = json!([{"name": "front"}]);
+    gateway["spec"]["hostnames"] = json!(["*.shop.test"]);
+    api.apply(gateway);
+    let agent = httpbin.agent();
+    let written = api.wait_for_object("httproutes", "shop", "north", |route| {
+        condition(route, "Accepted").is_some_and(|condition| condition["status"] == "True")
+    });
+    assert_eq!(
+        written.pointer("/status/parents/0/parentRef/name"),
+        Some(&json!("front"))
+    );
+    httpbin.ask(&[
+        "GET /a HTTP/1.1\r\nHost: www.shop.test\r\nX-Id: 1\r\n\r\n",
+        "GET /b HTTP/1.1\r\nHost: shop.example\r\nX-Id: 2\r\n\r\n",
+    ]);
+    let ledger = agent.stop();
+    ledger.assert_closed();
+    let (_, shadow) = httpbin.finish();
+    let copies: Vec<_> = shadow
+        .0
+        .iter()
+        .map(|entry| (entry.host.as_str(), entry.id.as_str()))
+        .collect();
+    assert_eq!(copies, [("www.shop.test-shadow", "1")]);
+    assert_eq!(of(&ledger, "shop/north")["filtered"], 1, "{ledger}");
+}
