@@ -67,6 +67,7 @@ fn only_how_a_run_is_watched_and_held_may_come_from_the_environment() {
     assert_eq!(
         from_environment,
         [
+            ("k8s-node", "NODE_NAME"),
             ("http-listen", "SHADOW_AGENT_HTTP_LISTEN"),
             ("http-token-file", "SHADOW_AGENT_HTTP_TOKEN_FILE"),
             ("expire-after", "SHADOW_AGENT_EXPIRE_AFTER"),

@@ -439,6 +439,7 @@ fn the_kill_switch_stops_the_capture_of_pods_and_starts_it_again() {
         assert_eq!(status, 200, "{body}");
     };
     cluster.load(web.v4(), 1, 5);
+    agent.wait_for_ledger("they are delivered", |ledger| ledger.delivered(0) == 5);
     order("/pause");
     // A pod that comes during a pause is watched when it ends, not before.
     let second = cluster.serve(labelled("shop", "web-1", "web", 80));
@@ -449,6 +450,7 @@ fn the_kill_switch_stops_the_capture_of_pods_and_starts_it_again() {
     order("/resume");
     cluster.load(web.v4(), 1, 5);
     cluster.load(second.v4(), 1, 5);
+    agent.wait_for_ledger("they are delivered", |ledger| ledger.delivered(0) == 15);
     let metrics = Metrics::scrape(cluster.node.netns(), port);
     let of = |pod: &str| {
         metrics.sum(
