@@ -461,3 +461,27 @@ fn the_kill_switch_stops_the_capture_of_pods_and_starts_it_again() {
     assert!((of("web-0") - 10.0).abs() < f64::EPSILON && (of("web-1") - 5.0).abs() < f64::EPSILON);
     agent.stop().assert_all_delivered(15);
 }
+
+#[test]
+fn productions_answers_are_captured_at_the_pods_sockets_too() {
+    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
+    let cluster = Cluster::new(&stage);
+    let web = cluster.serve(labelled("shop", "web-0", "web", 80));
+    let agent = cluster.agent(
+        1,
+        &[
+            "--input-raw",
+            "k8s://shop/pod/web-0:80",
+            "--input-raw-track-response",
+            "--output-stdout",
+        ],
+    );
+    cluster.load(web.v4(), 2, 10);
+    cluster.load(web.v6(), 1, 10);
+    let stdout = agent.stdout().to_owned();
+    let ledger = agent.stop();
+    ledger.assert_all_delivered(30);
+    let records = String::from_utf8_lossy(&std::fs::read(stdout).expect("the records")).into_owned();
+    let of = |kind: &str| records.lines().filter(|line| line.starts_with(kind)).count();
+    assert_eq!((of("1 "), of("2 ")), (30, 30), "{ledger}");
+}
