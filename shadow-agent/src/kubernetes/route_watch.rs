@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::cluster::{not_listed, stale};
+use super::conditions::{not_listed, stale};
 use super::desired::Condition;
 use super::objects::{Pod, service_ports, slim_service};
 use super::pods::{World, behind_service};
