@@ -18,3 +18,4 @@ mod loops;
 mod outputs;
 mod pods;
 mod scene;
+mod symptoms;
