@@ -7,6 +7,9 @@ use std::process::Command;
 use serde_json::{Value, json};
 use shadow_tests::{ApiServer, Stage, manifests, stage};
 
+const OURS: &str = "shadow-agent.io/mirror";
+const THEIRS: &str = "istio.io/gateway-controller";
+
 /// The block of commands in the document that takes the agent's entries out of the status of routes.
 fn commands() -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/kubernetes.md");
@@ -62,8 +65,6 @@ fn the_documented_commands_take_out_our_entries_and_no_others() {
     let stage = stage!("kubectl", "jq");
     let api = ApiServer::start();
     kubectl_for(&api, &stage);
-    const OURS: &str = "shadow-agent.io/mirror";
-    const THEIRS: &str = "istio.io/gateway-controller";
     for (name, controllers) in [
         ("both", &[OURS, THEIRS, OURS][..]),
         ("ours", &[OURS]),

@@ -4,8 +4,9 @@
 //! logs of production and shadow by an id in each request, while pods come and go, rights are taken away and routes
 //! change ([`steps`]). Says each thing it does, and removes all of it at the end, also when a step fails.
 //!
-//! It has never met a cluster: it was tried against a script in the place of `kubectl` ([`tests`]), which shows the
-//! order of the steps and the reading of what comes back, not what a cluster makes of it.
+//! It has never met a cluster: it was tried against a script in the place of `kubectl` (`tests`), which shows the order
+//! of the steps and the reading of what comes back, and its calls against a `kubectl` without a cluster, which shows that
+//! they are understood; not what a cluster makes of them.
 
 mod kubectl;
 mod kustomization;
@@ -54,6 +55,10 @@ fn run_with(kubectl: Kubectl, image: &str, folder: &Path) -> Result<()> {
     kubectl.run(&["version"])?;
     refuse_what_is_there(&kubectl)?;
     let folders = Folders::write(folder, image)?;
+    println!(
+        "Should this be interrupted:\n  kubectl delete --ignore-not-found -k {}\n  kubectl delete --ignore-not-found -k {}",
+        folders.routes, folders.demo_without_routes
+    );
     let with_routes = kubectl.exists("customresourcedefinition", "httproutes.gateway.networking.k8s.io")?;
     let scene = Scene::new(kubectl, folders, with_routes);
     let result = follow(&scene, with_routes);

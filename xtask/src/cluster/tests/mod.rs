@@ -104,6 +104,42 @@ fn every_step_is_done_in_its_order_and_all_is_deleted() {
     assert_eq!(fake.changes(), [&expected[..], &CLEAN_UP].concat());
 }
 
+/// Only with a kubectl of today: `cargo xtask test` names one.
+#[test]
+fn every_call_is_one_that_kubectl_understands() {
+    let Some(kubectl) = std::env::var_os("SHADOW_AGENT_KUBECTL") else {
+        return;
+    };
+    let fake = Fake::new("understood", &[]);
+    fake.run().unwrap();
+    // Nobody listens there: what is understood gets as far as that.
+    let config = fake.0.join("config");
+    std::fs::write(
+        &config,
+        r#"{"apiVersion": "v1", "kind": "Config", "current-context": "nobody",
+            "clusters": [{"name": "nobody", "cluster": {"server": "http://127.0.0.1:9"}}],
+            "contexts": [{"name": "nobody", "context": {"cluster": "nobody", "user": ""}}]}"#,
+    )
+    .unwrap();
+    let calls = std::fs::read_to_string(fake.0.join("calls")).unwrap();
+    let calls: std::collections::BTreeSet<_> = calls.lines().collect();
+    assert!(calls.len() > 30, "{calls:?}");
+    for call in calls {
+        let output = std::process::Command::new(&kubectl)
+            .args(call.split(' '))
+            .env("KUBECONFIG", &config)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let refused = ["connection refused", "was refused", "no objects passed"];
+        assert!(
+            refused.iter().any(|word| said.contains(word)),
+            "kubectl {call}: {said}"
+        );
+    }
+}
+
 #[test]
 fn a_request_that_is_not_copied_fails_the_step_and_all_is_deleted() {
     let fake = Fake::new("lossy", &[("lossy", "")]);
