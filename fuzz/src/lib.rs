@@ -4,7 +4,10 @@ use shadow_agent::http::{Limits, Reject, RequestEvent, ResponseEvent, Skip};
 use shadow_agent::tcp::Chunk;
 use shadow_agent::time::Timestamp;
 
+pub mod choices;
+pub mod cluster;
 pub mod connection;
+pub mod http_route;
 
 /// Small limits, so that they are met.
 pub const LIMITS: Limits = Limits {

@@ -42,7 +42,7 @@ pub fn folder_of_manifests() -> PathBuf {
 }
 
 /// What `cargo xtask test` provided, or the `kubectl` of this machine.
-pub(crate) fn kubectl() -> PathBuf {
+pub fn kubectl() -> PathBuf {
     std::env::var_os("SHADOW_AGENT_KUBECTL").map_or_else(
         || process::program("kubectl").unwrap_or_else(|| "kubectl".into()),
         PathBuf::from,

@@ -2,6 +2,7 @@
 
 mod bench;
 mod build_ebpf;
+mod cluster;
 mod dist;
 mod fuzz;
 mod kubectl;
@@ -23,7 +24,7 @@ struct Arguments {
 enum Chore {
     /// Run the agent (as root where it must be); without arguments, the demo.
     Run(run::Arguments),
-    /// Run every test, unit to end-to-end.
+    /// Run every test, unit to end-to-end; or with --cluster the end-to-end set on a Kubernetes cluster.
     Test(test::Arguments),
     /// Measure: production alone against production mirrored, in paired rounds.
     Bench(bench::Arguments),

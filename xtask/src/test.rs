@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, bail};
 
-use crate::{kubectl, setup};
+use crate::{cluster, kubectl, setup};
 
 /// Arguments of the chore.
 #[derive(clap::Args)]
@@ -20,6 +20,12 @@ pub struct Arguments {
     /// Do not install missing programs, even as root.
     #[arg(long)]
     no_install: bool,
+    /// Run the end-to-end set on the cluster that KUBECONFIG names, and nothing else.
+    #[arg(long, requires = "image", conflicts_with_all = ["filter", "forbid_skips"])]
+    cluster: bool,
+    /// The agent's image as the cluster's nodes can get it, such as registry.example/shadow-agent:0.1.0.
+    #[arg(long, value_name = "REFERENCE", requires = "cluster")]
+    image: Option<String>,
     /// Run only the tests whose name contains this.
     filter: Option<String>,
 }
@@ -41,6 +47,9 @@ struct Tally {
 
 /// Runs the chore.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Some(image) = &arguments.image {
+        return cluster::run(image);
+    }
     let forbid =
         arguments.forbid_skips || std::env::var_os("SHADOW_AGENT_FORBID_SKIPS").is_some_and(|v| v == "1");
     if !setup::is_root() {

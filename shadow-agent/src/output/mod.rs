@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use self::http::HttpOutput;
+pub use self::http::copy_head;
 use self::null::NullOutput;
 use self::stdout::StdoutOutput;
 use crate::capture::OwnConnections;

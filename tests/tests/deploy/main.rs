@@ -2,5 +2,6 @@
 
 mod daemon_set;
 mod permissions;
+mod removal;
 mod schema;
 mod systemd;

@@ -21,3 +21,4 @@ mod pods;
 mod rights;
 mod routes;
 mod scene;
+mod symptoms;

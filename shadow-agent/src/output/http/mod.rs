@@ -35,13 +35,25 @@ use std::sync::Arc;
 
 use tokio::task::{JoinHandle, spawn_local};
 
+use self::copy::{CopyTemplate, Unsafe};
 use self::shard::Shard;
 use self::upstream::Upstream;
 use super::{OutputStatus, ShardOutput};
 use crate::capture::OwnConnections;
+use crate::http::Request;
 use crate::mirror::Exchange;
 use crate::mirror::ledger::{DropReason, Ticket};
 use crate::settings::HttpOutputSettings;
+
+/// The head of the copy that an output with these settings sends of `request`, its marker included: what it writes
+/// without a connection to write to, for fuzzing. The error says what cannot be sent.
+pub fn copy_head(settings: &HttpOutputSettings, request: &Request) -> Result<Vec<u8>, String> {
+    let mut head = Vec::new();
+    match CopyTemplate::new(settings)?.write_head(request, None, None, &mut head) {
+        Ok(()) => Ok(head),
+        Err(Unsafe) => Err("the request has a field that no request may have".to_owned()),
+    }
+}
 
 /// The half of an HTTP output that all shards share.
 pub(super) struct HttpOutput {
