@@ -125,7 +125,7 @@ static SETTINGS: LazyLock<HttpOutputSettings> = LazyLock::new(|| HttpOutputSetti
     verify: true,
     host: String::new(),
     port: 80,
-    addresses: None,
+    endpoints: None,
     path_prefix: String::new(),
     authorization: None,
     host_header: shadow_agent::settings::HostHeader::Original,

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::http::Limits;
@@ -300,8 +300,8 @@ pub struct HttpOutputSettings {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// What to connect to instead of what `host` and `port` resolve to; empty while there is nothing.
-    pub addresses: Option<Vec<SocketAddr>>,
+    /// What to connect to instead of what `host` and `port` resolve to.
+    pub endpoints: Option<Endpoints>,
     /// Path put before each request's target, without a trailing `/`; empty for none.
     pub path_prefix: String,
     /// Value of an `Authorization` header made from userinfo (`Basic ...`). A secret: never logged.
@@ -334,6 +334,32 @@ pub struct HttpOutputSettings {
     pub max_response: u64,
     /// The circuit breaker.
     pub breaker: BreakerSettings,
+}
+
+/// Addresses that are connected to in turn, and that may change meanwhile. Clones are the same ones, and only those are
+/// equal: an output stays the same when its endpoints change.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoints(Arc<Mutex<Arc<[SocketAddr]>>>);
+
+impl Endpoints {
+    /// The addresses of the moment; empty while there are none.
+    pub fn get(&self) -> Arc<[SocketAddr]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts others in their place.
+    pub fn set(&self, addresses: &[SocketAddr]) {
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if **current != *addresses {
+            *current = addresses.into();
+        }
+    }
+}
+
+impl PartialEq for Endpoints {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// What becomes of the Host header of a copy.

@@ -10,7 +10,8 @@ use tracing_subscriber::EnvFilter;
 use crate::status::{self, LogWriter};
 
 /// What is logged when `RUST_LOG` does not say.
-const DEFAULT: &str = "warn,shadow_agent=info";
+/// The client of the Kubernetes API is left out: what it says, on every try, is said by us, once.
+const DEFAULT: &str = "warn,kube_client=off,shadow_agent=info";
 
 /// How long a panic waits for the log before it: standard error may be what is stuck.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -96,6 +96,9 @@ impl PodTable {
             }
         }
         self.metrics.set_watched(pods.len());
+        // One that comes back, as a static pod does under the same name, has another cgroup.
+        self.found
+            .retain(|uid, _| meant.values().any(|(pod, _)| pod.cgroup_uid == *uid));
         let look_again = if self.missing.is_empty() {
             (!meant.is_empty()).then(|| now + LOOK_AGAIN)
         } else {

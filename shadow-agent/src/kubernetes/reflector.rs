@@ -196,10 +196,11 @@ where
                 parameters.continue_token = Some(token);
                 continue;
             }
+            let whole = objects.len() < MOST_OBJECTS;
             self.update(|known| {
                 known.objects = objects;
                 known.listed = true;
-                known.trouble = None;
+                known.trouble = (!whole).then(too_many);
                 known.revision += 1;
             });
             return Ok(metadata.resource_version.unwrap_or_default());
@@ -245,6 +246,8 @@ where
                         if known.objects.len() < MOST_OBJECTS || known.objects.contains_key(&key) {
                             known.objects.insert(key, slim);
                             known.revision += 1;
+                        } else {
+                            known.trouble = Some(too_many());
                         }
                     });
                 }
@@ -269,7 +272,11 @@ where
     }
 
     fn nothing_is_wrong(&self) {
-        if self.lock().trouble.is_some() {
+        let cured = {
+            let known = self.lock();
+            known.trouble.is_some() && known.objects.len() < MOST_OBJECTS
+        };
+        if cured {
             self.update(|known| known.trouble = None);
         }
     }
@@ -302,6 +309,13 @@ where
 
     fn lock(&self) -> MutexGuard<'_, Known<V>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn too_many() -> Trouble {
+    Trouble {
+        reason: "too_many",
+        words: format!("there are more than {MOST_OBJECTS} of a kind, and what is beyond is not looked at"),
     }
 }
 

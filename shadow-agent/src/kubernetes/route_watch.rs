@@ -17,13 +17,13 @@ use super::objects::{Pod, service_ports, slim_service};
 use super::pods::{World, behind_service};
 use super::reflector::{Choice, Known, ObjectKey, Reflector};
 use super::routes::{
-    Catalog, Compiled, Destination, Endpoint, ReferenceGrant, RouteMirror, WatchedService, compile,
+    Catalog, Compiled, Endpoint, MirrorKey, ReferenceGrant, RouteMirror, WatchedService, compile,
 };
 use super::status_writer::{RouteReport, write_statuses};
 use super::trouble::Trouble;
 use super::watched::Source;
 use crate::mirror::plan::{Selection, WantedMirror};
-use crate::settings::{KubernetesSettings, OutputSettings, RouteNamespaces};
+use crate::settings::{Endpoints, KubernetesSettings, OutputSettings, RouteNamespaces};
 
 const GROUP: &str = "gateway.networking.k8s.io";
 
@@ -39,6 +39,8 @@ pub struct RouteWatch {
     grants: Reflector<Value>,
     /// Endpoints of the headless services that mirrors lead to.
     slices: BTreeMap<ObjectKey, Reflector<EndpointSlice>>,
+    /// What the mirrors connect to.
+    endpoints: BTreeMap<MirrorKey, Endpoints>,
     /// Revisions of everything that was last compiled.
     compiled_from: Vec<u64>,
     compiled: Compiled,
@@ -92,6 +94,7 @@ impl RouteWatch {
             services,
             grants,
             slices: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
             compiled_from: Vec::new(),
             compiled: Compiled::default(),
             mirrors: Vec::new(),
@@ -110,7 +113,12 @@ impl RouteWatch {
             .iter()
             .find_map(|routes| routes.trouble.clone())
             .or(services.trouble.clone())
-            .or(pods.trouble.clone());
+            .or(pods.trouble.clone())
+            .or_else(|| {
+                self.slices
+                    .values()
+                    .find_map(|slices| slices.known().trouble.clone())
+            });
         // A cluster without ReferenceGrants has granted nothing, which is a state like any other.
         let no_grants = grants.trouble.as_ref().is_some_and(Trouble::is_unknown_resource);
         let listed = routes.iter().all(|routes| routes.listed)
@@ -159,11 +167,15 @@ impl RouteWatch {
         self.compiled = compile(all.iter().map(|route| &**route), &cluster);
         let headless = cluster.headless.into_inner();
         self.watch_endpoints(headless);
-        self.mirrors = self
-            .compiled
-            .mirrors
-            .iter()
-            .map(|mirror| wanted(mirror, &self.settings))
+        // An output stays the same while the endpoints of its service come and go.
+        let mut known = std::mem::take(&mut self.endpoints);
+        for mirror in &self.compiled.mirrors {
+            let endpoints = known.remove(&mirror.key).unwrap_or_default();
+            self.endpoints.insert(mirror.key.clone(), endpoints);
+        }
+        let mirrors = self.compiled.mirrors.iter();
+        self.mirrors = mirrors
+            .map(|mirror| wanted(mirror, &self.settings, self.endpoints[&mirror.key].clone()))
             .collect();
         self.report.send_replace(RouteReport {
             statuses: self.compiled.statuses.clone(),
@@ -262,23 +274,15 @@ fn pods_behind(watched: &WatchedService, world: &World<'_>) -> Vec<PodAndPorts> 
 }
 
 /// A mirror of a route as the run wants it.
-fn wanted(mirror: &RouteMirror, settings: &KubernetesSettings) -> WantedMirror {
+fn wanted(mirror: &RouteMirror, settings: &KubernetesSettings, endpoints: Endpoints) -> WantedMirror {
     let mut output = (*settings.mirror).clone();
     output.name.clone_from(&mirror.name);
     output.host_header = mirror.host.clone();
     output.edits.clone_from(&mirror.edits);
-    match &mirror.backend.destination {
-        Destination::Addresses(addresses) => {
-            output.host = format!("{}.{}", mirror.backend.service, mirror.backend.namespace);
-            output.port = mirror.backend.port;
-            output.addresses = Some(addresses.clone());
-        }
-        Destination::Name { host, port } => {
-            output.host.clone_from(host);
-            output.port = *port;
-            output.addresses = None;
-        }
-    }
+    output.host = format!("{}.{}", mirror.backend.service, mirror.backend.namespace);
+    output.port = mirror.backend.port;
+    endpoints.set(&mirror.backend.addresses);
+    output.endpoints = Some(endpoints);
     let key = &mirror.key;
     WantedMirror {
         key: format!(

@@ -18,6 +18,9 @@ use super::trouble::Trouble;
 use crate::admin::ClusterMetrics;
 use crate::settings::LeaseSettings;
 
+/// Statuses written before the lease gets its turn: a slow API takes a second for them, and the lease lasts fifteen.
+const AT_ONCE: u32 = 8;
+
 /// What is to be said of routes, and the routes that it is said of.
 #[derive(Clone, Debug, Default)]
 pub struct RouteReport {
@@ -45,23 +48,29 @@ pub async fn write_statuses(
         httproutes,
         metrics,
         said: HashMap::new(),
+        failed: false,
     };
-    let mut unwritten = true;
     let mut next = Instant::now();
+    // Where the writer is in the report: the lease comes first, so a long report is written in pieces.
+    let mut position = Some(0);
     loop {
         tokio::select! {
-            () = tokio::time::sleep_until(next.into()) => next = holder.step().await,
+            biased;
+            () = tokio::time::sleep_until(next.into()) => {
+                next = holder.step().await;
+                // What could not be written is tried again with each renewal.
+                position = position.or(writer.failed.then_some(0));
+            }
             changed = reports.changed() => {
                 if changed.is_err() {
                     return holder.release().await;
                 }
-                unwritten = true;
+                position = Some(0);
             }
-        }
-        if unwritten && holder.leads() {
-            let report = reports.borrow_and_update().clone();
-            // What could not be written is tried again with the next renewal of the lease.
-            unwritten = !writer.write(&report).await;
+            () = std::future::ready(()), if position.is_some() && holder.leads() => {
+                let report = reports.borrow_and_update().clone();
+                position = writer.write(&report, position.unwrap_or(0)).await;
+            }
         }
     }
 }
@@ -153,16 +162,25 @@ struct Writer {
     metrics: ClusterMetrics,
     /// Why the status of a route could not be written when that was last said, by the route's UID.
     said: HashMap<String, &'static str>,
+    /// Whether something of the report could not be written.
+    failed: bool,
 }
 
 impl Writer {
-    /// Writes what is not written yet; whether all of it is.
-    async fn write(&mut self, report: &RouteReport) -> bool {
+    /// Writes what is not written yet, from `position` on and so many statuses at most; where to go on, if it is not
+    /// done.
+    async fn write(&mut self, report: &RouteReport, position: usize) -> Option<usize> {
+        if position == 0 {
+            self.failed = false;
+        }
         let is_here = |uid: &String| report.statuses.iter().any(|status| status.uid == *uid);
         self.said.retain(|uid, _| is_here(uid));
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let mut all = true;
-        for ours in &report.statuses {
+        let mut written = 0;
+        for (index, ours) in report.statuses.iter().enumerate().skip(position) {
+            if written == AT_ONCE {
+                return Some(index);
+            }
             let is_it = |route: &&Arc<Value>| {
                 route.pointer("/metadata/uid").and_then(Value::as_str) == Some(ours.uid.as_str())
             };
@@ -180,17 +198,18 @@ impl Writer {
             });
             let api: Api<DynamicObject> =
                 Api::namespaced_with(self.client.clone(), &ours.namespace, &self.httproutes);
-            let written = api
+            written += 1;
+            let answer = api
                 .patch_status(&ours.name, &PatchParams::default(), &Patch::Merge(&patch))
                 .await;
-            match written {
+            match answer {
                 Ok(_) => {
                     self.said.remove(&ours.uid);
                     tracing::debug!(namespace = ours.namespace, route = ours.name, "status written");
                 }
                 Err(error) => {
                     let trouble = Trouble::of(&error);
-                    all = false;
+                    self.failed = true;
                     if trouble.reason != "conflict" {
                         self.metrics.api_error(trouble.reason);
                         if self.said.insert(ours.uid.clone(), trouble.reason) == Some(trouble.reason) {
@@ -207,7 +226,7 @@ impl Writer {
                 }
             }
         }
-        all
+        None
     }
 }
 

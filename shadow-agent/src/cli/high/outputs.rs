@@ -69,7 +69,7 @@ fn http(upstream: Upstream, arguments: &Arguments) -> HttpOutputSettings {
         verify: !flags.output_http_skip_verify,
         host: upstream.host,
         port: upstream.port,
-        addresses: None,
+        endpoints: None,
         path_prefix: upstream.path_prefix,
         authorization: upstream.authorization,
         host_header: match &flags.http_host_suffix {

@@ -22,23 +22,9 @@ pub struct Backend {
     pub service: String,
     /// The Service's port, as the route has it.
     pub port: u16,
-    /// What to connect to.
-    pub destination: Destination,
-}
-
-/// What a copy connects to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Destination {
-    /// One of these: the Service's cluster addresses, or with a headless Service its ready endpoints, in order
-    /// and at most [`MAX_ADDRESSES`]. Empty while there are none.
-    Addresses(Vec<SocketAddr>),
-    /// A name outside of the cluster (a Service of type `ExternalName`).
-    Name {
-        /// The DNS name.
-        host: String,
-        /// The port, which is the Service's.
-        port: u16,
-    },
+    /// One of these is connected to: the Service's cluster addresses, or with a headless Service its ready endpoints,
+    /// in order and at most [`MAX_ADDRESSES`]. Empty while there are none.
+    pub addresses: Vec<SocketAddr>,
 }
 
 /// A reference that leads nowhere: the reason for the status, and a sentence.
@@ -84,7 +70,9 @@ impl<'a> Reference<'a> {
         }
     }
 
-    /// Follows the reference to a port of a Service. One of type `ExternalName` need not list its ports.
+    /// Follows the reference to a port of a Service. One of type `ExternalName` is refused, as Gateway API advises: its
+    /// author could have production's requests, credentials included, sent anywhere, past every `ReferenceGrant`
+    /// (CVE-2021-25740).
     pub fn follow<'c>(&self, catalog: &'c dyn Catalog) -> Result<Found<'c>, Problem> {
         let (namespace, name) = (self.namespace, self.name);
         if !self.group.is_empty() || self.kind != "Service" {
@@ -113,6 +101,12 @@ impl<'a> Reference<'a> {
                 format!("there is no Service {namespace}/{name}"),
             ));
         };
+        if is_external(service) {
+            return Err((
+                Reason::InvalidKind,
+                format!("the Service {namespace}/{name} is of type ExternalName, which is not sent to"),
+            ));
+        }
         let Some(port) = self.port else {
             return Err((
                 Reason::BackendNotFound,
@@ -121,9 +115,7 @@ impl<'a> Reference<'a> {
         };
         let entry = tcp_ports(service).find(|candidate| candidate.port == port);
         match u16::try_from(port) {
-            Ok(port) if port != 0 && (entry.is_some() || lists_no_ports(service)) => {
-                Ok(Found { service, entry, port })
-            }
+            Ok(port) if port != 0 && entry.is_some() => Ok(Found { service, entry, port }),
             _ => Err((
                 Reason::BackendNotFound,
                 format!("the Service {namespace}/{name} has no TCP port {port}"),
@@ -150,22 +142,13 @@ impl<'a> Reference<'a> {
             namespace: self.namespace.to_owned(),
             service: self.name.to_owned(),
             port,
-            destination: self.destination(&found, catalog)?,
+            addresses: self.addresses(&found, catalog),
         })
     }
 
-    fn destination(&self, found: &Found<'_>, catalog: &dyn Catalog) -> Result<Destination, Problem> {
+    fn addresses(&self, found: &Found<'_>, catalog: &dyn Catalog) -> Vec<SocketAddr> {
         let port = found.port;
         let spec = found.service.spec.clone().unwrap_or_default();
-        if is_external(found.service) {
-            return match spec.external_name.filter(|name| !name.is_empty()) {
-                Some(host) => Ok(Destination::Name { host, port }),
-                None => Err((
-                    Reason::BackendNotFound,
-                    format!("the Service {}/{} has no externalName", self.namespace, self.name),
-                )),
-            };
-        }
         let cluster_ips = spec
             .cluster_ips
             .filter(|addresses| !addresses.is_empty())
@@ -189,18 +172,13 @@ impl<'a> Reference<'a> {
                 .collect()
         };
         addresses.truncate(MAX_ADDRESSES);
-        Ok(Destination::Addresses(addresses))
+        addresses
     }
 }
 
 fn is_external(service: &Service) -> bool {
     let spec = service.spec.as_ref();
     spec.and_then(|spec| spec.type_.as_deref()) == Some("ExternalName")
-}
-
-/// Whether any port will do.
-fn lists_no_ports(service: &Service) -> bool {
-    is_external(service) && tcp_ports(service).next().is_none()
 }
 
 /// The TCP ports of a Service: HTTP is sent to no other.

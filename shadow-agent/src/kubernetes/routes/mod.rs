@@ -30,7 +30,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use self::annotations::{DEFAULT_SUFFIX, HOST, HOST_SUFFIX};
-pub use self::backend::{Backend, Destination, MAX_ADDRESSES};
+pub use self::backend::{Backend, MAX_ADDRESSES};
 pub use self::catalog::{Catalog, Endpoint, ReferenceGrant};
 pub use self::filters::MAX_FILTERS;
 use self::input::Route;

@@ -300,7 +300,8 @@ impl<'a> Rules<'a> {
         )
     }
 
-    /// The Service behind a `backendRef`, whose pods are watched. One that is sent nothing has none.
+    /// The Service behind a `backendRef`, whose pods are watched. One that is sent nothing has none, nor has one in
+    /// another namespace.
     fn pods_of(
         &self,
         backend: &HttpRouteRulesBackendRefs,
@@ -317,12 +318,20 @@ impl<'a> Rules<'a> {
             &backend.name,
             backend.port,
         );
-        let found = reference.follow(catalog);
-        Some(found.map(|found| WatchedService {
-            namespace: reference.namespace.to_owned(),
-            name: reference.name.to_owned(),
-            port: Some(found.port),
-        }))
+        let found = match reference.follow(catalog) {
+            Ok(found) => found,
+            Err(problem) => return Some(Err(problem)),
+        };
+        // A grant lets a route send to a Service of another namespace. That is no leave to listen to what everybody
+        // else sends there.
+        let is_own = reference.namespace == self.route.namespace;
+        is_own.then(|| {
+            Ok(WatchedService {
+                namespace: reference.namespace.to_owned(),
+                name: reference.name.to_owned(),
+                port: Some(found.port),
+            })
+        })
     }
 }
 

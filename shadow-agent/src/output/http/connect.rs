@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpSocket, TcpStream, UdpSocket, lookup_host};
@@ -14,7 +15,7 @@ use super::tls::Tls;
 use super::transport::Transport;
 use crate::capture::{OwnConnection, OwnConnections};
 use crate::mirror::ledger::DropReason;
-use crate::settings::HttpOutputSettings;
+use crate::settings::{Endpoints, HttpOutputSettings};
 
 /// How long addresses of a name, and the source addresses that lead there, are taken to be true.
 const ADDRESSES_VALID: Duration = Duration::from_secs(30);
@@ -40,7 +41,7 @@ pub(super) struct ConnectError {
 pub(super) struct Connector {
     host: String,
     port: u16,
-    fixed: Option<Vec<SocketAddr>>,
+    fixed: Option<Endpoints>,
     /// How many connections were asked for: each begins with another of the addresses that were given.
     turn: Cell<usize>,
     tls: Option<Tls>,
@@ -52,6 +53,8 @@ pub(super) struct Connector {
 
 #[derive(Clone)]
 struct Addresses {
+    /// The endpoints that they were made from, where those are given.
+    fixed: Option<Arc<[SocketAddr]>>,
     until: Instant,
     /// Each with the local address, port 0, that the routing table gives for it.
     pairs: Vec<(SocketAddr, SocketAddr)>,
@@ -62,7 +65,7 @@ impl Connector {
         Self {
             host: settings.host.clone(),
             port: settings.port,
-            fixed: settings.addresses.clone(),
+            fixed: settings.endpoints.clone(),
             turn: Cell::new(0),
             tls,
             own,
@@ -135,19 +138,25 @@ impl Connector {
 
     async fn addresses(&self) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {
         let mut cached = self.addresses.lock().await;
+        let fixed = self.fixed.as_ref().map(Endpoints::get);
+        let same = |addresses: &Addresses| match (&fixed, &addresses.fixed) {
+            (Some(now), Some(then)) => Arc::ptr_eq(now, then),
+            _ => true,
+        };
         if let Some(addresses) = &*cached
             && Instant::now() < addresses.until
+            && same(addresses)
         {
             return Ok(addresses.pairs.clone());
         }
-        let remotes: Vec<SocketAddr> = match (&self.fixed, self.host.parse::<IpAddr>()) {
+        let remotes: Vec<SocketAddr> = match (&fixed, self.host.parse::<IpAddr>()) {
             (Some(fixed), _) if fixed.is_empty() => {
                 return Err(io::Error::new(
                     io::ErrorKind::NotFound,
                     "the service has no ready endpoint",
                 ));
             }
-            (Some(fixed), _) => fixed.clone(),
+            (Some(fixed), _) => fixed.to_vec(),
             (None, Ok(ip)) => vec![SocketAddr::new(ip, self.port)],
             (None, Err(_)) => lookup_host((self.host.as_str(), self.port)).await?.collect(),
         };
@@ -165,6 +174,7 @@ impl Connector {
             return Err(error);
         }
         *cached = Some(Addresses {
+            fixed,
             until: Instant::now() + ADDRESSES_VALID,
             pairs: pairs.clone(),
         });

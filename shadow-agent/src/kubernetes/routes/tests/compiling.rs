@@ -4,10 +4,8 @@ use super::*;
 use crate::output::testing::request;
 
 fn addresses(compiled: &Compiled, mirror: usize) -> Vec<String> {
-    match &compiled.mirrors[mirror].backend.destination {
-        Destination::Addresses(addresses) => addresses.iter().map(ToString::to_string).collect(),
-        Destination::Name { host, port } => vec![format!("{host}:{port}")],
-    }
+    let addresses = compiled.mirrors[mirror].backend.addresses.iter();
+    addresses.map(ToString::to_string).collect()
 }
 
 fn names(compiled: &Compiled) -> Vec<&str> {
@@ -477,7 +475,7 @@ fn a_backend_in_another_namespace_needs_a_grant() {
 }
 
 #[test]
-fn pods_in_another_namespace_are_watched_with_a_grant_only() {
+fn pods_in_another_namespace_are_not_watched_and_a_reference_to_them_needs_a_grant() {
     let route = mesh(json!([{
         "filters": [mirror()],
         "backendRefs": [{"namespace": "other", "name": "app", "port": 80}],
@@ -500,11 +498,9 @@ fn pods_in_another_namespace_are_watched_with_a_grant_only() {
     let compiled = compile([&route], &cluster.granting("goreplay", "other"));
     assert_eq!(
         compiled.mirrors[0].watched,
-        [
-            watched("goreplay", "httpbin", None),
-            watched("other", "app", Some(80))
-        ]
+        [watched("goreplay", "httpbin", None)]
     );
+    assert!(condition(&compiled, "ResolvedRefs").0);
 }
 
 #[test]
@@ -564,7 +560,7 @@ fn a_headless_service_is_its_ready_endpoints_at_the_port_of_their_own() {
 }
 
 #[test]
-fn an_external_name_is_a_name() {
+fn an_external_name_is_not_sent_to() {
     let mut cluster = demo();
     cluster.add(
         "goreplay",
@@ -572,14 +568,10 @@ fn an_external_name_is_a_name() {
         json!({"type": "ExternalName", "externalName": "shadow.example", "ports": [{"port": 80}]}),
     );
     let compiled = compile([&mesh(json!([{"filters": [mirror()]}]))], &cluster);
-    assert_eq!(addresses(&compiled, 0), ["shadow.example:80"]);
-    cluster.add(
-        "goreplay",
-        "httpbin-v2",
-        json!({"type": "ExternalName", "externalName": "shadow.example"}),
-    );
-    let compiled = compile([&mesh(json!([{"filters": [mirror()]}]))], &cluster);
-    assert_eq!(addresses(&compiled, 0), ["shadow.example:80"]);
+    assert!(compiled.mirrors.is_empty());
+    let (status, reason, message) = condition(&compiled, "ResolvedRefs");
+    assert_eq!((status, reason), (false, Reason::InvalidKind));
+    assert!(message.contains("ExternalName"), "{message}");
 }
 
 #[test]

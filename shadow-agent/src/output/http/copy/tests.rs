@@ -10,7 +10,7 @@ use crate::settings::{BreakerSettings, Secret};
 
 pub(in crate::output::http) fn settings() -> HttpOutputSettings {
     HttpOutputSettings {
-        addresses: None,
+        endpoints: None,
         name_pod: false,
         name: "http://shadow:8082".to_owned(),
         tls: false,
