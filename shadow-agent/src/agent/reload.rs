@@ -88,6 +88,10 @@ impl Run {
                 keys.join(", ")
             ));
         }
+        if asks_the_same(&self.settings, &settings) {
+            tracing::info!("the configuration file asks for nothing else than is in force");
+            return Ok(());
+        }
         let wanted = Wanted::of(&settings);
         if settings.kubernetes == self.settings.kubernetes && wanted.pods == self.wanted.pods {
             let desired = Arc::clone(&self.desired);
@@ -193,6 +197,14 @@ impl Run {
             self.operation.readiness.set(CONFIG, Ok(()));
         }
     }
+}
+
+/// Whether two settings are the same in all that may change under a run.
+fn asks_the_same(one: &Settings, other: &Settings) -> bool {
+    one.mirrors == other.mirrors
+        && one.kubernetes == other.kubernetes
+        && one.operation.expire_after == other.operation.expire_after
+        && one.operation.max_cpu_millis == other.operation.max_cpu_millis
 }
 
 /// Ends a cluster's thread without waiting for it: it may have a lease to give back.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::settings::Settings;
 
-/// How often the file is read. Its content is compared, not its inode or its times: a Kubernetes ConfigMap is a link to
+/// How often the file is read. Its content is compared, not its inode or its times: a Kubernetes `ConfigMap` is a link to
 /// a folder that is a link which is swapped, an editor may write in place, and a file of some kilobytes costs
 /// microseconds. kubelet itself takes up to a minute to swap, so this adds little.
 const LOOK: Duration = Duration::from_secs(2);

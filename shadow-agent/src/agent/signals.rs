@@ -42,5 +42,5 @@ pub(super) async fn hangup(reload: &mut Option<Signal>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

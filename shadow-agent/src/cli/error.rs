@@ -1,13 +1,13 @@
 //! What is wrong with a command line or a configuration file, and the way out.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A value that cannot be run with. Ends the program with exit status 2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageError {
     /// Where it stands, when that is in a configuration file.
-    pub place: Option<FilePlace>,
+    pub place: Option<Box<FilePlace>>,
     /// The flag, as `--help` has it; the key in a file. Empty when it is about none.
     pub flag: String,
     /// Its value without secrets; empty when none was given.
@@ -16,6 +16,19 @@ pub struct UsageError {
     pub problem: String,
     /// What to do about it: a whole sentence or an example.
     pub help: String,
+}
+
+impl UsageError {
+    /// The same, at a place in a configuration file.
+    #[must_use]
+    pub fn in_file(mut self, file: &Path, line: Option<usize>, mirror: Option<&str>) -> Self {
+        self.place = Some(Box::new(FilePlace {
+            file: file.to_owned(),
+            line,
+            mirror: mirror.map(str::to_owned),
+        }));
+        self
+    }
 }
 
 /// A place in a configuration file.
@@ -109,11 +122,8 @@ mod tests {
     #[test]
     fn an_error_in_a_file_names_its_place() {
         let mut error = Problem::new("no port", "write :80").of("input-raw", "eth0");
-        error.place = Some(FilePlace {
-            file: "/etc/shadow.toml".into(),
-            line: Some(3),
-            mirror: Some("web".to_owned()),
-        });
+        let file = std::path::Path::new("/etc/shadow.toml");
+        error = error.in_file(file, Some(3), Some("web"));
         assert_eq!(
             error.to_string(),
             "/etc/shadow.toml:3: [mirror.web]: input-raw 'eth0': no port\n  help: write :80"

@@ -133,7 +133,7 @@ fn joined(logs: [AccessLog; 2]) -> AccessLog {
 
 fn names(ledger: &Ledger) -> Vec<String> {
     let outputs = ledger.0["outputs"].as_array().expect("outputs");
-    let name = |output: &serde_json::Value| output["name"].as_str().expect("a name").to_owned();
+    let name = |output: &serde_json::Value| output["output"].as_str().expect("a name").to_owned();
     outputs.iter().map(name).collect()
 }
 
@@ -284,7 +284,7 @@ fn what_cannot_be_taken_changes_nothing_and_is_told_until_it_is_mended() {
             "is it output-http?",
         ),
         (
-            &*format!("max-memory = '1mb'\ninput-raw-shards = 16\n{good}"),
+            &*format!("max-memory = '1mb'\nmax-body = '1kb'\n{good}"),
             "max-memory",
         ),
     ] {
@@ -298,12 +298,12 @@ fn what_cannot_be_taken_changes_nothing_and_is_told_until_it_is_mended() {
             "{body}"
         );
         let metrics = Metrics::scrape(&host.netns, listen);
-        let ready = metrics.sum("shadow_agent_condition", &[("condition", "config")]);
+        let ready = metrics.sum("shadow_agent_ready", &[("condition", "config")]);
         assert!(ready.abs() < f64::EPSILON, "{ready}");
         assert_eq!(load::keep_alive(&host.netns, Host::at(host.port), 2, 10), 20);
     }
     assert!(
-        readyz().1.contains("max-memory, "),
+        readyz().1.contains("max-body, max-memory cannot"),
         "every key is named: {:?}",
         readyz()
     );
@@ -312,8 +312,8 @@ fn what_cannot_be_taken_changes_nothing_and_is_told_until_it_is_mended() {
     std::fs::remove_file(&host.config).expect("the file removed");
     until("the file is missed", || readyz().1.contains("cannot be read"));
     host.write(&good);
-    taken(&agent, 1);
-    assert!(readyz().1.contains("config: ok\n"), "{:?}", readyz());
+    until("the file is mended", || readyz().1.contains("config: ok\n"));
+    assert!(!agent.stderr().contains("is in force"), "it never was another");
     let (production, [first, _], ledger) = host.finish(agent);
     ledger.assert_all_delivered(60);
     production.assert_same_requests(&first);

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::explain::{nearest, shown};
-use crate::cli::error::Problem;
+use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
 
 /// Longest name of a mirror, in bytes: it stands before each of its outputs in every account.
@@ -81,18 +82,6 @@ pub struct Mirror {
     pub table: Table,
 }
 
-/// What is wrong with a file, and where.
-#[derive(Clone, Debug)]
-pub struct Problems {
-    pub problem: Problem,
-    /// Empty when it is about no key.
-    pub key: String,
-    /// Without secrets.
-    pub value: String,
-    pub line: Option<usize>,
-    pub mirror: Option<String>,
-}
-
 /// Whether a key says what is captured or where copies go.
 pub fn is_place(key: &str) -> bool {
     PLACES.contains(&key)
@@ -104,21 +93,20 @@ fn is_of_mirrors(key: &str) -> bool {
 }
 
 impl Document {
-    /// Reads a file. What its values mean is not asked yet.
-    pub fn parse(text: &str) -> Result<Self, Problems> {
+    /// Reads the text of `file`. What its values mean is not asked yet.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, UsageError> {
         let lines = Lines(text);
-        let root = DeTable::parse(text).map_err(|error| Problems {
+        let root = DeTable::parse(text).map_err(|error| {
+            let line = error.span().map(|span| lines.of(&span));
             // Not the error's own text: it quotes the line, and that may hold a password.
-            problem: Problem::new(
+            let problem = Problem::new(
                 format!("this is not TOML: {}", error.message()),
                 "see https://toml.io for the format, and docs/configuration.md for an example",
-            ),
-            key: String::new(),
-            value: String::new(),
-            line: error.span().map(|span| lines.of(&span)),
-            mirror: None,
+            );
+            problem.of("", "").in_file(file, line, None)
         })?;
         let reader = Reader {
+            file,
             lines,
             command: Arguments::command(),
         };
@@ -156,29 +144,28 @@ impl Lines<'_> {
     /// The line where a span begins, from 1.
     fn of(self, span: &Range<usize>) -> usize {
         let before = self.0.as_bytes().get(..span.start).unwrap_or(self.0.as_bytes());
-        before.iter().filter(|byte| **byte == b'\n').count() + 1
+        before.split(|byte| *byte == b'\n').count()
     }
 }
 
 type Key<'i> = Spanned<std::borrow::Cow<'i, str>>;
 
 struct Reader<'a> {
+    file: &'a Path,
     lines: Lines<'a>,
     command: Command,
 }
 
 impl Reader<'_> {
     /// The tables of mirrors, without what they inherit.
-    fn mirrors(&self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) -> Result<Vec<Mirror>, Problems> {
-        let problem = |key: &Key<'_>, name: &str, problem: &str| Problems {
-            problem: Problem::new(
+    fn mirrors(&self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) -> Result<Vec<Mirror>, UsageError> {
+        let problem = |key: &Key<'_>, name: &str, problem: &str| {
+            let problem = Problem::new(
                 problem,
                 "write tables such as [mirror.web], with letters, digits, '-' and '_'",
-            ),
-            key: MIRROR.to_owned(),
-            value: name.to_owned(),
-            line: Some(self.lines.of(&key.span())),
-            mirror: None,
+            );
+            let line = self.lines.of(&key.span());
+            problem.of(MIRROR, name).in_file(self.file, Some(line), None)
         };
         let DeValue::Table(named) = value.get_ref() else {
             return Err(problem(key, "", "mirrors are tables, each with its name"));
@@ -213,16 +200,10 @@ impl Reader<'_> {
         key: &Key<'_>,
         value: &Spanned<DeValue<'_>>,
         mirror: Option<&str>,
-    ) -> Result<Setting, Problems> {
+    ) -> Result<Setting, UsageError> {
         let line = self.lines.of(&key.span());
         let name = key.get_ref();
-        let problems = |problem: Problem| Problems {
-            problem,
-            key: shown(name),
-            value: String::new(),
-            line: Some(line),
-            mirror: mirror.map(str::to_owned),
-        };
+        let problems = |problem: Problem| problem.of(shown(name), "").in_file(self.file, Some(line), mirror);
         let argument = self.argument(name).map_err(problems)?;
         if mirror.is_some() && !is_of_mirrors(name) {
             return Err(problems(Problem::new(
@@ -327,6 +308,7 @@ mod tests {
     #[test]
     fn keys_become_flags_and_mirrors_inherit() {
         let document = Document::parse(
+            Path::new("shadow.toml"),
             "max-memory = \"1mb\"\noutput-http-timeout = '1s'\nhttp-original-host = true\n\
              [mirror.b]\ninput-raw = [':80', ':81']\noutput-http-timeout = '2s'\n\
              [mirror.a]\nhttp-original-host = false\noutput-http-workers = 0x10\n",

@@ -16,15 +16,15 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, Parser};
 
-use self::document::{Document, Problems, Table};
-use super::error::{FilePlace, Problem, UsageError};
+use self::document::{Document, Table};
+use super::error::{Problem, UsageError};
 use super::high::{self, Fault, Resolved, TypedMirror};
 use super::low::Arguments;
 use super::machine::{Machine, ThisMachine};
 use crate::agent::SettingsFile;
 use crate::settings::Settings;
 
-/// Largest file, in bytes: what a Kubernetes ConfigMap may hold.
+/// Largest file, in bytes: what a Kubernetes `ConfigMap` may hold.
 const MAX_FILE: u64 = 1 << 20;
 
 /// A configuration file, and the command line that names it.
@@ -89,9 +89,9 @@ impl ConfigFile {
                 .split(|byte| *byte == b'\n')
                 .count();
             let problem = Problem::new("this is not UTF-8", "write the file as UTF-8, as TOML is");
-            self.in_file(problem.of("", ""), Some(line), None)
+            problem.of("", "").in_file(&self.path, Some(line), None)
         })?;
-        let document = Document::parse(text).map_err(|problems| self.first(problems))?;
+        let document = Document::parse(&self.path, text)?;
         let arguments = self.arguments(&document.top, None)?;
         let mut mirrors = Vec::with_capacity(document.mirrors.len());
         for mirror in &document.mirrors {
@@ -153,27 +153,7 @@ impl ConfigFile {
         let line = setting.map(|setting| setting.line_of(&error.value)).or(default);
         let own = setting.is_none_or(|setting| setting.of_mirror);
         error.flag = key;
-        self.in_file(error, line, mirror.filter(|_| own))
-    }
-
-    fn first(&self, problems: Problems) -> UsageError {
-        let Problems {
-            problem,
-            key,
-            value,
-            line,
-            mirror,
-        } = problems;
-        self.in_file(problem.of(key, value), line, mirror.as_deref())
-    }
-
-    fn in_file(&self, mut error: UsageError, line: Option<usize>, mirror: Option<&str>) -> UsageError {
-        error.place = Some(FilePlace {
-            file: self.path.clone(),
-            line,
-            mirror: mirror.map(str::to_owned),
-        });
-        error
+        error.in_file(&self.path, line, mirror.filter(|_| own))
     }
 }
 

@@ -333,3 +333,21 @@ proptest! {
         let _ = file(&[]).unwrap().resolve(text.as_bytes(), &TestMachine);
     }
 }
+
+#[test]
+fn the_examples_of_the_documentation_are_valid() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let examples: Vec<&str> = text
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert_eq!(examples.len(), 4);
+    for example in examples {
+        let resolved = file(&["--k8s-node", "node-1"])
+            .unwrap()
+            .resolve(example.as_bytes(), &TestMachine);
+        assert!(resolved.is_ok(), "{example}{}", resolved.unwrap_err());
+    }
+}

@@ -21,8 +21,8 @@ pub fn check(mirrors: &[MirrorSettings]) -> Result<(), Fault> {
         let stdout = |output: &OutputSettings| matches!(output, OutputSettings::Stdout { .. });
         mirror.outputs.iter().any(stdout)
     };
-    let mut writers = (0..mirrors.len()).filter(|index| writes(&mirrors[*index]));
-    match (writers.next(), writers.next()) {
+    let mut to_stdout = (0..mirrors.len()).filter(|index| writes(&mirrors[*index]));
+    match (to_stdout.next(), to_stdout.next()) {
         (Some(_), Some(second)) => Err(Fault {
             mirror: Some(second),
             error: Problem::new(

@@ -10,7 +10,7 @@ use clap::Args;
 pub struct ConfigFlags {
     /// Take settings from this file (TOML), and follow it
     ///
-    /// Its keys are these flags without the dashes in front: input-raw = [":80"]. Tables [mirror.NAME] have inputs,
+    /// Its keys are these flags without the dashes in front, such as input-raw = ":80". Tables [mirror.NAME] have inputs,
     /// outputs and the flags of these each of their own, and what they leave out is as at the top. Flags here and
     /// in the environment win over the file; inputs and outputs stand in one of the two, not in both.
     ///
