@@ -140,7 +140,9 @@ impl Run {
             // The budget that rested is no more.
             self.log_gate();
         }
-        self.settings = Arc::new(settings);
+        // The hook that captures stays, whatever is left to the agent.
+        let capture = self.settings.capture.clone();
+        self.settings = Arc::new(Settings { capture, ..settings });
         let mirrors = self.settings.mirrors.len();
         tracing::info!(
             mirrors,

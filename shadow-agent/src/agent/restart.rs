@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::settings::{
-    AdminSettings, CaptureSettings, ConnectionSettings, OperationSettings, RawInput, Settings,
+    AdminSettings, CaptureSettings, ConnectionSettings, Engine, OperationSettings, RawInput, Settings,
 };
 
 /// The keys that are not the same in both and would need a restart, in no particular order.
@@ -62,10 +62,9 @@ impl Keys {
             shards,
             sample_connections,
         } = new;
-        self.add(
-            "input-raw-engine (pods need cgroup from the start)",
-            old.engine == *engine,
-        );
+        // Left to the agent, the hook that it captures by will do.
+        let same = old.engine.unwrap_or(Engine::Tc) == engine.or(old.engine).unwrap_or(Engine::Tc);
+        self.add("input-raw-engine (pods need cgroup from the start)", same);
         self.add("input-raw-track-response", old.track_response == *track_response);
         self.add("input-raw-buffer-size", old.ring_bytes == *ring_bytes);
         self.add("input-raw-shards", old.shards == *shards);
@@ -172,6 +171,13 @@ mod tests {
             }
             assert_eq!(needing(&[flag]), [key], "{flag}");
         }
+    }
+
+    #[test]
+    fn the_hook_that_captures_will_do_where_none_is_named() {
+        let cgroup = settings(&["--input-raw-engine=cgroup"]);
+        assert!(needing_restart(&cgroup, &settings(&[]), true).is_empty());
+        assert!(needing(&["--input-raw-engine=tc"]).is_empty());
     }
 
     #[test]

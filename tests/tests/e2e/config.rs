@@ -307,13 +307,16 @@ fn what_cannot_be_taken_changes_nothing_and_is_told_until_it_is_mended() {
         "every key is named: {:?}",
         readyz()
     );
-    assert!(!agent.stderr().contains("is in force"));
+    assert!(!agent.stderr().contains("the configuration file is in force"));
     // A missing file is as bad as any other.
     std::fs::remove_file(&host.config).expect("the file removed");
     until("the file is missed", || readyz().1.contains("cannot be read"));
     host.write(&good);
     until("the file is mended", || readyz().1.contains("config: ok\n"));
-    assert!(!agent.stderr().contains("is in force"), "it never was another");
+    assert!(
+        !agent.stderr().contains("the configuration file is in force"),
+        "it never was another"
+    );
     let (production, [first, _], ledger) = host.finish(agent);
     ledger.assert_all_delivered(60);
     production.assert_same_requests(&first);
@@ -393,4 +396,42 @@ fn mirrors_of_pods_change_under_load_without_a_gap() {
     let [first, second] = shadows.map(|shadow| shadow.nginx.finish());
     production.assert_same_requests(&first);
     api.assert_same_requests(&second);
+}
+
+#[test]
+fn what_is_asked_of_a_cluster_that_does_not_answer_waits_and_what_was_before_stays() {
+    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
+    let cluster = Cluster::new(&stage);
+    let shadow = cluster.serve(labelled("shop", "shadow", "shadow", 80));
+    let web = cluster.serve(labelled("shop", "web", "web", 80));
+    let api = cluster.serve(labelled("shop", "api", "api", 80));
+    let listen = Host::at(cluster.node.netns().free_port());
+    let text = |apps: &str| {
+        format!(
+            "http-listen = '{listen}'\n[mirror.one]\noutput-http = 'http://{}'\n\
+             input-raw = 'k8s://shop/labelSelector/app in ({apps}):80'\n",
+            shadow.v4()
+        )
+    };
+    let path = stage.path("shadow.toml");
+    std::fs::write(&path, text("web")).expect("the configuration file");
+    let agent = cluster.agent(1, &["--config", path.to_str().expect("a path in UTF-8")]);
+    let readyz = || ask(cluster.node.netns(), listen, "GET", "/readyz").1;
+    assert!(readyz().contains("config: ok\n"), "{}", readyz());
+    cluster.api.away();
+    std::fs::write(&path, text("web, api")).expect("the configuration file");
+    agent.signal(Signal::SIGHUP);
+    until("the file waits", || {
+        readyz().contains("config: what the file asks of the cluster")
+    });
+    assert_eq!(cluster.load(web.v4(), 2, 10), 20);
+    assert_eq!(cluster.load(api.v4(), 2, 10), 20);
+    agent.wait_for_ledger("the one from before is mirrored", |ledger| {
+        ledger.delivered(0) == 20
+    });
+    cluster.api.back();
+    taken(&agent, 1);
+    assert!(readyz().contains("config: ok\n"), "{}", readyz());
+    assert_eq!(cluster.load(api.v4(), 2, 10), 20);
+    agent.stop().assert_all_delivered(40);
 }

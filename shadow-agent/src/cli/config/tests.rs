@@ -326,7 +326,7 @@ proptest! {
         mirror in "(\\[mirror\\.\\PC{0,6}\\]|mirror = 1|\\[\\[mirror\\]\\]|)",
     ) {
         let lines = |keys: &[(String, String)]| -> String {
-            keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
+            keys.iter().map(|(key, value)| [key, " = ", value, "\n"].concat()).collect()
         };
         let (top, own) = keys.split_at(keys.len() / 2);
         let text = format!("{}{mirror}\n{}", lines(top), lines(own));
