@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::explain::{nearest, shown};
+use crate::agent::MAX_MIRRORS;
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
 
@@ -170,6 +171,13 @@ impl Reader<'_> {
         let DeValue::Table(named) = value.get_ref() else {
             return Err(problem(key, "", "mirrors are tables, each with its name"));
         };
+        if named.len() > MAX_MIRRORS {
+            let too_many = Problem::new(
+                format!("{} mirrors are more than {MAX_MIRRORS}", named.len()),
+                "run some of them in an agent of their own",
+            );
+            return Err(too_many.of(MIRROR, "").in_file(self.file, None, None));
+        }
         let mut mirrors = Vec::new();
         for (name, value) in named {
             let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';

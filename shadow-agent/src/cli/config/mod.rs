@@ -10,7 +10,7 @@ pub mod summary;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
@@ -72,10 +72,15 @@ impl ConfigFile {
             Problem::new(problem, "name a TOML file that this user may read")
                 .of("--config", self.path.display().to_string())
         };
+        let unreadable = |error: io::Error| failed(format!("it cannot be read ({error})"));
+        // A pipe is read once, and opening one may wait for ever.
+        if !std::fs::metadata(&self.path).map_err(unreadable)?.is_file() {
+            return Err(failed("this is not a regular file".to_owned()));
+        }
         let mut content = Vec::new();
         File::open(&self.path)
             .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut content))
-            .map_err(|error| failed(format!("it cannot be read ({error})")))?;
+            .map_err(unreadable)?;
         if content.len() as u64 > MAX_FILE {
             return Err(failed("it is larger than 1mb".to_owned()));
         }
@@ -159,18 +164,23 @@ impl ConfigFile {
 
 impl SettingsFile for ConfigFile {
     fn read(&self) -> Result<Vec<u8>, String> {
-        self.content().map_err(|error| error.to_string())
+        self.content().map_err(|error| in_one_line(&error))
     }
 
     fn settings(&self, content: &[u8]) -> Result<Settings, String> {
         let Resolved { settings, warnings } = self
             .resolve(content, &ThisMachine)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| in_one_line(&error))?;
         for warning in warnings {
             tracing::warn!("{warning}");
         }
         Ok(settings)
     }
+}
+
+/// An error as a log has it.
+fn in_one_line(error: &UsageError) -> String {
+    error.to_string().replace("\n  ", "; ")
 }
 
 #[cfg(test)]

@@ -254,6 +254,35 @@ fn an_output_that_another_mirror_captures_is_refused() {
 }
 
 #[test]
+fn mirrors_and_their_outputs_are_bounded() {
+    let mirrors: String = (0..1025)
+        .map(|index| ["[mirror.m", &index.to_string(), "]\n"].concat())
+        .collect();
+    assert!(error(&mirrors).starts_with("shadow.toml: mirror: 1025 mirrors are more than 1024"));
+    let outputs = "'x',".repeat(600);
+    let two = format!("input-raw = ':80'\noutput-http = [{outputs}]\n[mirror.a]\n[mirror.b]\n");
+    assert!(
+        error(&two).starts_with("shadow.toml:2: output-http: 1200 outputs are more than 1024"),
+        "{}",
+        error(&two)
+    );
+}
+
+#[test]
+fn only_a_regular_file_is_read() {
+    let mut config = file(&[]).unwrap();
+    for (path, problem) in [
+        ("/dev/null", "not a regular file"),
+        ("/nowhere", "No such file"),
+        ("/", "not a regular"),
+    ] {
+        config.path = path.into();
+        let error = SettingsFile::read(&config).unwrap_err();
+        assert!(error.contains(problem) && error.contains("; help: "), "{error}");
+    }
+}
+
+#[test]
 fn no_error_shows_a_password() {
     for text in [
         "output-http = 'http://me:s3cret@'",

@@ -1,6 +1,7 @@
 //! What several mirrors in one agent cannot have: each request must be told to belong to one mirror or another.
 
 use super::Fault;
+use crate::agent::MAX_MIRRORS;
 use crate::cli::error::Problem;
 use crate::settings::{LiveScope, MirrorSettings, OutputSettings, RawInput};
 
@@ -16,6 +17,14 @@ pub fn check(mirrors: &[MirrorSettings]) -> Result<(), Fault> {
                 error: problem.of("--input-raw", value),
             })?;
         }
+    }
+    let outputs: usize = mirrors.iter().map(|mirror| mirror.outputs.len()).sum();
+    if outputs > MAX_MIRRORS {
+        let too_many = Problem::new(
+            format!("{outputs} outputs are more than {MAX_MIRRORS}"),
+            "run some of the mirrors in an agent of their own",
+        );
+        return Err(too_many.of("--output-http", "").into());
     }
     let writes = |mirror: &MirrorSettings| {
         let stdout = |output: &OutputSettings| matches!(output, OutputSettings::Stdout { .. });
