@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use shadow_tests::client::Connection;
+use shadow_tests::fault::{Fault, FaultServer};
 use shadow_tests::metrics::{Metrics, ask};
 use shadow_tests::{AccessLog, Agent, Ledger, Netns, Nginx, Stage, load, stage, until};
 
@@ -434,4 +435,32 @@ fn what_is_asked_of_a_cluster_that_does_not_answer_waits_and_what_was_before_sta
     assert!(readyz().contains("config: ok\n"), "{}", readyz());
     assert_eq!(cluster.load(api.v4(), 2, 10), 20);
     agent.stop().assert_all_delivered(40);
+}
+
+#[test]
+fn what_an_output_holds_when_it_is_taken_out_is_still_sent() {
+    let stage = stage!("root", "agent", "nginx");
+    let host = Host::new(&stage);
+    let slow = FaultServer::start(
+        &host.netns,
+        Ipv4Addr::LOCALHOST.into(),
+        Fault::Slow(Duration::from_millis(50)),
+    );
+    host.write(&format!(
+        "[mirror.web]\ninput-raw = ':{}'\noutput-http = '{}'\noutput-http-pipeline = 1\n",
+        host.port, slow.address
+    ));
+    let agent = host.agent(&[]);
+    // Ten a connection, one after another: half a second of work.
+    assert_eq!(load::keep_alive(&host.netns, Host::at(host.port), 4, 10), 40);
+    let held = agent.wait_for_ledger("all are seen", |ledger| ledger.seen() == 40);
+    assert!(held.of(0, "in_flight") > 0, "{held}");
+    host.write(&host.mirror_to(0));
+    agent.signal(Signal::SIGHUP);
+    taken(&agent, 1);
+    assert_eq!(load::keep_alive(&host.netns, Host::at(host.port), 2, 10), 20);
+    agent.wait_for_ledger("what was held is delivered", |ledger| ledger.delivered(0) == 40);
+    let (_, [first, _], ledger) = host.finish(agent);
+    assert_eq!((first.len(), ledger.delivered(1)), (20, 20), "{ledger}");
+    assert_eq!((ledger.all_dropped(0), ledger.all_dropped(1)), (0, 0), "{ledger}");
 }
