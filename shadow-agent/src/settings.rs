@@ -216,6 +216,8 @@ impl std::fmt::Display for PodPort {
 pub struct KubernetesSettings {
     /// The node whose pods are watched (`NODE_NAME`).
     pub node: String,
+    /// Labels of pods that travel with their requests.
+    pub labels: Vec<String>,
     /// Whose `HTTPRoute`s are followed, if any.
     pub routes: Option<RouteNamespaces>,
     /// How a mirror of a route sends its copies: the upstream in it stands for none.

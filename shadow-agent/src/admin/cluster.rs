@@ -30,8 +30,8 @@ pub struct PodCounter(Arc<AtomicU64>);
 #[derive(Debug, Default)]
 struct Cluster {
     watched: u64,
-    /// By namespace and name.
-    pods: BTreeMap<(String, String), PodCounter>,
+    /// By namespace and name, with the labels that travel.
+    pods: BTreeMap<(String, String), (String, PodCounter)>,
     errors: BTreeMap<String, u64>,
 }
 
@@ -40,8 +40,8 @@ struct Cluster {
 pub struct ClusterCounts {
     /// Pods captured from now.
     pub watched: u64,
-    /// Requests seen, by namespace and pod; those of all others under [`OTHER`], once there are any.
-    pub pods: Vec<((String, String), u64)>,
+    /// Requests seen, by namespace, pod and its labels; those of all others under [`OTHER`], once there are any.
+    pub pods: Vec<([String; 3], u64)>,
     /// Errors of the API, by reason.
     pub errors: Vec<(String, u64)>,
 }
@@ -64,23 +64,28 @@ impl ClusterMetrics {
         self.lock().watched = pods as u64;
     }
 
-    /// The counter of a pod: its own, or that of all others when there are too many.
-    pub fn pod(&self, namespace: &str, name: &str) -> PodCounter {
+    /// The counter of a pod with the labels `tag`: its own, or that of all others when there are too many.
+    pub fn pod(&self, namespace: &str, name: &str, tag: &str) -> PodCounter {
         let mut cluster = self.lock();
         let key = (namespace.to_owned(), name.to_owned());
-        if let Some(counter) = cluster.pods.get(&key) {
+        if let Some((its_tag, counter)) = cluster.pods.get_mut(&key) {
+            tag.clone_into(its_tag);
             return counter.clone();
         }
         if cluster.pods.len() >= MAX_PODS {
             return self.other.clone();
         }
-        cluster.pods.entry(key).or_default().clone()
+        let (_, counter) = cluster
+            .pods
+            .entry(key)
+            .or_insert_with(|| (tag.to_owned(), PodCounter::default()));
+        counter.clone()
     }
 
     /// A pod has gone, and nothing counts on its counter any more: its requests go over to all others.
     pub fn pod_gone(&self, namespace: &str, name: &str) {
         let gone = self.lock().pods.remove(&(namespace.to_owned(), name.to_owned()));
-        if let Some(counter) = gone {
+        if let Some((_, counter)) = gone {
             self.other.add(counter.0.load(Relaxed));
         }
     }
@@ -98,11 +103,14 @@ impl ClusterMetrics {
         let cluster = self.lock();
         let own = cluster.pods.iter();
         let mut pods: Vec<_> = own
-            .map(|(key, counter)| (key.clone(), counter.0.load(Relaxed)))
+            .map(|((namespace, name), (tag, counter))| {
+                let labels = [namespace.clone(), name.clone(), tag.clone()];
+                (labels, counter.0.load(Relaxed))
+            })
             .collect();
         let other = self.other.0.load(Relaxed);
         if other > 0 {
-            pods.push(((OTHER.to_owned(), OTHER.to_owned()), other));
+            pods.push(([OTHER.to_owned(), OTHER.to_owned(), String::new()], other));
         }
         ClusterCounts {
             watched: cluster.watched,
@@ -127,19 +135,24 @@ mod tests {
     #[test]
     fn each_pod_counts_for_itself_until_it_has_gone() {
         let cluster = ClusterMetrics::default();
-        cluster.pod("shop", "cart-1").add(3);
-        cluster.pod("shop", "cart-1").add(4);
-        let key = ("shop".to_owned(), "cart-1".to_owned());
-        assert_eq!(cluster.counts().pods, [(key, 7)]);
+        cluster.pod("shop", "cart-1", "app=cart").add(3);
+        cluster.pod("shop", "cart-1", "app=cart").add(4);
+        assert_eq!(
+            cluster.counts().pods,
+            [(["shop", "cart-1", "app=cart"].map(str::to_owned), 7)]
+        );
         cluster.pod_gone("shop", "cart-1");
-        assert_eq!(cluster.counts().pods, [((OTHER.to_owned(), OTHER.to_owned()), 7)]);
+        assert_eq!(
+            cluster.counts().pods,
+            [([OTHER, OTHER, ""].map(str::to_owned), 7)]
+        );
     }
 
     #[test]
     fn pods_beyond_the_bound_count_together() {
         let cluster = ClusterMetrics::default();
         for index in 0..MAX_PODS + 5 {
-            cluster.pod("shop", &index.to_string()).add(1);
+            cluster.pod("shop", &index.to_string(), "").add(1);
         }
         let counts = cluster.counts();
         assert_eq!(counts.pods.len(), MAX_PODS + 1);

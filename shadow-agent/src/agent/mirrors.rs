@@ -76,6 +76,11 @@ impl Mirrors {
                 opened.insert(mirror.key.as_str(), Arc::new(output));
             }
         }
+        let room = 2 * MAX_MIRRORS - self.slots.len() + self.foldable(ledgers).count().saturating_sub(1);
+        anyhow::ensure!(
+            opened.len() <= room,
+            "mirrors change faster than they can be accounted for: try again in a minute"
+        );
         self.end_others(wanted, &opened);
         let mut planned = Vec::with_capacity(wanted.len());
         for mirror in wanted {
@@ -161,18 +166,23 @@ impl Mirrors {
         Ok(slot)
     }
 
+    /// The slots of mirrors that ended a while ago and have nothing in flight.
+    fn foldable(&self, ledgers: &[ShardLedger]) -> impl Iterator<Item = usize> {
+        let rested = |entry: &Slot| entry.ended.is_some_and(|ended| ended.elapsed() >= REST);
+        (0..self.slots.len())
+            .filter(move |slot| rested(&self.slots[*slot]))
+            .filter(|slot| ledgers.iter().all(|ledger| ledger.in_flight(*slot) == 0))
+    }
+
     /// Frees the slot of a mirror that ended a while ago; its counts go to those of the ended ones.
     fn fold_one(&mut self, ledgers: &[ShardLedger]) -> Option<usize> {
-        let rested = |entry: &Slot| entry.ended.is_some_and(|ended| ended.elapsed() >= REST);
-        let mut candidates = (0..self.slots.len()).filter(|slot| rested(&self.slots[*slot]));
+        let mut candidates = self.foldable(ledgers);
         let into = match self.ended {
             Some(into) => into,
             None => candidates.next()?,
         };
-        let free = candidates.find(|slot| {
-            let idle = |ledger: &ShardLedger| ledger.in_flight(*slot) == 0;
-            *slot != into && ledgers.iter().all(idle)
-        })?;
+        let free = candidates.find(|slot| *slot != into)?;
+        drop(candidates);
         for ledger in ledgers {
             ledger.fold(free, into);
         }
@@ -183,5 +193,96 @@ impl Mirrors {
             self.ended = Some(into);
         }
         Some(free)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::plan::Selection;
+
+    fn mirror(key: &str, queue_bytes: usize) -> WantedMirror {
+        WantedMirror {
+            key: key.to_owned(),
+            name: Some(format!("mirror {key}")),
+            selection: Selection::Everything,
+            output: if queue_bytes == 0 {
+                OutputSettings::Null
+            } else {
+                OutputSettings::Stdout { queue_bytes }
+            },
+        }
+    }
+
+    fn slots(mirrors: &mut Mirrors, wanted: &[WantedMirror]) -> Vec<usize> {
+        let planned = mirrors.set(wanted, &[]).unwrap();
+        planned.into_iter().map(|planned| planned.slot).collect()
+    }
+
+    #[test]
+    fn a_mirror_that_stays_as_it_is_keeps_its_slot_and_its_output() {
+        let mut mirrors = Mirrors::new(OwnConnections::default());
+        assert_eq!(slots(&mut mirrors, &[mirror("a", 0), mirror("b", 0)]), [0, 1]);
+        let before = mirrors.outputs();
+        assert_eq!(slots(&mut mirrors, &[mirror("b", 0), mirror("c", 0)]), [1, 2]);
+        let now = mirrors.outputs();
+        assert!(Arc::ptr_eq(&before[&1], &now[&1]));
+        assert!(!now.contains_key(&0), "what is not wanted any more has no output");
+        assert_eq!(mirrors.names(), ["mirror a", "mirror b", "mirror c"]);
+    }
+
+    #[test]
+    fn one_whose_output_changes_gets_another_slot() {
+        let mut mirrors = Mirrors::new(OwnConnections::default());
+        assert_eq!(slots(&mut mirrors, &[mirror("a", 0)]), [0]);
+        assert_eq!(slots(&mut mirrors, &[mirror("a", 4096)]), [1]);
+        assert_eq!(slots(&mut mirrors, &[mirror("a", 4096)]), [1]);
+    }
+
+    #[test]
+    fn more_mirrors_than_the_bound_are_refused_and_change_nothing() {
+        let mut mirrors = Mirrors::new(OwnConnections::default());
+        slots(&mut mirrors, &[mirror("a", 0)]);
+        let many: Vec<_> = (0..=MAX_MIRRORS)
+            .map(|number| mirror(&number.to_string(), 0))
+            .collect();
+        assert!(mirrors.set(&many, &[]).is_err());
+        assert_eq!(mirrors.outputs().len(), 1);
+    }
+
+    #[test]
+    fn slots_of_mirrors_that_ended_long_ago_are_given_away_and_their_counts_kept() {
+        let mut mirrors = Mirrors::new(OwnConnections::default());
+        let ledger = ShardLedger::new(0);
+        for round in 0..2 * MAX_MIRRORS {
+            slots(&mut mirrors, &[mirror(&round.to_string(), 0)]);
+        }
+        ledger
+            .open_for(&[3].into())
+            .settle(crate::mirror::ledger::Outcome::Delivered);
+        let late = [mirror("late", 0)];
+        let ledgers = [ledger.clone()];
+        assert!(mirrors.set(&late, &ledgers).is_err(), "none has rested yet");
+        let long_ago = Instant::now().checked_sub(REST).unwrap();
+        for slot in &mut mirrors.slots {
+            slot.ended = slot.ended.map(|_| long_ago);
+        }
+        let mut given = Vec::new();
+        for round in 0..3 {
+            given.push(
+                mirrors
+                    .set(&[mirror(&format!("late {round}"), 0)], &ledgers)
+                    .unwrap()[0]
+                    .slot,
+            );
+        }
+        assert_eq!(given, [1, 2, 3]);
+        assert_eq!(mirrors.names()[0], ENDED);
+        assert_eq!(
+            ledger.snapshot().outputs[0].delivered,
+            1,
+            "with those of the ended ones"
+        );
+        assert!(ledger.snapshot().balanced());
     }
 }

@@ -39,7 +39,7 @@ pub fn cgroup2_root() -> Result<CgroupRoot, CaptureError> {
 }
 
 /// The mount points of cgroup v2 in the text of `/proc/self/mountinfo` (proc(5)), those that show more of the
-/// hierarchy first. What is above the root of this process's cgroup namespace shows as `/..` (cgroup_namespaces(7)).
+/// hierarchy first. What is above the root of this process's cgroup namespace shows as `/..` (`cgroup_namespaces(7)`).
 fn mount_points(mounts: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for line in mounts.lines() {

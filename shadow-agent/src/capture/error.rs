@@ -96,6 +96,16 @@ pub enum CaptureError {
         source: io::Error,
     },
 
+    /// The `bpf` system call is refused although the capabilities are there.
+    #[error(
+        "the system call bpf(2) is refused ({source}) although the capabilities are there: a seccomp profile or a security \
+         module does that; allow bpf for processes with CAP_BPF (containerd's default profile does)"
+    )]
+    BpfRefused {
+        /// The failure.
+        source: io::Error,
+    },
+
     /// The number of shards is not a power of two up to [`shadow_common::MAX_SHARDS`].
     #[error("{shards} capture shards: must be 1, 2, 4, 8 or 16")]
     Shards {

@@ -158,6 +158,12 @@ fn check(settings: &CaptureSettings) -> Result<(), CaptureError> {
 /// A failure to load, told as the setting that causes it where that is known.
 fn explain(error: EbpfError, settings: &CaptureSettings) -> CaptureError {
     match error {
+        // The capabilities are there, as was checked: something else refuses the system call.
+        EbpfError::MapError(MapError::CreateError { io_error, .. })
+            if io_error.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            CaptureError::BpfRefused { source: io_error }
+        }
         EbpfError::MapError(MapError::CreateError { name, io_error }) if name.starts_with("RING_") => {
             CaptureError::RingTooLarge {
                 bytes: settings.ring_bytes,

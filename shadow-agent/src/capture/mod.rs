@@ -27,6 +27,7 @@ mod pod_cgroups;
 mod rings;
 mod targets;
 
+pub use cgroup::{CgroupRoot, cgroup2_root};
 pub use counters::{CaptureCounters, CaptureCounts};
 pub use error::CaptureError;
 pub use live::{LiveCapture, PodTarget};

@@ -51,6 +51,15 @@ impl PodCgroups {
         })
     }
 
+    /// Below a folder that stands for the machine's root cgroup.
+    #[cfg(test)]
+    pub(crate) fn below(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            levels_known: true,
+        }
+    }
+
     /// Where the scan starts, for messages.
     pub fn root(&self) -> &Path {
         &self.root
@@ -172,10 +181,7 @@ mod tests {
         let deep = root.join(format!("kubelet/kubepods/burstable/pod{UID}/container/nested"));
         fs::create_dir_all(&deep).unwrap();
         fs::create_dir_all(root.join(format!("system.slice/a.service/pod{UID}"))).unwrap();
-        let pods = PodCgroups {
-            root: root.clone(),
-            levels_known: true,
-        };
+        let pods = PodCgroups::below(&root);
         let found = pods.scan();
         let expected = fs::metadata(deep.parent().unwrap().parent().unwrap())
             .unwrap()

@@ -9,13 +9,12 @@ use anyhow::Context as _;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::client::client;
+use super::conditions::{NOT_YET, not_listed, of_pods};
 use super::desired::{Condition, Desired};
 use super::objects::Pod;
 use super::pod_table::{Meant, PodTable};
-use super::pods::{PodPorts, Why};
 use super::reflector::Reflector;
 use super::route_watch::RouteWatch;
-use super::trouble::Trouble;
 use super::watched::{Source, WatchedInput};
 use crate::admin::ClusterMetrics;
 use crate::capture::PodCgroups;
@@ -71,7 +70,12 @@ impl Cluster {
                         changed: Arc::new(Notify::new()),
                         metrics: metrics.clone(),
                     };
-                    let keeper = Keeper::start(&settings, inputs, source, PodTable::new(cgroups, metrics));
+                    let keeper = Keeper::start(
+                        &settings,
+                        inputs,
+                        source,
+                        PodTable::new(cgroups, settings.labels.clone(), metrics),
+                    );
                     let _ = started.send(Ok(()));
                     keeper.keep(&tell, stopped).await;
                 });
@@ -186,7 +190,7 @@ impl Keeper {
                         concern.inputs.insert(index);
                     });
                 }
-                condition(&selected.pods, selected.why, trouble)
+                of_pods(&selected.pods, selected.why, trouble)
             });
             conditions.insert(input.selector.typed.clone(), condition);
         }
@@ -233,41 +237,6 @@ fn add(meant: &mut Meant, pod: &Arc<Pod>, ports: &BTreeSet<u16>, concern: impl F
     }
 }
 
-/// Nothing is captured before everything that matters was listed once.
-pub(super) fn not_listed(trouble: Option<Trouble>) -> Condition {
-    Condition::Bad(match trouble {
-        Some(trouble) => format!("nothing is captured: {}", in_words(&trouble)),
-        None => "nothing is captured yet: the Kubernetes API has not answered".to_owned(),
-    })
-}
-
-fn condition(pods: &[PodPorts<'_>], why: Option<Why>, trouble: Option<Trouble>) -> Condition {
-    match (trouble, why) {
-        (Some(trouble), _) => stale(&trouble),
-        (None, Some(Why::Missing(what))) => Condition::Bad(format!("nothing is captured: {what}")),
-        (None, Some(Why::NoPort(what))) => Condition::Bad(what),
-        (None, Some(Why::NoneHere)) => Condition::Idle("no pod on this node matches".to_owned()),
-        (None, None) if pods.is_empty() => Condition::Idle("no pod on this node matches".to_owned()),
-        (None, None) => Condition::Good,
-    }
-}
-
-/// What is known may be out of date.
-pub(super) fn stale(trouble: &Trouble) -> Condition {
-    Condition::Bad(format!("what was last known stays: {}", in_words(trouble)))
-}
-
-fn in_words(trouble: &Trouble) -> String {
-    let way_out = match trouble.reason {
-        "forbidden" | "unauthorized" => {
-            "; see that its ClusterRole and ClusterRoleBinding are those of deploy/kubernetes"
-        }
-        "unreachable" => "; it is asked again and again",
-        _ => "",
-    };
-    format!("{} ({}){way_out}", trouble.words, trouble.reason)
-}
-
 fn say_what_changed(before: &Desired, now: &Desired) {
     for (name, condition) in &now.conditions {
         if before.conditions.get(name) == Some(condition) {
@@ -276,6 +245,7 @@ fn say_what_changed(before: &Desired, now: &Desired) {
         match condition {
             Condition::Good => tracing::info!(input = name, "as it should be"),
             Condition::Idle(reason) => tracing::info!(input = name, reason, "nothing to capture here"),
+            Condition::Bad(reason) if reason == NOT_YET => {}
             Condition::Bad(reason) => tracing::warn!(input = name, reason, "not as it should be"),
         }
     }

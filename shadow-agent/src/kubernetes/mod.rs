@@ -6,6 +6,7 @@
 
 mod client;
 mod cluster;
+mod conditions;
 mod desired;
 mod leader;
 mod objects;

@@ -146,6 +146,7 @@ impl Workload {
         )
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "one shape for every kind")]
     pub fn of_cron_job(object: CronJob) -> Self {
         Self::of(&object.metadata, None)
     }
@@ -185,8 +186,7 @@ pub fn service_ports(service: &core::Service) -> Vec<ServicePort> {
         .filter_map(|port| {
             let number = u16::try_from(port.port).ok()?;
             let target = match &port.target_port {
-                None => TargetPort::Number(number),
-                Some(IntOrString::Int(0)) => TargetPort::Number(number),
+                None | Some(IntOrString::Int(0)) => TargetPort::Number(number),
                 Some(IntOrString::Int(target)) => TargetPort::Number(u16::try_from(*target).ok()?),
                 Some(IntOrString::String(name)) => TargetPort::Name(name.clone()),
             };

@@ -16,6 +16,10 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The same, once a running pod has been without one for [`PATIENCE`].
 const LOOK_RARELY: Duration = Duration::from_secs(2);
 
+/// How often all cgroups are looked at again: one that was removed and made anew has another id. A scan takes some
+/// milliseconds.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
 /// How long a running pod may be without a cgroup before that is called wrong.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -28,6 +32,8 @@ pub struct PodTable {
     missing: HashMap<String, Instant>,
     scanned: Option<Instant>,
     metrics: ClusterMetrics,
+    /// Labels that travel with requests.
+    labels: Vec<String>,
 }
 
 /// Pods that are meant, by UID, with their ports.
@@ -44,7 +50,7 @@ pub struct Found {
 
 impl PodTable {
     /// A table of what is found below `cgroups`.
-    pub fn new(cgroups: PodCgroups, metrics: ClusterMetrics) -> Self {
+    pub fn new(cgroups: PodCgroups, labels: Vec<String>, metrics: ClusterMetrics) -> Self {
         Self {
             cgroups,
             found: HashMap::new(),
@@ -52,6 +58,7 @@ impl PodTable {
             missing: HashMap::new(),
             scanned: None,
             metrics,
+            labels,
         }
     }
 
@@ -74,25 +81,26 @@ impl PodTable {
         let mut pods = Vec::new();
         let mut without = Vec::new();
         for (uid, (pod, ports)) in meant {
-            match self.found.get(&pod.cgroup_uid) {
-                Some(cgroup) => {
-                    self.missing.remove(uid);
-                    pods.push(DesiredPod {
-                        identity: identity(&mut self.identities, pod, &self.metrics),
-                        cgroup: *cgroup,
-                        ports: ports.clone(),
-                    });
-                }
-                None => {
-                    let since = *self.missing.entry(uid.clone()).or_insert(now);
-                    if pod.phase == "Running" && now.duration_since(since) >= PATIENCE {
-                        without.push(format!("{}/{}", pod.namespace, pod.name));
-                    }
-                }
+            if let Some(cgroup) = self.found.get(&pod.cgroup_uid) {
+                self.missing.remove(uid);
+                pods.push(DesiredPod {
+                    identity: identity(&mut self.identities, pod, &self.labels, &self.metrics),
+                    cgroup: *cgroup,
+                    ports: ports.clone(),
+                });
+                continue;
+            }
+            let since = *self.missing.entry(uid.clone()).or_insert(now);
+            if pod.phase == "Running" && now.duration_since(since) >= PATIENCE {
+                without.push(format!("{}/{}", pod.namespace, pod.name));
             }
         }
         self.metrics.set_watched(pods.len());
-        let look_again = (!self.missing.is_empty()).then(|| now + self.pause(now));
+        let look_again = if self.missing.is_empty() {
+            (!meant.is_empty()).then(|| now + LOOK_AGAIN)
+        } else {
+            Some(now + self.pause(now))
+        };
         let without_cgroup = (!without.is_empty()).then(|| {
             format!(
                 "no cgroup is found below {} for the running pods {}: they are not captured; mount the host's \
@@ -118,7 +126,9 @@ impl PodTable {
         let since = self
             .scanned
             .map_or(Duration::MAX, |scanned| now.duration_since(scanned));
-        (is_new && since >= LOOK / 4) || (waits && since >= self.pause(now))
+        (is_new && since >= LOOK / 4)
+            || (waits && since >= self.pause(now))
+            || (!meant.is_empty() && since >= LOOK_AGAIN)
     }
 
     fn pause(&self, now: Instant) -> Duration {
@@ -135,6 +145,7 @@ impl PodTable {
 fn identity(
     identities: &mut HashMap<String, Arc<PodIdentity>>,
     pod: &Pod,
+    labels: &[String],
     metrics: &ClusterMetrics,
 ) -> Arc<PodIdentity> {
     if let Some(known) = identities.get(&pod.uid)
@@ -142,13 +153,143 @@ fn identity(
     {
         return known.clone();
     }
+    let tag = tag(pod, labels);
     let identity = Arc::new(PodIdentity {
         namespace: pod.namespace.clone(),
         name: pod.name.clone(),
         uid: pod.uid.clone(),
         labels: pod.labels.clone(),
-        seen: metrics.pod(&pod.namespace, &pod.name).shared(),
+        seen: metrics.pod(&pod.namespace, &pod.name, &tag).shared(),
+        tag,
     });
     identities.insert(pod.uid.clone(), identity.clone());
     identity
+}
+
+/// The labels of a pod that travel; one that it does not have is left out.
+fn tag(pod: &Pod, labels: &[String]) -> String {
+    let pairs: Vec<String> = labels
+        .iter()
+        .filter_map(|label| Some(format!("{label}={}", pod.labels.get(label)?)))
+        .collect();
+    pairs.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    /// A folder that looks like a node's cgroups.
+    struct Cgroups(PathBuf);
+
+    impl Cgroups {
+        fn new(name: &str) -> Self {
+            let root = std::env::temp_dir().join(format!("shadow-agent-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&root).unwrap();
+            Self(root)
+        }
+
+        fn add(&self, uid: &str) {
+            std::fs::create_dir_all(self.0.join(format!("kubepods/pod{uid}"))).unwrap();
+        }
+
+        fn remove(&self, uid: &str) {
+            std::fs::remove_dir(self.0.join(format!("kubepods/pod{uid}"))).unwrap();
+        }
+
+        fn table(&self) -> PodTable {
+            PodTable::new(
+                PodCgroups::below(Path::new(&self.0)),
+                vec!["app".to_owned(), "none".to_owned()],
+                ClusterMetrics::default(),
+            )
+        }
+    }
+
+    impl Drop for Cgroups {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    const A: &str = "0f3c1f66-8a4e-4d8c-9a57-21c1a2b7e39d";
+    const STATIC: &str = "0123456789abcdef0123456789abcdef";
+
+    fn running(uid: &str, cgroup_uid: &str) -> Meant {
+        let pod = Pod {
+            uid: uid.to_owned(),
+            cgroup_uid: cgroup_uid.to_owned(),
+            namespace: "shop".to_owned(),
+            name: "web-0".to_owned(),
+            phase: "Running".to_owned(),
+            labels: [
+                ("app".to_owned(), "web".to_owned()),
+                ("tier".to_owned(), "a".to_owned()),
+            ]
+            .into(),
+            ..Pod::default()
+        };
+        Meant::from([(uid.to_owned(), (Arc::new(pod), BTreeMap::new()))])
+    }
+
+    #[test]
+    fn a_cgroup_that_comes_later_is_looked_for_until_it_is_there() {
+        let cgroups = Cgroups::new("later");
+        let mut table = cgroups.table();
+        let start = Instant::now();
+        let found = table.find(&running(A, A), start);
+        assert!(found.pods.is_empty());
+        assert_eq!(found.look_again, Some(start + LOOK));
+        cgroups.add(A);
+        let found = table.find(&running(A, A), start + LOOK);
+        assert_eq!(found.pods.len(), 1);
+        assert_eq!(found.without_cgroup, None);
+    }
+
+    #[test]
+    fn a_running_pod_without_one_is_named_and_looked_for_rarely() {
+        let cgroups = Cgroups::new("never");
+        let mut table = cgroups.table();
+        let start = Instant::now();
+        assert_eq!(table.find(&running(A, A), start).without_cgroup, None);
+        let found = table.find(&running(A, A), start + PATIENCE);
+        let words = found.without_cgroup.unwrap();
+        assert!(
+            words.contains("shop/web-0") && words.contains("/sys/fs/cgroup"),
+            "{words}"
+        );
+        assert_eq!(found.look_again, Some(start + PATIENCE + LOOK_RARELY));
+    }
+
+    #[test]
+    fn a_static_pod_is_found_by_the_hash_of_its_manifest() {
+        let cgroups = Cgroups::new("static");
+        cgroups.add(STATIC);
+        let found = cgroups.table().find(&running(A, STATIC), Instant::now());
+        assert_eq!(found.pods.len(), 1);
+        assert_eq!(found.pods[0].identity.uid, A);
+        assert_eq!(
+            found.pods[0].identity.tag, "app=web",
+            "of its labels, those that travel"
+        );
+    }
+
+    #[test]
+    fn an_identity_lasts_as_long_as_the_pods_labels_and_a_new_cgroup_is_noticed() {
+        let cgroups = Cgroups::new("identity");
+        cgroups.add(A);
+        let mut table = cgroups.table();
+        let start = Instant::now();
+        let first = table.find(&running(A, A), start).pods.remove(0);
+        // Another folder gets in between, so that the inode is not used again.
+        cgroups.add(STATIC);
+        cgroups.remove(A);
+        cgroups.add("11111111-8a4e-4d8c-9a57-21c1a2b7e39d");
+        cgroups.add(A);
+        let again = table.find(&running(A, A), start + LOOK_AGAIN).pods.remove(0);
+        assert!(Arc::ptr_eq(&first.identity, &again.identity));
+        assert_ne!(first.cgroup.id, again.cgroup.id);
+    }
 }

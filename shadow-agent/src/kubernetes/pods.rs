@@ -185,17 +185,15 @@ fn of_services<'a>(input: &PodSelector, name: &str, world: &World<'a>) -> Select
                 PodPort::Number(number) => port.port == *number,
                 PodPort::Name(name) => port.name.as_ref() == Some(name),
             });
-            match found {
-                Some(port) => targets.push(port.target.clone()),
-                None => {
-                    let there: Vec<_> = ports.iter().map(|port| port.port.to_string()).collect();
-                    all.why = Some(Why::NoPort(format!(
-                        "service {namespace}/{name} has no TCP port {wanted}; it has {}",
-                        there.join(", ")
-                    )));
-                    return all;
-                }
-            }
+            let Some(port) = found else {
+                let there: Vec<_> = ports.iter().map(|port| port.port.to_string()).collect();
+                all.why = Some(Why::NoPort(format!(
+                    "service {namespace}/{name} has no TCP port {wanted}; it has {}",
+                    there.join(", ")
+                )));
+                return all;
+            };
+            targets.push(port.target.clone());
         }
         let one = behind_service(namespace, name, service, &targets, world);
         all.pods.extend(one.pods);

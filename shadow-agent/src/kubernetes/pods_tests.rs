@@ -25,7 +25,7 @@ fn key(value: &Value) -> ObjectKey {
 }
 
 impl Cluster {
-    fn pod(mut self, namespace: &str, name: &str, labels: Value, owner: Option<(&str, &str)>) -> Self {
+    fn pod(mut self, namespace: &str, name: &str, labels: &Value, owner: Option<(&str, &str)>) -> Self {
         let owners = owner.map(|(kind, uid)| {
             json!([{"apiVersion": "v1", "kind": kind, "name": "x", "uid": uid, "controller": true}])
         });
@@ -75,7 +75,7 @@ impl Cluster {
         self
     }
 
-    fn service(mut self, namespace: &str, name: &str, selector: Value, ports: Value) -> Self {
+    fn service(mut self, namespace: &str, name: &str, selector: &Value, ports: &Value) -> Self {
         let service = json!({
             "metadata": {"namespace": namespace, "name": name},
             "spec": {"selector": selector, "ports": ports},
@@ -119,28 +119,28 @@ fn rollout() -> Cluster {
         .pod(
             "shop",
             "web-1-a",
-            json!({"app": "web"}),
+            &json!({"app": "web"}),
             Some(("ReplicaSet", "web-1")),
         )
         .pod(
             "shop",
             "web-2-a",
-            json!({"app": "web"}),
+            &json!({"app": "web"}),
             Some(("ReplicaSet", "web-2")),
         )
         .pod(
             "shop",
             "web-2-out",
-            json!({"app": "debug"}),
+            &json!({"app": "debug"}),
             Some(("ReplicaSet", "web-2")),
         )
         .pod(
             "shop",
             "other-1-a",
-            json!({"app": "web"}),
+            &json!({"app": "web"}),
             Some(("ReplicaSet", "other-1")),
         )
-        .pod("shop", "stray", json!({"app": "web"}), None)
+        .pod("shop", "stray", &json!({"app": "web"}), None)
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn without_a_namespace_every_namespace_is_meant() {
         .pod(
             "test",
             "t-1-a",
-            json!({"app": "web"}),
+            &json!({"app": "web"}),
             Some(("ReplicaSet", "t-1")),
         );
     assert_eq!(
@@ -228,8 +228,8 @@ fn a_service_is_the_pods_behind_it_at_the_ports_it_leads_to() {
     let cluster = rollout().service(
         "shop",
         "front",
-        json!({"app": "web"}),
-        json!([
+        &json!({"app": "web"}),
+        &json!([
             {"name": "web", "port": 80, "targetPort": "http"},
             {"name": "admin", "port": 81, "targetPort": 9001},
             {"name": "same", "port": 82},
@@ -252,7 +252,7 @@ fn a_service_is_the_pods_behind_it_at_the_ports_it_leads_to() {
 
 #[test]
 fn a_service_whose_endpoints_are_kept_by_hand_means_nobody() {
-    let cluster = rollout().service("shop", "manual", json!(null), json!([{"port": 80}]));
+    let cluster = rollout().service("shop", "manual", &json!(null), &json!([{"port": 80}]));
     let (pods, why) = cluster.select("k8s://shop/service/manual:80");
     assert!(pods.is_empty());
     assert!(matches!(why, Some(Why::Missing(_))), "{why:?}");

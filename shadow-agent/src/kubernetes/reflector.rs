@@ -192,18 +192,17 @@ where
                     objects.insert(key(&object), Arc::new((self.slim)(object)));
                 }
             }
-            match metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => parameters.continue_token = Some(token),
-                None => {
-                    self.update(|known| {
-                        known.objects = objects;
-                        known.revision += 1;
-                        known.listed = true;
-                        known.trouble = None;
-                    });
-                    return Ok(metadata.resource_version.unwrap_or_default());
-                }
+            if let Some(token) = metadata.continue_.filter(|token| !token.is_empty()) {
+                parameters.continue_token = Some(token);
+                continue;
             }
+            self.update(|known| {
+                known.objects = objects;
+                known.listed = true;
+                known.trouble = None;
+                known.revision += 1;
+            });
+            return Ok(metadata.resource_version.unwrap_or_default());
         }
     }
 

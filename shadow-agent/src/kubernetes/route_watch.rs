@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::cluster::{not_listed, stale};
+use super::conditions::{not_listed, stale};
 use super::desired::Condition;
 use super::objects::{Pod, service_ports, slim_service};
 use super::pods::{World, behind_service};
@@ -208,15 +208,17 @@ impl RouteWatch {
             between: &nothing,
             services: &services.objects,
         };
-        let mut behind: BTreeMap<&WatchedService, Vec<(Arc<Pod>, BTreeSet<u16>)>> = BTreeMap::new();
+        let mut behind: BTreeMap<&WatchedService, Vec<PodAndPorts>> = BTreeMap::new();
         let mut all = Vec::new();
         for (mirror, wanted) in self.compiled.mirrors.iter().zip(&self.mirrors) {
+            let shadow = shadow_pods(mirror, &world);
             for watched in &mirror.watched {
                 let pods = behind
                     .entry(watched)
                     .or_insert_with(|| pods_behind(watched, &world));
                 all.extend(
                     pods.iter()
+                        .filter(|(pod, _)| !shadow.contains(&pod.uid))
                         .map(|(pod, ports)| (wanted.key.as_str(), pod.clone(), ports.clone())),
                 );
             }
@@ -231,7 +233,22 @@ impl RouteWatch {
     }
 }
 
-fn pods_behind(watched: &WatchedService, world: &World<'_>) -> Vec<(Arc<Pod>, BTreeSet<u16>)> {
+/// The pods that a mirror's copies go to. Where the parent's selector has them too (one label for both releases), they
+/// are not watched for it: what they get is copies.
+fn shadow_pods(mirror: &RouteMirror, world: &World<'_>) -> BTreeSet<String> {
+    let backend = WatchedService {
+        namespace: mirror.backend.namespace.clone(),
+        name: mirror.backend.service.clone(),
+        port: None,
+    };
+    let pods = pods_behind(&backend, world);
+    pods.into_iter().map(|(pod, _)| pod.uid.clone()).collect()
+}
+
+/// A pod, and its ports that a service leads to.
+type PodAndPorts = (Arc<Pod>, BTreeSet<u16>);
+
+fn pods_behind(watched: &WatchedService, world: &World<'_>) -> Vec<PodAndPorts> {
     let key = (watched.namespace.clone(), watched.name.clone());
     let Some(service) = world.services.get(&key) else {
         return Vec::new();

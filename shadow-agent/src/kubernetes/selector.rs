@@ -109,7 +109,7 @@ fn split_outside_brackets(text: &str) -> Vec<&str> {
 fn requirement(text: &str) -> Result<Requirement, String> {
     let made = |key: &str, operator| {
         let key = key.trim();
-        if is_key(key) {
+        if is_label_name(key) {
             Ok(Requirement {
                 key: key.to_owned(),
                 operator,
@@ -149,8 +149,8 @@ fn requirement(text: &str) -> Result<Requirement, String> {
     }
 }
 
-/// `[prefix/]name`: a DNS subdomain, and at most 63 of `[A-Za-z0-9_.-]`.
-fn is_key(key: &str) -> bool {
+/// Whether this can be the name of a label, `[prefix/]name`: a DNS subdomain, and at most 63 of `[A-Za-z0-9_.-]`.
+pub fn is_label_name(key: &str) -> bool {
     let (prefix, name) = key
         .split_once('/')
         .map_or((None, key), |(prefix, name)| (Some(prefix), name));

@@ -1,5 +1,6 @@
 //! Writes what this agent says of routes into their status: one agent of the cluster does, the one that holds the lease.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -43,6 +44,7 @@ pub async fn write_statuses(
         client,
         httproutes,
         metrics,
+        said: HashMap::new(),
     };
     let mut unwritten = true;
     let mut next = Instant::now();
@@ -149,11 +151,15 @@ struct Writer {
     client: Client,
     httproutes: ApiResource,
     metrics: ClusterMetrics,
+    /// Why the status of a route could not be written when that was last said, by the route's UID.
+    said: HashMap<String, &'static str>,
 }
 
 impl Writer {
     /// Writes what is not written yet; whether all of it is.
     async fn write(&mut self, report: &RouteReport) -> bool {
+        let is_here = |uid: &String| report.statuses.iter().any(|status| status.uid == *uid);
+        self.said.retain(|uid, _| is_here(uid));
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut all = true;
         for ours in &report.statuses {
@@ -178,12 +184,18 @@ impl Writer {
                 .patch_status(&ours.name, &PatchParams::default(), &Patch::Merge(&patch))
                 .await;
             match written {
-                Ok(_) => tracing::debug!(namespace = ours.namespace, route = ours.name, "status written"),
+                Ok(_) => {
+                    self.said.remove(&ours.uid);
+                    tracing::debug!(namespace = ours.namespace, route = ours.name, "status written");
+                }
                 Err(error) => {
                     let trouble = Trouble::of(&error);
                     all = false;
                     if trouble.reason != "conflict" {
                         self.metrics.api_error(trouble.reason);
+                        if self.said.insert(ours.uid.clone(), trouble.reason) == Some(trouble.reason) {
+                            continue;
+                        }
                         tracing::warn!(
                             namespace = ours.namespace,
                             route = ours.name,

@@ -109,7 +109,7 @@ fn a_port_of_a_pod_that_is_not_watched_concerns_nobody() {
     apply(&mut mirrors, &plan, 0);
     let other = flow(shadow_common::SCOPE_POD | POD, "10.0.0.1:8080");
     assert!(mirrors.concerned(&other).slots.is_empty());
-    let unknown = flow(shadow_common::SCOPE_POD | 78, "10.0.0.1:80");
+    let unknown = flow(shadow_common::SCOPE_POD | (POD + 1), "10.0.0.1:80");
     assert!(mirrors.concerned(&unknown).slots.is_empty());
 }
 

@@ -101,6 +101,8 @@ pub struct PodIdentity {
     pub uid: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// Those of them that travel with its requests, `name=value` with commas between them; often empty.
+    pub tag: String,
     /// Requests seen there by this agent.
     pub seen: Arc<AtomicU64>,
 }

@@ -4,8 +4,8 @@
 //! type SP id SP unix-nanoseconds SP latency-nanoseconds LF  payload  LF 🐵🙈🙉 LF
 //! ```
 //!
-//! With the pod that served the request as a fifth field, `NAMESPACE/NAME`, where pods are watched: readers take three
-//! fields or more.
+//! With the pod that served the request as a fifth field, `NAMESPACE/NAME`, where pods are watched, and its labels as a
+//! sixth where they are asked for (`--k8s-pod-labels`): readers take three fields or more.
 //!
 //! Type 1 is a request, 2 production's response. The id is 24 hexadecimal digits: client port, server port,
 //! client address (the low 32 bits of it), and the request's acknowledgment number, which is the sequence
@@ -69,6 +69,9 @@ impl Record<'_> {
         );
         if let Some(pod) = self.pod {
             let _ = write!(out, " {}/{}", pod.namespace, pod.name);
+            if !pod.tag.is_empty() {
+                let _ = write!(out, " {}", pod.tag);
+            }
         }
         out.push(b'\n');
         for part in self.payload {
@@ -115,6 +118,7 @@ mod tests {
         let pod = PodIdentity {
             namespace: "shop".to_owned(),
             name: "web-0".to_owned(),
+            tag: "app=web".to_owned(),
             ..PodIdentity::default()
         };
         let record = Record {
@@ -126,7 +130,7 @@ mod tests {
             pod: Some(&pod),
             payload: [b"", b""],
         };
-        let expected = "2 0001ffff0102030400000001 7 0 shop/web-0\n\n🐵🙈🙉\n";
+        let expected = "2 0001ffff0102030400000001 7 0 shop/web-0 app=web\n\n🐵🙈🙉\n";
         assert_eq!(String::from_utf8(record.to_bytes(0)).unwrap(), expected);
     }
 }

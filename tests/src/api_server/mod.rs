@@ -49,8 +49,9 @@ use write::Part;
 
 use crate::{DEADLINE, Netns};
 
-/// The bearer token that the server lets in; it refuses any other.
-const TOKEN: &str = "test-token";
+/// The bearer token that the server lets in; it refuses any other. None is let in too: kubectl sends none over plain
+/// HTTP.
+pub const TOKEN: &str = "test-token";
 
 /// A running server. Dropping it ends it.
 ///

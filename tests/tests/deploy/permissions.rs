@@ -13,7 +13,7 @@ fn rights(overlay: &str) -> Vec<String> {
 
 fn reads(resources: &[&str]) -> Vec<String> {
     let read = |verb: &'static str| resources.iter().map(move |resource| format!("{verb} {resource}"));
-    ["get", "list", "watch"].into_iter().flat_map(read).collect()
+    ["list", "watch"].into_iter().flat_map(read).collect()
 }
 
 const OF_ADDRESSES: [&str; 8] = [
@@ -48,7 +48,6 @@ fn for_routes_it_also_reads_them_writes_their_status_and_holds_one_lease() {
     let mut expected = reads(&[&OF_ADDRESSES[..], &routes].concat());
     expected.extend(
         [
-            "update gateway.networking.k8s.io/httproutes/status",
             "patch gateway.networking.k8s.io/httproutes/status",
             "get coordination.k8s.io/leases shadow-agent in shadow-agent",
             "update coordination.k8s.io/leases shadow-agent in shadow-agent",

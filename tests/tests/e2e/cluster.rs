@@ -102,7 +102,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// A service in front of the pods labelled `app`, at `port`, leading to `target`.
-    pub fn service(&self, namespace: &str, name: &str, app: &str, port: u16, target: Value) {
+    pub fn service(&self, namespace: &str, name: &str, app: &str, port: u16, target: &Value) {
         self.api.apply(json!({
             "apiVersion": "v1", "kind": "Service",
             "metadata": {"namespace": namespace, "name": name},
@@ -110,19 +110,6 @@ impl<'a> Cluster<'a> {
                 "selector": {"app": app},
                 "clusterIP": "None",
                 "ports": [{"name": "http", "port": port, "targetPort": target}],
-            },
-        }));
-    }
-
-    /// A service whose cluster address is a pod's: what kube-proxy would lead there.
-    pub fn service_at(&self, namespace: &str, name: &str, served: &Served) {
-        self.api.apply(json!({
-            "apiVersion": "v1", "kind": "Service",
-            "metadata": {"namespace": namespace, "name": name},
-            "spec": {
-                "selector": {"app": name},
-                "clusterIP": served.pod.v4(), "clusterIPs": [served.pod.v4()],
-                "ports": [{"name": "http", "port": served.port}],
             },
         }));
     }

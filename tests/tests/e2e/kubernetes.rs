@@ -1,10 +1,13 @@
 //! `k8s://` addresses: the pods that are meant are captured, and no others.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
+use shadow_tests::api_server::{Expiry, Fault, Scope, Verb};
 use shadow_tests::cgroup::{Driver, Layout, Qos};
-use shadow_tests::{load, stage};
+use shadow_tests::metrics::{Metrics, ask};
+use shadow_tests::{load, stage, until};
 
 use crate::cluster::{Cluster, labelled, of_deployment, owner, uid, watching};
 
@@ -77,8 +80,11 @@ fn pods_that_start_end_and_return_are_followed() {
     cluster.deployment("shop", "web");
     let agent = cluster.spawn_agent(&["--input-raw", "k8s://shop/deployment/web:http", "--output-null"]);
     agent.wait_for_line("no pod on this node matches");
-    let first = cluster.serve(of_deployment("shop", "web", "web-1", 8080));
+    let first = cluster.serve_untold(of_deployment("shop", "web", "web-1", 8080));
+    let told = Instant::now();
+    cluster.api.apply(first.pod.object());
     watching(&agent, 1);
+    assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
     cluster.load(first.v4(), 1, 10);
     let second = cluster.serve(of_deployment("shop", "web", "web-2", 8081));
     watching(&agent, 2);
@@ -164,7 +170,7 @@ fn every_kind_leads_to_its_pods() {
         "nightly-1",
         json!([owner("batch/v1", "CronJob", "nightly", &uid("shop", "nightly"))]),
     );
-    cluster.service("shop", "front", "db", 8000, json!("http"));
+    cluster.service("shop", "front", "db", 8000, &json!("http"));
     let owned = |name: &str, api_version: &str, kind: &str, by: &str, port| {
         let mut setup = labelled("shop", name, by, port);
         setup.owners = vec![owner(api_version, kind, by, &uid("shop", by))];
@@ -215,6 +221,8 @@ fn several_inputs_and_a_sidecar_see_each_request_once() {
             "--input-raw",
             "k8s://shop/pod/web-0:http",
             "--output-stdout",
+            "--k8s-pod-labels",
+            "none,app",
         ],
     );
     // What a sidecar does: it takes the request on its own port, and asks the application on loopback.
@@ -230,7 +238,7 @@ fn several_inputs_and_a_sidecar_see_each_request_once() {
             .filter(|line| line.starts_with("1 ") && line.ends_with(pod))
             .count()
     };
-    assert_eq!((of(" shop/web-0"), of(" shop/api-0")), (7, 5));
+    assert_eq!((of(" shop/web-0 app=web"), of(" shop/api-0 app=api")), (7, 5));
 }
 
 #[test]
@@ -252,4 +260,228 @@ fn copies_name_the_pod_where_that_is_asked_for() {
     cluster.load(pod.v4(), 1, 1);
     agent.stop().assert_all_delivered(1);
     assert_eq!(shadow.nginx.finish().len(), 1);
+}
+
+/// Waits for a line of `/readyz`, and gives its status.
+fn readyz(cluster: &Cluster<'_>, port: SocketAddr, line: &str) -> u16 {
+    let mut answer = (0, String::new());
+    until(&format!("/readyz says {line:?}"), || {
+        answer = ask(cluster.node.netns(), port, "GET", "/readyz");
+        answer.1.contains(line)
+    });
+    answer.0
+}
+
+fn listening(cluster: &Cluster<'_>) -> (SocketAddr, String) {
+    let port = SocketAddr::from(([127, 0, 0, 1], cluster.node.netns().free_port()));
+    (port, port.to_string())
+}
+
+#[test]
+fn while_the_api_cannot_be_asked_nothing_is_captured_and_readyz_says_why() {
+    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
+    let cluster = Cluster::new(&stage);
+    cluster.deployment("shop", "web");
+    let web = cluster.serve(of_deployment("shop", "web", "web-1", 80));
+    cluster.api.away();
+    let (port, listen) = listening(&cluster);
+    let agent = cluster.spawn_agent(&[
+        "--input-raw",
+        "k8s://shop/deployment/web:80",
+        "--output-null",
+        "--http-listen",
+        &listen,
+    ]);
+    agent.wait_for_line("serving HTTP");
+    assert_eq!(readyz(&cluster, port, "unreachable"), 503);
+    cluster.load(web.v4(), 1, 5);
+    assert_eq!(agent.ledger_now().capture("packets_selected"), 0);
+    cluster.api.fail(Scope::everything(), Fault::Status(403));
+    cluster.api.back();
+    assert_eq!(readyz(&cluster, port, "forbidden"), 503);
+    cluster.load(web.v4(), 1, 5);
+    assert_eq!(agent.ledger_now().capture("packets_selected"), 0);
+    let metrics = Metrics::scrape(cluster.node.netns(), port);
+    assert!(
+        metrics.sum(
+            "shadow_agent_kubernetes_api_errors_total",
+            &[("reason", "forbidden")]
+        ) >= 1.0
+    );
+    cluster.api.clear_faults();
+    watching(&agent, 1);
+    assert_eq!(readyz(&cluster, port, "k8s://shop/deployment/web:80: ok"), 200);
+    cluster.load(web.v4(), 1, 5);
+    agent.stop().assert_all_delivered(5);
+}
+
+#[test]
+fn while_the_api_is_away_the_last_known_pods_stay() {
+    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
+    let cluster = Cluster::new(&stage);
+    let web = cluster.serve(labelled("shop", "web-0", "web", 80));
+    let (port, listen) = listening(&cluster);
+    let agent = cluster.agent(
+        1,
+        &[
+            "--input-raw",
+            "k8s://shop/labelSelector/app=web:80",
+            "--output-null",
+            "--http-listen",
+            &listen,
+        ],
+    );
+    cluster.api.away();
+    assert_eq!(readyz(&cluster, port, "what was last known stays"), 503);
+    cluster.load(web.v4(), 1, 5);
+    let second = cluster.serve_untold(labelled("shop", "web-1", "web", 80));
+    cluster.api.back();
+    assert_eq!(readyz(&cluster, port, "app=web:80: ok"), 200);
+    cluster.api.apply(second.pod.object());
+    watching(&agent, 2);
+    cluster.load(second.v4(), 1, 4);
+    agent.stop().assert_all_delivered(9);
+}
+
+#[test]
+fn a_watch_that_breaks_is_resumed_and_one_that_is_too_old_starts_over() {
+    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
+    let cluster = Cluster::new(&stage);
+    let agent = cluster.spawn_agent(&[
+        "--input-raw",
+        "k8s://shop/labelSelector/app=web:80",
+        "--output-null",
+    ]);
+    cluster.api.wait_for_watch("pods");
+    let lists = |cluster: &Cluster<'_>| {
+        let requests = cluster.api.requests();
+        requests
+            .iter()
+            .filter(|one| one.verb == Verb::List && one.resource == "pods")
+            .count()
+    };
+    let mut pods = Vec::new();
+    let mut one_more = |what: &str| {
+        let name = format!("web-{}", pods.len());
+        pods.push(cluster.serve(labelled("shop", &name, "web", 80)));
+        eprintln!("{what}");
+        watching(&agent, pods.len());
+    };
+    let before = lists(&cluster);
+    cluster.api.disconnect_watches();
+    one_more("disconnected");
+    cluster
+        .api
+        .fail_next(3, Scope::everything().verb(Verb::Watch), Fault::Status(500));
+    cluster.api.disconnect_watches();
+    one_more("500");
+    assert_eq!(lists(&cluster), before, "it was resumed, not listed anew");
+    cluster
+        .api
+        .fail_next(1, Scope::everything().verb(Verb::Watch), Fault::Garbage);
+    cluster.api.disconnect_watches();
+    one_more("garbage");
+    cluster.api.disconnect_watches();
+    cluster.api.compact(Expiry::Event);
+    one_more("410 as an event");
+    cluster.api.disconnect_watches();
+    cluster.api.compact(Expiry::Status);
+    one_more("410 as an answer");
+    for request in cluster.api.requests() {
+        if request.resource == "pods" {
+            assert_eq!(
+                request.field_selector.as_str(),
+                "spec.nodeName=node-1",
+                "{request:?}"
+            );
+        }
+    }
+    agent.stop();
+}
+
+#[test]
+fn an_object_that_does_not_exist_is_said_to() {
+    let stage = stage!("root", "agent", "ip", "nsenter");
+    let cluster = Cluster::new(&stage);
+    let (port, listen) = listening(&cluster);
+    let agent = cluster.spawn_agent(&[
+        "--input-raw",
+        "k8s://shop/deployment/none:80",
+        "--output-null",
+        "--http-listen",
+        &listen,
+    ]);
+    agent.wait_for_line("serving HTTP");
+    assert_eq!(readyz(&cluster, port, "there is no deployment named none"), 503);
+    cluster.deployment("shop", "none");
+    assert_eq!(readyz(&cluster, port, "ok, no pod on this node matches"), 200);
+    agent.stop();
+}
+
+#[test]
+fn the_kill_switch_stops_the_capture_of_pods_and_starts_it_again() {
+    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
+    let cluster = Cluster::new(&stage);
+    let web = cluster.serve(labelled("shop", "web-0", "web", 80));
+    let (port, listen) = listening(&cluster);
+    let agent = cluster.agent(
+        1,
+        &[
+            "--input-raw",
+            "k8s://shop/labelSelector/app=web:80",
+            "--output-null",
+            "--http-listen",
+            &listen,
+        ],
+    );
+    let order = |path: &str| {
+        let (status, body) = ask(cluster.node.netns(), port, "POST", path);
+        assert_eq!(status, 200, "{body}");
+    };
+    cluster.load(web.v4(), 1, 5);
+    agent.wait_for_ledger("they are delivered", |ledger| ledger.delivered(0) == 5);
+    order("/pause");
+    // A pod that comes during a pause is watched when it ends, not before.
+    let second = cluster.serve(labelled("shop", "web-1", "web", 80));
+    watching(&agent, 2);
+    cluster.load(web.v4(), 1, 5);
+    cluster.load(second.v4(), 1, 5);
+    assert_eq!(agent.ledger_now().assert_balanced().seen(), 5);
+    order("/resume");
+    cluster.load(web.v4(), 1, 5);
+    cluster.load(second.v4(), 1, 5);
+    agent.wait_for_ledger("they are delivered", |ledger| ledger.delivered(0) == 15);
+    let metrics = Metrics::scrape(cluster.node.netns(), port);
+    let of = |pod: &str| {
+        metrics.sum(
+            "shadow_agent_kubernetes_pod_requests_seen_total",
+            &[("namespace", "shop"), ("pod", pod)],
+        )
+    };
+    assert!((of("web-0") - 10.0).abs() < f64::EPSILON && (of("web-1") - 5.0).abs() < f64::EPSILON);
+    agent.stop().assert_all_delivered(15);
+}
+
+#[test]
+fn productions_answers_are_captured_at_the_pods_sockets_too() {
+    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
+    let cluster = Cluster::new(&stage);
+    let web = cluster.serve(labelled("shop", "web-0", "web", 80));
+    let agent = cluster.agent(
+        1,
+        &[
+            "--input-raw",
+            "k8s://shop/pod/web-0:80",
+            "--input-raw-track-response",
+            "--output-stdout",
+        ],
+    );
+    cluster.load(web.v4(), 2, 10);
+    cluster.load(web.v6(), 1, 10);
+    let stdout = agent.stdout().to_owned();
+    let ledger = agent.stop();
+    ledger.assert_all_delivered(30);
+    let records = String::from_utf8_lossy(&std::fs::read(stdout).expect("the records")).into_owned();
+    let of = |kind: &str| records.lines().filter(|line| line.starts_with(kind)).count();
+    assert_eq!((of("1 "), of("2 ")), (30, 30), "{ledger}");
 }

@@ -81,7 +81,13 @@ impl Snapshot {
             cluster
                 .pods
                 .iter()
-                .map(|((namespace, pod), count)| (vec![("namespace", namespace.as_str()), ("pod", pod.as_str())], *count)),
+                .map(|([namespace, pod, labels], count)| {
+                    let mut series = vec![("namespace", namespace.as_str()), ("pod", pod.as_str())];
+                    if !labels.is_empty() {
+                        series.push(("labels", labels.as_str()));
+                    }
+                    (series, *count)
+                }),
         )?;
         families.counter(
             "kubernetes_api_errors",

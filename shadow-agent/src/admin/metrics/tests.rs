@@ -34,7 +34,7 @@ fn snapshot() -> Snapshot {
         }),
     };
     let cluster = ClusterMetrics::default();
-    cluster.pod("shop", "cart-1").add(4);
+    cluster.pod("shop", "cart-1", "app=cart").add(4);
     cluster.api_error("forbidden");
     Snapshot {
         seen: 11,
@@ -112,7 +112,7 @@ fn numbers_stand_under_their_names_and_labels() {
         "shadow_agent_cpu_share_ratio 1.0",
         "shadow_agent_start_time_seconds 1800000001.0",
         "shadow_agent_kubernetes_pods_watched 0.0",
-        r#"shadow_agent_kubernetes_pod_requests_seen_total{namespace="shop",pod="cart-1"} 4"#,
+        r#"shadow_agent_kubernetes_pod_requests_seen_total{namespace="shop",pod="cart-1",labels="app=cart"} 4"#,
         r#"shadow_agent_kubernetes_api_errors_total{reason="forbidden"} 1"#,
     ] {
         assert!(

@@ -2,12 +2,13 @@
 
 use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aya::maps::MapData;
 use caps::{CapSet, Capability};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 
+use crate::capture::{CgroupRoot, PodCgroups, cgroup2_root};
 use crate::cli::machine::{Machine, ThisMachine};
 
 /// `BPF_MAP_TYPE_RINGBUF` of the kernel's `enum bpf_map_type`.
@@ -32,8 +33,10 @@ pub struct Facts {
     pub ring: Result<u32, String>,
     /// Bytes that may be locked in memory; `None` for no limit.
     pub memlock: Option<u64>,
-    /// Where cgroup v2 is mounted.
-    pub cgroup_v2: Option<PathBuf>,
+    /// The cgroup v2 hierarchy as far up as this process sees it.
+    pub cgroup_v2: Option<CgroupRoot>,
+    /// Pods whose cgroups are below it.
+    pub pods: usize,
     /// Whether BPF programs are compiled.
     pub jit: bool,
     /// Whether the kernel has type information.
@@ -56,7 +59,8 @@ impl Facts {
                 .ok()
                 .map(|(soft, _)| soft)
                 .filter(|soft| *soft != RLIM_INFINITY),
-            cgroup_v2: find_cgroup_v2(&read("/proc/self/mountinfo")),
+            cgroup_v2: cgroup2_root().ok(),
+            pods: PodCgroups::find().map_or(0, |cgroups| cgroups.scan().len()),
             // Kernels built with the compiler always on have no such file for some processors.
             jit: read("/proc/sys/net/core/bpf_jit_enable") != "0",
             btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
@@ -104,17 +108,6 @@ fn parse_release(release: &str) -> Option<Kernel> {
     ))
 }
 
-/// The first cgroup v2 mount in the text of `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`).
-fn find_cgroup_v2(mountinfo: &str) -> Option<PathBuf> {
-    mountinfo.lines().find_map(|line| {
-        let (mount, filesystem) = line.split_once(" - ")?;
-        if !filesystem.starts_with("cgroup2 ") {
-            return None;
-        }
-        mount.split(' ').nth(4).map(PathBuf::from)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,21 +119,6 @@ mod tests {
         assert_eq!(parse_release("4.18.0-553.el8_10.x86_64"), Some(Kernel(4, 18)));
         assert_eq!(parse_release("unknown"), None);
         assert_eq!(parse_release(""), None);
-    }
-
-    #[test]
-    fn cgroup_v2_is_found_where_it_is_mounted() {
-        let mountinfo = "30 24 0:26 / /sys/fs/cgroup ro,nosuid - tmpfs tmpfs ro\n\
-                         31 30 0:27 / /sys/fs/cgroup/unified rw,relatime shared:9 - cgroup2 cgroup2 rw\n";
-        assert_eq!(
-            find_cgroup_v2(mountinfo),
-            Some(PathBuf::from("/sys/fs/cgroup/unified"))
-        );
-        assert_eq!(
-            find_cgroup_v2("30 24 0:26 / /sys/fs/cgroup ro - tmpfs tmpfs ro"),
-            None
-        );
-        assert_eq!(find_cgroup_v2(""), None);
     }
 
     #[test]

@@ -66,15 +66,7 @@ pub fn report(facts: &Facts) -> (String, bool) {
 fn examine(facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![kernel(facts), capabilities(facts), ring(facts)];
     findings.extend(memlock(facts));
-    findings.push(match &facts.cgroup_v2 {
-        Some(path) => good("cgroup v2", format!("mounted at {}", path.display())),
-        None => Finding {
-            what: "cgroup v2",
-            verdict: Verdict::Note,
-            detail: "not mounted: --input-raw-engine cgroup cannot be used".to_owned(),
-            remedy: "mount -t cgroup2 none /sys/fs/cgroup, or use --input-raw-engine tc",
-        },
-    });
+    findings.push(cgroup(facts));
     findings.push(if facts.jit {
         good("BPF compiler", "on".to_owned())
     } else {
@@ -97,6 +89,36 @@ fn examine(facts: &Facts) -> Vec<Finding> {
     });
     findings.push(interfaces(facts));
     findings
+}
+
+fn cgroup(facts: &Facts) -> Finding {
+    let note = |detail, remedy| Finding {
+        what: "cgroup v2",
+        verdict: Verdict::Note,
+        detail,
+        remedy,
+    };
+    match &facts.cgroup_v2 {
+        Some(root) if root.is_machine_root => {
+            let pods = match facts.pods {
+                0 => String::new(),
+                1 => ", the cgroup of a pod is below it".to_owned(),
+                pods => format!(", the cgroups of {pods} pods are below it"),
+            };
+            good("cgroup v2", format!("mounted at {}{pods}", root.path.display()))
+        }
+        Some(root) => note(
+            format!(
+                "{} shows a part of it only: other pods are not seen",
+                root.path.display()
+            ),
+            "in a container, mount the host's /sys/fs/cgroup (hostPath), as deploy/kubernetes does",
+        ),
+        None => note(
+            "not mounted: --input-raw-engine cgroup and k8s:// cannot be used".to_owned(),
+            "mount -t cgroup2 none /sys/fs/cgroup, or use --input-raw-engine tc",
+        ),
+    }
 }
 
 fn good(what: &'static str, detail: String) -> Finding {
@@ -190,6 +212,7 @@ fn interfaces(facts: &Facts) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::CgroupRoot;
 
     fn healthy() -> Facts {
         Facts {
@@ -198,7 +221,11 @@ mod tests {
             missing_capabilities: Vec::new(),
             ring: Ok(8 << 20),
             memlock: Some(65_536),
-            cgroup_v2: Some("/sys/fs/cgroup".into()),
+            cgroup_v2: Some(CgroupRoot {
+                path: "/sys/fs/cgroup".into(),
+                is_machine_root: true,
+            }),
+            pods: 0,
             jit: true,
             btf: true,
             interfaces: vec!["eth0".to_owned(), "lo".to_owned()],
@@ -218,6 +245,32 @@ mod tests {
 Live capture works on this machine.
 ";
         assert_eq!(report(&healthy()), (expected.to_owned(), true));
+    }
+
+    #[test]
+    fn a_container_is_told_what_it_sees_of_the_nodes_pods() {
+        let (text, _) = report(&Facts {
+            pods: 12,
+            ..healthy()
+        });
+        assert!(
+            text.contains("mounted at /sys/fs/cgroup, the cgroups of 12 pods are below it\n"),
+            "{text}"
+        );
+        let (text, works) = report(&Facts {
+            cgroup_v2: Some(CgroupRoot {
+                path: "/sys/fs/cgroup".into(),
+                is_machine_root: false,
+            }),
+            ..healthy()
+        });
+        assert!(works);
+        assert!(
+            text.contains(
+                "note  cgroup v2        /sys/fs/cgroup shows a part of it only: other pods are not seen\n"
+            ),
+            "{text}"
+        );
     }
 
     #[test]

@@ -4,7 +4,11 @@ use super::outputs;
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
 use crate::cli::low::kubernetes::KubernetesFlags;
+use crate::kubernetes::selector::is_label_name;
 use crate::settings::{KubernetesSettings, LeaseSettings, RawInput, RouteNamespaces};
+
+/// Labels that travel at most: each is on every copy, and in every series.
+const MOST_LABELS: usize = 8;
 
 /// Namespaces of routes at most; beyond, all of them is meant.
 const MOST_NAMESPACES: usize = 100;
@@ -33,6 +37,7 @@ pub fn resolve(arguments: &Arguments, inputs: &[RawInput]) -> Result<Option<Kube
         .of(flag, value)
     })?;
     Ok(Some(KubernetesSettings {
+        labels: labels(flags)?,
         routes,
         mirror: Box::new(outputs::of_routes(arguments)),
         lease: lease(flags, &node)?,
@@ -69,17 +74,35 @@ fn routes(flags: &KubernetesFlags) -> Result<Option<RouteNamespaces>, UsageError
     Ok(Some(RouteNamespaces::These(names)))
 }
 
+fn labels(flags: &KubernetesFlags) -> Result<Vec<String>, UsageError> {
+    const FLAG: &str = "--k8s-pod-labels";
+    let labels = &flags.k8s_pod_labels;
+    if labels.len() > MOST_LABELS {
+        return Err(Problem::new(
+            format!("{} labels are more than {MOST_LABELS}", labels.len()),
+            "name those that you tell pods apart by",
+        )
+        .of(FLAG, ""));
+    }
+    match labels.iter().find(|label| !is_label_name(label)) {
+        Some(label) => Err(Problem::new(
+            "this is not the name of a label",
+            "write names with commas between them, such as app,app.kubernetes.io/version",
+        )
+        .of(FLAG, label.as_str())),
+        None => Ok(labels.clone()),
+    }
+}
+
 fn lease(flags: &KubernetesFlags, node: &str) -> Result<LeaseSettings, UsageError> {
-    let (namespace, name) = match flags.k8s_lease.split_once('/') {
-        Some((namespace, name)) => (namespace.to_owned(), name),
-        None => {
-            let own = std::env::var("POD_NAMESPACE").ok().filter(|own| !own.is_empty());
-            (
-                own.unwrap_or_else(|| "shadow-agent".to_owned()),
-                flags.k8s_lease.as_str(),
-            )
-        }
-    };
+    let own_namespace = || std::env::var("POD_NAMESPACE").ok().filter(|own| !own.is_empty());
+    let (namespace, name) = flags.k8s_lease.split_once('/').map_or_else(
+        || {
+            let own = own_namespace().unwrap_or_else(|| "shadow-agent".to_owned());
+            (own, flags.k8s_lease.as_str())
+        },
+        |(namespace, name)| (namespace.to_owned(), name),
+    );
     if !is_label(&namespace) || !is_label(name) {
         return Err(Problem::new("this does not name a lease", "write NAMESPACE/NAME")
             .of("--k8s-lease", &flags.k8s_lease));

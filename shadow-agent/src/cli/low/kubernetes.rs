@@ -33,4 +33,11 @@ pub struct KubernetesFlags {
     /// watched.
     #[arg(long)]
     pub http_pod_header: bool,
+
+    /// Labels of the pod that travel with its requests, such as app,version
+    ///
+    /// In a second header of the copies (X-Shadow-Source-Labels: app=web,version=v1, with --http-pod-header), behind the
+    /// pod in records, and as a label of the pod's metrics. At most eight.
+    #[arg(long, value_name = "LABELS", value_delimiter = ',')]
+    pub k8s_pod_labels: Vec<String>,
 }

@@ -11,7 +11,7 @@
 //! - `Host` becomes what [`HostHeader`] says. With an absolute-form target, the target's authority counts as
 //!   the Host the client sent (RFC 9112 section 3.2.2). Where there is none, the upstream's is added, except
 //!   with [`HostHeader::Original`].
-//! - `X-Shadow-Source-Pod` is the agent's alone where it is asked for (`--http-pod-header`).
+//! - `X-Shadow-Source-Pod` and `X-Shadow-Source-Labels` are the agent's alone where it is asked for (`--http-pod-header`).
 //! - `Authorization` is replaced when the upstream's URL has userinfo; the marker field is appended.
 //! - The edits of a route ([`Edits`]) come before all that: the host they name counts as the one that the client
 //!   sent, and fields that they set are left out where they stood and appended.
@@ -31,6 +31,14 @@ use crate::settings::{HostHeader, HttpOutputSettings, Secret};
 
 /// Names the pod that served the request, as `NAMESPACE/NAME`.
 const POD_HEADER: &str = "X-Shadow-Source-Pod";
+/// Has those of its labels that travel.
+const LABELS_HEADER: &str = "X-Shadow-Source-Labels";
+
+fn is_about_pod(name: &[u8]) -> bool {
+    [POD_HEADER, LABELS_HEADER]
+        .iter()
+        .any(|ours| name.eq_ignore_ascii_case(ours.as_bytes()))
+}
 
 /// A request that must not be copied as it is: a field holds bytes no field may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +142,7 @@ impl CopyTemplate {
             match classify(name) {
                 Kind::HopByHop => fields.skip(),
                 // What a client says of it is not true.
-                _ if self.name_pod && name.eq_ignore_ascii_case(POD_HEADER.as_bytes()) => fields.skip(),
+                _ if self.name_pod && is_about_pod(name) => fields.skip(),
                 Kind::Host => {
                     fields.skip();
                     if !host_written || self.host_header != HostHeader::Upstream {
@@ -183,14 +191,7 @@ impl CopyTemplate {
             fields.out.extend_from_slice(b"Connection: keep-alive\r\n");
         }
         if let Some(pod) = pod.filter(|_| self.name_pod) {
-            // The API server allows no other characters in either than those of DNS names.
-            let value = format!("{}/{}", pod.namespace, pod.name);
-            if !is_field_value(value.as_bytes()) {
-                return Err(Unsafe);
-            }
-            for part in [POD_HEADER, ": ", value.as_str(), "\r\n"] {
-                out.extend_from_slice(part.as_bytes());
-            }
+            write_pod(pod, out)?;
         }
         out.extend_from_slice(&self.marker_line);
         out.extend_from_slice(b"\r\n");
@@ -244,6 +245,24 @@ impl CopyTemplate {
             HostHeader::Suffix(suffix) => target::with_suffix(sent, suffix.as_bytes(), out),
         }
     }
+}
+
+/// The lines that name a pod. The API server allows only harmless characters in all of this; it is not trusted to.
+fn write_pod(pod: &PodIdentity, out: &mut Vec<u8>) -> Result<(), Unsafe> {
+    let mut line = |name: &str, value: &str| {
+        if !is_field_value(value.as_bytes()) {
+            return Err(Unsafe);
+        }
+        for part in [name, ": ", value, "\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        Ok(())
+    };
+    line(POD_HEADER, &format!("{}/{}", pod.namespace, pod.name))?;
+    if pod.tag.is_empty() {
+        return Ok(());
+    }
+    line(LABELS_HEADER, &pod.tag)
 }
 
 /// What a copy does with a field, by its name.

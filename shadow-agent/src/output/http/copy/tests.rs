@@ -459,6 +459,7 @@ fn a_copy_names_the_pod_that_served_the_request_where_that_is_asked_for() {
     let pod = PodIdentity {
         namespace: "shop".to_owned(),
         name: "web-0".to_owned(),
+        tag: "app=web".to_owned(),
         ..PodIdentity::default()
     };
     let raw = request(b"GET / HTTP/1.1\r\nHost: a\r\nx-shadow-source-pod: forged\r\n\r\n");
@@ -476,7 +477,7 @@ fn a_copy_names_the_pod_that_served_the_request_where_that_is_asked_for() {
     };
     assert_eq!(
         head(true),
-        "GET / HTTP/1.1\r\nHost: a\r\nX-Shadow-Source-Pod: shop/web-0\r\n\r\n"
+        "GET / HTTP/1.1\r\nHost: a\r\nX-Shadow-Source-Pod: shop/web-0\r\nX-Shadow-Source-Labels: app=web\r\n\r\n"
     );
     assert_eq!(
         head(false),
