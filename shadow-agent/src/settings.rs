@@ -12,8 +12,8 @@ use crate::mirror::Edits;
 /// Everything a run needs to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where requests come from; at least one.
-    pub inputs: Vec<RawInput>,
+    /// What is copied where; at least one, which has neither inputs nor outputs where routes alone say it.
+    pub mirrors: Vec<MirrorSettings>,
     /// How live traffic is captured.
     pub capture: CaptureSettings,
     /// Limits of one HTTP message.
@@ -24,8 +24,6 @@ pub struct Settings {
     pub max_memory: usize,
     /// What is asked of the Kubernetes API; `None` when nothing is.
     pub kubernetes: Option<KubernetesSettings>,
-    /// Where requests go, in the order typed; at least one, unless routes name the outputs.
-    pub outputs: Vec<OutputSettings>,
     /// The marker header: put on copies, and a request that carries it is never mirrored.
     pub marker: Option<String>,
     /// Where the ledger is written as JSON at exit and on SIGUSR1.
@@ -36,6 +34,29 @@ pub struct Settings {
     pub status_line: bool,
     /// How the run is watched and held.
     pub operation: OperationSettings,
+}
+
+impl Settings {
+    /// The inputs of all mirrors, in their order.
+    pub fn inputs(&self) -> impl Iterator<Item = &RawInput> {
+        self.mirrors.iter().flat_map(|mirror| &mirror.inputs)
+    }
+
+    /// The outputs of all mirrors, in their order.
+    pub fn outputs(&self) -> impl Iterator<Item = &OutputSettings> {
+        self.mirrors.iter().flat_map(|mirror| &mirror.outputs)
+    }
+}
+
+/// Some inputs, and the outputs that get what they capture.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MirrorSettings {
+    /// Its name, another for each; only the one mirror of a command line has none.
+    pub name: Option<String>,
+    /// Where requests come from, each once.
+    pub inputs: Vec<RawInput>,
+    /// Where they go, in the order typed.
+    pub outputs: Vec<OutputSettings>,
 }
 
 /// How a run is watched and held.
@@ -285,6 +306,17 @@ pub enum OutputSettings {
     },
     /// `--output-null`.
     Null,
+}
+
+impl OutputSettings {
+    /// The name of the output as the ledger shows it, unless its mirror has one.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Http(http) => &http.name,
+            Self::Stdout { .. } => "stdout",
+            Self::Null => "null",
+        }
+    }
 }
 
 /// One `--output-http` with the flags that apply to it.

@@ -7,10 +7,14 @@ mod mirrors;
 mod operation;
 mod pods;
 mod priority;
+mod reload;
+mod restart;
 mod run;
+mod settings_file;
 mod shard;
 mod signals;
 mod steer;
+mod wanted;
 
 use std::sync::Arc;
 
@@ -22,13 +26,16 @@ pub use self::mirrors::MAX_MIRRORS;
 use self::mirrors::Mirrors;
 use self::operation::Operation;
 use self::run::{Parts, Run};
+use self::settings_file::Reloading;
+pub use self::settings_file::{SettingsFile, WatchedFile};
 use self::shard::Source;
 use self::signals::Signals;
+use self::wanted::Wanted;
 use crate::capture::{LiveCapture, OwnConnections, PcapFile};
 use crate::kubernetes::Cluster;
-use crate::mirror::plan::{AddressScope, Plan, Selection, WantedMirror};
+use crate::mirror::plan::Plan;
 use crate::report::LedgerFile;
-use crate::settings::{PodSelector, RawInput, Settings};
+use crate::settings::{RawInput, Settings};
 
 /// How a caller other than the shell follows a run and ends it.
 #[derive(Debug, Default)]
@@ -37,17 +44,19 @@ pub struct Control {
     pub capturing: Option<oneshot::Sender<()>>,
     /// Ends the run as SIGTERM does.
     pub stop: Option<oneshot::Receiver<()>>,
+    /// The file that the settings came from: it is followed from then on.
+    pub file: Option<WatchedFile>,
 }
 
 /// Runs the agent until a signal, the caller, or the end of its capture files stops it. An error means that it
 /// never started; once it has, there is a final account whatever happened, and beside it what went wrong.
-pub fn run(settings: Settings, control: Control) -> anyhow::Result<(Account, anyhow::Result<()>)> {
+pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account, anyhow::Result<()>)> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let signals = Signals::catch(&runtime)?;
+    let signals = Signals::catch(&runtime, control.file.is_some())?;
     let settings = Arc::new(settings);
     // While the capabilities are still there: without them root, too, may write less.
     let ledger = settings.ledger.as_deref().map(LedgerFile::open).transpose()?;
@@ -55,23 +64,18 @@ pub fn run(settings: Settings, control: Control) -> anyhow::Result<(Account, any
     let operation = Operation::prepare(&settings.operation)?;
     let mut sources = Vec::new();
     // Files first: what can be known to be wrong should be said before anything is attached.
-    for input in &settings.inputs {
+    for input in settings.inputs() {
         if let RawInput::File { path, ports } = input {
             let file = PcapFile::open(path, ports, settings.capture.track_response)
                 .with_context(|| format!("--input-raw '{}'", path.display()))?;
             sources.push(Source::File(Box::new(file)));
         }
     }
-    let live: Vec<RawInput> = settings
-        .inputs
-        .iter()
-        .filter(|input| matches!(input, RawInput::Live { .. }))
-        .cloned()
-        .collect();
+    let wanted = Wanted::of(&settings);
     let mut capture = None;
     let mut own = OwnConnections::default();
-    if !live.is_empty() || settings.kubernetes.is_some() {
-        let mut started = LiveCapture::start(&live, &settings.capture)?;
+    if !wanted.live.is_empty() || settings.kubernetes.is_some() {
+        let mut started = LiveCapture::start(&wanted.live, &settings.capture)?;
         own = started.own_connections();
         sources.extend(
             started
@@ -82,13 +86,9 @@ pub fn run(settings: Settings, control: Control) -> anyhow::Result<(Account, any
         capture = Some(started);
     }
     let mut mirrors = Mirrors::new(own);
-    let wanted = wanted(&settings);
-    let planned = mirrors.set(&wanted, &[])?;
+    let planned = mirrors.set(&wanted.mirrors, &[])?;
     let plan = Plan {
-        addresses: vec![AddressScope {
-            slots: planned.iter().map(|mirror| mirror.slot).collect(),
-            ..AddressScope::default()
-        }],
+        addresses: wanted.addresses(&planned),
         mirrors: planned,
         ..Plan::default()
     };
@@ -96,40 +96,22 @@ pub fn run(settings: Settings, control: Control) -> anyhow::Result<(Account, any
     let cluster = settings
         .kubernetes
         .as_ref()
-        .map(|kubernetes| Cluster::start(kubernetes, pod_inputs(&settings), operation.cluster.clone()))
+        .map(|kubernetes| Cluster::start(kubernetes, wanted.pods.clone(), operation.cluster.clone()))
         .transpose()?;
+    let reloading = control.file.take().map(Reloading::start).transpose()?;
     let parts = Parts {
         mirrors,
         wanted,
         plan,
         capture,
         cluster,
+        reloading,
         sources,
         ledger_file: ledger,
         operation,
     };
     let run = Run::start(&settings, parts)?;
     Ok(run.follow(control, &runtime, signals))
-}
-
-/// The mirrors of the command line: each takes every request.
-fn wanted(settings: &Settings) -> Vec<WantedMirror> {
-    let of = |(index, output): (usize, &crate::settings::OutputSettings)| WantedMirror {
-        key: format!("output {index}"),
-        name: None,
-        selection: Selection::Everything,
-        output: output.clone(),
-    };
-    settings.outputs.iter().enumerate().map(of).collect()
-}
-
-/// The inputs that are pods.
-fn pod_inputs(settings: &Settings) -> Vec<PodSelector> {
-    let of = |input: &RawInput| match input {
-        RawInput::Kubernetes(pods) => Some(pods.clone()),
-        _ => None,
-    };
-    settings.inputs.iter().filter_map(of).collect()
 }
 
 /// Connections to the shadow are files: the soft limit is often 1024, the hard one is what was granted.

@@ -11,7 +11,7 @@ use super::cpu::{CpuBudget, process_time};
 use crate::admin::metrics::CpuSnapshot;
 use crate::admin::{self, ClusterMetrics, Desk, Health, Heart, MAX_ORDERS, Order, Readiness, Server};
 use crate::latency::LatencyHistogram;
-use crate::mirror::gate::{Gate, WHOLE};
+use crate::mirror::gate::{Gate, PauseCause, WHOLE};
 use crate::settings::{AdminSettings, OperationSettings};
 
 /// How often processor time is measured.
@@ -123,6 +123,26 @@ impl Operation {
     /// Starts the term, or another one.
     pub fn start_term(&mut self) {
         self.expires = self.expire_after.map(|term| Instant::now() + term);
+    }
+
+    /// Takes another term, from now on, and another budget where they differ. Whether capture rested for the budget before,
+    /// and need no more.
+    pub fn change(&mut self, before: &OperationSettings, now: &OperationSettings) -> bool {
+        if before.expire_after != now.expire_after {
+            self.expire_after = now.expire_after;
+            self.start_term();
+        }
+        if before.max_cpu_millis == now.max_cpu_millis {
+            return false;
+        }
+        let budget = now.max_cpu_millis.map(Keeping::new);
+        let rested =
+            std::mem::replace(&mut self.cpu, budget).is_some_and(|keeping| keeping.resting.is_some());
+        self.gate.set_share(WHOLE);
+        if rested {
+            self.gate.resume(PauseCause::Cpu);
+        }
+        rested
     }
 
     /// Whether anybody could resume what is paused.

@@ -8,15 +8,15 @@ use crate::mirror::plan::{PlannedMirror, PodScope};
 
 /// Slots of the mirrors, as pods refer to them.
 pub(super) struct Slots<'a> {
-    /// Of the run's own outputs: the business of every input.
-    pub of_inputs: &'a [usize],
+    /// Of the run's own mirrors, by input.
+    pub of_inputs: Vec<Vec<usize>>,
     /// Of the mirrors of routes, by their keys.
     pub of_routes: HashMap<&'a str, usize>,
 }
 
 impl<'a> Slots<'a> {
     /// `planned` are the mirrors of `desired`, in its order.
-    pub fn new(of_inputs: &'a [usize], desired: &'a Desired, planned: &[PlannedMirror]) -> Self {
+    pub fn new(of_inputs: Vec<Vec<usize>>, desired: &'a Desired, planned: &[PlannedMirror]) -> Self {
         let of_routes = desired
             .mirrors
             .iter()
@@ -32,9 +32,11 @@ impl<'a> Slots<'a> {
             .iter()
             .filter_map(|key| self.of_routes.get(key.as_str()).copied())
             .collect();
-        if !concern.inputs.is_empty() {
-            slots.extend(self.of_inputs);
-        }
+        let of_inputs = concern
+            .inputs
+            .iter()
+            .filter_map(|input| self.of_inputs.get(*input));
+        slots.extend(of_inputs.flatten());
         slots.into_iter().collect()
     }
 }
@@ -74,7 +76,7 @@ mod tests {
     use crate::settings::OutputSettings;
 
     #[test]
-    fn a_port_is_the_business_of_the_outputs_and_of_its_own_routes() {
+    fn a_port_is_the_business_of_its_own_inputs_and_routes() {
         let pod = |id, port, inputs: &[usize], routes: &[&str]| DesiredPod {
             identity: Arc::new(PodIdentity::default()),
             cgroup: PodCgroup { id, levels: 8 },
@@ -94,7 +96,11 @@ mod tests {
             output: OutputSettings::Null,
         };
         let desired = Desired {
-            pods: vec![pod(7, 80, &[0], &["b"]), pod(8, 81, &[], &["a", "unknown"])],
+            pods: vec![
+                pod(7, 80, &[1], &["b"]),
+                pod(9, 80, &[0, 1], &[]),
+                pod(8, 81, &[], &["a", "unknown"]),
+            ],
             mirrors: vec![mirror("a"), mirror("b")],
             ..Desired::default()
         };
@@ -102,10 +108,11 @@ mod tests {
             slot,
             selection: Selection::Everything,
         });
-        let slots = Slots::new(&[0, 1], &desired, &planned);
+        let slots = Slots::new(vec![vec![2], vec![0, 1]], &desired, &planned);
         let scopes = scopes(&desired, &slots);
         assert_eq!(scopes[&(7, 80)].slots, [0, 1, 5]);
+        assert_eq!(scopes[&(9, 80)].slots, [0, 1, 2]);
         assert_eq!(scopes[&(8, 81)].slots, [4]);
-        assert_eq!(targets(&desired).len(), 2);
+        assert_eq!(targets(&desired).len(), 3);
     }
 }

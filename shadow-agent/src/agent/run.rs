@@ -14,14 +14,17 @@ use super::following::InForce;
 use super::mirrors::Mirrors;
 use super::operation::Operation;
 use super::pods::{self, Slots};
+use super::reload::Pending;
+use super::settings_file::{Reloading, loaded};
 use super::shard::{Phase, ShardReport, ShardTask, Source};
-use super::signals::Signals;
+use super::signals::{Signals, hangup};
+use super::wanted::Wanted;
 use super::{Account, CaptureReport, ConnectionReport, Control};
 use crate::budget::MemoryBudget;
 use crate::capture::{CaptureCounters, FileCounters, LiveCapture};
 use crate::kubernetes::{Cluster, Desired};
 use crate::mirror::ledger::ShardLedger;
-use crate::mirror::plan::{Plan, WantedMirror};
+use crate::mirror::plan::Plan;
 use crate::report::LedgerFile;
 use crate::settings::Settings;
 use crate::status::{self, Snapshot, StatusLine};
@@ -49,9 +52,15 @@ pub(super) struct Run {
     /// A shard sends on it when it ends: whether it read a ring, which has no end of its own.
     ended: mpsc::Receiver<bool>,
     ledger_file: Option<LedgerFile>,
-    cluster: Option<Cluster>,
-    /// The mirrors of the command line.
-    wanted: Vec<WantedMirror>,
+    pub(super) cluster: Option<Cluster>,
+    /// What the settings want mirrored.
+    pub(super) wanted: Wanted,
+    /// What the cluster asked for last.
+    pub(super) desired: Arc<Desired>,
+    /// The file that the settings came from.
+    pub(super) reloading: Option<Reloading>,
+    /// Settings that wait for the cluster.
+    pub(super) pending: Option<Pending>,
     /// UIDs of the pods that are watched.
     watched: BTreeSet<String>,
 }
@@ -59,11 +68,12 @@ pub(super) struct Run {
 /// What a run is started with.
 pub(super) struct Parts {
     pub mirrors: Mirrors,
-    /// The mirrors of the command line, which `plan` has.
-    pub wanted: Vec<WantedMirror>,
+    /// What the settings want mirrored, as `plan` has it.
+    pub wanted: Wanted,
     pub plan: Plan,
     pub capture: Option<LiveCapture>,
     pub cluster: Option<Cluster>,
+    pub reloading: Option<Reloading>,
     pub sources: Vec<Source>,
     pub ledger_file: Option<LedgerFile>,
     pub operation: Operation,
@@ -87,6 +97,7 @@ impl Run {
             plan,
             capture,
             cluster,
+            reloading,
             sources,
             ledger_file,
             mut operation,
@@ -103,7 +114,7 @@ impl Run {
         let has_files = sources.iter().any(|source| matches!(source, Source::File(_)));
         let mut shards = Vec::with_capacity(count);
         for (index, source) in sources.into_iter().enumerate() {
-            let ledger = ShardLedger::new(settings.outputs.len());
+            let ledger = ShardLedger::new(settings.outputs().count());
             let (tell, followed) = watch::channel(0);
             let report = Arc::new(Mutex::new(ShardReport::default()));
             let task = ShardTask {
@@ -152,9 +163,13 @@ impl Run {
             ledger_file,
             cluster,
             wanted,
+            desired: Arc::default(),
+            reloading,
+            pending: None,
             watched: BTreeSet::new(),
         };
         run.report_ready();
+        run.report_file();
         // Last: whoever asks finds everything in place.
         run.operation.serve()?;
         Ok(run)
@@ -216,8 +231,12 @@ impl Run {
                     self.stop();
                 }
                 _ = signals.report.recv() => self.write_ledger(),
+                () = hangup(&mut signals.reload) => self.reload_now(),
+                loaded = loaded(&mut self.reloading) => self.reload(loaded).await,
+                desired = waited_for(&mut self.pending) => self.end_waiting(desired).await,
                 desired = asked_for(&mut self.cluster) => {
-                    if let Err(error) = self.follow_cluster(&desired).await {
+                    self.desired = desired;
+                    if let Err(error) = self.follow_desired().await {
                         tracing::error!(
                             error = format!("{error:#}"),
                             "what the cluster asks for cannot be had; what was before stays"
@@ -255,32 +274,31 @@ impl Run {
         }
     }
 
-    /// Mirrors what the cluster asks for. The shards know of a pod before the kernel watches it, and go on knowing it
+    /// Mirrors what the settings and the cluster ask for. The shards know of a pod before the kernel watches it, and go on knowing it
     /// for a while when it is watched no more.
-    async fn follow_cluster(&mut self, desired: &Desired) -> anyhow::Result<()> {
-        if self.capture.is_none() {
-            // The run is ending.
+    pub(super) async fn follow_desired(&mut self) -> anyhow::Result<()> {
+        if *self.phase.borrow() != Phase::Running {
             return Ok(());
         }
-        let mut wanted = self.wanted.clone();
+        let desired = Arc::clone(&self.desired);
+        let mut wanted = self.wanted.mirrors.clone();
         wanted.extend_from_slice(&desired.mirrors);
         let ledgers: Vec<_> = self.shards.iter().map(|shard| shard.ledger.clone()).collect();
         let mirrors = self.mirrors.set(&wanted, &ledgers)?;
-        let (own, of_routes) = mirrors.split_at(self.wanted.len());
-        let of_inputs: Vec<usize> = own.iter().map(|mirror| mirror.slot).collect();
-        let slots = Slots::new(&of_inputs, desired, of_routes);
-        let before = self.plans.borrow().clone();
+        let (own, of_routes) = mirrors.split_at(self.wanted.mirrors.len());
+        let slots = Slots::new(self.wanted.slots_of_pods(own), &desired, of_routes);
         let plan = Plan {
-            generation: before.plan.generation + 1,
-            addresses: before.plan.addresses.clone(),
-            pods: pods::scopes(desired, &slots),
+            generation: self.plans.borrow().plan.generation + 1,
+            addresses: self.wanted.addresses(own),
+            pods: pods::scopes(&desired, &slots),
             mirrors,
         };
         self.put_in_force(plan).await;
         if let Some(capture) = &mut self.capture {
-            capture.watch_pods(&pods::targets(desired))?;
+            capture.watch(&self.wanted.live)?;
+            capture.watch_pods(&pods::targets(&desired))?;
         }
-        self.report_on_cluster(desired);
+        self.report_on_cluster(&desired);
         let watched: BTreeSet<String> = desired.pods.iter().map(|pod| pod.identity.uid.clone()).collect();
         if self.watched != watched {
             tracing::info!(
@@ -367,6 +385,14 @@ impl Run {
 async fn asked_for(cluster: &mut Option<Cluster>) -> Arc<Desired> {
     match cluster {
         Some(cluster) => cluster.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Resolves when the cluster that settings wait for has been read; never, where none do.
+async fn waited_for(pending: &mut Option<Pending>) -> Arc<Desired> {
+    match pending {
+        Some(pending) => pending.ready().await,
         None => std::future::pending().await,
     }
 }

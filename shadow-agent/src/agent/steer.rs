@@ -130,7 +130,7 @@ impl Run {
         followed
     }
 
-    fn log_gate(&mut self) {
+    pub(super) fn log_gate(&mut self) {
         if let Err(error) = self.follow_gate() {
             tracing::error!(error, "capture cannot be changed");
         }

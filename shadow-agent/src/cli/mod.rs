@@ -2,6 +2,7 @@
 //! once ([`high`]). Nothing behind this room knows clap.
 
 pub mod address;
+pub mod config;
 pub mod doctor;
 pub mod error;
 pub mod high;
@@ -15,14 +16,16 @@ pub mod value;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
+use self::config::ConfigFile;
+use self::config::summary::summary;
 use self::doctor::Facts;
 use self::error::UsageError;
 use self::high::Resolved;
 use self::low::{Arguments, Command};
 use self::machine::ThisMachine;
-use crate::agent::{self, Control};
+use crate::agent::{self, Control, WatchedFile};
 use crate::report::table;
 use crate::{demo, status};
 
@@ -31,9 +34,10 @@ const USAGE: u8 = 2;
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let matches = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let ended = match arguments.command.clone() {
-        None => mirror(&arguments),
+        None => mirror(&arguments, &matches),
         Some(Command::Demo(demo)) => {
             logging::init();
             demo::run(demo.seconds, demo.rate).map(code)
@@ -73,13 +77,35 @@ fn code(good: bool) -> ExitCode {
 }
 
 /// Mirrors until a signal or the end of the capture files, then prints the account.
-fn mirror(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let Resolved { settings, warnings } = high::resolve(arguments, &ThisMachine)?;
+fn mirror(arguments: &Arguments, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let mut file = None;
+    let Resolved { settings, warnings } = match &arguments.config.config {
+        None => high::resolve(arguments, &ThisMachine)?,
+        Some(path) => {
+            let config = ConfigFile::new(path, matches, std::env::args_os().skip(1).collect())?;
+            let content = config.content()?;
+            let resolved = config.resolve(&content, &ThisMachine)?;
+            file = Some(WatchedFile {
+                file: Box::new(config),
+                content,
+            });
+            resolved
+        }
+    };
+    if arguments.config.check_config {
+        let mut text = summary(&settings);
+        text.extend(warnings.iter().map(|warning| format!("warning: {warning}\n")));
+        return print(text.as_bytes()).map(|()| ExitCode::SUCCESS);
+    }
     logging::init();
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let (account, ended) = agent::run(settings, Control::default())?;
+    let control = Control {
+        file,
+        ..Control::default()
+    };
+    let (account, ended) = agent::run(settings, control)?;
     let document = account.document();
     status::clear();
     // First the account, whatever went wrong.

@@ -1,5 +1,7 @@
 //! The command line's definitions: sound, explained, and as documented.
 
+use clap::Parser;
+
 use super::*;
 
 /// The long help, as it stands in the file; `UPDATE_HELP=1 cargo test -p shadow-agent help` rewrites it.
@@ -58,7 +60,7 @@ fn every_default_has_its_reason() {
 }
 
 #[test]
-fn only_how_a_run_is_watched_and_held_may_come_from_the_environment() {
+fn only_the_node_and_how_a_run_is_watched_and_held_may_come_from_the_environment() {
     let command = Arguments::command();
     let from_environment: Vec<_> = command
         .get_arguments()

@@ -45,6 +45,7 @@ pub fn run(seconds: u32, rate: u32) -> anyhow::Result<bool> {
     let control = Control {
         capturing: Some(capturing),
         stop: Some(stop),
+        ..Control::default()
     };
     let (account, ended) = agent::run(settings, control)?;
     let served = scene.finish()?;

@@ -178,9 +178,11 @@ impl Keeper {
         let mut meant = Meant::new();
         let mut conditions = BTreeMap::new();
         let pods = self.pods.known().clone();
+        let mut listed = pods.listed;
         for (index, input) in self.inputs.iter().enumerate() {
             let condition = input.with_selected(&pods, |selected, trouble| {
                 let Some(selected) = selected else {
+                    listed = false;
                     return not_listed(trouble);
                 };
                 for (pod, ports) in &selected.pods {
@@ -201,6 +203,7 @@ impl Keeper {
                 });
             }
             mirrors = routes.mirrors().to_vec();
+            listed &= routes.is_listed();
         }
         let found = self.table.find(&meant, now);
         if let Some(reason) = found.without_cgroup {
@@ -210,6 +213,7 @@ impl Keeper {
             pods: found.pods,
             mirrors,
             conditions,
+            listed,
         };
         (desired, found.look_again)
     }

@@ -15,6 +15,8 @@ pub struct Desired {
     pub mirrors: Vec<WantedMirror>,
     /// How each input does, by its name.
     pub conditions: BTreeMap<String, Condition>,
+    /// Whether everything that matters has been listed once. Before that nothing is asked for, whatever shall be.
+    pub listed: bool,
 }
 
 /// A pod to watch.
@@ -56,7 +58,8 @@ impl Desired {
                 && mine.cgroup == theirs.cgroup
                 && mine.ports == theirs.ports
         };
-        self.conditions == other.conditions
+        self.listed == other.listed
+            && self.conditions == other.conditions
             && self.pods.len() == other.pods.len()
             && self.pods.iter().zip(&other.pods).all(same_pod)
             && self.mirrors == other.mirrors

@@ -200,6 +200,11 @@ impl RouteWatch {
         }
     }
 
+    /// Whether the routes, and the endpoints of what they name, have been listed once.
+    pub fn is_listed(&self) -> bool {
+        !self.compiled_from.is_empty() && self.slices.values().all(|slices| slices.known().listed)
+    }
+
     /// The mirrors that the routes ask for.
     pub fn mirrors(&self) -> &[WantedMirror] {
         &self.mirrors

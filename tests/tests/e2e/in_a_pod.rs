@@ -1,4 +1,4 @@
-//! The agent as the DaemonSet runs it: in a pod with its own network and cgroup namespaces, uid 0 with three
+//! The agent as the `DaemonSet` runs it: in a pod with its own network and cgroup namespaces, uid 0 with three
 //! capabilities, a read-only mount of the host's cgroups, and an API behind TLS that the service account speaks to.
 
 use std::path::PathBuf;

@@ -6,6 +6,7 @@ mod admin;
 mod capture;
 mod cluster;
 mod command_line;
+mod config;
 mod dashboard;
 mod faults;
 mod files;

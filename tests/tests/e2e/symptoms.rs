@@ -47,7 +47,7 @@ const SYMPTOMS: [Symptom; 8] = [
         says: "pod shop/web-0 has no TCP port named http",
     },
     Symptom {
-        wrong: |cluster| cluster.service("shop", "web", "web", 8000, json!(80)),
+        wrong: |cluster| cluster.service("shop", "web", "web", 8000, &json!(80)),
         argument: "--input-raw=k8s://shop/service/web:80",
         says: "service shop/web has no TCP port 80; it has 8000",
     },

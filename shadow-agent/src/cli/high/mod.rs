@@ -5,6 +5,7 @@ mod admin;
 mod kubernetes;
 mod outputs;
 mod self_mirror;
+mod together;
 
 use std::path::Path;
 
@@ -15,7 +16,9 @@ use super::low::input_raw::{EngineName, InputRaw};
 use super::machine::Machine;
 use super::value::Share;
 use crate::http::Limits;
-use crate::settings::{CaptureSettings, ConnectionSettings, Engine, LiveScope, RawInput, Settings};
+use crate::settings::{
+    CaptureSettings, ConnectionSettings, Engine, LiveScope, MirrorSettings, RawInput, Settings,
+};
 
 /// What a command line comes to.
 #[derive(Clone, Debug)]
@@ -39,17 +42,86 @@ const SMALLEST_RING: usize = if cfg!(target_arch = "x86_64") {
 /// Largest ring that the settings can say, in bytes.
 const LARGEST_RING: usize = 1 << 31;
 
+/// A mirror as typed.
+#[derive(Clone, Debug)]
+pub struct TypedMirror {
+    /// Its name, where it has one.
+    pub name: Option<String>,
+    /// Its inputs, its outputs, and the flags of these; all else is not asked.
+    pub arguments: Arguments,
+}
+
+/// What is wrong, and in which mirror; `None` where it is nothing of one mirror.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// Index of the mirror.
+    pub mirror: Option<usize>,
+    /// What is wrong.
+    pub error: UsageError,
+}
+
+impl From<UsageError> for Fault {
+    fn from(error: UsageError) -> Self {
+        Self { mirror: None, error }
+    }
+}
+
 /// Resolves the flags of a run (not of a subcommand).
 pub fn resolve(arguments: &Arguments, machine: &impl Machine) -> Result<Resolved, UsageError> {
-    let inputs = inputs(arguments, machine)?;
-    let outputs = outputs::resolve(arguments)?;
-    let kubernetes = kubernetes::resolve(arguments, &inputs)?;
-    let warnings = self_mirror::check(&inputs, &outputs, machine)?;
+    let only = TypedMirror {
+        name: None,
+        arguments: arguments.clone(),
+    };
+    resolve_mirrors(arguments, &[only], machine).map_err(|fault| fault.error)
+}
+
+/// Resolves `mirrors`, and what `arguments` say of all of them.
+pub fn resolve_mirrors(
+    arguments: &Arguments,
+    typed: &[TypedMirror],
+    machine: &impl Machine,
+) -> Result<Resolved, Fault> {
+    let mut mirrors = Vec::with_capacity(typed.len());
+    for (index, mirror) in typed.iter().enumerate() {
+        let resolved = resolve_mirror(mirror, machine).map_err(|error| Fault {
+            mirror: Some(index),
+            error,
+        })?;
+        mirrors.push(resolved);
+    }
+    together::check(&mirrors)?;
+    let inputs: Vec<RawInput> = mirrors.iter().flat_map(|mirror| mirror.inputs.clone()).collect();
+    let mut warnings = Vec::new();
+    for (index, mirror) in mirrors.iter().enumerate() {
+        let more = self_mirror::check(&inputs, &mirror.outputs, machine).map_err(|error| Fault {
+            mirror: Some(index),
+            error,
+        })?;
+        warnings.extend(more);
+    }
+    let settings = resolve_run(arguments, mirrors, &inputs)?;
+    Ok(Resolved { settings, warnings })
+}
+
+fn resolve_mirror(typed: &TypedMirror, machine: &impl Machine) -> Result<MirrorSettings, UsageError> {
+    Ok(MirrorSettings {
+        name: typed.name.clone(),
+        inputs: inputs(&typed.arguments, machine)?,
+        outputs: outputs::resolve(&typed.arguments)?,
+    })
+}
+
+fn resolve_run(
+    arguments: &Arguments,
+    mirrors: Vec<MirrorSettings>,
+    inputs: &[RawInput],
+) -> Result<Settings, UsageError> {
+    let kubernetes = kubernetes::resolve(arguments, inputs)?;
     let limits = &arguments.limits;
-    let settings = Settings {
-        capture: capture(&arguments.input, &inputs, kubernetes.is_some())?,
+    Ok(Settings {
+        capture: capture(&arguments.input, inputs, kubernetes.is_some())?,
         kubernetes,
-        inputs,
+        mirrors,
         limits: Limits {
             max_head: limits.max_head,
             max_body: limits.max_body,
@@ -62,14 +134,12 @@ pub fn resolve(arguments: &Arguments, machine: &impl Machine) -> Result<Resolved
             max_out_of_order: limits.max_out_of_order,
         },
         max_memory: limits.max_memory,
-        outputs,
         marker: outputs::marker(arguments),
         ledger: arguments.general.ledger.as_deref().map(ledger_path).transpose()?,
         operation: admin::resolve(&arguments.admin)?,
         shutdown_timeout: arguments.general.shutdown_timeout,
         status_line: !arguments.general.no_status,
-    };
-    Ok(Resolved { settings, warnings })
+    })
 }
 
 fn inputs(arguments: &Arguments, machine: &impl Machine) -> Result<Vec<RawInput>, UsageError> {

@@ -23,7 +23,7 @@ fn http_output(flags: &[&str]) -> HttpOutputSettings {
         flags,
     ]
     .concat();
-    match settings(&all).outputs.remove(0) {
+    match settings(&all).mirrors.remove(0).outputs.remove(0) {
         OutputSettings::Http(output) => *output,
         other => panic!("{other:?}"),
     }
@@ -37,7 +37,7 @@ fn error(flags: &[&str]) -> String {
 fn two_flags_are_enough_and_the_rest_has_defaults() {
     let settings = settings(&["--input-raw", ":80", "--output-http", "http://staging:8080"]);
     assert_eq!(
-        settings.inputs,
+        settings.mirrors[0].inputs,
         [RawInput::Live {
             scope: LiveScope::Any,
             ports: vec![80]
@@ -109,8 +109,9 @@ fn flags_reach_every_http_output() {
         "--output-http-workers=7",
         "--output-http-timeout=150ms",
     ]);
-    let [OutputSettings::Http(first), OutputSettings::Http(second)] = settings.outputs.as_slice() else {
-        panic!("{:?}", settings.outputs);
+    let [OutputSettings::Http(first), OutputSettings::Http(second)] = settings.mirrors[0].outputs.as_slice()
+    else {
+        panic!("{:?}", settings.mirrors[0].outputs);
     };
     assert_eq!(first.authorization, Some(Secret("Basic YTpi".to_owned())));
     assert_eq!(first.name, "http://staging");
@@ -167,7 +168,7 @@ fn several_inputs_are_kept_and_a_repeated_one_counts_once() {
         "--input-raw=0.0.0.0:80",
         "--output-null",
     ]);
-    assert_eq!(settings.inputs.len(), 2);
+    assert_eq!(settings.mirrors[0].inputs.len(), 2);
 }
 
 #[test]

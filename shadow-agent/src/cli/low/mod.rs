@@ -7,6 +7,7 @@
 #![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links)]
 
 pub mod admin;
+pub mod config;
 pub mod general;
 pub mod input_raw;
 pub mod kubernetes;
@@ -34,6 +35,7 @@ use clap_complete::Shell;
     disable_help_subcommand = true,
     arg_required_else_help = true,
     override_usage = "shadow-agent --input-raw ADDRESS... --output-http URL... [OPTIONS]\n       \
+                      shadow-agent --config FILE [--check-config] [OPTIONS]\n       \
                       shadow-agent demo | doctor | completions SHELL | man",
     after_help = "Try 'shadow-agent --help' for defaults, their reasons and examples.",
     after_long_help = AFTER_HELP
@@ -57,6 +59,9 @@ pub struct Arguments {
     /// Bounds.
     #[command(flatten)]
     pub limits: limits::LimitFlags,
+    /// The configuration file.
+    #[command(flatten)]
+    pub config: config::ConfigFlags,
     /// How a run is watched and held.
     #[command(flatten)]
     pub admin: admin::Admin,
@@ -116,10 +121,13 @@ Examples:
   Replay a capture file (no root needed), and keep the account:
       shadow-agent --input-raw morning.pcap:80 --output-http http://staging:8080 \\
                    --ledger ledger.json
+  Several mirrors in one agent, from a file that is followed while it changes:
+      shadow-agent --config shadow.toml
 
 Signals:
   SIGINT, SIGTERM  stop capturing, wait for what is under way (--shutdown-timeout), print the ledger
   SIGUSR1          write the ledger to the --ledger file now
+  SIGHUP           read the --config file again
 
 Exit status:
   0  ended as asked, every request accounted for

@@ -1,0 +1,188 @@
+//! Which settings cannot change under a run, because rings, tables and sockets were made with them.
+
+use std::collections::BTreeSet;
+
+use crate::settings::{
+    AdminSettings, CaptureSettings, ConnectionSettings, Engine, OperationSettings, RawInput, Settings,
+};
+
+/// The keys that are not the same in both and would need a restart, in no particular order.
+pub(super) fn needing_restart(old: &Settings, new: &Settings, captures: bool) -> Vec<&'static str> {
+    let mut keys = Keys::default();
+    // Taken apart, so that one that is added must be thought of here.
+    let Settings {
+        mirrors: _,
+        capture,
+        limits,
+        connections,
+        max_memory,
+        kubernetes,
+        marker,
+        ledger,
+        shutdown_timeout,
+        status_line,
+        operation,
+    } = new;
+    keys.of_capture(&old.capture, capture);
+    keys.of_connections(&old.connections, connections);
+    keys.of_operation(&old.operation, operation);
+    keys.add("max-head", old.limits.max_head == limits.max_head);
+    keys.add("max-headers", old.limits.max_headers == limits.max_headers);
+    keys.add("max-body", old.limits.max_body == limits.max_body);
+    keys.add("max-memory", old.max_memory == *max_memory);
+    keys.add("http-mark-header or http-no-mark", old.marker == *marker);
+    keys.add("ledger", old.ledger == *ledger);
+    keys.add("shutdown-timeout", old.shutdown_timeout == *shutdown_timeout);
+    keys.add("no-status", old.status_line == *status_line);
+    keys.add("input-raw (capture files)", files(old) == files(new));
+    let is_live = |input: &RawInput| matches!(input, RawInput::Live { .. });
+    let needs_capture = kubernetes.is_some() || new.inputs().any(is_live);
+    keys.add(
+        "input-raw (live traffic, beside capture files alone)",
+        captures || !needs_capture,
+    );
+    keys.0
+}
+
+#[derive(Default)]
+struct Keys(Vec<&'static str>);
+
+impl Keys {
+    fn add(&mut self, key: &'static str, same: bool) {
+        if !same {
+            self.0.push(key);
+        }
+    }
+
+    fn of_capture(&mut self, old: &CaptureSettings, new: &CaptureSettings) {
+        let CaptureSettings {
+            engine,
+            track_response,
+            ring_bytes,
+            shards,
+            sample_connections,
+        } = new;
+        // Left to the agent, the hook that it captures by will do.
+        let same = old.engine.unwrap_or(Engine::Tc) == engine.or(old.engine).unwrap_or(Engine::Tc);
+        self.add("input-raw-engine (pods need cgroup from the start)", same);
+        self.add("input-raw-track-response", old.track_response == *track_response);
+        self.add("input-raw-buffer-size", old.ring_bytes == *ring_bytes);
+        self.add("input-raw-shards", old.shards == *shards);
+        self.add(
+            "sample-connections",
+            old.sample_connections == *sample_connections,
+        );
+    }
+
+    fn of_connections(&mut self, old: &ConnectionSettings, new: &ConnectionSettings) {
+        let ConnectionSettings {
+            max_connections,
+            idle_timeout,
+            gap_timeout,
+            max_out_of_order,
+        } = new;
+        self.add("max-connections", old.max_connections == *max_connections);
+        self.add("input-raw-idle-timeout", old.idle_timeout == *idle_timeout);
+        self.add("input-raw-gap-timeout", old.gap_timeout == *gap_timeout);
+        self.add("max-out-of-order", old.max_out_of_order == *max_out_of_order);
+    }
+
+    fn of_operation(&mut self, old: &OperationSettings, new: &OperationSettings) {
+        let OperationSettings {
+            admin,
+            expire_after: _,
+            max_cpu_millis: _,
+        } = new;
+        let listen = |admin: &Option<AdminSettings>| admin.as_ref().map(|admin| admin.listen);
+        let token = |admin: &Option<AdminSettings>| admin.as_ref().and_then(|admin| admin.token.clone());
+        self.add("http-listen", listen(&old.admin) == listen(admin));
+        self.add("http-token-file", token(&old.admin) == token(admin));
+    }
+}
+
+/// The capture files, each with its ports.
+fn files(settings: &Settings) -> BTreeSet<String> {
+    let files = settings.inputs().filter_map(|input| match input {
+        RawInput::File { path, ports } => Some(format!("{} {ports:?}", path.display())),
+        _ => None,
+    });
+    files.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::high;
+    use crate::cli::low::Arguments;
+    use crate::cli::machine::TestMachine;
+
+    fn settings(flags: &[&str]) -> Settings {
+        let all = [&["shadow-agent", "--input-raw=:80", "--output-http=a"], flags].concat();
+        let arguments = Arguments::try_parse_from(all).unwrap();
+        high::resolve(&arguments, &TestMachine).unwrap().settings
+    }
+
+    fn needing(flags: &[&str]) -> Vec<&'static str> {
+        needing_restart(&settings(&[]), &settings(flags), true)
+    }
+
+    #[test]
+    fn inputs_outputs_and_their_flags_the_term_and_the_cpu_budget_may_change() {
+        let flags = [
+            "--input-raw=10.0.0.5:81",
+            "--output-http=b",
+            "--output-http-timeout=1s",
+            "--http-original-host",
+            "--expire-after=1h",
+            "--max-cpu=1",
+        ];
+        assert_eq!(needing(&flags), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn each_setting_that_something_was_made_with_is_named() {
+        for (flag, key) in [
+            ("--input-raw-buffer-size=1mb", "input-raw-buffer-size"),
+            ("--input-raw-shards=16", "input-raw-shards"),
+            ("--input-raw-track-response", "input-raw-track-response"),
+            ("--sample-connections=10%", "sample-connections"),
+            ("--max-memory=1mb", "max-memory"),
+            ("--max-body=1mb", "max-body"),
+            ("--max-head=1kb", "max-head"),
+            ("--max-headers=7", "max-headers"),
+            ("--max-connections=7", "max-connections"),
+            ("--max-out-of-order=7", "max-out-of-order"),
+            ("--input-raw-gap-timeout=7s", "input-raw-gap-timeout"),
+            ("--input-raw-idle-timeout=7s", "input-raw-idle-timeout"),
+            ("--http-listen=127.0.0.1:1", "http-listen"),
+            ("--http-no-mark", "http-mark-header or http-no-mark"),
+            ("--ledger=/tmp/x.json", "ledger"),
+            ("--shutdown-timeout=7s", "shutdown-timeout"),
+            ("--no-status", "no-status"),
+            (
+                "--input-raw-engine=cgroup",
+                "input-raw-engine (pods need cgroup from the start)",
+            ),
+        ] {
+            if flag == "--input-raw-shards=16" && settings(&[]).capture.shards == 16 {
+                continue;
+            }
+            assert_eq!(needing(&[flag]), [key], "{flag}");
+        }
+    }
+
+    #[test]
+    fn the_hook_that_captures_will_do_where_none_is_named() {
+        let cgroup = settings(&["--input-raw-engine=cgroup"]);
+        assert!(needing_restart(&cgroup, &settings(&[]), true).is_empty());
+        assert!(needing(&["--input-raw-engine=tc"]).is_empty());
+    }
+
+    #[test]
+    fn an_agent_that_only_reads_files_cannot_begin_to_capture() {
+        let keys = needing_restart(&settings(&[]), &settings(&[]), false);
+        assert_eq!(keys, ["input-raw (live traffic, beside capture files alone)"]);
+    }
+}

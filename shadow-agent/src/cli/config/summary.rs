@@ -1,0 +1,125 @@
+//! What settings come to, for people to read (`--check-config`). No secret is in it: outputs are named as the ledger
+//! names them.
+
+use std::fmt::{self, Write};
+use std::time::Duration;
+
+use crate::settings::{
+    HostHeader, HttpOutputSettings, Listen, LiveScope, MirrorSettings, OutputSettings, RawInput,
+    RouteNamespaces, Settings,
+};
+
+/// Some lines.
+pub fn summary(settings: &Settings) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write(settings, &mut text);
+    text
+}
+
+fn write(settings: &Settings, text: &mut String) -> fmt::Result {
+    for mirror in &settings.mirrors {
+        write_mirror(mirror, text)?;
+    }
+    if let Some(kubernetes) = &settings.kubernetes {
+        match &kubernetes.routes {
+            Some(RouteNamespaces::All) => writeln!(text, "routes of all namespaces")?,
+            Some(RouteNamespaces::These(names)) => writeln!(text, "routes of {}", names.join(", "))?,
+            None => {}
+        }
+        writeln!(text, "pods of node {}", kubernetes.node)?;
+    }
+    let mib = |bytes: usize| bytes / (1 << 20);
+    writeln!(
+        text,
+        "at most {} MiB of captured traffic, {} rings of {} MiB",
+        mib(settings.max_memory),
+        settings.capture.shards,
+        mib(settings.capture.ring_bytes as usize)
+    )?;
+    let operation = &settings.operation;
+    match operation.admin.as_ref().map(|admin| admin.listen) {
+        Some(Listen::Any(port)) => writeln!(text, "HTTP port on :{port}")?,
+        Some(Listen::Address(address)) => writeln!(text, "HTTP port on {address}")?,
+        None => writeln!(text, "no HTTP port")?,
+    }
+    if let Some(term) = operation.expire_after {
+        writeln!(text, "expires after {}", seconds(term))?;
+    }
+    if let Some(millis) = operation.max_cpu_millis {
+        writeln!(text, "at most {} CPUs", f64::from(millis) / 1000.0)?;
+    }
+    Ok(())
+}
+
+fn write_mirror(mirror: &MirrorSettings, text: &mut String) -> fmt::Result {
+    match &mirror.name {
+        Some(name) => writeln!(text, "mirror {name}")?,
+        // Of routes alone.
+        None if mirror.inputs.is_empty() => return Ok(()),
+        None => writeln!(text, "mirror")?,
+    }
+    for input in &mirror.inputs {
+        writeln!(text, "  from {}", Input(input))?;
+    }
+    for output in &mirror.outputs {
+        match output {
+            OutputSettings::Http(http) => writeln!(text, "  to   {}", Http(http))?,
+            other => writeln!(text, "  to   {}", other.name())?,
+        }
+    }
+    Ok(())
+}
+
+struct Input<'a>(&'a RawInput);
+
+impl fmt::Display for Input<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ports = match self.0 {
+            RawInput::Kubernetes(pods) => return f.write_str(&pods.typed),
+            RawInput::File { path, ports } => {
+                write!(f, "{}", path.display())?;
+                ports
+            }
+            RawInput::Live { scope, ports } => {
+                match scope {
+                    LiveScope::Any => f.write_str("any address")?,
+                    LiveScope::Interfaces(name) => write!(f, "interface {name}")?,
+                    LiveScope::Addresses(addresses) => {
+                        let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                        f.write_str(&texts.join(", "))?;
+                    }
+                }
+                ports
+            }
+        };
+        for (index, port) in ports.iter().enumerate() {
+            write!(f, "{}{port}", if index == 0 { ", port " } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+struct Http<'a>(&'a HttpOutputSettings);
+
+impl fmt::Display for Http<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let http = self.0;
+        write!(f, "{} (Host: ", http.name)?;
+        match &http.host_header {
+            HostHeader::Upstream => f.write_str("the upstream's")?,
+            HostHeader::Original => f.write_str("production's")?,
+            HostHeader::Suffix(suffix) => write!(f, "production's with {suffix}")?,
+        }
+        write!(f, ", timeout {}, {} at once", seconds(http.timeout), http.workers)?;
+        if http.authorization.is_some() {
+            f.write_str(", Basic authentication")?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// A duration, as Rust writes it.
+fn seconds(duration: Duration) -> String {
+    format!("{duration:?}")
+}
