@@ -236,12 +236,11 @@ impl Run {
                 desired = waited_for(&mut self.pending) => self.end_waiting(desired).await,
                 desired = asked_for(&mut self.cluster) => {
                     self.desired = desired;
-                    if let Err(error) = self.follow_desired().await {
-                        tracing::error!(
-                            error = format!("{error:#}"),
-                            "what the cluster asks for cannot be had; what was before stays"
-                        );
+                    let followed = self.follow_desired().await.map_err(|error| format!("{error:#}"));
+                    if let Err(error) = &followed {
+                        tracing::error!(error, "what the cluster asks for cannot be had; what was before stays");
                     }
+                    self.report_on_following(followed);
                 }
                 event = self.operation.next() => self.steer(event),
                 _ = status.tick(), if on_terminal => {

@@ -10,6 +10,8 @@ use crate::mirror::gate::PauseCause;
 
 /// The condition of live capture.
 const CAPTURE: &str = "capture";
+/// The condition of what a cluster asks for.
+const CLUSTER: &str = "cluster";
 /// The condition of capture files.
 const FILES: &str = "files";
 
@@ -68,6 +70,11 @@ impl Run {
         if !desired.conditions.contains_key(CGROUPS) {
             readiness.remove(CGROUPS);
         }
+    }
+
+    /// Says whether what the cluster asks for is had.
+    pub(super) fn report_on_following(&self, followed: Result<(), String>) {
+        self.operation.readiness.set(CLUSTER, followed);
     }
 
     /// Says that the run is ending.
