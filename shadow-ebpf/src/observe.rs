@@ -33,44 +33,32 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
         // SAFETY: `skb` is the program's context.
         && unsafe { (*skb).pkt_type } == PACKET_OTHERHOST;
 
-    let mut pod = 0;
-    let mut of_pod = |port, wanted| {
-        if layer == Layer::Socket {
-            pod = pod_of(skb, port, wanted);
-        }
-        pod != 0
-    };
-    let request = if of_pod(destination_port, MatchOn::requests(side)) {
-        Selection::Yes
-    } else {
-        select(
-            &packet.destination,
-            destination_port,
-            ifindex,
-            MatchOn::requests(side),
-            to_another_host.then_some(MatchOn::REQUESTS_TO_OTHERS),
-        )
-    };
+    let place = Place { skb, layer, ifindex };
+    let request = place.select(
+        &packet.destination,
+        destination_port,
+        MatchOn::requests(side),
+        to_another_host.then_some(MatchOn::REQUESTS_TO_OTHERS),
+    );
     let (response, selection) = match request {
         Selection::No if TRACK_RESPONSE.load() != 0 => (
             true,
-            if of_pod(source_port, MatchOn::responses(side)) {
-                Selection::Yes
-            } else {
-                select(
-                    &packet.source,
-                    source_port,
-                    ifindex,
-                    MatchOn::responses(side),
-                    to_another_host.then_some(MatchOn::RESPONSES_TO_OTHERS),
-                )
-            },
+            place.select(
+                &packet.source,
+                source_port,
+                MatchOn::responses(side),
+                to_another_host.then_some(MatchOn::RESPONSES_TO_OTHERS),
+            ),
         ),
         request => (false, request),
     };
+    let pod = match selection {
+        Selection::Pod(cgroup) => cgroup,
+        _ => 0,
+    };
     match selection {
         Selection::No => return,
-        Selection::Yes => count(Counter::PacketsSelected, 1),
+        Selection::Yes | Selection::Pod(_) => count(Counter::PacketsSelected, 1),
         Selection::OtherHost => {
             count(Counter::PacketsSelected, 1);
             return count(Counter::PacketsOtherHost, 1);
@@ -156,31 +144,42 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
 enum Selection {
     No,
     Yes,
+    /// Its socket belongs to a watched pod, whose cgroup this is.
+    Pod(u64),
     /// Its endpoint is watched, but its frame is for another host.
     OtherHost,
 }
 
-/// Looks for a target that takes an endpoint's packets as `wanted` says; as `to_others` says, where the frame is for
-/// another host.
-#[inline(always)]
-fn select(
-    address: &Address,
-    port: u16,
+/// Where a packet is seen.
+struct Place {
+    skb: *mut __sk_buff,
+    layer: Layer,
     ifindex: u32,
-    wanted: MatchOn,
-    to_others: Option<MatchOn>,
-) -> Selection {
-    if !port_is_watched(port) {
-        return Selection::No;
-    }
-    let enough = to_others.unwrap_or(wanted);
-    let taken = targets_of(address, port, ifindex, enough);
-    if taken.intersects(enough) {
-        Selection::Yes
-    } else if taken.intersects(wanted) {
-        Selection::OtherHost
-    } else {
-        Selection::No
+}
+
+impl Place {
+    /// Looks for a pod or a target that takes an endpoint's packets as `wanted` says; as `to_others` says, where the
+    /// frame is for another host.
+    #[inline(always)]
+    fn select(&self, address: &Address, port: u16, wanted: MatchOn, to_others: Option<MatchOn>) -> Selection {
+        if !port_is_watched(port) {
+            return Selection::No;
+        }
+        if self.layer == Layer::Socket {
+            let pod = pod_of(self.skb, port, wanted);
+            if pod != 0 {
+                return Selection::Pod(pod);
+            }
+        }
+        let enough = to_others.unwrap_or(wanted);
+        let taken = targets_of(address, port, self.ifindex, enough);
+        if taken.intersects(enough) {
+            Selection::Yes
+        } else if taken.intersects(wanted) {
+            Selection::OtherHost
+        } else {
+            Selection::No
+        }
     }
 }
 

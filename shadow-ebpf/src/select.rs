@@ -17,12 +17,12 @@ pub fn port_is_watched(port: u16) -> bool {
     }
 }
 
-/// The cgroup of the watched pod that the packet's socket belongs to, if it takes `wanted` at this port; else 0. A
+/// The cgroup of the watched pod that the packet's socket belongs to, if it takes `wanted` at this watched port; else 0. A
 /// cgroup is one pod's and never given to another, unlike an address.
 #[inline(always)]
 pub fn pod_of(skb: *mut __sk_buff, port: u16, wanted: MatchOn) -> u64 {
     let levels = POD_LEVELS.get(0).copied().unwrap_or(0);
-    if levels == 0 || !port_is_watched(port) {
+    if levels == 0 {
         return 0;
     }
     for level in 1..=MAX_POD_LEVEL {

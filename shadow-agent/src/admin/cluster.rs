@@ -33,6 +33,8 @@ struct Cluster {
     /// By namespace and name, with the labels that travel.
     pods: BTreeMap<(String, String), (String, PodCounter)>,
     errors: BTreeMap<String, u64>,
+    /// Of pods that have gone: what is still under way is counted on them for some seconds.
+    leaving: Vec<PodCounter>,
 }
 
 /// The registry at one moment.
@@ -82,12 +84,19 @@ impl ClusterMetrics {
         counter.clone()
     }
 
-    /// A pod has gone, and nothing counts on its counter any more: its requests go over to all others.
+    /// A pod has gone: its requests go over to all others, and so do those that are still counted on its counter.
     pub fn pod_gone(&self, namespace: &str, name: &str) {
-        let gone = self.lock().pods.remove(&(namespace.to_owned(), name.to_owned()));
-        if let Some((_, counter)) = gone {
-            self.other.add(counter.0.load(Relaxed));
-        }
+        let mut cluster = self.lock();
+        let gone = cluster.pods.remove(&(namespace.to_owned(), name.to_owned()));
+        cluster.leaving.extend(gone.map(|(_, counter)| counter));
+        // Those that nobody has any more.
+        cluster.leaving.retain(|counter| {
+            let held = Arc::strong_count(&counter.0) > 1;
+            if !held {
+                self.other.add(counter.0.load(Relaxed));
+            }
+            held
+        });
     }
 
     /// Counts an error of the API. `reason` is one of few: a status (`forbidden`) or a kind (`unreachable`).
@@ -108,7 +117,12 @@ impl ClusterMetrics {
                 (labels, counter.0.load(Relaxed))
             })
             .collect();
-        let other = self.other.0.load(Relaxed);
+        let leaving: u64 = cluster
+            .leaving
+            .iter()
+            .map(|counter| counter.0.load(Relaxed))
+            .sum();
+        let other = self.other.0.load(Relaxed) + leaving;
         if other > 0 {
             pods.push(([OTHER.to_owned(), OTHER.to_owned(), String::new()], other));
         }
@@ -145,6 +159,14 @@ mod tests {
         assert_eq!(
             cluster.counts().pods,
             [([OTHER, OTHER, ""].map(str::to_owned), 7)]
+        );
+        let late = cluster.pod("shop", "cart-2", "");
+        cluster.pod_gone("shop", "cart-2");
+        late.add(2);
+        assert_eq!(
+            cluster.counts().pods,
+            [([OTHER, OTHER, ""].map(str::to_owned), 9)],
+            "also what comes while it leaves"
         );
     }
 

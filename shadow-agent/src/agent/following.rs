@@ -1,7 +1,7 @@
 //! How a shard follows the plan in force: its half of each output, and what becomes of outputs that are taken out.
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +35,8 @@ pub(super) struct Following {
 
 /// An output that was taken out and goes on with what it holds.
 struct Retiring {
-    output: Rc<dyn ShardOutput>,
+    /// Held by the task alone, so that it goes with it.
+    output: Weak<dyn ShardOutput>,
     task: JoinHandle<()>,
 }
 
@@ -55,15 +56,7 @@ impl Following {
         }
     }
 
-    /// Resolves when there is a plan that is not followed yet.
-    pub async fn changed(&mut self) {
-        if self.plans.changed().await.is_err() {
-            // The run has ended: there will be none.
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// Whether there is such a plan.
+    /// Whether there is a plan that is not followed yet. Asked at each tick: waiting for one would cost at each wake-up.
     pub fn is_behind(&self) -> bool {
         self.plans.has_changed().unwrap_or(false)
     }
@@ -78,15 +71,24 @@ impl Following {
         });
         self.retiring.retain(|retiring| !retiring.task.is_finished());
         for output in ended {
-            let task = spawn_local(retire(output.clone(), self.drain));
-            self.retiring.push(Retiring { output, task });
+            self.retiring.push(Retiring {
+                output: Rc::downgrade(&output),
+                task: spawn_local(retire(output, self.drain)),
+            });
         }
         self.followed.send_replace(newest.plan.generation);
     }
 
     /// The outputs that were taken out and may still hold something.
-    pub fn retiring(&self) -> impl Iterator<Item = &Rc<dyn ShardOutput>> {
-        self.retiring.iter().map(|retiring| &retiring.output)
+    pub fn retiring(&self) -> impl Iterator<Item = Rc<dyn ShardOutput>> {
+        self.retiring
+            .iter()
+            .filter_map(|retiring| retiring.output.upgrade())
+    }
+
+    /// The source has ended: there is nobody to follow another plan, and nobody need wait for it.
+    pub fn end(&self) {
+        self.followed.send_replace(u64::MAX);
     }
 }
 

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 
 use crate::capture::OwnConnections;
 use crate::mirror::ledger::ShardLedger;
-use crate::mirror::plan::{PlannedMirror, WantedMirror};
+use crate::mirror::plan::{PlannedMirror, Selection, WantedMirror};
 use crate::output::{Output, OutputStatus};
 use crate::settings::OutputSettings;
 
@@ -35,7 +35,18 @@ pub struct Mirrors {
     ended: Option<usize>,
 }
 
+/// A line of the ledger: a name, and the slots whose counts it sums.
+pub struct Shown {
+    /// The name.
+    pub name: String,
+    /// The slots; the first is in force, if one is.
+    pub slots: Vec<usize>,
+    /// Whether it takes a share of a route's requests, of which there may be none on this node.
+    pub of_route: bool,
+}
+
 struct Slot {
+    of_route: bool,
     key: String,
     name: String,
     settings: OutputSettings,
@@ -104,9 +115,44 @@ impl Mirrors {
             .collect()
     }
 
-    /// The names of all slots, as the ledger shows them.
-    pub fn names(&self) -> Vec<String> {
-        self.slots.iter().map(|slot| slot.name.clone()).collect()
+    /// How many slots there are.
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// What the ledger shows, those in force first: a mirror that ended is shown with one of its name that is in force,
+    /// so that a changed setting does not begin its counts anew.
+    pub fn shown(&self) -> Vec<Shown> {
+        let (live, ended): (Vec<usize>, Vec<usize>) =
+            (0..self.slots.len()).partition(|slot| self.slots[*slot].output.is_some());
+        let mut shown: Vec<Shown> = live
+            .into_iter()
+            .map(|slot| Shown {
+                name: self.slots[slot].name.clone(),
+                slots: vec![slot],
+                of_route: self.slots[slot].of_route,
+            })
+            .collect();
+        let mut by_name: HashMap<&str, usize> = HashMap::new();
+        for (index, one) in shown.iter().enumerate() {
+            by_name
+                .entry(self.slots[one.slots[0]].name.as_str())
+                .or_insert(index);
+        }
+        for slot in ended {
+            let name = self.slots[slot].name.as_str();
+            if let Some(index) = by_name.get(name) {
+                shown[*index].slots.push(slot);
+                continue;
+            }
+            by_name.insert(name, shown.len());
+            shown.push(Shown {
+                name: name.to_owned(),
+                slots: vec![slot],
+                of_route: self.slots[slot].of_route,
+            });
+        }
+        shown
     }
 
     /// How the outputs in force do, each with its slot.
@@ -146,6 +192,7 @@ impl Mirrors {
         ledgers: &[ShardLedger],
     ) -> anyhow::Result<usize> {
         let entry = Slot {
+            of_route: matches!(mirror.selection, Selection::Route { .. }),
             key: mirror.key.clone(),
             name: mirror.name.clone().unwrap_or_else(|| output.name().to_owned()),
             settings: mirror.output.clone(),
@@ -199,7 +246,6 @@ impl Mirrors {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::plan::Selection;
 
     fn mirror(key: &str, queue_bytes: usize) -> WantedMirror {
         WantedMirror {
@@ -228,7 +274,12 @@ mod tests {
         let now = mirrors.outputs();
         assert!(Arc::ptr_eq(&before[&1], &now[&1]));
         assert!(!now.contains_key(&0), "what is not wanted any more has no output");
-        assert_eq!(mirrors.names(), ["mirror a", "mirror b", "mirror c"]);
+        let names: Vec<_> = mirrors.shown().into_iter().map(|one| one.name).collect();
+        assert_eq!(
+            names,
+            ["mirror b", "mirror c", "mirror a"],
+            "those in force first"
+        );
     }
 
     #[test]
@@ -237,6 +288,9 @@ mod tests {
         assert_eq!(slots(&mut mirrors, &[mirror("a", 0)]), [0]);
         assert_eq!(slots(&mut mirrors, &[mirror("a", 4096)]), [1]);
         assert_eq!(slots(&mut mirrors, &[mirror("a", 4096)]), [1]);
+        let shown = mirrors.shown();
+        assert_eq!(shown.len(), 1, "and is shown with what it counted before");
+        assert_eq!(shown[0].slots, [1, 0]);
     }
 
     #[test]
@@ -277,7 +331,7 @@ mod tests {
             );
         }
         assert_eq!(given, [1, 2, 3]);
-        assert_eq!(mirrors.names()[0], ENDED);
+        assert_eq!(mirrors.slots[0].name, ENDED);
         assert_eq!(
             ledger.snapshot().outputs[0].delivered,
             1,

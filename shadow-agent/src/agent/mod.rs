@@ -89,6 +89,7 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
     let planned = mirrors.set(&wanted.mirrors, &[])?;
     let plan = Plan {
         addresses: wanted.addresses(&planned),
+        live: wanted.live_scopes(&planned),
         mirrors: planned,
         ..Plan::default()
     };
@@ -96,7 +97,7 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
     let cluster = settings
         .kubernetes
         .as_ref()
-        .map(|kubernetes| Cluster::start(kubernetes, wanted.pods.clone(), operation.cluster.clone()))
+        .map(|kubernetes| Cluster::start(kubernetes, wanted.pods.clone(), operation.for_cluster()))
         .transpose()?;
     let reloading = control.file.take().map(Reloading::start).transpose()?;
     let parts = Parts {

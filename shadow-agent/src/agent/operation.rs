@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::cpu::{CpuBudget, process_time};
 use crate::admin::metrics::CpuSnapshot;
 use crate::admin::{self, ClusterMetrics, Desk, Health, Heart, MAX_ORDERS, Order, Readiness, Server};
+use crate::kubernetes::Telling;
 use crate::latency::LatencyHistogram;
 use crate::mirror::gate::{Gate, PauseCause, WHOLE};
 use crate::settings::{AdminSettings, OperationSettings};
@@ -162,6 +163,15 @@ impl Operation {
             production: Arc::clone(&self.production),
             heart: self.health.watch(format!("shard-{index}")),
             seed: index as u64 + 1,
+        }
+    }
+
+    /// What the thread that follows a cluster needs of this.
+    pub fn for_cluster(&self) -> Telling {
+        Telling {
+            metrics: self.cluster.clone(),
+            heart: self.health.watch("kubernetes"),
+            give_way: super::priority::give_way,
         }
     }
 

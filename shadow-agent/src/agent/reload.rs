@@ -104,9 +104,9 @@ impl Run {
             }
             return Ok(());
         };
-        let metrics = self.operation.cluster.clone();
+        let telling = self.operation.for_cluster();
         let cluster =
-            Cluster::start(kubernetes, wanted.pods, metrics).map_err(|error| format!("{error:#}"))?;
+            Cluster::start(kubernetes, wanted.pods, telling).map_err(|error| format!("{error:#}"))?;
         tracing::info!(
             "the configuration file asks something else of the cluster: it is taken once that has answered"
         );

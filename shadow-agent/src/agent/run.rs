@@ -23,7 +23,7 @@ use super::{Account, CaptureReport, ConnectionReport, Control};
 use crate::budget::MemoryBudget;
 use crate::capture::{CaptureCounters, FileCounters, LiveCapture};
 use crate::kubernetes::{Cluster, Desired};
-use crate::mirror::ledger::ShardLedger;
+use crate::mirror::ledger::{OutputCounts, RequestCounts, ShardLedger};
 use crate::mirror::plan::Plan;
 use crate::report::LedgerFile;
 use crate::settings::Settings;
@@ -32,8 +32,11 @@ use crate::status::{self, Snapshot, StatusLine};
 /// How often the status line is drawn.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a shard may take to go over to another plan; it does at its next turn, some milliseconds away.
-const LONGEST_FOLLOWING: Duration = Duration::from_secs(1);
+/// How long shards may take to go over to another plan; they do at their next tick, a tenth of a second away.
+const LONGEST_FOLLOWING: Duration = Duration::from_millis(500);
+
+/// When what could not be had is tried again.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// A run under way.
 pub(super) struct Run {
@@ -61,6 +64,10 @@ pub(super) struct Run {
     pub(super) reloading: Option<Reloading>,
     /// Settings that wait for the cluster.
     pub(super) pending: Option<Pending>,
+    /// What the cluster asked for and could not be had, and when to try again.
+    retry: Option<(Instant, Arc<Desired>)>,
+    /// Keys of the mirrors of routes that are in force.
+    routes: BTreeSet<String>,
     /// UIDs of the pods that are watched.
     watched: BTreeSet<String>,
 }
@@ -166,6 +173,8 @@ impl Run {
             desired: Arc::default(),
             reloading,
             pending: None,
+            retry: None,
+            routes: BTreeSet::new(),
             watched: BTreeSet::new(),
         };
         run.report_ready();
@@ -234,14 +243,8 @@ impl Run {
                 () = hangup(&mut signals.reload) => self.reload_now(),
                 loaded = loaded(&mut self.reloading) => self.reload(loaded).await,
                 desired = waited_for(&mut self.pending) => self.end_waiting(desired).await,
-                desired = asked_for(&mut self.cluster) => {
-                    self.desired = desired;
-                    let followed = self.follow_desired().await.map_err(|error| format!("{error:#}"));
-                    if let Err(error) = &followed {
-                        tracing::error!(error, "what the cluster asks for cannot be had; what was before stays");
-                    }
-                    self.report_on_following(followed);
-                }
+                desired = asked_for(&mut self.cluster) => self.follow_cluster(desired).await,
+                desired = tried_again(&mut self.retry) => self.follow_cluster(desired).await,
                 event = self.operation.next() => self.steer(event),
                 _ = status.tick(), if on_terminal => {
                     let elapsed = drawn.elapsed();
@@ -273,8 +276,30 @@ impl Run {
         }
     }
 
-    /// Mirrors what the settings and the cluster ask for. The shards know of a pod before the kernel watches it, and go on knowing it
-    /// for a while when it is watched no more.
+    /// Mirrors what the cluster asks for now, or goes on as before where that cannot be.
+    async fn follow_cluster(&mut self, desired: Arc<Desired>) {
+        let before = std::mem::replace(&mut self.desired, Arc::clone(&desired));
+        let followed = self.follow_desired().await.map_err(|error| format!("{error:#}"));
+        if let Err(error) = &followed {
+            tracing::error!(
+                error,
+                "what the cluster asks for cannot be had; what was before stays"
+            );
+            self.desired = before;
+            if let Err(error) = self.follow_desired().await {
+                let error = format!("{error:#}");
+                tracing::error!(error, "what was mirrored before cannot be mirrored whole");
+            }
+        }
+        self.retry = followed
+            .is_err()
+            .then(|| (Instant::now() + RETRY, desired.clone()));
+        self.report_on_cluster(&desired);
+        self.report_on_following(followed);
+    }
+
+    /// Mirrors what the settings and the cluster ask for. The shards know of a pod before the kernel watches it, and go
+    /// on knowing it for a while when it is watched no more.
     pub(super) async fn follow_desired(&mut self) -> anyhow::Result<()> {
         if *self.phase.borrow() != Phase::Running {
             return Ok(());
@@ -289,6 +314,7 @@ impl Run {
         let plan = Plan {
             generation: self.plans.borrow().plan.generation + 1,
             addresses: self.wanted.addresses(own),
+            live: self.wanted.live_scopes(own),
             pods: pods::scopes(&desired, &slots),
             mirrors,
         };
@@ -298,6 +324,11 @@ impl Run {
             capture.watch_pods(&pods::targets(&desired))?;
         }
         self.report_on_cluster(&desired);
+        let routes: BTreeSet<String> = desired.mirrors.iter().map(|mirror| mirror.key.clone()).collect();
+        if self.routes != routes {
+            tracing::info!(mirrors = routes.len(), "mirrors of routes are in force");
+            self.routes = routes;
+        }
         let watched: BTreeSet<String> = desired.pods.iter().map(|pod| pod.identity.uid.clone()).collect();
         if self.watched != watched {
             tracing::info!(
@@ -316,11 +347,15 @@ impl Run {
         let generation = plan.generation;
         let outputs = self.mirrors.outputs();
         self.plans.send_replace(Arc::new(InForce { plan, outputs }));
-        for shard in &mut self.shards {
-            // A shard that has ended, or is held up, need not be waited for.
-            let followed = shard.followed.wait_for(|followed| *followed >= generation);
-            let _ = tokio::time::timeout(LONGEST_FOLLOWING, followed).await;
-        }
+        let shards = &mut self.shards;
+        let all = async {
+            for shard in shards {
+                // One that has failed has closed it.
+                let _ = shard.followed.wait_for(|followed| *followed >= generation).await;
+            }
+        };
+        // A shard that is held up is not waited for any longer: signals and orders wait meanwhile.
+        let _ = tokio::time::timeout(LONGEST_FOLLOWING, all).await;
     }
 
     fn write_ledger(&mut self) {
@@ -337,8 +372,7 @@ impl Run {
 
     /// The account at this moment.
     pub(super) fn account(&self) -> Account {
-        let names = self.mirrors.names();
-        let mut requests = ShardLedger::new(names.len()).snapshot();
+        let mut requests = ShardLedger::new(self.mirrors.slots()).snapshot();
         let mut connections = ConnectionReport::default();
         let mut files: Option<FileCounters> = None;
         for shard in &self.shards {
@@ -356,9 +390,21 @@ impl Run {
                 None
             }
         });
+        let shown = self.mirrors.shown();
+        let outputs = shown.iter().map(|one| {
+            let mut counts = OutputCounts::default();
+            for slot in &one.slots {
+                counts.add(&requests.outputs[*slot]);
+            }
+            counts
+        });
+        let requests = RequestCounts {
+            seen: requests.seen,
+            outputs: outputs.collect(),
+        };
         Account {
             requests,
-            outputs: names,
+            outputs: shown.into_iter().map(|one| one.name).collect(),
             connections,
             capture: CaptureReport { kernel, files },
         }
@@ -368,16 +414,20 @@ impl Run {
         let account = self.account();
         Snapshot {
             requests: account.requests,
-            outputs: self
-                .mirrors
-                .status()
-                .into_iter()
-                .map(|(_, status)| status)
-                .collect(),
+            outputs: self.mirrors.status(),
             paused: self.operation.gate.is_paused(),
             capture_lost: account.capture.kernel.map_or(0, |kernel| kernel.lost_packets()),
         }
     }
+}
+
+/// Resolves when what could not be had is to be tried again; never, where there is nothing of the kind.
+async fn tried_again(retry: &mut Option<(Instant, Arc<Desired>)>) -> Arc<Desired> {
+    let Some((at, desired)) = retry else {
+        return std::future::pending().await;
+    };
+    tokio::time::sleep_until(*at).await;
+    Arc::clone(desired)
 }
 
 /// Resolves when the cluster asks for something else; never, where there is none.

@@ -143,6 +143,7 @@ impl ShardTask {
                 .await
             }
         };
+        plans.end();
         publish(&self.report, &table, &shard);
         drain(&shard, &plans, &self.settings, operation, self.phase).await;
         read
@@ -185,7 +186,6 @@ async fn read_ring(
             biased;
             // Capture is detached before the phase changes: what the ring holds now is the last of it.
             _ = phase.changed() => running = false,
-            () = plans.changed() => plans.follow(shard, monotonic_now()),
             ready = ring.readable() => read = ready.context("cannot wait for a ring"),
             _ = tick.tick() => due = true,
         }
@@ -265,6 +265,9 @@ async fn read_file(
             if operation.gate.is_paused() {
                 abort_all(shard, plans, DropReason::Paused);
             }
+            if plans.is_behind() {
+                plans.follow(shard, now);
+            }
             if *phase.borrow() != Phase::Running {
                 break;
             }
@@ -294,7 +297,7 @@ fn give_up(table: &mut FlowTable<Connection>, shard: &mut Shard, plans: &Followi
 }
 
 fn abort_all(shard: &Shard, plans: &Following, reason: DropReason) {
-    for output in shard.mirrors().outputs().chain(plans.retiring()) {
+    for output in shard.mirrors().outputs().cloned().chain(plans.retiring()) {
         output.abort(reason);
     }
 }
@@ -308,7 +311,7 @@ async fn drain(
     mut phase: watch::Receiver<Phase>,
 ) {
     let all = async {
-        for output in shard.mirrors().outputs().chain(plans.retiring()) {
+        for output in shard.mirrors().outputs().cloned().chain(plans.retiring()) {
             output.drain().await;
         }
     };

@@ -55,6 +55,9 @@ impl Run {
         if self.has_files {
             readiness.set(FILES, Ok(()));
         }
+        if self.settings.kubernetes.is_some() {
+            readiness.set(CLUSTER, Err("the Kubernetes API has not answered yet".to_owned()));
+        }
     }
 
     /// Says how the inputs from a cluster do.
@@ -150,12 +153,17 @@ impl Run {
         let counts = account.requests.outputs.into_iter();
         // Those that have ended have counts, and no state any more.
         let mut status: std::collections::HashMap<usize, _> = self.mirrors.status().into_iter().collect();
+        let shown = self.mirrors.shown();
         let outputs = account
             .outputs
             .into_iter()
             .zip(counts)
-            .enumerate()
-            .map(|(slot, (name, counts))| (name, counts, status.remove(&slot).unwrap_or_default()));
+            .zip(&shown)
+            // Every node has every mirror of the cluster's routes, most of them without a pod there.
+            .filter(|((_, counts), shown)| !shown.of_route || counts.seen > 0)
+            .map(|((name, counts), shown)| {
+                (name, counts, status.remove(&shown.slots[0]).unwrap_or_default())
+            });
         let operation = &self.operation;
         Snapshot {
             seen: account.requests.seen,

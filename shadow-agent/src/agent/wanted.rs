@@ -39,15 +39,20 @@ impl Wanted {
 
     /// Which requests captured at addresses are whose business. `planned` are [`Self::mirrors`] with their slots.
     pub fn addresses(&self, planned: &[PlannedMirror]) -> Vec<AddressScope> {
+        match self.with_slots(planned).collect::<Vec<_>>().as_slice() {
+            // Whatever is captured, at interfaces and in files too.
+            [(_, slots)] => vec![AddressScope {
+                slots: slots.clone(),
+                ..AddressScope::default()
+            }],
+            _ => self.live_scopes(planned),
+        }
+    }
+
+    /// What each input at addresses means, for requests that are captured at a pod's socket.
+    pub fn live_scopes(&self, planned: &[PlannedMirror]) -> Vec<AddressScope> {
         let mut scopes = Vec::new();
         for (mirror, slots) in self.with_slots(planned) {
-            if self.settings.len() == 1 {
-                // Whatever is captured, at interfaces and in files too.
-                return vec![AddressScope {
-                    slots,
-                    ..AddressScope::default()
-                }];
-            }
             for input in &mirror.inputs {
                 if let RawInput::Live { scope, ports } = input {
                     scopes.push(AddressScope {

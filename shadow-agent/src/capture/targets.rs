@@ -108,8 +108,8 @@ impl Targets {
         self.set_ports()
     }
 
-    /// Makes the map of pods hold exactly `wanted`, whose cgroups are at these levels. What comes is watched before what
-    /// goes is not.
+    /// Makes the map of pods hold exactly `wanted`, whose cgroups are at these levels. What goes is
+    /// watched no more before what comes is.
     pub fn set_pods(&mut self, wanted: &BTreeMap<PodKey, MatchOn>, levels: u32) -> Result<(), CaptureError> {
         let refused = |source| CaptureError::Map { map: "PODS", source };
         if wanted.len() > MAX_PODS as usize {

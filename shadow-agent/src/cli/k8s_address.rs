@@ -37,7 +37,7 @@ pub fn parse(text: &str) -> Result<PodSelector, Problem> {
     let ports = parse_ports(ports)?;
     let (namespace, pods) = parse_place(place)?;
     if let Some(namespace) = &namespace
-        && !is_name(namespace, 63)
+        && (namespace.contains('.') || !is_name(namespace, 63))
     {
         return Err(Problem::new(format!("'{namespace}' is not a namespace"), EXAMPLE));
     }

@@ -16,12 +16,25 @@ use super::pod_table::{Meant, PodTable};
 use super::reflector::Reflector;
 use super::route_watch::RouteWatch;
 use super::watched::{Source, WatchedInput};
-use crate::admin::ClusterMetrics;
+use crate::admin::{ClusterMetrics, Heart};
 use crate::capture::PodCgroups;
 use crate::settings::{KubernetesSettings, PodSelector};
 
 /// Changes come in bursts (a rollout): they are given this long to gather.
 const GATHER: Duration = Duration::from_millis(20);
+
+/// How often the thread shows that it lives.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// How the thread tells of itself, and how it behaves.
+pub struct Telling {
+    /// What it counts.
+    pub metrics: ClusterMetrics,
+    /// Beats while it lives.
+    pub heart: Heart,
+    /// Called on the thread, so that it gives way to production.
+    pub give_way: fn(),
+}
 
 /// The condition of pods that cannot be captured.
 pub const CGROUPS: &str = "cgroups of pods";
@@ -39,8 +52,13 @@ impl Cluster {
     pub fn start(
         settings: &KubernetesSettings,
         inputs: Vec<PodSelector>,
-        metrics: ClusterMetrics,
+        telling: Telling,
     ) -> anyhow::Result<Self> {
+        let Telling {
+            metrics,
+            heart,
+            give_way,
+        } = telling;
         let cgroups = PodCgroups::find()?;
         let (tell, desired) = watch::channel(Arc::default());
         let (stop, stopped) = oneshot::channel();
@@ -49,6 +67,7 @@ impl Cluster {
         let thread = std::thread::Builder::new()
             .name("kubernetes".to_owned())
             .spawn(move || {
+                give_way();
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let runtime = match runtime.context("cannot start the runtime") {
                     Ok(runtime) => runtime,
@@ -77,7 +96,7 @@ impl Cluster {
                         PodTable::new(cgroups, settings.labels.clone(), metrics),
                     );
                     let _ = started.send(Ok(()));
-                    keeper.keep(&tell, stopped).await;
+                    keeper.keep(&tell, stopped, &heart).await;
                 });
                 runtime.shutdown_background();
             })
@@ -149,25 +168,40 @@ impl Keeper {
         }
     }
 
-    async fn keep(mut self, tell: &watch::Sender<Arc<Desired>>, mut stopped: oneshot::Receiver<()>) {
+    async fn keep(
+        mut self,
+        tell: &watch::Sender<Arc<Desired>>,
+        mut stopped: oneshot::Receiver<()>,
+        heart: &Heart,
+    ) {
         loop {
             let (desired, look_again) = self.desired(Instant::now());
             if !tell.borrow().asks_the_same(&desired) {
                 say_what_changed(&tell.borrow(), &desired);
                 tell.send_replace(Arc::new(desired));
             }
-            let pause = async {
-                match look_again {
-                    Some(at) => tokio::time::sleep_until(at.into()).await,
-                    None => std::future::pending().await,
+            // Woken also to show that it lives.
+            loop {
+                heart.beat();
+                let beat = Instant::now() + BEAT;
+                let until = look_again.map_or(beat, |at| at.min(beat));
+                tokio::select! {
+                    _ = &mut stopped => return self.end().await,
+                    () = self.changed.notified() => {
+                        tokio::time::sleep(GATHER).await;
+                        break;
+                    }
+                    () = tokio::time::sleep_until(until.into()) => {
+                        if look_again.is_some_and(|at| Instant::now() >= at) {
+                            break;
+                        }
+                    }
                 }
-            };
-            tokio::select! {
-                _ = &mut stopped => break,
-                () = self.changed.notified() => tokio::time::sleep(GATHER).await,
-                () = pause => {}
             }
         }
+    }
+
+    async fn end(mut self) {
         if let Some(routes) = self.routes.take() {
             routes.end().await;
         }

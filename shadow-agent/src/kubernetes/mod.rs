@@ -20,6 +20,6 @@ mod status_writer;
 mod trouble;
 mod watched;
 
-pub use cluster::{CGROUPS, Cluster};
+pub use cluster::{CGROUPS, Cluster, Telling};
 pub use desired::{Concern, Condition, Desired, DesiredPod};
 pub use trouble::Trouble;

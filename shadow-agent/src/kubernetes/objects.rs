@@ -14,8 +14,11 @@ use super::selector::LabelSelector;
 /// Ports of one pod that are kept: named container ports. A pod with more is nobody's.
 const MOST_PORTS: usize = 256;
 
-/// Set by kubelet on the API's copy of a static pod, whose cgroup has this in its name instead of the UID.
-const STATIC_POD_HASH: &str = "kubernetes.io/config.hash";
+/// Set by kubelet on the API's copy of a static pod (a mirror pod), both to the hash of its manifest. Its cgroup has that
+/// in its name instead of the UID.
+const STATIC_POD_HASH: [&str; 2] = ["kubernetes.io/config.hash", "kubernetes.io/config.mirror"];
+/// Length of such a hash.
+const HASH_LENGTH: usize = 32;
 
 /// A pod of this node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,10 +55,8 @@ impl Pod {
         let spec = pod.spec.unwrap_or_default();
         let status = pod.status.unwrap_or_default();
         let uid = metadata.uid.clone().unwrap_or_default();
-        let hash = metadata
-            .annotations
-            .as_ref()
-            .and_then(|all| all.get(STATIC_POD_HASH));
+        let controller = controller(&metadata);
+        let hash = static_pod_hash(&metadata, controller.as_ref());
         // Sidecars are init containers that go on (restartPolicy: Always).
         let containers = spec
             .containers
@@ -68,9 +69,9 @@ impl Pod {
             .take(MOST_PORTS)
             .collect();
         Self {
-            cgroup_uid: hash.unwrap_or(&uid).clone(),
+            cgroup_uid: hash.unwrap_or_else(|| uid.clone()),
             uid,
-            controller: controller(&metadata),
+            controller,
             namespace: metadata.namespace.unwrap_or_default(),
             name: metadata.name.unwrap_or_default(),
             labels: metadata.labels.unwrap_or_default(),
@@ -110,7 +111,7 @@ impl Pod {
 pub struct Workload {
     pub uid: String,
     pub controller: Option<Owner>,
-    /// Its own selector. `None` where it has none, or one that is not understood.
+    /// Its own selector. `None` where it has none.
     pub selector: Option<LabelSelector>,
 }
 
@@ -119,7 +120,9 @@ impl Workload {
         Self {
             uid: metadata.uid.clone().unwrap_or_default(),
             controller: controller(metadata),
-            selector: selector.and_then(LabelSelector::of),
+            // One that is not understood selects nothing.
+            selector: selector
+                .map(|selector| LabelSelector::of(selector).unwrap_or_else(LabelSelector::nothing)),
         }
     }
 
@@ -214,6 +217,17 @@ pub fn slim_service(mut service: core::Service) -> core::Service {
     service
 }
 
+/// The hash that a static pod's cgroup is named by. Anybody who may make a pod may annotate it, and name another pod's
+/// cgroup so: only what kubelet alone writes counts. The API server lets no one but a node make a pod that has
+/// `config.mirror` (the `NodeRestriction` admission), a node controls it, and no UID has a hash's form.
+fn static_pod_hash(metadata: &ObjectMeta, controller: Option<&Owner>) -> Option<String> {
+    let annotations = metadata.annotations.as_ref()?;
+    let [hash, mirror] = STATIC_POD_HASH.map(|name| annotations.get(name));
+    let hash = hash.filter(|hash| Some(*hash) == mirror)?;
+    let is_hash = hash.len() == HASH_LENGTH && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_hash && controller?.kind == "Node").then(|| hash.clone())
+}
+
 fn controller(metadata: &ObjectMeta) -> Option<Owner> {
     let owners = metadata.owner_references.iter().flatten();
     owners
@@ -223,4 +237,41 @@ fn controller(metadata: &ObjectMeta) -> Option<Owner> {
             kind: owner.kind.clone(),
             uid: owner.uid.clone(),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const HASH: &str = "0123456789abcdef0123456789abcdef";
+
+    fn cgroup_of(annotations: &serde_json::Value, owner: &str) -> String {
+        let pod = json!({
+            "metadata": {
+                "name": "x", "uid": "uid", "annotations": annotations,
+                "ownerReferences": [{"apiVersion": "v1", "kind": owner, "name": "n", "uid": "n", "controller": true}],
+            },
+        });
+        Pod::slim(serde_json::from_value(pod).unwrap()).cgroup_uid
+    }
+
+    #[test]
+    fn a_static_pods_cgroup_has_its_hash_and_nobody_elses_pod_can_say_so_of_itself() {
+        let both =
+            |hash: &str| json!({"kubernetes.io/config.hash": hash, "kubernetes.io/config.mirror": hash});
+        assert_eq!(cgroup_of(&both(HASH), "Node"), HASH);
+        for (annotations, owner) in [
+            (both(HASH), "ReplicaSet"),
+            (both("0f3c1f66-8a4e-4d8c-9a57-21c1a2b7e39d"), "Node"),
+            (json!({"kubernetes.io/config.hash": HASH}), "Node"),
+            (
+                json!({"kubernetes.io/config.hash": HASH, "kubernetes.io/config.mirror": "other"}),
+                "Node",
+            ),
+        ] {
+            assert_eq!(cgroup_of(&annotations, owner), "uid", "{annotations} {owner}");
+        }
+    }
 }

@@ -80,7 +80,16 @@ impl PodTable {
         }
         let mut pods = Vec::new();
         let mut without = Vec::new();
+        let mut claimed: HashMap<&str, u32> = HashMap::new();
+        for (pod, _) in meant.values() {
+            *claimed.entry(pod.cgroup_uid.as_str()).or_default() += 1;
+        }
         for (uid, (pod, ports)) in meant {
+            // Whose it is cannot be told.
+            if claimed[pod.cgroup_uid.as_str()] > 1 {
+                without.push(format!("{}/{}", pod.namespace, pod.name));
+                continue;
+            }
             if let Some(cgroup) = self.found.get(&pod.cgroup_uid) {
                 self.missing.remove(uid);
                 pods.push(DesiredPod {

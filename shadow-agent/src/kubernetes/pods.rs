@@ -178,28 +178,45 @@ fn of_services<'a>(input: &PodSelector, name: &str, world: &World<'a>) -> Select
         if its_name != name || !in_namespace(input, namespace) {
             continue;
         }
-        let ports = service_ports(service);
-        let mut targets = Vec::new();
-        for wanted in &input.ports {
-            let found = ports.iter().find(|port| match wanted {
-                PodPort::Number(number) => port.port == *number,
-                PodPort::Name(name) => port.name.as_ref() == Some(name),
-            });
-            let Some(port) = found else {
-                let there: Vec<_> = ports.iter().map(|port| port.port.to_string()).collect();
-                all.why = Some(Why::NoPort(format!(
-                    "service {namespace}/{name} has no TCP port {wanted}; it has {}",
-                    there.join(", ")
-                )));
-                return all;
-            };
-            targets.push(port.target.clone());
-        }
-        let one = behind_service(namespace, name, service, &targets, world);
+        let one = match targets_of(input, namespace, name, service) {
+            Ok(targets) => behind_service(namespace, name, service, &targets, world),
+            Err(why) => nothing(why),
+        };
         all.pods.extend(one.pods);
-        all.why = one.why;
+        all.why = match (all.why, one.why) {
+            // What is wrong in one namespace is said whatever is well in others; that there are no pods is not.
+            (_, Some(why @ Why::NoPort(_))) | (Some(why @ Why::NoPort(_)), _) => Some(why),
+            (_, why) => why,
+        };
+    }
+    if !all.pods.is_empty() && !matches!(all.why, Some(Why::NoPort(_))) {
+        all.why = None;
     }
     all
+}
+
+/// Where the ports that an input names lead, behind one Service.
+fn targets_of(
+    input: &PodSelector,
+    namespace: &str,
+    name: &str,
+    service: &Service,
+) -> Result<Vec<TargetPort>, Why> {
+    let ports = service_ports(service);
+    let target = |wanted: &PodPort| {
+        let found = ports.iter().find(|port| match wanted {
+            PodPort::Number(number) => port.port == *number,
+            PodPort::Name(name) => port.name.as_ref() == Some(name),
+        });
+        found.map(|port| port.target.clone()).ok_or_else(|| {
+            let there: Vec<_> = ports.iter().map(|port| port.port.to_string()).collect();
+            Why::NoPort(format!(
+                "service {namespace}/{name} has no TCP port {wanted}; it has {}",
+                there.join(", ")
+            ))
+        })
+    };
+    input.ports.iter().map(target).collect()
 }
 
 /// The pods behind a Service, at the ports that `targets` are in each.

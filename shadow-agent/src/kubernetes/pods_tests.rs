@@ -257,3 +257,20 @@ fn a_service_whose_endpoints_are_kept_by_hand_means_nobody() {
     assert!(pods.is_empty());
     assert!(matches!(why, Some(Why::Missing(_))), "{why:?}");
 }
+
+#[test]
+fn services_of_one_name_in_several_namespaces_are_each_looked_at() {
+    let cluster = Cluster::default()
+        .pod("a", "a-0", &json!({"app": "web"}), None)
+        .service("a", "front", &json!({"app": "web"}), &json!([{"port": 80}]))
+        .service("b", "front", &json!({"app": "web"}), &json!([{"port": 80}]))
+        .service("c", "front", &json!(null), &json!([{"port": 80}]));
+    assert_eq!(
+        cluster.select("k8s://service/front:80"),
+        (vec![("a-0".to_owned(), vec![80])], None)
+    );
+    let cluster = cluster.service("0", "front", &json!({"app": "web"}), &json!([{"port": 81}]));
+    let (pods, why) = cluster.select("k8s://service/front:80");
+    assert_eq!(pods.len(), 1);
+    assert!(matches!(why, Some(Why::NoPort(_))), "{why:?}");
+}

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, pin_mut};
-use kube::api::{Api, ListParams, WatchEvent, WatchParams};
+use kube::api::{Api, ListParams, VersionMatch, WatchEvent, WatchParams};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
@@ -22,9 +22,6 @@ use crate::mirror::Draws;
 
 /// Objects of one kind that are kept at most: clusters of 5,000 nodes have some tens of thousands of services.
 const MOST_OBJECTS: usize = 100_000;
-
-/// Objects asked for at once.
-const PAGE: u32 = 500;
 
 /// How long a watch is asked to last; the server may end it earlier.
 const WATCH_SECONDS: u32 = 290;
@@ -44,7 +41,7 @@ pub type ObjectKey = (String, String);
 #[derive(Clone, Debug)]
 pub struct Known<V> {
     /// The objects.
-    pub objects: BTreeMap<ObjectKey, Arc<V>>,
+    pub objects: Arc<BTreeMap<ObjectKey, Arc<V>>>,
     /// Whether they have been listed once.
     pub listed: bool,
     /// Why they may be out of date.
@@ -56,7 +53,7 @@ pub struct Known<V> {
 impl<V> Default for Known<V> {
     fn default() -> Self {
         Self {
-            objects: BTreeMap::new(),
+            objects: Arc::default(),
             listed: false,
             trouble: None,
             revision: 0,
@@ -79,7 +76,7 @@ pub struct Reflector<V> {
     task: JoinHandle<()>,
 }
 
-impl<V: Clone + Send + Sync + 'static> Reflector<V> {
+impl<V: Clone + PartialEq + Send + Sync + 'static> Reflector<V> {
     /// Starts to keep what `slim` leaves of the objects that `apis` has of this choice. Of several APIs, versions
     /// of the same resource, the first that the cluster knows is used. `changed` is told of every change.
     pub fn start<K>(
@@ -101,6 +98,7 @@ impl<V: Clone + Send + Sync + 'static> Reflector<V> {
             changed,
             metrics,
             current: 0,
+            seen: None,
         };
         let task = tokio::spawn(keeper.keep());
         Self { known, task }
@@ -127,6 +125,8 @@ struct Keeper<K, V> {
     metrics: ClusterMetrics,
     /// Index of the API that is used.
     current: usize,
+    /// The newest version seen, for a list that starts over.
+    seen: Option<String>,
 }
 
 /// Why a watch ended without an error.
@@ -140,7 +140,7 @@ enum Ended {
 impl<K, V> Keeper<K, V>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
-    V: Clone + Send + Sync + 'static,
+    V: Clone + PartialEq + Send + Sync + 'static,
 {
     async fn keep(mut self) {
         let mut version: Option<String> = None;
@@ -161,7 +161,11 @@ where
                     version = Some(from);
                     pause = FIRST_PAUSE;
                 }
-                Ok(Ended::Expired) => version = None,
+                Ok(Ended::Expired) => {
+                    version = None;
+                    // Every node of the cluster may be in the same case.
+                    self.rest(&mut pause).await;
+                }
                 Err(error) => {
                     let trouble = Trouble::of(&error);
                     if trouble.reason == "malformed" {
@@ -169,18 +173,29 @@ where
                         version = None;
                     }
                     self.failed(trouble);
-                    // Not in step with the other nodes.
-                    let jitter = f64::from(Draws::new().draw()) / f64::from(u32::MAX);
-                    tokio::time::sleep(pause.mul_f64(0.5 + jitter / 2.0)).await;
-                    pause = (pause * 2).min(LAST_PAUSE);
+                    self.rest(&mut pause).await;
                 }
             }
         }
     }
 
+    /// Waits, not in step with the other nodes, and longer the next time.
+    async fn rest(&self, pause: &mut Duration) {
+        let jitter = f64::from(Draws::new().draw()) / f64::from(u32::MAX);
+        tokio::time::sleep(pause.mul_f64(0.5 + jitter / 2.0)).await;
+        *pause = (*pause * 2).min(LAST_PAUSE);
+    }
+
     /// Lists everything; the version to watch from.
     async fn list(&mut self) -> kube::Result<String> {
-        let mut parameters = ListParams::default().limit(PAGE);
+        // What the API server has in its cache, no older than what was seen: a list of one node's pods that must be read
+        // from the store costs it a look at every pod of the cluster. Without a limit: with one, it is read from there.
+        let mut parameters = match self.seen.take() {
+            None => ListParams::default().match_any(),
+            Some(seen) => ListParams::default()
+                .matching(VersionMatch::NotOlderThan)
+                .at(&seen),
+        };
         parameters.field_selector.clone_from(&self.choice.fields);
         parameters.label_selector.clone_from(&self.choice.labels);
         let mut objects = BTreeMap::new();
@@ -198,12 +213,14 @@ where
             }
             let whole = objects.len() < MOST_OBJECTS;
             self.update(|known| {
-                known.objects = objects;
+                known.objects = Arc::new(objects);
                 known.listed = true;
                 known.trouble = (!whole).then(too_many);
                 known.revision += 1;
             });
-            return Ok(metadata.resource_version.unwrap_or_default());
+            let version = metadata.resource_version.unwrap_or_default();
+            self.seen = Some(version.clone());
+            return Ok(version);
         }
     }
 
@@ -243,8 +260,11 @@ where
                     let key = key(&object);
                     let slim = Arc::new((self.slim)(object));
                     self.update(|known| {
+                        if known.objects.get(&key).is_some_and(|old| **old == *slim) {
+                            return;
+                        }
                         if known.objects.len() < MOST_OBJECTS || known.objects.contains_key(&key) {
-                            known.objects.insert(key, slim);
+                            Arc::make_mut(&mut known.objects).insert(key, slim);
                             known.revision += 1;
                         } else {
                             known.trouble = Some(too_many());
@@ -254,7 +274,7 @@ where
                 Ok(WatchEvent::Deleted(object)) => {
                     *reached = object.resource_version();
                     self.update(|known| {
-                        known.objects.remove(&key(&object));
+                        Arc::make_mut(&mut known.objects).remove(&key(&object));
                         known.revision += 1;
                     });
                 }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Service;
@@ -41,7 +42,9 @@ pub struct RouteWatch {
     slices: BTreeMap<ObjectKey, Reflector<EndpointSlice>>,
     /// What the mirrors connect to.
     endpoints: BTreeMap<MirrorKey, Endpoints>,
-    /// Revisions of everything that was last compiled.
+    /// Whether there are headless services beyond those.
+    too_many_headless: bool,
+    /// Fingerprints and revisions of everything that was last compiled.
     compiled_from: Vec<u64>,
     compiled: Compiled,
     mirrors: Vec<WantedMirror>,
@@ -95,6 +98,7 @@ impl RouteWatch {
             grants,
             slices: BTreeMap::new(),
             endpoints: BTreeMap::new(),
+            too_many_headless: false,
             compiled_from: Vec::new(),
             compiled: Compiled::default(),
             mirrors: Vec::new(),
@@ -128,19 +132,24 @@ impl RouteWatch {
         if !listed {
             return not_listed(trouble.or(grants.trouble).map(explain_missing));
         }
-        let mut revisions: Vec<u64> = routes.iter().map(|routes| routes.revision).collect();
-        revisions.extend([services.revision, grants.revision]);
-        revisions.extend(self.slices.values().map(|slices| slices.known().revision));
-        if self.compiled_from != revisions {
-            self.compile(&routes, &services, &grants);
-            self.compiled_from = revisions;
+        let all = in_order(&routes);
+        let mut from: Vec<u64> = all.iter().map(|route| fingerprint(route)).collect();
+        from.extend([services.revision, grants.revision]);
+        from.extend(self.slices.values().map(|slices| slices.known().revision));
+        if self.compiled_from != from {
+            self.compile(&all, &services, &grants);
+            self.compiled_from = from;
         }
+        self.tell(&all);
         let trouble = trouble.or(grants.trouble.filter(|_| !no_grants));
         match trouble {
             Some(trouble) => stale(&explain_missing(trouble)),
             None if self.compiled.passed_over > 0 => Condition::Bad(format!(
                 "{} routes are more than can be followed",
                 self.compiled.passed_over
+            )),
+            None if self.too_many_headless => Condition::Bad(format!(
+                "mirrors lead to more than {MOST_HEADLESS} headless services; those beyond get nothing"
             )),
             None if self.mirrors.is_empty() => {
                 Condition::Idle("no route has a mirror that can be used".to_owned())
@@ -149,7 +158,26 @@ impl RouteWatch {
         }
     }
 
-    fn compile(&mut self, routes: &[Known<Value>], services: &Known<Service>, grants: &Known<Value>) {
+    /// Tells the writer of statuses, where there is something new.
+    fn tell(&self, all: &[Arc<Value>]) {
+        let statuses = &self.compiled.statuses;
+        self.report.send_if_modified(|report| {
+            let same = report.routes.len() == all.len()
+                && report
+                    .routes
+                    .iter()
+                    .zip(all)
+                    .all(|(old, new)| Arc::ptr_eq(old, new));
+            if same && report.statuses == *statuses {
+                return false;
+            }
+            report.statuses.clone_from(statuses);
+            report.routes = all.to_vec();
+            true
+        });
+    }
+
+    fn compile(&mut self, all: &[Arc<Value>], services: &Known<Service>, grants: &Known<Value>) {
         let cluster = Snapshot {
             services: &services.objects,
             grants: grants
@@ -160,10 +188,6 @@ impl RouteWatch {
             slices: &self.slices,
             headless: RefCell::default(),
         };
-        let all: Vec<Arc<Value>> = routes
-            .iter()
-            .flat_map(|routes| routes.objects.values().cloned())
-            .collect();
         self.compiled = compile(all.iter().map(|route| &**route), &cluster);
         let headless = cluster.headless.into_inner();
         self.watch_endpoints(headless);
@@ -177,16 +201,19 @@ impl RouteWatch {
         self.mirrors = mirrors
             .map(|mirror| wanted(mirror, &self.settings, self.endpoints[&mirror.key].clone()))
             .collect();
-        self.report.send_replace(RouteReport {
-            statuses: self.compiled.statuses.clone(),
-            routes: all,
-        });
     }
 
     /// Watches the endpoints of exactly these services. Those that come tell of themselves when they are listed.
     fn watch_endpoints(&mut self, services: BTreeSet<ObjectKey>) {
         self.slices.retain(|service, _| services.contains(service));
-        for (namespace, name) in services.into_iter().take(MOST_HEADLESS) {
+        let room = MOST_HEADLESS - self.slices.len();
+        let mut new: Vec<ObjectKey> = services
+            .into_iter()
+            .filter(|service| !self.slices.contains_key(service))
+            .collect();
+        self.too_many_headless = new.len() > room;
+        new.truncate(room);
+        for (namespace, name) in new {
             let source = &self.source;
             self.slices
                 .entry((namespace, name))
@@ -302,6 +329,38 @@ fn wanted(mirror: &RouteMirror, settings: &KubernetesSettings, endpoints: Endpoi
         },
         output: OutputSettings::Http(Box::new(output)),
     }
+}
+
+/// All routes, the oldest first, as Gateway API decides conflicts: who came later does not take a mirror from who was
+/// there.
+fn in_order(routes: &[Known<Value>]) -> Vec<Arc<Value>> {
+    let mut all: Vec<Arc<Value>> = routes
+        .iter()
+        .flat_map(|routes| routes.objects.values().cloned())
+        .collect();
+    let text = |route: &Arc<Value>, pointer: &str| {
+        route
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    // Stable: of one age, by namespace and name.
+    all.sort_by_cached_key(|route| text(route, "/metadata/creationTimestamp"));
+    all
+}
+
+/// Changes when what a route asks for may have: not when a status was written.
+fn fingerprint(route: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for pointer in ["/metadata/uid", "/metadata/generation", "/metadata/annotations"] {
+        if let Some(value) = route.pointer(pointer) {
+            value.to_string().hash(&mut hasher);
+        }
+    }
+    // Whether an entry of ours is there to be taken back.
+    route.pointer("/status/parents").is_some().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What routes refer to, at one moment.

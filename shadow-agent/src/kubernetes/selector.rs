@@ -69,6 +69,14 @@ impl LabelSelector {
         Some(Self(requirements))
     }
 
+    /// A selector that no labels meet.
+    pub fn nothing() -> Self {
+        Self(vec![Requirement {
+            key: String::new(),
+            operator: Operator::In(Vec::new()),
+        }])
+    }
+
     /// A selector of exact labels (a Service's).
     pub fn exactly(labels: &BTreeMap<String, String>) -> Self {
         let requirement = |(key, value): (&String, &String)| Requirement {
@@ -213,7 +221,11 @@ impl FieldSelector {
             }
             Ok((field.to_owned(), equal, value.trim().to_owned()))
         });
-        Ok(Self(terms.collect::<Result<_, _>>()?))
+        let terms = terms.collect::<Result<Vec<_>, _>>()?;
+        if terms.len() > MOST_REQUIREMENTS {
+            return Err(format!("it has more than {MOST_REQUIREMENTS} requirements"));
+        }
+        Ok(Self(terms))
     }
 
     /// Whether fields meet every requirement; `field` gives a field's value, empty where it has none.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -16,10 +16,14 @@ use super::leader::{Election, RETRY_PERIOD, Step};
 use super::routes::{RouteStatus, merge_status};
 use super::trouble::Trouble;
 use crate::admin::ClusterMetrics;
+use crate::mirror::Draws;
 use crate::settings::LeaseSettings;
 
 /// Statuses written before the lease gets its turn: a slow API takes a second for them, and the lease lasts fifteen.
 const AT_ONCE: u32 = 8;
+
+/// How long nothing is written once that was refused: somebody has to change a role.
+const REFUSED: Duration = Duration::from_mins(1);
 
 /// What is to be said of routes, and the routes that it is said of.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +46,8 @@ pub async fn write_statuses(
         settings,
         metrics: metrics.clone(),
         led: false,
+        said: None,
+        draws: Draws::new(),
     };
     let mut writer = Writer {
         client,
@@ -49,6 +55,7 @@ pub async fn write_statuses(
         metrics,
         said: HashMap::new(),
         failed: false,
+        refused_until: None,
     };
     let mut next = Instant::now();
     // Where the writer is in the report: the lease comes first, so a long report is written in pieces.
@@ -59,7 +66,7 @@ pub async fn write_statuses(
             () = tokio::time::sleep_until(next.into()) => {
                 next = holder.step().await;
                 // What could not be written is tried again with each renewal.
-                position = position.or(writer.failed.then_some(0));
+                position = position.or((writer.failed && writer.may_write()).then_some(0));
             }
             changed = reports.changed() => {
                 if changed.is_err() {
@@ -67,7 +74,7 @@ pub async fn write_statuses(
                 }
                 position = Some(0);
             }
-            () = std::future::ready(()), if position.is_some() && holder.leads() => {
+            () = std::future::ready(()), if position.is_some() && holder.leads() && writer.may_write() => {
                 let report = reports.borrow_and_update().clone();
                 position = writer.write(&report, position.unwrap_or(0)).await;
             }
@@ -82,6 +89,16 @@ struct Holder {
     settings: LeaseSettings,
     metrics: ClusterMetrics,
     led: bool,
+    /// Why the lease could not be had when that was last said.
+    said: Option<&'static str>,
+    draws: Draws,
+}
+
+/// When an agent that does not lead looks at the lease again: the next leader begins within 15 s of the last one's end (30
+/// where it could not say so), and 500 nodes ask fifty times a second.
+fn look_again(draws: &mut Draws) -> Duration {
+    let part = f64::from(draws.draw()) / f64::from(u32::MAX);
+    Duration::from_secs(5) + Duration::from_secs(10).mul_f64(part)
 }
 
 impl Holder {
@@ -92,19 +109,30 @@ impl Holder {
     /// Reads the lease and does what is to be done about it; when to come again.
     async fn step(&mut self) -> Instant {
         let next = match self.try_step().await {
-            Ok(next) => next,
+            Ok(next) => {
+                self.said = None;
+                next
+            }
             Err(error) => {
                 let trouble = Trouble::of(&error);
                 // That another was faster is what the lease is for.
                 if trouble.reason != "conflict" {
                     self.metrics.api_error(trouble.reason);
-                    tracing::debug!(
-                        reason = trouble.reason,
-                        error = trouble.words,
-                        "the lease cannot be had"
-                    );
+                    if self.said.replace(trouble.reason) != Some(trouble.reason) {
+                        tracing::warn!(
+                            reason = trouble.reason,
+                            error = trouble.words,
+                            "the lease cannot be had, so this agent writes no status of routes"
+                        );
+                    }
                 }
-                Instant::now() + RETRY_PERIOD
+                // Who leads must not lose it to one error.
+                let pause = if self.led {
+                    RETRY_PERIOD
+                } else {
+                    look_again(&mut self.draws)
+                };
+                Instant::now() + pause
             }
         };
         let leads = self.leads();
@@ -119,7 +147,9 @@ impl Holder {
         let lease = self.leases.get_opt(&self.settings.name).await?;
         let now = Instant::now();
         match self.election.decide(lease.as_ref(), now, wall()) {
-            Step::RenewAt(at) | Step::WaitUntil(at) => Ok(at),
+            Step::RenewAt(at) => Ok(at),
+            // Every node of a cluster asks: not often, and not in step. Nothing is in a hurry, mirroring least.
+            Step::WaitUntil(_) => Ok(now + look_again(&mut self.draws)),
             Step::Write(spec) => {
                 let mut written = lease.clone().unwrap_or_default();
                 written.spec = Some((*spec).clone());
@@ -164,9 +194,15 @@ struct Writer {
     said: HashMap<String, &'static str>,
     /// Whether something of the report could not be written.
     failed: bool,
+    /// Nothing is written before: it is not allowed.
+    refused_until: Option<Instant>,
 }
 
 impl Writer {
+    fn may_write(&self) -> bool {
+        self.refused_until.is_none_or(|until| Instant::now() >= until)
+    }
+
     /// Writes what is not written yet, from `position` on and so many statuses at most; where to go on, if it is not
     /// done.
     async fn write(&mut self, report: &RouteReport, position: usize) -> Option<usize> {
@@ -176,15 +212,17 @@ impl Writer {
         let is_here = |uid: &String| report.statuses.iter().any(|status| status.uid == *uid);
         self.said.retain(|uid, _| is_here(uid));
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let routes: HashMap<&str, &Arc<Value>> = report
+            .routes
+            .iter()
+            .filter_map(|route| Some((route.pointer("/metadata/uid")?.as_str()?, route)))
+            .collect();
         let mut written = 0;
         for (index, ours) in report.statuses.iter().enumerate().skip(position) {
             if written == AT_ONCE {
                 return Some(index);
             }
-            let is_it = |route: &&Arc<Value>| {
-                route.pointer("/metadata/uid").and_then(Value::as_str) == Some(ours.uid.as_str())
-            };
-            let Some(route) = report.routes.iter().find(is_it) else {
+            let Some(route) = routes.get(ours.uid.as_str()) else {
                 continue;
             };
             let Some(status) = merge_status(route.get("status"), ours, &now) else {
@@ -212,7 +250,14 @@ impl Writer {
                     self.failed = true;
                     if trouble.reason != "conflict" {
                         self.metrics.api_error(trouble.reason);
-                        if self.said.insert(ours.uid.clone(), trouble.reason) == Some(trouble.reason) {
+                        let refused = matches!(trouble.reason, "forbidden" | "unauthorized");
+                        if refused {
+                            self.refused_until = Some(Instant::now() + REFUSED);
+                        }
+                        let said = self.said.insert(ours.uid.clone(), trouble.reason) == Some(trouble.reason);
+                        if said && refused {
+                            return None;
+                        } else if said {
                             continue;
                         }
                         tracing::warn!(

@@ -35,7 +35,7 @@ impl Source {
             + std::fmt::Debug
             + Send
             + 'static,
-        V: Clone + Send + Sync + 'static,
+        V: Clone + PartialEq + Send + Sync + 'static,
     {
         let api: Api<K> = match namespace {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
@@ -70,7 +70,7 @@ pub struct WatchedInput {
 
 /// A copy of what is known, taken at once.
 struct Snapshot<V> {
-    objects: BTreeMap<ObjectKey, Arc<V>>,
+    objects: Arc<BTreeMap<ObjectKey, Arc<V>>>,
     listed: bool,
     trouble: Option<Trouble>,
 }
@@ -78,14 +78,14 @@ struct Snapshot<V> {
 impl<V> Default for Snapshot<V> {
     fn default() -> Self {
         Self {
-            objects: BTreeMap::new(),
+            objects: Arc::default(),
             listed: true,
             trouble: None,
         }
     }
 }
 
-impl<V: Clone + Send + Sync + 'static> Snapshot<V> {
+impl<V: Clone + PartialEq + Send + Sync + 'static> Snapshot<V> {
     fn of(reflector: Option<&Reflector<V>>) -> Self {
         reflector.map_or_else(Self::default, |reflector| {
             let known = reflector.known();

@@ -62,7 +62,8 @@ pub enum DropReason {
     UpstreamClosed,
     /// The shadow's answer was not HTTP, or larger than its limits.
     BadResponse,
-    /// Its mirror was taken out of the configuration, or its route, while it was still arriving.
+    /// Its mirror was taken out of the configuration, or its route, while it was still arriving, or before a slow shadow
+    /// took it.
     MirrorEnded,
     /// The output could not be written (a closed pipe, a full disk).
     WriteError,
@@ -161,7 +162,8 @@ impl OutputCounts {
         }
     }
 
-    fn add(&mut self, other: &OutputCounts) {
+    /// Adds another one's counts.
+    pub fn add(&mut self, other: &OutputCounts) {
         self.seen += other.seen;
         self.delivered += other.delivered;
         self.filtered += other.filtered;
@@ -227,11 +229,11 @@ impl ShardLedger {
         self.open_for(&all)
     }
 
-    /// Counts a request whose start was seen, in flight for the outputs in these slots; each slot once.
+    /// Counts a request whose start was seen, in flight for the outputs in these slots: ascending, each once.
     pub fn open_for(&self, slots: &Rc<[usize]>) -> Opened {
         self.with(|counts| {
             counts.seen += 1;
-            if let Some(last) = slots.iter().max()
+            if let Some(last) = slots.last()
                 && counts.outputs.len() <= *last
             {
                 counts.outputs.resize(last + 1, OutputCounts::default());

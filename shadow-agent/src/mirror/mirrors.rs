@@ -30,6 +30,10 @@ pub struct Mirrors {
     /// Answers of `addresses`.
     known: HashMap<(IpAddr, u16), Rc<[usize]>>,
     pods: HashMap<(u64, u16), Pod>,
+    /// What the inputs at addresses mean.
+    live: Vec<AddressScope>,
+    /// Answers of `live` and `pods` together.
+    overlaps: HashMap<(u64, IpAddr, u16), Rc<[usize]>>,
     nobody: Rc<[usize]>,
     draws: Draws,
 }
@@ -88,6 +92,8 @@ impl Mirrors {
             });
         }
         self.set_addresses(&plan.addresses);
+        self.live.clone_from(&plan.live);
+        self.overlaps.clear();
         self.set_pods(plan, now);
         before.into_iter().flatten().map(|active| active.output).collect()
     }
@@ -122,22 +128,45 @@ impl Mirrors {
     /// What a request on this connection concerns that starts now.
     pub fn concerned(&mut self, flow: &FlowKey) -> Concerned {
         if let Some(cgroup) = flow.pod() {
-            return match self.pods.get(&(cgroup, flow.server.port)) {
-                Some(pod) => Concerned {
-                    slots: pod.slots.clone(),
-                    pod: Some(pod.identity.clone()),
-                },
-                None => Concerned {
-                    slots: self.nobody.clone(),
-                    pod: None,
-                },
+            let pod = self.pods.get(&(cgroup, flow.server.port));
+            let (slots, pod) = match pod {
+                Some(pod) => (pod.slots.clone(), Some(pod.identity.clone())),
+                None => (self.nobody.clone(), None),
             };
+            let slots = if self.live.is_empty() {
+                slots
+            } else {
+                self.with_live(cgroup, flow, &slots)
+            };
+            return Concerned { slots, pod };
         }
         let slots = match &self.everywhere {
             Some(slots) => slots.clone(),
             None => self.at(flow),
         };
         Concerned { slots, pod: None }
+    }
+
+    /// The mirrors of a pod, and of inputs at its address. The kernel hands a packet on once, as the pod's.
+    fn with_live(&mut self, cgroup: u64, flow: &FlowKey, slots: &[usize]) -> Rc<[usize]> {
+        let server = flow.server.socket_addr();
+        let key = (cgroup, server.ip(), server.port());
+        if let Some(known) = self.overlaps.get(&key) {
+            return known.clone();
+        }
+        let live = self
+            .live
+            .iter()
+            .filter(|scope| scope.has(server.ip(), server.port()));
+        let mut all: Vec<usize> = live.flat_map(|scope| scope.slots.iter().copied()).collect();
+        all.extend(slots);
+        all.sort_unstable();
+        all.dedup();
+        let all: Rc<[usize]> = all.into();
+        if self.overlaps.len() < MOST_KNOWN {
+            self.overlaps.insert(key, all.clone());
+        }
+        all
     }
 
     fn at(&mut self, flow: &FlowKey) -> Rc<[usize]> {
@@ -192,11 +221,8 @@ impl Mirrors {
     /// The outputs that have to do with this connection.
     pub fn outputs_of(&mut self, flow: &FlowKey) -> impl Iterator<Item = &Rc<dyn ShardOutput>> {
         let slots = self.concerned(flow).slots;
-        self.active
-            .iter()
-            .enumerate()
-            .filter(move |(slot, _)| slots.contains(slot))
-            .filter_map(|(_, active)| Some(&active.as_ref()?.output))
+        let active = &self.active;
+        (0..slots.len()).filter_map(move |index| Some(&active.get(slots[index])?.as_ref()?.output))
     }
 
     /// The outputs in force.

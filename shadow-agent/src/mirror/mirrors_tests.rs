@@ -192,3 +192,28 @@ fn an_address_concerns_every_mirror_whose_scope_has_it() {
     assert_eq!(*mirrors.concerned(&flow(0, "10.0.0.2:80")).slots, [0]);
     assert!(mirrors.concerned(&flow(0, "10.0.0.1:81")).slots.is_empty());
 }
+
+#[test]
+fn a_request_at_a_pods_socket_is_also_the_business_of_an_input_at_its_address() {
+    let mut mirrors = Mirrors::default();
+    let live = AddressScope {
+        ports: vec![80],
+        slots: vec![0],
+        ..AddressScope::default()
+    };
+    let plan = Plan {
+        mirrors: vec![everything(0), everything(1)],
+        addresses: vec![live.clone()],
+        live: vec![live],
+        pods: [((POD, 80), pod("web", &[1])), ((POD, 8080), pod("web", &[1]))].into(),
+        ..Plan::default()
+    };
+    apply(&mut mirrors, &plan, 0);
+    let at = |port: u16| flow(shadow_common::SCOPE_POD | POD, &format!("10.0.0.1:{port}"));
+    for _ in 0..2 {
+        let concerned = mirrors.concerned(&at(80));
+        assert_eq!(*concerned.slots, [0, 1]);
+        assert!(concerned.pod.is_some());
+    }
+    assert_eq!(*mirrors.concerned(&at(8080)).slots, [1]);
+}

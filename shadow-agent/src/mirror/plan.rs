@@ -19,6 +19,8 @@ pub struct Plan {
     pub mirrors: Vec<PlannedMirror>,
     /// Requests captured at an address: the mirrors of every scope that has it.
     pub addresses: Vec<AddressScope>,
+    /// What the inputs at addresses mean. A request at a pod's socket is their business too where they have its address.
+    pub live: Vec<AddressScope>,
     /// Requests captured at a pod's socket, by the id of the pod's cgroup and the port.
     pub pods: HashMap<(u64, u16), PodScope>,
 }

@@ -14,7 +14,7 @@ pub struct LedgerDocument {
     pub connections: Value,
     /// Counts of the capture, the kernel's among them: an object.
     pub capture: Value,
-    /// One for each output, in the order of the settings.
+    /// One for each output: those in force in the order of the settings, then those that have ended.
     pub outputs: Vec<OutputDocument>,
     /// Whether the equation holds for every output.
     pub balanced: bool,

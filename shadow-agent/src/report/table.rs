@@ -170,7 +170,7 @@ pub fn explanation(reason: DropReason) -> &'static str {
         DropReason::AmbiguousFraming => {
             "its length, or that of one before it, can be read in more than one way (RFC 9112 6.3)"
         }
-        DropReason::MirrorEnded => "its mirror, or its route, went while it was still arriving",
+        DropReason::MirrorEnded => "its mirror, or its route, went before it was sent",
         DropReason::Memory => "--max-memory had no room for it",
         DropReason::Upgrade => "it leaves HTTP (CONNECT, Upgrade)",
         DropReason::AfterClose => "it came behind a request that closes the connection (RFC 9112 9.6)",

@@ -12,8 +12,8 @@ use crate::report::grouped;
 pub struct Snapshot {
     /// What was seen, and what became of it.
     pub requests: RequestCounts,
-    /// How each output does.
-    pub outputs: Vec<OutputStatus>,
+    /// How each output does, by slot.
+    pub outputs: Vec<(usize, OutputStatus)>,
     /// Segments that the kernel could not hand over, since the start.
     pub capture_lost: u64,
     /// Whether mirroring is paused.
@@ -58,8 +58,10 @@ fn parts(before: &Snapshot, now: &Snapshot, elapsed: Duration) -> Vec<Part> {
     }
     say(3, format!("in flight {}", grouped(in_flight(now))));
     // With several outputs the slowest is what the user must know of.
-    if let Some((p50, p99)) = (0..now.outputs.len())
-        .filter_map(|output| latency(before, now, output))
+    if let Some((p50, p99)) = now
+        .outputs
+        .iter()
+        .filter_map(|(slot, status)| latency(before, *slot, status))
         .max_by_key(|(_, p99)| *p99)
     {
         say(
@@ -67,7 +69,12 @@ fn parts(before: &Snapshot, now: &Snapshot, elapsed: Duration) -> Vec<Part> {
             format!("shadow p50 {} p99 {}", milliseconds(p50), milliseconds(p99)),
         );
     }
-    match now.outputs.iter().filter(|output| output.breaker_open).count() {
+    match now
+        .outputs
+        .iter()
+        .filter(|(_, status)| status.breaker_open)
+        .count()
+    {
         0 => {}
         _ if now.outputs.len() == 1 => say(0, "BREAKER OPEN".to_owned()),
         open => say(0, format!("BREAKER OPEN ({open} of {})", now.outputs.len())),
@@ -76,13 +83,14 @@ fn parts(before: &Snapshot, now: &Snapshot, elapsed: Duration) -> Vec<Part> {
 }
 
 /// Median and 99th percentile of an output's exchanges since `before`, in microseconds.
-fn latency(before: &Snapshot, now: &Snapshot, output: usize) -> Option<(u64, u64)> {
-    let counts = now.outputs[output].latency.as_ref()?;
+fn latency(before: &Snapshot, slot: usize, now: &OutputStatus) -> Option<(u64, u64)> {
+    let counts = now.latency.as_ref()?;
     let none = LatencyCounts::default();
     let earlier = before
         .outputs
-        .get(output)
-        .and_then(|output| output.latency.as_ref());
+        .iter()
+        .find(|(its_slot, _)| *its_slot == slot)
+        .and_then(|(_, status)| status.latency.as_ref());
     counts.since(earlier.unwrap_or(&none)).quantiles_us()
 }
 
@@ -176,10 +184,13 @@ mod tests {
                 seen,
                 outputs: vec![counts],
             },
-            outputs: vec![OutputStatus {
-                latency: Some(latency(seen, 1140, 8900)),
-                ..OutputStatus::default()
-            }],
+            outputs: vec![(
+                0,
+                OutputStatus {
+                    latency: Some(latency(seen, 1140, 8900)),
+                    ..OutputStatus::default()
+                },
+            )],
             capture_lost: 0,
             paused: false,
         }
@@ -217,8 +228,8 @@ mod tests {
     #[test]
     fn an_open_breaker_and_capture_losses_are_said() {
         let mut now = snapshot(1000, 1000, 0);
-        now.outputs[0].breaker_open = true;
-        now.outputs[0].latency = None;
+        now.outputs[0].1.breaker_open = true;
+        now.outputs[0].1.latency = None;
         now.capture_lost = 7;
         assert_eq!(
             line(now, 100),
@@ -236,11 +247,14 @@ mod tests {
     #[test]
     fn of_several_outputs_the_slowest_is_shown() {
         let mut now = snapshot(1000, 1000, 0);
-        now.outputs.push(OutputStatus {
-            latency: Some(latency(100, 88_000, 1_240_000)),
-            breaker_open: true,
-            ..OutputStatus::default()
-        });
+        now.outputs.push((
+            1,
+            OutputStatus {
+                latency: Some(latency(100, 88_000, 1_240_000)),
+                breaker_open: true,
+                ..OutputStatus::default()
+            },
+        ));
         let text = line(now, 200);
         assert!(
             text.ends_with("shadow p50 90.1 ms p99 1.31 s  BREAKER OPEN (1 of 2)"),

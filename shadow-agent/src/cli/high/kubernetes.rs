@@ -7,6 +7,9 @@ use crate::cli::low::kubernetes::KubernetesFlags;
 use crate::kubernetes::selector::is_label_name;
 use crate::settings::{KubernetesSettings, LeaseSettings, RawInput, RouteNamespaces};
 
+/// The longest name of an object.
+const LONGEST_NAME: usize = 253;
+
 /// Labels that travel at most: each is on every copy, and in every series.
 const MOST_LABELS: usize = 8;
 
@@ -103,7 +106,7 @@ fn lease(flags: &KubernetesFlags, node: &str) -> Result<LeaseSettings, UsageErro
         },
         |(namespace, name)| (namespace.to_owned(), name),
     );
-    if !is_label(&namespace) || !is_label(name) {
+    if !is_label(&namespace) || !name.split('.').all(is_label) || name.len() > LONGEST_NAME {
         return Err(Problem::new("this does not name a lease", "write NAMESPACE/NAME")
             .of("--k8s-lease", &flags.k8s_lease));
     }

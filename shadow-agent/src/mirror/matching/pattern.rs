@@ -7,9 +7,9 @@ use super::MatchError;
 /// Longest regular expression in bytes. The API allows 1,024 for a path and 4,096 for a header value.
 const MAX_EXPRESSION: usize = 4_096;
 /// Largest compiled form of one expression in bytes; `[\w-]{1,64}` takes a few thousand.
-const MAX_COMPILED: usize = 1 << 18;
+const MAX_COMPILED: usize = 1 << 16;
 /// Largest cache of one expression on one thread in bytes; a full one costs time, never an answer.
-const MAX_CACHE: usize = 1 << 18;
+const MAX_CACHE: usize = 1 << 16;
 
 /// One comparison.
 #[derive(Clone, Debug)]
