@@ -99,6 +99,7 @@ impl<V: Clone + PartialEq + Send + Sync + 'static> Reflector<V> {
             metrics,
             current: 0,
             seen: None,
+            pause: FIRST_PAUSE,
         };
         let task = tokio::spawn(keeper.keep());
         Self { known, task }
@@ -127,6 +128,8 @@ struct Keeper<K, V> {
     current: usize,
     /// The newest version seen, for a list that starts over.
     seen: Option<String>,
+    /// How long to rest after the next failure: a watch that is let in makes it short again.
+    pause: Duration,
 }
 
 /// Why a watch ended without an error.
@@ -144,7 +147,6 @@ where
 {
     async fn keep(mut self) {
         let mut version: Option<String> = None;
-        let mut pause = FIRST_PAUSE;
         loop {
             let begun = Instant::now();
             let result = match version.take() {
@@ -153,18 +155,20 @@ where
                     let ended = self.watch(&mut version, from).await;
                     // A server that ends every watch at once is not asked without pause.
                     tokio::time::sleep(FIRST_PAUSE.saturating_sub(begun.elapsed())).await;
+                    if version.is_some() {
+                        self.seen.clone_from(&version);
+                    }
                     ended
                 }
             };
             match result {
                 Ok(Ended::Resume(from)) => {
                     version = Some(from);
-                    pause = FIRST_PAUSE;
                 }
                 Ok(Ended::Expired) => {
                     version = None;
                     // Every node of the cluster may be in the same case.
-                    self.rest(&mut pause).await;
+                    self.rest().await;
                 }
                 Err(error) => {
                     let trouble = Trouble::of(&error);
@@ -173,17 +177,17 @@ where
                         version = None;
                     }
                     self.failed(trouble);
-                    self.rest(&mut pause).await;
+                    self.rest().await;
                 }
             }
         }
     }
 
     /// Waits, not in step with the other nodes, and longer the next time.
-    async fn rest(&self, pause: &mut Duration) {
+    async fn rest(&mut self) {
         let jitter = f64::from(Draws::new().draw()) / f64::from(u32::MAX);
-        tokio::time::sleep(pause.mul_f64(0.5 + jitter / 2.0)).await;
-        *pause = (*pause * 2).min(LAST_PAUSE);
+        tokio::time::sleep(self.pause.mul_f64(0.5 + jitter / 2.0)).await;
+        self.pause = (self.pause * 2).min(LAST_PAUSE);
     }
 
     /// Lists everything; the version to watch from.
@@ -226,7 +230,7 @@ where
 
     /// Follows changes until the server ends the watch. `reached` is kept at the last version seen, so that a watch that
     /// breaks is resumed there.
-    async fn watch(&self, reached: &mut Option<String>, from: String) -> kube::Result<Ended> {
+    async fn watch(&mut self, reached: &mut Option<String>, from: String) -> kube::Result<Ended> {
         *reached = Some(from.clone());
         let mut parameters = WatchParams::default().timeout(WATCH_SECONDS);
         parameters.field_selector.clone_from(&self.choice.fields);
@@ -240,7 +244,7 @@ where
             } else {
                 // A refusal does not fail the call: it is what comes first.
                 match tokio::time::timeout(REFUSAL, events.next()).await {
-                    Ok(Some(Err(error))) => Some(Err(error)),
+                    Ok(refused @ Some(Err(_) | Ok(WatchEvent::Error(_)))) => refused,
                     Ok(event) => {
                         let_in = true;
                         self.nothing_is_wrong();
@@ -288,10 +292,11 @@ where
                 Err(error) => return Err(error),
             }
         }
-        Ok(Ended::Resume(reached.take().unwrap_or(from)))
+        Ok(Ended::Resume(reached.clone().unwrap_or(from)))
     }
 
-    fn nothing_is_wrong(&self) {
+    fn nothing_is_wrong(&mut self) {
+        self.pause = FIRST_PAUSE;
         let cured = {
             let known = self.lock();
             known.trouble.is_some() && known.objects.len() < MOST_OBJECTS

@@ -16,9 +16,18 @@ impl Snapshot {
     pub(super) fn encode_ledger(&self, families: &mut Families<'_>) -> fmt::Result {
         families.counter(
             "requests_seen",
-            "Requests whose start was seen. For each output it is the sum of shadow_agent_requests_total over \
-             outcomes, and shadow_agent_requests_in_flight.",
+            "Requests whose start was seen, each once, whatever the outputs.",
             [(vec![], self.seen)],
+        )?;
+        let seen = self
+            .outputs
+            .iter()
+            .map(|(name, counts, _)| (vec![("output", name.as_str())], counts.seen));
+        families.counter(
+            "output_requests_seen",
+            "Requests that an output has to do with. It is the sum of shadow_agent_requests_total over outcomes, and \
+             shadow_agent_requests_in_flight.",
+            seen,
         )?;
         let outcomes = self.outputs.iter().flat_map(|(name, counts, _)| {
             let dropped = counts.dropped.values().sum();

@@ -14,6 +14,7 @@ fn snapshot() -> Snapshot {
     let histogram = LatencyHistogram::default();
     histogram.record(Duration::from_micros(1500));
     let counts = OutputCounts {
+        seen: 11,
         delivered: 7,
         limited: 1,
         dropped: [(DropReason::Timeout, 2)].into(),
@@ -85,6 +86,7 @@ fn numbers_stand_under_their_names_and_labels() {
     let text = text(snapshot());
     for line in [
         "shadow_agent_requests_seen_total 11",
+        r#"shadow_agent_output_requests_seen_total{output="http://staging:80"} 11"#,
         r#"shadow_agent_requests_total{output="http://staging:80",outcome="delivered"} 7"#,
         r#"shadow_agent_requests_total{output="http://staging:80",outcome="dropped"} 2"#,
         r#"shadow_agent_requests_dropped_total{output="http://staging:80",reason="timeout"} 2"#,
@@ -147,7 +149,8 @@ fn the_ledgers_equation_holds_in_the_metrics() {
         })
         .map(|(_, value)| value)
         .sum();
-    assert!((sum - series["shadow_agent_requests_seen_total"]).abs() < f64::EPSILON);
+    let seen = r#"shadow_agent_output_requests_seen_total{output="http://staging:80"}"#;
+    assert!((sum - series[seen]).abs() < f64::EPSILON);
 }
 
 #[test]
