@@ -23,7 +23,7 @@ const PATIENCE: u32 = 5;
 /// The first rest,
 const FIRST_REST: Duration = Duration::from_secs(10);
 /// and the longest.
-const LONGEST_REST: Duration = Duration::from_secs(160);
+const MAX_REST: Duration = Duration::from_secs(160);
 
 /// What to do after a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl CpuBudget {
                 if self.over >= PATIENCE {
                     self.over = 0;
                     let rest = self.rest;
-                    self.rest = (rest * 2).min(LONGEST_REST);
+                    self.rest = (rest * 2).min(MAX_REST);
                     return Step::Rest(rest);
                 }
             }
@@ -180,7 +180,7 @@ mod tests {
             for used in used {
                 match budget.measured(used) {
                     Step::Share(share) => prop_assert!((LEAST_SHARE..=WHOLE).contains(&share)),
-                    Step::Rest(rest) => prop_assert!((FIRST_REST..=LONGEST_REST).contains(&rest)),
+                    Step::Rest(rest) => prop_assert!((FIRST_REST..=MAX_REST).contains(&rest)),
                 }
             }
         }

@@ -33,7 +33,7 @@ use crate::status::{self, Snapshot, StatusLine};
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long shards may take to go over to another plan; they do at their next tick, a tenth of a second away.
-const LONGEST_FOLLOWING: Duration = Duration::from_millis(500);
+const MAX_FOLLOWING: Duration = Duration::from_millis(500);
 
 /// When what could not be had is tried again.
 const RETRY: Duration = Duration::from_secs(5);
@@ -355,7 +355,7 @@ impl Run {
             }
         };
         // A shard that is held up is not waited for any longer: signals and orders wait meanwhile.
-        let _ = tokio::time::timeout(LONGEST_FOLLOWING, all).await;
+        let _ = tokio::time::timeout(MAX_FOLLOWING, all).await;
     }
 
     fn write_ledger(&mut self) {

@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_secs(2);
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// How often in a row it may have changed again before it is taken as it is.
-const MOST_CHANGES: u32 = 50;
+const MAX_CHANGES: u32 = 50;
 
 /// Where settings come from that may change under a run.
 pub trait SettingsFile: fmt::Debug + Send {
@@ -111,7 +111,7 @@ fn follow(watched: WatchedFile, orders: &Receiver<()>, tell: &mpsc::Sender<Loade
 
 /// What stands in the file once it stands still.
 fn settled<T: PartialEq>(mut now: T, mut again: impl FnMut() -> T) -> T {
-    for _ in 0..MOST_CHANGES {
+    for _ in 0..MAX_CHANGES {
         let next = again();
         if next == now {
             break;
@@ -139,6 +139,6 @@ mod tests {
             count += 1;
             count
         });
-        assert_eq!(last, MOST_CHANGES);
+        assert_eq!(last, MAX_CHANGES);
     }
 }

@@ -19,7 +19,7 @@ use super::cgroup::cgroup2_root;
 use super::error::CaptureError;
 
 /// Directories looked at in one scan. A node with some hundreds of pods has a few thousand cgroups.
-const MOST_DIRECTORIES: usize = 50_000;
+const MAX_DIRECTORIES: usize = 50_000;
 
 /// A UID is a UUID, or for static pods 32 hexadecimal digits.
 const UID_LENGTHS: [usize; 2] = [36, 32];
@@ -68,7 +68,7 @@ impl PodCgroups {
     /// The cgroups of all pods on this node, by UID. Where the kernel's own names cannot be read there are none.
     pub fn scan(&self) -> HashMap<String, PodCgroup> {
         let mut found = HashMap::new();
-        let mut left = MOST_DIRECTORIES;
+        let mut left = MAX_DIRECTORIES;
         self.scan_below(&self.root, 1, &mut left, &mut found);
         found
     }

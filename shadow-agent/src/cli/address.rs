@@ -41,7 +41,7 @@ enum Place {
 }
 
 /// Longest name of an interface (`IFNAMSIZ` less the final NUL).
-const LONGEST_INTERFACE_NAME: usize = 15;
+const MAX_INTERFACE_NAME: usize = 15;
 
 impl FromStr for Address {
     type Err = Problem;
@@ -255,7 +255,7 @@ fn parse_host(host: &str) -> Result<Place, Problem> {
     }
     let pattern = host.contains('*');
     let odd = |c: char| c.is_whitespace() || c.is_control() || "/[]".contains(c);
-    if host.contains(odd) || (pattern && host.len() > LONGEST_INTERFACE_NAME) {
+    if host.contains(odd) || (pattern && host.len() > MAX_INTERFACE_NAME) {
         return Err(Problem::new(
             format!("'{host}' is neither an address nor a name of an interface or host"),
             "write :80, 10.0.0.5:80, [::1]:80, localhost:80, eth0:80, veth*:80 or file.pcap",

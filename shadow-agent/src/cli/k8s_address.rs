@@ -18,13 +18,13 @@ use crate::settings::{PodPort, PodSelector, Pods, WorkloadKind};
 pub const SCHEME: &str = "k8s://";
 
 /// The longest name of an object (RFC 1123 subdomain).
-const LONGEST_NAME: usize = 253;
+const MAX_NAME: usize = 253;
 
 /// The longest name of a port (RFC 6335 service name).
-const LONGEST_PORT_NAME: usize = 15;
+const MAX_PORT_NAME: usize = 15;
 
 /// Ports of one input at most.
-const MOST_PORTS: usize = 64;
+const MAX_PORTS: usize = 64;
 
 const EXAMPLE: &str = "write k8s://NAMESPACE/deployment/NAME:80; other kinds are pod, statefulset, daemonset, \
                        replicaset, job, cronjob and service, and labelSelector/app=web or fieldSelector/... stand for \
@@ -63,9 +63,9 @@ fn parse_ports(text: &str) -> Result<Vec<PodPort>, Problem> {
             ports.push(port);
         }
     }
-    if ports.len() > MOST_PORTS {
+    if ports.len() > MAX_PORTS {
         return Err(Problem::new(
-            format!("it has more than {MOST_PORTS} ports"),
+            format!("it has more than {MAX_PORTS} ports"),
             "spread them over several --input-raw",
         ));
     }
@@ -85,7 +85,7 @@ fn parse_port(text: &str) -> Result<PodPort, Problem> {
             Ok(port) => Ok(PodPort::Number(port)),
         };
     }
-    let valid = text.len() <= LONGEST_PORT_NAME
+    let valid = text.len() <= MAX_PORT_NAME
         && text
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
@@ -141,7 +141,7 @@ fn parse_place(place: &str) -> Result<(Option<String>, Pods), Problem> {
 
 fn pods(word: &Word, text: &str) -> Result<Pods, Problem> {
     match word {
-        Word::Kind(kind) if is_name(text, LONGEST_NAME) => Ok(Pods::Named {
+        Word::Kind(kind) if is_name(text, MAX_NAME) => Ok(Pods::Named {
             kind: *kind,
             name: text.to_owned(),
         }),

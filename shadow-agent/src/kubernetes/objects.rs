@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::selector::LabelSelector;
 
 /// Ports of one pod that are kept: named container ports. A pod with more is nobody's.
-const MOST_PORTS: usize = 256;
+const MAX_PORTS: usize = 256;
 
 /// Set by kubelet on the API's copy of a static pod (a mirror pod), both to the hash of its manifest. Its cgroup has that
 /// in its name instead of the UID.
@@ -64,9 +64,9 @@ impl Pod {
             .chain(spec.init_containers.iter().flatten());
         let ports = containers
             .flat_map(|container| container.ports.iter().flatten())
-            .filter(|port| port.protocol.as_deref().unwrap_or("TCP") == "TCP")
+            .filter(|port| is_tcp(port.protocol.as_deref()))
             .filter_map(|port| Some((port.name.clone()?, u16::try_from(port.container_port).ok()?)))
-            .take(MOST_PORTS)
+            .take(MAX_PORTS)
             .collect();
         Self {
             cgroup_uid: hash.unwrap_or_else(|| uid.clone()),
@@ -181,11 +181,21 @@ impl TargetPort {
     }
 }
 
-/// The TCP ports of a Service.
+/// Whether a port of this protocol is one for TCP, which is what a port without a protocol is for.
+pub fn is_tcp(protocol: Option<&str>) -> bool {
+    protocol.is_none_or(|protocol| protocol == "TCP")
+}
+
+/// The TCP ports of a Service: HTTP is sent to no other.
+pub fn tcp_ports(service: &core::Service) -> impl Iterator<Item = &core::ServicePort> {
+    let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_deref());
+    let ports = ports.unwrap_or_default().iter();
+    ports.filter(|port| is_tcp(port.protocol.as_deref()))
+}
+
+/// The TCP ports of a Service, and where they lead.
 pub fn service_ports(service: &core::Service) -> Vec<ServicePort> {
-    let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
-    ports
-        .filter(|port| port.protocol.as_deref().unwrap_or("TCP") == "TCP")
+    tcp_ports(service)
         .filter_map(|port| {
             let number = u16::try_from(port.port).ok()?;
             let target = match &port.target_port {
@@ -199,7 +209,7 @@ pub fn service_ports(service: &core::Service) -> Vec<ServicePort> {
                 target,
             })
         })
-        .take(MOST_PORTS)
+        .take(MAX_PORTS)
         .collect()
 }
 

@@ -21,7 +21,7 @@ use crate::admin::ClusterMetrics;
 use crate::mirror::Draws;
 
 /// Objects of one kind that are kept at most: clusters of 5,000 nodes have some tens of thousands of services.
-const MOST_OBJECTS: usize = 100_000;
+const MAX_OBJECTS: usize = 100_000;
 
 /// How long a watch is asked to last; the server may end it earlier.
 const WATCH_SECONDS: u32 = 290;
@@ -207,7 +207,7 @@ where
             let page = self.apis[self.current].list(&parameters).await?;
             let metadata = page.metadata;
             for object in page.items {
-                if objects.len() < MOST_OBJECTS {
+                if objects.len() < MAX_OBJECTS {
                     objects.insert(key(&object), Arc::new((self.slim)(object)));
                 }
             }
@@ -215,7 +215,7 @@ where
                 parameters.continue_token = Some(token);
                 continue;
             }
-            let whole = objects.len() < MOST_OBJECTS;
+            let whole = objects.len() < MAX_OBJECTS;
             self.update(|known| {
                 known.objects = Arc::new(objects);
                 known.listed = true;
@@ -267,7 +267,7 @@ where
                         if known.objects.get(&key).is_some_and(|old| **old == *slim) {
                             return;
                         }
-                        if known.objects.len() < MOST_OBJECTS || known.objects.contains_key(&key) {
+                        if known.objects.len() < MAX_OBJECTS || known.objects.contains_key(&key) {
                             Arc::make_mut(&mut known.objects).insert(key, slim);
                             known.revision += 1;
                         } else {
@@ -299,7 +299,7 @@ where
         self.pause = FIRST_PAUSE;
         let cured = {
             let known = self.lock();
-            known.trouble.is_some() && known.objects.len() < MOST_OBJECTS
+            known.trouble.is_some() && known.objects.len() < MAX_OBJECTS
         };
         if cured {
             self.update(|known| known.trouble = None);
@@ -340,7 +340,7 @@ where
 fn too_many() -> Trouble {
     Trouble {
         reason: "too_many",
-        words: format!("there are more than {MOST_OBJECTS} of a kind, and what is beyond is not looked at"),
+        words: format!("there are more than {MAX_OBJECTS} of a kind, and what is beyond is not looked at"),
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::conditions::{not_listed, stale};
 use super::desired::Condition;
-use super::objects::{Pod, service_ports, slim_service};
+use super::objects::{Pod, is_tcp, service_ports, slim_service};
 use super::pods::{World, behind_service};
 use super::reflector::{Choice, Known, ObjectKey, Reflector};
 use super::routes::{
@@ -29,7 +29,7 @@ use crate::settings::{Endpoints, KubernetesSettings, OutputSettings, RouteNamesp
 const GROUP: &str = "gateway.networking.k8s.io";
 
 /// Headless services whose endpoints are watched at most: each is a watch of its own.
-const MOST_HEADLESS: usize = 64;
+const MAX_HEADLESS: usize = 64;
 
 /// Follows routes for as long as it lives.
 pub struct RouteWatch {
@@ -149,7 +149,7 @@ impl RouteWatch {
                 self.compiled.passed_over
             )),
             None if self.too_many_headless => Condition::Bad(format!(
-                "mirrors lead to more than {MOST_HEADLESS} headless services; those beyond get nothing"
+                "mirrors lead to more than {MAX_HEADLESS} headless services; those beyond get nothing"
             )),
             None if self.mirrors.is_empty() => {
                 Condition::Idle("no route has a mirror that can be used".to_owned())
@@ -206,7 +206,7 @@ impl RouteWatch {
     /// Watches the endpoints of exactly these services. Those that come tell of themselves when they are listed.
     fn watch_endpoints(&mut self, services: BTreeSet<ObjectKey>) {
         self.slices.retain(|service, _| services.contains(service));
-        let room = MOST_HEADLESS - self.slices.len();
+        let room = MAX_HEADLESS - self.slices.len();
         let mut new: Vec<ObjectKey> = services
             .into_iter()
             .filter(|service| !self.slices.contains_key(service))
@@ -403,7 +403,7 @@ fn ready_endpoints(slice: &EndpointSlice) -> Vec<Endpoint> {
         .ports
         .iter()
         .flatten()
-        .filter(|port| port.protocol.as_deref().unwrap_or("TCP") == "TCP")
+        .filter(|port| is_tcp(port.protocol.as_deref()))
         .filter_map(|port| {
             Some((
                 port.name.clone().unwrap_or_default(),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector as ApiSelector;
 
 /// Requirements of one selector at most; a longer one is a mistake.
-const MOST_REQUIREMENTS: usize = 64;
+const MAX_REQUIREMENTS: usize = 64;
 
 /// Requirements on labels, all of which must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,8 +36,8 @@ impl LabelSelector {
             .into_iter()
             .map(|part| requirement(part.trim()))
             .collect::<Result<Vec<_>, _>>()?;
-        if requirements.len() > MOST_REQUIREMENTS {
-            return Err(format!("it has more than {MOST_REQUIREMENTS} requirements"));
+        if requirements.len() > MAX_REQUIREMENTS {
+            return Err(format!("it has more than {MAX_REQUIREMENTS} requirements"));
         }
         Ok(Self(requirements))
     }
@@ -222,8 +222,8 @@ impl FieldSelector {
             Ok((field.to_owned(), equal, value.trim().to_owned()))
         });
         let terms = terms.collect::<Result<Vec<_>, _>>()?;
-        if terms.len() > MOST_REQUIREMENTS {
-            return Err(format!("it has more than {MOST_REQUIREMENTS} requirements"));
+        if terms.len() > MAX_REQUIREMENTS {
+            return Err(format!("it has more than {MAX_REQUIREMENTS} requirements"));
         }
         Ok(Self(terms))
     }

@@ -39,7 +39,7 @@ impl Trouble {
             source = cause.source();
         }
         // What a server says is shown on pages and in logs.
-        words.truncate(words.floor_char_boundary(MOST_WORDS));
+        words.truncate(words.floor_char_boundary(MAX_WORDS));
         Self { reason, words }
     }
 
@@ -50,4 +50,4 @@ impl Trouble {
 }
 
 /// Longest message kept, in bytes.
-const MOST_WORDS: usize = 400;
+const MAX_WORDS: usize = 400;

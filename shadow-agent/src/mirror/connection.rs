@@ -9,10 +9,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::answers::{Answer, AnswerCounters, Answers};
 use super::counters::StreamCounters;
-use super::gate::{Dice, Gate, Passage};
+use super::gate::{Gate, Passage};
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::mirrors::Concerned;
 use super::plan::PodIdentity;
+use super::share::Draws;
 use super::{Exchange, FlowId, Mirrors};
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, Reject, Request, RequestEvent, RequestStream};
@@ -37,7 +38,7 @@ struct Mirror {
     marker: Option<Box<str>>,
     counters: StreamCounters,
     gate: Gate,
-    dice: Dice,
+    draws: Draws,
     /// From a request's last byte to its answer's, where answers are captured.
     production: Arc<LatencyHistogram>,
 }
@@ -59,7 +60,7 @@ impl Shard {
             marker,
             counters: StreamCounters::default(),
             gate: Gate::default(),
-            dice: Dice::new(0),
+            draws: Draws::seeded(0),
             production: Arc::default(),
         };
         Self {
@@ -76,7 +77,7 @@ impl Shard {
     #[must_use]
     pub fn with_gate(mut self, gate: Gate, production: Arc<LatencyHistogram>, seed: u64) -> Self {
         self.mirror.gate = gate;
-        self.mirror.dice = Dice::new(seed);
+        self.mirror.draws = Draws::seeded(seed);
         self.mirror.production = production;
         self
     }
@@ -157,8 +158,8 @@ impl Mirror {
             opened.settle(Outcome::Dropped(DropReason::LoopGuard));
             return;
         }
-        let dice = &mut self.dice;
-        match self.gate.passage(|| dice.roll()) {
+        let draws = &mut self.draws;
+        match self.gate.passage(|| draws.draw()) {
             Passage::Free => {}
             Passage::Paused => return opened.settle(Outcome::Dropped(DropReason::Paused)),
             Passage::LeftOut => return opened.settle(Outcome::Limited),

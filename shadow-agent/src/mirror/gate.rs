@@ -155,28 +155,10 @@ impl Gate {
     }
 }
 
-/// Random bits that choose which requests are left out: Marsaglia's xorshift, as nobody gains by guessing them.
-#[derive(Debug)]
-pub struct Dice(u64);
-
-impl Dice {
-    /// Dice of their own for each `seed`.
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// The next 32 bits.
-    pub fn roll(&mut self) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 32) as u32
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mirror::Draws;
 
     #[test]
     fn an_open_gate_lets_everything_pass_without_a_draw() {
@@ -229,12 +211,12 @@ mod tests {
     }
 
     #[test]
-    fn the_dice_take_about_the_share() {
+    fn about_the_share_of_requests_is_taken() {
         let gate = Gate::default();
         gate.set_share(WHOLE / 10);
-        let mut dice = Dice::new(7);
+        let mut draws = Draws::seeded(7);
         let taken = (0..100_000)
-            .filter(|_| gate.passage(|| dice.roll()) == Passage::Free)
+            .filter(|_| gate.passage(|| draws.draw()) == Passage::Free)
             .count();
         // Three standard deviations: sqrt(100,000 * 0.1 * 0.9) = 95.
         assert!((9_700..=10_300).contains(&taken), "{taken}");

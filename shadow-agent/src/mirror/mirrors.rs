@@ -51,7 +51,7 @@ struct Pod {
 }
 
 /// Most server endpoints whose mirrors are remembered; beyond, they are worked out anew.
-const MOST_KNOWN: usize = 4096;
+const MAX_KNOWN: usize = 4096;
 
 /// What a request concerns.
 pub struct Concerned {
@@ -163,7 +163,7 @@ impl Mirrors {
         all.sort_unstable();
         all.dedup();
         let all: Rc<[usize]> = all.into();
-        if self.overlaps.len() < MOST_KNOWN {
+        if self.overlaps.len() < MAX_KNOWN {
             self.overlaps.insert(key, all.clone());
         }
         all
@@ -184,7 +184,7 @@ impl Mirrors {
         slots.sort_unstable();
         slots.dedup();
         let slots: Rc<[usize]> = slots.into();
-        if self.known.len() < MOST_KNOWN {
+        if self.known.len() < MAX_KNOWN {
             self.known.insert(endpoint, slots.clone());
         }
         slots

@@ -28,7 +28,7 @@ const STALL_TIMEOUT: Duration = Duration::from_mins(1);
 const STALL_UNDER_PRESSURE: Duration = Duration::from_secs(1);
 
 /// Most connections looked at for memory with each segment.
-const MOST_RELIEVED: usize = 16;
+const MAX_RELIEVED: usize = 16;
 
 /// Silent connections go first when they are more than this part of the table. Fewer are handshakes under way
 /// and clients that connected ahead of need.
@@ -160,7 +160,7 @@ impl<H: StreamHandler> FlowTable<H> {
 
     /// While what is held is about to take all it may, gives up what has paused longest.
     fn relieve(&mut self, context: &mut H::Context, now: Timestamp) {
-        for _ in 0..MOST_RELIEVED {
+        for _ in 0..MAX_RELIEVED {
             if !self.budget.held_is_scarce()
                 || !self.give_up_stalled(context, STALL_UNDER_PRESSURE, Stall::Memory, now)
             {

@@ -16,7 +16,7 @@ use super::variant::Variant;
 const QUIET: Duration = Duration::from_millis(200);
 
 /// The longest that is waited for.
-const LONGEST_DRAIN: Duration = Duration::from_secs(20);
+const MAX_DRAIN: Duration = Duration::from_secs(20);
 
 /// What was measured. Times in microseconds, from the start of the load until all copies were delivered.
 #[derive(Clone, Debug, Serialize)]
@@ -135,7 +135,7 @@ fn wait_until_quiet(stage: &Stage) -> anyhow::Result<()> {
     loop {
         std::thread::sleep(QUIET);
         let now = stage.shadow.counts()?;
-        if now == before || start.elapsed() > LONGEST_DRAIN {
+        if now == before || start.elapsed() > MAX_DRAIN {
             return Ok(());
         }
         before = now;

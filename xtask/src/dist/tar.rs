@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 const BLOCK: usize = 512;
 
 /// The longest path that needs no second field; ours are shorter.
-const LONGEST_NAME: usize = 100;
+const MAX_NAME: usize = 100;
 
 /// An archive being written.
 pub struct Tar {
@@ -49,7 +49,7 @@ impl Tar {
 
     fn header(&mut self, path: &str, mode: u32, size: usize, kind: u8) -> Result<()> {
         ensure!(
-            !path.is_empty() && path.len() <= LONGEST_NAME && !path.starts_with('/'),
+            !path.is_empty() && path.len() <= MAX_NAME && !path.starts_with('/'),
             "{path:?} does not fit into a tar header"
         );
         let mut header = [0; BLOCK];

@@ -14,7 +14,7 @@ use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
 
 /// Longest name of a mirror, in bytes: it stands before each of its outputs in every account.
-const LONGEST_NAME: usize = 63;
+const MAX_NAME: usize = 63;
 
 /// The key that holds the mirrors.
 const MIRROR: &str = "mirror";
@@ -182,7 +182,7 @@ impl Reader<'_> {
         for (name, value) in named {
             let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
             let text = name.get_ref();
-            if text.is_empty() || text.len() > LONGEST_NAME || !text.bytes().all(inner) {
+            if text.is_empty() || text.len() > MAX_NAME || !text.bytes().all(inner) {
                 return Err(problem(name, &shown(text), "this is not a mirror's name"));
             }
             let DeValue::Table(settings) = value.get_ref() else {

@@ -9,7 +9,7 @@ use crate::cli::low::Arguments;
 use crate::cli::upstream::without_userinfo;
 
 /// Longest value shown, in bytes: enough to find it.
-const LONGEST_SHOWN: usize = 200;
+const MAX_SHOWN: usize = 200;
 
 /// The key, the value, and what is wrong with it.
 pub fn explain(error: &clap::Error) -> (String, String, Problem) {
@@ -43,7 +43,7 @@ pub fn explain(error: &clap::Error) -> (String, String, Problem) {
 /// The key most like one that is not known, if any is.
 pub fn nearest(key: &str) -> Option<String> {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if key.len() > LONGEST_SHOWN || !key.starts_with(char::is_alphabetic) || !key.bytes().all(is_word) {
+    if key.len() > MAX_SHOWN || !key.starts_with(char::is_alphabetic) || !key.bytes().all(is_word) {
         return None;
     }
     let error = Arguments::try_parse_from(["shadow-agent", &format!("--{key}")]).err()?;
@@ -53,7 +53,7 @@ pub fn nearest(key: &str) -> Option<String> {
 /// A value as messages have it: without userinfo, and not too long.
 pub fn shown(value: &str) -> String {
     let mut shown = without_userinfo(value);
-    shown.truncate(shown.floor_char_boundary(LONGEST_SHOWN));
+    shown.truncate(shown.floor_char_boundary(MAX_SHOWN));
     shown
 }
 
@@ -87,6 +87,6 @@ mod tests {
     #[test]
     fn a_value_is_shown_without_a_password() {
         assert_eq!(shown("http://me:pass@host"), "***@host");
-        assert_eq!(shown(&"\u{e9}".repeat(300)).len(), LONGEST_SHOWN);
+        assert_eq!(shown(&"\u{e9}".repeat(300)).len(), MAX_SHOWN);
     }
 }

@@ -8,13 +8,13 @@ use crate::kubernetes::selector::is_label_name;
 use crate::settings::{KubernetesSettings, LeaseSettings, RawInput, RouteNamespaces};
 
 /// The longest name of an object.
-const LONGEST_NAME: usize = 253;
+const MAX_NAME: usize = 253;
 
 /// Labels that travel at most: each is on every copy, and in every series.
-const MOST_LABELS: usize = 8;
+const MAX_LABELS: usize = 8;
 
 /// Namespaces of routes at most; beyond, all of them is meant.
-const MOST_NAMESPACES: usize = 100;
+const MAX_NAMESPACES: usize = 100;
 
 /// What is asked of the API, if anything is.
 pub fn resolve(arguments: &Arguments, inputs: &[RawInput]) -> Result<Option<KubernetesSettings>, UsageError> {
@@ -67,9 +67,9 @@ fn routes(flags: &KubernetesFlags) -> Result<Option<RouteNamespaces>, UsageError
     let mut names = names.clone();
     names.sort();
     names.dedup();
-    if names.len() > MOST_NAMESPACES {
+    if names.len() > MAX_NAMESPACES {
         return Err(Problem::new(
-            format!("{} namespaces are more than {MOST_NAMESPACES}", names.len()),
+            format!("{} namespaces are more than {MAX_NAMESPACES}", names.len()),
             "write '*' for all",
         )
         .of(FLAG, ""));
@@ -80,9 +80,9 @@ fn routes(flags: &KubernetesFlags) -> Result<Option<RouteNamespaces>, UsageError
 fn labels(flags: &KubernetesFlags) -> Result<Vec<String>, UsageError> {
     const FLAG: &str = "--k8s-pod-labels";
     let labels = &flags.k8s_pod_labels;
-    if labels.len() > MOST_LABELS {
+    if labels.len() > MAX_LABELS {
         return Err(Problem::new(
-            format!("{} labels are more than {MOST_LABELS}", labels.len()),
+            format!("{} labels are more than {MAX_LABELS}", labels.len()),
             "name those that you tell pods apart by",
         )
         .of(FLAG, ""));
@@ -106,7 +106,7 @@ fn lease(flags: &KubernetesFlags, node: &str) -> Result<LeaseSettings, UsageErro
         },
         |(namespace, name)| (namespace.to_owned(), name),
     );
-    if !is_label(&namespace) || !name.split('.').all(is_label) || name.len() > LONGEST_NAME {
+    if !is_label(&namespace) || !name.split('.').all(is_label) || name.len() > MAX_NAME {
         return Err(Problem::new("this does not name a lease", "write NAMESPACE/NAME")
             .of("--k8s-lease", &flags.k8s_lease));
     }

@@ -30,7 +30,7 @@ pub struct Resolved {
 }
 
 /// Most rings by default: beyond, a ring more is memory rather than speed.
-const MOST_SHARDS: usize = 16;
+const MAX_SHARDS: usize = 16;
 
 /// Smallest ring: one page, of the largest size that kernels for this processor have.
 const SMALLEST_RING: usize = if cfg!(target_arch = "x86_64") {
@@ -239,7 +239,7 @@ fn ring_bytes(wanted: usize) -> Result<u32, UsageError> {
 
 fn default_shards() -> usize {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    (1 << cpus.ilog2()).min(MOST_SHARDS)
+    (1 << cpus.ilog2()).min(MAX_SHARDS)
 }
 
 /// The file itself is opened by the run; that its directory is missing is known now.

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{Service, ServicePort};
 
 use super::catalog::Catalog;
 use super::status::Reason;
+use crate::kubernetes::objects::tcp_ports;
 
 /// Most addresses of one backend; a copy goes to one of them.
 pub const MAX_ADDRESSES: usize = 256;
@@ -179,11 +180,4 @@ impl<'a> Reference<'a> {
 fn is_external(service: &Service) -> bool {
     let spec = service.spec.as_ref();
     spec.and_then(|spec| spec.type_.as_deref()) == Some("ExternalName")
-}
-
-/// The TCP ports of a Service: HTTP is sent to no other.
-pub(super) fn tcp_ports(service: &Service) -> impl Iterator<Item = &ServicePort> {
-    let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_deref());
-    let tcp = |port: &&ServicePort| port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP");
-    ports.unwrap_or_default().iter().filter(tcp)
 }
