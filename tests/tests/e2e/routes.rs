@@ -466,6 +466,33 @@ fn one_agent_writes_the_status_and_another_takes_over_from_it() {
 }
 
 #[test]
+fn a_route_left_to_another_controller_is_mirrored_no_more_and_has_no_status_of_ours() {
+    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
+    let httpbin = Httpbin::new(&stage);
+    let api = &httpbin.cluster.api;
+    let mut route = route("httpbin", &everything());
+    api.apply(route.clone());
+    let agent = httpbin.agent();
+    httpbin.many(20);
+    agent.wait_for_ledger("all are mirrored", |ledger| ledger.delivered(0) == 20);
+    api.wait_for_object("httproutes", "shop", "httpbin", |route| {
+        condition(route, "Accepted").is_some()
+    });
+    route["metadata"]["annotations"] = json!({"shadow-agent.io/mirror": "false"});
+    api.apply(route);
+    api.wait_for_object("httproutes", "shop", "httpbin", |route| {
+        route.pointer("/status/parents") == Some(&json!([]))
+    });
+    watching(&agent, 0);
+    httpbin.many(30);
+    let ledger = agent.stop();
+    ledger.assert_closed();
+    assert_eq!((ledger.delivered(0), ledger.of(0, "seen")), (20, 20), "{ledger}");
+    let (production, shadow) = httpbin.finish();
+    assert_eq!((production.len(), shadow.len()), (50, 20));
+}
+
+#[test]
 fn a_copy_goes_to_one_ready_endpoint_of_a_headless_service() {
     let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
     let httpbin = Httpbin::new(&stage);

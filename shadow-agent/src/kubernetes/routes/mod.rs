@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub use self::annotations::{DEFAULT_SUFFIX, HOST, HOST_SUFFIX};
+pub use self::annotations::{DEFAULT_SUFFIX, HOST, HOST_SUFFIX, MIRROR};
 pub use self::backend::{Backend, MAX_ADDRESSES};
 pub use self::catalog::{Catalog, Endpoint, ReferenceGrant};
 pub use self::filters::MAX_FILTERS;
@@ -133,7 +133,8 @@ pub fn compile<'a>(routes: impl IntoIterator<Item = &'a Value>, catalog: &dyn Ca
         let Some(route) = Route::parse(value) else {
             continue;
         };
-        if !route.mirrors || route.parents.is_empty() {
+        let left_to_others = annotations::is_ours(&route.annotations) == Ok(false);
+        if !route.mirrors || route.parents.is_empty() || left_to_others {
             if status::has_ours(value) {
                 compiled.statuses.push(RouteStatus::nothing(&route));
             }

@@ -117,6 +117,7 @@ struct Place<'a> {
 
 impl<'a> Rules<'a> {
     fn new(route: &'a Route, parents: BTreeSet<WatchedService>, unchanged: bool) -> Result<Self, String> {
+        annotations::is_ours(&route.annotations)?;
         let host = annotations::host(&route.annotations)?;
         let spec = route.spec.as_ref().map_err(Clone::clone)?;
         // A Service's clients use its own names, whatever the route says (GAMMA ignores hostnames).

@@ -575,46 +575,6 @@ fn an_external_name_is_not_sent_to() {
 }
 
 #[test]
-fn annotations_say_what_becomes_of_the_host() {
-    let host = |annotations: Value| {
-        let mut route = mesh(json!([{"filters": [mirror()]}]));
-        route["metadata"]["annotations"] = annotations;
-        let compiled = compiled(&route);
-        let message = condition(&compiled, "Accepted").2;
-        compiled
-            .mirrors
-            .first()
-            .map(|mirror| mirror.host.clone())
-            .ok_or(message)
-    };
-    let suffix = |suffix: &str| Ok(HostHeader::Suffix(suffix.to_owned()));
-    assert_eq!(host(json!({})), suffix("-shadow"));
-    assert_eq!(host(json!({"shadow-agent.io/host": "suffix"})), suffix("-shadow"));
-    assert_eq!(
-        host(json!({"shadow-agent.io/host-suffix": ".test"})),
-        suffix(".test")
-    );
-    assert_eq!(
-        host(json!({"shadow-agent.io/host": "original"})),
-        Ok(HostHeader::Original)
-    );
-    assert_eq!(
-        host(json!({"shadow-agent.io/host": "backend"})),
-        Ok(HostHeader::Upstream)
-    );
-    assert_eq!(
-        host(json!({"shadow-agent.io/host": "mine"})),
-        Err(
-            "The annotation shadow-agent.io/host is \"mine\": it must be suffix, original or backend."
-                .to_owned()
-        )
-    );
-    assert!(host(json!({"shadow-agent.io/host-suffix": "a\r\nb"})).is_err());
-    assert!(host(json!({"shadow-agent.io/host-suffix": ""})).is_err());
-    assert!(host(json!({"shadow-agent.io/host": "original", "shadow-agent.io/host-suffix": "-x"})).is_err());
-}
-
-#[test]
 fn keys_stay_while_a_backend_changes_and_are_others_for_a_new_route_of_the_name() {
     let key = |route: &Value, cluster: &Cluster| compile([route], cluster).mirrors[0].key.clone();
     let mut route = mesh(json!([{"filters": [mirror()]}]));

@@ -3,6 +3,7 @@
 // A `json!` is handed over as it is written: a reference would say nothing.
 #![allow(clippy::needless_pass_by_value)]
 
+mod annotations;
 mod compiling;
 mod statuses;
 
