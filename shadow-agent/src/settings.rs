@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::http::Limits;
+use crate::kubernetes::PodFilter;
 use crate::mirror::Edits;
 
 /// Everything a run needs to know.
@@ -216,6 +217,8 @@ impl std::fmt::Display for PodPort {
 pub struct KubernetesSettings {
     /// The node whose pods are watched (`NODE_NAME`).
     pub node: String,
+    /// Which of the pods that inputs and routes lead to are captured.
+    pub pods: PodFilter,
     /// Labels of pods that travel with their requests.
     pub labels: Vec<String>,
     /// Whose `HTTPRoute`s are followed, if any.

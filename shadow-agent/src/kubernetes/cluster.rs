@@ -12,6 +12,7 @@ use super::client::client;
 use super::conditions::{NOT_YET, not_listed, of_pods};
 use super::desired::{Condition, Desired};
 use super::objects::Pod;
+use super::pod_filter::PodFilter;
 use super::pod_table::{Meant, PodTable};
 use super::reflector::Reflector;
 use super::route_watch::RouteWatch;
@@ -133,6 +134,7 @@ impl Drop for Cluster {
 /// Owns the copies and works out what they ask for.
 struct Keeper {
     changed: Arc<Notify>,
+    filter: PodFilter,
     pods: Reflector<Pod>,
     inputs: Vec<WatchedInput>,
     routes: Option<RouteWatch>,
@@ -161,6 +163,7 @@ impl Keeper {
             .map(|namespaces| RouteWatch::start(namespaces, settings, source.clone()));
         Self {
             changed: source.changed,
+            filter: settings.pods.clone(),
             pods,
             inputs,
             routes,
@@ -211,7 +214,8 @@ impl Keeper {
     fn desired(&mut self, now: Instant) -> (Desired, Option<Instant>) {
         let mut meant = Meant::new();
         let mut conditions = BTreeMap::new();
-        let pods = self.pods.known().clone();
+        let mut pods = self.pods.known().clone();
+        self.filter.narrow(&mut pods.objects);
         let mut listed = pods.listed;
         for (index, input) in self.inputs.iter().enumerate() {
             let condition = input.with_selected(&pods, |selected, trouble| {

@@ -10,6 +10,7 @@ mod conditions;
 mod desired;
 mod leader;
 mod objects;
+mod pod_filter;
 mod pod_table;
 mod pods;
 mod reflector;
@@ -22,4 +23,5 @@ mod watched;
 
 pub use cluster::{CGROUPS, Cluster, Telling};
 pub use desired::{Concern, Condition, Desired, DesiredPod};
+pub use pod_filter::PodFilter;
 pub use trouble::Trouble;

@@ -242,6 +242,38 @@ fn several_inputs_and_a_sidecar_see_each_request_once() {
 }
 
 #[test]
+fn pods_that_the_filters_leave_out_are_not_captured() {
+    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
+    let cluster = Cluster::new(&stage);
+    let pod = |name: &str, track: &str| {
+        let mut setup = labelled("shop", name, "web", 80);
+        setup.labels = json!({"app": "web", "track": track});
+        cluster.serve(setup)
+    };
+    let stable = pod("web-0", "stable");
+    let canary = pod("web-1", "canary");
+    let debug = pod("debug-0", "stable");
+    let agent = cluster.agent(
+        1,
+        &[
+            "--input-raw",
+            "k8s://shop/labelSelector/app=web:80",
+            "--output-null",
+            "--k8s-allow-pod",
+            "shop/.*",
+            "--k8s-disallow-pod",
+            ".*/debug-.*",
+            "--k8s-allow-pod-labels",
+            "track=stable",
+        ],
+    );
+    cluster.load(stable.v4(), 1, 3);
+    cluster.load(canary.v4(), 1, 4);
+    cluster.load(debug.v4(), 1, 5);
+    agent.stop().assert_all_delivered(3);
+}
+
+#[test]
 fn copies_name_the_pod_where_that_is_asked_for() {
     let stage = stage!("root", "agent", "nginx", "curl", "ip", "nsenter");
     let cluster = Cluster::new(&stage);

@@ -4,6 +4,7 @@ use super::outputs;
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
 use crate::cli::low::kubernetes::KubernetesFlags;
+use crate::kubernetes::PodFilter;
 use crate::kubernetes::selector::is_label_name;
 use crate::settings::{KubernetesSettings, LeaseSettings, RawInput, RouteNamespaces};
 
@@ -12,6 +13,9 @@ const MAX_NAME: usize = 253;
 
 /// Labels that travel at most: each is on every copy, and in every series.
 const MAX_LABELS: usize = 8;
+
+/// Patterns, or selectors, of one flag at most: each is compared with every pod of the node.
+const MAX_POD_FILTERS: usize = 64;
 
 /// Namespaces of routes at most; beyond, all of them is meant.
 const MAX_NAMESPACES: usize = 100;
@@ -25,7 +29,15 @@ pub fn resolve(arguments: &Arguments, inputs: &[RawInput]) -> Result<Option<Kube
         _ => None,
     });
     if routes.is_none() && pods.is_none() {
-        return Ok(None);
+        // Ignored, it would let everything be captured.
+        return match pod_filters(flags).iter().find(|(_, given)| !given.is_empty()) {
+            Some((flag, given)) => Err(Problem::new(
+                "no input leads to pods, so there are none to choose from",
+                "name them with --input-raw k8s://..., or follow routes with --input-k8s-routes",
+            )
+            .of(*flag, &given[0])),
+            None => Ok(None),
+        };
     }
     let node = flags.k8s_node.clone().filter(|node| !node.is_empty()).ok_or_else(|| {
         let (flag, value) = match pods {
@@ -40,6 +52,7 @@ pub fn resolve(arguments: &Arguments, inputs: &[RawInput]) -> Result<Option<Kube
         .of(flag, value)
     })?;
     Ok(Some(KubernetesSettings {
+        pods: pods_allowed(flags)?,
         labels: labels(flags)?,
         routes,
         mirror: Box::new(outputs::of_routes(arguments)),
@@ -75,6 +88,44 @@ fn routes(flags: &KubernetesFlags) -> Result<Option<RouteNamespaces>, UsageError
         .of(FLAG, ""));
     }
     Ok(Some(RouteNamespaces::These(names)))
+}
+
+fn pods_allowed(flags: &KubernetesFlags) -> Result<PodFilter, UsageError> {
+    const HOW: &str = "it is compared with the whole of NAMESPACE/NAME: write such as 'shop/web-.*'";
+    for (flag, given) in pod_filters(flags) {
+        if given.len() > MAX_POD_FILTERS {
+            return Err(Problem::new(
+                format!("{} are more than {MAX_POD_FILTERS}", given.len()),
+                "say it in fewer: a|b in a pattern, 'in (a,b)' in a selector",
+            )
+            .of(flag, ""));
+        }
+    }
+    let mut filter = PodFilter::default();
+    for expression in &flags.k8s_allow_pod {
+        let added = filter.allow(expression);
+        added.map_err(|error| Problem::new(error.to_string(), HOW).of("--k8s-allow-pod", expression))?;
+    }
+    for expression in &flags.k8s_disallow_pod {
+        let added = filter.disallow(expression);
+        added.map_err(|error| Problem::new(error.to_string(), HOW).of("--k8s-disallow-pod", expression))?;
+    }
+    for selector in &flags.k8s_allow_pod_labels {
+        filter.allow_labels(selector).map_err(|error| {
+            Problem::new(error, "write it as for kubectl -l, such as app=web,tier!=test")
+                .of("--k8s-allow-pod-labels", selector)
+        })?;
+    }
+    Ok(filter)
+}
+
+/// The flags that narrow which pods are captured, with what was given.
+fn pod_filters(flags: &KubernetesFlags) -> [(&'static str, &[String]); 3] {
+    [
+        ("--k8s-allow-pod", &flags.k8s_allow_pod),
+        ("--k8s-disallow-pod", &flags.k8s_disallow_pod),
+        ("--k8s-allow-pod-labels", &flags.k8s_allow_pod_labels),
+    ]
 }
 
 fn labels(flags: &KubernetesFlags) -> Result<Vec<String>, UsageError> {
@@ -125,4 +176,41 @@ fn is_label(text: &str) -> bool {
         && text.bytes().all(|byte| inner(byte) || byte == b'-')
         && text.bytes().next().is_some_and(inner)
         && text.bytes().last().is_some_and(inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::high;
+    use crate::cli::machine::TestMachine;
+
+    fn error(flags: &[&str]) -> String {
+        let begin = ["shadow-agent", "--output-null", "--k8s-node=n"];
+        let arguments = Arguments::try_parse_from([&begin, flags].concat()).unwrap();
+        high::resolve(&arguments, &TestMachine).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_filter_of_pods_without_pods_is_refused_for_it_would_let_everything_pass() {
+        let said = error(&["--input-raw=:80", "--k8s-disallow-pod=shop/.*"]);
+        assert!(said.contains("no input leads to pods"), "{said}");
+    }
+
+    #[test]
+    fn filters_of_pods_that_cannot_be_read_are_refused() {
+        let pods = "--input-raw=k8s://pod/x:80";
+        for (flag, why) in [
+            ("--k8s-allow-pod=shop/(", "cannot be used"),
+            ("--k8s-disallow-pod=[", "cannot be used"),
+            ("--k8s-allow-pod-labels=a in b", "is not a label's name"),
+        ] {
+            let said = error(&[pods, flag]);
+            assert!(said.contains(why), "{flag}: {said}");
+        }
+        let many = vec!["--k8s-allow-pod=a/b"; MAX_POD_FILTERS + 1];
+        let said = error(&[&[pods][..], &many].concat());
+        assert!(said.contains("65 are more than 64"), "{said}");
+    }
 }

@@ -20,6 +20,23 @@ pub struct KubernetesFlags {
     #[arg(long, value_name = "NAME", env = "NODE_NAME", hide_env_values = true)]
     pub k8s_node: Option<String>,
 
+    /// Of the pods meant, capture only those whose NAMESPACE/NAME matches, such as 'shop/web-.*'
+    ///
+    /// A regular expression for the whole of it; may be repeated: one match is enough. It narrows inputs and routes
+    /// alike, and what other pods serve is neither captured nor counted.
+    #[arg(long, value_name = "REGEX")]
+    pub k8s_allow_pod: Vec<String>,
+
+    /// Never capture pods whose NAMESPACE/NAME matches; may be repeated
+    #[arg(long, value_name = "REGEX")]
+    pub k8s_disallow_pod: Vec<String>,
+
+    /// Of the pods meant, capture only those with such labels, such as 'track=canary,tier!=test'
+    ///
+    /// As for kubectl -l; may be repeated: one is enough.
+    #[arg(long, value_name = "SELECTOR")]
+    pub k8s_allow_pod_labels: Vec<String>,
+
     /// The lease by which one agent is elected to write the status of routes
     ///
     /// The namespace is this pod's (POD_NAMESPACE) when left out. The default is the one in deploy/kubernetes, the
