@@ -2,7 +2,8 @@
 //!
 //! Data goes one way through the rooms, and a lower room never imports a higher one:
 //! [`capture`] (segments from the kernel or a file) -> [`tcp`] (ordered bytes and gaps) -> [`http`] (whole
-//! messages) -> [`mirror`] (identify, guard, account) -> [`output`] (the shadow upstream, standard output).
+//! messages) -> [`mirror`] (identify, guard, account) -> [`output`] (the shadow upstream, standard output). What was
+//! recorded or relayed before comes in at [`input`], and joins at [`mirror`].
 //! [`tcp`] and [`http`] are sans-IO: no sockets, no clock; time comes in as an argument.
 //!
 //! The promise that orders everything: production is never touched, and nothing is lost silently. Every
@@ -16,6 +17,7 @@ pub mod capture;
 pub mod cli;
 pub mod demo;
 pub mod http;
+pub mod input;
 pub mod kubernetes;
 pub mod latency;
 pub mod mirror;

@@ -43,6 +43,11 @@ impl Settings {
         self.mirrors.iter().flat_map(|mirror| &mirror.inputs)
     }
 
+    /// The inputs of all mirrors that have whole messages, in their order.
+    pub fn messages(&self) -> impl Iterator<Item = &MessageInput> {
+        self.mirrors.iter().flat_map(|mirror| &mirror.messages)
+    }
+
     /// The outputs of all mirrors, in their order.
     pub fn outputs(&self) -> impl Iterator<Item = &OutputSettings> {
         self.mirrors.iter().flat_map(|mirror| &mirror.outputs)
@@ -54,8 +59,10 @@ impl Settings {
 pub struct MirrorSettings {
     /// Its name, another for each; only the one mirror of a command line has none.
     pub name: Option<String>,
-    /// Where requests come from, each once.
+    /// Where requests are captured, each once.
     pub inputs: Vec<RawInput>,
+    /// Where messages come from that are not captured.
+    pub messages: Vec<MessageInput>,
     /// Where they go, in the order typed.
     pub outputs: Vec<OutputSettings>,
 }
@@ -87,6 +94,22 @@ pub enum Listen {
     Any(u16),
     /// This address alone.
     Address(SocketAddr),
+}
+
+/// An input that has whole messages.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MessageInput {
+    /// `--input-dummy`: one request a second.
+    Dummy,
+}
+
+impl MessageInput {
+    /// Its name in messages and in the ledger.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Dummy => "dummy".to_owned(),
+        }
+    }
 }
 
 /// One `--input-raw`.

@@ -1,6 +1,9 @@
 //! The account of a run: what its shards and its capture counted, put together.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::capture::{CaptureCounts, FileCounters};
 use crate::mirror::StreamCounters;
@@ -49,6 +52,9 @@ pub struct CaptureReport {
     /// What the capture files held, where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<FileCounters>,
+    /// What inputs of whole messages say of themselves, by their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, Value>,
 }
 
 impl Account {

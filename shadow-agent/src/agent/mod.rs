@@ -3,6 +3,7 @@
 mod account;
 mod cpu;
 mod following;
+mod messages;
 mod mirrors;
 mod operation;
 mod pods;
@@ -32,6 +33,7 @@ use self::shard::Source;
 use self::signals::Signals;
 use self::wanted::Wanted;
 use crate::capture::{LiveCapture, OwnConnections, PcapFile};
+use crate::input;
 use crate::kubernetes::Cluster;
 use crate::mirror::plan::Plan;
 use crate::report::LedgerFile;
@@ -70,6 +72,11 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
                 .with_context(|| format!("--input-raw '{}'", path.display()))?;
             sources.push(Source::File(Box::new(file)));
         }
+    }
+    for input in settings.messages() {
+        let name = input.name();
+        let source = input::open(input).with_context(|| name.clone())?;
+        sources.push(Source::Messages { name, source });
     }
     let wanted = Wanted::of(&settings);
     let mut capture = None;

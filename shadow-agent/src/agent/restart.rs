@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::settings::{
-    AdminSettings, CaptureSettings, ConnectionSettings, Engine, OperationSettings, RawInput, Settings,
+    AdminSettings, CaptureSettings, ConnectionSettings, Engine, MessageInput, OperationSettings, RawInput,
+    Settings,
 };
 
 /// The keys that are not the same in both and would need a restart, in no particular order.
@@ -34,7 +35,7 @@ pub(super) fn needing_restart(old: &Settings, new: &Settings, captures: bool) ->
     keys.add("ledger", old.ledger == *ledger);
     keys.add("shutdown-timeout", old.shutdown_timeout == *shutdown_timeout);
     keys.add("no-status", old.status_line == *status_line);
-    keys.add("input-raw (capture files)", files(old) == files(new));
+    keys.add("input-raw (capture files), input-dummy", files(old) == files(new));
     let is_live = |input: &RawInput| matches!(input, RawInput::Live { .. });
     let needs_capture = kubernetes.is_some() || new.inputs().any(is_live);
     keys.add(
@@ -100,13 +101,13 @@ impl Keys {
     }
 }
 
-/// The capture files, each with its ports.
+/// The capture files, each with its ports, and the inputs of whole messages.
 fn files(settings: &Settings) -> BTreeSet<String> {
     let files = settings.inputs().filter_map(|input| match input {
         RawInput::File { path, ports } => Some(format!("{} {ports:?}", path.display())),
         _ => None,
     });
-    files.collect()
+    files.chain(settings.messages().map(MessageInput::name)).collect()
 }
 
 #[cfg(test)]

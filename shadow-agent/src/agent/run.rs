@@ -1,6 +1,6 @@
 //! A run under way: its shards' threads, its signals, and the account of it all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub(super) struct Run {
     /// Dropped to end the capture.
     pub(super) capture: Option<LiveCapture>,
     pub(super) counters: Option<CaptureCounters>,
-    /// Whether a source is a capture file.
+    /// Whether a source is anything but live capture.
     pub(super) has_files: bool,
     pub(super) operation: Operation,
     shards: Vec<ShardHandle>,
@@ -118,7 +118,7 @@ impl Run {
         let (phase, phases) = watch::channel(Phase::Running);
         let (ends, ended) = mpsc::channel(sources.len().max(1));
         let count = sources.len();
-        let has_files = sources.iter().any(|source| matches!(source, Source::File(_)));
+        let has_files = sources.iter().any(|source| !matches!(source, Source::Ring(_)));
         let mut shards = Vec::with_capacity(count);
         for (index, source) in sources.into_iter().enumerate() {
             let ledger = ShardLedger::new(settings.outputs().count());
@@ -375,10 +375,12 @@ impl Run {
         let mut requests = ShardLedger::new(self.mirrors.slots()).snapshot();
         let mut connections = ConnectionReport::default();
         let mut files: Option<FileCounters> = None;
+        let mut inputs = BTreeMap::new();
         for shard in &self.shards {
             requests.add(&shard.ledger.snapshot());
-            let report = *shard.report.lock().unwrap_or_else(PoisonError::into_inner);
+            let report = shard.report.lock().unwrap_or_else(PoisonError::into_inner);
             connections.add(&report.connections);
+            inputs.extend(report.input.clone());
             if let Some(file) = report.file {
                 files.get_or_insert_default().add(&file);
             }
@@ -406,7 +408,11 @@ impl Run {
             requests,
             outputs: shown.into_iter().map(|one| one.name).collect(),
             connections,
-            capture: CaptureReport { kernel, files },
+            capture: CaptureReport {
+                kernel,
+                files,
+                inputs,
+            },
         }
     }
 

@@ -7,15 +7,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::ConnectionReport;
 use super::following::{Following, InForce};
+use super::messages::Messages;
 use super::operation::ShardOperation;
 use crate::budget::MemoryBudget;
 use crate::capture::{FileCounters, PcapFile, RingReader};
+use crate::input::MessageSource;
 use crate::mirror::ledger::{DropReason, ShardLedger};
 use crate::mirror::{Connection, Shard};
 use crate::settings::{ConnectionSettings, Settings};
@@ -27,9 +30,9 @@ const RECORDS_PER_TURN: usize = 512;
 /// Segments taken from a file before replay gets a turn.
 const SEGMENTS_PER_TURN: usize = 256;
 /// How often connections are looked at for holes and idleness.
-const TICK: Duration = Duration::from_millis(100);
+pub(super) const TICK: Duration = Duration::from_millis(100);
 /// How often a file that waits for an output looks again.
-const FILE_PAUSE: Duration = Duration::from_millis(2);
+pub(super) const FILE_PAUSE: Duration = Duration::from_millis(2);
 
 /// What a run is doing, told to every shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,14 +49,23 @@ pub(super) enum Source {
     Ring(Box<RingReader>),
     /// A capture file.
     File(Box<PcapFile>),
+    /// Whole messages.
+    Messages {
+        /// The input's name in the ledger.
+        name: String,
+        /// The input.
+        source: Box<dyn MessageSource>,
+    },
 }
 
 /// What a shard last said of its connections.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ShardReport {
     pub connections: ConnectionReport,
     /// What the file held, where the source is one.
     pub file: Option<FileCounters>,
+    /// What a source of messages says of itself, under its name.
+    pub input: Option<(String, Value)>,
 }
 
 /// What the life of a run hands to a shard's thread.
@@ -90,7 +102,7 @@ impl ShardTask {
         // The kernel's clock starts at boot; the difference is taken once, so that times stay in order.
         let wall_offset = match self.source {
             Source::Ring(_) => unix_now().saturating_sub(monotonic_now().0),
-            Source::File(_) => 0,
+            Source::File(_) | Source::Messages { .. } => 0,
         };
         let mut shard = Shard::new(
             self.ledger.clone(),
@@ -141,6 +153,18 @@ impl ShardTask {
                     self.phase.clone(),
                 )
                 .await
+            }
+            Source::Messages { name, source } => {
+                let messages = Messages {
+                    name,
+                    source,
+                    shard: &mut shard,
+                    plans: &mut plans,
+                    report: &self.report,
+                    operation,
+                    phase: self.phase.clone(),
+                };
+                messages.read().await
             }
         };
         plans.end();
@@ -296,7 +320,7 @@ fn give_up(table: &mut FlowTable<Connection>, shard: &mut Shard, plans: &Followi
     abort_all(shard, plans, DropReason::Paused);
 }
 
-fn abort_all(shard: &Shard, plans: &Following, reason: DropReason) {
+pub(super) fn abort_all(shard: &Shard, plans: &Following, reason: DropReason) {
     for output in shard.mirrors().outputs().cloned().chain(plans.retiring()) {
         output.abort(reason);
     }
@@ -346,7 +370,7 @@ async fn drain(
 }
 
 /// Nanoseconds of Unix time.
-fn unix_now() -> u64 {
+pub(super) fn unix_now() -> u64 {
     let since = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();

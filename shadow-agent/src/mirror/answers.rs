@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::MessageId;
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, Request, RequestKind, Response, ResponseEvent, ResponseStream};
 use crate::tcp::{Chunk, Close, Stall, Start};
@@ -16,9 +17,9 @@ use crate::time::Timestamp;
 /// Requests of one connection that may wait for their answers; the stream of responses has the same bound.
 const MAX_WAITING: usize = 1024;
 
-/// An answer, and the acknowledgment number of the request it answers.
+/// An answer, and the name of the exchange it belongs to.
 pub(super) struct Answer {
-    pub request_acknowledgment: u32,
+    pub id: MessageId,
     pub response: Box<Response>,
     /// From the request's last byte to the response's, as both were on the wire.
     pub took: Duration,
@@ -32,8 +33,9 @@ pub(super) struct Answers {
 
 struct Waiting {
     kind: RequestKind,
-    /// `None` for a request that was not whole: it has an answer, but none that anybody wants.
-    acknowledgment: Option<u32>,
+    /// Acknowledgment number and name; `None` for a request that was not whole: it has an answer, but none that
+    /// anybody wants.
+    request: Option<(u32, MessageId)>,
     /// When the request's last byte was seen.
     last_byte: Timestamp,
 }
@@ -67,10 +69,10 @@ impl Answers {
     }
 
     /// A whole request was read.
-    pub fn request(&mut self, request: &Request) {
+    pub fn request(&mut self, request: &Request, id: MessageId) {
         self.wait(Waiting {
             kind: RequestKind::of(request.method()),
-            acknowledgment: Some(request.acknowledgment),
+            request: Some((request.acknowledgment, id)),
             last_byte: request.last_byte,
         });
     }
@@ -79,7 +81,7 @@ impl Answers {
     pub fn rejected_request(&mut self) {
         self.wait(Waiting {
             kind: RequestKind::Other,
-            acknowledgment: None,
+            request: None,
             last_byte: Timestamp::default(),
         });
     }
@@ -162,27 +164,26 @@ fn answer(
         ResponseEvent::Complete(response) => {
             let sent_before = |waiting: &Waiting| {
                 waiting
-                    .acknowledgment
-                    .is_none_or(|seen| response.sequence.wrapping_sub(seen).cast_signed() >= 0)
+                    .request
+                    .as_ref()
+                    .is_none_or(|(seen, _)| response.sequence.wrapping_sub(*seen).cast_signed() >= 0)
             };
             let request = waiting.pop_front_if(|oldest| sent_before(oldest));
             match request {
                 Some(Waiting {
-                    acknowledgment: Some(request_acknowledgment),
+                    request: Some((_, id)),
                     last_byte,
                     ..
                 }) => {
                     counters.paired += 1;
                     sink(Answer {
-                        request_acknowledgment,
+                        id,
                         took: response.last_byte.since(last_byte),
                         response,
                     });
                     true
                 }
-                Some(Waiting {
-                    acknowledgment: None, ..
-                }) => {
+                Some(Waiting { request: None, .. }) => {
                     counters.unpaired += 1;
                     true
                 }
@@ -244,7 +245,8 @@ mod tests {
             } = self;
             requests.push(chunk(bytes, 0, acknowledgment), budget, &mut |event| {
                 if let RequestEvent::Complete(request) = event {
-                    answers.request(&request);
+                    let id = MessageId::given(request.acknowledgment.to_string().as_bytes()).unwrap();
+                    answers.request(&request, id);
                 }
             });
         }
@@ -259,7 +261,7 @@ mod tests {
             } = self;
             answers.push(chunk(bytes, sequence, 0), budget, counters, &mut |answer| {
                 let body = String::from_utf8_lossy(&answer.response.body).into_owned();
-                pairs.push((answer.request_acknowledgment, body));
+                pairs.push((answer.id.to_string().parse().unwrap(), body));
             });
         }
     }

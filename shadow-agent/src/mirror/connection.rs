@@ -14,7 +14,7 @@ use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::mirrors::Concerned;
 use super::plan::PodIdentity;
 use super::share::Draws;
-use super::{Exchange, FlowId, Mirrors};
+use super::{Exchange, ExchangeResponse, FlowId, MessageId, MessageKind, Mirrors};
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, Reject, Request, RequestEvent, RequestStream};
 use crate::latency::LatencyHistogram;
@@ -23,20 +23,20 @@ use crate::time::Timestamp;
 
 /// What the connections of one shard share.
 pub struct Shard {
-    budget: MemoryBudget,
-    limits: Limits,
+    pub(super) budget: MemoryBudget,
+    pub(super) limits: Limits,
     /// Whether responses are captured.
     track_response: bool,
     flows: u64,
-    mirror: Mirror,
+    pub(super) mirror: Mirror,
 }
 
 /// Where whole requests go, and where all of them are counted.
-struct Mirror {
-    ledger: ShardLedger,
-    mirrors: Mirrors,
+pub(super) struct Mirror {
+    pub(super) ledger: ShardLedger,
+    pub(super) mirrors: Mirrors,
     marker: Option<Box<str>>,
-    counters: StreamCounters,
+    pub(super) counters: StreamCounters,
     gate: Gate,
     draws: Draws,
     /// From a request's last byte to its answer's, where answers are captured.
@@ -110,13 +110,28 @@ pub struct Connection {
 struct Open {
     flow: FlowId,
     key: FlowKey,
+    /// Acknowledgment number of the latest request, and how many had it before.
+    pipelined: (u32, u32),
     request: Option<Opened>,
     /// The pod that serves it.
     pod: Option<Arc<PodIdentity>>,
 }
 
+impl Open {
+    /// The name of a request on this connection. Pipelined requests may have one acknowledgment number; their names
+    /// differ all the same.
+    fn name(&mut self, request: &Request) -> MessageId {
+        let before = match self.pipelined {
+            (acknowledgment, before) if acknowledgment == request.acknowledgment => before.wrapping_add(1),
+            _ => 0,
+        };
+        self.pipelined = (request.acknowledgment, before);
+        MessageId::captured(&self.key, request.acknowledgment.wrapping_add(before))
+    }
+}
+
 impl Mirror {
-    fn request(&mut self, open: &mut Open, event: RequestEvent) {
+    fn request(&mut self, open: &mut Open, id: Option<MessageId>, event: RequestEvent) {
         match event {
             RequestEvent::Started => {
                 let Concerned { slots, pod } = self.mirrors.concerned(&open.key);
@@ -127,8 +142,15 @@ impl Mirror {
                 open.pod = pod;
             }
             RequestEvent::Complete(request) => {
-                if let Some(opened) = open.request.take() {
-                    self.deliver(open, request, opened);
+                if let (Some(opened), Some(id)) = (open.request.take(), id) {
+                    let exchange = Exchange {
+                        id,
+                        flow: open.flow,
+                        key: open.key,
+                        pod: open.pod.clone(),
+                        request,
+                    };
+                    self.deliver(exchange, opened);
                 }
             }
             RequestEvent::Rejected(reject) => {
@@ -142,18 +164,19 @@ impl Mirror {
     }
 
     /// A pause ends the connections as the agent's end does.
-    fn reason(&self, reject: Reject) -> DropReason {
+    pub(super) fn reason(&self, reject: Reject) -> DropReason {
         match reject {
             Reject::Shutdown if self.gate.is_paused() => DropReason::Paused,
             other => reason(other),
         }
     }
 
-    fn deliver(&mut self, open: &Open, request: Box<Request>, opened: Opened) {
+    /// Hands a whole request to the outputs, unless it is a copy already or mirroring is paused.
+    pub(super) fn deliver(&mut self, exchange: Exchange, opened: Opened) {
         if self
             .marker
             .as_deref()
-            .is_some_and(|name| request.header(name).is_some())
+            .is_some_and(|name| exchange.request.header(name).is_some())
         {
             opened.settle(Outcome::Dropped(DropReason::LoopGuard));
             return;
@@ -164,13 +187,7 @@ impl Mirror {
             Passage::Paused => return opened.settle(Outcome::Dropped(DropReason::Paused)),
             Passage::LeftOut => return opened.settle(Outcome::Limited),
         }
-        let exchange = Rc::new(Exchange {
-            flow: open.flow,
-            key: open.key,
-            pod: open.pod.clone(),
-            request,
-        });
-        self.mirrors.deliver(&exchange, opened);
+        self.mirrors.deliver(&Rc::new(exchange), opened);
     }
 }
 
@@ -188,14 +205,18 @@ impl Connection {
         } = self;
         let Shard { budget, mirror, .. } = shard;
         read(requests, budget, &mut |event| {
+            let id = match &event {
+                RequestEvent::Complete(request) => Some(open.name(request)),
+                _ => None,
+            };
             if let Some(answers) = answers.as_deref_mut() {
-                match &event {
-                    RequestEvent::Complete(request) => answers.request(request),
-                    RequestEvent::Rejected(_) => answers.rejected_request(),
+                match (&event, &id) {
+                    (RequestEvent::Complete(request), Some(id)) => answers.request(request, id.clone()),
+                    (RequestEvent::Rejected(_), _) => answers.rejected_request(),
                     _ => {}
                 }
             }
-            mirror.request(open, event);
+            mirror.request(open, id, event);
         });
     }
 
@@ -223,7 +244,14 @@ impl Connection {
         read(answers, budget, &mut counters.answers, &mut |answer| {
             production.record(answer.took);
             for output in mirrors.outputs_of(key) {
-                output.offer_response(key, answer.request_acknowledgment, &answer.response);
+                output.offer_response(&ExchangeResponse {
+                    id: &answer.id,
+                    kind: MessageKind::Response,
+                    head: &answer.response.head,
+                    body: &answer.response.body,
+                    first_byte: answer.response.first_byte,
+                    last_byte: answer.response.last_byte,
+                });
             }
         });
     }
@@ -242,6 +270,7 @@ impl StreamHandler for Connection {
             open: Open {
                 flow: FlowId(shard.flows),
                 key: *flow,
+                pipelined: (0, u32::MAX),
                 request: None,
                 pod: None,
             },

@@ -1,10 +1,14 @@
-//! One captured request on its way to the outputs.
+//! One exchange on its way to the outputs: a request, and later a response to it.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use super::message::{MessageId, MessageKind};
 use super::plan::PodIdentity;
 use crate::http::Request;
 use crate::tcp::FlowKey;
+use crate::time::Timestamp;
 
 /// Names one connection's life within a shard; unlike [`FlowKey`] it is never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,12 +17,31 @@ pub struct FlowId(pub u64);
 /// A whole request and where it was seen. Outputs share it by reference count.
 #[derive(Debug)]
 pub struct Exchange {
+    /// Its name.
+    pub id: MessageId,
     /// The connection it came on; requests with the same id reach an output in their order.
     pub flow: FlowId,
-    /// That connection's addresses.
+    /// That connection's addresses, as far as they are known.
     pub key: FlowKey,
     /// The pod that served it, where pods are watched.
     pub pod: Option<Arc<PodIdentity>>,
     /// The request.
     pub request: Box<Request>,
+}
+
+/// A response to a request that was handed to the outputs before.
+#[derive(Clone, Copy, Debug)]
+pub struct ExchangeResponse<'a> {
+    /// The name of its exchange.
+    pub id: &'a MessageId,
+    /// Whose it is: [`MessageKind::Response`] or [`MessageKind::Replayed`].
+    pub kind: MessageKind,
+    /// Status line and header section, up to and including the empty line.
+    pub head: &'a Bytes,
+    /// Body as it was on the wire.
+    pub body: &'a Bytes,
+    /// When its first byte was seen.
+    pub first_byte: Timestamp,
+    /// When its last byte was seen.
+    pub last_byte: Timestamp,
 }

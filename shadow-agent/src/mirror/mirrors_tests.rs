@@ -67,6 +67,7 @@ fn request(mirrors: &mut Mirrors, ledger: &ShardLedger, flow: &FlowKey) {
 
 fn deliver(mirrors: &mut Mirrors, flow: &FlowKey, pod: Option<Arc<PodIdentity>>, opened: Opened) {
     let exchange = Rc::new(Exchange {
+        id: crate::mirror::MessageId::captured(flow, 0),
         flow: FlowId(1),
         key: *flow,
         pod,

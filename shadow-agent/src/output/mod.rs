@@ -21,12 +21,10 @@ pub use self::http::copy_head;
 use self::null::NullOutput;
 use self::stdout::StdoutOutput;
 use crate::capture::OwnConnections;
-use crate::http::Response;
 use crate::latency::LatencyCounts;
-use crate::mirror::Exchange;
 use crate::mirror::ledger::{DropReason, Ticket};
+use crate::mirror::{Exchange, ExchangeResponse};
 use crate::settings::OutputSettings;
-use crate::tcp::FlowKey;
 
 /// One output on one shard's thread. Runs inside a tokio `LocalSet` on a current-thread runtime.
 pub trait ShardOutput {
@@ -40,11 +38,10 @@ pub trait ShardOutput {
         true
     }
 
-    /// Takes production's own response, where responses are captured. `request_acknowledgment` is that of the
-    /// request it answers, which with the addresses names the exchange. Not counted in the ledger; an output
-    /// that has no use for it passes it over.
-    fn offer_response(&self, key: &FlowKey, request_acknowledgment: u32, response: &Response) {
-        let _ = (key, request_acknowledgment, response);
+    /// Takes a response to a request that was offered before, where responses are captured or recorded. Not counted in
+    /// the ledger; an output that has no use for it passes it over.
+    fn offer_response(&self, response: &ExchangeResponse<'_>) {
+        let _ = response;
     }
 
     /// Nothing more will be offered: resolves when every ticket is settled. The caller bounds the wait.

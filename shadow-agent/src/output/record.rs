@@ -7,16 +7,15 @@
 //! With the pod that served the request as a fifth field, `NAMESPACE/NAME`, where pods are watched, and its labels as a
 //! sixth where they are asked for (`--k8s-pod-labels`): readers take three fields or more.
 //!
-//! Type 1 is a request, 2 production's response. The id is 24 hexadecimal digits: client port, server port,
-//! client address (the low 32 bits of it), and the request's acknowledgment number, which is the sequence
-//! number of its response: so the two agree. The latency is that of the message itself, from its first to its
+//! Type 1 is a request, 2 production's response, 3 the shadow's. The id ([`MessageId`]) is the same for the messages of
+//! one exchange. The latency is that of the message itself, from its first to its
 //! last segment. Nothing is escaped: a body that contains the separator line ends the record for a reader, as
 //! it does with `GoReplay`'s own files.
 
 use std::io::Write;
 
 use crate::mirror::plan::PodIdentity;
-use crate::tcp::FlowKey;
+use crate::mirror::{MessageId, MessageKind};
 use crate::time::Timestamp;
 
 /// What ends a record.
@@ -24,22 +23,11 @@ const SEPARATOR: &str = "\n🐵🙈🙉\n";
 /// Room for the header line: type, id, two 20-digit numbers and white space.
 const HEADER: usize = 72;
 
-/// The first field of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RecordType {
-    /// A request as production got it.
-    Request,
-    /// The response production gave.
-    Response,
-}
-
 /// One message to be recorded.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record<'a> {
-    pub kind: RecordType,
-    pub key: &'a FlowKey,
-    /// Acknowledgment number of the request, equally the sequence number of its response.
-    pub acknowledgment: u32,
+    pub kind: MessageKind,
+    pub id: &'a MessageId,
     pub first_byte: Timestamp,
     pub last_byte: Timestamp,
     /// The pod that served the request, where it is known.
@@ -54,19 +42,14 @@ impl Record<'_> {
         let payload: usize = self.payload.iter().map(|part| part.len()).sum();
         let mut out = Vec::with_capacity(HEADER + payload + SEPARATOR.len());
         let kind = match self.kind {
-            RecordType::Request => 1,
-            RecordType::Response => 2,
+            MessageKind::Request => 1,
+            MessageKind::Response => 2,
+            MessageKind::Replayed => 3,
         };
-        let [.., a, b, c, d] = self.key.client.address;
-        let address = u32::from_be_bytes([a, b, c, d]);
         let unix = self.first_byte.0.saturating_add(wall_offset);
         let latency = self.last_byte.since(self.first_byte).as_nanos();
         // Writing to a `Vec` does not fail.
-        let _ = write!(
-            out,
-            "{kind} {:04x}{:04x}{address:08x}{:08x} {unix} {latency}",
-            self.key.client.port, self.key.server.port, self.acknowledgment
-        );
+        let _ = write!(out, "{kind} {} {unix} {latency}", self.id);
         if let Some(pod) = self.pod {
             let _ = write!(out, " {}/{}", pod.namespace, pod.name);
             if !pod.tag.is_empty() {
@@ -85,23 +68,24 @@ impl Record<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tcp::FlowKey;
     use std::net::SocketAddr;
 
-    fn key(client: &str, server: &str) -> FlowKey {
+    fn id(client: &str, server: &str, number: u32) -> MessageId {
         let endpoint = |text: &str| text.parse::<SocketAddr>().unwrap().into();
-        FlowKey {
+        let key = FlowKey {
             client: endpoint(client),
             server: endpoint(server),
             scope: 0,
-        }
+        };
+        MessageId::captured(&key, number)
     }
 
     #[test]
     fn a_request_is_written_as_goreplay_writes_it() {
         let record = Record {
-            kind: RecordType::Request,
-            key: &key("10.1.2.3:40000", "10.0.0.1:80"),
-            acknowledgment: 0xdead_beef,
+            kind: MessageKind::Request,
+            id: &id("10.1.2.3:40000", "10.0.0.1:80", 0xdead_beef),
             first_byte: Timestamp(5),
             last_byte: Timestamp(1005),
             pod: None,
@@ -122,9 +106,8 @@ mod tests {
             ..PodIdentity::default()
         };
         let record = Record {
-            kind: RecordType::Response,
-            key: &key("[2001:db8::102:304]:1", "[2001:db8::1]:65535"),
-            acknowledgment: 1,
+            kind: MessageKind::Response,
+            id: &id("[2001:db8::102:304]:1", "[2001:db8::1]:65535", 1),
             first_byte: Timestamp(7),
             last_byte: Timestamp(7),
             pod: Some(&pod),

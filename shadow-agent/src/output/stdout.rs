@@ -18,12 +18,10 @@ use std::thread;
 use anyhow::Context;
 use tokio::sync::Notify;
 
-use super::record::{Record, RecordType};
+use super::record::Record;
 use super::{OutputStatus, ShardOutput};
-use crate::http::Response;
-use crate::mirror::Exchange;
 use crate::mirror::ledger::{DropReason, Outcome, Ticket};
-use crate::tcp::FlowKey;
+use crate::mirror::{Exchange, ExchangeResponse, MessageKind};
 
 /// Bytes written at once, roughly.
 const BATCH: usize = 256 * 1024;
@@ -116,9 +114,8 @@ impl ShardOutput for StdoutShard {
     fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket) {
         let request = &exchange.request;
         let record = Record {
-            kind: RecordType::Request,
-            key: &exchange.key,
-            acknowledgment: request.acknowledgment,
+            kind: MessageKind::Request,
+            id: &exchange.id,
             first_byte: request.first_byte,
             last_byte: request.last_byte,
             pod: exchange.pod.as_deref(),
@@ -132,15 +129,14 @@ impl ShardOutput for StdoutShard {
         queue.broken || queue.bytes < self.writer.max_bytes / 2
     }
 
-    fn offer_response(&self, key: &FlowKey, request_acknowledgment: u32, response: &Response) {
+    fn offer_response(&self, response: &ExchangeResponse<'_>) {
         let record = Record {
-            kind: RecordType::Response,
-            key,
-            acknowledgment: request_acknowledgment,
+            kind: response.kind,
+            id: response.id,
             first_byte: response.first_byte,
             last_byte: response.last_byte,
             pod: None,
-            payload: [&response.head, &response.body],
+            payload: [response.head, response.body],
         };
         self.put(record, None);
     }

@@ -1,12 +1,17 @@
 //! What the tests of outputs share: exchanges made from raw requests.
 
+use std::cell::RefCell;
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::ShardOutput;
 use crate::budget::MemoryBudget;
 use crate::http::{Framing, HeaderField, Request, Version};
-use crate::mirror::{Exchange, FlowId};
+use crate::mirror::ledger::{DropReason, Outcome, Ticket};
+use crate::mirror::{Exchange, ExchangeResponse, FlowId, MessageId};
 use crate::tcp::FlowKey;
 use crate::time::Timestamp;
 
@@ -58,14 +63,54 @@ pub(crate) fn request(raw: &[u8]) -> Request {
 /// An exchange of connection `flow`.
 pub(super) fn exchange(flow: u64, raw: &[u8]) -> Rc<Exchange> {
     let endpoint = |text: &str| text.parse::<std::net::SocketAddr>().unwrap().into();
+    let key = FlowKey {
+        client: endpoint("10.1.2.3:40000"),
+        server: endpoint("10.0.0.1:80"),
+        scope: 0,
+    };
     Rc::new(Exchange {
+        id: MessageId::captured(&key, 0),
         flow: FlowId(flow),
-        key: FlowKey {
-            client: endpoint("10.1.2.3:40000"),
-            server: endpoint("10.0.0.1:80"),
-            scope: 0,
-        },
+        key,
         pod: None,
         request: Box::new(request(raw)),
     })
+}
+
+/// An output that delivers at once, and remembers what it was offered: a line for each message.
+#[derive(Default)]
+pub(crate) struct Recorder(RefCell<Vec<String>>);
+
+impl Recorder {
+    /// What it was offered so far.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.0.borrow().clone()
+    }
+
+    fn note(&self, what: &str, head: &[u8], body: &[u8]) {
+        let head = String::from_utf8_lossy(head);
+        let first = head.lines().next().unwrap_or_default();
+        self.0
+            .borrow_mut()
+            .push(format!("{what}{first} {}", String::from_utf8_lossy(body)));
+    }
+}
+
+impl ShardOutput for Recorder {
+    fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket) {
+        let request = &exchange.request;
+        self.note(&format!("{} ", exchange.id), &request.head, &request.body);
+        ticket.settle(Outcome::Delivered);
+    }
+
+    fn offer_response(&self, response: &ExchangeResponse<'_>) {
+        let what = format!("{} {:?} ", response.id, response.kind);
+        self.note(&what, response.head, response.body);
+    }
+
+    fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(ready(()))
+    }
+
+    fn abort(&self, _: DropReason) {}
 }

@@ -33,6 +33,7 @@ fn snapshot() -> Snapshot {
             packets: 12,
             ..FileCounters::default()
         }),
+        ..CaptureReport::default()
     };
     let cluster = ClusterMetrics::default();
     cluster.pod("shop", "cart-1", "app=cart").add(4);

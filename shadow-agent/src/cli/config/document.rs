@@ -20,8 +20,9 @@ const MAX_NAME: usize = 63;
 const MIRROR: &str = "mirror";
 
 /// Keys that say what is captured and where copies go.
-const PLACES: [&str; 5] = [
+const PLACES: [&str; 6] = [
     "input-raw",
+    "input-dummy",
     "input-k8s-routes",
     "output-http",
     "output-stdout",
@@ -30,7 +31,8 @@ const PLACES: [&str; 5] = [
 
 /// Keys that each mirror may have of its own, besides those that begin with `output-`. The marker is none: what carries
 /// it is mirrored by nobody.
-const OF_MIRRORS: [&str; 4] = [
+const OF_MIRRORS: [&str; 5] = [
+    "input-dummy",
     "input-raw",
     "http-original-host",
     "http-host-suffix",

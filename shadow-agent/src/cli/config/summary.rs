@@ -62,6 +62,9 @@ fn write_mirror(mirror: &MirrorSettings, text: &mut String) -> fmt::Result {
     for input in &mirror.inputs {
         writeln!(text, "  from {}", Input(input))?;
     }
+    for input in &mirror.messages {
+        writeln!(text, "  from {}", input.name())?;
+    }
     for output in &mirror.outputs {
         match output {
             OutputSettings::Http(http) => writeln!(text, "  to   {}", Http(http))?,

@@ -3,6 +3,7 @@
 
 mod admin;
 mod kubernetes;
+mod messages;
 mod outputs;
 mod self_mirror;
 mod together;
@@ -107,6 +108,7 @@ fn resolve_mirror(typed: &TypedMirror, machine: &impl Machine) -> Result<MirrorS
     Ok(MirrorSettings {
         name: typed.name.clone(),
         inputs: inputs(&typed.arguments, machine)?,
+        messages: messages::resolve(&typed.arguments),
         outputs: outputs::resolve(&typed.arguments)?,
     })
 }
@@ -145,7 +147,7 @@ fn resolve_run(
 fn inputs(arguments: &Arguments, machine: &impl Machine) -> Result<Vec<RawInput>, UsageError> {
     const FLAG: &str = "--input-raw";
     let flags = &arguments.input;
-    if flags.input_raw.is_empty() && !arguments.follows_routes() {
+    if flags.input_raw.is_empty() && !arguments.follows_routes() && !messages::any(arguments) {
         return Err(Problem::new(
             "nothing to capture was named",
             "add --input-raw :80 with the port that production listens on, or see 'shadow-agent demo'",

@@ -1,5 +1,6 @@
 //! The outputs as meant.
 
+use super::messages;
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
 use crate::cli::upstream::{Upstream, without_userinfo};
@@ -25,7 +26,8 @@ pub fn resolve(arguments: &Arguments) -> Result<Vec<OutputSettings>, UsageError>
     if flags.output_null {
         outputs.push(OutputSettings::Null);
     }
-    let routes_alone = arguments.input.input_raw.is_empty() && arguments.follows_routes();
+    let routes_alone =
+        arguments.input.input_raw.is_empty() && !messages::any(arguments) && arguments.follows_routes();
     if routes_alone && !outputs.is_empty() {
         return Err(Problem::new(
             "an output gets what --input-raw captures, and there is none",

@@ -11,6 +11,16 @@ pub fn check(mirrors: &[MirrorSettings]) -> Result<(), Fault> {
         return Ok(());
     }
     for (index, mirror) in mirrors.iter().enumerate() {
+        if let Some(input) = mirror.messages.first() {
+            return Err(Fault {
+                mirror: Some(index),
+                error: Problem::new(
+                    "what it sends cannot be told from what other mirrors capture",
+                    "run this mirror alone in an agent of its own",
+                )
+                .of(format!("--input-{}", input.name()), ""),
+            });
+        }
         for input in &mirror.inputs {
             alone(input).map_err(|(value, problem)| Fault {
                 mirror: Some(index),

@@ -12,6 +12,7 @@ pub mod general;
 pub mod input_raw;
 pub mod kubernetes;
 pub mod limits;
+pub mod messages;
 pub mod output;
 pub mod output_http;
 
@@ -47,6 +48,9 @@ pub struct Arguments {
     /// What is captured.
     #[command(flatten)]
     pub input: input_raw::InputRaw,
+    /// What comes in whole.
+    #[command(flatten)]
+    pub messages: messages::Messages,
     /// Where copies go.
     #[command(flatten)]
     pub output: output::Output,

@@ -130,19 +130,15 @@ async fn a_response_is_written_under_its_requests_id_and_not_counted() {
     let rig = Rig::new(1000);
     let shard = rig.output.shard(7);
     let exchange = exchange(1, GET);
-    let response = Response {
-        head: bytes::Bytes::from_static(b"HTTP/1.1 200 OK\r\n\r\n"),
-        body: bytes::Bytes::from_static(b"ok"),
-        status: 200,
-        version: crate::http::Version::Http11,
-        headers: Vec::new(),
-        framing: crate::http::Framing::Close,
+    let response = ExchangeResponse {
+        id: &exchange.id,
+        kind: MessageKind::Response,
+        head: &bytes::Bytes::from_static(b"HTTP/1.1 200 OK\r\n\r\n"),
+        body: &bytes::Bytes::from_static(b"ok"),
         first_byte: crate::time::Timestamp(1),
         last_byte: crate::time::Timestamp(3),
-        sequence: 99,
-        charge: crate::budget::MemoryBudget::new(0).charge(),
     };
-    shard.offer_response(&exchange.key, exchange.request.acknowledgment, &response);
+    shard.offer_response(&response);
     let expected = "2 9c4000500a01020300000000 8 2\nHTTP/1.1 200 OK\r\n\r\nok\n🐵🙈🙉\n";
     assert_eq!(rig.write(), expected);
     rig.results.send(Ok(())).unwrap();

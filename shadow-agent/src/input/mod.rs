@@ -1,0 +1,47 @@
+//! Where messages come from that were not captured on a connection: recordings, other agents, or nothing but a clock.
+//!
+//! A source runs on a shard's thread, as a ring or a capture file does: it says which message is next and when, and
+//! the shard takes it as if it had been captured ([`crate::mirror::Shard::take`]).
+
+mod dummy;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use serde_json::Value;
+
+use self::dummy::Dummy;
+use crate::mirror::Message;
+use crate::settings::MessageInput;
+
+/// The next message, or `None` when there will be no more.
+pub type Next<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Option<Message>>> + 'a>>;
+
+/// A source of messages. Made on one thread and used on another, inside a tokio `LocalSet` on a current-thread runtime.
+pub trait MessageSource: Send {
+    /// Waits for the next message. To be asked again means that the one before was taken: it is counted, and offered to
+    /// its outputs. The future may be dropped at the end of the run only.
+    fn next(&mut self) -> Next<'_>;
+
+    /// Whether it may be held up until outputs have room, so that nothing need be dropped for a full queue.
+    fn can_wait(&self) -> bool {
+        false
+    }
+
+    /// Nothing more is asked for. What it holds open is closed; who waits for an answer gets it.
+    fn end(&mut self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// What it counts besides requests, as the ledger shows it; null for nothing.
+    fn report(&self) -> Value {
+        Value::Null
+    }
+}
+
+/// Opens an input. What can be known to be wrong is an error here.
+pub fn open(input: &MessageInput) -> anyhow::Result<Box<dyn MessageSource>> {
+    Ok(match input {
+        MessageInput::Dummy => Box::new(Dummy::default()),
+    })
+}

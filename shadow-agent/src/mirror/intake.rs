@@ -1,0 +1,190 @@
+//! Whole messages that did not come from a connection, taken as if they had been captured.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::connection::Shard;
+use super::exchange::{ExchangeResponse, FlowId};
+use super::ledger::{DropReason, Outcome};
+use super::message::{Message, MessageKind};
+use super::mirrors::Concerned;
+use crate::http::{RequestEvent, RequestStream};
+use crate::tcp::{Chunk, Close, FlowKey, Start};
+
+impl Shard {
+    /// Takes a message: a request is read, counted and handed to the outputs, a response goes to those that have a use
+    /// for it. A payload that is no request counts as malformed; one that holds several counts as so many.
+    pub fn take(&mut self, message: &Message) {
+        let key = message.id.endpoints();
+        match message.kind {
+            MessageKind::Request => self.take_request(message, &key),
+            MessageKind::Response | MessageKind::Replayed => {
+                let (head, body) = message.split();
+                let response = ExchangeResponse {
+                    id: &message.id,
+                    kind: message.kind,
+                    head: &head,
+                    body: &body,
+                    first_byte: message.first_byte,
+                    last_byte: message.last_byte,
+                };
+                for output in self.mirror.mirrors.outputs_of(&key) {
+                    output.offer_response(&response);
+                }
+            }
+        }
+    }
+
+    fn take_request(&mut self, message: &Message, key: &FlowKey) {
+        let mut stream = RequestStream::new(self.limits, Start::Syn);
+        let mirror = &mut self.mirror;
+        let Concerned { slots, pod } = mirror.mirrors.concerned(key);
+        let mut opened = None;
+        let mut started = false;
+        let mut read = |event| match event {
+            RequestEvent::Started => {
+                started = true;
+                if let Some(pod) = &pod {
+                    pod.seen.fetch_add(1, Relaxed);
+                }
+                opened = Some(mirror.ledger.open_for(&slots));
+            }
+            RequestEvent::Complete(mut request) => {
+                if let Some(opened) = opened.take() {
+                    request.first_byte = message.first_byte;
+                    request.last_byte = message.last_byte;
+                    let exchange = super::Exchange {
+                        id: message.id.clone(),
+                        flow: FlowId(message.id.connection()),
+                        key: *key,
+                        pod: pod.clone(),
+                        request,
+                    };
+                    mirror.deliver(exchange, opened);
+                }
+            }
+            RequestEvent::Rejected(reject) => {
+                if let Some(opened) = opened.take() {
+                    opened.settle(Outcome::Dropped(mirror.reason(reject)));
+                }
+            }
+            RequestEvent::Skipped { bytes, why } => mirror.counters.skip(bytes, why),
+            RequestEvent::Recognised(what) => mirror.counters.recognise(what),
+        };
+        if !message.payload.is_empty() {
+            let chunk = Chunk {
+                bytes: &message.payload,
+                sequence: 0,
+                acknowledgment: 0,
+                segment_start: true,
+                time: message.first_byte,
+            };
+            stream.push(chunk, &self.budget, &mut read);
+        }
+        stream.end(Close::Finished, &mut read);
+        if !started {
+            let opened = self.mirror.ledger.open_for(&slots);
+            opened.settle(Outcome::Dropped(DropReason::Malformed));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::budget::MemoryBudget;
+    use crate::http::Limits;
+    use crate::mirror::MessageId;
+    use crate::mirror::ledger::ShardLedger;
+    use crate::mirror::plan::{AddressScope, Plan, PlannedMirror, Selection};
+    use crate::output::testing::Recorder;
+    use crate::time::Timestamp;
+
+    fn take(messages: &[(MessageKind, &str)]) -> (Rc<Recorder>, crate::mirror::ledger::RequestCounts) {
+        let ledger = ShardLedger::new(1);
+        let limits = Limits {
+            max_head: 1000,
+            max_body: 1000,
+            max_headers: 10,
+        };
+        let mut shard = Shard::new(
+            ledger.clone(),
+            MemoryBudget::new(1 << 20),
+            limits,
+            Some("x-mark"),
+            false,
+        );
+        let recorder = Rc::new(Recorder::default());
+        let plan = Plan {
+            mirrors: vec![PlannedMirror {
+                slot: 0,
+                selection: Selection::Everything,
+            }],
+            addresses: vec![AddressScope {
+                slots: vec![0],
+                ..AddressScope::default()
+            }],
+            ..Plan::default()
+        };
+        let output = Rc::clone(&recorder);
+        shard
+            .mirrors_mut()
+            .apply(&plan, Timestamp(0), move |_| Rc::clone(&output) as Rc<_>);
+        for (kind, payload) in messages {
+            shard.take(&Message {
+                kind: *kind,
+                id: MessageId::given(b"id").unwrap(),
+                first_byte: Timestamp(5),
+                last_byte: Timestamp(7),
+                payload: payload.as_bytes().to_vec().into(),
+            });
+        }
+        (recorder, ledger.snapshot())
+    }
+
+    #[test]
+    fn a_recorded_exchange_reaches_the_outputs_under_its_name() {
+        let (output, counts) = take(&[
+            (
+                MessageKind::Request,
+                "POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi",
+            ),
+            (MessageKind::Response, "HTTP/1.1 200 OK\r\n\r\nok"),
+        ]);
+        assert_eq!(
+            output.seen(),
+            ["id POST /a HTTP/1.1 hi", "id Response HTTP/1.1 200 OK ok"]
+        );
+        assert_eq!((counts.seen, counts.outputs[0].delivered), (1, 1));
+        assert!(counts.balanced());
+    }
+
+    #[test]
+    fn what_is_no_whole_request_is_counted_with_its_reason() {
+        let (output, counts) = take(&[
+            (
+                MessageKind::Request,
+                "POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nhi",
+            ),
+            (MessageKind::Request, "nonsense"),
+            (MessageKind::Request, ""),
+            (MessageKind::Request, "GET / HTTP/1.1\r\nX-Mark: 1\r\n\r\n"),
+        ]);
+        assert_eq!(output.seen(), [""; 0]);
+        let dropped = &counts.outputs[0].dropped;
+        assert_eq!(dropped[&DropReason::Truncated], 1);
+        assert_eq!(dropped[&DropReason::Malformed], 2);
+        assert_eq!(dropped[&DropReason::LoopGuard], 1);
+        assert_eq!(counts.seen, 4);
+        assert!(counts.balanced());
+    }
+
+    #[test]
+    fn a_line_end_behind_a_request_is_no_request() {
+        // A relay of GoReplay's leaves one behind every payload.
+        let (output, counts) = take(&[(MessageKind::Request, "GET /a HTTP/1.1\r\n\r\n\n")]);
+        assert_eq!(output.seen(), ["id GET /a HTTP/1.1 "]);
+        assert_eq!((counts.seen, counts.outputs[0].delivered), (1, 1));
+    }
+}
