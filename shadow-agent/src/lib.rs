@@ -20,6 +20,7 @@ pub mod http;
 pub mod input;
 pub mod kubernetes;
 pub mod latency;
+pub mod middleware;
 pub mod mirror;
 pub mod output;
 pub mod report;

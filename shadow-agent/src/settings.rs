@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::http::Limits;
 use crate::kubernetes::PodFilter;
-use crate::mirror::Edits;
+use crate::mirror::{Edits, Share};
 
 /// Everything a run needs to know.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// Whether a live status line is drawn on a terminal.
     pub status_line: bool,
+    /// What every message passes through, if anything.
+    pub middleware: Option<MiddlewareSettings>,
     /// How the run is watched and held.
     pub operation: OperationSettings,
 }
@@ -94,6 +96,42 @@ pub enum Listen {
     Any(u16),
     /// This address alone.
     Address(SocketAddr),
+}
+
+/// What stands behind a `|` in an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// So many copies of each request, and one more of a share of them.
+    Share {
+        /// Copies of each.
+        whole: u32,
+        /// The share that gets one more.
+        part: Share,
+    },
+    /// So many requests a second, over all shards.
+    PerSecond(u32),
+}
+
+/// `--middleware`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MiddlewareSettings {
+    /// The program and its arguments; never empty.
+    pub command: Vec<String>,
+    /// What follows when it ends by itself.
+    pub on_exit: OnExit,
+    /// How long a message is waited for.
+    pub timeout: Duration,
+    /// Bytes of lines that may wait for it to read.
+    pub queue_bytes: usize,
+}
+
+/// What follows when the middleware ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnExit {
+    /// The run ends.
+    Stop,
+    /// Messages go on without it.
+    Bypass,
 }
 
 /// An input that has whole messages.

@@ -148,6 +148,13 @@ impl Agent {
         Ledger::read(&self.ledger).unwrap_or_else(|| panic!("no ledger was written:\n{}", self.stderr()))
     }
 
+    /// Waits for its end by itself, which must be this failure, and gives its ledger.
+    pub fn fail(&mut self, status: i32) -> Ledger {
+        let ended = self.wait();
+        assert_eq!(ended.code(), Some(status), "{}", self.stderr());
+        Ledger::read(&self.ledger).unwrap_or_else(|| panic!("no ledger was written:\n{}", self.stderr()))
+    }
+
     /// Waits for its end by itself, whatever it is.
     pub fn wait(&mut self) -> ExitStatus {
         self.process.wait(DRAIN)

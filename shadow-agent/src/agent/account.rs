@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::capture::{CaptureCounts, FileCounters};
+use crate::middleware::MiddlewareCounters;
 use crate::mirror::StreamCounters;
 use crate::mirror::ledger::RequestCounts;
 use crate::report::LedgerDocument;
@@ -55,6 +56,9 @@ pub struct CaptureReport {
     /// What inputs of whole messages say of themselves, by their names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, Value>,
+    /// What passed through the middleware, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub middleware: Option<MiddlewareCounters>,
 }
 
 impl Account {

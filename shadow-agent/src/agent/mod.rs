@@ -35,6 +35,7 @@ use self::wanted::Wanted;
 use crate::capture::{LiveCapture, OwnConnections, PcapFile};
 use crate::input;
 use crate::kubernetes::Cluster;
+use crate::middleware::Middleware;
 use crate::mirror::plan::Plan;
 use crate::report::LedgerFile;
 use crate::settings::{RawInput, Settings};
@@ -92,6 +93,12 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         );
         capture = Some(started);
     }
+    // After the capabilities are gone: what it runs has none either.
+    let middleware = settings
+        .middleware
+        .as_ref()
+        .map(|middleware| Middleware::start(middleware, settings.limits))
+        .transpose()?;
     let mut mirrors = Mirrors::new(own);
     let planned = mirrors.set(&wanted.mirrors, &[])?;
     let plan = Plan {
@@ -117,6 +124,7 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         sources,
         ledger_file: ledger,
         operation,
+        middleware,
     };
     let run = Run::start(&settings, parts)?;
     Ok(run.follow(control, &runtime, signals))

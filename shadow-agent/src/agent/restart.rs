@@ -23,6 +23,7 @@ pub(super) fn needing_restart(old: &Settings, new: &Settings, captures: bool) ->
         shutdown_timeout,
         status_line,
         operation,
+        middleware,
     } = new;
     keys.of_capture(&old.capture, capture);
     keys.of_connections(&old.connections, connections);
@@ -33,6 +34,7 @@ pub(super) fn needing_restart(old: &Settings, new: &Settings, captures: bool) ->
     keys.add("max-memory", old.max_memory == *max_memory);
     keys.add("http-mark-header or http-no-mark", old.marker == *marker);
     keys.add("ledger", old.ledger == *ledger);
+    keys.add("middleware and its flags", old.middleware == *middleware);
     keys.add("shutdown-timeout", old.shutdown_timeout == *shutdown_timeout);
     keys.add("no-status", old.status_line == *status_line);
     keys.add("input-raw (capture files), input-dummy", files(old) == files(new));

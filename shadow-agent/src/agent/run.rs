@@ -23,10 +23,11 @@ use super::{Account, CaptureReport, ConnectionReport, Control};
 use crate::budget::MemoryBudget;
 use crate::capture::{CaptureCounters, FileCounters, LiveCapture};
 use crate::kubernetes::{Cluster, Desired};
+use crate::middleware::Middleware;
 use crate::mirror::ledger::{OutputCounts, RequestCounts, ShardLedger};
 use crate::mirror::plan::Plan;
 use crate::report::LedgerFile;
-use crate::settings::Settings;
+use crate::settings::{OnExit, Settings};
 use crate::status::{self, Snapshot, StatusLine};
 
 /// How often the status line is drawn.
@@ -50,6 +51,9 @@ pub(super) struct Run {
     /// Whether a source is anything but live capture.
     pub(super) has_files: bool,
     pub(super) operation: Operation,
+    pub(super) middleware: Option<Middleware>,
+    /// What went wrong while running, if anything did.
+    failure: Option<anyhow::Error>,
     shards: Vec<ShardHandle>,
     pub(super) phase: watch::Sender<Phase>,
     /// A shard sends on it when it ends: whether it read a ring, which has no end of its own.
@@ -84,6 +88,7 @@ pub(super) struct Parts {
     pub sources: Vec<Source>,
     pub ledger_file: Option<LedgerFile>,
     pub operation: Operation,
+    pub middleware: Option<Middleware>,
 }
 
 struct ShardHandle {
@@ -108,6 +113,7 @@ impl Run {
             sources,
             ledger_file,
             mut operation,
+            middleware,
         } = parts;
         let budget = MemoryBudget::new(settings.max_memory);
         let in_force = InForce {
@@ -134,6 +140,7 @@ impl Run {
                 budget: budget.clone(),
                 report: Arc::clone(&report),
                 operation: operation.for_shard(index),
+                middleware: middleware.clone(),
                 phase: phases.clone(),
             };
             let end = EndGuard {
@@ -164,6 +171,8 @@ impl Run {
             counters,
             has_files,
             operation,
+            middleware,
+            failure: None,
             shards,
             phase,
             ended,
@@ -195,7 +204,7 @@ impl Run {
         // Whatever happened, no shard is left behind.
         self.phase
             .send_replace(Phase::Draining(Instant::now() + self.settings.shutdown_timeout));
-        let mut ended = watched;
+        let mut ended = watched.and(self.failure.take().map_or(Ok(()), Err));
         for shard in &mut self.shards {
             let joined = match shard.thread.take().map(JoinHandle::join) {
                 Some(Ok(result)) => result,
@@ -203,6 +212,9 @@ impl Run {
                 None => Ok(()),
             };
             ended = ended.and(joined);
+        }
+        if let Some(middleware) = &self.middleware {
+            middleware.stop();
         }
         let account = self.account();
         if let Some(file) = &mut self.ledger_file {
@@ -218,6 +230,7 @@ impl Run {
         let mut line = StatusLine::default();
         let mut drawn = Instant::now();
         let on_terminal = self.settings.status_line && status::is_terminal();
+        let mut middleware_gone = false;
         let mut running = self.shards.len();
         if let Some(capturing) = control.capturing {
             // The caller may have lost interest; the run has not.
@@ -245,6 +258,10 @@ impl Run {
                 desired = waited_for(&mut self.pending) => self.end_waiting(desired).await,
                 desired = asked_for(&mut self.cluster) => self.follow_cluster(desired).await,
                 desired = tried_again(&mut self.retry) => self.follow_cluster(desired).await,
+                how = gone(self.middleware.as_ref()), if !middleware_gone => {
+                    middleware_gone = true;
+                    self.middleware_ended(&how);
+                }
                 event = self.operation.next() => self.steer(event),
                 _ = status.tick(), if on_terminal => {
                     let elapsed = drawn.elapsed();
@@ -258,6 +275,21 @@ impl Run {
             status::clear();
         }
         Ok(())
+    }
+
+    /// The middleware has ended, for whatever reason.
+    fn middleware_ended(&mut self, how: &str) {
+        let Some(middleware) = self.middleware.as_ref().filter(|one| !one.is_finishing()) else {
+            return;
+        };
+        match middleware.on_exit() {
+            OnExit::Bypass => tracing::error!("the middleware has ended ({how}): messages go on without it"),
+            OnExit::Stop => {
+                self.failure
+                    .get_or_insert_with(|| anyhow!("the middleware has ended: {how}"));
+                self.stop();
+            }
+        }
     }
 
     /// Ends capture and lets the shards drain; a second time, lets them drain no longer.
@@ -412,6 +444,7 @@ impl Run {
                 kernel,
                 files,
                 inputs,
+                middleware: self.middleware.as_ref().map(Middleware::counters),
             },
         }
     }
@@ -461,6 +494,14 @@ async fn stopped(stop: &mut Option<oneshot::Receiver<()>>) {
                 std::future::pending::<()>().await;
             }
         }
+        None => std::future::pending().await,
+    }
+}
+
+/// Resolves when the middleware has ended; never, where there is none.
+async fn gone(middleware: Option<&Middleware>) -> String {
+    match middleware {
+        Some(middleware) => middleware.ended().await,
         None => std::future::pending().await,
     }
 }

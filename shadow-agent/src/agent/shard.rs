@@ -3,6 +3,7 @@
 //! Capture comes first on the thread: a batch is bounded, so that replay gets its turn, but a full ring is
 //! always drained before the thread sleeps.
 
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,8 +20,10 @@ use super::operation::ShardOperation;
 use crate::budget::MemoryBudget;
 use crate::capture::{FileCounters, PcapFile, RingReader};
 use crate::input::MessageSource;
+use crate::middleware::{Middleware, ShardMiddleware};
 use crate::mirror::ledger::{DropReason, ShardLedger};
 use crate::mirror::{Connection, Shard};
+use crate::output::ShardOutput;
 use crate::settings::{ConnectionSettings, Settings};
 use crate::tcp::FlowTable;
 use crate::time::Timestamp;
@@ -81,6 +84,8 @@ pub(super) struct ShardTask {
     pub budget: MemoryBudget,
     pub report: Arc<Mutex<ShardReport>>,
     pub operation: ShardOperation,
+    /// What every message passes through, if anything.
+    pub middleware: Option<Middleware>,
     pub phase: watch::Receiver<Phase>,
 }
 
@@ -104,6 +109,9 @@ impl ShardTask {
             Source::Ring(_) => unix_now().saturating_sub(monotonic_now().0),
             Source::File(_) | Source::Messages { .. } => 0,
         };
+        let middleware = self.middleware.as_ref().map(|middleware| {
+            ShardMiddleware::new(middleware, self.settings.limits, self.budget.clone(), wall_offset)
+        });
         let mut shard = Shard::new(
             self.ledger.clone(),
             self.budget.clone(),
@@ -111,6 +119,7 @@ impl ShardTask {
             self.settings.marker.as_deref(),
             self.settings.capture.track_response,
         )
+        .with_middleware(middleware)
         .with_gate(
             self.operation.gate.clone(),
             Arc::clone(&self.operation.production),
@@ -129,6 +138,7 @@ impl ShardTask {
             self.settings.shutdown_timeout,
         );
         plans.follow(&mut shard, Timestamp::default());
+        shard.start();
         let read = match self.source {
             Source::Ring(ring) => {
                 read_ring(
@@ -321,9 +331,20 @@ fn give_up(table: &mut FlowTable<Connection>, shard: &mut Shard, plans: &Followi
 }
 
 pub(super) fn abort_all(shard: &Shard, plans: &Following, reason: DropReason) {
-    for output in shard.mirrors().outputs().cloned().chain(plans.retiring()) {
+    shard.onward().abort(reason);
+    for output in outputs(shard, plans) {
         output.abort(reason);
     }
+}
+
+/// All outputs that may hold something.
+fn outputs(shard: &Shard, plans: &Following) -> Vec<Rc<dyn ShardOutput>> {
+    shard
+        .mirrors()
+        .outputs()
+        .cloned()
+        .chain(plans.retiring())
+        .collect()
 }
 
 /// Lets the outputs finish what they hold, within the bound of the run.
@@ -335,7 +356,8 @@ async fn drain(
     mut phase: watch::Receiver<Phase>,
 ) {
     let all = async {
-        for output in shard.mirrors().outputs().cloned().chain(plans.retiring()) {
+        shard.onward().drain().await;
+        for output in outputs(shard, plans) {
             output.drain().await;
         }
     };

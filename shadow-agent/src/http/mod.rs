@@ -21,6 +21,7 @@ mod side;
 mod target;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 pub use body::BodyDecoder;
 pub use chunked::ChunkedError;
@@ -31,3 +32,4 @@ pub use request_stream::RequestStream;
 pub use response_head::{ResponseHead, ResponseHeadReader, parse_response_head};
 pub use response_stream::{Response, ResponseEvent, ResponseStream};
 pub use target::absolute_form;
+pub use whole::whole_request;

@@ -3,6 +3,7 @@
 //! Biased towards honesty of the account: a request is opened in the ledger when its start is seen and
 //! settled when its outcome is known, whatever happens to the connection between the two.
 
+use std::cell::{Ref, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,10 +15,11 @@ use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::mirrors::Concerned;
 use super::plan::PodIdentity;
 use super::share::Draws;
-use super::{Exchange, ExchangeResponse, FlowId, MessageId, MessageKind, Mirrors};
+use super::{Exchange, ExchangeResponse, FlowId, MessageId, MessageKind, Mirrors, Onward};
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, Reject, Request, RequestEvent, RequestStream};
 use crate::latency::LatencyHistogram;
+use crate::middleware::ShardMiddleware;
 use crate::tcp::{Chunk, Close, Direction, FlowKey, GapCause, Stall, Start, StreamHandler};
 use crate::time::Timestamp;
 
@@ -34,7 +36,7 @@ pub struct Shard {
 /// Where whole requests go, and where all of them are counted.
 pub(super) struct Mirror {
     pub(super) ledger: ShardLedger,
-    pub(super) mirrors: Mirrors,
+    pub(super) onward: Rc<Onward>,
     marker: Option<Box<str>>,
     pub(super) counters: StreamCounters,
     gate: Gate,
@@ -55,8 +57,8 @@ impl Shard {
     ) -> Self {
         let marker = marker.map(Into::into);
         let mirror = Mirror {
-            ledger,
-            mirrors: Mirrors::default(),
+            ledger: ledger.clone(),
+            onward: Onward::new(ledger, limits, budget.clone(), None),
             marker,
             counters: StreamCounters::default(),
             gate: Gate::default(),
@@ -82,19 +84,38 @@ impl Shard {
         self
     }
 
+    /// The same, with every message passing through a middleware, if there is one. To be called before it is given
+    /// mirrors.
+    #[must_use]
+    pub fn with_middleware(mut self, middleware: Option<ShardMiddleware>) -> Self {
+        let ledger = self.mirror.ledger.clone();
+        self.mirror.onward = Onward::new(ledger, self.limits, self.budget.clone(), middleware);
+        self
+    }
+
     /// What the connections carried besides whole requests.
     pub fn counters(&self) -> StreamCounters {
         self.mirror.counters
     }
 
     /// The mirrors of this shard.
-    pub fn mirrors(&self) -> &Mirrors {
-        &self.mirror.mirrors
+    pub fn mirrors(&self) -> Ref<'_, Mirrors> {
+        self.mirror.onward.mirrors()
     }
 
     /// The same, to give it others.
-    pub fn mirrors_mut(&mut self) -> &mut Mirrors {
-        &mut self.mirror.mirrors
+    pub fn mirrors_mut(&mut self) -> RefMut<'_, Mirrors> {
+        self.mirror.onward.mirrors_mut()
+    }
+
+    /// Starts what follows messages that come back from elsewhere. Inside a `LocalSet`.
+    pub fn start(&self) {
+        self.mirror.onward.start();
+    }
+
+    /// What comes behind whole messages.
+    pub fn onward(&self) -> &Rc<Onward> {
+        &self.mirror.onward
     }
 }
 
@@ -134,7 +155,7 @@ impl Mirror {
     fn request(&mut self, open: &mut Open, id: Option<MessageId>, event: RequestEvent) {
         match event {
             RequestEvent::Started => {
-                let Concerned { slots, pod } = self.mirrors.concerned(&open.key);
+                let Concerned { slots, pod } = self.onward.mirrors_mut().concerned(&open.key);
                 open.request = Some(self.ledger.open_for(&slots));
                 if let Some(pod) = &pod {
                     pod.seen.fetch_add(1, Relaxed);
@@ -167,7 +188,7 @@ impl Mirror {
     pub(super) fn reason(&self, reject: Reject) -> DropReason {
         match reject {
             Reject::Shutdown if self.gate.is_paused() => DropReason::Paused,
-            other => reason(other),
+            other => other.into(),
         }
     }
 
@@ -187,7 +208,7 @@ impl Mirror {
             Passage::Paused => return opened.settle(Outcome::Dropped(DropReason::Paused)),
             Passage::LeftOut => return opened.settle(Outcome::Limited),
         }
-        self.mirrors.deliver(&Rc::new(exchange), opened);
+        self.onward.request(exchange, opened);
     }
 }
 
@@ -234,7 +255,7 @@ impl Connection {
             budget,
             mirror:
                 Mirror {
-                    mirrors,
+                    onward,
                     counters,
                     production,
                     ..
@@ -243,16 +264,15 @@ impl Connection {
         } = shard;
         read(answers, budget, &mut counters.answers, &mut |answer| {
             production.record(answer.took);
-            for output in mirrors.outputs_of(key) {
-                output.offer_response(&ExchangeResponse {
-                    id: &answer.id,
-                    kind: MessageKind::Response,
-                    head: &answer.response.head,
-                    body: &answer.response.body,
-                    first_byte: answer.response.first_byte,
-                    last_byte: answer.response.last_byte,
-                });
-            }
+            let response = ExchangeResponse {
+                id: &answer.id,
+                kind: MessageKind::Response,
+                head: &answer.response.head,
+                body: &answer.response.body,
+                first_byte: answer.response.first_byte,
+                last_byte: answer.response.last_byte,
+            };
+            onward.response(key, &response);
         });
     }
 }
@@ -332,22 +352,5 @@ impl StreamHandler for Connection {
         self.read_answers(shard, |answers, _, counters, mut sink| {
             answers.end(close, counters, &mut sink);
         });
-    }
-}
-
-fn reason(reject: Reject) -> DropReason {
-    match reject {
-        Reject::Gap => DropReason::Gap,
-        Reject::MidStream => DropReason::MidStream,
-        Reject::Reset => DropReason::Reset,
-        Reject::Truncated => DropReason::Truncated,
-        Reject::HeadTooLarge => DropReason::HeadTooLarge,
-        Reject::BodyTooLarge => DropReason::BodyTooLarge,
-        Reject::Malformed => DropReason::Malformed,
-        Reject::AmbiguousFraming => DropReason::AmbiguousFraming,
-        Reject::Memory => DropReason::Memory,
-        Reject::Upgrade => DropReason::Upgrade,
-        Reject::AfterClose => DropReason::AfterClose,
-        Reject::Shutdown => DropReason::Shutdown,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::connection::Shard;
-use super::exchange::{ExchangeResponse, FlowId};
+use super::exchange::FlowId;
 use super::ledger::{DropReason, Outcome};
 use super::message::{Message, MessageKind};
 use super::mirrors::Concerned;
@@ -19,17 +19,7 @@ impl Shard {
             MessageKind::Request => self.take_request(message, &key),
             MessageKind::Response | MessageKind::Replayed => {
                 let (head, body) = message.split();
-                let response = ExchangeResponse {
-                    id: &message.id,
-                    kind: message.kind,
-                    head: &head,
-                    body: &body,
-                    first_byte: message.first_byte,
-                    last_byte: message.last_byte,
-                };
-                for output in self.mirror.mirrors.outputs_of(&key) {
-                    output.offer_response(&response);
-                }
+                self.mirror.onward.response(&key, &message.response(&head, &body));
             }
         }
     }
@@ -37,7 +27,7 @@ impl Shard {
     fn take_request(&mut self, message: &Message, key: &FlowKey) {
         let mut stream = RequestStream::new(self.limits, Start::Syn);
         let mirror = &mut self.mirror;
-        let Concerned { slots, pod } = mirror.mirrors.concerned(key);
+        let Concerned { slots, pod } = mirror.onward.mirrors_mut().concerned(key);
         let mut opened = None;
         let mut started = false;
         let mut read = |event| match event {

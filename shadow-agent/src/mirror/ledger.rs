@@ -18,6 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
+use crate::http::Reject;
+
 /// Why a request was not delivered to an output. The names are those of the ledger and the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,6 +69,8 @@ pub enum DropReason {
     MirrorEnded,
     /// The output could not be written (a closed pipe, a full disk).
     WriteError,
+    /// The middleware ended before it gave it back.
+    MiddlewareEnded,
     /// The agent ended before it could be delivered.
     Shutdown,
     /// Mirroring was paused before it could be delivered (`POST /pause`, `--expire-after`, `--max-cpu`). While it is
@@ -99,10 +103,30 @@ impl DropReason {
         Self::BadResponse,
         Self::MirrorEnded,
         Self::WriteError,
+        Self::MiddlewareEnded,
         Self::Shutdown,
         Self::Paused,
         Self::Internal,
     ];
+}
+
+impl From<Reject> for DropReason {
+    fn from(reject: Reject) -> Self {
+        match reject {
+            Reject::Gap => DropReason::Gap,
+            Reject::MidStream => DropReason::MidStream,
+            Reject::Reset => DropReason::Reset,
+            Reject::Truncated => DropReason::Truncated,
+            Reject::HeadTooLarge => DropReason::HeadTooLarge,
+            Reject::BodyTooLarge => DropReason::BodyTooLarge,
+            Reject::Malformed => DropReason::Malformed,
+            Reject::AmbiguousFraming => DropReason::AmbiguousFraming,
+            Reject::Memory => DropReason::Memory,
+            Reject::Upgrade => DropReason::Upgrade,
+            Reject::AfterClose => DropReason::AfterClose,
+            Reject::Shutdown => DropReason::Shutdown,
+        }
+    }
 }
 
 /// How a request ends for one output.

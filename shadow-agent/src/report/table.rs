@@ -184,6 +184,7 @@ pub fn explanation(reason: DropReason) -> &'static str {
             "the shadow's answer was not HTTP, or larger than --output-http-max-response"
         }
         DropReason::WriteError => "it could not be written",
+        DropReason::MiddlewareEnded => "the middleware ended before it gave it back",
         DropReason::Shutdown => "the agent ended first (--shutdown-timeout)",
         DropReason::Paused => "mirroring was paused",
         DropReason::Internal => "a fault in shadow-agent: please report it",

@@ -17,6 +17,7 @@ mod kubernetes;
 mod lifecycle;
 mod load;
 mod loops;
+mod middleware;
 mod outputs;
 mod pods;
 mod rights;

@@ -4,6 +4,7 @@
 mod admin;
 mod kubernetes;
 mod messages;
+mod middleware;
 mod outputs;
 mod self_mirror;
 mod together;
@@ -138,6 +139,7 @@ fn resolve_run(
         max_memory: limits.max_memory,
         marker: outputs::marker(arguments),
         ledger: arguments.general.ledger.as_deref().map(ledger_path).transpose()?,
+        middleware: middleware::resolve(&arguments.middleware)?,
         operation: admin::resolve(&arguments.admin)?,
         shutdown_timeout: arguments.general.shutdown_timeout,
         status_line: !arguments.general.no_status,

@@ -13,6 +13,7 @@ pub mod input_raw;
 pub mod kubernetes;
 pub mod limits;
 pub mod messages;
+pub mod middleware;
 pub mod output;
 pub mod output_http;
 
@@ -57,6 +58,9 @@ pub struct Arguments {
     /// How copies reach an HTTP upstream.
     #[command(flatten)]
     pub output_http: output_http::OutputHttp,
+    /// What messages pass through.
+    #[command(flatten)]
+    pub middleware: middleware::MiddlewareFlags,
     /// Kubernetes.
     #[command(flatten)]
     pub kubernetes: kubernetes::KubernetesFlags,

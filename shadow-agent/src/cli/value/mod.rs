@@ -6,6 +6,7 @@
 mod cpus;
 mod duration;
 mod header_name;
+mod limit;
 mod listen;
 mod share;
 mod size;
@@ -13,6 +14,7 @@ mod size;
 pub use cpus::cpus;
 pub use duration::{duration, format_duration, positive_duration};
 pub use header_name::{host_suffix, marker_name};
+pub use limit::{limit, split_limit};
 pub use listen::listen;
 pub use share::{Share, share};
 pub use size::{format_size, positive_size, size};

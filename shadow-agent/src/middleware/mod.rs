@@ -1,0 +1,13 @@
+//! `--middleware`: a program of the user's through which every message passes, to look at it, change it, keep it back or
+//! add others.
+//!
+//! One process serves all shards: a thread writes lines ([`line`]) to its standard input, another reads what comes back,
+//! and each message that comes back goes to the shard it came from. A message that waits for its program is held by its
+//! shard, with its claim in the ledger: so a program that is slow, silent or dead costs counted requests, and nothing else.
+
+mod line;
+mod process;
+mod shard;
+
+pub use process::{Middleware, MiddlewareCounters};
+pub use shard::ShardMiddleware;

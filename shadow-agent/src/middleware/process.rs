@@ -1,0 +1,447 @@
+//! The program, the two threads that speak with it, and the queue of what it is still to read.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use serde::Serialize;
+use tokio::sync::{mpsc, watch};
+
+use super::line::{Incoming, Outgoing};
+use crate::http::Limits;
+use crate::mirror::ledger::DropReason;
+use crate::mirror::{MessageId, MessageKind};
+use crate::settings::{MiddlewareSettings, OnExit};
+
+/// Bytes written at once, roughly.
+const BATCH: usize = 256 * 1024;
+/// Messages that may wait at a shard for their turn. Beyond, the program waits until the shard has taken some.
+const MAX_REPLIES: usize = 1024;
+/// Longest header line that is read from it, in bytes.
+const MAX_HEADER: usize = 1024;
+/// Bad lines that are logged, one by one.
+const LOGGED_LINES: u64 = 5;
+
+/// What passed through the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MiddlewareCounters {
+    /// Messages written to it.
+    pub written: u64,
+    /// Messages that came back.
+    pub returned: u64,
+    /// Of these, those that nobody waited for: it made them, or they came too late.
+    pub unasked: u64,
+    /// Lines that were no messages, or too long.
+    pub bad_lines: u64,
+    /// Responses left out because the queue was full; requests are counted as `queue_full`.
+    pub responses_left_out: u64,
+}
+
+/// What the program sends to a shard.
+pub(super) enum Reply {
+    /// A message.
+    Message(Incoming),
+    /// There will be none any more.
+    Ended,
+}
+
+/// The program. Clones are the same one.
+#[derive(Clone)]
+pub struct Middleware {
+    shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub(super) settings: MiddlewareSettings,
+    queue: Mutex<Queue>,
+    more: Condvar,
+    ended: watch::Sender<Option<String>>,
+    group: Pid,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// Which shard waits for a message, and how often.
+    owners: HashMap<(MessageKind, MessageId), (usize, u32)>,
+    shards: Vec<mpsc::Sender<Reply>>,
+    /// Shards that will offer more.
+    offering: usize,
+    state: State,
+    counters: MiddlewareCounters,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Running,
+    /// Its standard input is to be closed once everything is written.
+    Finishing,
+    Ended,
+}
+
+impl Middleware {
+    /// Starts the program. A line from it may be as long as a message of the largest head and body.
+    pub fn start(settings: &MiddlewareSettings, limits: Limits) -> anyhow::Result<Self> {
+        let max_line = 2 * (MAX_HEADER + limits.max_head + limits.max_body);
+        let command = settings.command.clone();
+        // A thread of its own, which cannot gain anything by running a program.
+        let started = thread::spawn(move || spawn(&command)).join();
+        let mut child = started
+            .map_err(|_| io::Error::other("its thread panicked"))
+            .and_then(|spawned| spawned)
+            .with_context(|| format!("--middleware: cannot start '{}'", settings.command[0]))?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            anyhow::bail!("--middleware: the program has no standard input or output");
+        };
+        let shared = Arc::new(Shared {
+            settings: settings.clone(),
+            queue: Mutex::default(),
+            more: Condvar::new(),
+            ended: watch::Sender::new(None),
+            group: Pid::from_raw(child.id().cast_signed()),
+        });
+        let of_thread = Arc::clone(&shared);
+        let named = |name: &str| thread::Builder::new().name(name.to_owned());
+        named("middleware-in")
+            .spawn(move || of_thread.write(input))
+            .context("--middleware: no thread for it")?;
+        let of_thread = Arc::clone(&shared);
+        named("middleware-out")
+            .spawn(move || of_thread.read(child, output, max_line))
+            .context("--middleware: no thread for it")?;
+        Ok(Self { shared })
+    }
+
+    /// How the program ended, once it has: resolves at most once.
+    pub async fn ended(&self) -> String {
+        let mut ended = self.shared.ended.subscribe();
+        let how = ended.wait_for(Option::is_some).await;
+        match how {
+            Ok(how) => how.clone().unwrap_or_default(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// What follows when it ends by itself.
+    pub fn on_exit(&self) -> OnExit {
+        self.shared.settings.on_exit
+    }
+
+    /// Whether it was told that nothing more will come, so that its end is as it should be.
+    pub fn is_finishing(&self) -> bool {
+        let queue = self.shared.lock();
+        queue.state == State::Finishing || (queue.state == State::Ended && queue.offering == 0)
+    }
+
+    /// Ends it, once nothing waits for it any more: a program may live on although its standard input has ended, as those
+    /// do that have a timer. To be called from outside of a runtime.
+    pub fn stop(&self) {
+        for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+            for _ in 0..100 {
+                if self.shared.lock().state == State::Ended {
+                    return;
+                }
+                thread::sleep(Duration::from_millis(10));
+            }
+            tracing::debug!(%signal, "the middleware lives on: ending it");
+            // It leads a group of its own. One that has ended meanwhile is nobody's any more, and was not waited for yet.
+            let _ = nix::sys::signal::killpg(self.shared.group, signal);
+        }
+    }
+
+    /// What passed through it so far.
+    pub fn counters(&self) -> MiddlewareCounters {
+        self.shared.lock().counters
+    }
+
+    /// A shard's half of the channel to it: its number, and what comes back.
+    pub(super) fn join(&self) -> (usize, mpsc::Receiver<Reply>) {
+        let (sender, receiver) = mpsc::channel(MAX_REPLIES);
+        let mut queue = self.shared.lock();
+        if queue.state == State::Ended {
+            // A new channel has room.
+            let _ = sender.try_send(Reply::Ended);
+        }
+        queue.shards.push(sender);
+        queue.offering += 1;
+        (queue.shards.len() - 1, receiver)
+    }
+
+    /// A shard will offer no more.
+    pub(super) fn leave(&self) {
+        let mut queue = self.shared.lock();
+        queue.offering -= 1;
+        if queue.offering == 0 && queue.state == State::Running {
+            queue.state = State::Finishing;
+            self.shared.more.notify_one();
+        }
+    }
+
+    pub(super) fn settings(&self) -> &MiddlewareSettings {
+        &self.shared.settings
+    }
+
+    /// Has a message written, which `shard` waits for. `responses` are not counted in the ledger, so what is left out
+    /// of them is counted here.
+    pub(super) fn put(&self, shard: usize, message: &Outgoing<'_>) -> Result<(), DropReason> {
+        let size: usize = message.payload.iter().map(|part| part.len()).sum();
+        // Asked before the line is made: a full queue must not cost a copy of every body.
+        self.shared.has_room(2 * size, message.kind)?;
+        let line = message.encode();
+        let mut queue = self.shared.lock();
+        let (owner, times) = queue
+            .owners
+            .entry((message.kind, message.id.clone()))
+            .or_insert((shard, 0));
+        *owner = shard;
+        *times += 1;
+        queue.bytes += line.len();
+        queue.waiting.push_back(line);
+        queue.counters.written += 1;
+        drop(queue);
+        self.shared.more.notify_one();
+        Ok(())
+    }
+
+    /// A message is not waited for any longer.
+    pub(super) fn forget(&self, kind: MessageKind, id: &MessageId) {
+        self.shared.lock().disown(kind, id);
+    }
+}
+
+impl Queue {
+    /// The shard that waits for a message; one wait less.
+    fn disown(&mut self, kind: MessageKind, id: &MessageId) -> Option<usize> {
+        let key = (kind, id.clone());
+        let (owner, times) = self.owners.get_mut(&key)?;
+        let owner = *owner;
+        *times -= 1;
+        if *times == 0 {
+            self.owners.remove(&key);
+        }
+        Some(owner)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_room(&self, bytes: usize, kind: MessageKind) -> Result<(), DropReason> {
+        let mut queue = self.lock();
+        if queue.state == State::Ended {
+            return Err(DropReason::MiddlewareEnded);
+        }
+        if queue.bytes.saturating_add(bytes) > self.settings.queue_bytes {
+            queue.counters.responses_left_out += u64::from(kind != MessageKind::Request);
+            return Err(DropReason::QueueFull);
+        }
+        Ok(())
+    }
+
+    /// The life of the thread that writes.
+    fn write(&self, mut input: ChildStdin) {
+        let mut batch = Vec::new();
+        while self.next_batch(&mut batch) {
+            if let Err(error) = input.write_all(&batch) {
+                // Its end is told by the thread that reads.
+                tracing::debug!(%error, "the middleware reads no more");
+                return;
+            }
+        }
+    }
+
+    /// Waits for lines and moves some of them into `batch`. `false` when there will be none.
+    fn next_batch(&self, batch: &mut Vec<u8>) -> bool {
+        let mut queue = self.lock();
+        // What is being written counts until it is.
+        queue.bytes = queue.bytes.saturating_sub(batch.len());
+        batch.clear();
+        batch.shrink_to(BATCH * 2);
+        while queue.waiting.is_empty() {
+            if queue.state != State::Running {
+                return false;
+            }
+            queue = self.more.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        while batch.len() < BATCH
+            && let Some(line) = queue.waiting.pop_front()
+        {
+            batch.extend_from_slice(&line);
+        }
+        true
+    }
+
+    /// The life of the thread that reads, and that sees the program end.
+    fn read(&self, mut child: Child, output: ChildStdout, max_line: usize) {
+        let mut output = BufReader::with_capacity(BATCH, output);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            match read_line(&mut output, &mut line, max_line) {
+                Ok(Line::Whole) => self.take(&line),
+                Ok(Line::TooLong) => self.bad_line("it is longer than any message may be"),
+                Ok(Line::End) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "the middleware's output cannot be read");
+                    break;
+                }
+            }
+        }
+        drop(output);
+        // One that closed its output and lives on is of no use any more.
+        self.end(&how(ended(&mut child)));
+    }
+
+    fn take(&self, line: &[u8]) {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return;
+        }
+        let message = match Incoming::decode(line) {
+            Ok(message) => message,
+            Err(error) => return self.bad_line(&error.to_string()),
+        };
+        let shard = {
+            let mut queue = self.lock();
+            queue.counters.returned += 1;
+            let owner = queue.disown(message.kind, &message.id);
+            queue.counters.unasked += u64::from(owner.is_none());
+            queue.shards.get(owner.unwrap_or(0)).cloned()
+        };
+        if let Some(shard) = shard {
+            // Waits for a shard that lags behind. One that has ended waits for nothing.
+            let _ = shard.blocking_send(Reply::Message(message));
+        }
+    }
+
+    fn bad_line(&self, why: &str) {
+        let mut queue = self.lock();
+        queue.counters.bad_lines += 1;
+        let count = queue.counters.bad_lines;
+        drop(queue);
+        if count <= LOGGED_LINES {
+            tracing::warn!("the middleware wrote a line that is no message: {why}");
+        }
+    }
+
+    fn end(&self, how: &str) {
+        let shards = {
+            let mut queue = self.lock();
+            queue.state = State::Ended;
+            queue.waiting.clear();
+            queue.bytes = 0;
+            queue.owners.clear();
+            queue.shards.clone()
+        };
+        self.more.notify_one();
+        for shard in shards {
+            let _ = shard.blocking_send(Reply::Ended);
+        }
+        self.ended.send_replace(Some(how.to_owned()));
+    }
+}
+
+fn spawn(command: &[String]) -> io::Result<Child> {
+    if let Err(error) = nix::sys::prctl::set_no_new_privs() {
+        tracing::debug!(%error, "no_new_privs not set");
+    }
+    Command::new(&command[0])
+        .args(&command[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        // A Ctrl-C on the terminal is for the agent, which then ends it in order.
+        .process_group(0)
+        .spawn()
+}
+
+/// Waits a while for a program that has closed its output, and ends it if it lives on.
+fn ended(child: &mut Child) -> io::Result<ExitStatus> {
+    for _ in 0..100 {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    child.kill()?;
+    child.wait()
+}
+
+fn how(status: io::Result<ExitStatus>) -> String {
+    match status {
+        Ok(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => format!("it exited with status {code}"),
+            (None, Some(signal)) => format!("signal {signal} ended it"),
+            (None, None) => "it ended".to_owned(),
+        },
+        Err(error) => format!("its end is not known ({error})"),
+    }
+}
+
+enum Line {
+    Whole,
+    TooLong,
+    End,
+}
+
+/// Reads a line into `line`, without its end; of a longer one than `max` nothing is kept. A last line without an end
+/// is a line, too.
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, max: usize) -> io::Result<Line> {
+    let mut too_long = false;
+    loop {
+        let available = match input.fill_buf() {
+            Ok(available) => available,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if available.is_empty() {
+            return Ok(match (too_long, line.is_empty()) {
+                (true, _) => Line::TooLong,
+                (false, true) => Line::End,
+                (false, false) => Line::Whole,
+            });
+        }
+        let end = memchr::memchr(b'\n', available);
+        let part = &available[..end.unwrap_or(available.len())];
+        if !too_long && line.len() + part.len() <= max {
+            line.extend_from_slice(part);
+        } else {
+            too_long = true;
+            line.clear();
+        }
+        let read = end.map_or(available.len(), |end| end + 1);
+        input.consume(read);
+        if end.is_some() {
+            return Ok(if too_long { Line::TooLong } else { Line::Whole });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_longer_than_the_bound_are_passed_over_whole() {
+        let mut input = BufReader::with_capacity(4, &b"ab\n0123456789\n\nlast"[..]);
+        let mut told = Vec::new();
+        loop {
+            let mut line = Vec::new();
+            match read_line(&mut input, &mut line, 5).unwrap() {
+                Line::Whole => told.push(String::from_utf8(line).unwrap()),
+                Line::TooLong => told.push("(too long)".to_owned()),
+                Line::End => break,
+            }
+        }
+        assert_eq!(told, ["ab", "(too long)", "", "last"]);
+    }
+}

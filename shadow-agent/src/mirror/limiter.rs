@@ -1,0 +1,181 @@
+//! What `|10%` and `|100` behind an address mean: a share of the requests, or so many a second.
+//!
+//! A share is drawn for each request on its own. A rate is kept by one meter for all shards (the generic cell rate
+//! algorithm of ITU-T I.371, a token bucket that needs one number): each request that passes moves the time at which
+//! the next one is due, and a request that comes too early is left out. A burst may be a hundredth of a second's
+//! requests, so that what comes in batches is not cut, and the rate is exact within 1% over a second.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::ledger::Outcome;
+use super::share::{Draws, Share};
+use crate::settings::Limit;
+use crate::time::Timestamp;
+
+/// Nanoseconds of a second.
+const SECOND: u64 = 1_000_000_000;
+
+/// A limit in force. Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Limiter {
+    limit: Limit,
+    meter: Arc<AtomicU64>,
+}
+
+/// The same limit is in force: what it has let pass does not make another of it.
+impl PartialEq for Limiter {
+    fn eq(&self, other: &Self) -> bool {
+        self.limit == other.limit
+    }
+}
+
+impl Limiter {
+    /// A limit that has let nothing pass so far.
+    pub fn new(limit: Limit) -> Self {
+        Self {
+            limit,
+            meter: Arc::default(),
+        }
+    }
+
+    /// How many copies of the next request pass, or how it ends. `now` is of any clock that all callers share.
+    pub fn next(&self, draws: &mut Draws, now: Timestamp) -> Result<u32, Outcome> {
+        match self.limit {
+            Limit::Share { whole, part } => {
+                let more = part.takes(draws.draw());
+                match whole + u32::from(more) {
+                    0 => Err(Outcome::SampledOut),
+                    copies => Ok(copies),
+                }
+            }
+            Limit::PerSecond(rate) if self.passes(rate, now) => Ok(1),
+            Limit::PerSecond(_) => Err(Outcome::Limited),
+        }
+    }
+
+    /// Whether a request that comes at `now` keeps to `rate` requests a second.
+    fn passes(&self, rate: u32, now: Timestamp) -> bool {
+        if rate == 0 {
+            return false;
+        }
+        // In 1024ths of a nanosecond, so that high rates are exact, too.
+        let interval = (SECOND << 10) / u64::from(rate);
+        let burst = interval * u64::from(rate / 100);
+        let now = now.0 << 10;
+        let moved = self.meter.fetch_update(Relaxed, Relaxed, |due| {
+            (due <= now.saturating_add(burst)).then(|| due.max(now) + interval)
+        });
+        moved.is_ok()
+    }
+}
+
+impl Limit {
+    /// So many percent, in millionths of a percent.
+    pub fn percent_millionths(millionths: u64) -> Self {
+        const WHOLE: u64 = 100_000_000;
+        let part = u32::try_from(millionths % WHOLE).unwrap_or_default();
+        Self::Share {
+            whole: u32::try_from(millionths / WHOLE).unwrap_or(u32::MAX),
+            part: Share::fraction(part, WHOLE as u32).unwrap_or(Share::ALL),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// How many of requests that come every `gap` nanoseconds for so many seconds pass.
+    fn passed(limit: Limit, gap: u64, seconds: u64) -> u64 {
+        let limiter = Limiter::new(limit);
+        let mut draws = Draws::seeded(1);
+        let start = 5 * SECOND;
+        (0..seconds * SECOND / gap)
+            .map(|number| limiter.next(&mut draws, Timestamp(start + number * gap)))
+            .map(|copies| u64::from(copies.unwrap_or(0)))
+            .sum()
+    }
+
+    #[test]
+    fn a_rate_is_kept_within_a_hundredth() {
+        for rate in [1, 7, 100, 1000, 33_333] {
+            let expected = u64::from(rate) * 10;
+            let passed = passed(Limit::PerSecond(rate), 10_000, 10);
+            let off = passed.abs_diff(expected);
+            assert!(off <= (expected / 100).max(1), "{passed} at {rate} a second");
+        }
+    }
+
+    #[test]
+    fn a_rate_above_the_load_leaves_nothing_out() {
+        assert_eq!(passed(Limit::PerSecond(1000), 1_000_000, 10), 10_000);
+    }
+
+    #[test]
+    fn a_batch_of_a_hundredth_of_a_second_passes_whole() {
+        let limiter = Limiter::new(Limit::PerSecond(1000));
+        let mut draws = Draws::seeded(1);
+        let mut batch = |at: u64| {
+            (0..20)
+                .filter(|_| limiter.next(&mut draws, Timestamp(at)).is_ok())
+                .count()
+        };
+        assert_eq!(batch(SECOND), 11);
+        assert_eq!(batch(2 * SECOND), 11);
+    }
+
+    #[test]
+    fn a_rate_of_nothing_lets_nothing_pass() {
+        let limiter = Limiter::new(Limit::PerSecond(0));
+        let next = limiter.next(&mut Draws::seeded(1), Timestamp(SECOND));
+        assert_eq!(next, Err(Outcome::Limited));
+    }
+
+    #[test]
+    fn a_share_is_kept_within_three_deviations() {
+        // 100,000 requests; the deviation is sqrt(n p (1 - p)).
+        for (millionths, expected, most) in [
+            (10_000_000, 10_000, 285),
+            (1_500_000, 1_500, 116),
+            (500, 0, 6),
+            (250_000_000, 250_000, 475),
+        ] {
+            let passed = passed(Limit::percent_millionths(millionths), 100_000, 10);
+            assert!(passed.abs_diff(expected) <= most, "{passed} of {millionths}");
+        }
+    }
+
+    #[test]
+    fn nothing_and_everything_are_exact() {
+        assert_eq!(passed(Limit::percent_millionths(0), 1_000_000, 10), 0);
+        assert_eq!(
+            passed(Limit::percent_millionths(100_000_000), 1_000_000, 10),
+            10_000
+        );
+        assert_eq!(
+            passed(Limit::percent_millionths(300_000_000), 1_000_000, 10),
+            30_000
+        );
+    }
+
+    #[test]
+    fn what_is_left_out_says_why() {
+        let none = Limiter::new(Limit::percent_millionths(0));
+        let next = none.next(&mut Draws::seeded(1), Timestamp(0));
+        assert_eq!(next, Err(Outcome::SampledOut));
+    }
+
+    proptest! {
+        #[test]
+        fn no_clock_and_no_rate_upset_it(rate: u32, times: Vec<u64>) {
+            let limiter = Limiter::new(Limit::PerSecond(rate));
+            let mut draws = Draws::seeded(1);
+            for time in times {
+                let _ = limiter.next(&mut draws, Timestamp(time >> 11));
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What comes behind a whole message on one shard: the middleware, where there is one, and the mirrors.
+
+use std::cell::{Ref, RefCell, RefMut};
+use std::rc::Rc;
+
+use super::exchange::{Exchange, ExchangeResponse, FlowId};
+use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
+use super::message::{Message, MessageKind};
+use super::mirrors::{Concerned, Mirrors};
+use crate::budget::MemoryBudget;
+use crate::http::{Limits, whole_request};
+use crate::middleware::ShardMiddleware;
+use crate::tcp::FlowKey;
+
+/// See the module's description. It is shared by what finds messages on a shard's thread, and never borrowed across a
+/// wait.
+pub struct Onward {
+    mirrors: RefCell<Mirrors>,
+    middleware: Option<ShardMiddleware>,
+    ledger: ShardLedger,
+    limits: Limits,
+    budget: MemoryBudget,
+}
+
+impl Onward {
+    pub(super) fn new(
+        ledger: ShardLedger,
+        limits: Limits,
+        budget: MemoryBudget,
+        middleware: Option<ShardMiddleware>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            mirrors: RefCell::default(),
+            middleware,
+            ledger,
+            limits,
+            budget,
+        })
+    }
+
+    /// Follows what comes back from the middleware, where there is one. Inside a `LocalSet`.
+    pub(super) fn start(self: &Rc<Self>) {
+        if self.middleware.is_some() {
+            let onward = Rc::clone(self);
+            tokio::task::spawn_local(async move {
+                if let Some(middleware) = &onward.middleware {
+                    middleware.follow(&onward).await;
+                }
+            });
+        }
+    }
+
+    /// The mirrors. Not to be held across a wait, nor while a message is handed on.
+    pub fn mirrors(&self) -> Ref<'_, Mirrors> {
+        self.mirrors.borrow()
+    }
+
+    /// The same, to change them.
+    pub fn mirrors_mut(&self) -> RefMut<'_, Mirrors> {
+        self.mirrors.borrow_mut()
+    }
+
+    /// Hands on a whole request.
+    pub fn request(&self, exchange: Exchange, opened: Opened) {
+        let whole = match &self.middleware {
+            Some(middleware) => middleware.request(exchange, opened),
+            None => Some((exchange, opened)),
+        };
+        if let Some((exchange, opened)) = whole {
+            self.pass(exchange, opened);
+        }
+    }
+
+    /// Hands on a response to a request that was handed on before. `key`: the addresses of the request.
+    pub fn response(&self, key: &FlowKey, response: &ExchangeResponse<'_>) {
+        let taken = self
+            .middleware
+            .as_ref()
+            .is_some_and(|middleware| middleware.response(key, response));
+        if !taken {
+            self.offer_response(key, response);
+        }
+    }
+
+    /// Hands a request to the mirrors, behind the middleware.
+    pub fn pass(&self, exchange: Exchange, opened: Opened) {
+        self.mirrors.borrow_mut().deliver(&Rc::new(exchange), opened);
+    }
+
+    /// Hands a response to the mirrors, behind the middleware.
+    pub fn pass_response(&self, key: &FlowKey, message: &Message) {
+        let (head, body) = message.split();
+        self.offer_response(key, &message.response(&head, &body));
+    }
+
+    /// Hands on a message that the middleware made: a request is counted as any other.
+    pub fn pass_made(&self, message: &Message) {
+        let key = message.id.endpoints();
+        if message.kind != MessageKind::Request {
+            return self.pass_response(&key, message);
+        }
+        let Concerned { slots, pod } = self.mirrors.borrow_mut().concerned(&key);
+        let opened = self.ledger.open_for(&slots);
+        match whole_request(&message.payload, self.limits, &self.budget) {
+            Ok(mut request) => {
+                request.first_byte = message.first_byte;
+                request.last_byte = message.last_byte;
+                let exchange = Exchange {
+                    id: message.id.clone(),
+                    flow: FlowId(message.id.connection()),
+                    key,
+                    pod,
+                    request,
+                };
+                self.pass(exchange, opened);
+            }
+            Err(reject) => opened.settle(Outcome::Dropped(reject.into())),
+        }
+    }
+
+    /// Lets the middleware end with what it holds: resolves when nothing waits for it.
+    pub async fn drain(&self) {
+        if let Some(middleware) = &self.middleware {
+            middleware.drain().await;
+        }
+    }
+
+    /// Settles what waits for the middleware.
+    pub fn abort(&self, reason: DropReason) {
+        if let Some(middleware) = &self.middleware {
+            middleware.abort(reason);
+        }
+    }
+
+    fn offer_response(&self, key: &FlowKey, response: &ExchangeResponse<'_>) {
+        for output in self.mirrors.borrow_mut().outputs_of(key) {
+            output.offer_response(response);
+        }
+    }
+}

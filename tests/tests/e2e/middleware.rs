@@ -1,0 +1,190 @@
+//! `--middleware`: programs that every message passes through, as their authors wrote them for GoReplay.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use shadow_tests::client::{Connection, get};
+use shadow_tests::{Agent, Stage, load, stage};
+
+use crate::scene::Scene;
+
+/// A program in the test's folder.
+fn script(stage: &Stage, name: &str, text: &str) -> String {
+    let path = stage.path(name);
+    std::fs::write(&path, text).expect("a script");
+    path.display().to_string()
+}
+
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs/examples")
+        .join(name)
+}
+
+/// Sends requests one after the other on one connection.
+fn send(scene: &Scene, requests: &[String]) {
+    let mut connection = Connection::open(&scene.client, scene.v4);
+    for request in requests {
+        connection.send(request);
+        connection.response();
+    }
+}
+
+#[test]
+fn middleware() {
+    let stage = stage!("root", "agent", "nginx", "python3");
+    let scene = Scene::on_lo(&stage);
+    let agent = scene.mirror(&[
+        "--middleware",
+        &format!("python3 '{}'", example("middleware.py").display()),
+    ]);
+    send(
+        &scene,
+        &[
+            get("/v1/users", "a"),
+            get("/other", "b"),
+            "DELETE /v1/users HTTP/1.1\r\nHost: production.test\r\n\r\n".to_owned(),
+            "POST /v1/post HTTP/1.1\r\nHost: production.test\r\nContent-Length: 5\r\n\r\nhello".to_owned(),
+        ],
+    );
+    let finished = scene.finish(agent);
+    let uris: Vec<_> = finished.shadow.0.iter().map(|entry| entry.uri.as_str()).collect();
+    assert_eq!(uris, ["/v2/users", "/other", "/v2/post"]);
+    let ledger = &finished.ledger;
+    assert_eq!(
+        (ledger.seen(), ledger.delivered(0), ledger.of(0, "filtered")),
+        (4, 3, 1),
+        "{ledger}"
+    );
+    let counts = &ledger.0["capture"]["middleware"];
+    assert_eq!(
+        (&counts["written"], &counts["returned"]),
+        (&4.into(), &3.into()),
+        "{ledger}"
+    );
+}
+
+#[test]
+fn a_middleware_in_javascript_runs_unchanged() {
+    let stage = stage!("root", "agent", "nginx", "node");
+    let scene = Scene::on_lo(&stage);
+    let command = format!("node {}", example("middleware.js").display());
+    let agent = scene.mirror(&["--middleware", &command, "--output-stdout"]);
+    let stdout = agent.stdout().to_owned();
+    assert_eq!(load::keep_alive(&scene.client, scene.v4, 4, 50), 200);
+    scene.finish(agent).assert_mirrored(200);
+    let printed = std::fs::read_to_string(stdout).expect("text");
+    assert_eq!(printed.matches(" HTTP/1.1\r\nX-Release: next\r\n").count(), 200);
+}
+
+#[test]
+fn a_middleware_of_goreplays_npm_package_runs_unchanged() {
+    let stage = stage!("root", "agent", "nginx", "node", "npm");
+    let installed = Command::new("npm")
+        .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
+        .arg(stage.path("npm"))
+        .arg("goreplay_middleware@1.0.0")
+        .status()
+        .expect("npm");
+    assert!(installed.success(), "npm cannot install goreplay_middleware");
+    let text = format!(
+        r#"
+        const gor = require("{}");
+        gor.init();
+        gor.on("request", (request) => {{
+            gor.on("response", request.ID, (response) => {{
+                request.response = gor.httpStatus(response.http);
+                process.stderr.write("paired " + request.ID + " " + request.response + "\n");
+                return response;
+            }});
+            if (gor.httpPath(request.http) === "/secret") return;
+            request.http = gor.setHttpPath(request.http, "/shadow" + gor.httpPath(request.http));
+            request.http = gor.setHttpHeader(request.http, "X-Seen-By", "middleware");
+            return request;
+        }});
+        "#,
+        stage.path("npm/node_modules/goreplay_middleware").display()
+    );
+    let command = format!("node {}", script(&stage, "middleware.js", &text));
+    let scene = Scene::on_lo(&stage);
+    let agent = scene.mirror(&["--input-raw-track-response", "--middleware", &command]);
+    send(&scene, &[get("/a", "1"), get("/secret", "2"), get("/b", "3")]);
+    agent.wait_for_line("paired");
+    let finished = scene.finish(agent);
+    let uris: Vec<_> = finished.shadow.0.iter().map(|entry| entry.uri.as_str()).collect();
+    assert_eq!(uris, ["/shadow/a", "/shadow/b"]);
+    assert_eq!(finished.ledger.of(0, "filtered"), 1, "{}", finished.ledger);
+}
+
+#[test]
+fn the_end_of_a_middleware_ends_the_run_and_is_said() {
+    let stage = stage!("root", "agent", "nginx");
+    let scene = Scene::on_lo(&stage);
+    let command = format!("sh {}", script(&stage, "dies.sh", "read line; exit 7\n"));
+    let input = format!(":{}", scene.port);
+    let arguments = [
+        "--input-raw",
+        &input,
+        "--output-http",
+        &scene.shadow_url,
+        "--middleware",
+        &command,
+    ];
+    let mut agent = Agent::start(&stage, &scene.server, &arguments);
+    send(&scene, &[get("/", "1")]);
+    let ledger = agent.fail(1);
+    assert!(
+        agent
+            .stderr()
+            .contains("the middleware has ended: it exited with status 7"),
+        "{}",
+        agent.stderr()
+    );
+    ledger.assert_closed();
+    assert_eq!(ledger.dropped(0, "middleware_ended"), 1, "{ledger}");
+    assert!(scene.shadow.finish().is_empty());
+}
+
+#[test]
+fn middleware_on_exit() {
+    let stage = stage!("root", "agent", "nginx");
+    let scene = Scene::on_lo(&stage);
+    let command = format!("sh {}", script(&stage, "dies.sh", "read line; exit 7\n"));
+    let agent = scene.mirror(&["--middleware", &command, "--middleware-on-exit", "bypass"]);
+    send(&scene, &[get("/1", "1")]);
+    agent.wait_for_line("messages go on without it");
+    send(&scene, &[get("/2", "2")]);
+    scene.finish(agent).assert_mirrored(2);
+}
+
+#[test]
+fn middleware_timeout() {
+    let stage = stage!("root", "agent", "nginx");
+    let scene = Scene::on_lo(&stage);
+    let command = format!(
+        "sh {}",
+        script(&stage, "silent.sh", "while read line; do :; done\n")
+    );
+    let agent = scene.mirror(&["--middleware", &command, "--middleware-timeout", "200ms"]);
+    send(&scene, &[get("/", "1")]);
+    agent.wait_for_ledger("the request to be given up", |ledger| {
+        ledger.of(0, "filtered") == 1
+    });
+    let finished = scene.finish(agent);
+    assert!(finished.shadow.is_empty());
+}
+
+#[test]
+fn middleware_queue_size() {
+    let stage = stage!("root", "agent", "nginx");
+    let scene = Scene::on_lo(&stage);
+    // It reads nothing until it is told to end.
+    let command = format!("sh {}", script(&stage, "stuck.sh", "sleep 3; cat\n"));
+    let agent = scene.mirror(&["--middleware", &command, "--middleware-queue-size", "4kb"]);
+    assert_eq!(load::keep_alive(&scene.client, scene.v4, 8, 500), 4000);
+    let finished = scene.finish(agent);
+    let ledger = &finished.ledger;
+    assert!(ledger.dropped(0, "queue_full") > 0, "{ledger}");
+    assert_eq!(ledger.seen(), 4000);
+    assert_eq!(ledger.delivered(0), finished.shadow.len() as u64);
+}
