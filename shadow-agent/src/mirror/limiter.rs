@@ -59,7 +59,7 @@ impl Limiter {
         if rate == 0 {
             return false;
         }
-        // In 1024ths of a nanosecond, so that high rates are exact, too.
+        // As parts of 1,024 to a nanosecond, so that high rates are exact, too.
         let interval = (SECOND << 10) / u64::from(rate);
         let burst = interval * u64::from(rate / 100);
         let now = now.0 << 10;
