@@ -139,6 +139,7 @@ static SETTINGS: LazyLock<HttpOutputSettings> = LazyLock::new(|| HttpOutputSetti
     timeout: Duration::from_secs(1),
     connect_timeout: Duration::from_secs(1),
     redirects: 0,
+    track_response: None,
     max_response: 1,
     breaker: BreakerSettings {
         failures: 0,

@@ -426,6 +426,8 @@ pub struct HttpOutputSettings {
     pub connect_timeout: Duration,
     /// Redirects followed.
     pub redirects: u8,
+    /// Most bytes of a response that are handed on to other outputs; `None` when none are.
+    pub track_response: Option<usize>,
     /// Largest response body that is read; a larger one ends as a counted drop.
     pub max_response: u64,
     /// The circuit breaker.

@@ -1,6 +1,12 @@
 //! A point in time as the capture source saw it: the sans-IO rooms never read a clock.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Nanoseconds of Unix time, now.
+pub fn unix_now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
 
 /// Nanoseconds on the clock of the capture source: `CLOCK_MONOTONIC` for the kernel programs, Unix time for
 /// capture files. Only differences mean anything to [`crate::tcp`] and [`crate::http`].

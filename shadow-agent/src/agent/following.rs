@@ -65,9 +65,10 @@ impl Following {
     pub fn follow(&mut self, shard: &mut Shard, now: Timestamp) {
         let newest = self.plans.borrow_and_update().clone();
         let wall_offset = self.wall_offset;
+        let onward = Rc::downgrade(shard.onward());
         let ended = shard.mirrors_mut().apply(&newest.plan, now, |slot| {
             // A plan comes with the outputs of all its mirrors.
-            newest.outputs[&slot].shard(wall_offset)
+            newest.outputs[&slot].shard(wall_offset, &onward)
         });
         self.retiring.retain(|retiring| !retiring.task.is_finished());
         for output in ended {

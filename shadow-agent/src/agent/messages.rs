@@ -7,11 +7,11 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
 use super::following::Following;
 use super::operation::ShardOperation;
-use super::shard::{FILE_PAUSE, Phase, ShardReport, TICK, abort_all, unix_now};
+use super::shard::{FILE_PAUSE, Phase, ShardReport, TICK, abort_all};
 use crate::input::MessageSource;
 use crate::mirror::Shard;
 use crate::mirror::ledger::DropReason;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, unix_now};
 
 /// Messages taken before replay gets a turn.
 const MESSAGES_PER_TURN: usize = 256;

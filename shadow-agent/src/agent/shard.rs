@@ -26,7 +26,7 @@ use crate::mirror::{Connection, Shard};
 use crate::output::ShardOutput;
 use crate::settings::{ConnectionSettings, Settings};
 use crate::tcp::FlowTable;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, unix_now};
 
 /// Records taken from a ring before replay gets a turn: some 2 ms of parsing at most.
 const RECORDS_PER_TURN: usize = 512;
@@ -389,14 +389,6 @@ async fn drain(
         "requests were still under way at the end of the shutdown timeout; they are counted as dropped"
     );
     abort_all(shard, plans, DropReason::Shutdown);
-}
-
-/// Nanoseconds of Unix time.
-pub(super) fn unix_now() -> u64 {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The clock of the kernel programs.

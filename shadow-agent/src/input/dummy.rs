@@ -1,12 +1,12 @@
 //! `--input-dummy`: a request and its response each second, to see that outputs work.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use super::{MessageSource, Next};
 use crate::mirror::{Message, MessageId, MessageKind};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, unix_now};
 
 /// From one request to the next.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -48,8 +48,7 @@ impl MessageSource for Dummy {
 
 impl Dummy {
     fn message(&self, kind: MessageKind, payload: &'static [u8]) -> Message {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = Timestamp(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
+        let now = Timestamp(unix_now());
         let name = format!("{:024x}", self.sent);
         Message {
             kind,

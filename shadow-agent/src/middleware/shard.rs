@@ -16,7 +16,7 @@ use crate::mirror::ledger::{DropReason, Opened, Outcome};
 use crate::mirror::{Exchange, ExchangeResponse, Message, MessageId, MessageKind, Onward};
 use crate::settings::OnExit;
 use crate::tcp::FlowKey;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, unix_now};
 
 /// How often messages are looked at that have waited for too long.
 const TICK: std::time::Duration = std::time::Duration::from_millis(100);
@@ -323,11 +323,4 @@ impl Drop for ShardMiddleware {
 
 fn nanoseconds(from: Timestamp, to: Timestamp) -> u64 {
     to.0.saturating_sub(from.0)
-}
-
-fn unix_now() -> u64 {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

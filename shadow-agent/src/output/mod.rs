@@ -14,7 +14,7 @@ pub(crate) mod testing;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use self::http::HttpOutput;
 pub use self::http::copy_head;
@@ -23,7 +23,7 @@ use self::stdout::StdoutOutput;
 use crate::capture::OwnConnections;
 use crate::latency::LatencyCounts;
 use crate::mirror::ledger::{DropReason, Ticket};
-use crate::mirror::{Exchange, ExchangeResponse};
+use crate::mirror::{Exchange, ExchangeResponse, Onward};
 use crate::settings::OutputSettings;
 
 /// One output on one shard's thread. Runs inside a tokio `LocalSet` on a current-thread runtime.
@@ -100,12 +100,12 @@ impl Output {
     /// The half for one shard. Call it on that shard's thread, inside its `LocalSet`.
     ///
     /// `wall_offset` is what must be added to a [`Timestamp`] of this shard's source to get nanoseconds of Unix
-    /// time: 0 for a capture file.
+    /// time: 0 for a capture file. Responses of its own go to `onward`.
     ///
     /// [`Timestamp`]: crate::time::Timestamp
-    pub fn shard(&self, wall_offset: u64) -> Rc<dyn ShardOutput> {
+    pub fn shard(&self, wall_offset: u64, onward: &Weak<Onward>) -> Rc<dyn ShardOutput> {
         match &self.0 {
-            Kind::Http(output) => Rc::new(output.shard()),
+            Kind::Http(output) => Rc::new(output.shard(wall_offset, onward)),
             Kind::Stdout(output) => Rc::new(output.shard(wall_offset)),
             Kind::Null => Rc::new(NullOutput),
         }
@@ -139,7 +139,7 @@ mod tests {
         let ledger = ShardLedger::new(1);
         let ticket = ledger.open().split().next().unwrap();
         output
-            .shard(0)
+            .shard(0, &Weak::new())
             .offer(&testing::exchange(1, b"GET / HTTP/1.1\r\n\r\n"), ticket);
         assert_eq!(ledger.snapshot().outputs[0].delivered, 1);
     }

@@ -222,3 +222,35 @@ fn a_shadow_behind_tls_is_mirrored_to() {
     );
     assert!(tls.finish().is_empty());
 }
+
+#[test]
+fn output_http_track_response() {
+    let stage = stage!("root", "agent", "nginx");
+    let scene = Scene::on_lo(&stage);
+    let agent = scene.mirror(&[
+        "--input-raw-track-response",
+        "--output-http-track-response",
+        "--output-stdout",
+    ]);
+    let stdout = agent.stdout().to_owned();
+    let mut connection = Connection::open(&scene.client, scene.v4);
+    for id in ["a", "b"] {
+        assert_eq!(connection.get("/", id).status, 200);
+    }
+    drop(connection);
+    scene.finish(agent).assert_mirrored(2);
+    let printed = std::fs::read_to_string(stdout).expect("text");
+    let mut kinds_of = std::collections::BTreeMap::<&str, Vec<&str>>::new();
+    for record in printed.split_terminator(SEPARATOR) {
+        let mut fields = record.split(' ');
+        let (kind, id) = (fields.next().expect("a type"), fields.next().expect("a name"));
+        kinds_of.entry(id).or_default().push(kind);
+        let of_response = record.contains("HTTP/1.1 200 OK\r\n") && !record.contains("GET ");
+        assert_eq!(of_response, kind != "1", "{record}");
+    }
+    assert_eq!(kinds_of.len(), 2, "{printed}");
+    for kinds in kinds_of.values_mut() {
+        kinds.sort_unstable();
+        assert_eq!(*kinds, ["1", "2", "3"], "{printed}");
+    }
+}

@@ -89,6 +89,9 @@ fn http(upstream: Upstream, arguments: &Arguments) -> HttpOutputSettings {
         timeout: flags.output_http_timeout,
         connect_timeout: flags.output_http_connect_timeout,
         redirects: flags.output_http_redirects,
+        track_response: flags
+            .output_http_track_response
+            .then_some(flags.output_http_response_buffer),
         max_response: flags.output_http_max_response as u64,
         breaker: BreakerSettings {
             failures: flags.output_http_breaker_failures,

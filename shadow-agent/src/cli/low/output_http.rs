@@ -7,6 +7,7 @@ use clap::Args;
 use crate::cli::value::{duration, host_suffix, marker_name, positive_duration, positive_size};
 
 /// How copies reach an HTTP upstream, as typed.
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "HTTP output (each --output-http)")]
 pub struct OutputHttp {
@@ -63,6 +64,19 @@ pub struct OutputHttp {
     /// Do not verify the upstream's TLS certificate
     #[arg(long)]
     pub output_http_skip_verify: bool,
+
+    /// Hand the upstream's responses on to the other outputs and the middleware
+    ///
+    /// As messages of type 3, under the name of their request.
+    #[arg(long)]
+    pub output_http_track_response: bool,
+
+    /// Largest response that is handed on
+    ///
+    /// With --output-http-track-response: a larger one is left out, not cut. The default holds most answers of
+    /// most services, and each exchange under way may hold so much.
+    #[arg(long, value_name = "SIZE", default_value = "1mb", value_parser = positive_size)]
+    pub output_http_response_buffer: usize,
 
     /// Largest response body that is read
     ///

@@ -132,7 +132,7 @@ impl From<BadResponse> for Failure {
 
 impl Connection {
     /// One that is yet to be opened, for a job.
-    pub(super) fn connecting(job: Job, max_response: u64) -> Self {
+    pub(super) fn connecting(job: Job, max_response: u64, keep: Option<usize>) -> Self {
         Self {
             state: RefCell::new(State {
                 phase: Phase::Connecting,
@@ -146,7 +146,7 @@ impl Connection {
                 body: Bytes::new(),
                 sent: 0,
                 write_failed: false,
-                reader: ResponseReader::new(max_response),
+                reader: ResponseReader::new(max_response, keep),
                 reused: false,
                 at_end: false,
                 waker: None,
@@ -452,6 +452,7 @@ impl State {
                 Ok(None) => return None,
                 Err(bad) => return Some(Err(self.failed(Failure::from(bad)))),
             };
+            self.track(&answer, shard);
             let goes_on = answer.keep_alive && answer.status != 101 && !self.write_failed;
             if goes_on && let Some(follower) = self.followers.pop_front() {
                 self.promote(follower, shard);
@@ -463,6 +464,15 @@ impl State {
             }
             let clean = used == bytes.len() && !self.has_unsent() && !self.write_failed;
             return self.answered(&answer, clean, shard);
+        }
+    }
+
+    /// Hands the answer to the request under way on, where answers are tracked. A redirect that is followed is none yet.
+    fn track(&self, answer: &Answer, shard: &Shard) {
+        if let (Some(tracking), Some(job)) = (&shard.tracking, &self.job)
+            && shard.next_hop(job, answer).is_none()
+        {
+            tracking.answered(&job.exchange, answer, self.since.elapsed());
         }
     }
 
@@ -503,6 +513,7 @@ impl State {
         if error.is_none()
             && let Some(answer) = self.reader.closed()
         {
+            self.track(&answer, shard);
             return self.answered(&answer, false, shard);
         }
         let words = match error {

@@ -25,24 +25,26 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tracking;
 mod transport;
 mod upstream;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use tokio::task::{JoinHandle, spawn_local};
 
 use self::copy::{CopyTemplate, Unsafe};
 use self::shard::Shard;
+use self::tracking::Tracking;
 use self::upstream::Upstream;
 use super::{OutputStatus, ShardOutput};
 use crate::capture::OwnConnections;
 use crate::http::Request;
-use crate::mirror::Exchange;
 use crate::mirror::ledger::{DropReason, Ticket};
+use crate::mirror::{Exchange, Onward};
 use crate::settings::HttpOutputSettings;
 
 /// The head of the copy that an output with these settings sends of `request`, its marker included: what it writes
@@ -78,8 +80,13 @@ impl HttpOutput {
     }
 
     /// The half for the current thread, inside its `LocalSet`.
-    pub(super) fn shard(&self) -> HttpShard {
-        let shard = Shard::new(self.upstream.clone());
+    pub(super) fn shard(&self, wall_offset: u64, onward: &Weak<Onward>) -> HttpShard {
+        let tracking = self
+            .upstream
+            .settings
+            .track_response
+            .map(|_| Tracking::new(onward.clone(), wall_offset));
+        let shard = Shard::new(self.upstream.clone(), tracking);
         let tending = spawn_local(shard.clone().tend());
         HttpShard { shard, tending }
     }

@@ -1,7 +1,9 @@
-//! Reads the shadow's answer to one request to its end, and keeps nothing of it.
+//! Reads the shadow's answer to one request to its end. Nothing of it is kept, unless responses are tracked.
 //!
 //! Interim answers (1xx) are passed over. An answer is parsed where it was read; only a head that came in
 //! parts is kept until it is whole.
+
+use bytes::Bytes;
 
 use crate::http::{BodyDecoder, Framing, Limits, Reject, RequestKind, ResponseHeadReader};
 
@@ -31,12 +33,18 @@ pub(super) struct Answer {
     pub keep_alive: bool,
     /// The Location field of a redirect.
     pub location: Option<Vec<u8>>,
+    /// Its head and its body as they came, where answers are kept and this one is within the bound.
+    pub kept: Option<(Bytes, Bytes)>,
 }
 
 /// Reads one answer.
 #[derive(Debug)]
 pub(super) struct ResponseReader {
     max_body: u64,
+    /// Most bytes of an answer that are kept; `None` when none are.
+    keep: Option<usize>,
+    kept_head: Vec<u8>,
+    kept_body: Vec<u8>,
     to: RequestKind,
     /// A head that is not whole yet, and how far it was searched.
     partial: Vec<u8>,
@@ -49,9 +57,13 @@ pub(super) struct ResponseReader {
 }
 
 impl ResponseReader {
-    pub(super) fn new(max_body: u64) -> Self {
+    /// `keep`: most bytes of an answer that are kept, if any.
+    pub(super) fn new(max_body: u64, keep: Option<usize>) -> Self {
         Self {
             max_body,
+            keep,
+            kept_head: Vec::new(),
+            kept_body: Vec::new(),
             to: RequestKind::Other,
             partial: Vec::new(),
             head: ResponseHeadReader::new(),
@@ -73,7 +85,7 @@ impl ResponseReader {
             } else {
                 Vec::new()
             },
-            ..Self::new(self.max_body)
+            ..Self::new(self.max_body, self.keep)
         };
         self.partial.clear();
     }
@@ -99,6 +111,12 @@ impl ResponseReader {
         let (consumed, done) = decoder
             .advance(&bytes[used..])
             .map_err(|_| BadResponse::Malformed)?;
+        if let Some(most) = self.keep {
+            // One byte more than the bound tells that it was not kept whole.
+            let room = (most + 1).saturating_sub(self.kept_head.len() + self.kept_body.len());
+            let part = &bytes[used..used + consumed];
+            self.kept_body.extend_from_slice(&part[..part.len().min(room)]);
+        }
         self.body_bytes = self.body_bytes.saturating_add(consumed as u64);
         if self.body_bytes > self.max_body {
             return Err(BadResponse::TooLarge);
@@ -106,7 +124,7 @@ impl ResponseReader {
         if !done {
             return Ok(None);
         }
-        Ok(self.body.take().map(|(answer, _)| (answer, used + consumed)))
+        Ok(self.take_answer().map(|answer| (answer, used + consumed)))
     }
 
     /// The shadow closed the connection: the answer, if that is how it ends.
@@ -114,7 +132,20 @@ impl ResponseReader {
         if !self.until_close {
             return None;
         }
-        self.body.take().map(|(answer, _)| answer)
+        self.take_answer()
+    }
+
+    fn take_answer(&mut self) -> Option<Answer> {
+        let (mut answer, _) = self.body.take()?;
+        let within = |most: usize| self.kept_head.len() + self.kept_body.len() <= most;
+        if self.keep.is_some_and(within) {
+            let (head, body) = (
+                std::mem::take(&mut self.kept_head),
+                std::mem::take(&mut self.kept_body),
+            );
+            answer.kept = Some((head.into(), body.into()));
+        }
+        Some(answer)
     }
 
     /// Parses a head, in place if it is all there. How many of `bytes` it took; `None` when it is not whole.
@@ -144,10 +175,15 @@ impl ResponseReader {
         let location = location
             .filter(|_| (300..400).contains(&head.status))
             .map(<[u8]>::to_vec);
+        let is_final = !(100..200).contains(&head.status) || head.status == 101;
+        if self.keep.is_some() && is_final {
+            let whole = if before == 0 { bytes } else { &self.partial[..] };
+            self.kept_head = whole[..head.length].to_vec();
+        }
         self.partial.clear();
         let consumed = head.length - before;
         // 101 ends HTTP on this connection (RFC 9110 section 15.2.2): that is the answer.
-        if (100..200).contains(&head.status) && head.status != 101 {
+        if !is_final {
             self.interim += 1;
             if self.interim > MAX_INTERIM {
                 return Err(BadResponse::TooLarge);
@@ -159,6 +195,7 @@ impl ResponseReader {
             status: head.status,
             keep_alive: head.keep_alive,
             location,
+            kept: None,
         };
         self.body = Some((answer, BodyDecoder::new(head.framing)));
         Ok(Some(consumed))
@@ -172,11 +209,11 @@ mod tests {
     /// Feeds `stream` whole, and again byte by byte: both must give the same.
     fn read(to: RequestKind, stream: &[u8]) -> Result<Option<(Answer, usize)>, BadResponse> {
         let whole = {
-            let mut reader = ResponseReader::new(100);
+            let mut reader = ResponseReader::new(100, None);
             reader.reset(to);
             reader.feed(stream)
         };
-        let mut reader = ResponseReader::new(100);
+        let mut reader = ResponseReader::new(100, None);
         reader.reset(to);
         let mut by_bytes = Ok(None);
         for (at, byte) in stream.iter().enumerate() {
@@ -237,11 +274,11 @@ mod tests {
 
     #[test]
     fn the_close_ends_an_answer_that_has_no_other_end() {
-        let mut reader = ResponseReader::new(100);
+        let mut reader = ResponseReader::new(100, None);
         assert_eq!(reader.feed(b"HTTP/1.0 200 OK\r\n\r\nabc"), Ok(None));
         let answer = reader.closed().unwrap();
         assert!(!answer.keep_alive);
-        let mut reader = ResponseReader::new(100);
+        let mut reader = ResponseReader::new(100, None);
         assert_eq!(
             reader.feed(b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nabc"),
             Ok(None)
@@ -283,12 +320,33 @@ mod tests {
             Err(BadResponse::Malformed)
         );
         let huge = b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n".to_vec();
-        let mut reader = ResponseReader::new(100);
+        let mut reader = ResponseReader::new(100, None);
         assert_eq!(reader.feed(&huge), Ok(None));
         assert_eq!(reader.feed(&[0; 101]), Err(BadResponse::TooLarge));
-        let mut reader = ResponseReader::new(100);
+        let mut reader = ResponseReader::new(100, None);
         let mut head = b"HTTP/1.1 200 OK\r\nX: ".to_vec();
         head.resize(LIMITS.max_head, b'x');
         assert_eq!(reader.feed(&head), Err(BadResponse::TooLarge));
+    }
+
+    #[test]
+    fn an_answer_that_is_kept_is_kept_as_it_came_or_not_at_all() {
+        let stream = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+        let keep = |most: usize, piece: usize| {
+            let mut reader = ResponseReader::new(100, Some(most));
+            reader.reset(RequestKind::Other);
+            let mut pieces = stream.chunks(piece).map(|piece| reader.feed(piece).unwrap());
+            pieces.find_map(|answer| answer).unwrap().0.kept
+        };
+        let head = &b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"[..];
+        let body = &b"2\r\nok\r\n0\r\n\r\n"[..];
+        for piece in [1, 7, stream.len()] {
+            assert_eq!(
+                keep(head.len() + body.len(), piece),
+                Some((head.into(), body.into()))
+            );
+            assert_eq!(keep(head.len() + body.len() - 1, piece), None);
+            assert_eq!(keep(1, piece), None);
+        }
     }
 }

@@ -23,6 +23,7 @@ use super::lanes::{Job, Lanes};
 use super::pool::Pool;
 use super::redirect::{self, Hop};
 use super::response::Answer;
+use super::tracking::Tracking;
 use super::upstream::Upstream;
 use crate::mirror::Exchange;
 use crate::mirror::ledger::{DropReason, Outcome, Ticket};
@@ -49,6 +50,8 @@ pub(super) struct Shard {
     /// Told when there is something to be swept: a connection, or a request that waits.
     stirred: Notify,
     this: Weak<Shard>,
+    /// Where answers go, if they are tracked.
+    pub(super) tracking: Option<Tracking>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +61,7 @@ struct Backoff {
 }
 
 impl Shard {
-    pub(super) fn new(upstream: Arc<Upstream>) -> Rc<Self> {
+    pub(super) fn new(upstream: Arc<Upstream>, tracking: Option<Tracking>) -> Rc<Self> {
         let connector = upstream.connector();
         Rc::new_cyclic(|this| Self {
             upstream,
@@ -75,6 +78,7 @@ impl Shard {
             backoff: Cell::new(None),
             stirred: Notify::new(),
             this: this.clone(),
+            tracking,
         })
     }
 

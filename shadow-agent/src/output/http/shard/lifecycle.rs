@@ -28,7 +28,11 @@ impl Shard {
             return;
         };
         let max_response = self.upstream.settings.max_response;
-        let connection = Rc::new(Connection::connecting(job, max_response));
+        let connection = Rc::new(Connection::connecting(
+            job,
+            max_response,
+            self.upstream.settings.track_response,
+        ));
         self.pool.borrow_mut().add(connection.clone());
         self.stirred.notify_one();
         spawn_local(run(shard, connection));

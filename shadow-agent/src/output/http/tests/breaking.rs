@@ -92,7 +92,7 @@ fn what_waits_in_a_shard_without_connections_ends_too() {
             settings.breaker.failures = 1;
             settings.breaker.open_for = Duration::from_secs(1000);
         });
-        let other = rig.output.shard();
+        let other = rig.output.shard(0, &std::rc::Weak::new());
         // Both tend their shards, and have nothing to do.
         tokio::task::yield_now().await;
         rig.offer(1, GET);
@@ -117,7 +117,7 @@ fn a_permit_that_comes_free_in_a_failure_sends_nothing_of_another_shard() {
             settings.workers = 1;
             settings.breaker.failures = 1;
         });
-        let other = rig.output.shard();
+        let other = rig.output.shard(0, &std::rc::Weak::new());
         rig.offer(1, GET);
         other.offer(&exchange(2, GET), rig.ledger.open().split().next().unwrap());
         rig.shard.drain().await;

@@ -56,7 +56,7 @@ impl Rig {
         settings.marker = None;
         change(&mut settings);
         let output = HttpOutput::new(&settings, &OwnConnections::default()).unwrap();
-        let shard = output.shard();
+        let shard = output.shard(0, &std::rc::Weak::new());
         Self {
             output,
             shard,

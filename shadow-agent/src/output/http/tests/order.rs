@@ -123,7 +123,7 @@ fn shards_share_the_workers_and_none_starves() {
     on_a_shard(async {
         let shadow = Shadow::answering(OK).await;
         let rig = Rig::with(shadow.port, |settings| settings.workers = 1);
-        let second = rig.output.shard();
+        let second = rig.output.shard(0, &std::rc::Weak::new());
         for flow in 0..40 {
             rig.offer(flow, GET);
             let ticket = rig.ledger.open().split().next().unwrap();
@@ -186,7 +186,7 @@ fn shards_on_their_own_threads_share_few_workers_without_losing_a_wake_up() {
         for _ in 0..3 {
             threads.spawn(|| {
                 on_a_shard(async {
-                    let shard = output.shard();
+                    let shard = output.shard(0, &std::rc::Weak::new());
                     let ledger = ShardLedger::new(1);
                     for round in 0..20 {
                         for flow in 0..50 {

@@ -1,0 +1,42 @@
+//! `--output-http-track-response`: the shadow's answers, handed on as production's responses are.
+
+use std::rc::Weak;
+use std::time::Duration;
+
+use super::response::Answer;
+use crate::mirror::{Exchange, ExchangeResponse, MessageKind, Onward};
+use crate::time::{Timestamp, unix_now};
+
+/// Where one shard's answers go.
+pub(super) struct Tracking {
+    onward: Weak<Onward>,
+    /// From the source's clock to Unix time, in nanoseconds.
+    wall_offset: u64,
+}
+
+impl Tracking {
+    /// To `onward`. `wall_offset`: nanoseconds from the clock of the shard's source to Unix time.
+    pub(super) fn new(onward: Weak<Onward>, wall_offset: u64) -> Self {
+        Self { onward, wall_offset }
+    }
+
+    /// Hands on the answer to the request of `exchange`, which took so long.
+    pub(super) fn answered(&self, exchange: &Exchange, answer: &Answer, took: Duration) {
+        let (Some((head, body)), Some(onward)) = (&answer.kept, self.onward.upgrade()) else {
+            return;
+        };
+        let now = unix_now().saturating_sub(self.wall_offset);
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        onward.response(
+            &exchange.key,
+            &ExchangeResponse {
+                id: &exchange.id,
+                kind: MessageKind::Replayed,
+                head,
+                body,
+                first_byte: Timestamp(now.saturating_sub(took)),
+                last_byte: Timestamp(now),
+            },
+        );
+    }
+}
