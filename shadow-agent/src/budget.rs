@@ -125,6 +125,18 @@ impl Charge {
         self.bytes -= less;
     }
 
+    /// An empty charge against the same budget, for something that is whole.
+    #[must_use]
+    pub fn another(&self) -> Charge {
+        Charge {
+            budget: MemoryBudget {
+                shared: Arc::clone(&self.budget.shared),
+                held: false,
+            },
+            bytes: 0,
+        }
+    }
+
     /// Moves the whole charge out, leaving an empty one.
     #[must_use]
     pub fn take(&mut self) -> Charge {

@@ -192,6 +192,29 @@ impl State {
     }
 }
 
+/// The data of a whole chunked body, without sizes, extensions and trailers. `None` when `body` is not one.
+pub fn chunked_data(body: &[u8]) -> Option<Vec<u8>> {
+    let mut decoder = ChunkedDecoder::new();
+    let mut data = Vec::with_capacity(body.len());
+    let mut rest = body;
+    while !decoder.is_done() {
+        let taken = match decoder.0 {
+            State::Data { remaining } => usize::try_from(remaining).unwrap_or(usize::MAX).min(rest.len()),
+            _ => 1,
+        };
+        let is_data = matches!(decoder.0, State::Data { .. });
+        let (part, behind) = rest
+            .split_at_checked(taken)
+            .filter(|(part, _)| !part.is_empty())?;
+        decoder.advance(part).ok()?;
+        if is_data {
+            data.extend_from_slice(part);
+        }
+        rest = behind;
+    }
+    rest.is_empty().then_some(data)
+}
+
 fn grow(length: u16, limit: u16) -> Option<u16> {
     (length < limit).then(|| length + 1)
 }
@@ -319,6 +342,19 @@ mod tests {
         let trailers = |fields: usize| length(&format!("0\r\n{}\r\n", "a:b\r\n".repeat(fields)));
         assert_eq!(trailers(3276), Ok(Some(16385)));
         assert_eq!(trailers(3277), Err(ChunkedError::Trailer));
+    }
+
+    #[test]
+    fn the_data_is_what_stands_between_the_sizes() {
+        let data = |body: &str| chunked_data(body.as_bytes()).map(|data| String::from_utf8(data).unwrap());
+        assert_eq!(
+            data("5;a=b\r\nhello\r\n1\r\n!\r\n0\r\nA: b\r\n\r\n"),
+            Some("hello!".to_owned())
+        );
+        assert_eq!(data("0\r\n\r\n"), Some(String::new()));
+        for body in ["", "5\r\nhel", "5\r\nhello\r\n0\r\n", "0\r\n\r\nmore", "x\r\n"] {
+            assert_eq!(data(body), None, "{body:?}");
+        }
     }
 
     #[test]

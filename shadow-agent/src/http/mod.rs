@@ -17,6 +17,7 @@ mod preface;
 mod request_stream;
 mod response_head;
 mod response_stream;
+mod rewritten;
 mod side;
 mod target;
 #[cfg(test)]
@@ -24,12 +25,13 @@ mod tests;
 mod whole;
 
 pub use body::BodyDecoder;
-pub use chunked::ChunkedError;
+pub use chunked::{ChunkedError, chunked_data};
 pub use field::{is_field_value, is_token};
 pub use framing::RequestKind;
 pub use message::{Framing, HeaderField, Limits, Reject, Request, RequestEvent, Skip, Version};
 pub use request_stream::RequestStream;
 pub use response_head::{ResponseHead, ResponseHeadReader, parse_response_head};
 pub use response_stream::{Response, ResponseEvent, ResponseStream};
+pub use rewritten::{RewriteError, head_fields};
 pub use target::absolute_form;
 pub use whole::whole_request;

@@ -29,6 +29,11 @@ const REFUSED: [&str; 9] = [
     "http2-settings",
 ];
 
+/// Whether no edit may touch the fields of this name.
+pub(super) fn is_refused(name: &str) -> bool {
+    REFUSED.iter().any(|refused| refused.eq_ignore_ascii_case(name))
+}
+
 /// One step, in the order of the filters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
@@ -264,7 +269,7 @@ impl Edits {
         if !is_token(name.as_bytes()) {
             return Err(EditError::Name(shortened(&name)));
         }
-        if REFUSED.iter().any(|refused| refused.eq_ignore_ascii_case(&name)) {
+        if is_refused(&name) {
             return Err(EditError::Framing(name));
         }
         let same = |field: &FieldEdit| field.name.eq_ignore_ascii_case(&name);

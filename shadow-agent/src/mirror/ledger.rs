@@ -52,6 +52,11 @@ pub enum DropReason {
     AfterClose,
     /// It carries the marker header: it is a copy itself.
     LoopGuard,
+    /// Rewriting it as asked would not leave one valid request (`--http-rewrite-url`, `--http-rewrite-header`).
+    UnsafeRewrite,
+    /// Its body may hold what `--http-redact-json` hides, but cannot be searched for it: it is encoded, broken, or larger
+    /// than `--http-json-limit`.
+    Unredactable,
     /// The output's queue was full (requests or bytes).
     QueueFull,
     /// The circuit breaker was open: the shadow was sick.
@@ -95,6 +100,8 @@ impl DropReason {
         Self::Upgrade,
         Self::AfterClose,
         Self::LoopGuard,
+        Self::UnsafeRewrite,
+        Self::Unredactable,
         Self::QueueFull,
         Self::BreakerOpen,
         Self::ConnectError,

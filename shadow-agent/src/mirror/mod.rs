@@ -16,6 +16,7 @@ mod message;
 mod mirrors;
 mod onward;
 pub mod plan;
+pub mod rules;
 mod share;
 
 pub use answers::AnswerCounters;

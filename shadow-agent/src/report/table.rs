@@ -175,6 +175,10 @@ pub fn explanation(reason: DropReason) -> &'static str {
         DropReason::Upgrade => "it leaves HTTP (CONNECT, Upgrade)",
         DropReason::AfterClose => "it came behind a request that closes the connection (RFC 9112 9.6)",
         DropReason::LoopGuard => "it is a copy itself: it has the marker header",
+        DropReason::UnsafeRewrite => "rewriting it as asked leaves no valid request (--http-rewrite-*)",
+        DropReason::Unredactable => {
+            "what --http-redact-json hides cannot be searched for (--http-json-limit)"
+        }
         DropReason::QueueFull => "the queue was full (--output-http-queue-len, -queue-size, -workers)",
         DropReason::BreakerOpen => "the shadow was sick and left alone (--output-http-breaker-*)",
         DropReason::ConnectError => "no connection to the shadow could be opened",

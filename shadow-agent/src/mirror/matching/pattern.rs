@@ -36,24 +36,10 @@ impl Pattern {
     /// back-references, time linear in the value. As there, `\w`, `\d` and `(?i)` are about ASCII; `.` is one byte,
     /// since a value need not be UTF-8.
     pub fn regex(expression: &str) -> Result<Self, MatchError> {
-        let refused = |why: String| MatchError::Expression {
-            expression: expression.chars().take(80).collect(),
-            why,
-        };
-        if expression.len() > MAX_EXPRESSION {
-            return Err(refused(format!("longer than {MAX_EXPRESSION} bytes")));
-        }
         // On its own first: a stray parenthesis must not undo the anchors.
-        let compile = |expression: &str| {
-            RegexBuilder::new(expression)
-                .unicode(false)
-                .size_limit(MAX_COMPILED)
-                .dfa_size_limit(MAX_CACHE)
-                .build()
-                .map_err(|error| refused(last_line(&error.to_string())))
-        };
         compile(expression)?;
-        Ok(Self::Regex(compile(&format!(r"\A(?:{expression})\z"))?))
+        let whole = build(&format!(r"\A(?:{expression})\z"));
+        Ok(Self::Regex(whole.map_err(|why| refused(expression, why))?))
     }
 
     /// Whether `value` matches.
@@ -74,6 +60,31 @@ impl Pattern {
                 self.matches(&all.join(&b","[..]))
             }
         }
+    }
+}
+
+/// An expression of bounded size, which matches anywhere in a value; see [`Pattern::regex`] for its syntax.
+pub(in crate::mirror) fn compile(expression: &str) -> Result<Regex, MatchError> {
+    if expression.len() > MAX_EXPRESSION {
+        let why = format!("longer than {MAX_EXPRESSION} bytes");
+        return Err(refused(expression, why));
+    }
+    build(expression).map_err(|why| refused(expression, why))
+}
+
+fn build(expression: &str) -> Result<Regex, String> {
+    RegexBuilder::new(expression)
+        .unicode(false)
+        .size_limit(MAX_COMPILED)
+        .dfa_size_limit(MAX_CACHE)
+        .build()
+        .map_err(|error| last_line(&error.to_string()))
+}
+
+fn refused(expression: &str, why: String) -> MatchError {
+    MatchError::Expression {
+        expression: expression.chars().take(80).collect(),
+        why,
     }
 }
 

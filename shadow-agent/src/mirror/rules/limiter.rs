@@ -1,0 +1,48 @@
+//! Which users are left out, by something that each of them sends again and again.
+
+use super::credentials::cookies;
+use super::draft::Draft;
+use super::hash::HashShare;
+
+/// What tells users apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum User {
+    /// The value of the first header of this name.
+    Header(Box<str>),
+    /// The value of the first query parameter of this name, as sent.
+    Parameter(Box<str>),
+    /// The value of the first cookie of this name.
+    Cookie(Box<str>),
+    /// The client's address, as text.
+    Client,
+}
+
+/// A share of users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limiter {
+    /// What tells them apart.
+    pub user: User,
+    /// How many of them.
+    pub share: HashShare,
+}
+
+impl Limiter {
+    /// Whether the user who sent this is in. Who cannot be told apart from others, for want of a value, is.
+    pub(super) fn takes(&self, draft: &Draft<'_>) -> bool {
+        let takes = |value: Option<&[u8]>| {
+            value
+                .filter(|value| !value.is_empty())
+                .is_none_or(|value| self.share.takes(value))
+        };
+        match &self.user {
+            User::Header(name) => takes(draft.first(name)),
+            User::Parameter(name) => takes(draft.parameter(name)),
+            User::Cookie(name) => takes(
+                draft
+                    .first("cookie")
+                    .and_then(|field| cookies(field, name).next()),
+            ),
+            User::Client => takes(Some(draft.client.to_string().as_bytes())),
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! Values that must not leave the process, each replaced by its keyed hash: who has the key cannot read them back, and
+//! equal values stay equal, so that a session can still be followed.
+//!
+//! Where a body may hold such a value and cannot be searched for it, the message is withheld whole.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use ring::hmac;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::Invalid;
+use super::json::{self, JsonPath};
+use super::lines::Lines;
+use crate::http::{Response, RewriteError, chunked_data, head_fields, is_token};
+use crate::mirror::edits::is_refused;
+
+/// Headers that recordings have redacted unless they are told not to.
+pub const OF_RECORDINGS: [&str; 4] = ["authorization", "cookie", "set-cookie", "x-api-key"];
+
+/// What stands before the hash.
+const PREFIX: &str = "redacted-";
+/// Bytes of the hash that are shown, as twice so many hexadecimal digits: enough to tell values apart.
+const SHOWN: usize = 8;
+/// Shortest key in bytes: as many as the hash that is shown.
+const MIN_KEY: usize = 16;
+
+/// The key of the hashes. HMAC-SHA-256 (RFC 2104).
+#[derive(Clone)]
+pub struct RedactionKey {
+    bytes: Arc<[u8]>,
+    key: hmac::Key,
+}
+
+/// Equal keys make equal hashes.
+impl PartialEq for RedactionKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl std::fmt::Debug for RedactionKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl RedactionKey {
+    /// A key that is kept somewhere: at least 16 bytes.
+    pub fn new(bytes: &[u8]) -> Result<Self, Invalid> {
+        if bytes.len() < MIN_KEY {
+            return Err(Invalid(format!(
+                "a key of less than {MIN_KEY} bytes could be guessed"
+            )));
+        }
+        Ok(Self::of(bytes))
+    }
+
+    /// The key of this run: random, and the same for all mirrors.
+    pub fn of_run() -> Result<Self, Invalid> {
+        static KEY: OnceLock<RedactionKey> = OnceLock::new();
+        if let Some(key) = KEY.get() {
+            return Ok(key.clone());
+        }
+        let mut bytes = [0; 32];
+        SystemRandom::new()
+            .fill(&mut bytes)
+            .map_err(|_| Invalid("the system has no random bytes for a key".to_owned()))?;
+        Ok(KEY.get_or_init(|| Self::of(&bytes)).clone())
+    }
+
+    fn of(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.into(),
+            key: hmac::Key::new(hmac::HMAC_SHA256, bytes),
+        }
+    }
+
+    /// What is put in place of `value`: `redacted-` and 16 hexadecimal digits.
+    pub fn hash(&self, value: &[u8]) -> String {
+        use std::fmt::Write;
+        let tag = hmac::sign(&self.key, value);
+        let mut text = PREFIX.to_owned();
+        for byte in &tag.as_ref()[..SHOWN] {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+}
+
+/// What is redacted in each message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Redaction {
+    headers: Vec<Box<str>>,
+    json: Vec<JsonPath>,
+    /// Largest body that is searched, in bytes.
+    max_json: usize,
+    key: RedactionKey,
+}
+
+/// A message that cannot be redacted: its body may hold what must not leave, and it is not JSON that can be read (it is
+/// encoded, broken or too large).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a body that may hold what is to be redacted cannot be read")]
+pub struct Unredactable;
+
+impl Redaction {
+    /// Redacts the values of fields called `headers`, and in JSON bodies of at most `max_json` bytes the values that `json`
+    /// leads to.
+    pub fn new(
+        headers: impl IntoIterator<Item = String>,
+        json: Vec<JsonPath>,
+        max_json: usize,
+        key: RedactionKey,
+    ) -> Result<Self, Invalid> {
+        let headers: Vec<Box<str>> = headers.into_iter().map(Into::into).collect();
+        for name in &headers {
+            if !is_token(name.as_bytes()) {
+                return Err(Invalid("not a header name".to_owned()));
+            }
+            if is_refused(name) {
+                return Err(Invalid(
+                    "this header frames the message, and cannot be changed".to_owned(),
+                ));
+            }
+        }
+        Ok(Self {
+            headers,
+            json,
+            max_json,
+            key,
+        })
+    }
+
+    /// Edits the header lines of a message whose body is `body`, chunked or not. The body that takes the place of that is
+    /// handed back, if another does: it is framed by its length, and the lines say so.
+    pub(super) fn edit(
+        &self,
+        lines: &mut Lines<'_>,
+        chunked: bool,
+        body: &[u8],
+    ) -> Result<Option<Vec<u8>>, Unredactable> {
+        for name in &self.headers {
+            // It never fails.
+            let _ = lines.change(name, |value| Ok::<_, ()>(Some(self.key.hash(value).into_bytes())));
+        }
+        if self.json.is_empty() || body.is_empty() {
+            return Ok(None);
+        }
+        let declared = lines.any("content-type", is_json_type);
+        let decoded;
+        let payload = if chunked {
+            decoded = chunked_data(body);
+            decoded.as_deref().ok_or(Unredactable)?
+        } else {
+            body
+        };
+        if !declared && !json::begins_as_json(payload) {
+            return Ok(None);
+        }
+        if payload.len() > self.max_json {
+            return Err(Unredactable);
+        }
+        let Some(redacted) = self.json(payload)? else {
+            return Ok(None);
+        };
+        if chunked {
+            lines.remove("transfer-encoding");
+            lines.remove("trailer");
+        }
+        lines.set("Content-Length", redacted.len().to_string().as_bytes());
+        Ok(Some(redacted))
+    }
+
+    /// The JSON text without what is to be redacted; `None` when there is nothing of that in it.
+    fn json(&self, payload: &[u8]) -> Result<Option<Vec<u8>>, Unredactable> {
+        let text = json::text(payload).ok_or(Unredactable)?;
+        let mut found = Vec::new();
+        for path in &self.json {
+            path.find(text, |value| found.push(value))
+                .map_err(|_| Unredactable)?;
+        }
+        if found.is_empty() {
+            return Ok(None);
+        }
+        let mut places: Vec<_> = found
+            .into_iter()
+            .map(|value| (json::place(text, value), value))
+            .collect();
+        // A value within another goes with it.
+        places.sort_by_key(|(place, _)| (place.start, std::cmp::Reverse(place.end)));
+        let mut out = Vec::with_capacity(text.len());
+        let mut copied = 0;
+        for (place, value) in places {
+            if place.start < copied {
+                continue;
+            }
+            out.extend_from_slice(&payload[copied..place.start]);
+            let hash = self.key.hash(json::as_text(value).as_bytes());
+            out.extend_from_slice(format!("\"{hash}\"").as_bytes());
+            copied = place.end;
+        }
+        out.extend_from_slice(&payload[copied..]);
+        Ok(Some(out))
+    }
+
+    /// The redacted form of a message on the wire, a request or a response: `head` from its start line to its empty line,
+    /// and `body` as it was sent. A new body is framed by its length. `Ok(None)` where nothing changes.
+    pub fn message(
+        &self,
+        head: &[u8],
+        body: &[u8],
+    ) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, Unredactable> {
+        let fields = head_fields(head).ok_or(Unredactable)?;
+        let mut lines = Lines::of(head, &fields);
+        let chunked = lines.any("transfer-encoding", is_chunked);
+        let body = self.edit(&mut lines, chunked, body)?;
+        let end = memchr::memchr(b'\r', head).ok_or(Unredactable)?;
+        let edited = lines.head(&[&head[..end]]);
+        Ok((edited != head || body.is_some()).then_some((edited, body)))
+    }
+
+    /// The redacted form of a response; `Ok(None)` where nothing changes.
+    pub fn response(&self, response: &Response) -> Result<Option<Response>, Unredactable> {
+        let Some((head, body)) = self.message(&response.head, &response.body)? else {
+            return Ok(None);
+        };
+        match response.rewritten(head, body.map(Bytes::from)) {
+            Ok(redacted) => Ok(Some(redacted)),
+            Err(RewriteError::Invalid | RewriteError::Memory) => Err(Unredactable),
+        }
+    }
+}
+
+/// `application/json`, `application/problem+json` and the like.
+fn is_json_type(value: &[u8]) -> bool {
+    value.windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
+}
+
+fn is_chunked(value: &[u8]) -> bool {
+    value.windows(7).any(|part| part.eq_ignore_ascii_case(b"chunked"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH_OF_SECRET: &str = "redacted-";
+
+    fn redaction(headers: &[&str], json: &[&str]) -> Redaction {
+        Redaction::new(
+            headers.iter().map(|name| (*name).to_owned()),
+            json.iter().map(|path| JsonPath::new(path).unwrap()).collect(),
+            1 << 20,
+            RedactionKey::new(b"0123456789abcdef").unwrap(),
+        )
+        .unwrap()
+    }
+
+    fn redacted(redaction: &Redaction, head: &str, body: &str) -> Option<(String, Option<String>)> {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let message = redaction.message(head.as_bytes(), body.as_bytes()).unwrap();
+        message.map(|(head, body)| (text(head), body.map(text)))
+    }
+
+    #[test]
+    fn a_hash_is_that_of_rfc_4231_and_needs_a_key_that_cannot_be_guessed() {
+        let key = RedactionKey::new(&[0x0b; 20]).unwrap();
+        assert_eq!(key.hash(b"Hi There"), "redacted-b0344c61d8db3853");
+        assert!(RedactionKey::new(b"too short").is_err());
+        assert_eq!(RedactionKey::of_run().unwrap(), RedactionKey::of_run().unwrap());
+        assert_eq!(format!("{key:?}"), "(secret)");
+    }
+
+    #[test]
+    fn http_redact_header_hides_every_field_of_a_name_and_keeps_equal_values_equal() {
+        let redaction = redaction(&["Cookie", "set-cookie"], &[]);
+        let head = "GET / HTTP/1.1\r\nHost: a\r\ncookie: sid=1\r\nCookie: sid=1\r\n\r\n";
+        let (edited, body) = redacted(&redaction, head, "").unwrap();
+        let hash = redaction.key.hash(b"sid=1");
+        assert_eq!(
+            edited,
+            format!("GET / HTTP/1.1\r\nHost: a\r\ncookie: {hash}\r\nCookie: {hash}\r\n\r\n")
+        );
+        assert!(body.is_none() && hash.starts_with(HASH_OF_SECRET) && hash.len() == 25);
+        let answer = "HTTP/1.1 200 OK\r\nSet-Cookie: sid=1\r\n\r\n";
+        assert!(redacted(&redaction, answer, "").unwrap().0.contains(&hash));
+        assert_eq!(
+            redacted(&redaction, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", ""),
+            None
+        );
+    }
+
+    #[test]
+    fn http_redact_json_leaves_all_else_byte_for_byte() {
+        let redaction = redaction(&[], &["user.email", "user.pin", "user"]);
+        let only = redaction_of(&["user.email", "user.pin"]);
+        let body = "{ \"user\" : {\"email\":\"a@b\", \"pin\": 1.50 } , \"a\":1e2 }";
+        let head = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len());
+        let (edited, new) = redacted(&only, &head, body).unwrap();
+        let (email, pin) = (only.key.hash(b"a@b"), only.key.hash(b"1.50"));
+        let expected = format!("{{ \"user\" : {{\"email\":\"{email}\", \"pin\": \"{pin}\" }} , \"a\":1e2 }}");
+        assert_eq!(
+            edited,
+            format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", expected.len())
+        );
+        assert_eq!(new, Some(expected));
+        let whole = redacted(&redaction, &head, body).unwrap().1.unwrap();
+        assert!(
+            !whole.contains("email") && whole.ends_with("\" , \"a\":1e2 }"),
+            "{whole}"
+        );
+    }
+
+    fn redaction_of(json: &[&str]) -> Redaction {
+        redaction(&[], json)
+    }
+
+    #[test]
+    fn a_chunked_body_that_changes_is_framed_by_its_length() {
+        let redaction = redaction_of(&["a"]);
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\nHost: a\r\n\r\n";
+        let body = "4\r\n{\"a\"\r\n6\r\n:\"1\"}\n\r\n0\r\nX: y\r\n\r\n";
+        let (edited, new) = redacted(&redaction, head, body).unwrap();
+        let new = new.unwrap();
+        assert_eq!(new, format!("{{\"a\":\"{}\"}}\n", redaction.key.hash(b"1")));
+        assert_eq!(
+            edited,
+            format!(
+                "POST / HTTP/1.1\r\nContent-Length: {}\r\nHost: a\r\n\r\n",
+                new.len()
+            )
+        );
+        let without = "9\r\n{\"b\":\"1\"}\r\n0\r\nX: y\r\n\r\n";
+        assert_eq!(redacted(&redaction, head, without), None);
+    }
+
+    #[test]
+    fn a_body_that_may_hold_it_and_cannot_be_searched_is_withheld() {
+        let redaction = redaction_of(&["a"]);
+        let json = "HTTP/1.1 200 OK\r\nContent-Type: application/JSON\r\n\r\n";
+        let plain = "HTTP/1.1 200 OK\r\n\r\n";
+        for (head, body) in [
+            (json, &b"\x1f\x8b\x08"[..]),
+            (json, b"{\"a\":"),
+            (json, b"a=1"),
+            (plain, b"  {\"a\": 1"),
+            (plain, b"{\"a\":\"\xff\"}"),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                b"{\"a\":1}",
+            ),
+        ] {
+            assert_eq!(
+                redaction.message(head.as_bytes(), body),
+                Err(Unredactable),
+                "{body:?}"
+            );
+        }
+        for body in [&b"a=1"[..], b"\x1f\x8b", b"<a/>", b""] {
+            assert_eq!(redaction.message(plain.as_bytes(), body), Ok(None), "{body:?}");
+        }
+        let small = Redaction {
+            max_json: 6,
+            ..redaction
+        };
+        assert_eq!(small.message(plain.as_bytes(), b"{\"b\":1}"), Err(Unredactable));
+    }
+
+    #[test]
+    fn headers_that_frame_a_message_are_not_redacted() {
+        let key = || RedactionKey::new(&[7; 16]).unwrap();
+        for name in ["Content-Length", "transfer-encoding", "Connection", "a b", ""] {
+            assert!(
+                Redaction::new([name.to_owned()], Vec::new(), 1, key()).is_err(),
+                "{name}"
+            );
+        }
+    }
+}
