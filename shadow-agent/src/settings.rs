@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::http::Limits;
 use crate::kubernetes::PodFilter;
+use crate::mirror::rules::Rules;
 use crate::mirror::{Edits, Share};
 
 /// Everything a run needs to know.
@@ -67,6 +68,45 @@ pub struct MirrorSettings {
     pub messages: Vec<MessageInput>,
     /// Where they go, in the order typed.
     pub outputs: Vec<OutputSettings>,
+    /// What becomes of requests before they go there.
+    pub rules: MirrorRules,
+}
+
+/// The rules of a mirror, which differ between its outputs in what is hidden alone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MirrorRules {
+    live: Option<Arc<Rules>>,
+    recording: Option<Arc<Rules>>,
+}
+
+impl MirrorRules {
+    /// Rules for outputs that replay, and for those that keep traffic; those that do nothing cost nothing.
+    pub fn new(live: Rules, recording: Rules) -> Self {
+        let some = |rules: Rules| (rules != Rules::default()).then(|| Arc::new(rules));
+        Self {
+            live: some(live),
+            recording: some(recording),
+        }
+    }
+
+    /// Those for outputs that replay: only what is asked for by name is hidden.
+    pub fn for_live(&self) -> Option<&Arc<Rules>> {
+        self.live.as_ref()
+    }
+
+    /// Those for outputs that keep traffic: credentials are hidden too, unless that was turned off.
+    pub fn for_recording(&self) -> Option<&Arc<Rules>> {
+        self.recording.as_ref()
+    }
+
+    /// Those for this output.
+    pub fn of(&self, output: &OutputSettings) -> Option<&Arc<Rules>> {
+        if output.keeps_traffic() {
+            self.for_recording()
+        } else {
+            self.for_live()
+        }
+    }
 }
 
 /// How a run is watched and held.
@@ -286,6 +326,8 @@ pub struct KubernetesSettings {
     pub routes: Option<RouteNamespaces>,
     /// How a mirror of a route sends its copies: the upstream in it stands for none.
     pub mirror: Box<HttpOutputSettings>,
+    /// What becomes of the requests of mirrors of routes.
+    pub rules: Option<Arc<Rules>>,
     /// The lease by which one agent is elected to write the status of routes.
     pub lease: LeaseSettings,
 }
@@ -373,6 +415,14 @@ pub enum OutputSettings {
 }
 
 impl OutputSettings {
+    /// Whether it keeps what it gets, so that credentials are hidden from it unless that was turned off
+    /// (`--http-redact-none`). Standard output shows what there is.
+    pub fn keeps_traffic(&self) -> bool {
+        match self {
+            Self::Http(_) | Self::Stdout { .. } | Self::Null => false,
+        }
+    }
+
     /// The name of the output as the ledger shows it, unless its mirror has one.
     pub fn name(&self) -> &str {
         match self {

@@ -1,7 +1,7 @@
 //! The mirrors of a run: which are in force, the shared halves of their outputs, and the plan that shards follow.
 //!
 //! A mirror keeps its slot in the ledger, its queue and its connections for as long as it is wanted with the same
-//! output; what it selects may change under it.
+//! output; what it selects, and its rules, may change under it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -102,6 +102,7 @@ impl Mirrors {
             planned.push(PlannedMirror {
                 slot,
                 selection: mirror.selection.clone(),
+                rules: mirror.rules.clone(),
             });
         }
         Ok(planned)
@@ -252,6 +253,7 @@ mod tests {
             key: key.to_owned(),
             name: Some(format!("mirror {key}")),
             selection: Selection::Everything,
+            rules: None,
             output: if queue_bytes == 0 {
                 OutputSettings::Null
             } else {

@@ -93,6 +93,7 @@ mod tests {
             key: key.to_owned(),
             name: None,
             selection: Selection::Everything,
+            rules: None,
             output: OutputSettings::Null,
         };
         let desired = Desired {
@@ -107,6 +108,7 @@ mod tests {
         let planned = [4, 5].map(|slot| PlannedMirror {
             slot,
             selection: Selection::Everything,
+            rules: None,
         });
         let slots = Slots::new(vec![vec![2], vec![0, 1]], &desired, &planned);
         let scopes = scopes(&desired, &slots);

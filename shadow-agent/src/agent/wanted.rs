@@ -107,6 +107,7 @@ fn outputs_of(mirror: &MirrorSettings) -> Vec<WantedMirror> {
             key: format!("{prefix}{nth}"),
             name,
             selection: Selection::Everything,
+            rules: mirror.rules.of(output).cloned(),
             output: output.clone(),
         });
     }
@@ -153,6 +154,7 @@ mod tests {
         let planned = |slot: &usize| PlannedMirror {
             slot: *slot,
             selection: Selection::Everything,
+            rules: None,
         };
         slots.iter().map(planned).collect()
     }

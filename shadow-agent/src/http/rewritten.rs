@@ -7,7 +7,6 @@ use super::body::BodyDecoder;
 use super::framing::MessageFields;
 use super::head::{HeadReader, RequestLine, StartLine, StatusLine, spans, with_fields};
 use super::message::{Framing, HeaderField, Limits, Request};
-use super::response_stream::Response;
 use crate::budget::Charge;
 
 /// Most bytes that an edited head may have: those of the largest `--max-head` that makes sense, and room for edits.
@@ -83,36 +82,6 @@ impl Request {
             first_byte: self.first_byte,
             last_byte: self.last_byte,
             acknowledgment: self.acknowledgment,
-        })
-    }
-}
-
-impl Response {
-    /// This response with another head or body; see [`Request::rewritten`]. A body that was not touched keeps its framing,
-    /// which depends on the request it answers; another one must be framed by its length.
-    pub fn rewritten(&self, head: Vec<u8>, body: Option<Bytes>) -> Result<Response, RewriteError> {
-        let (line, headers, _) = read::<StatusLine>(&head).ok_or(RewriteError::Invalid)?;
-        if line.status != self.status {
-            return Err(RewriteError::Invalid);
-        }
-        let (body, framing) = match body {
-            Some(body) => {
-                let length = Framing::Length(body.len() as u64);
-                (body, length)
-            }
-            None => (self.body.clone(), self.framing),
-        };
-        Ok(Response {
-            charge: charge(&self.charge, head.len() + body.len())?,
-            head: head.into(),
-            body,
-            status: self.status,
-            version: line.version,
-            headers,
-            framing,
-            first_byte: self.first_byte,
-            last_byte: self.last_byte,
-            sequence: self.sequence,
         })
     }
 }

@@ -327,6 +327,7 @@ fn wanted(mirror: &RouteMirror, settings: &KubernetesSettings, endpoints: Endpoi
             rule: mirror.rule,
             share: mirror.share,
         },
+        rules: settings.rules.clone(),
         output: OutputSettings::Http(Box::new(output)),
     }
 }

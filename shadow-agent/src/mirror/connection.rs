@@ -56,9 +56,13 @@ impl Shard {
         track_response: bool,
     ) -> Self {
         let marker = marker.map(Into::into);
+        let onward = Onward::new(ledger.clone(), limits, budget.clone(), None);
+        if track_response {
+            onward.expect_responses();
+        }
         let mirror = Mirror {
-            ledger: ledger.clone(),
-            onward: Onward::new(ledger, limits, budget.clone(), None),
+            ledger,
+            onward,
             marker,
             counters: StreamCounters::default(),
             gate: Gate::default(),
@@ -90,6 +94,9 @@ impl Shard {
     pub fn with_middleware(mut self, middleware: Option<ShardMiddleware>) -> Self {
         let ledger = self.mirror.ledger.clone();
         self.mirror.onward = Onward::new(ledger, self.limits, self.budget.clone(), middleware);
+        if self.track_response {
+            self.mirror.onward.expect_responses();
+        }
         self
     }
 
@@ -199,16 +206,18 @@ impl Mirror {
             .as_deref()
             .is_some_and(|name| exchange.request.header(name).is_some())
         {
+            self.onward.not_taken(&exchange.id);
             opened.settle(Outcome::Dropped(DropReason::LoopGuard));
             return;
         }
         let draws = &mut self.draws;
-        match self.gate.passage(|| draws.draw()) {
-            Passage::Free => {}
-            Passage::Paused => return opened.settle(Outcome::Dropped(DropReason::Paused)),
-            Passage::LeftOut => return opened.settle(Outcome::Limited),
-        }
-        self.onward.request(exchange, opened);
+        let ends = match self.gate.passage(|| draws.draw()) {
+            Passage::Free => return self.onward.request(exchange, opened),
+            Passage::Paused => Outcome::Dropped(DropReason::Paused),
+            Passage::LeftOut => Outcome::Limited,
+        };
+        self.onward.not_taken(&exchange.id);
+        opened.settle(ends);
     }
 }
 

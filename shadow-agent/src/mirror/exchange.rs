@@ -29,6 +29,19 @@ pub struct Exchange {
     pub request: Box<Request>,
 }
 
+impl Exchange {
+    /// The same exchange with another request in it.
+    pub fn with_request(&self, request: Box<Request>) -> Self {
+        Self {
+            id: self.id.clone(),
+            flow: self.flow,
+            key: self.key,
+            pod: self.pod.clone(),
+            request,
+        }
+    }
+}
+
 /// A response to a request that was handed to the outputs before.
 #[derive(Clone, Copy, Debug)]
 pub struct ExchangeResponse<'a> {

@@ -61,6 +61,7 @@ impl Rig {
             mirrors: vec![PlannedMirror {
                 slot: 0,
                 selection: Selection::Everything,
+                rules: None,
             }],
             addresses: vec![AddressScope {
                 slots: vec![0],

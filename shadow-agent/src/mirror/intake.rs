@@ -15,6 +15,7 @@ impl Shard {
     /// for it. A payload that is no request counts as malformed; one that holds several counts as so many.
     pub fn take(&mut self, message: &Message) {
         let key = message.id.endpoints();
+        self.mirror.onward.expect_responses();
         match message.kind {
             MessageKind::Request => self.take_request(message, &key),
             MessageKind::Response | MessageKind::Replayed => {
@@ -54,6 +55,7 @@ impl Shard {
             }
             RequestEvent::Rejected(reject) => {
                 if let Some(opened) = opened.take() {
+                    mirror.onward.not_taken(&message.id);
                     opened.settle(Outcome::Dropped(mirror.reason(reject)));
                 }
             }
@@ -73,6 +75,7 @@ impl Shard {
         stream.end(Close::Finished, &mut read);
         if !started {
             let opened = self.mirror.ledger.open_for(&slots);
+            self.mirror.onward.not_taken(&message.id);
             opened.settle(Outcome::Dropped(DropReason::Malformed));
         }
     }
@@ -110,6 +113,7 @@ mod tests {
             mirrors: vec![PlannedMirror {
                 slot: 0,
                 selection: Selection::Everything,
+                rules: None,
             }],
             addresses: vec![AddressScope {
                 slots: vec![0],
@@ -168,6 +172,23 @@ mod tests {
         assert_eq!(dropped[&DropReason::LoopGuard], 1);
         assert_eq!(counts.seen, 4);
         assert!(counts.balanced());
+    }
+
+    #[test]
+    fn a_response_shares_the_fate_of_its_request() {
+        for request in [
+            "GET / HTTP/1.1\r\nX-Mark: 1\r\n\r\n",
+            "GET / HTTP/1.1\r\n",
+            "nonsense",
+        ] {
+            let (output, counts) = take(&[
+                (MessageKind::Request, request),
+                (MessageKind::Response, "HTTP/1.1 200 OK\r\n\r\n"),
+                (MessageKind::Replayed, "HTTP/1.1 200 OK\r\n\r\n"),
+            ]);
+            assert_eq!(output.seen(), [""; 0]);
+            assert_eq!((counts.seen, counts.outputs[0].delivered), (1, 0));
+        }
     }
 
     #[test]

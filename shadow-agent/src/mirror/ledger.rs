@@ -317,6 +317,11 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// The outputs that it was opened for, by slot.
+    pub fn slots(&self) -> &Rc<[usize]> {
+        &self.slots
+    }
+
     /// Ends the request alike for every output.
     pub fn settle(mut self, outcome: Outcome) {
         self.settle_all(outcome);

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Exchange;
-use super::ledger::{DropReason, Opened, Outcome};
+use super::exchange::{Exchange, ExchangeResponse};
+use super::ledger::{DropReason, Opened, Outcome, Ticket};
 use super::matching::{Hit, RouteMatcher};
 use super::plan::{AddressScope, Plan, PodIdentity, Selection};
+use super::rules::{Rules, Unredactable, Verdict};
 use super::share::Draws;
 use crate::output::ShardOutput;
 use crate::tcp::FlowKey;
@@ -40,6 +41,7 @@ pub struct Mirrors {
 
 struct Active {
     selection: Selection,
+    rules: Option<Arc<Rules>>,
     output: Rc<dyn ShardOutput>,
 }
 
@@ -88,6 +90,7 @@ impl Mirrors {
             };
             self.active[slot] = Some(Active {
                 selection: mirror.selection.clone(),
+                rules: mirror.rules.clone(),
                 output,
             });
         }
@@ -190,44 +193,128 @@ impl Mirrors {
         slots
     }
 
-    /// Hands a whole request to each of the mirrors it concerns, or settles it there.
-    pub fn deliver(&mut self, exchange: &Rc<Exchange>, opened: Opened) {
-        // The mirrors of a route share its matcher, and stand one behind the other.
-        let mut asked: Option<(*const RouteMatcher, Option<Hit>)> = None;
-        for ticket in opened.split() {
-            let Some(Some(active)) = self.active.get(ticket.slot()) else {
-                ticket.settle(Outcome::Dropped(DropReason::MirrorEnded));
-                continue;
-            };
-            if let Selection::Route { matcher, rule, share } = &active.selection {
-                let hit = match asked {
-                    Some((of, hit)) if of == Arc::as_ptr(matcher) => hit,
-                    _ => matcher.best(&exchange.request),
-                };
-                asked = Some((Arc::as_ptr(matcher), hit));
-                if hit.is_none_or(|hit| hit.rule != *rule) {
-                    ticket.settle(Outcome::Filtered);
-                    continue;
+    /// Hands a whole request to each of the mirrors it concerns, or settles it there. Gives the slots of those that took it:
+    /// its response is for them alone.
+    pub fn deliver(&mut self, exchange: &Rc<Exchange>, opened: Opened) -> Rc<[usize]> {
+        let concerned = opened.slots().clone();
+        let mut asked = Asked::default();
+        // Made once one of them has not taken it.
+        let mut takers: Option<Vec<usize>> = None;
+        for (index, ticket) in opened.split().enumerate() {
+            let slot = ticket.slot();
+            if self.offer(exchange, ticket, &mut asked) {
+                if let Some(takers) = &mut takers {
+                    takers.push(slot);
                 }
-                if !share.takes(self.draws.draw()) {
-                    ticket.settle(Outcome::SampledOut);
-                    continue;
-                }
+            } else {
+                takers.get_or_insert_with(|| concerned[..index].to_vec());
             }
-            active.output.offer(exchange, ticket);
+        }
+        takers.map_or(concerned, Into::into)
+    }
+
+    /// Offers a request to the mirror of a ticket, as its rules make it; `false` when it ended before its output.
+    fn offer(&mut self, exchange: &Rc<Exchange>, ticket: Ticket, asked: &mut Asked) -> bool {
+        let Some(Some(active)) = self.active.get(ticket.slot()) else {
+            ticket.settle(Outcome::Dropped(DropReason::MirrorEnded));
+            return false;
+        };
+        if let Selection::Route { matcher, rule, share } = &active.selection {
+            if asked.hit(matcher, exchange).is_none_or(|hit| hit.rule != *rule) {
+                ticket.settle(Outcome::Filtered);
+                return false;
+            }
+            if !share.takes(self.draws.draw()) {
+                ticket.settle(Outcome::SampledOut);
+                return false;
+            }
+        }
+        let judged = match &active.rules {
+            None => Ok(exchange),
+            Some(rules) => asked.judged(rules, exchange),
+        };
+        match judged {
+            Ok(exchange) => {
+                active.output.offer(exchange, ticket);
+                true
+            }
+            Err(outcome) => {
+                ticket.settle(outcome);
+                false
+            }
         }
     }
 
-    /// The outputs that have to do with this connection.
-    pub fn outputs_of(&mut self, flow: &FlowKey) -> impl Iterator<Item = &Rc<dyn ShardOutput>> {
-        let slots = self.concerned(flow).slots;
-        let active = &self.active;
-        (0..slots.len()).filter_map(move |index| Some(&active.get(slots[index])?.as_ref()?.output))
+    /// Hands a response to those of the mirrors in these slots that are in force, redacted as each of them asks. Where that
+    /// cannot be done it is withheld.
+    pub fn respond(&self, slots: &[usize], response: &ExchangeResponse<'_>) {
+        for active in slots.iter().filter_map(|slot| self.active.get(*slot)?.as_ref()) {
+            let redaction = active.rules.as_ref().and_then(|rules| rules.redaction.as_ref());
+            let redacted = match redaction {
+                None => Ok(None),
+                Some(redaction) => redaction.message(response.head, response.body),
+            };
+            match redacted {
+                Ok(None) => active.output.offer_response(response),
+                Ok(Some((head, body))) => active.output.offer_response(&ExchangeResponse {
+                    head: &head.into(),
+                    body: &body.map_or_else(|| response.body.clone(), Into::into),
+                    ..*response
+                }),
+                Err(Unredactable) => {}
+            }
+        }
+    }
+
+    /// No mirror.
+    pub fn nobody(&self) -> Rc<[usize]> {
+        self.nobody.clone()
     }
 
     /// The outputs in force.
     pub fn outputs(&self) -> impl Iterator<Item = &Rc<dyn ShardOutput>> {
         self.active.iter().flatten().map(|active| &active.output)
+    }
+}
+
+/// What was found out about a request for one mirror and is the same for the next: those of a route share its matcher, and
+/// the outputs of one configuration their rules, and they mostly stand one behind the other.
+#[derive(Default)]
+struct Asked {
+    hit: Option<(*const RouteMatcher, Option<Hit>)>,
+    judged: Option<(*const Rules, Result<Rc<Exchange>, Outcome>)>,
+}
+
+impl Asked {
+    /// What decides on a request in a route.
+    fn hit(&mut self, matcher: &Arc<RouteMatcher>, exchange: &Exchange) -> Option<Hit> {
+        let of = Arc::as_ptr(matcher);
+        match self.hit {
+            Some((before, hit)) if before == of => hit,
+            _ => {
+                let hit = matcher.best(&exchange.request);
+                self.hit = Some((of, hit));
+                hit
+            }
+        }
+    }
+
+    /// What rules make of a request.
+    fn judged(&mut self, rules: &Arc<Rules>, exchange: &Rc<Exchange>) -> Result<&Rc<Exchange>, Outcome> {
+        let of = Arc::as_ptr(rules);
+        let judged = match self.judged.take() {
+            Some((before, judged)) if before == of => judged,
+            _ => {
+                let client = exchange.key.client.socket_addr().ip().to_canonical();
+                match rules.judge(&exchange.request, client) {
+                    Verdict::Unchanged => Ok(Rc::clone(exchange)),
+                    Verdict::Changed(request) => Ok(Rc::new(exchange.with_request(request))),
+                    Verdict::Ends(outcome) => Err(outcome),
+                }
+            }
+        };
+        let (_, judged) = self.judged.insert((of, judged));
+        judged.as_ref().map_err(|outcome| *outcome)
     }
 }
 

@@ -6,6 +6,7 @@ use super::*;
 use crate::mirror::FlowId;
 use crate::mirror::ledger::{ShardLedger, Ticket};
 use crate::mirror::plan::{PlannedMirror, PodScope};
+use crate::output::testing::Recorder;
 
 /// Takes every request and delivers it at once.
 #[derive(Default)]
@@ -40,6 +41,7 @@ fn everything(slot: usize) -> PlannedMirror {
     PlannedMirror {
         slot,
         selection: Selection::Everything,
+        rules: None,
     }
 }
 
@@ -65,7 +67,12 @@ fn request(mirrors: &mut Mirrors, ledger: &ShardLedger, flow: &FlowKey) {
     deliver(mirrors, flow, pod, opened);
 }
 
-fn deliver(mirrors: &mut Mirrors, flow: &FlowKey, pod: Option<Arc<PodIdentity>>, opened: Opened) {
+fn deliver(
+    mirrors: &mut Mirrors,
+    flow: &FlowKey,
+    pod: Option<Arc<PodIdentity>>,
+    opened: Opened,
+) -> Rc<[usize]> {
     let exchange = Rc::new(Exchange {
         id: crate::mirror::MessageId::captured(flow, 0),
         flow: FlowId(1),
@@ -73,7 +80,7 @@ fn deliver(mirrors: &mut Mirrors, flow: &FlowKey, pod: Option<Arc<PodIdentity>>,
         pod,
         request: Box::new(crate::output::testing::request(b"GET / HTTP/1.1\r\n\r\n")),
     });
-    mirrors.deliver(&exchange, opened);
+    mirrors.deliver(&exchange, opened)
 }
 
 #[test]
@@ -157,6 +164,115 @@ fn a_request_whose_mirror_ends_under_it_is_counted_so() {
     let counts = ledger.snapshot();
     assert_eq!(counts.outputs[0].dropped[&DropReason::MirrorEnded], 1);
     assert!(counts.balanced());
+}
+
+/// Rules that let one method pass, and set a header.
+fn rules(method: &str) -> Arc<Rules> {
+    let mut rules = Rules::default();
+    rules.filters.methods.allow = vec![method.into()];
+    rules.rewriters.set_headers = vec![crate::mirror::rules::SetHeader::new("X-A", "b").unwrap()];
+    Arc::new(rules)
+}
+
+fn with_rules(slot: usize, rules: Option<&Arc<Rules>>) -> PlannedMirror {
+    PlannedMirror {
+        rules: rules.cloned(),
+        ..everything(slot)
+    }
+}
+
+fn everywhere(mirrors: Vec<PlannedMirror>) -> Plan {
+    let slots = mirrors.iter().map(|mirror| mirror.slot).collect();
+    Plan {
+        mirrors,
+        addresses: vec![AddressScope {
+            slots,
+            ..AddressScope::default()
+        }],
+        ..Plan::default()
+    }
+}
+
+#[test]
+fn each_mirror_has_its_own_rules_and_only_those_that_took_a_request_get_its_response() {
+    let (get, post) = (rules("GET"), rules("POST"));
+    let plan = everywhere(vec![
+        with_rules(0, None),
+        with_rules(1, Some(&get)),
+        with_rules(2, Some(&post)),
+        with_rules(3, Some(&get)),
+    ]);
+    let mut mirrors = Mirrors::default();
+    let recorders: Vec<Rc<Recorder>> = (0..4).map(|_| Rc::default()).collect();
+    mirrors.apply(&plan, Timestamp(0), |slot| Rc::clone(&recorders[slot]) as Rc<_>);
+    let ledger = ShardLedger::new(4);
+    let key = flow(0, "10.0.0.1:80");
+    let opened = ledger.open_for(&mirrors.concerned(&key).slots);
+    let takers = deliver(&mut mirrors, &key, None, opened);
+    assert_eq!(*takers, [0, 1, 3]);
+    let counts = ledger.snapshot();
+    assert_eq!((counts.outputs[2].filtered, counts.outputs[3].delivered), (1, 1));
+    assert!(counts.balanced());
+    let (head, body) = ("HTTP/1.1 200 OK\r\n\r\n".into(), "ok".into());
+    let response = ExchangeResponse {
+        id: &crate::mirror::MessageId::captured(&key, 0),
+        kind: crate::mirror::MessageKind::Response,
+        head: &head,
+        body: &body,
+        first_byte: Timestamp(0),
+        last_byte: Timestamp(0),
+    };
+    mirrors.respond(&takers, &response);
+    let seen: Vec<usize> = recorders.iter().map(|recorder| recorder.seen().len()).collect();
+    assert_eq!(seen, [2, 2, 0, 2]);
+}
+
+#[test]
+fn a_response_is_redacted_as_each_mirror_asks_and_withheld_where_it_cannot_be() {
+    use crate::mirror::rules::{JsonPath, Redaction, RedactionKey};
+    let key = RedactionKey::new(&[1; 16]).unwrap();
+    let redaction = Redaction::new([], vec![JsonPath::new("pin").unwrap()], 100, key.clone());
+    let hiding = Arc::new(Rules {
+        redaction: Some(redaction.unwrap()),
+        ..Rules::default()
+    });
+    let plan = everywhere(vec![with_rules(0, None), with_rules(1, Some(&hiding))]);
+    let mut mirrors = Mirrors::default();
+    let recorders: Vec<Rc<Recorder>> = (0..2).map(|_| Rc::default()).collect();
+    mirrors.apply(&plan, Timestamp(0), |slot| Rc::clone(&recorders[slot]) as Rc<_>);
+    for body in ["{\"pin\":1}", "{\"pin\":"] {
+        let flow = flow(0, "10.0.0.1:80");
+        let (head, body) = ("HTTP/1.1 200 OK\r\n\r\n".into(), body.into());
+        mirrors.respond(
+            &[0, 1, 7],
+            &ExchangeResponse {
+                id: &crate::mirror::MessageId::captured(&flow, 0),
+                kind: crate::mirror::MessageKind::Response,
+                head: &head,
+                body: &body,
+                first_byte: Timestamp(0),
+                last_byte: Timestamp(0),
+            },
+        );
+    }
+    assert_eq!(recorders[0].seen().len(), 2);
+    let hidden = format!("{{\"pin\":\"{}\"}}", key.hash(b"1"));
+    let [seen] = recorders[1].seen().try_into().unwrap();
+    assert!(seen.ends_with(&hidden), "{seen}");
+}
+
+#[test]
+fn new_rules_hold_under_an_output_that_stays() {
+    let mut mirrors = Mirrors::default();
+    let ledger = ShardLedger::new(1);
+    let key = flow(0, "10.0.0.1:80");
+    apply(&mut mirrors, &everywhere(vec![with_rules(0, None)]), 0);
+    request(&mut mirrors, &ledger, &key);
+    let plan = everywhere(vec![with_rules(0, Some(&rules("POST")))]);
+    assert_eq!(apply(&mut mirrors, &plan, 1), 0);
+    request(&mut mirrors, &ledger, &key);
+    let counts = ledger.snapshot();
+    assert_eq!((counts.outputs[0].delivered, counts.outputs[0].filtered), (1, 1));
 }
 
 #[test]

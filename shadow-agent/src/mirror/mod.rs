@@ -15,6 +15,7 @@ pub mod matching;
 mod message;
 mod mirrors;
 mod onward;
+mod partly_taken;
 pub mod plan;
 pub mod rules;
 mod share;

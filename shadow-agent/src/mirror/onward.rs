@@ -1,12 +1,13 @@
 //! What comes behind a whole message on one shard: the middleware, where there is one, and the mirrors.
 
-use std::cell::{Ref, RefCell, RefMut};
+use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::rc::Rc;
 
 use super::exchange::{Exchange, ExchangeResponse, FlowId};
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
-use super::message::{Message, MessageKind};
+use super::message::{Message, MessageId, MessageKind};
 use super::mirrors::{Concerned, Mirrors};
+use super::partly_taken::PartlyTaken;
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, whole_request};
 use crate::middleware::ShardMiddleware;
@@ -16,6 +17,9 @@ use crate::tcp::FlowKey;
 /// wait.
 pub struct Onward {
     mirrors: RefCell<Mirrors>,
+    /// Whether responses may come.
+    responses: Cell<bool>,
+    partly_taken: RefCell<PartlyTaken>,
     middleware: Option<ShardMiddleware>,
     ledger: ShardLedger,
     limits: Limits,
@@ -31,6 +35,8 @@ impl Onward {
     ) -> Rc<Self> {
         Rc::new(Self {
             mirrors: RefCell::default(),
+            responses: Cell::new(middleware.is_some()),
+            partly_taken: RefCell::default(),
             middleware,
             ledger,
             limits,
@@ -60,6 +66,19 @@ impl Onward {
         self.mirrors.borrow_mut()
     }
 
+    /// Responses come too: which mirrors did not take a request is remembered from now on.
+    pub(super) fn expect_responses(&self) {
+        self.responses.set(true);
+    }
+
+    /// A request ended before it was handed on: no mirror gets its response.
+    pub(super) fn not_taken(&self, id: &MessageId) {
+        if self.responses.get() {
+            let nobody = self.mirrors.borrow().nobody();
+            self.partly_taken.borrow_mut().note(id, false, &nobody);
+        }
+    }
+
     /// Hands on a whole request.
     pub fn request(&self, exchange: Exchange, opened: Opened) {
         let whole = match &self.middleware {
@@ -84,7 +103,13 @@ impl Onward {
 
     /// Hands a request to the mirrors, behind the middleware.
     pub fn pass(&self, exchange: Exchange, opened: Opened) {
-        self.mirrors.borrow_mut().deliver(&Rc::new(exchange), opened);
+        let concerned = opened.slots().len();
+        let exchange = Rc::new(exchange);
+        let takers = self.mirrors.borrow_mut().deliver(&exchange, opened);
+        if self.responses.get() {
+            let all = takers.len() == concerned;
+            self.partly_taken.borrow_mut().note(&exchange.id, all, &takers);
+        }
     }
 
     /// Hands a response to the mirrors, behind the middleware.
@@ -133,8 +158,8 @@ impl Onward {
     }
 
     fn offer_response(&self, key: &FlowKey, response: &ExchangeResponse<'_>) {
-        for output in self.mirrors.borrow_mut().outputs_of(key) {
-            output.offer_response(response);
-        }
+        let concerned = self.mirrors.borrow_mut().concerned(key).slots;
+        let takers = self.partly_taken.borrow_mut().takers(response.id, concerned);
+        self.mirrors.borrow().respond(&takers, response);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::matching::RouteMatcher;
+use super::rules::Rules;
 use super::share::Share;
 use crate::settings::OutputSettings;
 
@@ -32,6 +33,8 @@ pub struct PlannedMirror {
     pub slot: usize,
     /// Which of the requests that are its business it takes.
     pub selection: Selection,
+    /// What becomes of those before its output gets them.
+    pub rules: Option<Arc<Rules>>,
 }
 
 /// A mirror as it shall be.
@@ -43,6 +46,8 @@ pub struct WantedMirror {
     pub name: Option<String>,
     /// Which requests it takes.
     pub selection: Selection,
+    /// What becomes of those.
+    pub rules: Option<Arc<Rules>>,
     /// Where it sends them.
     pub output: OutputSettings,
 }

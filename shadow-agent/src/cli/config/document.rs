@@ -31,12 +31,40 @@ const PLACES: [&str; 6] = [
 
 /// Keys that each mirror may have of its own, besides those that begin with `output-`. The marker is none: what carries
 /// it is mirrored by nobody.
-const OF_MIRRORS: [&str; 5] = [
+const OF_MIRRORS: [&str; 33] = [
     "input-dummy",
     "input-raw",
     "http-original-host",
     "http-host-suffix",
     "http-pod-header",
+    "http-allow-method",
+    "http-disallow-method",
+    "http-allow-client",
+    "http-disallow-client",
+    "http-set-header",
+    "http-set-param",
+    "http-allow-url",
+    "http-disallow-url",
+    "safe-methods",
+    "safe-methods-allow-url",
+    "http-allow-header",
+    "http-disallow-header",
+    "http-allow-cookie",
+    "http-disallow-cookie",
+    "http-basic-auth-filter",
+    "http-allow-json",
+    "http-disallow-json",
+    "http-json-limit",
+    "http-header-limiter",
+    "http-param-limiter",
+    "http-cookie-limiter",
+    "http-client-limiter",
+    "http-rewrite-url",
+    "http-rewrite-header",
+    "http-redact-header",
+    "http-redact-json",
+    "http-redact-key-file",
+    "http-redact-none",
 ];
 
 /// Settings by key.
@@ -304,11 +332,14 @@ mod tests {
             let heading = argument.get_help_heading().unwrap_or_default();
             let key = argument.get_long().unwrap_or_default();
             let is_marker = matches!(key, "http-mark-header" | "http-no-mark");
-            if heading.starts_with("Output") || (heading.starts_with("HTTP output") && !is_marker) {
+            if heading.starts_with("Output")
+                || heading.starts_with("Filters")
+                || (heading.starts_with("HTTP output") && !is_marker)
+            {
                 of_mirrors.push(key.to_owned());
             }
         }
-        assert!(of_mirrors.len() > 15);
+        assert!(of_mirrors.len() > 40);
         for key in of_mirrors {
             assert!(is_of_mirrors(&key), "{key}");
         }

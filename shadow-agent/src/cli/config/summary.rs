@@ -4,6 +4,7 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
+use crate::mirror::rules::{Filters, Rewriters};
 use crate::settings::{
     HostHeader, HttpOutputSettings, Listen, LiveScope, MirrorSettings, OutputSettings, RawInput,
     RouteNamespaces, Settings,
@@ -70,6 +71,19 @@ fn write_mirror(mirror: &MirrorSettings, text: &mut String) -> fmt::Result {
             OutputSettings::Http(http) => writeln!(text, "  to   {}", Http(http))?,
             other => writeln!(text, "  to   {}", other.name())?,
         }
+    }
+    if let Some(rules) = mirror.rules.for_live() {
+        let mut kinds = Vec::new();
+        let mut kind = |name, used| {
+            if used {
+                kinds.push(name);
+            }
+        };
+        kind("filters", rules.filters != Filters::default());
+        kind("limiters", !rules.limiters.is_empty());
+        kind("rewriting", rules.rewriters != Rewriters::default());
+        kind("redaction", rules.redaction.is_some());
+        writeln!(text, "  with {}", kinds.join(", "))?;
     }
     Ok(())
 }

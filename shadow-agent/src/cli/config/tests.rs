@@ -317,7 +317,8 @@ fn a_summary_says_what_it_comes_to_without_secrets() {
     let settings = resolve(
         "input-raw-shards = 2\nhttp-listen = ':9400'\nexpire-after = '1h'\nmax-cpu = '500m'\n\
          [mirror.web]\ninput-raw = [':80,81', '[::1]:82']\noutput-http = 'http://me:s3cret@staging:8080'\n\
-         [mirror.api]\ninput-raw = '10.0.0.5:80'\noutput-http = 'https://b'\nhttp-original-host = true\noutput-null = true\n",
+         [mirror.api]\ninput-raw = '10.0.0.5:80'\noutput-http = 'https://b'\nhttp-original-host = true\noutput-null = true\n\
+         http-allow-url = '^/api'\nhttp-redact-header = ['Cookie']\n",
     )
     .unwrap();
     assert_eq!(
@@ -331,6 +332,7 @@ mirror api
   from 10.0.0.5, port 80
   to   https://b (Host: production's, timeout 5s, 1024 at once)
   to   null
+  with filters, redaction
 at most 256 MiB of captured traffic, 2 rings of 8 MiB
 HTTP port on :9400
 expires after 3600s

@@ -1,6 +1,6 @@
 //! Kubernetes as meant.
 
-use super::outputs;
+use super::{outputs, rules};
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
 use crate::cli::low::kubernetes::KubernetesFlags;
@@ -56,6 +56,7 @@ pub fn resolve(arguments: &Arguments, inputs: &[RawInput]) -> Result<Option<Kube
         labels: labels(flags)?,
         routes,
         mirror: Box::new(outputs::of_routes(arguments)),
+        rules: rules::resolve(&arguments.filters)?.for_live().cloned(),
         lease: lease(flags, &node)?,
         node,
     }))

@@ -6,6 +6,7 @@ mod kubernetes;
 mod messages;
 mod middleware;
 mod outputs;
+mod rules;
 mod self_mirror;
 mod together;
 
@@ -111,6 +112,7 @@ fn resolve_mirror(typed: &TypedMirror, machine: &impl Machine) -> Result<MirrorS
         inputs: inputs(&typed.arguments, machine)?,
         messages: messages::resolve(&typed.arguments),
         outputs: outputs::resolve(&typed.arguments)?,
+        rules: rules::resolve(&typed.arguments.filters)?,
     })
 }
 

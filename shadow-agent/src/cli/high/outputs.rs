@@ -1,6 +1,7 @@
 //! The outputs as meant.
 
 use super::messages;
+use super::rules;
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
 use crate::cli::upstream::{Upstream, without_userinfo};
@@ -76,7 +77,7 @@ fn http(upstream: Upstream, arguments: &Arguments) -> HttpOutputSettings {
         authorization: upstream.authorization,
         host_header: match &flags.http_host_suffix {
             Some(suffix) => HostHeader::Suffix(suffix.clone()),
-            None if flags.http_original_host => HostHeader::Original,
+            None if flags.http_original_host || rules::sets_host(&arguments.filters) => HostHeader::Original,
             None => HostHeader::Upstream,
         },
         marker: marker(arguments),

@@ -8,6 +8,7 @@
 
 pub mod admin;
 pub mod config;
+pub mod filters;
 pub mod general;
 pub mod input_raw;
 pub mod kubernetes;
@@ -61,6 +62,9 @@ pub struct Arguments {
     /// What messages pass through.
     #[command(flatten)]
     pub middleware: middleware::MiddlewareFlags,
+    /// What passes and what is changed on the way there.
+    #[command(flatten)]
+    pub filters: filters::FilterFlags,
     /// Kubernetes.
     #[command(flatten)]
     pub kubernetes: kubernetes::KubernetesFlags,
