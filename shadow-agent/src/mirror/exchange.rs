@@ -31,6 +31,7 @@ pub struct Exchange {
 
 impl Exchange {
     /// The same exchange with another request in it.
+    #[must_use]
     pub fn with_request(&self, request: Box<Request>) -> Self {
         Self {
             id: self.id.clone(),

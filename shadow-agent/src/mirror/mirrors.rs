@@ -10,7 +10,7 @@ use super::exchange::{Exchange, ExchangeResponse};
 use super::ledger::{DropReason, Opened, Outcome, Ticket};
 use super::matching::{Hit, RouteMatcher};
 use super::plan::{AddressScope, Plan, PodIdentity, Selection};
-use super::rules::{Rules, Unredactable, Verdict};
+use super::rules::{Redacted, Rules, Unredactable, Verdict};
 use super::share::Draws;
 use crate::output::ShardOutput;
 use crate::tcp::FlowKey;
@@ -256,7 +256,7 @@ impl Mirrors {
             };
             match redacted {
                 Ok(None) => active.output.offer_response(response),
-                Ok(Some((head, body))) => active.output.offer_response(&ExchangeResponse {
+                Ok(Some(Redacted { head, body })) => active.output.offer_response(&ExchangeResponse {
                     head: &head.into(),
                     body: &body.map_or_else(|| response.body.clone(), Into::into),
                     ..*response

@@ -10,6 +10,7 @@ mod config;
 mod dashboard;
 mod faults;
 mod files;
+mod filters;
 mod harness;
 mod http;
 mod in_a_pod;

@@ -367,14 +367,17 @@ proptest! {
 
 #[test]
 fn the_examples_of_the_documentation_are_valid() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
-    let text = std::fs::read_to_string(path).unwrap();
+    let docs = ["configuration.md", "filters.md"].map(|name| {
+        let path = format!("{}/../docs/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    });
+    let text = docs.concat();
     let examples: Vec<&str> = text
         .split("```toml\n")
         .skip(1)
         .filter_map(|rest| rest.split("```").next())
         .collect();
-    assert_eq!(examples.len(), 4);
+    assert_eq!(examples.len(), 5);
     for example in examples {
         let resolved = file(&["--k8s-node", "node-1"])
             .unwrap()

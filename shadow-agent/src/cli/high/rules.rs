@@ -225,7 +225,7 @@ fn rewriters(flags: &FilterFlags) -> Result<Rewriters, UsageError> {
         urls: each(
             "--http-rewrite-url",
             &flags.http_rewrite_url,
-            "write REGEX:REPLACEMENT; a ':' in the expression is written as \\x3a",
+            "write REGEX:REPLACEMENT; in the expression \\x3a is a ':', and (a|b) does for (?:a|b)",
             |text| {
                 let (expression, replacement) = split(text, ':')?;
                 Rewrite::new(expression, replacement)

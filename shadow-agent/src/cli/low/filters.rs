@@ -90,8 +90,8 @@ pub struct FilterFlags {
 
     /// Largest body that is searched as JSON
     ///
-    /// A larger one does not match, and what cannot be searched for --http-redact-json is not sent. The default takes
-    /// a shard some milliseconds.
+    /// A larger one does not match, and what cannot be searched for --http-redact-json is not sent. The default
+    /// bounds the time that one body can take on a shard's thread.
     #[arg(long, value_name = "SIZE", default_value = "1mb", value_parser = positive_size)]
     pub http_json_limit: usize,
 

@@ -34,7 +34,7 @@ pub use self::hash::{HashShare, fnv1a_32};
 pub use self::json::JsonPath;
 pub use self::limiter::{Limiter, User};
 pub use self::network::Network;
-pub use self::redaction::{OF_RECORDINGS, Redaction, RedactionKey, Unredactable};
+pub use self::redaction::{OF_RECORDINGS, Redacted, Redaction, RedactionKey, Unredactable};
 pub use self::rewriters::{RewriteHeader, Rewriters, SetHeader, SetParameter, header_name};
 use super::ledger::{DropReason, Outcome};
 use crate::http::{Request, RewriteError};

@@ -98,6 +98,15 @@ pub struct Redaction {
     key: RedactionKey,
 }
 
+/// A message that was redacted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redacted {
+    /// Its head.
+    pub head: Vec<u8>,
+    /// Its body, framed by its length as the head says; none where that stays as it is.
+    pub body: Option<Vec<u8>>,
+}
+
 /// A message that cannot be redacted: its body may hold what must not leave, and it is not JSON that can be read (it is
 /// encoded, broken or too large).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -206,18 +215,15 @@ impl Redaction {
 
     /// The redacted form of a message on the wire, a request or a response: `head` from its start line to its empty line,
     /// and `body` as it was sent. A new body is framed by its length. `Ok(None)` where nothing changes.
-    pub fn message(
-        &self,
-        head: &[u8],
-        body: &[u8],
-    ) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, Unredactable> {
+    pub fn message(&self, head: &[u8], body: &[u8]) -> Result<Option<Redacted>, Unredactable> {
         let fields = head_fields(head).ok_or(Unredactable)?;
         let mut lines = Lines::of(head, &fields);
         let chunked = lines.any("transfer-encoding", is_chunked);
         let body = self.edit(&mut lines, chunked, body)?;
         let end = memchr::memchr(b'\r', head).ok_or(Unredactable)?;
         let edited = lines.head(&[&head[..end]]);
-        Ok((edited != head || body.is_some()).then_some((edited, body)))
+        let changed = edited != head || body.is_some();
+        Ok(changed.then_some(Redacted { head: edited, body }))
     }
 }
 
@@ -247,7 +253,7 @@ mod tests {
     fn redacted(redaction: &Redaction, head: &str, body: &str) -> Option<(String, Option<String>)> {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let message = redaction.message(head.as_bytes(), body.as_bytes()).unwrap();
-        message.map(|(head, body)| (text(head), body.map(text)))
+        message.map(|message| (text(message.head), message.body.map(text)))
     }
 
     #[test]

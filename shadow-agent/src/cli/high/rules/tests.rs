@@ -102,7 +102,7 @@ fn limiters_are_percentages_of_something_that_is_named() {
 }
 
 #[test]
-fn a_host_that_is_set_is_the_copys() {
+fn a_copy_has_the_host_that_is_set() {
     let host = |flags: &[&str]| match &mirror(flags).unwrap().outputs[0] {
         OutputSettings::Http(http) => http.host_header.clone(),
         other => panic!("{other:?}"),
@@ -129,7 +129,7 @@ fn what_cannot_be_used_is_refused_with_the_way_out_and_without_secrets() {
         ("--http-header-limiter=X-User:200%", "not a share"),
         ("--http-param-limiter=10%", "there is no ':'"),
         ("--http-client-limiter=x", "not a share"),
-        ("--http-rewrite-url=(?:a)/b", "written as \\x3a"),
+        ("--http-rewrite-url=(?:a)/b", "\\x3a is a ':'"),
         ("--http-rewrite-header=Host: a", "there is no ','"),
         (
             "--http-rewrite-header=Transfer-Encoding: a,b",
@@ -158,8 +158,10 @@ fn recordings_hide_credentials_besides_what_is_named() {
     let head = b"GET / HTTP/1.1\r\nCookie: a=b\r\nX-Api-Key: k\r\nX-User: u\r\n\r\n";
     let hidden = |rules: &Rules| {
         let redacted = rules.redaction.as_ref().unwrap().message(head, b"").unwrap();
-        let (head, _) = redacted.unwrap();
-        String::from_utf8(head).unwrap().matches("redacted-").count()
+        String::from_utf8(redacted.unwrap().head)
+            .unwrap()
+            .matches("redacted-")
+            .count()
     };
     let rules = mirror(&["--http-redact-header=X-User"]).unwrap().rules;
     assert_eq!(hidden(rules.for_live().unwrap()), 1);
