@@ -1,6 +1,7 @@
 //! What a run shall do, resolved once from the command line: nothing behind this knows which spelling was
 //! typed, and every bound of the agent stands here with its unit.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,8 +48,13 @@ impl Settings {
     }
 
     /// The inputs of all mirrors that have whole messages, in their order.
-    pub fn messages(&self) -> impl Iterator<Item = &MessageInput> {
-        self.mirrors.iter().flat_map(|mirror| &mirror.messages)
+    /// Each with its limit, if it has one.
+    pub fn messages(&self) -> impl Iterator<Item = (&MessageInput, Option<Limit>)> {
+        self.mirrors.iter().flat_map(|mirror| {
+            let limit = |index| mirror.limits.messages.get(&index).copied();
+            let all = mirror.messages.iter().enumerate();
+            all.map(move |(index, input)| (input, limit(index)))
+        })
     }
 
     /// The outputs of all mirrors, in their order.
@@ -68,8 +74,40 @@ pub struct MirrorSettings {
     pub messages: Vec<MessageInput>,
     /// Where they go, in the order typed.
     pub outputs: Vec<OutputSettings>,
+    /// Limits of its inputs and outputs.
+    pub limits: MirrorLimits,
+    /// How requests are divided among its outputs; `None` where each gets all of them.
+    pub split: Option<SplitBy>,
     /// What becomes of requests before they go there.
     pub rules: MirrorRules,
+}
+
+/// Limits of the inputs and outputs of a mirror: of those that have one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MirrorLimits {
+    /// Of inputs that capture.
+    pub inputs: Vec<(RawInput, Limit)>,
+    /// Of inputs of whole messages, by their index.
+    pub messages: BTreeMap<usize, Limit>,
+    /// Of outputs, by their index.
+    pub outputs: BTreeMap<usize, Limit>,
+}
+
+impl MirrorLimits {
+    /// The limit of an input that captures.
+    pub fn of(&self, input: &RawInput) -> Option<Limit> {
+        let mut all = self.inputs.iter();
+        all.find(|(of, _)| of == input).map(|(_, limit)| *limit)
+    }
+}
+
+/// How requests are divided among the outputs of a mirror.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SplitBy {
+    /// Each in its turn.
+    Request,
+    /// All of a connection to one.
+    Connection,
 }
 
 /// The rules of a mirror, which differ between its outputs in what is hidden alone.

@@ -103,6 +103,7 @@ impl Mirrors {
                 slot,
                 selection: mirror.selection.clone(),
                 rules: mirror.rules.clone(),
+                limit: mirror.limit.clone(),
             });
         }
         Ok(planned)
@@ -254,6 +255,7 @@ mod tests {
             name: Some(format!("mirror {key}")),
             selection: Selection::Everything,
             rules: None,
+            limit: None,
             output: if queue_bytes == 0 {
                 OutputSettings::Null
             } else {

@@ -71,13 +71,14 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         if let RawInput::File { path, ports } = input {
             let file = PcapFile::open(path, ports, settings.capture.track_response)
                 .with_context(|| format!("--input-raw '{}'", path.display()))?;
-            sources.push(Source::File(Box::new(file)));
+            let limit = settings.mirrors.iter().find_map(|mirror| mirror.limits.of(input));
+            sources.push((Source::File(Box::new(file)), limit));
         }
     }
-    for input in settings.messages() {
+    for (input, limit) in settings.messages() {
         let name = input.name();
         let source = input::open(input).with_context(|| name.clone())?;
-        sources.push(Source::Messages { name, source });
+        sources.push((Source::Messages { name, source }, limit));
     }
     let wanted = Wanted::of(&settings);
     let mut capture = None;
@@ -89,7 +90,7 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
             started
                 .take_readers()
                 .into_iter()
-                .map(|ring| Source::Ring(Box::new(ring))),
+                .map(|ring| (Source::Ring(Box::new(ring)), None)),
         );
         capture = Some(started);
     }
@@ -104,6 +105,8 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
     let plan = Plan {
         addresses: wanted.addresses(&planned),
         live: wanted.live_scopes(&planned),
+        admissions: wanted.admissions(&planned),
+        splits: wanted.splits(&planned),
         mirrors: planned,
         ..Plan::default()
     };

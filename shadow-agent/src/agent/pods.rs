@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::capture::PodTarget;
 use crate::kubernetes::{Concern, Desired};
+use crate::mirror::Limiter;
 use crate::mirror::plan::{PlannedMirror, PodScope};
 
 /// Slots of the mirrors, as pods refer to them.
@@ -42,18 +43,32 @@ impl<'a> Slots<'a> {
 }
 
 /// The scopes of the plan, by cgroup and port.
-pub(super) fn scopes(desired: &Desired, slots: &Slots<'_>) -> HashMap<(u64, u16), PodScope> {
+pub(super) fn scopes(
+    desired: &Desired,
+    slots: &Slots<'_>,
+    limits: &[Option<Limiter>],
+) -> HashMap<(u64, u16), PodScope> {
     let mut scopes = HashMap::new();
     for pod in &desired.pods {
         for (port, concern) in &pod.ports {
             let scope = PodScope {
                 pod: pod.identity.clone(),
                 slots: slots.of(concern),
+                limit: limit(concern, limits),
             };
             scopes.insert((pod.cgroup.id, *port), scope);
         }
     }
     scopes
+}
+
+/// The limit of a pod's port: none where a route or an input without a limit has to do with it, else that of the first of its
+/// inputs.
+fn limit(concern: &Concern, limits: &[Option<Limiter>]) -> Option<Limiter> {
+    let of = |input: &usize| limits.get(*input).cloned().flatten();
+    let mut all = concern.inputs.iter().map(of);
+    let first = all.next()??;
+    (concern.routes.is_empty() && all.all(|limit| limit.is_some())).then_some(first)
 }
 
 /// What the kernel shall watch.
@@ -94,6 +109,7 @@ mod tests {
             name: None,
             selection: Selection::Everything,
             rules: None,
+            limit: None,
             output: OutputSettings::Null,
         };
         let desired = Desired {
@@ -109,9 +125,10 @@ mod tests {
             slot,
             selection: Selection::Everything,
             rules: None,
+            limit: None,
         });
         let slots = Slots::new(vec![vec![2], vec![0, 1]], &desired, &planned);
-        let scopes = scopes(&desired, &slots);
+        let scopes = scopes(&desired, &slots, &[]);
         assert_eq!(scopes[&(7, 80)].slots, [0, 1, 5]);
         assert_eq!(scopes[&(9, 80)].slots, [0, 1, 2]);
         assert_eq!(scopes[&(8, 81)].slots, [4]);

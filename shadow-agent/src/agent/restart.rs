@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::settings::{
-    AdminSettings, CaptureSettings, ConnectionSettings, Engine, MessageInput, OperationSettings, RawInput,
-    Settings,
+    AdminSettings, CaptureSettings, ConnectionSettings, Engine, OperationSettings, RawInput, Settings,
 };
 
 /// The keys that are not the same in both and would need a restart, in no particular order.
@@ -109,7 +108,13 @@ fn files(settings: &Settings) -> BTreeSet<String> {
         RawInput::File { path, ports } => Some(format!("{} {ports:?}", path.display())),
         _ => None,
     });
-    files.chain(settings.messages().map(MessageInput::name)).collect()
+    files
+        .chain(
+            settings
+                .messages()
+                .map(|(input, limit)| format!("{} {limit:?}", input.name())),
+        )
+        .collect()
 }
 
 #[cfg(test)]

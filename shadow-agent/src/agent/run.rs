@@ -24,10 +24,11 @@ use crate::budget::MemoryBudget;
 use crate::capture::{CaptureCounters, FileCounters, LiveCapture};
 use crate::kubernetes::{Cluster, Desired};
 use crate::middleware::Middleware;
+use crate::mirror::Limiter;
 use crate::mirror::ledger::{OutputCounts, RequestCounts, ShardLedger};
 use crate::mirror::plan::Plan;
 use crate::report::LedgerFile;
-use crate::settings::{OnExit, Settings};
+use crate::settings::{Limit, OnExit, Settings};
 use crate::status::{self, Snapshot, StatusLine};
 
 /// How often the status line is drawn.
@@ -85,7 +86,8 @@ pub(super) struct Parts {
     pub capture: Option<LiveCapture>,
     pub cluster: Option<Cluster>,
     pub reloading: Option<Reloading>,
-    pub sources: Vec<Source>,
+    /// Each with its limit, if it has one of its own.
+    pub sources: Vec<(Source, Option<Limit>)>,
     pub ledger_file: Option<LedgerFile>,
     pub operation: Operation,
     pub middleware: Option<Middleware>,
@@ -124,14 +126,17 @@ impl Run {
         let (phase, phases) = watch::channel(Phase::Running);
         let (ends, ended) = mpsc::channel(sources.len().max(1));
         let count = sources.len();
-        let has_files = sources.iter().any(|source| !matches!(source, Source::Ring(_)));
+        let has_files = sources
+            .iter()
+            .any(|(source, _)| !matches!(source, Source::Ring(_)));
         let mut shards = Vec::with_capacity(count);
-        for (index, source) in sources.into_iter().enumerate() {
+        for (index, (source, limit)) in sources.into_iter().enumerate() {
             let ledger = ShardLedger::new(settings.outputs().count());
             let (tell, followed) = watch::channel(0);
             let report = Arc::new(Mutex::new(ShardReport::default()));
             let task = ShardTask {
                 source,
+                limit: limit.map(Limiter::new),
                 settings: Arc::clone(settings),
                 sources: count,
                 plans: follow.clone(),
@@ -347,7 +352,9 @@ impl Run {
             generation: self.plans.borrow().plan.generation + 1,
             addresses: self.wanted.addresses(own),
             live: self.wanted.live_scopes(own),
-            pods: pods::scopes(&desired, &slots),
+            admissions: self.wanted.admissions(own),
+            splits: self.wanted.splits(own),
+            pods: pods::scopes(&desired, &slots, &self.wanted.pod_limits),
             mirrors,
         };
         self.put_in_force(plan).await;

@@ -22,7 +22,7 @@ use crate::capture::{FileCounters, PcapFile, RingReader};
 use crate::input::MessageSource;
 use crate::middleware::{Middleware, ShardMiddleware};
 use crate::mirror::ledger::{DropReason, ShardLedger};
-use crate::mirror::{Connection, Shard};
+use crate::mirror::{Connection, Limiter, Shard};
 use crate::output::ShardOutput;
 use crate::settings::{ConnectionSettings, Settings};
 use crate::tcp::FlowTable;
@@ -74,6 +74,8 @@ pub(super) struct ShardReport {
 /// What the life of a run hands to a shard's thread.
 pub(super) struct ShardTask {
     pub source: Source,
+    /// On all that it reads.
+    pub limit: Option<Limiter>,
     pub settings: Arc<Settings>,
     /// Sources of this run: each gets its part of the connection table's bound.
     pub sources: usize,
@@ -120,6 +122,7 @@ impl ShardTask {
             self.settings.capture.track_response,
         )
         .with_middleware(middleware)
+        .with_limit(self.limit)
         .with_gate(
             self.operation.gate.clone(),
             Arc::clone(&self.operation.production),

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use crate::mirror::plan::{AddressScope, PlannedMirror, Selection, WantedMirror};
+use crate::mirror::{Admission, Limiter, Split};
 use crate::settings::{LiveScope, MirrorSettings, PodSelector, RawInput, Settings};
 
 /// The mirrors of the settings.
@@ -15,6 +16,8 @@ pub(super) struct Wanted {
     pub live: Vec<RawInput>,
     /// Inputs that are pods.
     pub pods: Vec<PodSelector>,
+    /// Limits of these, in their order.
+    pub pod_limits: Vec<Option<Limiter>>,
     settings: Vec<MirrorSettings>,
 }
 
@@ -27,10 +30,17 @@ impl Wanted {
         for mirror in &settings.mirrors {
             wanted.mirrors.extend(outputs_of(mirror));
         }
-        for input in settings.inputs() {
+        for (mirror, input) in settings
+            .mirrors
+            .iter()
+            .flat_map(|one| one.inputs.iter().map(move |input| (one, input)))
+        {
             match input {
                 RawInput::Live { .. } => wanted.live.push(input.clone()),
-                RawInput::Kubernetes(pods) => wanted.pods.push(pods.clone()),
+                RawInput::Kubernetes(pods) => {
+                    wanted.pods.push(pods.clone());
+                    wanted.pod_limits.push(mirror.limits.of(input).map(Limiter::new));
+                }
                 RawInput::File { .. } => {}
             }
         }
@@ -66,6 +76,37 @@ impl Wanted {
         scopes
     }
 
+    /// The inputs at addresses with their limits, where any of them has one.
+    pub fn admissions(&self, planned: &[PlannedMirror]) -> Vec<Admission> {
+        let mut admissions = Vec::new();
+        for (mirror, slots) in self.with_slots(planned) {
+            for input in &mirror.inputs {
+                if let RawInput::Live { scope, ports } = input {
+                    admissions.push(Admission {
+                        scope: AddressScope {
+                            addresses: addresses(scope),
+                            ports: ports.clone(),
+                            slots: slots.clone(),
+                        },
+                        limiter: mirror.limits.of(input).map(Limiter::new),
+                    });
+                }
+            }
+        }
+        if admissions.iter().all(|admission| admission.limiter.is_none()) {
+            admissions.clear();
+        }
+        admissions
+    }
+
+    /// Mirrors whose outputs divide requests among them.
+    pub fn splits(&self, planned: &[PlannedMirror]) -> Vec<Split> {
+        self.with_slots(planned)
+            .filter(|(_, slots)| slots.len() > 1)
+            .filter_map(|(mirror, slots)| mirror.split.map(|by| Split { slots, by }))
+            .collect()
+    }
+
     /// The slots of each of [`Self::pods`].
     pub fn slots_of_pods(&self, planned: &[PlannedMirror]) -> Vec<Vec<usize>> {
         let mut of_pods = Vec::with_capacity(self.pods.len());
@@ -95,7 +136,7 @@ impl Wanted {
 /// The outputs of a mirror: each takes every request of its inputs.
 fn outputs_of(mirror: &MirrorSettings) -> Vec<WantedMirror> {
     let mut wanted: Vec<WantedMirror> = Vec::with_capacity(mirror.outputs.len());
-    for output in &mirror.outputs {
+    for (index, output) in mirror.outputs.iter().enumerate() {
         let name = mirror
             .name
             .as_ref()
@@ -108,6 +149,7 @@ fn outputs_of(mirror: &MirrorSettings) -> Vec<WantedMirror> {
             name,
             selection: Selection::Everything,
             rules: mirror.rules.of(output).cloned(),
+            limit: mirror.limits.outputs.get(&index).copied().map(Limiter::new),
             output: output.clone(),
         });
     }
@@ -155,6 +197,7 @@ mod tests {
             slot: *slot,
             selection: Selection::Everything,
             rules: None,
+            limit: None,
         };
         slots.iter().map(planned).collect()
     }

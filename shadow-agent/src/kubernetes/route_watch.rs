@@ -328,6 +328,7 @@ fn wanted(mirror: &RouteMirror, settings: &KubernetesSettings, endpoints: Endpoi
             share: mirror.share,
         },
         rules: settings.rules.clone(),
+        limit: None,
         output: OutputSettings::Http(Box::new(output)),
     }
 }

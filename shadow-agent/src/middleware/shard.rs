@@ -239,7 +239,7 @@ impl ShardMiddleware {
                 changed.first_byte = before.first_byte;
                 changed.last_byte = before.last_byte;
                 changed.acknowledgment = before.acknowledgment;
-                exchange.request = changed;
+                exchange.request = changed.into();
                 onward.pass(exchange, opened);
             }
             Err(reject) => opened.settle(Outcome::Dropped(reject.into())),

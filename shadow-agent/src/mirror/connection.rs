@@ -15,13 +15,13 @@ use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::mirrors::Concerned;
 use super::plan::PodIdentity;
 use super::share::Draws;
-use super::{Exchange, ExchangeResponse, FlowId, MessageId, MessageKind, Mirrors, Onward};
+use super::{Exchange, ExchangeResponse, FlowId, Limiter, MessageId, MessageKind, Mirrors, Onward};
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, Reject, Request, RequestEvent, RequestStream};
 use crate::latency::LatencyHistogram;
 use crate::middleware::ShardMiddleware;
 use crate::tcp::{Chunk, Close, Direction, FlowKey, GapCause, Stall, Start, StreamHandler};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, unix_now};
 
 /// What the connections of one shard share.
 pub struct Shard {
@@ -41,6 +41,8 @@ pub(super) struct Mirror {
     pub(super) counters: StreamCounters,
     gate: Gate,
     draws: Draws,
+    /// The limit of the one input that this shard reads, if it has one of its own.
+    limit: Option<Limiter>,
     /// From a request's last byte to its answer's, where answers are captured.
     production: Arc<LatencyHistogram>,
 }
@@ -67,6 +69,7 @@ impl Shard {
             counters: StreamCounters::default(),
             gate: Gate::default(),
             draws: Draws::seeded(0),
+            limit: None,
             production: Arc::default(),
         };
         Self {
@@ -85,6 +88,13 @@ impl Shard {
         self.mirror.gate = gate;
         self.mirror.draws = Draws::seeded(seed);
         self.mirror.production = production;
+        self
+    }
+
+    /// The same, with a limit on all that it takes, if there is one.
+    #[must_use]
+    pub fn with_limit(mut self, limit: Option<Limiter>) -> Self {
+        self.mirror.limit = limit;
         self
     }
 
@@ -162,7 +172,7 @@ impl Mirror {
     fn request(&mut self, open: &mut Open, id: Option<MessageId>, event: RequestEvent) {
         match event {
             RequestEvent::Started => {
-                let Concerned { slots, pod } = self.onward.mirrors_mut().concerned(&open.key);
+                let Concerned { slots, pod } = self.onward.mirrors_mut().concerned_in_turn(&open.key);
                 open.request = Some(self.ledger.open_for(&slots));
                 if let Some(pod) = &pod {
                     pod.seen.fetch_add(1, Relaxed);
@@ -176,7 +186,8 @@ impl Mirror {
                         flow: open.flow,
                         key: open.key,
                         pod: open.pod.clone(),
-                        request,
+                        copy: 1,
+                        request: request.into(),
                     };
                     self.deliver(exchange, opened);
                 }
@@ -199,6 +210,31 @@ impl Mirror {
         }
     }
 
+    /// Hands on a request, to the mirrors whose inputs' limits have room for it.
+    fn admit(&mut self, exchange: Exchange, mut opened: Opened) {
+        let limited = match self
+            .limit
+            .as_ref()
+            .map(|limit| limit.next(&mut self.draws, Timestamp(unix_now())))
+        {
+            Some(Err(outcome)) => Some(outcome),
+            _ => None,
+        };
+        if let Some(outcome) = limited {
+            self.onward.not_taken(&exchange.id);
+            return opened.settle(outcome);
+        }
+        let left_out = self.onward.mirrors_mut().left_out(&exchange.key, opened.slots());
+        if !left_out.is_empty() {
+            opened.settle_some(&left_out);
+            if opened.slots().is_empty() {
+                self.onward.not_taken(&exchange.id);
+                return;
+            }
+        }
+        self.onward.request(exchange, opened);
+    }
+
     /// Hands a whole request to the outputs, unless it is a copy already or mirroring is paused.
     pub(super) fn deliver(&mut self, exchange: Exchange, opened: Opened) {
         if self
@@ -212,7 +248,7 @@ impl Mirror {
         }
         let draws = &mut self.draws;
         let ends = match self.gate.passage(|| draws.draw()) {
-            Passage::Free => return self.onward.request(exchange, opened),
+            Passage::Free => return self.admit(exchange, opened),
             Passage::Paused => Outcome::Dropped(DropReason::Paused),
             Passage::LeftOut => Outcome::Limited,
         };

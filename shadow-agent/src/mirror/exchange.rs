@@ -1,5 +1,6 @@
 //! One exchange on its way to the outputs: a request, and later a response to it.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -25,8 +26,10 @@ pub struct Exchange {
     pub key: FlowKey,
     /// The pod that served it, where pods are watched.
     pub pod: Option<Arc<PodIdentity>>,
+    /// Which copy of the request it is, from 1.
+    pub copy: u32,
     /// The request.
-    pub request: Box<Request>,
+    pub request: Rc<Request>,
 }
 
 impl Exchange {
@@ -34,11 +37,29 @@ impl Exchange {
     #[must_use]
     pub fn with_request(&self, request: Box<Request>) -> Self {
         Self {
+            request: request.into(),
+            ..self.same()
+        }
+    }
+
+    /// A further copy of its request, as if it had come on a connection of its own.
+    #[must_use]
+    pub fn copy(&self, number: u32) -> Self {
+        Self {
+            copy: number,
+            flow: FlowId(self.flow.0 ^ (u64::from(number) << 56)),
+            ..self.same()
+        }
+    }
+
+    fn same(&self) -> Self {
+        Self {
             id: self.id.clone(),
             flow: self.flow,
             key: self.key,
             pod: self.pod.clone(),
-            request,
+            copy: self.copy,
+            request: Rc::clone(&self.request),
         }
     }
 }

@@ -62,6 +62,7 @@ impl Rig {
                 slot: 0,
                 selection: Selection::Everything,
                 rules: None,
+                limit: None,
             }],
             addresses: vec![AddressScope {
                 slots: vec![0],

@@ -28,7 +28,7 @@ impl Shard {
     fn take_request(&mut self, message: &Message, key: &FlowKey) {
         let mut stream = RequestStream::new(self.limits, Start::Syn);
         let mirror = &mut self.mirror;
-        let Concerned { slots, pod } = mirror.onward.mirrors_mut().concerned(key);
+        let Concerned { slots, pod } = mirror.onward.mirrors_mut().concerned_in_turn(key);
         let mut opened = None;
         let mut started = false;
         let mut read = |event| match event {
@@ -48,7 +48,8 @@ impl Shard {
                         flow: FlowId(message.id.connection()),
                         key: *key,
                         pod: pod.clone(),
-                        request,
+                        copy: 1,
+                        request: request.into(),
                     };
                     mirror.deliver(exchange, opened);
                 }
@@ -114,6 +115,7 @@ mod tests {
                 slot: 0,
                 selection: Selection::Everything,
                 rules: None,
+                limit: None,
             }],
             addresses: vec![AddressScope {
                 slots: vec![0],

@@ -169,6 +169,14 @@ pub struct OutputCounts {
     pub dropped: BTreeMap<DropReason, u64>,
     /// Requests that have no outcome yet.
     pub in_flight: u64,
+    /// Of those seen, further copies of a request (a limit above 100%).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub copies: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl OutputCounts {
@@ -204,6 +212,7 @@ impl OutputCounts {
             *self.dropped.entry(*reason).or_default() += count;
         }
         self.in_flight += other.in_flight;
+        self.copies += other.copies;
     }
 }
 
@@ -327,6 +336,18 @@ impl Opened {
         self.settle_all(outcome);
     }
 
+    /// Ends the request for some of the outputs that it was opened for: it goes on for the others.
+    pub fn settle_some(&mut self, outcomes: &[(usize, Outcome)]) {
+        let Some(ledger) = &self.ledger else { return };
+        ledger.with(|counts| {
+            for (slot, outcome) in outcomes {
+                counts.outputs[*slot].settle(*outcome);
+            }
+        });
+        let ended = |slot: &usize| outcomes.iter().any(|(ended, _)| ended == slot);
+        self.slots = self.slots.iter().copied().filter(|slot| !ended(slot)).collect();
+    }
+
     /// One ticket for each output that it was opened for, in the order of their slots. All must be taken.
     pub fn split(mut self) -> impl Iterator<Item = Ticket> {
         let ledger = self.ledger.take();
@@ -365,6 +386,23 @@ impl Ticket {
     /// The output's slot.
     pub fn slot(&self) -> usize {
         self.output
+    }
+
+    /// A claim of a further copy of the request, which is seen and counted like any other.
+    #[must_use]
+    pub fn another(&self) -> Ticket {
+        if let Some(ledger) = &self.ledger {
+            ledger.with(|counts| {
+                let output = &mut counts.outputs[self.output];
+                output.seen += 1;
+                output.in_flight += 1;
+                output.copies += 1;
+            });
+        }
+        Ticket {
+            ledger: self.ledger.clone(),
+            output: self.output,
+        }
     }
 
     /// Ends the request for this output.

@@ -6,15 +6,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::admission::{Admission, admitted};
 use super::exchange::{Exchange, ExchangeResponse};
 use super::ledger::{DropReason, Opened, Outcome, Ticket};
+use super::limiter::Limiter;
 use super::matching::{Hit, RouteMatcher};
 use super::plan::{AddressScope, Plan, PodIdentity, Selection};
 use super::rules::{Redacted, Rules, Unredactable, Verdict};
 use super::share::Draws;
+use super::split::Splits;
 use crate::output::ShardOutput;
 use crate::tcp::FlowKey;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, unix_now};
 
 /// How long what a ring still holds of a pod that is watched no more is told from strangers' packets.
 const LINGER: Duration = Duration::from_secs(5);
@@ -37,17 +40,21 @@ pub struct Mirrors {
     overlaps: HashMap<(u64, IpAddr, u16), Rc<[usize]>>,
     nobody: Rc<[usize]>,
     draws: Draws,
+    admissions: Vec<Admission>,
+    splits: Splits,
 }
 
 struct Active {
     selection: Selection,
     rules: Option<Arc<Rules>>,
+    limit: Option<Limiter>,
     output: Rc<dyn ShardOutput>,
 }
 
 struct Pod {
     identity: Arc<PodIdentity>,
     slots: Rc<[usize]>,
+    limit: Option<Limiter>,
     /// Set when the plan has it no more.
     until: Option<Timestamp>,
 }
@@ -91,12 +98,15 @@ impl Mirrors {
             self.active[slot] = Some(Active {
                 selection: mirror.selection.clone(),
                 rules: mirror.rules.clone(),
+                limit: mirror.limit.clone(),
                 output,
             });
         }
         self.set_addresses(&plan.addresses);
         self.live.clone_from(&plan.live);
         self.overlaps.clear();
+        self.admissions.clone_from(&plan.admissions);
+        self.splits.set(&plan.splits);
         self.set_pods(plan, now);
         before.into_iter().flatten().map(|active| active.output).collect()
     }
@@ -122,6 +132,7 @@ impl Mirrors {
             let pod = Pod {
                 identity: scope.pod.clone(),
                 slots: scope.slots.as_slice().into(),
+                limit: scope.limit.clone(),
                 until: None,
             };
             self.pods.insert(*key, pod);
@@ -148,6 +159,45 @@ impl Mirrors {
             None => self.at(flow),
         };
         Concerned { slots, pod: None }
+    }
+
+    /// The same for a request that starts now: where outputs divide requests among them, one of them has its turn.
+    pub fn concerned_in_turn(&mut self, flow: &FlowKey) -> Concerned {
+        let mut concerned = self.concerned(flow);
+        if !self.splits.is_empty() {
+            concerned.slots = self.splits.choose(&concerned.slots, flow).into();
+        }
+        concerned
+    }
+
+    /// Which of the mirrors in `slots` do not get a whole request because of a limit of their inputs, each with what that
+    /// comes to. Empty for most runs.
+    pub fn left_out(&mut self, flow: &FlowKey, slots: &[usize]) -> Vec<(usize, Outcome)> {
+        if let Some(cgroup) = flow.pod() {
+            let limit = self
+                .pods
+                .get(&(cgroup, flow.server.port))
+                .and_then(|pod| pod.limit.as_ref());
+            let outcome = limit.and_then(|limit| limit.next(&mut self.draws, now()).err());
+            return match outcome {
+                Some(outcome) => slots.iter().map(|slot| (*slot, outcome)).collect(),
+                None => Vec::new(),
+            };
+        }
+        if self.admissions.is_empty() {
+            return Vec::new();
+        }
+        let server = flow.server.socket_addr();
+        let server = (server.ip(), server.port());
+        let (now, mut asked) = (now(), Vec::new());
+        let Self {
+            admissions, draws, ..
+        } = self;
+        let left_out = slots.iter().filter_map(|slot| {
+            let outcome = admitted(admissions, *slot, server, &mut asked, draws, now)?;
+            Some((*slot, outcome))
+        });
+        left_out.collect()
     }
 
     /// The mirrors of a pod, and of inputs at its address. The kernel hands a packet on once, as the pod's.
@@ -235,8 +285,24 @@ impl Mirrors {
         };
         match judged {
             Ok(exchange) => {
-                active.output.offer(exchange, ticket);
-                true
+                let copies = match &active.limit {
+                    None => Ok(1),
+                    Some(limit) => limit.next(&mut self.draws, now()),
+                };
+                match copies {
+                    Ok(copies) => {
+                        for number in 2..=copies {
+                            let copy = Rc::new(exchange.copy(number));
+                            active.output.offer(&copy, ticket.another());
+                        }
+                        active.output.offer(exchange, ticket);
+                        true
+                    }
+                    Err(outcome) => {
+                        ticket.settle(outcome);
+                        false
+                    }
+                }
             }
             Err(outcome) => {
                 ticket.settle(outcome);
@@ -316,6 +382,11 @@ impl Asked {
         let (_, judged) = self.judged.insert((of, judged));
         judged.as_ref().map_err(|outcome| *outcome)
     }
+}
+
+/// The clock of limits, the same for every shard.
+fn now() -> Timestamp {
+    Timestamp(unix_now())
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ fn everything(slot: usize) -> PlannedMirror {
         slot,
         selection: Selection::Everything,
         rules: None,
+        limit: None,
     }
 }
 
@@ -52,6 +53,7 @@ fn pod(name: &str, slots: &[usize]) -> PodScope {
             ..PodIdentity::default()
         }),
         slots: slots.to_vec(),
+        limit: None,
     }
 }
 
@@ -78,7 +80,8 @@ fn deliver(
         flow: FlowId(1),
         key: *flow,
         pod,
-        request: Box::new(crate::output::testing::request(b"GET / HTTP/1.1\r\n\r\n")),
+        copy: 1,
+        request: Rc::new(crate::output::testing::request(b"GET / HTTP/1.1\r\n\r\n")),
     });
     mirrors.deliver(&exchange, opened)
 }

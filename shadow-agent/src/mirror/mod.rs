@@ -1,5 +1,6 @@
 //! One exchange's way from a captured request to its outputs, and the account of every one.
 
+mod admission;
 mod answers;
 mod connection;
 mod counters;
@@ -19,7 +20,9 @@ mod partly_taken;
 pub mod plan;
 pub mod rules;
 mod share;
+mod split;
 
+pub use admission::Admission;
 pub use answers::AnswerCounters;
 pub use connection::{Connection, Shard};
 pub use counters::{SkippedBytes, StreamCounters};
@@ -30,3 +33,4 @@ pub use message::{MAX_ID, Message, MessageId, MessageKind};
 pub use mirrors::Mirrors;
 pub use onward::Onward;
 pub use share::{Draws, Share};
+pub use split::Split;

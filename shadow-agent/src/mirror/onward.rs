@@ -103,11 +103,10 @@ impl Onward {
 
     /// Hands a request to the mirrors, behind the middleware.
     pub fn pass(&self, exchange: Exchange, opened: Opened) {
-        let concerned = opened.slots().len();
         let exchange = Rc::new(exchange);
         let takers = self.mirrors.borrow_mut().deliver(&exchange, opened);
         if self.responses.get() {
-            let all = takers.len() == concerned;
+            let all = takers.len() == self.mirrors.borrow_mut().concerned(&exchange.key).slots.len();
             self.partly_taken.borrow_mut().note(&exchange.id, all, &takers);
         }
     }
@@ -124,7 +123,7 @@ impl Onward {
         if message.kind != MessageKind::Request {
             return self.pass_response(&key, message);
         }
-        let Concerned { slots, pod } = self.mirrors.borrow_mut().concerned(&key);
+        let Concerned { slots, pod } = self.mirrors.borrow_mut().concerned_in_turn(&key);
         let opened = self.ledger.open_for(&slots);
         match whole_request(&message.payload, self.limits, &self.budget) {
             Ok(mut request) => {
@@ -135,7 +134,8 @@ impl Onward {
                     flow: FlowId(message.id.connection()),
                     key,
                     pod,
-                    request,
+                    copy: 1,
+                    request: request.into(),
                 };
                 self.pass(exchange, opened);
             }

@@ -6,9 +6,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::admission::Admission;
+use super::limiter::Limiter;
 use super::matching::RouteMatcher;
 use super::rules::Rules;
 use super::share::Share;
+use super::split::Split;
 use crate::settings::OutputSettings;
 
 /// The mirrors in force, and which requests are whose business.
@@ -22,6 +25,10 @@ pub struct Plan {
     pub addresses: Vec<AddressScope>,
     /// What the inputs at addresses mean. A request at a pod's socket is their business too where they have its address.
     pub live: Vec<AddressScope>,
+    /// The inputs at addresses, where some of them have limits; else empty.
+    pub admissions: Vec<Admission>,
+    /// Mirrors that divide requests among them.
+    pub splits: Vec<Split>,
     /// Requests captured at a pod's socket, by the id of the pod's cgroup and the port.
     pub pods: HashMap<(u64, u16), PodScope>,
 }
@@ -35,6 +42,8 @@ pub struct PlannedMirror {
     pub selection: Selection,
     /// What becomes of those before its output gets them.
     pub rules: Option<Arc<Rules>>,
+    /// How many of those it gets.
+    pub limit: Option<Limiter>,
 }
 
 /// A mirror as it shall be.
@@ -48,6 +57,8 @@ pub struct WantedMirror {
     pub selection: Selection,
     /// What becomes of those.
     pub rules: Option<Arc<Rules>>,
+    /// How many of those it gets.
+    pub limit: Option<Limiter>,
     /// Where it sends them.
     pub output: OutputSettings,
 }
@@ -95,6 +106,8 @@ pub struct PodScope {
     pub pod: Arc<PodIdentity>,
     /// Slots of the mirrors, ascending.
     pub slots: Vec<usize>,
+    /// How many of its requests they get.
+    pub limit: Option<Limiter>,
 }
 
 /// The pod that served a request.

@@ -32,6 +32,11 @@ impl Share {
         Self::fraction(percent, 100).unwrap_or(Self::ALL)
     }
 
+    /// Whether it is a share of nothing.
+    pub fn is_nothing(self) -> bool {
+        self.0 == 0
+    }
+
     /// Whether the request that drew `draw`, evenly from all `u32`, is one of them. None of nothing is, and
     /// every one of all.
     pub fn takes(self, draw: u32) -> bool {

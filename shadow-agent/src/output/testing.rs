@@ -73,7 +73,8 @@ pub(super) fn exchange(flow: u64, raw: &[u8]) -> Rc<Exchange> {
         flow: FlowId(flow),
         key,
         pod: None,
-        request: Box::new(request(raw)),
+        copy: 1,
+        request: Rc::new(request(raw)),
     })
 }
 

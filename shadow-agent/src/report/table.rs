@@ -72,6 +72,16 @@ fn outcomes(text: &mut String, counts: &OutputCounts, seen: u64) {
             }
         }
     }
+    if counts.copies > 0 {
+        let meaning = "of all that, further copies of a request (a limit above 100%)";
+        row(
+            text,
+            2,
+            "copies",
+            counts.copies,
+            &format!("{:>6}  {meaning}", share(counts.copies, seen)),
+        );
+    }
     if counts.in_flight > 0 {
         row(
             text,

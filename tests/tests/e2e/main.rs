@@ -16,6 +16,7 @@ mod http;
 mod in_a_pod;
 mod kubernetes;
 mod lifecycle;
+mod limits;
 mod load;
 mod loops;
 mod middleware;

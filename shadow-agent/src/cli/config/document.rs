@@ -31,7 +31,8 @@ const PLACES: [&str; 6] = [
 
 /// Keys that each mirror may have of its own, besides those that begin with `output-`. The marker is none: what carries
 /// it is mirrored by nobody.
-const OF_MIRRORS: [&str; 33] = [
+const OF_MIRRORS: [&str; 34] = [
+    "split-output",
     "input-dummy",
     "input-raw",
     "http-original-host",

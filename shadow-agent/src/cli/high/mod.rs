@@ -3,6 +3,7 @@
 
 mod admin;
 mod kubernetes;
+mod limited;
 mod messages;
 mod middleware;
 mod outputs;
@@ -10,6 +11,7 @@ mod rules;
 mod self_mirror;
 mod together;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::address::Address;
@@ -20,7 +22,8 @@ use super::machine::Machine;
 use super::value::Share;
 use crate::http::Limits;
 use crate::settings::{
-    CaptureSettings, ConnectionSettings, Engine, LiveScope, MirrorSettings, RawInput, Settings,
+    CaptureSettings, ConnectionSettings, Engine, Limit, LiveScope, MirrorLimits, MirrorSettings, RawInput,
+    Settings,
 };
 
 /// What a command line comes to.
@@ -107,11 +110,19 @@ pub fn resolve_mirrors(
 }
 
 fn resolve_mirror(typed: &TypedMirror, machine: &impl Machine) -> Result<MirrorSettings, UsageError> {
+    let (inputs, of_inputs) = inputs(&typed.arguments, machine)?;
+    let (outputs, of_outputs) = outputs::resolve(&typed.arguments)?;
     Ok(MirrorSettings {
         name: typed.name.clone(),
-        inputs: inputs(&typed.arguments, machine)?,
+        inputs,
+        limits: MirrorLimits {
+            inputs: of_inputs,
+            messages: BTreeMap::new(),
+            outputs: of_outputs,
+        },
+        split: outputs::split(&typed.arguments),
         messages: messages::resolve(&typed.arguments),
-        outputs: outputs::resolve(&typed.arguments)?,
+        outputs,
         rules: rules::resolve(&typed.arguments.filters)?,
     })
 }
@@ -148,7 +159,10 @@ fn resolve_run(
     })
 }
 
-fn inputs(arguments: &Arguments, machine: &impl Machine) -> Result<Vec<RawInput>, UsageError> {
+/// Inputs, and limits of those that have one.
+type Inputs = (Vec<RawInput>, Vec<(RawInput, Limit)>);
+
+fn inputs(arguments: &Arguments, machine: &impl Machine) -> Result<Inputs, UsageError> {
     const FLAG: &str = "--input-raw";
     let flags = &arguments.input;
     if flags.input_raw.is_empty() && !arguments.follows_routes() && !messages::any(arguments) {
@@ -159,17 +173,20 @@ fn inputs(arguments: &Arguments, machine: &impl Machine) -> Result<Vec<RawInput>
         .of(FLAG, ""));
     }
     let mut inputs = Vec::new();
+    let mut limits = Vec::new();
     for text in &flags.input_raw {
-        let input = text
+        let (address, limit) = limited::limited_input(text).map_err(|problem| problem.of(FLAG, text))?;
+        let input = address
             .parse()
             .and_then(|address: Address| address.resolve(machine))
             .and_then(readable)
             .map_err(|problem| problem.of(FLAG, text))?;
+        limits.extend(limit.map(|limit| (input.clone(), limit)));
         if !inputs.contains(&input) {
             inputs.push(input);
         }
     }
-    Ok(inputs)
+    Ok((inputs, limits))
 }
 
 /// A capture file that cannot be opened is known now, rather than after the rest has started.

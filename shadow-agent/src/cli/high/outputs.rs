@@ -1,24 +1,31 @@
 //! The outputs as meant.
 
+use std::collections::BTreeMap;
+
+use super::limited::limited;
 use super::messages;
 use super::rules;
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
+use crate::cli::low::output::SplitName;
 use crate::cli::upstream::{Upstream, without_userinfo};
-use crate::settings::{BreakerSettings, HostHeader, HttpOutputSettings, OutputSettings};
+use crate::settings::{BreakerSettings, HostHeader, HttpOutputSettings, Limit, OutputSettings, SplitBy};
+
+/// Outputs, and limits of those that have one, by their index.
+pub type Limited = (Vec<OutputSettings>, BTreeMap<usize, Limit>);
 
 /// Every output, HTTP ones first, in the order typed.
-pub fn resolve(arguments: &Arguments) -> Result<Vec<OutputSettings>, UsageError> {
+pub fn resolve(arguments: &Arguments) -> Result<Limited, UsageError> {
     let flags = &arguments.output;
-    let mut outputs = flags
-        .output_http
-        .iter()
-        .map(|url| {
-            let upstream =
-                Upstream::parse(url).map_err(|problem| problem.of("--output-http", without_userinfo(url)))?;
-            Ok(OutputSettings::Http(Box::new(http(upstream, arguments))))
-        })
-        .collect::<Result<Vec<_>, UsageError>>()?;
+    let mut outputs = Vec::new();
+    let mut limits = BTreeMap::new();
+    for typed in &flags.output_http {
+        let problem = |problem: Problem| problem.of("--output-http", without_userinfo(typed));
+        let (url, limit) = limited(typed).map_err(problem)?;
+        limits.extend(limit.map(|limit| (outputs.len(), limit)));
+        let upstream = Upstream::parse(url).map_err(problem)?;
+        outputs.push(OutputSettings::Http(Box::new(http(upstream, arguments))));
+    }
     if flags.output_stdout {
         outputs.push(OutputSettings::Stdout {
             queue_bytes: flags.output_stdout_queue_size,
@@ -43,7 +50,16 @@ pub fn resolve(arguments: &Arguments) -> Result<Vec<OutputSettings>, UsageError>
         )
         .of("--output-http", ""));
     }
-    Ok(outputs)
+    Ok((outputs, limits))
+}
+
+/// How requests are divided among them.
+pub fn split(arguments: &Arguments) -> Option<SplitBy> {
+    match arguments.output.split_output? {
+        SplitName::RoundRobin => Some(SplitBy::Request),
+        SplitName::Connection => Some(SplitBy::Connection),
+        SplitName::False => None,
+    }
 }
 
 /// The marker header of the run, if any.

@@ -285,6 +285,7 @@ impl State {
             .write_head(
                 request,
                 job.exchange.pod.as_deref(),
+                job.exchange.copy,
                 job.hop.as_deref(),
                 &mut scratch,
             )
@@ -345,6 +346,7 @@ impl State {
             let written = shard.template().write_head(
                 &follower.exchange.request,
                 follower.exchange.pod.as_deref(),
+                follower.exchange.copy,
                 None,
                 heads,
             );

@@ -119,12 +119,13 @@ impl CopyTemplate {
         out
     }
 
-    /// Appends the head of a copy of `request`, which `pod` served, to `out`; `hop` when a redirect is followed. The body goes
+    /// Appends the head of the `copy`-th copy of `request`, which `pod` served, to `out`; `hop` when a redirect is followed. The body goes
     /// unchanged behind it, unless the hop drops it.
     pub(super) fn write_head(
         &self,
         request: &Request,
         pod: Option<&PodIdentity>,
+        copy: u32,
         hop: Option<&Hop>,
         out: &mut Vec<u8>,
     ) -> Result<(), Unsafe> {
@@ -193,7 +194,18 @@ impl CopyTemplate {
         if let Some(pod) = pod.filter(|_| self.name_pod) {
             write_pod(pod, out)?;
         }
-        out.extend_from_slice(&self.marker_line);
+        match copy {
+            2.. if !self.marker_line.is_empty() => {
+                let name = self
+                    .marker_line
+                    .split(|byte| *byte == b':')
+                    .next()
+                    .unwrap_or_default();
+                out.extend_from_slice(name);
+                out.extend_from_slice(format!(": {copy}\r\n").as_bytes());
+            }
+            _ => out.extend_from_slice(&self.marker_line),
+        }
         out.extend_from_slice(b"\r\n");
         Ok(())
     }

@@ -51,7 +51,7 @@ use crate::settings::HttpOutputSettings;
 /// without a connection to write to, for fuzzing. The error says what cannot be sent.
 pub fn copy_head(settings: &HttpOutputSettings, request: &Request) -> Result<Vec<u8>, String> {
     let mut head = Vec::new();
-    match CopyTemplate::new(settings)?.write_head(request, None, None, &mut head) {
+    match CopyTemplate::new(settings)?.write_head(request, None, 1, None, &mut head) {
         Ok(()) => Ok(head),
         Err(Unsafe) => Err("the request has a field that no request may have".to_owned()),
     }

@@ -43,7 +43,7 @@ fn copy_with(settings: &HttpOutputSettings, raw: &str) -> String {
     let mut out = Vec::new();
     let template = CopyTemplate::new(settings).unwrap();
     template
-        .write_head(&request(raw.as_bytes()), None, None, &mut out)
+        .write_head(&request(raw.as_bytes()), None, 1, None, &mut out)
         .unwrap();
     String::from_utf8(out).unwrap()
 }
@@ -201,7 +201,7 @@ fn a_redirected_get_leaves_the_body_and_what_describes_it_behind() {
     let mut out = Vec::new();
     let template = CopyTemplate::new(&settings()).unwrap();
     template
-        .write_head(&request(raw.as_bytes()), None, Some(&hop), &mut out)
+        .write_head(&request(raw.as_bytes()), None, 1, Some(&hop), &mut out)
         .unwrap();
     let expected = "GET /elsewhere HTTP/1.1\r\nHost: shadow:8082\r\nA: b\r\nX-Shadow-Mirror: 1\r\n\r\n";
     assert_eq!(String::from_utf8(out).unwrap(), expected);
@@ -213,7 +213,7 @@ fn a_field_that_smuggles_a_line_is_refused_whatever_parsed_it() {
     request.head = bytes::Bytes::from_static(b"GET / HTTP/1.1\r\nA: b\r\nb\r\n\r\n");
     let template = CopyTemplate::new(&settings()).unwrap();
     assert_eq!(
-        template.write_head(&request, None, None, &mut Vec::new()),
+        template.write_head(&request, None, 1, None, &mut Vec::new()),
         Err(Unsafe)
     );
 }
@@ -473,7 +473,7 @@ fn a_copy_names_the_pod_that_served_the_request_where_that_is_asked_for() {
         })
         .unwrap();
         let mut out = Vec::new();
-        template.write_head(&raw, Some(&pod), None, &mut out).unwrap();
+        template.write_head(&raw, Some(&pod), 1, None, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     };
     assert_eq!(
