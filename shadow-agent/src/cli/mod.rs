@@ -5,6 +5,7 @@ pub mod address;
 pub mod config;
 pub mod doctor;
 pub mod error;
+pub mod go;
 pub mod high;
 pub mod k8s_address;
 pub mod logging;
@@ -22,6 +23,7 @@ use self::config::ConfigFile;
 use self::config::summary::summary;
 use self::doctor::Facts;
 use self::error::UsageError;
+use self::go::Spelled;
 use self::high::Resolved;
 use self::low::{Arguments, Command};
 use self::machine::ThisMachine;
@@ -34,10 +36,19 @@ const USAGE: u8 = 2;
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
-    let matches = Arguments::command().get_matches();
+    let mut typed = std::env::args_os();
+    let program = typed.next().unwrap_or_default();
+    let mut command = Arguments::command();
+    command.build();
+    let spelled = match go::spell(&command, typed.collect()) {
+        Ok(spelled) => spelled,
+        Err(usage) => return refused(&usage),
+    };
+    let all = std::iter::once(&program).chain(&spelled.arguments);
+    let matches = Arguments::command().get_matches_from(all);
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let ended = match arguments.command.clone() {
-        None => mirror(&arguments, &matches),
+        None => mirror(&arguments, &matches, spelled),
         Some(Command::Demo(demo)) => {
             logging::init();
             demo::run(demo.seconds, demo.rate).map(code)
@@ -56,8 +67,7 @@ pub fn main() -> ExitCode {
     let status = ended.unwrap_or_else(|error| {
         status::clear();
         if let Some(usage) = error.downcast_ref::<UsageError>() {
-            eprintln!("error: {usage}\n\nFor more information, try 'shadow-agent --help'.");
-            ExitCode::from(USAGE)
+            refused(usage)
         } else {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -66,6 +76,11 @@ pub fn main() -> ExitCode {
     // What was logged on the way out.
     status::clear();
     status
+}
+
+fn refused(usage: &UsageError) -> ExitCode {
+    eprintln!("error: {usage}\n\nFor more information, try 'shadow-agent --help'.");
+    ExitCode::from(USAGE)
 }
 
 fn code(good: bool) -> ExitCode {
@@ -77,12 +92,12 @@ fn code(good: bool) -> ExitCode {
 }
 
 /// Mirrors until a signal or the end of the capture files, then prints the account.
-fn mirror(arguments: &Arguments, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+fn mirror(arguments: &Arguments, matches: &ArgMatches, spelled: Spelled) -> anyhow::Result<ExitCode> {
     let mut file = None;
     let Resolved { settings, warnings } = match &arguments.config.config {
         None => high::resolve(arguments, &ThisMachine)?,
         Some(path) => {
-            let config = ConfigFile::new(path, matches, std::env::args_os().skip(1).collect())?;
+            let config = ConfigFile::new(path, matches, spelled)?;
             let content = config.content()?;
             let resolved = config.resolve(&content, &ThisMachine)?;
             file = Some(WatchedFile {

@@ -2,6 +2,7 @@
 //! that contradict each other refused.
 
 mod admin;
+mod goreplay;
 mod kubernetes;
 mod messages;
 mod middleware;
@@ -84,6 +85,8 @@ pub fn resolve_mirrors(
     typed: &[TypedMirror],
     machine: &impl Machine,
 ) -> Result<Resolved, Fault> {
+    // First: what such a flag asks for may be all that is missing.
+    goreplay::check(&arguments.goreplay)?;
     let mut mirrors = Vec::with_capacity(typed.len());
     for (index, mirror) in typed.iter().enumerate() {
         let resolved = resolve_mirror(mirror, machine).map_err(|error| Fault {
@@ -94,7 +97,7 @@ pub fn resolve_mirrors(
     }
     together::check(&mirrors)?;
     let inputs: Vec<RawInput> = mirrors.iter().flat_map(|mirror| mirror.inputs.clone()).collect();
-    let mut warnings = Vec::new();
+    let mut warnings = goreplay::lines(typed.iter().map(|mirror| &mirror.arguments.goreplay));
     for (index, mirror) in mirrors.iter().enumerate() {
         let more = self_mirror::check(&inputs, &mirror.outputs, machine).map_err(|error| Fault {
             mirror: Some(index),
@@ -107,6 +110,7 @@ pub fn resolve_mirrors(
 }
 
 fn resolve_mirror(typed: &TypedMirror, machine: &impl Machine) -> Result<MirrorSettings, UsageError> {
+    goreplay::check(&typed.arguments.goreplay)?;
     Ok(MirrorSettings {
         name: typed.name.clone(),
         inputs: inputs(&typed.arguments, machine)?,

@@ -10,6 +10,7 @@ pub mod admin;
 pub mod config;
 pub mod filters;
 pub mod general;
+pub mod goreplay;
 pub mod input_raw;
 pub mod kubernetes;
 pub mod limits;
@@ -80,6 +81,9 @@ pub struct Arguments {
     /// The rest.
     #[command(flatten)]
     pub general: general::General,
+    /// Flags of GoReplay that are none here.
+    #[command(flatten)]
+    pub goreplay: goreplay::GoReplayFlags,
 }
 
 impl Arguments {

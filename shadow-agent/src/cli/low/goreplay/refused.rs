@@ -1,0 +1,156 @@
+//! Flags of GoReplay that are refused, each with its reason and the way out.
+
+use super::Takes::{self, Nothing, Value};
+
+/// A flag that ends the program.
+#[derive(Debug)]
+pub struct Refused {
+    /// Its name, without dashes.
+    pub flag: &'static str,
+    /// Whether a value follows.
+    pub takes: Takes,
+    /// Why it is not taken.
+    pub why: &'static str,
+    /// What to do instead.
+    pub way_out: &'static str,
+}
+
+const fn refused(flag: &'static str, takes: Takes, why: &'static str, way_out: &'static str) -> Refused {
+    Refused {
+        flag,
+        takes,
+        why,
+        way_out,
+    }
+}
+
+/// Kafka, to it.
+const fn to_kafka(flag: &'static str, takes: Takes) -> Refused {
+    refused(
+        flag,
+        takes,
+        "there is no Kafka client in the agent: a broker that is slow or away must not be able to hold it up",
+        "write records to standard output and pipe them: --output-stdout | kcat -P -b BROKER -t TOPIC",
+    )
+}
+
+/// Kafka, from it.
+const fn from_kafka(flag: &'static str, takes: Takes) -> Refused {
+    refused(
+        flag,
+        takes,
+        "there is no Kafka client in the agent: partitions and offsets are a consumer's business",
+        "consume with kcat -C -b BROKER -t TOPIC into a file of records, and replay it with --input-file",
+    )
+}
+
+/// Protocols other than HTTP.
+const fn binary(flag: &'static str, takes: Takes) -> Refused {
+    refused(
+        flag,
+        takes,
+        "only HTTP is mirrored: without messages there is nothing to account for, and GoReplay's own replay of them is not free",
+        "mirror HTTP with --output-http; for other protocols copy packets instead (tcpreplay)",
+    )
+}
+
+/// What GoReplay has and this program does not, yet.
+const fn not_yet(flag: &'static str, takes: Takes) -> Refused {
+    refused(
+        flag,
+        takes,
+        "this is not here yet",
+        "leave it out: docs/goreplay.md says what is here",
+    )
+}
+
+/// All of them, one line each.
+#[rustfmt::skip]
+pub const REFUSED: &[Refused] = &[
+    from_kafka("input-kafka-host", Value),
+    from_kafka("input-kafka-json-format", Nothing),
+    from_kafka("input-kafka-mechanism", Value),
+    from_kafka("input-kafka-offset", Value),
+    from_kafka("input-kafka-password", Value),
+    from_kafka("input-kafka-topic", Value),
+    from_kafka("input-kafka-use-sasl", Nothing),
+    from_kafka("input-kafka-username", Value),
+    to_kafka("kafka-tls-ca-cert", Value),
+    to_kafka("kafka-tls-client-cert", Value),
+    to_kafka("kafka-tls-client-key", Value),
+    to_kafka("output-kafka-host", Value),
+    to_kafka("output-kafka-json-format", Nothing),
+    to_kafka("output-kafka-mechanism", Value),
+    to_kafka("output-kafka-password", Value),
+    to_kafka("output-kafka-topic", Value),
+    to_kafka("output-kafka-use-sasl", Nothing),
+    to_kafka("output-kafka-username", Value),
+    binary("output-binary", Value),
+    binary("output-binary-debug", Nothing),
+    binary("output-binary-timeout", Value),
+    binary("output-binary-track-response", Nothing),
+    binary("output-binary-workers", Value),
+    binary("output-tcp-response-buffer", Value),
+    refused("output-file-buffer", Value, "it belongs to recordings in S3 (s3://), and there is no S3 client in the agent", "record to a directory with --output-file, and copy finished chunks with aws s3 cp"),
+    refused("output-http-elasticsearch", Value, "the agent does not index: it holds no credentials of a database, and waits for none", "write JSON lines with --output-file x.jsonl, and let Filebeat, Vector or Fluent Bit ship them"),
+    not_yet("copy-buffer-size", Value),
+    not_yet("http-allow-header", Value),
+    not_yet("http-allow-method", Value),
+    not_yet("http-allow-url", Value),
+    not_yet("http-basic-auth-filter", Value),
+    not_yet("http-disallow-header", Value),
+    not_yet("http-disallow-url", Value),
+    not_yet("http-header-limiter", Value),
+    not_yet("http-param-limiter", Value),
+    not_yet("http-rewrite-header", Value),
+    not_yet("http-rewrite-url", Value),
+    not_yet("http-set-header", Value),
+    not_yet("http-set-param", Value),
+    not_yet("input-dummy", Value),
+    not_yet("input-file", Value),
+    not_yet("input-file-dry-run", Nothing),
+    not_yet("input-file-loop", Nothing),
+    not_yet("input-file-max-wait", Value),
+    not_yet("input-file-read-depth", Value),
+    not_yet("input-raw-allow-incomplete", Nothing),
+    not_yet("input-raw-bpf-filter", Value),
+    not_yet("input-raw-buffer-timeout", Value),
+    not_yet("input-raw-expire", Value),
+    not_yet("input-raw-ignore-interface", Value),
+    not_yet("input-raw-monitor", Nothing),
+    not_yet("input-raw-override-snaplen", Nothing),
+    not_yet("input-raw-promisc", Nothing),
+    not_yet("input-raw-protocol", Value),
+    not_yet("input-raw-realip-header", Value),
+    not_yet("input-raw-stats", Nothing),
+    not_yet("input-raw-timestamp-type", Value),
+    not_yet("input-raw-vlan", Nothing),
+    not_yet("input-raw-vlan-vid", Value),
+    not_yet("input-raw-vxlan-port", Value),
+    not_yet("input-raw-vxlan-vni", Value),
+    not_yet("input-tcp", Value),
+    not_yet("input-tcp-certificate", Value),
+    not_yet("input-tcp-certificate-key", Value),
+    not_yet("input-tcp-secure", Nothing),
+    not_yet("middleware", Value),
+    not_yet("output-file", Value),
+    not_yet("output-file-append", Nothing),
+    not_yet("output-file-flush-interval", Value),
+    not_yet("output-file-max-size-limit", Value),
+    not_yet("output-file-queue-limit", Value),
+    not_yet("output-file-size-limit", Value),
+    not_yet("output-http-track-response", Nothing),
+    not_yet("output-tcp", Value),
+    not_yet("output-tcp-secure", Nothing),
+    not_yet("output-tcp-skip-verify", Nothing),
+    not_yet("output-tcp-stats", Nothing),
+    not_yet("output-tcp-sticky", Nothing),
+    not_yet("output-tcp-workers", Value),
+    not_yet("output-ws", Value),
+    not_yet("output-ws-skip-verify", Nothing),
+    not_yet("output-ws-stats", Nothing),
+    not_yet("output-ws-sticky", Nothing),
+    not_yet("output-ws-workers", Value),
+    not_yet("prettify-http", Nothing),
+    not_yet("split-output", Nothing),
+];
