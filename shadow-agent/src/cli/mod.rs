@@ -50,7 +50,7 @@ pub fn main() -> ExitCode {
     let ended = match arguments.command.clone() {
         None => mirror(&arguments, &matches, spelled),
         Some(Command::Demo(demo)) => {
-            logging::init();
+            logging::init(0);
             demo::run(demo.seconds, demo.rate).map(code)
         }
         Some(Command::Doctor) => {
@@ -112,7 +112,7 @@ fn mirror(arguments: &Arguments, matches: &ArgMatches, spelled: Spelled) -> anyh
         text.extend(warnings.iter().map(|warning| format!("warning: {warning}\n")));
         return print(text.as_bytes()).map(|()| ExitCode::SUCCESS);
     }
-    logging::init();
+    logging::init(settings.log.verbose);
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -67,6 +67,9 @@ const OF_MIRRORS: [&str; 33] = [
     "http-redact-none",
 ];
 
+/// Keys that begin with `output-` and are the same for all mirrors all the same: they are about the log.
+const OF_THE_LOG: [&str; 2] = ["output-http-stats", "output-http-stats-ms"];
+
 /// Settings by key.
 pub type Table = BTreeMap<String, Setting>;
 
@@ -120,7 +123,7 @@ pub fn is_place(key: &str) -> bool {
 
 /// Whether each mirror may have a key of its own.
 fn is_of_mirrors(key: &str) -> bool {
-    OF_MIRRORS.contains(&key) || key.starts_with("output-")
+    OF_MIRRORS.contains(&key) || (key.starts_with("output-") && !OF_THE_LOG.contains(&key))
 }
 
 impl Document {
@@ -343,7 +346,9 @@ mod tests {
         for key in of_mirrors {
             assert!(is_of_mirrors(&key), "{key}");
         }
-        assert!(!is_of_mirrors("http-mark-header") && !is_of_mirrors("http-listen"));
+        for key in ["http-mark-header", "http-listen", "output-http-stats"] {
+            assert!(!is_of_mirrors(key), "{key}");
+        }
     }
 
     #[test]

@@ -46,9 +46,10 @@ impl ConfigFile {
         for argument in command.get_arguments() {
             let id = argument.get_id().as_str();
             let Some(key) = argument.get_long() else { continue };
-            let source = match spelled.off.contains(key) {
-                true => Some(ValueSource::CommandLine),
-                false => matches.value_source(id),
+            let source = if spelled.off.contains(key) {
+                Some(ValueSource::CommandLine)
+            } else {
+                matches.value_source(id)
             };
             match source {
                 Some(ValueSource::CommandLine) if document::is_place(key) => {

@@ -21,7 +21,8 @@ use super::machine::Machine;
 use super::value::Share;
 use crate::http::Limits;
 use crate::settings::{
-    CaptureSettings, ConnectionSettings, Engine, LiveScope, MirrorSettings, RawInput, Settings,
+    CaptureSettings, ConnectionSettings, Engine, LiveScope, LogSettings, MirrorSettings, RawInput, Settings,
+    StatsSettings,
 };
 
 /// What a command line comes to.
@@ -149,6 +150,16 @@ fn resolve_run(
         operation: admin::resolve(&arguments.admin)?,
         shutdown_timeout: arguments.general.shutdown_timeout,
         status_line: !arguments.general.no_status,
+        log: LogSettings {
+            verbose: arguments.stats.verbose,
+            stats: StatsSettings {
+                run: arguments.stats.stats,
+                http: arguments
+                    .stats
+                    .output_http_stats
+                    .then_some(arguments.stats.output_http_stats_ms),
+            },
+        },
     })
 }
 

@@ -18,6 +18,7 @@ pub mod messages;
 pub mod middleware;
 pub mod output;
 pub mod output_http;
+pub mod stats;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -81,6 +82,9 @@ pub struct Arguments {
     /// The rest.
     #[command(flatten)]
     pub general: general::General,
+    /// What is logged.
+    #[command(flatten)]
+    pub stats: stats::StatsFlags,
     /// Flags of GoReplay that are none here.
     #[command(flatten)]
     pub goreplay: goreplay::GoReplayFlags,
