@@ -168,8 +168,7 @@ fn keys_of_goreplay_that_are_none_here_are_refused_in_their_line_or_answered() {
     assert_eq!(
         error("input-raw = ':80'\nkafka-tls-ca-cert = 'ca.pem'\n"),
         "shadow.toml:2: kafka-tls-ca-cert: there is no Kafka client in the agent: a broker that is slow or away must \
-         not be able to hold it up\n  help: write records to standard output and pipe them: --output-stdout | kcat -P -b \
-         BROKER -t TOPIC"
+         not be able to hold it up\n  help: keep keys and certificates with the shipper that produces to Kafka"
     );
     let text = "input-raw = ':80'\n[mirror.web]\noutput-null = true\noutput-kafka-use-sasl = true\n";
     assert!(error(text).starts_with("shadow.toml:4: [mirror.web]: output-kafka-use-sasl: there is no Kafka"));

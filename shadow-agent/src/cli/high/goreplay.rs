@@ -43,8 +43,8 @@ mod tests {
         assert_eq!(
             error,
             "--input-kafka-password: there is no Kafka client in the agent: partitions and offsets are a consumer's \
-             business\n  help: consume with kcat -C -b BROKER -t TOPIC into a file of records, and replay it with \
-             --input-file"
+             business\n  help: let a consumer write the records and their separators to a file x.gor, and replay that \
+             with --input-file"
         );
     }
 

@@ -13,7 +13,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 pub use self::accepted::{ACCEPTED, Accepted};
-pub use self::refused::{REFUSED, Refused};
+pub use self::refused::{NOT_YET, REFUSED, Refused};
 
 /// Whether a flag stands alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,3 +72,6 @@ impl Args for GoReplayFlags {
         Self::augment_args(command)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ const fn to_kafka(flag: &'static str, takes: Takes) -> Refused {
         flag,
         takes,
         "there is no Kafka client in the agent: a broker that is slow or away must not be able to hold it up",
-        "write records to standard output and pipe them: --output-stdout | kcat -P -b BROKER -t TOPIC",
+        "write JSON lines with --output-file x.jsonl, and let a shipper such as Vector or Fluent Bit produce them to Kafka",
     )
 }
 
@@ -40,7 +40,17 @@ const fn from_kafka(flag: &'static str, takes: Takes) -> Refused {
         flag,
         takes,
         "there is no Kafka client in the agent: partitions and offsets are a consumer's business",
-        "consume with kcat -C -b BROKER -t TOPIC into a file of records, and replay it with --input-file",
+        "let a consumer write the records and their separators to a file x.gor, and replay that with --input-file",
+    )
+}
+
+/// Kafka, in both directions.
+const fn kafka_tls(flag: &'static str) -> Refused {
+    refused(
+        flag,
+        Value,
+        "there is no Kafka client in the agent: a broker that is slow or away must not be able to hold it up",
+        "keep keys and certificates with the shipper that produces to Kafka",
     )
 }
 
@@ -49,18 +59,20 @@ const fn binary(flag: &'static str, takes: Takes) -> Refused {
     refused(
         flag,
         takes,
-        "only HTTP is mirrored: without messages there is nothing to account for, and GoReplay's own replay of them is not free",
-        "mirror HTTP with --output-http; for other protocols copy packets instead (tcpreplay)",
+        "only HTTP is mirrored: a stream without messages has nothing that could be sent again, or accounted for",
+        "mirror HTTP with --output-http; for other protocols replay packets instead, for example with tcpreplay",
     )
 }
 
-/// What GoReplay has and this program does not, yet.
+/// What GoReplay has and this program has not yet.
+pub const NOT_YET: &str = "this is not here yet";
+
 const fn not_yet(flag: &'static str, takes: Takes) -> Refused {
     refused(
         flag,
         takes,
-        "this is not here yet",
-        "leave it out: docs/goreplay.md says what is here",
+        NOT_YET,
+        "leave it out; docs/goreplay.md has what is here",
     )
 }
 
@@ -75,9 +87,9 @@ pub const REFUSED: &[Refused] = &[
     from_kafka("input-kafka-topic", Value),
     from_kafka("input-kafka-use-sasl", Nothing),
     from_kafka("input-kafka-username", Value),
-    to_kafka("kafka-tls-ca-cert", Value),
-    to_kafka("kafka-tls-client-cert", Value),
-    to_kafka("kafka-tls-client-key", Value),
+    kafka_tls("kafka-tls-ca-cert"),
+    kafka_tls("kafka-tls-client-cert"),
+    kafka_tls("kafka-tls-client-key"),
     to_kafka("output-kafka-host", Value),
     to_kafka("output-kafka-json-format", Nothing),
     to_kafka("output-kafka-mechanism", Value),
@@ -91,7 +103,7 @@ pub const REFUSED: &[Refused] = &[
     binary("output-binary-track-response", Nothing),
     binary("output-binary-workers", Value),
     binary("output-tcp-response-buffer", Value),
-    refused("output-file-buffer", Value, "it belongs to recordings in S3 (s3://), and there is no S3 client in the agent", "record to a directory with --output-file, and copy finished chunks with aws s3 cp"),
+    refused("output-file-buffer", Value, "it belongs to recordings in S3 (s3://), and there is no S3 client in the agent", "record to a directory with --output-file, and copy finished files with aws s3 cp"),
     refused("output-http-elasticsearch", Value, "the agent does not index: it holds no credentials of a database, and waits for none", "write JSON lines with --output-file x.jsonl, and let Filebeat, Vector or Fluent Bit ship them"),
     not_yet("copy-buffer-size", Value),
     not_yet("http-allow-header", Value),
