@@ -361,7 +361,7 @@ fn what_is_not_toml_is_refused_with_its_line() {
 #[test]
 fn a_summary_says_what_it_comes_to_without_secrets() {
     let settings = resolve(
-        "input-raw-shards = 2\nhttp-listen = ':9400'\nexpire-after = '1h'\nmax-cpu = '500m'\n\
+        "input-raw-shards = 2\nhttp-listen = ':9400'\nexpire-after = '1h'\nexit-after = '2h'\nmax-cpu = '500m'\n\
          [mirror.web]\ninput-raw = [':80,81', '[::1]:82']\noutput-http = 'http://me:s3cret@staging:8080'\n\
          [mirror.api]\ninput-raw = '10.0.0.5:80'\noutput-http = 'https://b'\nhttp-original-host = true\noutput-null = true\n\
          http-allow-url = '^/api'\nhttp-redact-header = ['Cookie']\n",
@@ -382,6 +382,7 @@ mirror api
 at most 256 MiB of captured traffic, 2 rings of 8 MiB
 HTTP port on :9400
 expires after 3600s
+ends after 7200s
 at most 0.5 CPUs
 "
     );

@@ -127,6 +127,7 @@ pub struct DemoArguments {
 const AFTER_HELP: &str = "\
 Sizes are bytes or whole numbers with kb, mb, gb (powers of 1024): 32mb, 64k, 4096.
 Durations are numbers with h, m, s, ms, us: 5s, 150ms, 1m30s.
+Flags may be spelled as GoReplay's users do: -input-raw, --output-stdout true (docs/goreplay.md).
 
 Examples:
   Mirror what arrives on port 80 to staging:
