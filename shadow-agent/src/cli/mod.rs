@@ -59,7 +59,7 @@ pub fn main() -> ExitCode {
         }
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "shadow-agent", &mut script);
+            clap_complete::generate(shell, &mut Arguments::shown(), "shadow-agent", &mut script);
             print(&script).map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Man) => man().map(|()| ExitCode::SUCCESS),

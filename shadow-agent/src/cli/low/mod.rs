@@ -20,7 +20,7 @@ pub mod output;
 pub mod output_http;
 pub mod stats;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 /// Copy the HTTP requests that production serves to a shadow release
@@ -91,6 +91,15 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// The definitions without what the help hides: completion scripts would offer it.
+    pub fn shown() -> clap::Command {
+        let all = Self::command();
+        let shown = all.get_arguments().filter(|argument| !argument.is_hide_set());
+        clap::Command::new("shadow-agent")
+            .args(shown.cloned())
+            .subcommands(all.get_subcommands().cloned())
+    }
+
     /// Whether routes of a cluster say what is mirrored where.
     pub fn follows_routes(&self) -> bool {
         !self.kubernetes.input_k8s_routes.is_empty()
