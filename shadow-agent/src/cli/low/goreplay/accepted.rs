@@ -23,7 +23,6 @@ pub const ACCEPTED: &[Accepted] = &[
     accepted("cpuprofile", Value, "no profile is written: perf record -p PID profiles the running agent"),
     accepted("http-pprof", Value, "no profile is served: perf record -p PID profiles the agent, and --http-listen serves /metrics"),
     accepted("memprofile", Value, "no profile is written: --max-memory bounds what is held, and --http-listen serves /metrics"),
-    accepted("output-http-response-buffer", Value, "answers are not kept: --output-http-max-response bounds what is read of one"),
     accepted("output-http-worker-timeout", Value, "there are no workers to end: a request under way costs a connection, not a thread"),
     accepted("output-http-workers-min", Value, "there are no workers to keep: --output-http-workers bounds the requests under way"),
     accepted("recognize-tcp-sessions", Nothing, "each output gets the requests of one connection in their order already"),
