@@ -37,6 +37,8 @@ pub struct Settings {
     pub status_line: bool,
     /// What every message passes through, if anything.
     pub middleware: Option<MiddlewareSettings>,
+    /// What is logged, beside the status line.
+    pub log: LogSettings,
     /// How the run is watched and held.
     pub operation: OperationSettings,
 }
@@ -147,6 +149,25 @@ impl MirrorRules {
     }
 }
 
+/// What is logged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogSettings {
+    /// 0 for what everybody should know, 1 for what helps to find a fault, more for everything; where `RUST_LOG` does not
+    /// say.
+    pub verbose: u8,
+    /// Lines of counts.
+    pub stats: StatsSettings,
+}
+
+/// Lines of counts in the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatsSettings {
+    /// Whether there is one of the run, each five seconds.
+    pub run: bool,
+    /// Time between those of each HTTP output; `None` for none.
+    pub http: Option<Duration>,
+}
+
 /// How a run is watched and held.
 #[derive(Clone, Debug, Default)]
 pub struct OperationSettings {
@@ -154,6 +175,8 @@ pub struct OperationSettings {
     pub admin: Option<AdminSettings>,
     /// How long a term lasts; it is counted from the start of capture, and mirroring pauses at its end.
     pub expire_after: Option<Duration>,
+    /// After so long the run ends as on SIGTERM, counted from the start of capture.
+    pub exit_after: Option<Duration>,
     /// Processor time that the agent may take, in thousandths of a CPU.
     pub max_cpu_millis: Option<u32>,
 }

@@ -165,6 +165,11 @@ impl Mirrors {
             .collect()
     }
 
+    /// Whether a slot's output is an HTTP upstream.
+    pub fn is_http(&self, slot: usize) -> bool {
+        matches!(self.slots[slot].settings, OutputSettings::Http(_))
+    }
+
     /// The slot of a mirror that is in force with this very output.
     fn current(&self, mirror: &WantedMirror) -> Option<usize> {
         let slot = *self.by_key.get(&mirror.key)?;

@@ -14,6 +14,7 @@ mod run;
 mod settings_file;
 mod shard;
 mod signals;
+mod stats;
 mod steer;
 mod wanted;
 

@@ -38,6 +38,9 @@ pub(super) struct Operation {
     expire_after: Option<Duration>,
     /// When the term ends.
     expires: Option<Instant>,
+    exit_after: Option<Duration>,
+    /// When the run ends.
+    exits: Option<Instant>,
     cpu: Option<Keeping>,
     started: Duration,
 }
@@ -67,6 +70,8 @@ pub(super) enum Event {
     Order(Order),
     /// The term is over.
     Expired,
+    /// The run has lasted as long as it shall.
+    Exit,
     /// So many CPUs were used in the last second.
     Used(f64),
     /// Capture has rested.
@@ -84,6 +89,8 @@ impl Operation {
             orders: None,
             expire_after: settings.expire_after,
             expires: None,
+            exit_after: settings.exit_after,
+            exits: None,
             cpu: settings.max_cpu_millis.map(Keeping::new),
             started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             production: Arc::default(),
@@ -119,6 +126,12 @@ impl Operation {
             other => other,
         };
         Ok(())
+    }
+
+    /// Capture has started: what is counted from it begins.
+    pub fn start(&mut self) {
+        self.exits = self.exit_after.map(|after| Instant::now() + after);
+        self.start_term();
     }
 
     /// Starts the term, or another one.
@@ -177,13 +190,17 @@ impl Operation {
 
     /// The next thing to see to. May be dropped and called again: nothing is lost.
     pub async fn next(&mut self) -> Event {
-        let expires = self.expires;
+        let (expires, exits) = (self.expires, self.exits);
         let Self { orders, cpu, .. } = self;
         tokio::select! {
             order = next_order(orders) => Event::Order(order),
             () = until(expires) => {
                 self.expires = None;
                 Event::Expired
+            }
+            () = until(exits) => {
+                self.exits = None;
+                Event::Exit
             }
             event = next_of_cpu(cpu) => event,
         }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::settings::{
-    AdminSettings, CaptureSettings, ConnectionSettings, Engine, OperationSettings, RawInput, Settings,
+    AdminSettings, CaptureSettings, ConnectionSettings, Engine, LogSettings, OperationSettings, RawInput,
+    Settings,
 };
 
 /// The keys that are not the same in both and would need a restart, in no particular order.
@@ -21,12 +22,14 @@ pub(super) fn needing_restart(old: &Settings, new: &Settings, captures: bool) ->
         ledger,
         shutdown_timeout,
         status_line,
+        log,
         operation,
         middleware,
     } = new;
     keys.of_capture(&old.capture, capture);
     keys.of_connections(&old.connections, connections);
     keys.of_operation(&old.operation, operation);
+    keys.of_log(&old.log, log);
     keys.add("max-head", old.limits.max_head == limits.max_head);
     keys.add("max-headers", old.limits.max_headers == limits.max_headers);
     keys.add("max-body", old.limits.max_body == limits.max_body);
@@ -89,14 +92,24 @@ impl Keys {
         self.add("max-out-of-order", old.max_out_of_order == *max_out_of_order);
     }
 
+    fn of_log(&mut self, old: &LogSettings, new: &LogSettings) {
+        self.add("verbose", old.verbose == new.verbose);
+        self.add(
+            "stats, output-http-stats or output-http-stats-ms",
+            old.stats == new.stats,
+        );
+    }
+
     fn of_operation(&mut self, old: &OperationSettings, new: &OperationSettings) {
         let OperationSettings {
             admin,
             expire_after: _,
+            exit_after,
             max_cpu_millis: _,
         } = new;
         let listen = |admin: &Option<AdminSettings>| admin.as_ref().map(|admin| admin.listen);
         let token = |admin: &Option<AdminSettings>| admin.as_ref().and_then(|admin| admin.token.clone());
+        self.add("exit-after", old.exit_after == *exit_after);
         self.add("http-listen", listen(&old.admin) == listen(admin));
         self.add("http-token-file", token(&old.admin) == token(admin));
     }
@@ -169,6 +182,9 @@ mod tests {
             ("--ledger=/tmp/x.json", "ledger"),
             ("--shutdown-timeout=7s", "shutdown-timeout"),
             ("--no-status", "no-status"),
+            ("--exit-after=7s", "exit-after"),
+            ("--verbose", "verbose"),
+            ("--stats", "stats, output-http-stats or output-http-stats-ms"),
             (
                 "--input-raw-engine=cgroup",
                 "input-raw-engine (pods need cgroup from the start)",

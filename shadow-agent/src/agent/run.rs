@@ -18,6 +18,7 @@ use super::reload::Pending;
 use super::settings_file::{Reloading, loaded};
 use super::shard::{Phase, ShardReport, ShardTask, Source};
 use super::signals::{Signals, hangup};
+use super::stats::Stats;
 use super::wanted::Wanted;
 use super::{Account, CaptureReport, ConnectionReport, Control};
 use crate::budget::MemoryBudget;
@@ -167,7 +168,7 @@ impl Run {
             });
         }
         let counters = capture.as_ref().map(LiveCapture::counters);
-        operation.start_term();
+        operation.start();
         let mut run = Self {
             settings: Arc::clone(settings),
             mirrors,
@@ -233,6 +234,7 @@ impl Run {
         let mut stop = control.stop;
         let mut status = tokio::time::interval(STATUS_INTERVAL);
         let mut line = StatusLine::default();
+        let mut counts = Stats::new(&self.settings.log.stats);
         let mut drawn = Instant::now();
         let on_terminal = self.settings.status_line && status::is_terminal();
         let mut middleware_gone = false;
@@ -268,6 +270,7 @@ impl Run {
                     self.middleware_ended(&how);
                 }
                 event = self.operation.next() => self.steer(event),
+                due = counts.next() => self.log_stats(&mut counts, due),
                 _ = status.tick(), if on_terminal => {
                     let elapsed = drawn.elapsed();
                     drawn = Instant::now();

@@ -1,5 +1,7 @@
 //! A run answers what comes from outside: orders of its HTTP port, the end of its term, its CPU budget.
 
+use std::collections::HashMap;
+
 use super::operation::Event;
 use super::run::Run;
 use super::shard::Phase;
@@ -7,6 +9,7 @@ use crate::admin::Order;
 use crate::admin::metrics::Snapshot;
 use crate::kubernetes::{CGROUPS, Condition, Desired};
 use crate::mirror::gate::PauseCause;
+use crate::status::{OutputStats, RunStats};
 
 /// The condition of live capture.
 const CAPTURE: &str = "capture";
@@ -32,6 +35,12 @@ impl Run {
                 let _ = answer.send(Box::new(self.count()));
             }
             Event::Expired => self.expire(),
+            Event::Exit => {
+                if *self.phase.borrow() == Phase::Running {
+                    tracing::info!("the time of --exit-after is over");
+                    self.stop();
+                }
+            }
             Event::Used(cpus) => {
                 // A pause costs nothing and says nothing of what capture would.
                 if !self.operation.gate.is_paused() && self.operation.used(cpus).is_some() {
@@ -146,13 +155,34 @@ impl Run {
         }
     }
 
+    /// What `--stats` tells of.
+    pub(super) fn stats(&self) -> RunStats {
+        let account = self.account();
+        let mut status: HashMap<usize, _> = self.mirrors.status().into_iter().collect();
+        let shown = self.mirrors.shown();
+        let outputs = shown.iter().zip(account.requests.outputs);
+        RunStats {
+            seen: account.requests.seen,
+            capture_lost: account.capture.kernel.map_or(0, |kernel| kernel.lost_packets()),
+            outputs: outputs
+                .map(|(shown, counts)| OutputStats {
+                    slot: shown.slots[0],
+                    name: shown.name.clone(),
+                    http: self.mirrors.is_http(shown.slots[0]),
+                    counts,
+                    status: status.remove(&shown.slots[0]).unwrap_or_default(),
+                })
+                .collect(),
+        }
+    }
+
     /// All that is counted at this moment.
     fn count(&self) -> Snapshot {
         let account = self.account();
         let document = account.document();
         let counts = account.requests.outputs.into_iter();
         // Those that have ended have counts, and no state any more.
-        let mut status: std::collections::HashMap<usize, _> = self.mirrors.status().into_iter().collect();
+        let mut status: HashMap<usize, _> = self.mirrors.status().into_iter().collect();
         let shown = self.mirrors.shown();
         let outputs = account
             .outputs

@@ -9,20 +9,25 @@ use tracing_subscriber::EnvFilter;
 
 use crate::status::{self, LogWriter};
 
-/// What is logged when `RUST_LOG` does not say.
+/// What is logged when `RUST_LOG` does not say, by `--verbose`.
 /// The client of the Kubernetes API is left out: what it says, on every try, is said by us, once.
-const DEFAULT: &str = "warn,kube_client=off,shadow_agent=info";
+const DEFAULT: [&str; 3] = [
+    "warn,kube_client=off,shadow_agent=info",
+    "warn,kube_client=off,shadow_agent=debug",
+    "info,kube_client=off,shadow_agent=trace",
+];
 
 /// How long a panic waits for the log before it: standard error may be what is stuck.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Starts logging. Does nothing when it was started before.
-pub fn init() {
+/// Starts logging, as much as `--verbose` says. Does nothing when it was started before.
+pub fn init(verbose: u8) {
+    let default = DEFAULT[usize::from(verbose).min(DEFAULT.len() - 1)];
     let (filter, bad) = match std::env::var(EnvFilter::DEFAULT_ENV) {
-        Err(_) => (EnvFilter::new(DEFAULT), None),
+        Err(_) => (EnvFilter::new(default), None),
         Ok(directives) => match EnvFilter::try_new(&directives) {
             Ok(filter) => (filter, None),
-            Err(error) => (EnvFilter::new(DEFAULT), Some(error)),
+            Err(error) => (EnvFilter::new(default), Some(error)),
         },
     };
     let started = tracing_subscriber::fmt()

@@ -5,6 +5,7 @@ pub mod address;
 pub mod config;
 pub mod doctor;
 pub mod error;
+pub mod go;
 pub mod high;
 pub mod k8s_address;
 pub mod logging;
@@ -22,6 +23,7 @@ use self::config::ConfigFile;
 use self::config::summary::summary;
 use self::doctor::Facts;
 use self::error::UsageError;
+use self::go::Spelled;
 use self::high::Resolved;
 use self::low::{Arguments, Command};
 use self::machine::ThisMachine;
@@ -34,12 +36,21 @@ const USAGE: u8 = 2;
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
-    let matches = Arguments::command().get_matches();
+    let mut typed = std::env::args_os();
+    let program = typed.next().unwrap_or_default();
+    let mut command = Arguments::command();
+    command.build();
+    let spelled = match go::spell(&command, typed.collect()) {
+        Ok(spelled) => spelled,
+        Err(usage) => return refused(&usage),
+    };
+    let all = std::iter::once(&program).chain(&spelled.arguments);
+    let matches = Arguments::command().get_matches_from(all);
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let ended = match arguments.command.clone() {
-        None => mirror(&arguments, &matches),
+        None => mirror(&arguments, &matches, spelled),
         Some(Command::Demo(demo)) => {
-            logging::init();
+            logging::init(0);
             demo::run(demo.seconds, demo.rate).map(code)
         }
         Some(Command::Doctor) => {
@@ -48,7 +59,7 @@ pub fn main() -> ExitCode {
         }
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "shadow-agent", &mut script);
+            clap_complete::generate(shell, &mut Arguments::shown(), "shadow-agent", &mut script);
             print(&script).map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Man) => man().map(|()| ExitCode::SUCCESS),
@@ -56,8 +67,7 @@ pub fn main() -> ExitCode {
     let status = ended.unwrap_or_else(|error| {
         status::clear();
         if let Some(usage) = error.downcast_ref::<UsageError>() {
-            eprintln!("error: {usage}\n\nFor more information, try 'shadow-agent --help'.");
-            ExitCode::from(USAGE)
+            refused(usage)
         } else {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -66,6 +76,11 @@ pub fn main() -> ExitCode {
     // What was logged on the way out.
     status::clear();
     status
+}
+
+fn refused(usage: &UsageError) -> ExitCode {
+    eprintln!("error: {usage}\n\nFor more information, try 'shadow-agent --help'.");
+    ExitCode::from(USAGE)
 }
 
 fn code(good: bool) -> ExitCode {
@@ -77,12 +92,12 @@ fn code(good: bool) -> ExitCode {
 }
 
 /// Mirrors until a signal or the end of the capture files, then prints the account.
-fn mirror(arguments: &Arguments, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+fn mirror(arguments: &Arguments, matches: &ArgMatches, spelled: Spelled) -> anyhow::Result<ExitCode> {
     let mut file = None;
     let Resolved { settings, warnings } = match &arguments.config.config {
         None => high::resolve(arguments, &ThisMachine)?,
         Some(path) => {
-            let config = ConfigFile::new(path, matches, std::env::args_os().skip(1).collect())?;
+            let config = ConfigFile::new(path, matches, spelled)?;
             let content = config.content()?;
             let resolved = config.resolve(&content, &ThisMachine)?;
             file = Some(WatchedFile {
@@ -97,7 +112,7 @@ fn mirror(arguments: &Arguments, matches: &ArgMatches) -> anyhow::Result<ExitCod
         text.extend(warnings.iter().map(|warning| format!("warning: {warning}\n")));
         return print(text.as_bytes()).map(|()| ExitCode::SUCCESS);
     }
-    logging::init();
+    logging::init(settings.log.verbose);
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -115,6 +115,14 @@ impl DropReason {
         Self::Paused,
         Self::Internal,
     ];
+
+    /// The ledger's word for it.
+    pub fn name(self) -> String {
+        serde_json::to_value(self)
+            .ok()
+            .and_then(|value| value.as_str().map(str::to_owned))
+            .unwrap_or_default()
+    }
 }
 
 impl From<Reject> for DropReason {

@@ -11,6 +11,7 @@ mod dashboard;
 mod faults;
 mod files;
 mod filters;
+mod goreplay;
 mod harness;
 mod http;
 mod in_a_pod;

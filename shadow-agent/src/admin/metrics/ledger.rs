@@ -45,7 +45,7 @@ impl Snapshot {
             "Requests that ended, by output and outcome: delivered, filtered, sampled_out, limited or dropped.",
             outcomes,
         )?;
-        let reasons = DropReason::ALL.map(|reason| (reason, name_of(reason)));
+        let reasons = DropReason::ALL.map(|reason| (reason, reason.name()));
         let dropped = self.outputs.iter().flat_map(|(name, counts, _)| {
             reasons.iter().map(move |(reason, word)| {
                 let count = counts.dropped.get(reason).copied().unwrap_or(0);
@@ -140,12 +140,4 @@ fn encode_object(families: &mut Families<'_>, section: &str, object: &Value) -> 
         }
     }
     Ok(())
-}
-
-/// The ledger's word for a reason.
-fn name_of(reason: DropReason) -> String {
-    serde_json::to_value(reason)
-        .ok()
-        .and_then(|name| name.as_str().map(str::to_owned))
-        .unwrap_or_default()
 }

@@ -68,6 +68,9 @@ const OF_MIRRORS: [&str; 34] = [
     "http-redact-none",
 ];
 
+/// Keys that begin with `output-` and are the same for all mirrors all the same: they are about the log.
+const OF_THE_LOG: [&str; 2] = ["output-http-stats", "output-http-stats-ms"];
+
 /// Settings by key.
 pub type Table = BTreeMap<String, Setting>;
 
@@ -121,7 +124,7 @@ pub fn is_place(key: &str) -> bool {
 
 /// Whether each mirror may have a key of its own.
 fn is_of_mirrors(key: &str) -> bool {
-    OF_MIRRORS.contains(&key) || key.starts_with("output-")
+    OF_MIRRORS.contains(&key) || (key.starts_with("output-") && !OF_THE_LOG.contains(&key))
 }
 
 impl Document {
@@ -344,7 +347,9 @@ mod tests {
         for key in of_mirrors {
             assert!(is_of_mirrors(&key), "{key}");
         }
-        assert!(!is_of_mirrors("http-mark-header") && !is_of_mirrors("http-listen"));
+        for key in ["http-mark-header", "http-listen", "output-http-stats"] {
+            assert!(!is_of_mirrors(key), "{key}");
+        }
     }
 
     #[test]

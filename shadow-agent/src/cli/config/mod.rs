@@ -18,6 +18,7 @@ use clap::{ArgMatches, CommandFactory, Parser};
 
 use self::document::{Document, Table};
 use super::error::{Problem, UsageError};
+use super::go::Spelled;
 use super::high::{self, Fault, Resolved, TypedMirror};
 use super::low::Arguments;
 use super::machine::{Machine, ThisMachine};
@@ -31,21 +32,26 @@ const MAX_FILE: u64 = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct ConfigFile {
     path: PathBuf,
-    /// The command line without the program's name.
+    /// The command line without the program's name, spelled one way.
     command_line: Vec<OsString>,
     /// Keys that the command line and the environment have: theirs win.
     given: BTreeSet<String>,
 }
 
 impl ConfigFile {
-    /// The file that a command line names, which `matches` and `command_line` (without the program's name) are of.
-    pub fn new(path: &Path, matches: &ArgMatches, command_line: Vec<OsString>) -> Result<Self, UsageError> {
+    /// The file that a command line names, which `matches` are of.
+    pub fn new(path: &Path, matches: &ArgMatches, spelled: Spelled) -> Result<Self, UsageError> {
         let command = Arguments::command();
         let mut given = BTreeSet::new();
         for argument in command.get_arguments() {
             let id = argument.get_id().as_str();
             let Some(key) = argument.get_long() else { continue };
-            match matches.value_source(id) {
+            let source = if spelled.off.contains(key) {
+                Some(ValueSource::CommandLine)
+            } else {
+                matches.value_source(id)
+            };
+            match source {
                 Some(ValueSource::CommandLine) if document::is_place(key) => {
                     return Err(Problem::new(
                         "with --config, inputs and outputs stand in the file alone",
@@ -61,7 +67,7 @@ impl ConfigFile {
         }
         Ok(Self {
             path: path.to_owned(),
-            command_line,
+            command_line: spelled.arguments,
             given,
         })
     }

@@ -47,6 +47,9 @@ fn write(settings: &Settings, text: &mut String) -> fmt::Result {
     if let Some(term) = operation.expire_after {
         writeln!(text, "expires after {}", seconds(term))?;
     }
+    if let Some(after) = operation.exit_after {
+        writeln!(text, "ends after {}", seconds(after))?;
+    }
     if let Some(millis) = operation.max_cpu_millis {
         writeln!(text, "at most {} CPUs", f64::from(millis) / 1000.0)?;
     }

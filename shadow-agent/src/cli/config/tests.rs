@@ -6,16 +6,19 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::cli::go;
 use crate::cli::machine::TestMachine;
 use crate::settings::{HostHeader, HttpOutputSettings, LiveScope, OutputSettings, RawInput};
 
 fn file(command_line: &[&str]) -> Result<ConfigFile, UsageError> {
     let all = [&["--config", "shadow.toml"], command_line].concat();
-    let matches = Arguments::command()
-        .try_get_matches_from([&["shadow-agent"], all.as_slice()].concat())
-        .unwrap();
     let all = all.iter().map(OsString::from).collect();
-    ConfigFile::new(Path::new("shadow.toml"), &matches, all)
+    let spelled = go::spell(&Arguments::command(), all).unwrap();
+    let program = OsString::from("shadow-agent");
+    let matches = Arguments::command()
+        .try_get_matches_from(std::iter::once(&program).chain(&spelled.arguments))
+        .unwrap();
+    ConfigFile::new(Path::new("shadow.toml"), &matches, spelled)
 }
 
 fn resolve(text: &str) -> Result<Settings, String> {
@@ -136,6 +139,49 @@ fn the_command_line_wins_and_has_no_inputs_and_outputs_besides() {
         );
     }
     assert!(file(&["--output-null"]).is_err());
+    assert!(file(&["--output-null=false"]).is_err());
+}
+
+#[test]
+fn a_switch_turned_off_on_the_command_line_wins_too() {
+    let text = b"input-raw = ':80'\noutput-http = 'a'\nhttp-original-host = true\n";
+    for (flags, expected) in [
+        (&[][..], HostHeader::Original),
+        (&["--http-original-host=false"], HostHeader::Upstream),
+        (&["-http-original-host", "0"], HostHeader::Upstream),
+        (
+            &["--http-original-host=0", "--http-original-host"],
+            HostHeader::Original,
+        ),
+    ] {
+        let settings = file(flags).unwrap().resolve(text, &TestMachine).unwrap().settings;
+        assert_eq!(
+            http(&settings.mirrors[0].outputs[0]).host_header,
+            expected,
+            "{flags:?}"
+        );
+    }
+}
+
+#[test]
+fn keys_of_goreplay_that_are_none_here_are_refused_in_their_line_or_answered() {
+    assert_eq!(
+        error("input-raw = ':80'\nkafka-tls-ca-cert = 'ca.pem'\n"),
+        "shadow.toml:2: kafka-tls-ca-cert: there is no Kafka client in the agent: a broker that is slow or away must \
+         not be able to hold it up\n  help: keep keys and certificates with the shipper that produces to Kafka"
+    );
+    let text = "input-raw = ':80'\n[mirror.web]\noutput-null = true\noutput-kafka-use-sasl = true\n";
+    assert!(error(text).starts_with("shadow.toml:4: [mirror.web]: output-kafka-use-sasl: there is no Kafka"));
+    let text = b"input-raw = ':80'\nhttp-pprof = ':8181'\noutput-http-workers-min = 4\n[mirror.a]\noutput-http = 'a'\n\
+        [mirror.b]\noutput-http = 'b'\n";
+    let warnings = file(&[]).unwrap().resolve(text, &TestMachine).unwrap().warnings;
+    assert_eq!(
+        warnings,
+        [
+            "--http-pprof: no profile is served: perf record -p PID profiles the agent, and --http-listen serves /metrics",
+            "--output-http-workers-min: there are no workers to keep: --output-http-workers bounds the requests under way"
+        ]
+    );
 }
 
 #[test]
@@ -315,7 +361,7 @@ fn what_is_not_toml_is_refused_with_its_line() {
 #[test]
 fn a_summary_says_what_it_comes_to_without_secrets() {
     let settings = resolve(
-        "input-raw-shards = 2\nhttp-listen = ':9400'\nexpire-after = '1h'\nmax-cpu = '500m'\n\
+        "input-raw-shards = 2\nhttp-listen = ':9400'\nexpire-after = '1h'\nexit-after = '2h'\nmax-cpu = '500m'\n\
          [mirror.web]\ninput-raw = [':80,81', '[::1]:82']\noutput-http = 'http://me:s3cret@staging:8080'\n\
          [mirror.api]\ninput-raw = '10.0.0.5:80'\noutput-http = 'https://b'\nhttp-original-host = true\noutput-null = true\n\
          http-allow-url = '^/api'\nhttp-redact-header = ['Cookie']\n",
@@ -336,6 +382,7 @@ mirror api
 at most 256 MiB of captured traffic, 2 rings of 8 MiB
 HTTP port on :9400
 expires after 3600s
+ends after 7200s
 at most 0.5 CPUs
 "
     );

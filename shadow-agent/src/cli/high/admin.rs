@@ -25,6 +25,8 @@ pub(super) fn resolve(flags: &Admin) -> Result<OperationSettings, UsageError> {
     Ok(OperationSettings {
         admin: flags.http_listen.map(|listen| AdminSettings { listen, token }),
         expire_after: flags.expire_after,
+        // GoReplay's default is 0, and means never.
+        exit_after: flags.exit_after.filter(|after| !after.is_zero()),
         max_cpu_millis: flags.max_cpu,
     })
 }
@@ -95,6 +97,7 @@ mod tests {
             http_listen: None,
             http_token_file: Some("/tmp/token".into()),
             expire_after: None,
+            exit_after: None,
             max_cpu: None,
         };
         let text = resolve(&flags).unwrap_err().to_string();

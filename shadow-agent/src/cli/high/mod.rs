@@ -2,6 +2,7 @@
 //! that contradict each other refused.
 
 mod admin;
+mod goreplay;
 mod kubernetes;
 mod limited;
 mod messages;
@@ -22,8 +23,8 @@ use super::machine::Machine;
 use super::value::Share;
 use crate::http::Limits;
 use crate::settings::{
-    CaptureSettings, ConnectionSettings, Engine, Limit, LiveScope, MirrorLimits, MirrorSettings, RawInput,
-    Settings,
+    CaptureSettings, ConnectionSettings, Engine, Limit, LiveScope, LogSettings, MirrorLimits, MirrorSettings,
+    RawInput, Settings, StatsSettings,
 };
 
 /// What a command line comes to.
@@ -87,6 +88,8 @@ pub fn resolve_mirrors(
     typed: &[TypedMirror],
     machine: &impl Machine,
 ) -> Result<Resolved, Fault> {
+    // First: what such a flag asks for may be all that is missing.
+    goreplay::check(&arguments.goreplay)?;
     let mut mirrors = Vec::with_capacity(typed.len());
     for (index, mirror) in typed.iter().enumerate() {
         let resolved = resolve_mirror(mirror, machine).map_err(|error| Fault {
@@ -97,7 +100,7 @@ pub fn resolve_mirrors(
     }
     together::check(&mirrors)?;
     let inputs: Vec<RawInput> = mirrors.iter().flat_map(|mirror| mirror.inputs.clone()).collect();
-    let mut warnings = Vec::new();
+    let mut warnings = goreplay::lines(typed.iter().map(|mirror| &mirror.arguments.goreplay));
     for (index, mirror) in mirrors.iter().enumerate() {
         let more = self_mirror::check(&inputs, &mirror.outputs, machine).map_err(|error| Fault {
             mirror: Some(index),
@@ -110,6 +113,7 @@ pub fn resolve_mirrors(
 }
 
 fn resolve_mirror(typed: &TypedMirror, machine: &impl Machine) -> Result<MirrorSettings, UsageError> {
+    goreplay::check(&typed.arguments.goreplay)?;
     let (inputs, of_inputs) = inputs(&typed.arguments, machine)?;
     let (outputs, of_outputs) = outputs::resolve(&typed.arguments)?;
     Ok(MirrorSettings {
@@ -156,6 +160,16 @@ fn resolve_run(
         operation: admin::resolve(&arguments.admin)?,
         shutdown_timeout: arguments.general.shutdown_timeout,
         status_line: !arguments.general.no_status,
+        log: LogSettings {
+            verbose: arguments.stats.verbose,
+            stats: StatsSettings {
+                run: arguments.stats.stats,
+                http: arguments
+                    .stats
+                    .output_http_stats
+                    .then_some(arguments.stats.output_http_stats_ms),
+            },
+        },
     })
 }
 

@@ -8,6 +8,7 @@ use super::rules;
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
 use crate::cli::low::output::SplitName;
+use crate::cli::low::output_http::MAX_WORKERS;
 use crate::cli::upstream::{Upstream, without_userinfo};
 use crate::settings::{BreakerSettings, HostHeader, HttpOutputSettings, Limit, OutputSettings, SplitBy};
 
@@ -99,7 +100,11 @@ fn http(upstream: Upstream, arguments: &Arguments) -> HttpOutputSettings {
         marker: marker(arguments),
         name_pod: arguments.kubernetes.http_pod_header,
         edits: None,
-        workers: flags.output_http_workers as usize,
+        workers: match flags.output_http_workers {
+            // GoReplay's word for no limit.
+            0 => MAX_WORKERS,
+            workers => workers,
+        } as usize,
         pipeline: flags.output_http_pipeline as usize,
         queue_requests: flags.output_http_queue_len as usize,
         queue_bytes: flags.output_http_queue_size,

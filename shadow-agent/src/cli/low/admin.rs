@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::value::{cpus, listen, positive_duration};
+use crate::cli::value::{cpus, duration, listen, positive_duration};
 use crate::settings::Listen;
 
 /// How a run is watched and held, as typed. Each flag may come from the environment, as manifests set it there.
@@ -33,6 +33,13 @@ pub struct Admin {
     /// --http-listen nobody could, and the run ends as on SIGTERM instead. By default it runs until it is ended.
     #[arg(long, value_name = "DURATION", env = "SHADOW_AGENT_EXPIRE_AFTER", hide_env_values = true, value_parser = positive_duration)]
     pub expire_after: Option<Duration>,
+
+    /// End after so long, as on SIGTERM, with exit status 0; 0 for never
+    ///
+    /// Counted from the start of capture. Requests under way may finish (--shutdown-timeout). By default it runs until it
+    /// is ended.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub exit_after: Option<Duration>,
 
     /// Processor time the agent may take, such as 50% (of one CPU), 1.5 (CPUs) or 500m
     ///

@@ -10,6 +10,7 @@ pub mod admin;
 pub mod config;
 pub mod filters;
 pub mod general;
+pub mod goreplay;
 pub mod input_raw;
 pub mod kubernetes;
 pub mod limits;
@@ -17,8 +18,9 @@ pub mod messages;
 pub mod middleware;
 pub mod output;
 pub mod output_http;
+pub mod stats;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 /// Copy the HTTP requests that production serves to a shadow release
@@ -80,9 +82,24 @@ pub struct Arguments {
     /// The rest.
     #[command(flatten)]
     pub general: general::General,
+    /// What is logged.
+    #[command(flatten)]
+    pub stats: stats::StatsFlags,
+    /// Flags of GoReplay that are none here.
+    #[command(flatten)]
+    pub goreplay: goreplay::GoReplayFlags,
 }
 
 impl Arguments {
+    /// The definitions without what the help hides: completion scripts would offer it.
+    pub fn shown() -> clap::Command {
+        let all = Self::command();
+        let shown = all.get_arguments().filter(|argument| !argument.is_hide_set());
+        clap::Command::new("shadow-agent")
+            .args(shown.cloned())
+            .subcommands(all.get_subcommands().cloned())
+    }
+
     /// Whether routes of a cluster say what is mirrored where.
     pub fn follows_routes(&self) -> bool {
         !self.kubernetes.input_k8s_routes.is_empty()
@@ -119,6 +136,7 @@ pub struct DemoArguments {
 const AFTER_HELP: &str = "\
 Sizes are bytes or whole numbers with kb, mb, gb (powers of 1024): 32mb, 64k, 4096.
 Durations are numbers with h, m, s, ms, us: 5s, 150ms, 1m30s.
+Flags may be spelled as GoReplay's users do: -input-raw, --output-stdout true (docs/goreplay.md).
 
 Examples:
   Mirror what arrives on port 80 to staging:

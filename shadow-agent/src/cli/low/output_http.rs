@@ -6,6 +6,9 @@ use clap::Args;
 
 use crate::cli::value::{duration, host_suffix, marker_name, positive_duration, positive_size};
 
+/// Most requests under way at once: more than there are ports for connections to one upstream.
+pub const MAX_WORKERS: u32 = 65_536;
+
 /// How copies reach an HTTP upstream, as typed.
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Args, Clone, Debug)]
@@ -15,8 +18,8 @@ pub struct OutputHttp {
     ///
     /// The default is what Envoy allows a cluster. Connections to the upstream are about as many as
     /// production's, and never more than this. Requests sent behind one under way (--output-http-pipeline) are
-    /// not counted.
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    /// not counted. At most 65,536, which is also what 0 stands for.
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_WORKERS)))]
     pub output_http_workers: u32,
 
     /// Requests of one production connection that may be sent one behind the other

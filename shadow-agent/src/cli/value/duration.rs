@@ -3,13 +3,15 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-const UNITS: [(&str, u64); 7] = [
+/// The micro sign and the Greek letter are both Go's.
+const UNITS: [(&str, u64); 8] = [
     ("h", 3_600_000_000_000),
     ("m", 60_000_000_000),
     ("s", 1_000_000_000),
     ("ms", 1_000_000),
     ("us", 1_000),
-    ("µs", 1_000),
+    ("\u{b5}s", 1_000),
+    ("\u{3bc}s", 1_000),
     ("ns", 1),
 ];
 
@@ -101,6 +103,28 @@ mod tests {
         assert_eq!(duration("150ms"), Ok(Duration::from_millis(150)));
         assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("1h2m3s4ms5us6ns"), Ok(Duration::new(3723, 4_005_006)));
+    }
+
+    #[test]
+    fn the_literals_of_goreplays_users_are_taken() {
+        for (text, nanoseconds) in [
+            ("2s", 2_000_000_000),
+            ("150ms", 150_000_000),
+            ("1h2m3.5s", 3_723_500_000_000),
+            ("100us", 100_000),
+            ("100\u{b5}s", 100_000),
+            ("100\u{3bc}s", 100_000),
+            ("7ns", 7),
+            ("1.5h", 5_400_000_000_000),
+            (".5s", 500_000_000),
+            ("1.s", 1_000_000_000),
+            ("0.25us", 250),
+            ("0", 0),
+            ("0s", 0),
+            ("30m", 1_800_000_000_000),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_nanos(nanoseconds)), "{text}");
+        }
     }
 
     #[test]

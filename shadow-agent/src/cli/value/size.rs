@@ -89,6 +89,31 @@ mod tests {
     }
 
     #[test]
+    fn the_literals_of_goreplays_users_are_taken() {
+        for (text, bytes) in [
+            ("5242880", 5_242_880),
+            ("32mb", 33_554_432),
+            ("32MB", 33_554_432),
+            ("1Tb", 1_099_511_627_776),
+            ("10gb", 10_737_418_240),
+            // Its documentation has it, and its parser refuses it.
+            ("256m", 268_435_456),
+            ("0x10kb", 16_384),
+            ("0X10KB", 16_384),
+            ("0x1mb", 1_048_576),
+            ("0b1010kb", 10_240),
+            ("0B11", 3),
+            ("0o17", 15),
+            ("0O17kb", 15_360),
+            ("1_000_000", 1_000_000),
+            ("0x_ff", 255),
+            ("2_0mb", 20_971_520),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
     fn plain_numbers_are_bytes_in_every_base() {
         assert_eq!(size("1_000"), Ok(1000));
         assert_eq!(size("0x10"), Ok(16));
