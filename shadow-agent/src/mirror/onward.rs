@@ -67,7 +67,7 @@ impl Onward {
     }
 
     /// Responses come too: which mirrors did not take a request is remembered from now on.
-    pub(super) fn expect_responses(&self) {
+    pub fn expect_responses(&self) {
         self.responses.set(true);
     }
 
