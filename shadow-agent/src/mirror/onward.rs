@@ -160,6 +160,6 @@ impl Onward {
     fn offer_response(&self, key: &FlowKey, response: &ExchangeResponse<'_>) {
         let concerned = self.mirrors.borrow_mut().concerned(key).slots;
         let takers = self.partly_taken.borrow_mut().takers(response.id, concerned);
-        self.mirrors.borrow().respond(&takers, response);
+        self.mirrors.borrow_mut().respond(&takers, response);
     }
 }
