@@ -49,6 +49,9 @@ pub struct AnswerCounters {
     pub unpaired: u64,
     /// Answers that were not whole, or beyond a limit.
     pub rejected: u64,
+    /// Answers that an output did not get, because what is hidden from it could not be searched for: once for each output,
+    /// the shadow's answers and those of recordings too.
+    pub withheld: u64,
 }
 
 impl AnswerCounters {
@@ -57,6 +60,7 @@ impl AnswerCounters {
         self.paired += other.paired;
         self.unpaired += other.unpaired;
         self.rejected += other.rejected;
+        self.withheld += other.withheld;
     }
 }
 
@@ -315,7 +319,8 @@ mod tests {
             AnswerCounters {
                 paired: 1,
                 unpaired: 1,
-                rejected: 0
+                rejected: 0,
+                withheld: 0,
             }
         );
     }

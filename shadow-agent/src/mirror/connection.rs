@@ -112,7 +112,9 @@ impl Shard {
 
     /// What the connections carried besides whole requests.
     pub fn counters(&self) -> StreamCounters {
-        self.mirror.counters
+        let mut counters = self.mirror.counters;
+        counters.answers.withheld = self.mirrors().withheld();
+        counters
     }
 
     /// The mirrors of this shard.

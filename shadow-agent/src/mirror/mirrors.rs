@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::admission::{Admission, admitted};
 use super::exchange::{Exchange, ExchangeResponse};
 use super::ledger::{DropReason, Opened, Outcome, Ticket};
@@ -42,6 +44,7 @@ pub struct Mirrors {
     draws: Draws,
     admissions: Vec<Admission>,
     splits: Splits,
+    withheld: u64,
 }
 
 struct Active {
@@ -313,23 +316,37 @@ impl Mirrors {
 
     /// Hands a response to those of the mirrors in these slots that are in force, redacted as each of them asks. Where that
     /// cannot be done it is withheld.
-    pub fn respond(&self, slots: &[usize], response: &ExchangeResponse<'_>) {
+    pub fn respond(&mut self, slots: &[usize], response: &ExchangeResponse<'_>) {
+        // The outputs of one configuration share their rules.
+        let mut redacted: Option<(*const Rules, RedactedParts)> = None;
         for active in slots.iter().filter_map(|slot| self.active.get(*slot)?.as_ref()) {
-            let redaction = active.rules.as_ref().and_then(|rules| rules.redaction.as_ref());
-            let redacted = match redaction {
-                None => Ok(None),
-                Some(redaction) => redaction.message(response.head, response.body),
+            let Some(rules) = &active.rules else {
+                active.output.offer_response(response);
+                continue;
             };
-            match redacted {
+            let of = Arc::as_ptr(rules);
+            let (_, parts) = match redacted.take() {
+                Some((before, parts)) if before == of => redacted.insert((before, parts)),
+                _ => redacted.insert((of, redact(rules, response))),
+            };
+            match parts {
                 Ok(None) => active.output.offer_response(response),
-                Ok(Some(Redacted { head, body })) => active.output.offer_response(&ExchangeResponse {
-                    head: &head.into(),
-                    body: &body.map_or_else(|| response.body.clone(), Into::into),
-                    ..*response
-                }),
-                Err(Unredactable) => {}
+                Ok(Some((head, body))) => {
+                    let parts = ExchangeResponse {
+                        head,
+                        body,
+                        ..*response
+                    };
+                    active.output.offer_response(&parts);
+                }
+                Err(Unredactable) => self.withheld += 1,
             }
         }
+    }
+
+    /// How often a response was withheld from a mirror.
+    pub fn withheld(&self) -> u64 {
+        self.withheld
     }
 
     /// No mirror.
@@ -341,6 +358,21 @@ impl Mirrors {
     pub fn outputs(&self) -> impl Iterator<Item = &Rc<dyn ShardOutput>> {
         self.active.iter().flatten().map(|active| &active.output)
     }
+}
+
+/// Head and body of a redacted message; none where they stay.
+type RedactedParts = Result<Option<(Bytes, Bytes)>, Unredactable>;
+
+/// A response as these rules leave it.
+fn redact(rules: &Rules, response: &ExchangeResponse<'_>) -> RedactedParts {
+    let Some(redaction) = &rules.redaction else {
+        return Ok(None);
+    };
+    let redacted = redaction.message(response.head, response.body)?;
+    Ok(redacted.map(|Redacted { head, body }| {
+        let body = body.map_or_else(|| response.body.clone(), Bytes::from);
+        (head.into(), body)
+    }))
 }
 
 /// What was found out about a request for one mirror and is the same for the next: those of a route share its matcher, and

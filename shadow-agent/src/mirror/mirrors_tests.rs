@@ -259,6 +259,7 @@ fn a_response_is_redacted_as_each_mirror_asks_and_withheld_where_it_cannot_be() 
         );
     }
     assert_eq!(recorders[0].seen().len(), 2);
+    assert_eq!(mirrors.withheld(), 1);
     let hidden = format!("{{\"pin\":\"{}\"}}", key.hash(b"1"));
     let [seen] = recorders[1].seen().try_into().unwrap();
     assert!(seen.ends_with(&hidden), "{seen}");

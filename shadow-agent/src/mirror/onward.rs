@@ -67,7 +67,7 @@ impl Onward {
     }
 
     /// Responses come too: which mirrors did not take a request is remembered from now on.
-    pub(super) fn expect_responses(&self) {
+    pub fn expect_responses(&self) {
         self.responses.set(true);
     }
 
@@ -160,6 +160,6 @@ impl Onward {
     fn offer_response(&self, key: &FlowKey, response: &ExchangeResponse<'_>) {
         let concerned = self.mirrors.borrow_mut().concerned(key).slots;
         let takers = self.partly_taken.borrow_mut().takers(response.id, concerned);
-        self.mirrors.borrow().respond(&takers, response);
+        self.mirrors.borrow_mut().respond(&takers, response);
     }
 }

@@ -336,7 +336,8 @@ fn samples_that_goreplay_lacks() {
 fn redaction_hides_values_in_requests_and_responses_and_keeps_equal_ones_equal() {
     let stage = stage!("root", "agent", "nginx", "curl");
     let setup = NginxSetup {
-        server: "location /login { add_header Set-Cookie sid=s3cret; return 200 '{\"pin\": \"s3cret\", \"a\": 1}'; }"
+        server: "location /login { add_header Set-Cookie sid=s3cret; return 200 '{\"pin\": \"s3cret\", \"a\": 1}'; }
+                 location /broken { return 200 '{\"pin\": \"s3cret\"'; }"
             .to_owned(),
         ..NginxSetup::default()
     };
@@ -361,10 +362,17 @@ fn redaction_hides_values_in_requests_and_responses_and_keeps_equal_ones_equal()
     let chunked = [&body[..], &["-H", "Transfer-Encoding: chunked"]].concat();
     curl(
         &scene,
-        &[(&body, "/login"), (&chunked, "/upload"), (&broken, "/upload")],
+        &[
+            (&body, "/login"),
+            (&chunked, "/upload"),
+            (&broken, "/upload"),
+            (&[], "/broken"),
+        ],
     );
     let finished = scene.finish(agent);
-    assert_eq!(got(&finished), ["POST /login", "POST /upload"]);
+    assert_eq!(got(&finished), ["POST /login", "POST /upload", "GET /broken"]);
+    // From each of the two outputs.
+    assert_eq!(finished.ledger.0["connections"]["answers"]["withheld"], 2);
     assert_eq!(
         finished.ledger.dropped(0, "unredactable"),
         1,
@@ -373,7 +381,7 @@ fn redaction_hides_values_in_requests_and_responses_and_keeps_equal_ones_equal()
     );
     // printf s3cret | openssl dgst -sha256 -hmac 0123456789abcdef
     let hash = "redacted-8448ea517196bc2b";
-    assert!(finished.shadow.0.iter().all(|entry| entry.id == hash));
+    assert!(finished.shadow.0[..2].iter().all(|entry| entry.id == hash));
     let size = format!("{{\"pin\":\"{hash}\"}}").len() as u64;
     assert_eq!(finished.shadow.0[1].body.map(|(size, _)| size), Some(size));
     let printed = std::fs::read_to_string(stdout).expect("text");
@@ -384,8 +392,8 @@ fn redaction_hides_values_in_requests_and_responses_and_keeps_equal_ones_equal()
         .collect();
     assert_eq!(
         records.len(),
-        4,
-        "two requests, and a response to each: {printed}"
+        5,
+        "three requests, and responses to two: {printed}"
     );
     assert!(
         printed.contains("Set-Cookie: redacted-728091478bef41f5"),

@@ -17,6 +17,9 @@ pub(super) struct Tracking {
 impl Tracking {
     /// To `onward`. `wall_offset`: nanoseconds from the clock of the shard's source to Unix time.
     pub(super) fn new(onward: Weak<Onward>, wall_offset: u64) -> Self {
+        if let Some(onward) = onward.upgrade() {
+            onward.expect_responses();
+        }
         Self { onward, wall_offset }
     }
 
