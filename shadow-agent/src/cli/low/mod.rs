@@ -7,6 +7,7 @@
 #![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links)]
 
 pub mod admin;
+pub mod capture;
 pub mod config;
 pub mod filters;
 pub mod general;
@@ -17,6 +18,7 @@ pub mod messages;
 pub mod middleware;
 pub mod output;
 pub mod output_http;
+pub mod tuning;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -50,6 +52,9 @@ pub struct Arguments {
     /// What is captured.
     #[command(flatten)]
     pub input: input_raw::InputRaw,
+    /// What of it is taken.
+    #[command(flatten)]
+    pub capture: capture::CaptureFlags,
     /// What comes in whole.
     #[command(flatten)]
     pub messages: messages::Messages,
@@ -80,6 +85,9 @@ pub struct Arguments {
     /// The rest.
     #[command(flatten)]
     pub general: general::General,
+    /// Flags without a meaning here.
+    #[command(flatten)]
+    pub tuning: tuning::TuningFlags,
 }
 
 impl Arguments {
