@@ -131,7 +131,8 @@ impl Log {
                 assert!(request.fields().all(|(name, _)| !name.is_empty()));
                 Seen::Complete([&request.head[..], &request.body].concat())
             }
-            RequestEvent::Rejected(reject) => Seen::Rejected(reject),
+            // Streams hand those on only where they are told to.
+            RequestEvent::Incomplete(_, reject) | RequestEvent::Rejected(reject) => Seen::Rejected(reject),
             RequestEvent::Skipped { bytes, why } => Seen::Skipped(bytes, why),
             RequestEvent::Recognised(why) => Seen::Recognised(why),
         });

@@ -1,12 +1,13 @@
 //! What a run shall do, resolved once from the command line: nothing behind this knows which spelling was
 //! typed, and every bound of the agent stands here with its unit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::capture::BpfFilter;
 use crate::http::Limits;
 use crate::kubernetes::PodFilter;
 use crate::mirror::rules::Rules;
@@ -258,7 +259,7 @@ pub enum RawInput {
     Live {
         /// What is watched.
         scope: LiveScope,
-        /// TCP ports that requests are sent to, ascending; never empty.
+        /// TCP ports that requests are sent to, ascending; never empty in settings.
         ports: Vec<u16>,
     },
     /// Pods of this node, as the Kubernetes API has them.
@@ -433,8 +434,8 @@ pub enum Engine {
     Cgroup,
 }
 
-/// How live traffic is captured.
-#[derive(Clone, Debug)]
+/// How traffic is captured, and what of it.
+#[derive(Clone, Debug, Default)]
 pub struct CaptureSettings {
     /// The hook; chosen from the addresses when `None`.
     pub engine: Option<Engine>,
@@ -446,6 +447,52 @@ pub struct CaptureSettings {
     pub shards: usize,
     /// Share of connections that is captured, of 2^32 (`None`: all).
     pub sample_connections: Option<u32>,
+    /// Which connections are taken; all when `None`.
+    pub filter: Option<Arc<BpfFilter>>,
+    /// Interfaces that are left alone; `*` matches any run of characters.
+    pub ignored_interfaces: Vec<String>,
+    /// Which packets are taken by their VLAN tags.
+    pub vlans: VlanScope,
+    /// Where packets of live inputs come from, when that is not this host's kernel.
+    pub vxlan: Option<VxlanSettings>,
+    /// A header that is set to the client's address on each request.
+    pub client_header: Option<String>,
+    /// Whether what is there of a request whose rest was lost is handed on.
+    pub allow_incomplete: bool,
+}
+
+/// Which packets are taken by their VLAN tags (IEEE 802.1Q); of several tags the outermost counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum VlanScope {
+    /// All, with tags and without.
+    #[default]
+    Any,
+    /// Those with a tag.
+    Tagged,
+    /// Those of these VLANs, by their 12-bit identifiers; never empty.
+    These(BTreeSet<u16>),
+}
+
+impl VlanScope {
+    /// Whether a packet with this outermost tag is taken.
+    pub fn has(&self, vlan: Option<u16>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Tagged => vlan.is_some(),
+            Self::These(vlans) => vlan.is_some_and(|vlan| vlans.contains(&vlan)),
+        }
+    }
+}
+
+/// VXLAN datagrams (RFC 7348) that carry the packets of live inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VxlanSettings {
+    /// The UDP port that they are sent to.
+    pub listen: Listen,
+    /// Network identifiers that are taken; empty for all.
+    pub taken: BTreeSet<u32>,
+    /// Network identifiers that are left out.
+    pub left_out: BTreeSet<u32>,
 }
 
 /// Bounds of the connection table, over all shards.

@@ -13,6 +13,13 @@ pub fn unix_now() -> u64 {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);
 
+/// The clock of live capture, at this moment: that of the kernel programs.
+pub fn monotonic_now() -> Timestamp {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map_or(Timestamp::default(), |now| {
+        Timestamp(now.tv_sec().unsigned_abs() * 1_000_000_000 + now.tv_nsec().unsigned_abs())
+    })
+}
+
 impl Timestamp {
     /// The time from `earlier` to `self`; zero when `earlier` is later.
     pub fn since(self, earlier: Timestamp) -> Duration {

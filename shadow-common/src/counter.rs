@@ -24,6 +24,8 @@ pub enum Counter {
     /// **end**: packets in frames to another host's hardware address, which a card in promiscuous mode or a bridge
     /// hands up; this host drops them. Not those that a target takes all the same ([`crate::MatchOn`]).
     PacketsOtherHost,
+    /// **end**: packets without the VLAN tag that is asked for.
+    PacketsOtherVlan,
     /// **end**: packets other than SYN of connections that sampling leaves out.
     PacketsSampledOut,
     /// **end**: SYNs of connections that sampling leaves out.
@@ -69,6 +71,7 @@ impl Counter {
         Counter::PacketsEmpty,
         Counter::PacketsOwn,
         Counter::PacketsOtherHost,
+        Counter::PacketsOtherVlan,
         Counter::PacketsSampledOut,
         Counter::ConnectionsSampledOut,
         Counter::FragmentsFirstV4,
@@ -97,6 +100,7 @@ impl Counter {
             Counter::PacketsEmpty => "packets_empty",
             Counter::PacketsOwn => "packets_own",
             Counter::PacketsOtherHost => "packets_other_host",
+            Counter::PacketsOtherVlan => "packets_other_vlan",
             Counter::PacketsSampledOut => "packets_sampled_out",
             Counter::ConnectionsSampledOut => "connections_sampled_out",
             Counter::FragmentsFirstV4 => "fragments_first_v4",
@@ -124,6 +128,7 @@ impl Counter {
                 | Counter::PacketsEmpty
                 | Counter::PacketsOwn
                 | Counter::PacketsOtherHost
+                | Counter::PacketsOtherVlan
                 | Counter::PacketsSampledOut
                 | Counter::ConnectionsSampledOut
                 | Counter::FragmentsFirstV4

@@ -18,7 +18,7 @@ pub use record::{
     CLASSES, HEADER_BYTES, MARK_CONTINUATION, MARK_RESPONSE, MAX_PACKET_BYTES, MAX_PARTS, PART_BYTES,
     RecordHeader, record_bytes,
 };
-pub use target::{MatchOn, OwnKey, PORT_WORDS, PodKey, Side, TargetKey};
+pub use target::{MatchOn, OwnKey, PORT_WORDS, PodKey, Side, TargetKey, VLAN_WORDS, VlanMode};
 
 /// Rings at most; each connection always uses the same one.
 pub const MAX_SHARDS: usize = 16;

@@ -5,6 +5,21 @@ use crate::Address;
 /// Words of the port bitmap: 65,536 ports of 64 a word. Port `p` is bit `p % 64` of word `p / 64`.
 pub const PORT_WORDS: u32 = 1024;
 
+/// Words of the bitmap of VLANs: 4096 of 64 a word, as in that of ports.
+pub const VLAN_WORDS: u32 = 64;
+
+/// Which packets are taken by their VLAN tags: the values of a constant of the programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum VlanMode {
+    /// All, with tags and without.
+    Any = 0,
+    /// Those with a tag.
+    Tagged = 1,
+    /// Those whose outermost tag is in the bitmap.
+    Listed = 2,
+}
+
 /// A watched endpoint. A packet is looked up as (any address, port, any interface), (any address, port,
 /// interface), (address, port, interface) and (address, port, any interface).
 ///

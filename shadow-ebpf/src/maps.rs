@@ -6,11 +6,16 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
 use shadow_common::{
     COUNTERS, MAX_OWN, MAX_PODS, MAX_SHARDS, MAX_TARGETS, MatchOn, OwnKey, PORT_WORDS, PodKey, TargetKey,
+    VLAN_WORDS,
 };
 
 /// Bitmap of the ports of all targets: the one look-up of a packet that is not selected.
 #[map]
 pub static PORTS: Array<u64> = Array::with_max_entries(PORT_WORDS, 0);
+
+/// Bitmap of the VLANs that are taken, where some are named.
+#[map]
+pub static VLANS: Array<u64> = Array::with_max_entries(VLAN_WORDS, 0);
 
 /// The targets. Changed only by the agent, so entries need not be preallocated.
 #[map]
@@ -68,6 +73,10 @@ pub static SAMPLE: Global<u64> = Global::new(1 << 32);
 /// Not 0: packets from targets are taken too.
 #[unsafe(no_mangle)]
 pub static TRACK_RESPONSE: Global<u32> = Global::new(0);
+
+/// Which packets are taken by their VLAN tags: a `VlanMode`.
+#[unsafe(no_mangle)]
+pub static VLAN_MODE: Global<u32> = Global::new(0);
 
 /// Not 0: `bpf_get_netns_cookie` may be called by `cgroup_skb` programs (Linux 6.15), and gives this for sockets of
 /// the agent's own network namespace.

@@ -8,9 +8,9 @@ use shadow_common::{
 
 use crate::count::count;
 use crate::emit::{FIN, RST, SYN, Segment, emit};
-use crate::maps::{NETNS_COOKIE, SAMPLE, SEED, SHARD_MASK, TRACK_RESPONSE};
-use crate::parse::{Fragment, Layer, Packet, parse};
-use crate::select::{is_own, pod_of, port_is_watched, targets_of};
+use crate::maps::{NETNS_COOKIE, SAMPLE, SEED, SHARD_MASK, TRACK_RESPONSE, VLAN_MODE};
+use crate::parse::{Fragment, Layer, Packet, parse, vlan};
+use crate::select::{is_own, pod_of, port_is_watched, targets_of, vlan_is_taken};
 
 /// Bytes of the fixed TCP header.
 const TCP_HEADER: u32 = 20;
@@ -63,6 +63,10 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
             count(Counter::PacketsSelected, 1);
             return count(Counter::PacketsOtherHost, 1);
         }
+    }
+
+    if VLAN_MODE.load() != 0 && !vlan_is_taken(vlan(skb, layer)) {
+        return count(Counter::PacketsOtherVlan, 1);
     }
 
     let mut header = RecordHeader {

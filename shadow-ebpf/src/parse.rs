@@ -138,6 +138,27 @@ fn forget(mut value: u32) -> u32 {
     value
 }
 
+/// The outermost VLAN tag's identifier, where there is a tag. It is out of band as a rule: cards and the kernel take it
+/// off the frame before the program sees that.
+#[inline(always)]
+pub fn vlan(skb: *mut __sk_buff, layer: Layer) -> Option<u16> {
+    const IDENTIFIER: u16 = 0x0fff;
+    if layer != Layer::Ethernet {
+        return None;
+    }
+    // SAFETY: `skb` is the program's context.
+    let (present, tag, protocol) = unsafe { ((*skb).vlan_present, (*skb).vlan_tci, (*skb).protocol) };
+    if present != 0 {
+        return Some(tag as u16 & IDENTIFIER);
+    }
+    match u16::from_be(protocol as u16) {
+        ETH_P_8021Q | ETH_P_8021AD => {
+            load::<u16>(skb, ETHERNET_HEADER).map(|tag| u16::from_be(tag) & IDENTIFIER)
+        }
+        _ => None,
+    }
+}
+
 /// Reads the headers. `None`: not TCP, or a reason that is counted here.
 #[inline(always)]
 pub fn parse(skb: *mut __sk_buff, layer: Layer) -> Option<Packet> {

@@ -4,15 +4,28 @@ use core::arch::asm;
 
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::bpf_skb_ancestor_cgroup_id;
-use shadow_common::{Address, MAX_POD_LEVEL, MatchOn, OwnKey, PodKey, TargetKey};
+use shadow_common::{Address, MAX_POD_LEVEL, MatchOn, OwnKey, PodKey, TargetKey, VlanMode};
 
-use crate::maps::{OWN, POD_LEVELS, PODS, PORTS, TARGETS};
+use crate::maps::{OWN, POD_LEVELS, PODS, PORTS, TARGETS, VLAN_MODE, VLANS};
 
 /// Whether some target has this port (host order).
 #[inline(always)]
 pub fn port_is_watched(port: u16) -> bool {
     match PORTS.get(u32::from(port >> 6)) {
         Some(word) => word >> (port & 63) & 1 != 0,
+        None => false,
+    }
+}
+
+/// Whether a packet with this outermost VLAN tag is taken, where they are not all.
+#[inline(always)]
+pub fn vlan_is_taken(vlan: Option<u16>) -> bool {
+    let Some(vlan) = vlan else { return false };
+    if VLAN_MODE.load() == VlanMode::Tagged as u32 {
+        return true;
+    }
+    match VLANS.get(u32::from(vlan >> 6)) {
+        Some(word) => word >> (vlan & 63) & 1 != 0,
         None => false,
     }
 }

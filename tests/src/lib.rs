@@ -16,6 +16,7 @@ pub mod api_server;
 pub mod cgroup;
 pub mod client;
 pub mod fault;
+pub mod frames;
 mod ledger;
 pub mod load;
 pub mod manifests;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::capture::{CaptureCounts, FileCounters};
+use crate::capture::{CaptureCounts, FileCounters, VxlanCounts};
 use crate::middleware::MiddlewareCounters;
 use crate::mirror::StreamCounters;
 use crate::mirror::ledger::RequestCounts;
@@ -53,6 +53,9 @@ pub struct CaptureReport {
     /// What the capture files held, where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<FileCounters>,
+    /// What became of VXLAN datagrams, where there is a session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vxlan: Option<VxlanCounts>,
     /// What inputs of whole messages say of themselves, by their names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, Value>,

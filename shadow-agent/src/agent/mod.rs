@@ -33,7 +33,7 @@ pub use self::settings_file::{SettingsFile, WatchedFile};
 use self::shard::Source;
 use self::signals::Signals;
 use self::wanted::Wanted;
-use crate::capture::{LiveCapture, OwnConnections, PcapFile};
+use crate::capture::{LiveCapture, OwnConnections, PcapFile, VxlanReader};
 use crate::input;
 use crate::kubernetes::Cluster;
 use crate::middleware::Middleware;
@@ -71,7 +71,8 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
     for input in settings.inputs() {
         if let RawInput::File { path, ports } = input {
             let file = PcapFile::open(path, ports, settings.capture.track_response)
-                .with_context(|| format!("--input-raw '{}'", path.display()))?;
+                .with_context(|| format!("--input-raw '{}'", path.display()))?
+                .with_vlans(&settings.capture.vlans);
             let limit = settings.mirrors.iter().find_map(|mirror| mirror.limits.of(input));
             sources.push((Source::File(Box::new(file)), limit));
         }
@@ -84,7 +85,16 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
     let wanted = Wanted::of(&settings);
     let mut capture = None;
     let mut own = OwnConnections::default();
-    if !wanted.live.is_empty() || settings.kubernetes.is_some() {
+    // Either is the source of what is live.
+    if let Some(vxlan) = settings
+        .capture
+        .vxlan
+        .as_ref()
+        .filter(|_| !wanted.live.is_empty())
+    {
+        let reader = VxlanReader::start(&wanted.live, vxlan, &settings.capture)?;
+        sources.push((Source::Vxlan(Box::new(reader)), None));
+    } else if !wanted.live.is_empty() || settings.kubernetes.is_some() {
         let mut started = LiveCapture::start(&wanted.live, &settings.capture)?;
         own = started.own_connections();
         sources.extend(

@@ -40,11 +40,15 @@ pub(super) fn needing_restart(old: &Settings, new: &Settings, captures: bool) ->
     keys.add("shutdown-timeout", old.shutdown_timeout == *shutdown_timeout);
     keys.add("no-status", old.status_line == *status_line);
     keys.add("input-raw (capture files), input-dummy", files(old) == files(new));
+    keys.add(
+        "input-raw (with input-raw-engine vxlan)",
+        capture.vxlan.is_none() || old.inputs().eq(new.inputs()),
+    );
     let is_live = |input: &RawInput| matches!(input, RawInput::Live { .. });
     let needs_capture = kubernetes.is_some() || new.inputs().any(is_live);
     keys.add(
         "input-raw (live traffic, beside capture files alone)",
-        captures || !needs_capture,
+        captures || !needs_capture || capture.vxlan.is_some(),
     );
     keys.0
 }
@@ -66,6 +70,12 @@ impl Keys {
             ring_bytes,
             shards,
             sample_connections,
+            filter,
+            ignored_interfaces,
+            vlans,
+            vxlan,
+            client_header,
+            allow_incomplete,
         } = new;
         // Left to the agent, the hook that it captures by will do.
         let same = old.engine.unwrap_or(Engine::Tc) == engine.or(old.engine).unwrap_or(Engine::Tc);
@@ -76,6 +86,21 @@ impl Keys {
         self.add(
             "sample-connections",
             old.sample_connections == *sample_connections,
+        );
+        self.add("input-raw-bpf-filter", old.filter == *filter);
+        self.add(
+            "input-raw-ignore-interface",
+            old.ignored_interfaces == *ignored_interfaces,
+        );
+        self.add("input-raw-vlan or input-raw-vlan-vid", old.vlans == *vlans);
+        self.add(
+            "input-raw-engine vxlan, or what goes with it",
+            old.vxlan == *vxlan,
+        );
+        self.add("input-raw-realip-header", old.client_header == *client_header);
+        self.add(
+            "input-raw-allow-incomplete",
+            old.allow_incomplete == *allow_incomplete,
         );
     }
 
@@ -180,6 +205,19 @@ mod tests {
             ("--http-listen=127.0.0.1:1", "http-listen"),
             ("--http-no-mark", "http-mark-header or http-no-mark"),
             ("--ledger=/tmp/x.json", "ledger"),
+            ("--input-raw-bpf-filter=tcp", "input-raw-bpf-filter"),
+            (
+                "--input-raw-ignore-interface=docker*",
+                "input-raw-ignore-interface",
+            ),
+            ("--input-raw-vlan", "input-raw-vlan or input-raw-vlan-vid"),
+            (
+                "--input-raw-engine=vxlan",
+                "input-raw-engine vxlan, or what goes with it",
+            ),
+            ("--input-raw-realip-header=X-Real-IP", "input-raw-realip-header"),
+            ("--input-raw-allow-incomplete", "input-raw-allow-incomplete"),
+            ("--input-raw-expire=7s", "input-raw-gap-timeout"),
             ("--shutdown-timeout=7s", "shutdown-timeout"),
             ("--no-status", "no-status"),
             ("--exit-after=7s", "exit-after"),

@@ -127,9 +127,8 @@ impl Run {
         let (phase, phases) = watch::channel(Phase::Running);
         let (ends, ended) = mpsc::channel(sources.len().max(1));
         let count = sources.len();
-        let has_files = sources
-            .iter()
-            .any(|(source, _)| !matches!(source, Source::Ring(_)));
+        let is_live = |source: &Source| matches!(source, Source::Ring(_) | Source::Vxlan(_));
+        let has_files = sources.iter().any(|(source, _)| !is_live(source));
         let mut shards = Vec::with_capacity(count);
         for (index, (source, limit)) in sources.into_iter().enumerate() {
             let ledger = ShardLedger::new(settings.outputs().count());
@@ -151,7 +150,7 @@ impl Run {
             };
             let end = EndGuard {
                 ends: ends.clone(),
-                live: matches!(task.source, Source::Ring(_)),
+                live: is_live(&task.source),
             };
             let thread = std::thread::Builder::new()
                 .name(format!("shard-{index}"))
@@ -417,12 +416,14 @@ impl Run {
         let mut requests = ShardLedger::new(self.mirrors.slots()).snapshot();
         let mut connections = ConnectionReport::default();
         let mut files: Option<FileCounters> = None;
+        let mut vxlan = None;
         let mut inputs = BTreeMap::new();
         for shard in &self.shards {
             requests.add(&shard.ledger.snapshot());
             let report = shard.report.lock().unwrap_or_else(PoisonError::into_inner);
             connections.add(&report.connections);
             inputs.extend(report.input.clone());
+            vxlan = vxlan.or(report.vxlan);
             if let Some(file) = report.file {
                 files.get_or_insert_default().add(&file);
             }
@@ -453,6 +454,7 @@ impl Run {
             capture: CaptureReport {
                 kernel,
                 files,
+                vxlan,
                 inputs,
                 middleware: self.middleware.as_ref().map(Middleware::counters),
             },
@@ -465,7 +467,8 @@ impl Run {
             requests: account.requests,
             outputs: self.mirrors.status(),
             paused: self.operation.gate.is_paused(),
-            capture_lost: account.capture.kernel.map_or(0, |kernel| kernel.lost_packets()),
+            capture_lost: account.capture.kernel.map_or(0, |kernel| kernel.lost_packets())
+                + account.capture.vxlan.map_or(0, |vxlan| vxlan.lost),
         }
     }
 }

@@ -18,15 +18,15 @@ use super::following::{Following, InForce};
 use super::messages::Messages;
 use super::operation::ShardOperation;
 use crate::budget::MemoryBudget;
-use crate::capture::{FileCounters, PcapFile, RingReader};
+use crate::capture::{FileCounters, PcapFile, RingReader, VxlanCounts, VxlanReader};
 use crate::input::MessageSource;
 use crate::middleware::{Middleware, ShardMiddleware};
 use crate::mirror::ledger::{DropReason, ShardLedger};
 use crate::mirror::{Connection, Limiter, Shard};
 use crate::output::ShardOutput;
 use crate::settings::{ConnectionSettings, Settings};
-use crate::tcp::FlowTable;
-use crate::time::{Timestamp, unix_now};
+use crate::tcp::{FlowTable, Segment};
+use crate::time::{Timestamp, monotonic_now, unix_now};
 
 /// Records taken from a ring before replay gets a turn: some 2 ms of parsing at most.
 const RECORDS_PER_TURN: usize = 512;
@@ -50,6 +50,8 @@ pub(super) enum Phase {
 pub(super) enum Source {
     /// A ring that the kernel programs fill.
     Ring(Box<RingReader>),
+    /// A mirroring session that sends VXLAN datagrams.
+    Vxlan(Box<VxlanReader>),
     /// A capture file.
     File(Box<PcapFile>),
     /// Whole messages.
@@ -67,6 +69,8 @@ pub(super) struct ShardReport {
     pub connections: ConnectionReport,
     /// What the file held, where the source is one.
     pub file: Option<FileCounters>,
+    /// What became of VXLAN datagrams, where the source is a session.
+    pub vxlan: Option<VxlanCounts>,
     /// What a source of messages says of itself, under its name.
     pub input: Option<(String, Value)>,
 }
@@ -108,7 +112,7 @@ impl ShardTask {
     async fn mirror(self) -> anyhow::Result<()> {
         // The kernel's clock starts at boot; the difference is taken once, so that times stay in order.
         let wall_offset = match self.source {
-            Source::Ring(_) => unix_now().saturating_sub(monotonic_now().0),
+            Source::Ring(_) | Source::Vxlan(_) => unix_now().saturating_sub(monotonic_now().0),
             Source::File(_) | Source::Messages { .. } => 0,
         };
         let middleware = self.middleware.as_ref().map(|middleware| {
@@ -123,6 +127,7 @@ impl ShardTask {
         )
         .with_middleware(middleware)
         .with_limit(self.limit)
+        .with_capture(&self.settings.capture)
         .with_gate(
             self.operation.gate.clone(),
             Arc::clone(&self.operation.production),
@@ -144,8 +149,20 @@ impl ShardTask {
         shard.start();
         let read = match self.source {
             Source::Ring(ring) => {
-                read_ring(
+                read_live(
                     *ring,
+                    &mut table,
+                    &mut shard,
+                    &mut plans,
+                    &self.report,
+                    operation,
+                    self.phase.clone(),
+                )
+                .await
+            }
+            Source::Vxlan(vxlan) => {
+                read_live(
+                    *vxlan,
                     &mut table,
                     &mut shard,
                     &mut plans,
@@ -203,8 +220,52 @@ fn part(whole: ConnectionSettings, sources: usize) -> ConnectionSettings {
     }
 }
 
-async fn read_ring(
-    mut ring: RingReader,
+/// What live capture is read from: it never ends by itself, and cannot wait.
+trait LiveReader {
+    /// Waits until draining is worth while.
+    async fn readable(&mut self) -> std::io::Result<()>;
+
+    /// Hands on what is there, in so many pieces at most; in how many. Never waits.
+    fn drain(&mut self, most: usize, each: impl FnMut(Segment<'_>)) -> usize;
+
+    /// Says at each tick whether mirroring is paused; puts what is counted in the report.
+    fn tick(&mut self, _paused: bool, _report: &Mutex<ShardReport>) {}
+
+    /// Capture has ended: what is there now is the last of it.
+    fn end(&mut self) {}
+}
+
+impl LiveReader for RingReader {
+    async fn readable(&mut self) -> std::io::Result<()> {
+        RingReader::readable(self).await
+    }
+
+    fn drain(&mut self, most: usize, each: impl FnMut(Segment<'_>)) -> usize {
+        RingReader::drain(self, most, each)
+    }
+}
+
+impl LiveReader for VxlanReader {
+    async fn readable(&mut self) -> std::io::Result<()> {
+        VxlanReader::readable(self).await
+    }
+
+    fn drain(&mut self, most: usize, each: impl FnMut(Segment<'_>)) -> usize {
+        VxlanReader::drain(self, most, each)
+    }
+
+    fn tick(&mut self, paused: bool, report: &Mutex<ShardReport>) {
+        self.set_paused(paused);
+        report.lock().unwrap_or_else(PoisonError::into_inner).vxlan = Some(self.counts());
+    }
+
+    fn end(&mut self) {
+        VxlanReader::end(self);
+    }
+}
+
+async fn read_live(
+    mut source: impl LiveReader,
     table: &mut FlowTable<Connection>,
     shard: &mut Shard,
     plans: &mut Following,
@@ -222,12 +283,15 @@ async fn read_ring(
         tokio::select! {
             biased;
             // Capture is detached before the phase changes: what the ring holds now is the last of it.
-            _ = phase.changed() => running = false,
-            ready = ring.readable() => read = ready.context("cannot wait for a ring"),
+            _ = phase.changed() => {
+                running = false;
+                source.end();
+            }
+            ready = source.readable() => read = ready.context("cannot wait for captured packets"),
             _ = tick.tick() => due = true,
         }
         loop {
-            let drained = ring.drain(RECORDS_PER_TURN, |segment| table.push(shard, &segment));
+            let drained = source.drain(RECORDS_PER_TURN, |segment| table.push(shard, &segment));
             // Also while the ring stays ahead of its reader: that is when there are holes to give up.
             if due || ticked.elapsed() >= TICK {
                 due = false;
@@ -238,6 +302,7 @@ async fn read_ring(
                     give_up(table, shard, plans, monotonic_now());
                 }
                 publish(report, table, shard);
+                source.tick(operation.gate.is_paused(), report);
                 if plans.is_behind() {
                     plans.follow(shard, monotonic_now());
                 }
@@ -248,6 +313,7 @@ async fn read_ring(
             tokio::task::yield_now().await;
         }
     }
+    source.tick(operation.gate.is_paused(), report);
     table.shutdown(shard, monotonic_now());
     read
 }
@@ -392,11 +458,4 @@ async fn drain(
         "requests were still under way at the end of the shutdown timeout; they are counted as dropped"
     );
     abort_all(shard, plans, DropReason::Shutdown);
-}
-
-/// The clock of the kernel programs.
-fn monotonic_now() -> Timestamp {
-    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map_or(Timestamp::default(), |now| {
-        Timestamp(now.tv_sec().unsigned_abs() * 1_000_000_000 + now.tv_nsec().unsigned_abs())
-    })
 }

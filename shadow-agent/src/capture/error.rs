@@ -32,6 +32,15 @@ pub enum CaptureError {
         missing: Vec<&'static str>,
     },
 
+    /// The socket for VXLAN datagrams cannot be had.
+    #[error("cannot listen for VXLAN datagrams on UDP {address}: {source}")]
+    Vxlan {
+        /// Where, as the settings have it.
+        address: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+
     /// Reading or changing the capabilities of a thread failed.
     #[error("cannot {action} the capabilities of this process: {source}")]
     Capabilities {

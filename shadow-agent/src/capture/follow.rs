@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing::warn;
 
 use super::attach::Classifiers;
+use super::bpf_filter::BpfFilter;
 use super::capabilities::{self, TO_ATTACH};
 use super::error::CaptureError;
 use super::interfaces::{Interface, list, matches};
@@ -32,6 +34,10 @@ pub struct Following {
     pub targets: Targets,
     pub inputs: Vec<LiveInput>,
     pub responses: bool,
+    /// Interfaces that are left alone, as if they were not there.
+    pub ignored: Vec<String>,
+    /// What narrows the targets.
+    pub filter: Option<Arc<BpfFilter>>,
 }
 
 impl Following {
@@ -41,8 +47,17 @@ impl Following {
         for input in &self.inputs {
             check_present(input, &interfaces)?;
         }
-        let plan = on_interfaces(&self.inputs, &interfaces, self.responses);
+        let plan = self.plan(interfaces);
         self.apply(&plan)
+    }
+
+    fn plan(&self, mut interfaces: Vec<Interface>) -> Plan {
+        interfaces.retain(|one| !self.ignored.iter().any(|pattern| matches(pattern, &one.name)));
+        let mut plan = on_interfaces(&self.inputs, &interfaces, self.responses);
+        if let Some(filter) = &self.filter {
+            plan.narrow(filter);
+        }
+        plan
     }
 
     /// What is new comes before what is old goes: a packet that both mean is seen all the while, and where it is seen
@@ -58,7 +73,7 @@ impl Following {
 
     /// The same again, with capabilities from the reserve and only when something has changed.
     fn renew(&mut self) -> Result<(), CaptureError> {
-        let plan = on_interfaces(&self.inputs, &list()?, self.responses);
+        let plan = self.plan(list()?);
         if self.classifiers.are_attached_to(&plan.attachments) && self.targets.are(&plan.targets) {
             return Ok(());
         }

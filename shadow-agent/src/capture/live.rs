@@ -105,6 +105,8 @@ impl LiveCapture {
                     targets,
                     inputs,
                     responses,
+                    ignored: settings.ignored_interfaces.clone(),
+                    filter: settings.filter.clone(),
                 };
                 following.start()?;
                 Attached::ToInterfaces(Follower::start(following, changes)?)

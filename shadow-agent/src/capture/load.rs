@@ -1,19 +1,20 @@
 //! Puts the programs into the kernel: the embedded object, its constants, its rings.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsRawFd;
 
-use aya::maps::{Map, MapError};
+use aya::maps::{Array, Map, MapError};
 use aya::programs::{CgroupSkb, ProgramType, SchedClassifier};
 use aya::sys::{BpfHelper, is_helper_supported};
 use aya::util::KernelVersion;
 use aya::{Ebpf, EbpfError, EbpfLoader};
-use shadow_common::MAX_SHARDS;
+use shadow_common::{MAX_SHARDS, VLAN_WORDS, VlanMode};
 
 use super::error::CaptureError;
-use crate::settings::CaptureSettings;
+use crate::settings::{CaptureSettings, VlanScope};
 
 /// The kernel programs, built from `shadow-ebpf` by `cargo xtask build-ebpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("shadow-ebpf.o");
@@ -46,6 +47,11 @@ pub fn load(settings: &CaptureSettings) -> Result<Ebpf, CaptureError> {
     let sample = settings.sample_connections.map_or(1 << 32, u64::from);
     let track_response = u32::from(settings.track_response);
     let netns_cookie = own_netns_cookie();
+    let vlan_mode = match settings.vlans {
+        VlanScope::Any => VlanMode::Any,
+        VlanScope::Tagged => VlanMode::Tagged,
+        VlanScope::These(_) => VlanMode::Listed,
+    } as u32;
     let mut loader = EbpfLoader::new();
     loader
         .override_global("SHARD_MASK", &shard_mask, true)
@@ -53,6 +59,7 @@ pub fn load(settings: &CaptureSettings) -> Result<Ebpf, CaptureError> {
         .override_global("SEED", &seed, true)
         .override_global("SAMPLE", &sample, true)
         .override_global("TRACK_RESPONSE", &track_response, true)
+        .override_global("VLAN_MODE", &vlan_mode, true)
         .override_global("NETNS_COOKIE", &netns_cookie, true);
     for (shard, ring) in RINGS.into_iter().enumerate() {
         // The kernel takes nothing smaller than a page.
@@ -68,9 +75,29 @@ pub fn load(settings: &CaptureSettings) -> Result<Ebpf, CaptureError> {
         expect(unused_mut, reason = "only the log takes a map out here")
     )]
     let mut ebpf = loader.load(&object).map_err(|error| explain(error, settings))?;
+    if let VlanScope::These(vlans) = &settings.vlans {
+        set_vlans(&mut ebpf, vlans)?;
+    }
     #[cfg(debug_assertions)]
     super::kernel_log::show(&mut ebpf);
     Ok(ebpf)
+}
+
+fn set_vlans(ebpf: &mut Ebpf, vlans: &BTreeSet<u16>) -> Result<(), CaptureError> {
+    let mut words = [0_u64; VLAN_WORDS as usize];
+    for vlan in vlans {
+        if let Some(word) = words.get_mut(usize::from(vlan / 64)) {
+            *word |= 1 << (vlan % 64);
+        }
+    }
+    // Not taken out: the programs are loaded later, and need it open until then.
+    let map = ebpf.map_mut("VLANS").ok_or_else(|| missing("VLANS"))?;
+    let refused = |source| CaptureError::Map { map: "VLANS", source };
+    let mut map: Array<_, u64> = map.try_into().map_err(refused)?;
+    for (index, word) in words.into_iter().enumerate() {
+        map.set(index as u32, word, 0).map_err(refused)?;
+    }
+    Ok(())
 }
 
 /// Loads a `tc` program into the kernel.

@@ -1,15 +1,17 @@
-//! Where segments come from: the kernel programs' rings, and capture files.
+//! Where segments come from: the kernel programs' rings, VXLAN datagrams, and capture files.
 //!
 //! Live capture: `load` puts the programs into the kernel, `plan` works out what to attach them to and which
 //! endpoints to watch from what `interfaces` lists, `attach` and `targets` make it so, `follow` keeps it so when
 //! interfaces and addresses come and go, and `rings` turns records into segments. [`LiveCapture`] is the way in.
 
 mod attach;
+mod bpf_filter;
 mod capabilities;
 mod cgroup;
 mod counters;
 mod error;
 mod follow;
+mod frames;
 mod interfaces;
 #[cfg(debug_assertions)]
 mod kernel_log;
@@ -26,15 +28,22 @@ mod plan;
 mod pod_cgroups;
 mod rings;
 mod targets;
+mod vxlan;
+mod vxlan_reader;
 
+pub use bpf_filter::{BpfFilter, FilterError, MAX_LENGTH as MAX_FILTER_LENGTH};
 pub use cgroup::{CgroupRoot, cgroup2_root};
 pub use counters::{CaptureCounters, CaptureCounts};
 pub use error::CaptureError;
+pub use frames::FileCounters;
+pub use interfaces::matches as interface_matches;
 pub use live::{LiveCapture, PodTarget};
 pub use own::{OwnConnection, OwnConnectionError, OwnConnections};
-pub use pcap::{FileCounters, PcapError, PcapFile, PcapReader};
+pub use pcap::{PcapError, PcapFile, PcapReader};
 pub use pod_cgroups::{PodCgroup, PodCgroups};
 pub use rings::RingReader;
+pub use vxlan::{Decapsulator, VxlanCounts};
+pub use vxlan_reader::VxlanReader;
 
 #[cfg(test)]
 mod tests;

@@ -54,6 +54,8 @@ pub struct TcpPacket {
     pub payload: Range<usize>,
     /// Payload bytes behind these that were not captured (snap length).
     pub cut: usize,
+    /// The outermost VLAN tag's identifier, where there is a tag.
+    pub vlan: Option<u16>,
 }
 
 /// Why a frame gives no segment.
@@ -86,10 +88,11 @@ const TCP: u8 = 6;
 
 /// Finds the TCP segment in a frame that was `original_len` bytes long when it was captured.
 pub fn parse(link: LinkType, frame: &[u8], original_len: usize) -> Result<TcpPacket, NoSegment> {
+    let mut vlan = None;
     let (ip, ethertype) = match link {
-        LinkType::Ethernet => skip_vlan_tags(frame, 14, be16(frame, 12)?)?,
-        LinkType::LinuxSll => skip_vlan_tags(frame, 16, be16(frame, 14)?)?,
-        LinkType::LinuxSll2 => skip_vlan_tags(frame, 20, be16(frame, 0)?)?,
+        LinkType::Ethernet => skip_vlan_tags(frame, 14, be16(frame, 12)?, &mut vlan)?,
+        LinkType::LinuxSll => skip_vlan_tags(frame, 16, be16(frame, 14)?, &mut vlan)?,
+        LinkType::LinuxSll2 => skip_vlan_tags(frame, 20, be16(frame, 0)?, &mut vlan)?,
         LinkType::Loopback => {
             let family = be32(frame, 0)?;
             // In the byte order of the machine that captured.
@@ -101,24 +104,28 @@ pub fn parse(link: LinkType, frame: &[u8], original_len: usize) -> Result<TcpPac
         LinkType::Ip => (0, None),
     };
     let version = byte(frame, ip)? >> 4;
-    match (version, ethertype) {
+    let packet = match (version, ethertype) {
         (4, None | Some(IPV4)) => parse_ipv4(frame, ip, original_len),
         (6, None | Some(IPV6)) => parse_ipv6(frame, ip, original_len),
         (_, Some(IPV4 | IPV6)) => Err(NoSegment::Malformed),
         _ => Err(NoSegment::NotIp),
-    }
+    };
+    packet.map(|packet| TcpPacket { vlan, ..packet })
 }
 
-/// Steps over VLAN tags: where the network layer begins and its ethertype.
+/// Steps over VLAN tags: where the network layer begins and its ethertype. The outermost goes into `vlan`.
 fn skip_vlan_tags(
     frame: &[u8],
     mut offset: usize,
     mut ethertype: u16,
+    vlan: &mut Option<u16>,
 ) -> Result<(usize, Option<u16>), NoSegment> {
     for _ in 0..MAX_VLAN_TAGS {
         if !VLAN.contains(&ethertype) {
             break;
         }
+        let tag = be16(frame, offset)?;
+        vlan.get_or_insert(tag & 0x0fff);
         ethertype = be16(frame, offset + 2)?;
         offset += 4;
     }
@@ -208,6 +215,7 @@ fn parse_tcp(
         flags: TcpFlags(header[13]),
         payload: payload_start..payload_end,
         cut: end - (tcp + header_len) - (payload_end - payload_start),
+        vlan: None,
     })
 }
 

@@ -66,6 +66,7 @@ fn every_field_of_an_ipv4_segment() {
             flags: TcpFlags(0x18),
             payload: 54..59,
             cut: 0,
+            vlan: None,
         })
     );
 }
@@ -142,10 +143,13 @@ fn linux_cooked_captures() {
 #[test]
 fn vlan_tags_are_stepped_over() {
     let v4 = ipv4(&tcp(b"x"));
-    let one = ethernet(0x8100, &behind(&[0, 5, 0x08, 0x00], &v4));
+    let vlan = |frame: &[u8]| parse(LinkType::Ethernet, frame, frame.len()).unwrap().vlan;
+    let one = ethernet(0x8100, &behind(&[0x30, 5, 0x08, 0x00], &v4));
+    assert_eq!(vlan(&one), Some(5));
     assert_eq!(payload(LinkType::Ethernet, &one).as_deref(), Ok("x"));
     let two = ethernet(0x88a8, &behind(&[0, 5, 0x81, 0x00, 0, 6, 0x08, 0x00], &v4));
     assert_eq!(payload(LinkType::Ethernet, &two).as_deref(), Ok("x"));
+    assert_eq!(vlan(&two), Some(5));
     let endless = ethernet(0x8100, &[0, 5, 0x81, 0x00].repeat(30));
     assert_eq!(payload(LinkType::Ethernet, &endless), Err(NoSegment::NotIp));
 }

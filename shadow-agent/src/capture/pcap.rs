@@ -7,14 +7,12 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use thiserror::Error;
 
-use super::packet::{self, NoSegment, TcpPacket};
+use super::frames::{FileCounters, Frames};
 use super::pcap_format::CaptureReader;
-use super::pcap_server::Servers;
-use crate::tcp::{Direction, FlowKey, Segment, TcpFlags};
-use crate::time::Timestamp;
+use crate::settings::VlanScope;
+use crate::tcp::Segment;
 
 /// Why a capture file cannot be read, or not to its end. Segments before a corrupt place have been handed on.
 #[derive(Debug, Error)]
@@ -80,56 +78,6 @@ fn compressed(magic: [u8; 4]) -> &'static str {
     }
 }
 
-/// What became of a file's packets: `packets` is the sum of those above `cut_packets`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct FileCounters {
-    /// Packets in the file.
-    pub packets: u64,
-    /// Packets handed on.
-    pub selected: u64,
-    /// TCP, but not of a selected port.
-    pub not_selected: u64,
-    /// Of a response, and responses are not watched.
-    pub unwatched: u64,
-    /// Not IPv4 or IPv6.
-    pub not_ip: u64,
-    /// IP, but not TCP.
-    pub not_tcp: u64,
-    /// Fragments of IP packets, which are not put together.
-    pub fragments: u64,
-    /// Captured only up to somewhere in their headers.
-    pub headers_cut: u64,
-    /// With headers that contradict themselves.
-    pub malformed: u64,
-    /// From an interface whose link type is not supported.
-    pub unsupported_link: u64,
-    /// Packets handed on whose payload was not captured whole (snap length); the rest becomes a gap.
-    pub cut_packets: u64,
-    /// Payload bytes missing from those.
-    pub cut_bytes: u64,
-    /// Bytes at the end of the file that are no whole packet.
-    pub torn_bytes: u64,
-}
-
-impl FileCounters {
-    /// Adds another file's counts.
-    pub fn add(&mut self, other: &FileCounters) {
-        self.packets += other.packets;
-        self.selected += other.selected;
-        self.not_selected += other.not_selected;
-        self.unwatched += other.unwatched;
-        self.not_ip += other.not_ip;
-        self.not_tcp += other.not_tcp;
-        self.fragments += other.fragments;
-        self.headers_cut += other.headers_cut;
-        self.malformed += other.malformed;
-        self.unsupported_link += other.unsupported_link;
-        self.cut_packets += other.cut_packets;
-        self.cut_bytes += other.cut_bytes;
-        self.torn_bytes += other.torn_bytes;
-    }
-}
-
 /// Segments of an open capture file.
 pub type PcapFile = PcapReader<BufReader<File>>;
 
@@ -137,11 +85,7 @@ pub type PcapFile = PcapReader<BufReader<File>>;
 #[derive(Debug)]
 pub struct PcapReader<R> {
     capture: CaptureReader<R>,
-    servers: Servers,
-    watch_responses: bool,
-    counters: FileCounters,
-    /// FIN of the latest packet, when it stands behind bytes that were not captured.
-    late_fin: Option<Segment<'static>>,
+    frames: Frames,
 }
 
 impl PcapFile {
@@ -162,109 +106,48 @@ impl<R: Read> PcapReader<R> {
     pub fn new(reader: R, ports: &[u16], watch_responses: bool) -> Result<Self, PcapError> {
         Ok(Self {
             capture: CaptureReader::new(reader)?,
-            servers: Servers::new(ports.to_owned()),
-            watch_responses,
-            counters: FileCounters::default(),
-            late_fin: None,
+            frames: Frames::new(ports.to_owned(), watch_responses),
         })
+    }
+
+    /// The same, of which only packets with these VLAN tags are taken.
+    #[must_use]
+    pub fn with_vlans(mut self, vlans: &VlanScope) -> Self {
+        self.frames.vlans = vlans.clone();
+        self
     }
 
     /// The next segment; `None` at the end of the file. After an error, nothing more can be read.
     pub fn next_segment(&mut self) -> Result<Option<Segment<'_>>, PcapError> {
-        if let Some(fin) = self.late_fin.take() {
+        if let Some(fin) = self.frames.late_fin() {
             return Ok(Some(fin));
         }
         while let Some(captured) = self.capture.next()? {
-            self.counters.packets += 1;
-            let Some(link) = captured.link else {
-                self.counters.unsupported_link += 1;
-                continue;
-            };
             let frame = captured.data.start;
-            let parsed = packet::parse(link, self.capture.bytes(captured.data), captured.original_len);
-            let packet = match parsed {
-                Ok(packet) => packet,
-                Err(reason) => {
-                    self.count(reason);
-                    continue;
-                }
-            };
-            let Some((flow, direction)) = self.servers.orient(&packet) else {
-                self.counters.not_selected += 1;
-                continue;
-            };
-            if direction == Direction::Response && !self.watch_responses {
-                self.counters.unwatched += 1;
-                continue;
+            let bytes = self.capture.bytes(captured.data);
+            let taken = self
+                .frames
+                .take(captured.link, bytes, captured.original_len, captured.time);
+            if let Some((segment, payload)) = taken {
+                let payload = frame + payload.start..frame + payload.end;
+                return Ok(Some(Segment {
+                    payload: self.capture.bytes(payload),
+                    ..segment
+                }));
             }
-            self.counters.selected += 1;
-            let payload = frame + packet.payload.start..frame + packet.payload.end;
-            let segment = self.segment(&packet, flow, direction, captured.time);
-            return Ok(Some(Segment {
-                payload: self.capture.bytes(payload),
-                ..segment
-            }));
         }
-        self.counters.torn_bytes = self.capture.torn_bytes();
+        self.frames.counters.torn_bytes = self.capture.torn_bytes();
         Ok(None)
     }
 
     /// The counts so far.
     pub fn counters(&self) -> FileCounters {
-        self.counters
+        self.frames.counters
     }
 
     /// Bytes read so far.
     pub fn offset(&self) -> u64 {
         self.capture.offset()
-    }
-
-    /// The segment of a packet, without its payload.
-    fn segment(
-        &mut self,
-        packet: &TcpPacket,
-        flow: FlowKey,
-        direction: Direction,
-        time: Timestamp,
-    ) -> Segment<'static> {
-        let mut segment = Segment {
-            flow,
-            direction,
-            sequence: packet.sequence,
-            acknowledgment: packet.acknowledgment,
-            flags: packet.flags,
-            continuation: false,
-            payload: &[],
-            time,
-        };
-        if packet.cut > 0 {
-            self.counters.cut_packets += 1;
-            self.counters.cut_bytes += packet.cut as u64;
-            // FIN stands behind all of the payload: on the bytes that were captured it would end the stream
-            // before those that were not.
-            if packet.flags.contains(TcpFlags::FIN) && !packet.flags.contains(TcpFlags::RST) {
-                let syn = u32::from(packet.flags.contains(TcpFlags::SYN));
-                let len = packet.payload.len() + packet.cut;
-                self.late_fin = Some(Segment {
-                    sequence: packet.sequence.wrapping_add(len as u32).wrapping_add(syn),
-                    flags: TcpFlags(packet.flags.0 & !TcpFlags::SYN.0),
-                    ..segment
-                });
-                segment.flags = TcpFlags(packet.flags.0 & !TcpFlags::FIN.0);
-            }
-        }
-        segment
-    }
-
-    fn count(&mut self, reason: NoSegment) {
-        let counter = match reason {
-            NoSegment::NotIp => &mut self.counters.not_ip,
-            NoSegment::NotTcp => &mut self.counters.not_tcp,
-            NoSegment::Fragment => &mut self.counters.fragments,
-            NoSegment::HeadersCut => &mut self.counters.headers_cut,
-            NoSegment::Malformed => &mut self.counters.malformed,
-        };
-        *counter += 1;
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::pcap_test_files::{Writer, error, packet, payloads, read, request};
 use super::*;
+use crate::tcp::{Direction, TcpFlags};
 
 #[test]
 fn pcap_in_both_byte_orders_and_both_units() {

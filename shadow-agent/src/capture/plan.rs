@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use shadow_common::{Address, MatchOn, PodKey, Side, TargetKey};
 
+use super::bpf_filter::BpfFilter;
 use super::interfaces::{Interface, matches};
 use super::pod_cgroups::PodCgroup;
 use crate::settings::LiveScope;
@@ -118,6 +119,18 @@ fn on_socket(responses: bool) -> MatchOn {
 }
 
 impl Plan {
+    /// Takes out the targets that the expression takes no connection to.
+    pub fn narrow(&mut self, filter: &BpfFilter) {
+        self.targets.retain(|key, _| {
+            let end = Endpoint {
+                address: key.address.octets(),
+                port: key.port(),
+            };
+            let address = (key.address != Address::ANY).then(|| end.socket_addr().ip());
+            filter.may_take(address, Some(key.port()))
+        });
+    }
+
     fn watch(&mut self, address: Address, ports: &[u16], index: u32, on: MatchOn) {
         for port in ports {
             let entry = self

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `:80`, `0.0.0.0:80`, `[::]:80` | any address of this host |
 //! | `:80,8080` | several ports |
+//! | `:`, `:0`, `eth0:0` | every port: what that comes to is said by `--input-raw-bpf-filter` |
 //! | `10.0.0.5:80`, `[::1]:80` | that address |
 //! | `localhost:80` | every address of that host name |
 //! | `eth0:80`, `veth*:80` | an interface; all that match, also ones that appear later |
@@ -24,7 +25,7 @@ use crate::settings::{LiveScope, PodSelector, RawInput};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     place: Place,
-    /// Ascending, each once. Empty only for files: every port.
+    /// Ascending, each once; empty for every port.
     ports: Vec<u16>,
 }
 
@@ -80,6 +81,9 @@ impl fmt::Display for Address {
             Place::Ip(ip) => write!(f, "{ip}")?,
             Place::Pods(pods) => f.write_str(&pods.typed)?,
             Place::Name(text) | Place::Pattern(text) | Place::File(text) => f.write_str(text)?,
+        }
+        if self.ports.is_empty() && !matches!(self.place, Place::File(_) | Place::Pods(_)) {
+            f.write_str(":0")?;
         }
         for (index, port) in self.ports.iter().enumerate() {
             write!(f, "{}{port}", if index == 0 { ':' } else { ',' })?;
@@ -191,7 +195,11 @@ fn split(text: &str) -> Result<(&str, &str), Problem> {
     Ok((host, ports))
 }
 
+/// The ports; none for every port, which GoReplay writes as `:` or `:0`.
 fn parse_ports(text: &str) -> Result<Vec<u16>, Problem> {
+    if matches!(text, "" | "0") {
+        return Ok(Vec::new());
+    }
     let mut ports = text
         .split(',')
         .map(|port| match parse_port(port) {
@@ -321,6 +329,16 @@ mod tests {
     }
 
     #[test]
+    fn no_port_and_port_0_are_every_port() {
+        assert_eq!(resolve(":"), live(LiveScope::Any, &[]));
+        assert_eq!(resolve(":0"), live(LiveScope::Any, &[]));
+        assert_eq!(
+            resolve("eth0:0"),
+            live(LiveScope::Interfaces("eth0".to_owned()), &[])
+        );
+    }
+
+    #[test]
     fn addresses_stand_for_themselves() {
         assert_eq!(resolve("10.0.0.5:80"), live(addresses(&["10.0.0.5"]), &[80]));
         assert_eq!(resolve("[::1]:80"), live(addresses(&["::1"]), &[80]));
@@ -369,14 +387,12 @@ mod tests {
         assert!(problem("[::1]").contains("write [::1]:80"));
         assert!(problem("eth0").contains("write eth0:80"));
         assert!(problem("").contains("the port is missing"));
-        assert!(problem(":").contains("a port is missing"));
         assert!(problem(":80,").contains("a port is missing"));
-        assert!(problem("file.pcap:").contains("a port is missing"));
     }
 
     #[test]
     fn what_is_no_port_is_named() {
-        assert!(problem(":0").contains("port 0 is not a port"));
+        assert!(problem(":80,0").contains("port 0 is not a port"));
         assert!(problem(":65536").contains("'65536' is not a port"));
         assert!(problem(":http").contains("'http' is not a port"));
         assert!(problem(":80-90").contains("'80-90' is not a port"));

@@ -77,12 +77,25 @@ impl ChunkedDecoder {
 
     /// Reads on, and returns how many of `bytes` belong to the body (all of them unless it ends here).
     pub fn advance(&mut self, bytes: &[u8]) -> Result<usize, ChunkedError> {
+        self.read(bytes, |_| {})
+    }
+
+    /// What is there of the data in a body, or the beginning of one: without sizes, extensions and trailers.
+    pub fn data_of(body: &[u8]) -> Result<Vec<u8>, ChunkedError> {
+        let mut data = Vec::with_capacity(body.len());
+        Self::new().read(body, |part| data.extend_from_slice(part))?;
+        Ok(data)
+    }
+
+    /// Reads on, and gives the chunk data on the way to `data`.
+    fn read(&mut self, bytes: &[u8], mut data: impl FnMut(&[u8])) -> Result<usize, ChunkedError> {
         let mut at = 0;
         while at < bytes.len() && self.0 != State::Done {
             if let State::Data { remaining } = self.0 {
                 let taken = usize::try_from(remaining)
                     .unwrap_or(usize::MAX)
                     .min(bytes.len() - at);
+                data(&bytes[at..at + taken]);
                 at += taken;
                 self.0 = match remaining - taken as u64 {
                     0 => State::DataCr,
@@ -255,6 +268,18 @@ mod tests {
             Ok(Some(38))
         );
         assert_eq!(length("5\r\nhello\r\n0\r\n"), Ok(None));
+    }
+
+    #[test]
+    fn the_data_of_a_body_is_had_as_far_as_it_goes() {
+        let data = |body: &str| ChunkedDecoder::data_of(body.as_bytes());
+        assert_eq!(
+            data("5\r\nhello\r\n3;x=y\r\nabc\r\n0\r\nA: b\r\n\r\n"),
+            Ok(b"helloabc".to_vec())
+        );
+        assert_eq!(data("5\r\nhello\r\n3\r\na"), Ok(b"helloa".to_vec()));
+        assert_eq!(data("5\r"), Ok(Vec::new()));
+        assert_eq!(data("x\r\n"), Err(ChunkedError::Size));
     }
 
     #[test]

@@ -170,14 +170,17 @@ impl<S: Side> MessageStream<S> {
         reject: Reject,
         sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
+        if let Some((decoder, next)) = partial.place_behind() {
+            self.break_off(partial, reject, Skip::AfterReject, sink);
+            skip(more, Skip::AfterReject, sink);
+            self.pass_on(decoder, next, sink);
+            return more;
+        }
         if !matches!(partial.phase, Phase::Opening) {
             sink(Event::Rejected(reject));
         }
         skip(partial.bytes.len() + more, Skip::AfterReject, sink);
-        match partial.phase {
-            Phase::Body { head, decoder } => self.pass_on(decoder, head.next, sink),
-            _ => self.lose(reject, &partial.bytes),
-        }
+        self.lose(reject, &partial.bytes);
         more
     }
 }

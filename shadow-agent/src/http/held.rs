@@ -83,6 +83,14 @@ impl<L> Held<L> {
         true
     }
 
+    /// Where in its body it is, and what comes behind it; `None` unless its head is known.
+    pub fn place_behind(&self) -> Option<(BodyDecoder, Next)> {
+        match &self.phase {
+            Phase::Body { head, decoder } => Some((*decoder, head.next)),
+            Phase::Opening | Phase::Head(_) => None,
+        }
+    }
+
     /// All bytes as the message they are; `None` unless its head is known.
     pub fn complete(mut self) -> Option<Whole<L>> {
         let Phase::Body { head, .. } = self.phase else {

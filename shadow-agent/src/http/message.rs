@@ -73,6 +73,8 @@ pub struct Request {
     pub last_byte: Timestamp,
     /// Acknowledgment number of the segment with its first byte; with the addresses, it names the exchange.
     pub acknowledgment: u32,
+    /// Why its body is not whole, where one that is not is handed on.
+    pub incomplete: Option<Reject>,
     /// The bytes of `head` and `body` in the memory budget.
     pub charge: Charge,
 }
@@ -140,6 +142,26 @@ pub enum Reject {
     Shutdown,
 }
 
+impl Reject {
+    /// One word for it, as the ledger has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Gap => "gap",
+            Self::MidStream => "mid_stream",
+            Self::Reset => "reset",
+            Self::Truncated => "truncated",
+            Self::HeadTooLarge => "head_too_large",
+            Self::BodyTooLarge => "body_too_large",
+            Self::Malformed => "malformed",
+            Self::AmbiguousFraming => "ambiguous_framing",
+            Self::Memory => "memory",
+            Self::Upgrade => "upgrade",
+            Self::AfterClose => "after_close",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
 /// Why bytes of a connection are passed over without being parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Skip {
@@ -162,15 +184,20 @@ pub enum Skip {
     Http2,
     /// Never was HTTP.
     NotHttp,
+    /// On a connection that `--input-raw-bpf-filter` leaves out.
+    LeftOut,
 }
 
 /// What a request stream tells its reader, in stream order.
 #[derive(Debug)]
 pub enum RequestEvent {
-    /// A request starts. Exactly one `Complete` or `Rejected` follows before the next `Started`.
+    /// A request starts. Exactly one `Complete`, `Incomplete` or `Rejected` follows before the next `Started`.
     Started,
     /// The request is whole.
     Complete(Box<Request>),
+    /// The request will never be whole, and only where that is asked for: its whole head, and its body as far as it
+    /// was seen, as it was on the wire.
+    Incomplete(Box<Request>, Reject),
     /// The request will never be whole.
     Rejected(Reject),
     /// So many bytes were passed over.

@@ -151,14 +151,15 @@ impl<S: Side> MessageStream<S> {
             state @ (State::Rest(_) | State::Refusing { .. }) => return self.state = state,
             State::Passing { body, next, why } => (body, next, why),
             State::Held(held) => {
-                if !matches!(held.phase, Phase::Opening) {
-                    sink(Event::Rejected(Reject::Gap));
-                }
-                skip(held.bytes.len(), Skip::AfterGap, sink);
+                let behind = held.place_behind();
                 match held.phase {
-                    Phase::Body { head, decoder } => (decoder, head.next, Skip::AfterGap),
-                    Phase::Opening | Phase::Head(_) => return,
+                    Phase::Opening => {
+                        skip(held.bytes.len(), Skip::AfterGap, sink);
+                    }
+                    _ => self.break_off(*held, Reject::Gap, Skip::AfterGap, sink),
                 }
+                let Some((decoder, next)) = behind else { return };
+                (decoder, next, Skip::AfterGap)
             }
             State::Boundary | State::Lost(_) => return,
         };
@@ -174,10 +175,9 @@ impl<S: Side> MessageStream<S> {
             state @ (State::Rest(_) | State::Refusing { .. }) => return self.state = state,
             _ => return,
         };
-        let length = held.bytes.len();
         match held.phase {
             Phase::Opening if S::opening(&held.bytes, false) != Opening::Message => {
-                skip(length, Skip::NotHttp, sink);
+                skip(held.bytes.len(), Skip::NotHttp, sink);
                 return;
             }
             Phase::Opening => sink(Event::Started),
@@ -197,7 +197,30 @@ impl<S: Side> MessageStream<S> {
             Close::Shutdown => Reject::Shutdown,
             Close::Finished | Close::Idle | Close::Evicted | Close::Reused => Reject::Truncated,
         };
-        refuse(reject, length, sink);
+        self.break_off(*held, reject, Skip::AfterReject, sink);
+    }
+
+    /// A message that has started will never be whole: what is there of it is handed on where that is asked for and
+    /// its head is whole; else it is rejected and its bytes were passed over.
+    pub(super) fn break_off(
+        &self,
+        held: Held<S::Line>,
+        reject: Reject,
+        why: Skip,
+        sink: &mut impl FnMut(Event<S::Message>),
+    ) {
+        let length = held.bytes.len();
+        let part = if self.side.hands_on(reject) {
+            held.complete()
+        } else {
+            None
+        };
+        if let Some(part) = part {
+            sink(Event::Incomplete(Box::new(part.into()), reject));
+        } else {
+            sink(Event::Rejected(reject));
+            skip(length, why, sink);
+        }
     }
 
     /// A start line at the start of a segment, where a message may begin if that can be proved.

@@ -22,8 +22,8 @@
 
 use super::framing::{MessageFields, RequestKind, Upgrade};
 use super::head::RequestLine;
-use super::message::{Framing, Limits, Reject, Request, RequestEvent};
-use super::message_stream::MessageStream;
+use super::message::{Framing, Limits, Reject, Request, RequestEvent, Skip};
+use super::message_stream::{MessageStream, State};
 use super::preface::{self, Opening};
 use super::side::{Decision, Event, Next, Side, Whole};
 use crate::budget::MemoryBudget;
@@ -36,7 +36,22 @@ pub struct RequestStream(MessageStream<Requests>);
 impl RequestStream {
     /// A connection that came into view so.
     pub fn new(limits: Limits, start: Start) -> Self {
-        Self(MessageStream::new(Requests, limits, start))
+        Self(MessageStream::new(Requests::default(), limits, start))
+    }
+
+    /// The same; what is there of a request whose body will never be whole because of a hole, a reset or a client
+    /// that broke off is handed on.
+    #[must_use]
+    pub fn with_incomplete(mut self) -> Self {
+        self.0.side.incomplete = true;
+        self
+    }
+
+    /// A connection whose bytes are all passed over, for this reason.
+    pub fn passed_over(limits: Limits, why: Skip) -> Self {
+        let mut stream = MessageStream::new(Requests::default(), limits, Start::MidStream);
+        stream.state = State::Rest(why);
+        Self(stream)
     }
 
     /// The next bytes. What has to be kept of them is charged to `budget`.
@@ -74,8 +89,11 @@ impl Request {
     }
 }
 
-#[derive(Debug)]
-struct Requests;
+#[derive(Debug, Default)]
+struct Requests {
+    /// Those that will never be whole are handed on.
+    incomplete: bool,
+}
 
 impl Side for Requests {
     type Line = RequestLine;
@@ -85,6 +103,10 @@ impl Side for Requests {
 
     fn opening(bytes: &[u8], preface: bool) -> Opening {
         preface::from_client(bytes, preface)
+    }
+
+    fn hands_on(&self, reject: Reject) -> bool {
+        self.incomplete && matches!(reject, Reject::Gap | Reject::Reset | Reject::Truncated)
     }
 
     fn decide(&mut self, line: RequestLine, head: &[u8], fields: &MessageFields) -> Result<Decision, Reject> {
@@ -122,6 +144,7 @@ impl From<Event<Request>> for RequestEvent {
         match event {
             Event::Started => Self::Started,
             Event::Complete(request) => Self::Complete(request),
+            Event::Incomplete(request, reject) => Self::Incomplete(request, reject),
             Event::Rejected(reject) => Self::Rejected(reject),
             Event::Skipped { bytes, why } => Self::Skipped { bytes, why },
             Event::Recognised(why) => Self::Recognised(why),
@@ -142,6 +165,7 @@ impl From<Whole<RequestLine>> for Request {
             first_byte: whole.first_byte,
             last_byte: whole.last_byte,
             acknowledgment: whole.acknowledgment,
+            incomplete: None,
             charge: whole.charge,
         }
     }

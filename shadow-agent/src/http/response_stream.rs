@@ -202,7 +202,8 @@ impl From<Event<Response>> for ResponseEvent {
             Event::Started => Self::Started,
             Event::Complete(response) if is_interim(response.status) => Self::Interim(response.status),
             Event::Complete(response) => Self::Complete(response),
-            Event::Rejected(reject) => Self::Rejected(reject),
+            // Responses that are not whole are not handed on (`Side::hands_on`).
+            Event::Incomplete(_, reject) | Event::Rejected(reject) => Self::Rejected(reject),
             Event::Skipped { bytes, why } => Self::Skipped { bytes, why },
             Event::Recognised(why) => Self::Recognised(why),
         }

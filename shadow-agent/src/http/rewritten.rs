@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::body::BodyDecoder;
 use super::framing::MessageFields;
 use super::head::{HeadReader, RequestLine, StartLine, StatusLine, spans, with_fields};
-use super::message::{Framing, HeaderField, Limits, Request};
+use super::message::{Framing, HeaderField, Limits, Reject, Request};
 use crate::budget::Charge;
 
 /// Most bytes that an edited head may have: those of the largest `--max-head` that makes sense, and room for edits.
@@ -82,6 +82,7 @@ impl Request {
             first_byte: self.first_byte,
             last_byte: self.last_byte,
             acknowledgment: self.acknowledgment,
+            incomplete: self.incomplete,
         })
     }
 }
@@ -92,6 +93,15 @@ fn charge(like: &Charge, bytes: usize) -> Result<Charge, RewriteError> {
         Ok(charge)
     } else {
         Err(RewriteError::Memory)
+    }
+}
+
+impl From<RewriteError> for Reject {
+    fn from(error: RewriteError) -> Self {
+        match error {
+            RewriteError::Invalid => Self::Malformed,
+            RewriteError::Memory => Self::Memory,
+        }
     }
 }
 

@@ -26,6 +26,11 @@ pub(super) trait Side {
     /// `head` are its bytes.
     fn decide(&mut self, line: Self::Line, head: &[u8], fields: &MessageFields) -> Result<Decision, Reject>;
 
+    /// Whether what is there of a message that ends so is handed on.
+    fn hands_on(&self, _reject: Reject) -> bool {
+        false
+    }
+
     /// An unknown number of messages was passed over; the next one is known to start here.
     fn found_again(&mut self) {}
 }
@@ -55,8 +60,13 @@ pub(super) enum Next {
 pub(super) enum Event<M> {
     Started,
     Complete(Box<M>),
+    /// The head of a message that will never be whole, and what is there of its body.
+    Incomplete(Box<M>, Reject),
     Rejected(Reject),
-    Skipped { bytes: u64, why: Skip },
+    Skipped {
+        bytes: u64,
+        why: Skip,
+    },
     Recognised(Skip),
 }
 

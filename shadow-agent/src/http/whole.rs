@@ -15,7 +15,7 @@ pub fn whole_request(payload: &[u8], limits: Limits, budget: &MemoryBudget) -> R
     let mut sink = |event| match event {
         RequestEvent::Started => started += 1,
         RequestEvent::Complete(request) => read = Ok(request),
-        RequestEvent::Rejected(reject) => read = Err(reject),
+        RequestEvent::Incomplete(_, reject) | RequestEvent::Rejected(reject) => read = Err(reject),
         RequestEvent::Skipped { .. } | RequestEvent::Recognised(_) => {}
     };
     if !payload.is_empty() {

@@ -239,6 +239,8 @@ impl ShardMiddleware {
                 changed.first_byte = before.first_byte;
                 changed.last_byte = before.last_byte;
                 changed.acknowledgment = before.acknowledgment;
+                // Nobody can make it whole again.
+                changed.incomplete = before.incomplete;
                 exchange.request = changed.into();
                 onward.pass(exchange, opened);
             }

@@ -17,9 +17,11 @@ use super::plan::PodIdentity;
 use super::share::Draws;
 use super::{Exchange, ExchangeResponse, FlowId, Limiter, MessageId, MessageKind, Mirrors, Onward};
 use crate::budget::MemoryBudget;
-use crate::http::{Limits, Reject, Request, RequestEvent, RequestStream};
+use crate::capture::BpfFilter;
+use crate::http::{Limits, Reject, Request, RequestEvent, RequestStream, Skip};
 use crate::latency::LatencyHistogram;
 use crate::middleware::ShardMiddleware;
+use crate::settings::CaptureSettings;
 use crate::tcp::{Chunk, Close, Direction, FlowKey, GapCause, Stall, Start, StreamHandler};
 use crate::time::{Timestamp, unix_now};
 
@@ -29,6 +31,10 @@ pub struct Shard {
     pub(super) limits: Limits,
     /// Whether responses are captured.
     track_response: bool,
+    /// Which connections are taken; all when `None`.
+    filter: Option<Arc<BpfFilter>>,
+    /// Whether what is there of a request is handed on whose rest was lost.
+    allow_incomplete: bool,
     flows: u64,
     pub(super) mirror: Mirror,
 }
@@ -38,6 +44,8 @@ pub(super) struct Mirror {
     pub(super) ledger: ShardLedger,
     pub(super) onward: Rc<Onward>,
     marker: Option<Box<str>>,
+    /// The header that is set to the client's address.
+    client_header: Option<Box<str>>,
     pub(super) counters: StreamCounters,
     gate: Gate,
     draws: Draws,
@@ -66,6 +74,7 @@ impl Shard {
             ledger,
             onward,
             marker,
+            client_header: None,
             counters: StreamCounters::default(),
             gate: Gate::default(),
             draws: Draws::seeded(0),
@@ -76,9 +85,20 @@ impl Shard {
             budget,
             limits,
             track_response,
+            filter: None,
+            allow_incomplete: false,
             flows: 0,
             mirror,
         }
+    }
+
+    /// The same, which takes what these settings say, and as they say it.
+    #[must_use]
+    pub fn with_capture(mut self, settings: &CaptureSettings) -> Self {
+        self.filter.clone_from(&settings.filter);
+        self.allow_incomplete = settings.allow_incomplete;
+        self.mirror.client_header = settings.client_header.as_deref().map(Into::into);
+        self
     }
 
     /// The same, with whole requests going through `gate`, and the time production takes for an exchange recorded in
@@ -183,15 +203,15 @@ impl Mirror {
             }
             RequestEvent::Complete(request) => {
                 if let (Some(opened), Some(id)) = (open.request.take(), id) {
-                    let exchange = Exchange {
-                        id,
-                        flow: open.flow,
-                        key: open.key,
-                        pod: open.pod.clone(),
-                        copy: 1,
-                        request: request.into(),
-                    };
-                    self.deliver(exchange, opened);
+                    self.hand_on(open, id, request, opened);
+                }
+            }
+            RequestEvent::Incomplete(request, why) => {
+                if let (Some(opened), Some(id)) = (open.request.take(), id) {
+                    match request.cut_short(why) {
+                        Ok(request) => self.hand_on(open, id, Box::new(request), opened.incomplete()),
+                        Err(reject) => opened.settle(Outcome::Dropped(self.reason(reject))),
+                    }
                 }
             }
             RequestEvent::Rejected(reject) => {
@@ -202,6 +222,32 @@ impl Mirror {
             RequestEvent::Skipped { bytes, why } => self.counters.skip(bytes, why),
             RequestEvent::Recognised(what) => self.counters.recognise(what),
         }
+    }
+
+    /// Hands on a request that was captured on a connection, with its client's address where that is asked for.
+    fn hand_on(&mut self, open: &Open, id: MessageId, request: Box<Request>, opened: Opened) {
+        let addressed = match &self.client_header {
+            None => Ok(request),
+            Some(name) => {
+                let address = open.key.client.socket_addr().ip().to_string();
+                let head = request.head_with(&[(name, Some(address.as_bytes()))]);
+                let body = request.body.clone();
+                request.rewritten(head, body).map(Box::new).map_err(Reject::from)
+            }
+        };
+        let request = match addressed {
+            Ok(request) => request,
+            Err(reject) => return opened.settle(Outcome::Dropped(self.reason(reject))),
+        };
+        let exchange = Exchange {
+            id,
+            flow: open.flow,
+            key: open.key,
+            pod: open.pod.clone(),
+            copy: 1,
+            request: request.into(),
+        };
+        self.deliver(exchange, opened);
     }
 
     /// A pause ends the connections as the agent's end does.
@@ -274,13 +320,17 @@ impl Connection {
         let Shard { budget, mirror, .. } = shard;
         read(requests, budget, &mut |event| {
             let id = match &event {
-                RequestEvent::Complete(request) => Some(open.name(request)),
+                RequestEvent::Complete(request) | RequestEvent::Incomplete(request, _) => {
+                    Some(open.name(request))
+                }
                 _ => None,
             };
             if let Some(answers) = answers.as_deref_mut() {
                 match (&event, &id) {
                     (RequestEvent::Complete(request), Some(id)) => answers.request(request, id.clone()),
-                    (RequestEvent::Rejected(_), _) => answers.rejected_request(),
+                    (RequestEvent::Incomplete(..) | RequestEvent::Rejected(_), _) => {
+                        answers.rejected_request();
+                    }
                     _ => {}
                 }
             }
@@ -329,11 +379,19 @@ impl StreamHandler for Connection {
 
     fn open(shard: &mut Shard, flow: &FlowKey, start: Start, _time: Timestamp) -> Self {
         shard.flows += 1;
+        let taken = shard.filter.as_ref().is_none_or(|filter| filter.takes(flow));
+        let mut requests = if taken {
+            RequestStream::new(shard.limits, start)
+        } else {
+            shard.mirror.counters.recognise(Skip::LeftOut);
+            RequestStream::passed_over(shard.limits, Skip::LeftOut)
+        };
+        if shard.allow_incomplete {
+            requests = requests.with_incomplete();
+        }
         Self {
-            requests: RequestStream::new(shard.limits, start),
-            answers: shard
-                .track_response
-                .then(|| Box::new(Answers::new(shard.limits, start))),
+            requests,
+            answers: (taken && shard.track_response).then(|| Box::new(Answers::new(shard.limits, start))),
             open: Open {
                 flow: FlowId(shard.flows),
                 key: *flow,

@@ -16,6 +16,8 @@ pub struct StreamCounters {
     pub upgraded: u64,
     /// Connections that carried something other than HTTP.
     pub not_http: u64,
+    /// Connections that `--input-raw-bpf-filter` left out.
+    pub left_out: u64,
     /// Bytes passed over, by reason.
     pub skipped_bytes: SkippedBytes,
     /// Production's answers, where they are captured.
@@ -43,6 +45,8 @@ pub struct SkippedBytes {
     pub http2: u64,
     /// Not HTTP.
     pub not_http: u64,
+    /// On connections that `--input-raw-bpf-filter` left out.
+    pub left_out: u64,
 }
 
 impl StreamCounters {
@@ -59,6 +63,7 @@ impl StreamCounters {
             Skip::Encrypted => &mut skipped.encrypted,
             Skip::Http2 => &mut skipped.http2,
             Skip::NotHttp => &mut skipped.not_http,
+            Skip::LeftOut => &mut skipped.left_out,
         } += bytes;
     }
 
@@ -69,6 +74,7 @@ impl StreamCounters {
             Skip::Http2 => self.http2 += 1,
             Skip::Upgraded => self.upgraded += 1,
             Skip::NotHttp => self.not_http += 1,
+            Skip::LeftOut => self.left_out += 1,
             // Reasons for bytes, not for connections.
             Skip::MidStream | Skip::AfterGap | Skip::AfterReject | Skip::AfterClose | Skip::EmptyLine => {}
         }
@@ -80,6 +86,7 @@ impl StreamCounters {
         self.http2 += other.http2;
         self.upgraded += other.upgraded;
         self.not_http += other.not_http;
+        self.left_out += other.left_out;
         self.answers.add(&other.answers);
         let (mine, theirs) = (&mut self.skipped_bytes, &other.skipped_bytes);
         mine.mid_stream += theirs.mid_stream;
@@ -91,5 +98,6 @@ impl StreamCounters {
         mine.encrypted += theirs.encrypted;
         mine.http2 += theirs.http2;
         mine.not_http += theirs.not_http;
+        mine.left_out += theirs.left_out;
     }
 }

@@ -54,7 +54,8 @@ impl Shard {
                     mirror.deliver(exchange, opened);
                 }
             }
-            RequestEvent::Rejected(reject) => {
+            // A stream hands those on only where it is told to; what is read here is as whole as it was sent.
+            RequestEvent::Incomplete(_, reject) | RequestEvent::Rejected(reject) => {
                 if let Some(opened) = opened.take() {
                     mirror.onward.not_taken(&message.id);
                     opened.settle(Outcome::Dropped(mirror.reason(reject)));

@@ -180,6 +180,8 @@ pub struct OutputCounts {
     /// Of those seen, further copies of a request (a limit above 100%).
     #[serde(skip_serializing_if = "is_zero")]
     pub copies: u64,
+    /// Requests among those delivered that were not whole (`--input-raw-allow-incomplete`).
+    pub incomplete: u64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
@@ -198,10 +200,13 @@ impl OutputCounts {
             + self.in_flight
     }
 
-    fn settle(&mut self, outcome: Outcome) {
+    fn settle(&mut self, outcome: Outcome, incomplete: bool) {
         self.in_flight -= 1;
         match outcome {
-            Outcome::Delivered => self.delivered += 1,
+            Outcome::Delivered => {
+                self.delivered += 1;
+                self.incomplete += u64::from(incomplete);
+            }
             Outcome::Filtered => self.filtered += 1,
             Outcome::SampledOut => self.sampled_out += 1,
             Outcome::Limited => self.limited += 1,
@@ -221,6 +226,7 @@ impl OutputCounts {
         }
         self.in_flight += other.in_flight;
         self.copies += other.copies;
+        self.incomplete += other.incomplete;
     }
 }
 
@@ -295,6 +301,7 @@ impl ShardLedger {
         Opened {
             ledger: Some(self.clone()),
             slots: slots.clone(),
+            incomplete: false,
         }
     }
 
@@ -331,12 +338,20 @@ impl ShardLedger {
 pub struct Opened {
     ledger: Option<ShardLedger>,
     slots: Rc<[usize]>,
+    incomplete: bool,
 }
 
 impl Opened {
     /// The outputs that it was opened for, by slot.
     pub fn slots(&self) -> &Rc<[usize]> {
         &self.slots
+    }
+
+    /// The same, of a request that is handed on although it is not whole.
+    #[must_use]
+    pub fn incomplete(mut self) -> Self {
+        self.incomplete = true;
+        self
     }
 
     /// Ends the request alike for every output.
@@ -349,7 +364,7 @@ impl Opened {
         let Some(ledger) = &self.ledger else { return };
         ledger.with(|counts| {
             for (slot, outcome) in outcomes {
-                counts.outputs[*slot].settle(*outcome);
+                counts.outputs[*slot].settle(*outcome, self.incomplete);
             }
         });
         let ended = |slot: &usize| outcomes.iter().any(|(ended, _)| ended == slot);
@@ -360,9 +375,11 @@ impl Opened {
     pub fn split(mut self) -> impl Iterator<Item = Ticket> {
         let ledger = self.ledger.take();
         let slots = self.slots.clone();
+        let incomplete = self.incomplete;
         (0..slots.len()).map(move |index| Ticket {
             ledger: ledger.clone(),
             output: slots[index],
+            incomplete,
         })
     }
 
@@ -370,7 +387,7 @@ impl Opened {
         if let Some(ledger) = self.ledger.take() {
             ledger.with(|counts| {
                 for slot in &*self.slots {
-                    counts.outputs[*slot].settle(outcome);
+                    counts.outputs[*slot].settle(outcome, self.incomplete);
                 }
             });
         }
@@ -388,6 +405,7 @@ impl Drop for Opened {
 pub struct Ticket {
     ledger: Option<ShardLedger>,
     output: usize,
+    incomplete: bool,
 }
 
 impl Ticket {
@@ -410,6 +428,7 @@ impl Ticket {
         Ticket {
             ledger: self.ledger.clone(),
             output: self.output,
+            incomplete: self.incomplete,
         }
     }
 
@@ -420,7 +439,7 @@ impl Ticket {
 
     fn settle_once(&mut self, outcome: Outcome) {
         if let Some(ledger) = self.ledger.take() {
-            ledger.with(|counts| counts.outputs[self.output].settle(outcome));
+            ledger.with(|counts| counts.outputs[self.output].settle(outcome, self.incomplete));
         }
     }
 }
@@ -461,6 +480,24 @@ mod tests {
         second.settle(Outcome::Dropped(DropReason::Timeout));
         assert_eq!(ledger.snapshot().outputs[1].dropped[&DropReason::Timeout], 1);
         assert!(ledger.snapshot().balanced());
+    }
+
+    #[test]
+    fn a_request_that_is_not_whole_is_delivered_and_counted_as_incomplete() {
+        let ledger = ShardLedger::new(2);
+        let mut tickets = ledger.open().incomplete().split();
+        tickets.next().unwrap().settle(Outcome::Delivered);
+        tickets
+            .next()
+            .unwrap()
+            .settle(Outcome::Dropped(DropReason::Timeout));
+        let counts = ledger.snapshot();
+        assert_eq!(
+            (counts.outputs[0].delivered, counts.outputs[0].incomplete),
+            (1, 1)
+        );
+        assert_eq!(counts.outputs[1].incomplete, 0);
+        assert!(counts.balanced());
     }
 
     #[test]

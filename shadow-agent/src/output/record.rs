@@ -5,7 +5,8 @@
 //! ```
 //!
 //! With the pod that served the request as a fifth field, `NAMESPACE/NAME`, where pods are watched, and its labels as a
-//! sixth where they are asked for (`--k8s-pod-labels`): readers take three fields or more.
+//! sixth where they are asked for (`--k8s-pod-labels`); and with `incomplete=REASON` as the last, where what is there of a
+//! request is recorded whose rest was lost (`--input-raw-allow-incomplete`). Readers take three fields or more.
 //!
 //! Type 1 is a request, 2 production's response, 3 the shadow's. The id ([`MessageId`]) is the same for the messages of
 //! one exchange. The latency is that of the message itself, from its first to its
@@ -14,6 +15,7 @@
 
 use std::io::Write;
 
+use crate::http::Reject;
 use crate::mirror::plan::PodIdentity;
 use crate::mirror::{MessageId, MessageKind};
 use crate::time::Timestamp;
@@ -32,6 +34,8 @@ pub(super) struct Record<'a> {
     pub last_byte: Timestamp,
     /// The pod that served the request, where it is known.
     pub pod: Option<&'a PodIdentity>,
+    /// Why the message is not whole, where one that is not is recorded.
+    pub incomplete: Option<Reject>,
     /// The payload's parts, one behind the other.
     pub payload: [&'a [u8]; 2],
 }
@@ -55,6 +59,9 @@ impl Record<'_> {
             if !pod.tag.is_empty() {
                 let _ = write!(out, " {}", pod.tag);
             }
+        }
+        if let Some(why) = self.incomplete {
+            let _ = write!(out, " incomplete={}", why.word());
         }
         out.push(b'\n');
         for part in self.payload {
@@ -89,12 +96,29 @@ mod tests {
             first_byte: Timestamp(5),
             last_byte: Timestamp(1005),
             pod: None,
+            incomplete: None,
             payload: [b"GET / HTTP/1.1\r\n\r\n", b"body"],
         };
         let bytes = record.to_bytes(1_700_000_000_000_000_000);
         let expected = "1 9c4000500a010203deadbeef 1700000000000000005 1000\n\
                         GET / HTTP/1.1\r\n\r\nbody\n🐵🙈🙉\n";
         assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_request_that_is_not_whole_says_so_in_its_last_field() {
+        let record = Record {
+            kind: MessageKind::Request,
+            id: &id("10.1.2.3:40000", "10.0.0.1:80", 1),
+            first_byte: Timestamp(5),
+            last_byte: Timestamp(6),
+            pod: None,
+            incomplete: Some(Reject::Gap),
+            payload: [b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\n", b"x"],
+        };
+        let expected = "1 9c4000500a01020300000001 5 1 incomplete=gap\n\
+                        POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx\n🐵🙈🙉\n";
+        assert_eq!(String::from_utf8(record.to_bytes(0)).unwrap(), expected);
     }
 
     #[test]
@@ -111,6 +135,7 @@ mod tests {
             first_byte: Timestamp(7),
             last_byte: Timestamp(7),
             pod: Some(&pod),
+            incomplete: None,
             payload: [b"", b""],
         };
         let expected = "2 0001ffff0102030400000001 7 0 shop/web-0 app=web\n\n🐵🙈🙉\n";

@@ -119,6 +119,7 @@ impl ShardOutput for StdoutShard {
             first_byte: request.first_byte,
             last_byte: request.last_byte,
             pod: exchange.pod.as_deref(),
+            incomplete: request.incomplete,
             payload: [&request.head, &request.body],
         };
         self.put(record, Some(ticket));
@@ -136,6 +137,7 @@ impl ShardOutput for StdoutShard {
             first_byte: response.first_byte,
             last_byte: response.last_byte,
             pod: None,
+            incomplete: None,
             payload: [response.head, response.body],
         };
         self.put(record, None);

@@ -48,6 +48,7 @@ pub(crate) fn request(raw: &[u8]) -> Request {
         first_byte: Timestamp(0),
         last_byte: Timestamp(0),
         acknowledgment: 0,
+        incomplete: None,
         charge: MemoryBudget::new(1 << 20).charge(),
     };
     request.framing = if request.header("transfer-encoding").is_some() {

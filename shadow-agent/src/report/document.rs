@@ -92,7 +92,7 @@ mod tests {
             r#"{"seen":12345,"connections":{"evicted":0,"opened":342},"#,
             r#""capture":{"lost":{"ring_full":3},"segments":25000},"#,
             r#""outputs":[{"output":"http://staging:8080","seen":12345,"delivered":12300,"filtered":0,"sampled_out":0,"#,
-            r#""limited":0,"dropped":{"gap":2,"timeout":43},"in_flight":0}],"balanced":true}"#,
+            r#""limited":0,"dropped":{"gap":2,"timeout":43},"in_flight":0,"incomplete":0}],"balanced":true}"#,
             "\n"
         );
         assert_eq!(example().to_json(), expected);

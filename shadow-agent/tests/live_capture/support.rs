@@ -133,6 +133,7 @@ pub fn settings(engine: Engine) -> CaptureSettings {
         ring_bytes: 16 << 20,
         shards: 1,
         sample_connections: None,
+        ..CaptureSettings::default()
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod admin;
 mod capture;
+mod capture_flags;
 mod cluster;
 mod command_line;
 mod config;

@@ -1,11 +1,12 @@
 //! What each number of the ledger's objects means, for whoever meets it in a query editor.
 
-/// The text for a member of the ledger's object `section` (`connections`, `capture`, or `files` in it).
+/// The text for a member of the ledger's object `section` (`connections`, `capture`, or `files` and `vxlan` in it).
 pub(super) fn help_of(section: &str, member: &str) -> &'static str {
     let texts: &[(&str, &str)] = match section {
         "connections" => &CONNECTIONS,
         "capture" => &CAPTURE,
-        "files" => &FILES,
+        "vxlan" if VXLAN.iter().any(|(name, _)| *name == member) => &VXLAN,
+        "files" | "vxlan" => &FILES,
         _ => &[],
     };
     texts
@@ -27,7 +28,7 @@ pub(super) fn label_of(member: &str) -> &'static str {
     }
 }
 
-const CONNECTIONS: [(&str, &str); 30] = [
+const CONNECTIONS: [(&str, &str); 31] = [
     ("opened", "Connections that came into view."),
     (
         "mid_stream",
@@ -92,11 +93,15 @@ const CONNECTIONS: [(&str, &str); 30] = [
     ("http2", "Connections recognised as HTTP/2 with prior knowledge."),
     ("upgraded", "Connections that left HTTP by CONNECT or Upgrade."),
     ("not_http", "Connections that carried something other than HTTP."),
+    (
+        "left_out",
+        "Connections that --input-raw-bpf-filter left out: no request of theirs is seen.",
+    ),
     ("skipped_bytes", "Bytes passed over, by reason."),
     ("answers", "Production's answers, where they are captured."),
 ];
 
-const CAPTURE: [(&str, &str); 24] = [
+const CAPTURE: [(&str, &str); 25] = [
     ("packets_selected", "Packets selected."),
     ("packets_copied", "Packets copied to a ring, whole."),
     ("bytes_copied", "Payload bytes copied to a ring."),
@@ -109,6 +114,10 @@ const CAPTURE: [(&str, &str); 24] = [
     (
         "packets_other_host",
         "Packets in frames to another host's hardware address, which a card in promiscuous mode or a bridge hands up; this host drops them. Not those that a target takes all the same (of a target).",
+    ),
+    (
+        "packets_other_vlan",
+        "Packets without the VLAN tag that is asked for (--input-raw-vlan, --input-raw-vlan-vid).",
     ),
     (
         "packets_sampled_out",
@@ -162,10 +171,25 @@ const CAPTURE: [(&str, &str); 24] = [
     ),
 ];
 
-const FILES: [(&str, &str); 13] = [
-    ("packets", "Packets in the file."),
+const VXLAN: [(&str, &str); 5] = [
+    ("datagrams", "VXLAN datagrams received."),
+    ("not_vxlan", "Datagrams that are not VXLAN."),
+    (
+        "other_vni",
+        "Datagrams of a network identifier that is not asked for.",
+    ),
+    ("paused", "Datagrams that came while mirroring was paused."),
+    (
+        "lost",
+        "Datagrams that the kernel dropped because they were not read in time: what they held is lost.",
+    ),
+];
+
+const FILES: [(&str, &str); 14] = [
+    ("packets", "Packets there were."),
     ("selected", "Packets handed on."),
-    ("not_selected", "TCP, but not of a selected port."),
+    ("not_selected", "TCP, but not of a selected port, or address."),
+    ("other_vlan", "Without the VLAN tag that is asked for."),
     ("unwatched", "Of a response, and responses are not watched."),
     ("not_ip", "Not IPv4 or IPv6."),
     ("not_tcp", "IP, but not TCP."),

@@ -57,6 +57,16 @@ impl Snapshot {
             "Requests that were lost, by output and reason. They are part of the outcome dropped.",
             dropped,
         )?;
+        let incomplete = self
+            .outputs
+            .iter()
+            .map(|(name, counts, _)| (vec![("output", name.as_str())], counts.incomplete));
+        families.counter(
+            "requests_incomplete",
+            "Requests that were delivered although they were not whole (--input-raw-allow-incomplete), by output. They \
+             are part of the outcome delivered.",
+            incomplete,
+        )?;
         let in_flight = self
             .outputs
             .iter()
@@ -126,8 +136,10 @@ fn encode_object(families: &mut Families<'_>, section: &str, object: &Value) -> 
                     families.counter(&name, help, [(vec![], number)])?;
                 }
             }
-            // Capture files count as a section of their own.
-            Value::Object(_) if member == "files" => encode_object(families, "files", value)?,
+            // Capture files and VXLAN sessions count as sections of their own.
+            Value::Object(_) if member == "files" || member == "vxlan" => {
+                encode_object(families, member, value)?;
+            }
             Value::Object(parts) => {
                 let label = label_of(member);
                 let series = parts

@@ -51,6 +51,8 @@ fn following() -> Following {
         targets,
         inputs: any(80),
         responses: false,
+        ignored: Vec::new(),
+        filter: None,
     }
 }
 

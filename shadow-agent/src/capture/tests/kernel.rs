@@ -67,6 +67,7 @@ pub fn settings() -> CaptureSettings {
         ring_bytes: 1 << 20,
         shards: 1,
         sample_connections: None,
+        ..CaptureSettings::default()
     }
 }
 

@@ -4,7 +4,8 @@
 mod copying;
 mod following;
 mod kernel;
-mod packets;
+pub(super) mod packets;
 mod parsing;
 mod planning;
 mod selecting;
+mod vlans;

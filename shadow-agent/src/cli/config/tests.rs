@@ -222,7 +222,8 @@ fn an_error_names_the_file_the_line_the_mirror_the_key_the_value_and_the_way_out
         ),
         (
             "input-raw-engine = 'xdp'",
-            "shadow.toml:1: input-raw-engine 'xdp': this is none of its values\n  help: write one of: tc, cgroup",
+            "shadow.toml:1: input-raw-engine 'xdp': this is none of its values\n  help: write one of: tc, cgroup, vxlan, libpcap, af_packet, raw_socket, \
+             pcap_file",
         ),
         (
             "http-no-mark = true\nhttp-mark-header = 'X-A'",

@@ -2,6 +2,7 @@
 //! that contradict each other refused.
 
 mod admin;
+mod capture;
 mod goreplay;
 mod kubernetes;
 mod limited;
@@ -18,13 +19,10 @@ use std::path::Path;
 use super::address::Address;
 use super::error::{Problem, UsageError};
 use super::low::Arguments;
-use super::low::input_raw::{EngineName, InputRaw};
 use super::machine::Machine;
-use super::value::Share;
 use crate::http::Limits;
 use crate::settings::{
-    CaptureSettings, ConnectionSettings, Engine, Limit, LiveScope, LogSettings, MirrorLimits, MirrorSettings,
-    RawInput, Settings, StatsSettings,
+    ConnectionSettings, Limit, LogSettings, MirrorLimits, MirrorSettings, RawInput, Settings, StatsSettings,
 };
 
 /// What a command line comes to.
@@ -35,19 +33,6 @@ pub struct Resolved {
     /// What the user should know of, though it can be run.
     pub warnings: Vec<String>,
 }
-
-/// Most rings by default: beyond, a ring more is memory rather than speed.
-const MAX_SHARDS: usize = 16;
-
-/// Smallest ring: one page, of the largest size that kernels for this processor have.
-const SMALLEST_RING: usize = if cfg!(target_arch = "x86_64") {
-    4096
-} else {
-    65_536
-};
-
-/// Largest ring that the settings can say, in bytes.
-const LARGEST_RING: usize = 1 << 31;
 
 /// A mirror as typed.
 #[derive(Clone, Debug)]
@@ -101,6 +86,7 @@ pub fn resolve_mirrors(
     together::check(&mirrors)?;
     let inputs: Vec<RawInput> = mirrors.iter().flat_map(|mirror| mirror.inputs.clone()).collect();
     let mut warnings = goreplay::lines(typed.iter().map(|mirror| &mirror.arguments.goreplay));
+    warnings.extend(capture::notes(arguments));
     for (index, mirror) in mirrors.iter().enumerate() {
         let more = self_mirror::check(&inputs, &mirror.outputs, machine).map_err(|error| Fault {
             mirror: Some(index),
@@ -114,7 +100,13 @@ pub fn resolve_mirrors(
 
 fn resolve_mirror(typed: &TypedMirror, machine: &impl Machine) -> Result<MirrorSettings, UsageError> {
     goreplay::check(&typed.arguments.goreplay)?;
-    let (inputs, of_inputs) = inputs(&typed.arguments, machine)?;
+    let (inputs, limited) = inputs(&typed.arguments, machine)?;
+    let inputs = capture::narrow(&typed.arguments, inputs)?;
+    let mut of_inputs = Vec::with_capacity(limited.len());
+    for (input, limit) in limited {
+        let narrowed = capture::narrow(&typed.arguments, vec![input])?;
+        of_inputs.extend(narrowed.into_iter().map(|input| (input, limit)));
+    }
     let (outputs, of_outputs) = outputs::resolve(&typed.arguments)?;
     Ok(MirrorSettings {
         name: typed.name.clone(),
@@ -139,7 +131,7 @@ fn resolve_run(
     let kubernetes = kubernetes::resolve(arguments, inputs)?;
     let limits = &arguments.limits;
     Ok(Settings {
-        capture: capture(&arguments.input, inputs, kubernetes.is_some())?,
+        capture: capture::resolve(arguments, inputs, kubernetes.is_some())?,
         kubernetes,
         mirrors,
         limits: Limits {
@@ -150,7 +142,10 @@ fn resolve_run(
         connections: ConnectionSettings {
             max_connections: limits.max_connections as usize,
             idle_timeout: limits.input_raw_idle_timeout,
-            gap_timeout: limits.input_raw_gap_timeout,
+            gap_timeout: arguments
+                .capture
+                .input_raw_expire
+                .unwrap_or(limits.input_raw_gap_timeout),
             max_out_of_order: limits.max_out_of_order,
         },
         max_memory: limits.max_memory,
@@ -224,59 +219,6 @@ fn readable(input: RawInput) -> Result<RawInput, Problem> {
         }
     }
     Ok(input)
-}
-
-fn capture(flags: &InputRaw, inputs: &[RawInput], pods: bool) -> Result<CaptureSettings, UsageError> {
-    let engine = match flags.input_raw_engine {
-        Some(EngineName::Tc) if pods => {
-            return Err(Problem::new(
-                "pods are captured at their sockets, which this hook does not see",
-                "leave the flag out, or write cgroup",
-            )
-            .of("--input-raw-engine", "tc"));
-        }
-        Some(EngineName::Tc) => Some(Engine::Tc),
-        Some(EngineName::Cgroup) => Some(Engine::Cgroup),
-        None if pods => Some(Engine::Cgroup),
-        None => None,
-    };
-    let interface = inputs.iter().find_map(|input| match input {
-        RawInput::Live {
-            scope: LiveScope::Interfaces(name),
-            ..
-        } => Some(name),
-        _ => None,
-    });
-    if let (Some(Engine::Cgroup), Some(name)) = (engine, interface) {
-        return Err(Problem::new(
-            format!("this hook sees sockets, not interfaces, but '{name}' is an interface"),
-            "leave the flag out, or name an address instead of the interface, such as :80",
-        )
-        .of("--input-raw-engine", "cgroup"));
-    }
-    Ok(CaptureSettings {
-        engine,
-        track_response: flags.input_raw_track_response,
-        ring_bytes: ring_bytes(flags.input_raw_buffer_size)?,
-        shards: flags.input_raw_shards.unwrap_or_else(default_shards),
-        sample_connections: flags.sample_connections.and_then(|Share { of_2_32 }| of_2_32),
-    })
-}
-
-fn ring_bytes(wanted: usize) -> Result<u32, UsageError> {
-    let bytes = wanted.clamp(SMALLEST_RING, LARGEST_RING + 1).next_power_of_two();
-    u32::try_from(bytes).map_err(|_| {
-        Problem::new(
-            "a ring cannot be larger than 2gb",
-            "write a smaller size, such as 64mb",
-        )
-        .of("--input-raw-buffer-size", wanted.to_string())
-    })
-}
-
-fn default_shards() -> usize {
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    (1 << cpus.ilog2()).min(MAX_SHARDS)
 }
 
 /// The file itself is opened by the run; that its directory is missing is known now.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use clap::Parser;
 
 use super::super::machine::TestMachine;
+use super::capture::SMALLEST_RING;
 use super::*;
-use crate::settings::{HostHeader, HttpOutputSettings, Listen, OutputSettings, Secret};
+use crate::settings::{HostHeader, HttpOutputSettings, Listen, LiveScope, OutputSettings, Secret, VlanScope};
 
 fn run(flags: &[&str]) -> Result<Resolved, UsageError> {
     let arguments = Arguments::try_parse_from([&["shadow-agent"], flags].concat()).unwrap();
@@ -291,4 +292,156 @@ fn mirroring_to_a_captured_port_of_this_machine_is_warned_of() {
     let resolved = run(&["--input-raw", ":80", "--output-http", "http://me"]).unwrap();
     assert_eq!(resolved.warnings.len(), 1);
     assert!(resolved.warnings[0].starts_with("--output-http http://me: 10.0.0.5 is this machine"));
+}
+
+#[test]
+fn what_capture_takes_is_as_the_flags_say() {
+    let of = |flags: &[&str]| settings(&[&["--input-raw", ":80,81", "--output-null"], flags].concat());
+    let plain = of(&[]).capture;
+    assert_eq!(
+        (plain.client_header, plain.vlans, plain.allow_incomplete),
+        (None, VlanScope::Any, false)
+    );
+    assert_eq!(
+        of(&["--input-raw-realip-header", "X-Real-IP"])
+            .capture
+            .client_header,
+        Some("X-Real-IP".to_owned())
+    );
+    assert!(of(&["--input-raw-allow-incomplete"]).capture.allow_incomplete);
+    assert_eq!(of(&["--input-raw-vlan"]).capture.vlans, VlanScope::Tagged);
+    assert_eq!(
+        of(&[
+            "--input-raw-vlan",
+            "--input-raw-vlan-vid=5",
+            "--input-raw-vlan-vid=7"
+        ])
+        .capture
+        .vlans,
+        VlanScope::These([5, 7].into())
+    );
+    assert_eq!(
+        of(&["--input-raw-expire", "5s"]).connections.gap_timeout,
+        Duration::from_secs(5)
+    );
+}
+
+#[test]
+fn an_expression_narrows_ports_and_addresses_and_says_what_every_port_is() {
+    let ports = |input: &str, filter: &str| {
+        let all = [
+            "--input-raw",
+            input,
+            "--output-null",
+            "--input-raw-bpf-filter",
+            filter,
+        ];
+        match settings(&all).mirrors.remove(0).inputs.remove(0) {
+            RawInput::Live { ports, .. } => ports,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(ports(":80,81", "dst port 80"), [80]);
+    assert_eq!(ports(":80,81", "src net 10.0.0.0/8"), [80, 81]);
+    assert_eq!(ports(":0", "tcp port 80 or 8080"), [80, 8080]);
+    assert_eq!(ports("eth0:0", "dst portrange 8000-8002"), [8000, 8001, 8002]);
+}
+
+#[test]
+fn an_expression_that_is_not_understood_is_refused_with_a_caret_under_the_place() {
+    let of = |filter: &str| {
+        error(&[
+            "--input-raw",
+            ":80",
+            "--output-null",
+            "--input-raw-bpf-filter",
+            filter,
+        ])
+    };
+    assert_eq!(
+        of("tcp and udp port 53"),
+        "--input-raw-bpf-filter: 'udp' is never captured: requests come by TCP\n    tcp and udp port 53\n            \
+         ^\n  help: leave it out"
+    );
+    assert!(of("dst port 81").contains("leaves nothing of an --input-raw"));
+    let every = |flags: &[&str]| error(&[&["--output-null", "--input-raw", ":0"], flags].concat());
+    assert!(every(&[]).contains("not every port can be watched at once"));
+    assert!(every(&["--input-raw-bpf-filter=host 10.0.0.1"]).contains("leaves 65535 ports"));
+}
+
+#[test]
+fn engines_of_goreplay_are_taken_and_said_to_do_nothing() {
+    for engine in ["libpcap", "af_packet", "raw_socket", "pcap_file"] {
+        let all = ["--input-raw=:80", "--output-null", "--input-raw-engine", engine];
+        let Resolved { settings, warnings } = run(&all).unwrap();
+        assert_eq!(settings.capture.engine, None);
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].starts_with(&format!("--input-raw-engine {engine} does nothing here")));
+    }
+}
+
+#[test]
+fn tuning_flags_are_taken_and_each_is_said_to_do_nothing() {
+    let flags = [
+        "--input-raw-buffer-timeout=2s",
+        "--input-raw-override-snaplen",
+        "--input-raw-promisc",
+        "--input-raw-monitor",
+        "--input-raw-timestamp-type=PCAP_TSTAMP_HOST",
+        "--input-raw-stats",
+    ];
+    for flag in flags {
+        let warnings = run(&["--input-raw=:80", "--output-null", flag]).unwrap().warnings;
+        let name = flag.split('=').next().unwrap();
+        assert_eq!(warnings.len(), 1, "{flag}");
+        assert!(
+            warnings[0].starts_with(&format!("{name} does nothing here: ")),
+            "{}",
+            warnings[0]
+        );
+    }
+    assert!(
+        run(&["--input-raw=:80", "--output-null", "--input-raw-protocol=http"])
+            .unwrap()
+            .warnings
+            .is_empty()
+    );
+    let binary = error(&["--input-raw=:80", "--output-null", "--input-raw-protocol=binary"]);
+    assert!(binary.starts_with("--input-raw-protocol 'binary': a stream without messages"));
+}
+
+#[test]
+fn vxlan_is_an_engine_for_addresses() {
+    let of = |flags: &[&str]| run(&[&["--output-null", "--input-raw-engine=vxlan"], flags].concat());
+    let capture = of(&[
+        "--input-raw=:80",
+        "--input-raw-vxlan-vni=7",
+        "--input-raw-vxlan-vni=-9",
+    ])
+    .unwrap()
+    .settings
+    .capture;
+    let vxlan = capture.vxlan.unwrap();
+    assert_eq!(vxlan.listen, Listen::Any(4789));
+    assert_eq!((vxlan.taken, vxlan.left_out), ([7].into(), [9].into()));
+    assert!(of(&["--input-raw=:80", "--sample-connections=10%"]).is_err());
+    let refused = of(&["--input-raw=eth0:80"]).unwrap_err().to_string();
+    assert!(refused.contains("whatever interface they come by"), "{refused}");
+}
+
+#[test]
+fn flags_that_contradict_the_engine_are_refused() {
+    let of = |flags: &[&str]| error(&[&["--output-null", "--input-raw=:80"], flags].concat());
+    assert!(
+        of(&["--input-raw-engine=cgroup", "--input-raw-ignore-interface=eth0"])
+            .contains("not taken from interfaces here")
+    );
+    assert!(of(&["--input-raw-engine=cgroup", "--input-raw-vlan"]).contains("sockets see no VLAN tags"));
+    assert!(of(&["--input-raw-realip-header=x-shadow-request"]).contains("marker header"));
+    let both = error(&[
+        "--output-null",
+        "--input-raw=eth0:80",
+        "--input-raw-ignore-interface=eth0",
+    ]);
+    assert!(both.contains("--input-raw names this very interface"));
 }

@@ -13,6 +13,7 @@ pub struct InputRaw {
     /// The ports are those that production listens on. Which traffic is watched:
     ///   :80, 0.0.0.0:80   any address of this machine
     ///   :80,8080          several ports
+    ///   :0, eth0:0        every port that --input-raw-bpf-filter names
     ///   10.0.0.5:80       that address; IPv6 in brackets: [::1]:80
     ///   localhost:80      every address of that host name
     ///   eth0:80           that interface; veth*:80 all that match, also ones that appear later
@@ -24,7 +25,7 @@ pub struct InputRaw {
     #[arg(long, value_name = "ADDRESS", verbatim_doc_comment)]
     pub input_raw: Vec<String>,
 
-    /// The kernel hook that captures
+    /// How packets are got
     ///
     /// By default chosen from the addresses.
     #[arg(long, value_name = "ENGINE")]
@@ -59,13 +60,26 @@ pub struct InputRaw {
     pub sample_connections: Option<Share>,
 }
 
-/// The kernel hooks.
+/// Where packets come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EngineName {
     /// Traffic control on interfaces: what is on the wire (tcx, clsact before Linux 6.6)
     Tc,
     /// The cgroup v2 root: what sockets see, in every container, behind NAT
     Cgroup,
+    /// VXLAN datagrams that a mirroring session of a cloud or a switch sends here: see --input-raw-vxlan-port
+    Vxlan,
+    /// GoReplay's: as if the flag was left out
+    Libpcap,
+    /// GoReplay's: as if the flag was left out
+    #[value(name = "af_packet")]
+    AfPacket,
+    /// GoReplay's: as if the flag was left out
+    #[value(name = "raw_socket")]
+    RawSocket,
+    /// GoReplay's: as if the flag was left out
+    #[value(name = "pcap_file")]
+    PcapFile,
 }
 
 fn shards(text: &str) -> Result<usize, String> {

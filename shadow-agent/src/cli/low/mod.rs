@@ -7,6 +7,7 @@
 #![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links)]
 
 pub mod admin;
+pub mod capture;
 pub mod config;
 pub mod filters;
 pub mod general;
@@ -19,6 +20,7 @@ pub mod middleware;
 pub mod output;
 pub mod output_http;
 pub mod stats;
+pub mod tuning;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -52,6 +54,9 @@ pub struct Arguments {
     /// What is captured.
     #[command(flatten)]
     pub input: input_raw::InputRaw,
+    /// What of it is taken.
+    #[command(flatten)]
+    pub capture: capture::CaptureFlags,
     /// What comes in whole.
     #[command(flatten)]
     pub messages: messages::Messages,
@@ -88,6 +93,9 @@ pub struct Arguments {
     /// Flags of GoReplay that are none here.
     #[command(flatten)]
     pub goreplay: goreplay::GoReplayFlags,
+    /// Flags without a meaning here.
+    #[command(flatten)]
+    pub tuning: tuning::TuningFlags,
 }
 
 impl Arguments {

@@ -1,4 +1,4 @@
-//! The marker header's name, and the suffix for hosts.
+//! Names of headers that the agent sets, and the suffix for hosts.
 
 use http::HeaderName;
 
@@ -35,6 +35,31 @@ pub fn marker_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Fields that say where a message ends, whom it is for, or what a hop may do with it.
+const OF_THE_MESSAGE: [&str; 11] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-shadow-incomplete",
+];
+
+/// Checks the name of a header that is set to the client's address; its case is kept.
+pub fn client_header(text: &str) -> Result<String, String> {
+    HeaderName::from_bytes(text.as_bytes())
+        .map_err(|_| "not a header field name: write letters, digits and dashes, such as X-Real-IP")?;
+    if OF_THE_MESSAGE.contains(&text.to_ascii_lowercase().as_str()) {
+        return Err("the message needs this header for itself: choose another, such as X-Real-IP".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// Checks a suffix for the host in the Host header.
 pub fn host_suffix(text: &str) -> Result<String, String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
@@ -67,6 +92,23 @@ mod tests {
                 .unwrap_err()
                 .contains("ordinary requests")
         );
+    }
+
+    #[test]
+    fn a_client_header_is_any_field_that_the_message_does_not_need() {
+        assert_eq!(client_header("X-Real-IP"), Ok("X-Real-IP".to_owned()));
+        assert_eq!(client_header("forwarded-for"), Ok("forwarded-for".to_owned()));
+        assert!(
+            client_header("a b")
+                .unwrap_err()
+                .contains("not a header field name")
+        );
+        for text in ["Host", "content-length", "Transfer-Encoding", "Connection"] {
+            assert!(
+                client_header(text).unwrap_err().contains("needs this header"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Addresses to listen on: `127.0.0.1:9400`, `:9400`, `[::1]:9400`.
+//! Addresses to listen on: `127.0.0.1:9400`, `:9400`, `[::1]:9400`; for VXLAN also a port alone.
 
 use std::net::SocketAddr;
 
@@ -18,6 +18,21 @@ pub fn listen(text: &str) -> Result<Listen, String> {
     text.parse::<SocketAddr>()
         .map(Listen::Address)
         .map_err(|_| SYNTAX.to_owned())
+}
+
+/// Parses where VXLAN datagrams are sent to: `4789`, as `GoReplay` has it, or an address to listen on.
+pub fn vxlan_listen(text: &str) -> Result<Listen, String> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let parsed = if digits {
+        listen(&format!(":{text}"))
+    } else {
+        listen(text)
+    };
+    match parsed {
+        Ok(Listen::Any(port)) if port != 0 => parsed,
+        Ok(Listen::Address(address)) if address.port() != 0 => parsed,
+        _ => Err("not a UDP port or an address with one: write 4789, 10.0.0.5:4789 or [::1]:4789".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -50,6 +65,19 @@ mod tests {
                 listen(text).unwrap_err().contains(":9400 for any address"),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_vxlan_port_may_stand_alone() {
+        assert_eq!(vxlan_listen("4789"), Ok(Listen::Any(4789)));
+        assert_eq!(vxlan_listen(":4789"), Ok(Listen::Any(4789)));
+        assert_eq!(
+            vxlan_listen("127.0.0.1:4789"),
+            Ok(Listen::Address("127.0.0.1:4789".parse().unwrap()))
+        );
+        for text in ["", "0", ":0", "127.0.0.1:0", "65536", "vxlan", "127.0.0.1"] {
+            assert!(vxlan_listen(text).unwrap_err().contains("write 4789"), "{text}");
         }
     }
 

@@ -1,6 +1,8 @@
 //! What the streams make of literal bytes, corner by corner, and properties of any bytes.
 
 mod closing;
+mod head_with;
+mod incomplete;
 mod leaving;
 mod limits;
 mod properties;
@@ -26,6 +28,8 @@ enum Seen {
     Started,
     /// Head and body.
     Complete(Vec<u8>, Vec<u8>),
+    /// Head and body as far as they go.
+    Incomplete(Vec<u8>, Vec<u8>, Reject),
     Rejected(Reject),
     /// Adjacent ones for the same reason are added up.
     Skipped(u64, Skip),
@@ -130,6 +134,11 @@ impl Feed {
                 RequestEvent::Complete(request) => {
                     assert_eq!(request.charge.bytes(), request.head.len() + request.body.len());
                     let seen = Seen::Complete(request.head.to_vec(), request.body.to_vec());
+                    self.requests.push(*request);
+                    seen
+                }
+                RequestEvent::Incomplete(request, why) => {
+                    let seen = Seen::Incomplete(request.head.to_vec(), request.body.to_vec(), why);
                     self.requests.push(*request);
                     seen
                 }

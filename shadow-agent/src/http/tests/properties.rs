@@ -60,7 +60,7 @@ fn check_order(seen: &[Seen]) {
     for event in seen {
         match event {
             Seen::Started => assert!(!std::mem::replace(&mut open, true), "{seen:?}"),
-            Seen::Complete(..) | Seen::Rejected(_) => {
+            Seen::Complete(..) | Seen::Incomplete(..) | Seen::Rejected(_) => {
                 assert!(std::mem::replace(&mut open, false), "{seen:?}");
             }
             Seen::Skipped(..) | Seen::Recognised(_) => {}
@@ -72,7 +72,7 @@ fn check_order(seen: &[Seen]) {
 fn accounted(seen: &[Seen]) -> u64 {
     seen.iter()
         .map(|event| match event {
-            Seen::Complete(head, body) => (head.len() + body.len()) as u64,
+            Seen::Complete(head, body) | Seen::Incomplete(head, body, _) => (head.len() + body.len()) as u64,
             Seen::Skipped(bytes, _) => *bytes,
             _ => 0,
         })
