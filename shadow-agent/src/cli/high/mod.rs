@@ -125,7 +125,7 @@ fn resolve_mirror(typed: &TypedMirror, machine: &impl Machine) -> Result<MirrorS
             outputs: of_outputs,
         },
         split: outputs::split(&typed.arguments),
-        messages: messages::resolve(&typed.arguments),
+        messages: messages::resolve(&typed.arguments)?,
         outputs,
         rules: rules::resolve(&typed.arguments.filters)?,
     })
