@@ -23,6 +23,7 @@ mod loops;
 mod middleware;
 mod outputs;
 mod pods;
+mod recording;
 mod rights;
 mod routes;
 mod scene;
