@@ -23,6 +23,7 @@ pub mod latency;
 pub mod middleware;
 pub mod mirror;
 pub mod output;
+pub mod recording;
 pub mod report;
 pub mod settings;
 pub mod status;

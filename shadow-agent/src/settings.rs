@@ -1,6 +1,8 @@
 //! What a run shall do, resolved once from the command line: nothing behind this knows which spelling was
 //! typed, and every bound of the agent stands here with its unit.
 
+mod files;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -12,6 +14,8 @@ use crate::http::Limits;
 use crate::kubernetes::PodFilter;
 use crate::mirror::rules::Rules;
 use crate::mirror::{Edits, Share};
+
+pub use self::files::{FileInputSettings, FileOutputSettings, Pace};
 
 /// Everything a run needs to know.
 #[derive(Clone, Debug)]
@@ -241,13 +245,24 @@ pub enum OnExit {
 pub enum MessageInput {
     /// `--input-dummy`: one request a second.
     Dummy,
+    /// `--input-file`: recordings.
+    File(Box<FileInputSettings>),
 }
 
 impl MessageInput {
+    /// The flag that it comes from.
+    pub fn flag(&self) -> &'static str {
+        match self {
+            Self::Dummy => "--input-dummy",
+            Self::File(_) => "--input-file",
+        }
+    }
+
     /// Its name in messages and in the ledger.
     pub fn name(&self) -> String {
         match self {
             Self::Dummy => "dummy".to_owned(),
+            Self::File(file) => format!("file {}", file.pattern),
         }
     }
 }
@@ -518,6 +533,8 @@ pub enum OutputSettings {
         /// Bytes that may wait for the writer.
         queue_bytes: usize,
     },
+    /// `--output-file`.
+    File(Box<FileOutputSettings>),
     /// `--output-null`.
     Null,
 }
@@ -527,6 +544,7 @@ impl OutputSettings {
     /// (`--http-redact-none`). Standard output shows what there is.
     pub fn keeps_traffic(&self) -> bool {
         match self {
+            Self::File(_) => true,
             Self::Http(_) | Self::Stdout { .. } | Self::Null => false,
         }
     }
@@ -536,6 +554,7 @@ impl OutputSettings {
         match self {
             Self::Http(http) => &http.name,
             Self::Stdout { .. } => "stdout",
+            Self::File(file) => &file.name,
             Self::Null => "null",
         }
     }

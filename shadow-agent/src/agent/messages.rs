@@ -1,6 +1,6 @@
 //! A shard that takes whole messages: its source says which is next, and the shard goes on with all else meanwhile.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
@@ -30,6 +30,7 @@ pub(super) struct Messages<'a> {
 impl Messages<'_> {
     /// Takes messages until there are no more or the run ends.
     pub async fn read(mut self) -> anyhow::Result<()> {
+        self.report().progress = self.source.progress();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let read = self.read_all(&mut tick).await;
@@ -82,8 +83,12 @@ impl Messages<'_> {
         self.source.can_wait() && (self.operation.gate.is_paused() || full())
     }
 
+    fn report(&self) -> MutexGuard<'_, ShardReport> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn publish(&self) {
-        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut report = self.report();
         report.connections.streams = self.shard.counters();
         let said = self.source.report();
         report.input = (!said.is_null()).then(|| (self.name.clone(), said));

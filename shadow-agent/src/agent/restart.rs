@@ -39,10 +39,13 @@ pub(super) fn needing_restart(old: &Settings, new: &Settings, captures: bool) ->
     keys.add("middleware and its flags", old.middleware == *middleware);
     keys.add("shutdown-timeout", old.shutdown_timeout == *shutdown_timeout);
     keys.add("no-status", old.status_line == *status_line);
-    keys.add("input-raw (capture files), input-dummy", files(old) == files(new));
     keys.add(
         "input-raw (with input-raw-engine vxlan)",
         capture.vxlan.is_none() || old.inputs().eq(new.inputs()),
+    );
+    keys.add(
+        "input-raw (capture files), input-dummy, input-file",
+        files(old) == files(new),
     );
     let is_live = |input: &RawInput| matches!(input, RawInput::Live { .. });
     let needs_capture = kubernetes.is_some() || new.inputs().any(is_live);
@@ -150,7 +153,7 @@ fn files(settings: &Settings) -> BTreeSet<String> {
         .chain(
             settings
                 .messages()
-                .map(|(input, limit)| format!("{} {limit:?}", input.name())),
+                .map(|(input, limit)| format!("{input:?} {limit:?}")),
         )
         .collect()
 }

@@ -461,6 +461,16 @@ impl Run {
         }
     }
 
+    /// The part that is done, where every source has an end: the slowest's.
+    fn progress(&self) -> Option<f64> {
+        let done = |shard: &ShardHandle| {
+            let report = shard.report.lock().unwrap_or_else(PoisonError::into_inner);
+            report.progress.as_ref().map(|progress| progress.done())
+        };
+        let all: Option<Vec<f64>> = self.shards.iter().map(done).collect();
+        all?.into_iter().min_by(f64::total_cmp)
+    }
+
     fn snapshot(&self) -> Snapshot {
         let account = self.account();
         Snapshot {
@@ -469,6 +479,7 @@ impl Run {
             paused: self.operation.gate.is_paused(),
             capture_lost: account.capture.kernel.map_or(0, |kernel| kernel.lost_packets())
                 + account.capture.vxlan.map_or(0, |vxlan| vxlan.lost),
+            progress: self.progress(),
         }
     }
 }

@@ -19,7 +19,7 @@ use super::messages::Messages;
 use super::operation::ShardOperation;
 use crate::budget::MemoryBudget;
 use crate::capture::{FileCounters, PcapFile, RingReader, VxlanCounts, VxlanReader};
-use crate::input::MessageSource;
+use crate::input::{MessageSource, Progress};
 use crate::middleware::{Middleware, ShardMiddleware};
 use crate::mirror::ledger::{DropReason, ShardLedger};
 use crate::mirror::{Connection, Limiter, Shard};
@@ -73,6 +73,8 @@ pub(super) struct ShardReport {
     pub vxlan: Option<VxlanCounts>,
     /// What a source of messages says of itself, under its name.
     pub input: Option<(String, Value)>,
+    /// How far such a source is, where it has an end.
+    pub progress: Option<Arc<Progress>>,
 }
 
 /// What the life of a run hands to a shard's thread.

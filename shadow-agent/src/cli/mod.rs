@@ -5,6 +5,7 @@ pub mod address;
 pub mod config;
 pub mod doctor;
 pub mod error;
+pub mod glob;
 pub mod go;
 pub mod high;
 pub mod k8s_address;
@@ -29,7 +30,8 @@ use self::low::{Arguments, Command};
 use self::machine::ThisMachine;
 use crate::agent::{self, Control, WatchedFile};
 use crate::report::table;
-use crate::{demo, status};
+use crate::settings::MessageInput;
+use crate::{demo, input, status};
 
 /// Exit status of a command line that cannot be run; clap's own.
 const USAGE: u8 = 2;
@@ -113,6 +115,14 @@ fn mirror(arguments: &Arguments, matches: &ArgMatches, spelled: Spelled) -> anyh
         return print(text.as_bytes()).map(|()| ExitCode::SUCCESS);
     }
     logging::init(settings.log.verbose);
+    if arguments.input_file.input_file_dry_run {
+        for (input, _) in settings.messages() {
+            if let MessageInput::File(file) = input {
+                print(input::dry_run(file)?.as_bytes())?;
+            }
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     for warning in warnings {
         tracing::warn!("{warning}");
     }

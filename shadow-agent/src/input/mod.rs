@@ -4,13 +4,18 @@
 //! the shard takes it as if it had been captured ([`crate::mirror::Shard::take`]).
 
 mod dummy;
+mod file;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde_json::Value;
 
 use self::dummy::Dummy;
+use self::file::FileSource;
+pub use self::file::dry_run;
 use crate::mirror::Message;
 use crate::settings::MessageInput;
 
@@ -33,9 +38,31 @@ pub trait MessageSource: Send {
         Box::pin(std::future::ready(()))
     }
 
+    /// How far it is, where it knows; asked once, before the first message.
+    fn progress(&self) -> Option<Arc<Progress>> {
+        None
+    }
+
     /// What it counts besides requests, as the ledger shows it; null for nothing.
     fn report(&self) -> Value {
         Value::Null
+    }
+}
+
+/// How far a source is that has an end.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// All there is, in bytes of its files.
+    pub total: u64,
+    /// What was read of it.
+    pub read: AtomicU64,
+}
+
+impl Progress {
+    /// The part that is done, from 0 to 1.
+    pub fn done(&self) -> f64 {
+        let read = self.read.load(Relaxed).min(self.total);
+        read as f64 / self.total.max(1) as f64
     }
 }
 
@@ -43,5 +70,6 @@ pub trait MessageSource: Send {
 pub fn open(input: &MessageInput) -> anyhow::Result<Box<dyn MessageSource>> {
     Ok(match input {
         MessageInput::Dummy => Box::new(Dummy::default()),
+        MessageInput::File(settings) => Box::new(FileSource::open(settings)?),
     })
 }

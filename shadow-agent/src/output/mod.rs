@@ -1,16 +1,17 @@
 //! Where copies go. Each output has its own bounded queue; a full queue is a counted drop, never
 //! back-pressure into capture.
 //!
-//! An output has two halves: what all shards share (limits, breaker, the one writer of standard output),
+//! An output has two halves: what all shards share (limits, breaker, the one writer of a file),
 //! built once by [`Output::new`], and what lives on one shard's thread ([`ShardOutput`]), where nothing
 //! needs a lock.
 
+mod file;
 mod http;
 mod null;
-mod record;
 mod stdout;
 #[cfg(test)]
 pub(crate) mod testing;
+mod writer;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,7 +20,7 @@ use std::rc::{Rc, Weak};
 use self::http::HttpOutput;
 pub use self::http::copy_head;
 use self::null::NullOutput;
-use self::stdout::StdoutOutput;
+use self::writer::Writer;
 use crate::capture::OwnConnections;
 use crate::latency::LatencyCounts;
 use crate::mirror::ledger::{DropReason, Ticket};
@@ -74,7 +75,8 @@ pub struct Output(Kind);
 
 enum Kind {
     Http(Box<HttpOutput>),
-    Stdout(StdoutOutput),
+    /// Standard output, or files; with its name.
+    Writer(String, Writer),
     Null,
 }
 
@@ -83,7 +85,10 @@ impl Output {
     pub fn new(settings: &OutputSettings, own: &OwnConnections) -> anyhow::Result<Self> {
         Ok(Self(match settings {
             OutputSettings::Http(settings) => Kind::Http(Box::new(HttpOutput::new(settings, own)?)),
-            OutputSettings::Stdout { queue_bytes } => Kind::Stdout(StdoutOutput::new(*queue_bytes)?),
+            OutputSettings::Stdout { queue_bytes } => {
+                Kind::Writer(settings.name().to_owned(), stdout::start(*queue_bytes)?)
+            }
+            OutputSettings::File(file) => Kind::Writer(settings.name().to_owned(), file::start(file)?),
             OutputSettings::Null => Kind::Null,
         }))
     }
@@ -92,7 +97,7 @@ impl Output {
     pub fn name(&self) -> &str {
         match &self.0 {
             Kind::Http(output) => output.name(),
-            Kind::Stdout(_) => "stdout",
+            Kind::Writer(name, _) => name,
             Kind::Null => "null",
         }
     }
@@ -106,7 +111,7 @@ impl Output {
     pub fn shard(&self, wall_offset: u64, onward: &Weak<Onward>) -> Rc<dyn ShardOutput> {
         match &self.0 {
             Kind::Http(output) => Rc::new(output.shard(wall_offset, onward)),
-            Kind::Stdout(output) => Rc::new(output.shard(wall_offset)),
+            Kind::Writer(_, output) => Rc::new(output.shard(wall_offset)),
             Kind::Null => Rc::new(NullOutput),
         }
     }
@@ -115,7 +120,7 @@ impl Output {
     pub fn status(&self) -> OutputStatus {
         match &self.0 {
             Kind::Http(output) => output.status(),
-            Kind::Stdout(output) => output.status(),
+            Kind::Writer(_, output) => output.status(),
             Kind::Null => OutputStatus::default(),
         }
     }

@@ -84,7 +84,7 @@ fn unwritable(path: &Path) -> String {
 /// Whether this is a link that the kernel would not follow for us with `fs.protected_symlinks`: in a sticky
 /// directory that all may write to, made by neither this user nor the directory's owner. Root's agent must not
 /// replace the file that it points to.
-fn is_foreign_link(path: &Path) -> bool {
+pub(crate) fn is_foreign_link(path: &Path) -> bool {
     let directory = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())

@@ -6,4 +6,5 @@ mod table;
 
 pub use document::{LedgerDocument, OutputDocument};
 pub use file::LedgerFile;
+pub(crate) use file::is_foreign_link;
 pub use table::{explanation, grouped, table};

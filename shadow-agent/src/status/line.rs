@@ -1,5 +1,6 @@
 //! What the status line says: a pure function of two snapshots.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::latency::LatencyCounts;
@@ -18,19 +19,24 @@ pub struct Snapshot {
     pub capture_lost: u64,
     /// Whether mirroring is paused.
     pub paused: bool,
+    /// The part of a replay that is done, from 0 to 1, where there is an end.
+    pub progress: Option<f64>,
 }
 
 /// Makes status lines, each from the snapshot before and the one of this moment.
 #[derive(Clone, Debug, Default)]
 pub struct StatusLine {
     before: Snapshot,
+    /// Time since the first line.
+    total: Duration,
 }
 
 impl StatusLine {
     /// The line for `now`, `elapsed` after the one before: rates since then, totals since the start. It takes
     /// at most `width` columns; what matters least is left out first.
     pub fn next(&mut self, now: Snapshot, elapsed: Duration, width: usize) -> String {
-        let parts = parts(&self.before, &now, elapsed);
+        self.total += elapsed;
+        let parts = parts(&self.before, &now, elapsed, self.total);
         self.before = now;
         fit(parts, width)
     }
@@ -42,11 +48,14 @@ struct Part {
     rank: u8,
 }
 
-fn parts(before: &Snapshot, now: &Snapshot, elapsed: Duration) -> Vec<Part> {
+fn parts(before: &Snapshot, now: &Snapshot, elapsed: Duration, total: Duration) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut say = |rank, text| parts.push(Part { text, rank });
     if now.paused {
         say(0, "PAUSED".to_owned());
+    }
+    if let Some(done) = now.progress {
+        say(0, position(done, total));
     }
     let seen = now.requests.seen.saturating_sub(before.requests.seen);
     let delivered = delivered(now).saturating_sub(delivered(before));
@@ -80,6 +89,27 @@ fn parts(before: &Snapshot, now: &Snapshot, elapsed: Duration) -> Vec<Part> {
         open => say(0, format!("BREAKER OPEN ({open} of {})", now.outputs.len())),
     }
     parts
+}
+
+/// A bar, the part that is done, and how long the rest takes at the pace so far.
+fn position(done: f64, total: Duration) -> String {
+    const CELLS: usize = 20;
+    let done = done.clamp(0.0, 1.0);
+    #[allow(clippy::cast_sign_loss)]
+    let full = (done * CELLS as f64) as usize;
+    let bar = format!("[{}{}]", "#".repeat(full), ".".repeat(CELLS - full));
+    let mut text = format!("{bar} {:.0}%", done * 100.0);
+    // Before there is something to go by, it would be a guess.
+    if (0.01..1.0).contains(&done) {
+        let left = total.as_secs_f64() * (1.0 - done) / done;
+        #[allow(clippy::cast_sign_loss)]
+        let left = left as u64;
+        let _ = match (left / 3600, left / 60 % 60, left % 60) {
+            (0, minutes, seconds) => write!(text, " {minutes}:{seconds:02} left"),
+            (hours, minutes, seconds) => write!(text, " {hours}:{minutes:02}:{seconds:02} left"),
+        };
+    }
+    text
 }
 
 /// Median and 99th percentile of an output's exchanges since `before`, in microseconds.
@@ -191,14 +221,14 @@ mod tests {
                     ..OutputStatus::default()
                 },
             )],
-            capture_lost: 0,
-            paused: false,
+            ..Snapshot::default()
         }
     }
 
     fn line(now: Snapshot, width: usize) -> String {
         let mut line = StatusLine {
             before: snapshot(1000, 1000, 0),
+            total: Duration::from_secs(28),
         };
         line.next(now, Duration::from_secs(2), width)
     }
@@ -235,6 +265,20 @@ mod tests {
             line(now, 100),
             "seen 0/s  delivered 0/s  dropped 0  lost in capture 7  in flight 0  BREAKER OPEN"
         );
+    }
+
+    #[test]
+    fn a_replay_shows_where_it_is_and_how_long_the_rest_takes() {
+        for (done, expected) in [
+            (0.0, "[....................] 0%  seen"),
+            (0.25, "[#####...............] 25% 1:30 left  seen"),
+            (0.01, "[....................] 1% 49:30 left  seen"),
+            (1.0, "[####################] 100%  seen"),
+        ] {
+            let mut now = snapshot(1000, 1000, 0);
+            now.progress = Some(done);
+            assert!(line(now, 100).starts_with(expected), "{done}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod loops;
 mod middleware;
 mod outputs;
 mod pods;
+mod recording;
 mod rights;
 mod routes;
 mod scene;

@@ -20,20 +20,26 @@ const MAX_NAME: usize = 63;
 const MIRROR: &str = "mirror";
 
 /// Keys that say what is captured and where copies go.
-const PLACES: [&str; 6] = [
+const PLACES: [&str; 8] = [
     "input-raw",
     "input-dummy",
+    "input-file",
     "input-k8s-routes",
     "output-http",
+    "output-file",
     "output-stdout",
     "output-null",
 ];
 
 /// Keys that each mirror may have of its own, besides those that begin with `output-`. The marker is none: what carries
 /// it is mirrored by nobody.
-const OF_MIRRORS: [&str; 34] = [
+const OF_MIRRORS: [&str; 38] = [
     "split-output",
     "input-dummy",
+    "input-file",
+    "input-file-loop",
+    "input-file-read-depth",
+    "input-file-max-wait",
     "input-raw",
     "http-original-host",
     "http-host-suffix",

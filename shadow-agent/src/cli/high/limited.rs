@@ -16,8 +16,8 @@ pub fn limited(typed: &str) -> Result<(&str, Option<Limit>), Problem> {
     Ok((address, limit))
 }
 
-/// The same for an input, which has each request once.
-pub fn limited_input(typed: &str) -> Result<(&str, Option<Limit>), Problem> {
+/// The same for what sends no copies: a limit of at most everything.
+pub fn at_most_all(typed: &str) -> Result<(&str, Option<Limit>), Problem> {
     let (address, limit) = limited(typed)?;
     match limit {
         Some(Limit::Share { whole, part }) if whole > 1 || (whole == 1 && !part.is_nothing()) => {

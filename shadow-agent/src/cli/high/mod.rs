@@ -117,7 +117,7 @@ fn resolve_mirror(typed: &TypedMirror, machine: &impl Machine) -> Result<MirrorS
             outputs: of_outputs,
         },
         split: outputs::split(&typed.arguments),
-        messages: messages::resolve(&typed.arguments),
+        messages: messages::resolve(&typed.arguments)?,
         outputs,
         rules: rules::resolve(&typed.arguments.filters)?,
     })
@@ -184,7 +184,7 @@ fn inputs(arguments: &Arguments, machine: &impl Machine) -> Result<Inputs, Usage
     let mut inputs = Vec::new();
     let mut limits = Vec::new();
     for text in &flags.input_raw {
-        let (address, limit) = limited::limited_input(text).map_err(|problem| problem.of(FLAG, text))?;
+        let (address, limit) = limited::at_most_all(text).map_err(|problem| problem.of(FLAG, text))?;
         let input = address
             .parse()
             .and_then(|address: Address| address.resolve(machine))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::limited::limited;
+use super::limited::{at_most_all, limited};
 use super::messages;
 use super::rules;
 use crate::cli::error::{Problem, UsageError};
@@ -10,7 +10,11 @@ use crate::cli::low::Arguments;
 use crate::cli::low::output::SplitName;
 use crate::cli::low::output_http::MAX_WORKERS;
 use crate::cli::upstream::{Upstream, without_userinfo};
-use crate::settings::{BreakerSettings, HostHeader, HttpOutputSettings, Limit, OutputSettings, SplitBy};
+use crate::cli::value::split_limit;
+use crate::recording::{Compression, Expected, Format, Template};
+use crate::settings::{
+    BreakerSettings, FileOutputSettings, HostHeader, HttpOutputSettings, Limit, OutputSettings, SplitBy,
+};
 
 /// Outputs, and limits of those that have one, by their index.
 pub type Limited = (Vec<OutputSettings>, BTreeMap<usize, Limit>);
@@ -26,6 +30,13 @@ pub fn resolve(arguments: &Arguments) -> Result<Limited, UsageError> {
         limits.extend(limit.map(|limit| (outputs.len(), limit)));
         let upstream = Upstream::parse(url).map_err(problem)?;
         outputs.push(OutputSettings::Http(Box::new(http(upstream, arguments))));
+    }
+    for typed in &arguments.output_file.output_file {
+        let problem = |problem: Problem| problem.of("--output-file", typed);
+        let (name, limit) = at_most_all(typed).map_err(problem)?;
+        limits.extend(limit.map(|limit| (outputs.len(), limit)));
+        let file = file(name, arguments).map_err(problem)?;
+        outputs.push(OutputSettings::File(Box::new(file)));
     }
     if flags.output_stdout {
         outputs.push(OutputSettings::Stdout {
@@ -44,7 +55,7 @@ pub fn resolve(arguments: &Arguments) -> Result<Limited, UsageError> {
         )
         .of("--input-k8s-routes", ""));
     }
-    if outputs.is_empty() && !routes_alone {
+    if outputs.is_empty() && !routes_alone && !arguments.input_file.input_file_dry_run {
         return Err(Problem::new(
             "nowhere to send copies was named",
             "add --output-http http://HOST:PORT; --output-stdout shows requests, --output-null only counts them",
@@ -61,6 +72,49 @@ pub fn split(arguments: &Arguments) -> Option<SplitBy> {
         SplitName::Connection => Some(SplitBy::Connection),
         SplitName::False => None,
     }
+}
+
+fn file(name: &str, arguments: &Arguments) -> Result<FileOutputSettings, Problem> {
+    let flags = &arguments.output_file;
+    if name.starts_with("s3://") {
+        return Err(Problem::new(
+            "files are not written to S3",
+            "write them here, and copy them: aws s3 sync DIRECTORY s3://BUCKET/PREFIX",
+        ));
+    }
+    let same = |other: &&String| split_limit(other).0 == name;
+    if flags.output_file.iter().filter(same).count() > 1 {
+        return Err(Problem::new("this file is named twice", "name it once"));
+    }
+    let problem =
+        |error: &dyn std::fmt::Display| Problem::new(error.to_string(), "write a name such as requests.gor");
+    Template::parse(name).map_err(|error| problem(&error))?;
+    let (compression, uncompressed) = Compression::by_name(name);
+    let extension = std::path::Path::new(uncompressed).extension();
+    let format = match extension.and_then(std::ffi::OsStr::to_str) {
+        Some("har") => Format::Har,
+        Some("jsonl" | "ndjson") => Format::JsonLines,
+        _ => Format::Gor,
+    };
+    let template = std::path::absolute(name).map_err(|error| problem(&error))?;
+    let template = template.into_os_string().into_string();
+    Ok(FileOutputSettings {
+        name: name.to_owned(),
+        template: template.map_err(|_| problem(&"the working directory's name is not UTF-8"))?,
+        format,
+        compression,
+        append: flags.output_file_append,
+        size_limit: flags.output_file_size_limit as u64,
+        queue_limit: flags.output_file_queue_limit,
+        max_size: flags.output_file_max_size_limit as u64,
+        flush_interval: flags.output_file_flush_interval,
+        queue_bytes: flags.output_file_queue_size,
+        expected: Expected {
+            production: arguments.input.input_raw_track_response || messages::any(arguments),
+            shadow: arguments.output_http.output_http_track_response
+                && !arguments.output.output_http.is_empty(),
+        },
+    })
 }
 
 /// The marker header of the run, if any.

@@ -18,7 +18,7 @@ pub fn check(mirrors: &[MirrorSettings]) -> Result<(), Fault> {
                     "what it sends cannot be told from what other mirrors capture",
                     "run this mirror alone in an agent of its own",
                 )
-                .of(format!("--input-{}", input.name()), ""),
+                .of(input.flag(), ""),
             });
         }
         for input in &mirror.inputs {

@@ -74,7 +74,7 @@ pub struct CaptureFlags {
     /// Hand on what is there of a request whose rest was lost
     ///
     /// One with a hole, or whose client broke off or was reset inside its body: up to the hole, with the length
-    /// that is there, marked by the header X-Shadow-Incomplete and in records, and counted as incomplete. By
+    /// that is there, marked by the header X-Shadow-Incomplete in every output, and counted as incomplete. By
     /// default such a request is dropped and counted by reason.
     #[arg(long)]
     pub input_raw_allow_incomplete: bool,

@@ -12,12 +12,14 @@ pub mod config;
 pub mod filters;
 pub mod general;
 pub mod goreplay;
+pub mod input_file;
 pub mod input_raw;
 pub mod kubernetes;
 pub mod limits;
 pub mod messages;
 pub mod middleware;
 pub mod output;
+pub mod output_file;
 pub mod output_http;
 pub mod stats;
 pub mod tuning;
@@ -60,9 +62,15 @@ pub struct Arguments {
     /// What comes in whole.
     #[command(flatten)]
     pub messages: messages::Messages,
+    /// What is replayed.
+    #[command(flatten)]
+    pub input_file: input_file::InputFile,
     /// Where copies go.
     #[command(flatten)]
     pub output: output::Output,
+    /// What is recorded.
+    #[command(flatten)]
+    pub output_file: output_file::OutputFile,
     /// How copies reach an HTTP upstream.
     #[command(flatten)]
     pub output_http: output_http::OutputHttp,
@@ -159,6 +167,9 @@ Examples:
   Replay a capture file (no root needed), and keep the account:
       shadow-agent --input-raw morning.pcap:80 --output-http http://staging:8080 \\
                    --ledger ledger.json
+  Record for an hour, and replay it twice as fast:
+      shadow-agent --input-raw :80 --output-file requests.gor.gz --expire-after 1h
+      shadow-agent --input-file 'requests.gor_*.gz|200%' --output-http http://staging:8080
   Several mirrors in one agent, from a file that is followed while it changes:
       shadow-agent --config shadow.toml
 

@@ -1,19 +1,23 @@
+use std::io::{self, Write};
 use std::sync::mpsc;
 
 use super::*;
 use crate::mirror::ledger::{OutputCounts, ShardLedger};
+use crate::output::stdout::Stream;
 use crate::output::testing::exchange;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+/// What such a record counts as in the queue.
+const SIZE: usize = 72 + GET.len() + 14;
 const RECORD: &str = "1 9c4000500a01020300000000 7 0\nGET / HTTP/1.1\r\n\r\n\n🐵🙈🙉\n";
 
 /// A sink that hands on what is written, one message a write, and says how each write ends.
-struct Sink {
+struct Pipe {
     written: mpsc::Sender<Vec<u8>>,
     results: mpsc::Receiver<io::Result<()>>,
 }
 
-impl Write for Sink {
+impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.written.send(bytes.to_vec()).map_err(io::Error::other)?;
         self.results.recv().map_err(io::Error::other)??;
@@ -26,7 +30,7 @@ impl Write for Sink {
 }
 
 struct Rig {
-    output: StdoutOutput,
+    output: Writer,
     written: mpsc::Receiver<Vec<u8>>,
     results: mpsc::Sender<io::Result<()>>,
     ledger: ShardLedger,
@@ -36,19 +40,19 @@ impl Rig {
     fn new(queue_bytes: usize) -> Self {
         let (written_sender, written) = mpsc::channel();
         let (results, results_receiver) = mpsc::channel();
-        let sink = Sink {
+        let pipe = Pipe {
             written: written_sender,
             results: results_receiver,
         };
         Self {
-            output: StdoutOutput::with_sink(sink, queue_bytes).unwrap(),
+            output: Writer::start("test", Stream::new(pipe), queue_bytes, None).unwrap(),
             written,
             results,
             ledger: ShardLedger::new(1),
         }
     }
 
-    fn offer(&self, shard: &StdoutShard, raw: &[u8]) {
+    fn offer(&self, shard: &WriterShard, raw: &[u8]) {
         let ticket = self.ledger.open().split().next().unwrap();
         shard.offer(&exchange(1, raw), ticket);
     }
@@ -80,7 +84,7 @@ async fn a_record_is_delivered_when_it_is_written() {
 
 #[tokio::test]
 async fn a_slow_reader_fills_the_queue_and_a_full_queue_is_a_drop() {
-    let rig = Rig::new(2 * RECORD.len());
+    let rig = Rig::new(2 * SIZE);
     let shard = rig.output.shard(7);
     rig.offer(&shard, GET);
     rig.write();
@@ -104,6 +108,7 @@ async fn after_a_write_that_failed_everything_is_a_write_error() {
     rig.results.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
     shard.drain().await;
     rig.offer(&shard, GET);
+    shard.drain().await;
     assert_eq!(rig.counts().dropped[&DropReason::WriteError], 3);
 }
 

@@ -1,0 +1,281 @@
+//! The records of several files in the order of their times.
+//!
+//! A file is read once its first record is the earliest there is; from then on so many of its records as
+//! `--input-file-read-depth` says are held, and the earliest of them goes first. So the chunks of one recording are read
+//! one behind the other, however many they are.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::fs::File;
+use std::io::{self, BufRead, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use anyhow::Context;
+
+use crate::input::Progress;
+use crate::recording::{GorReader, HarReader, Opened, Passed, Record, open};
+use crate::settings::FileInputSettings;
+
+/// What was read so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counts {
+    /// Records handed on.
+    pub records: u64,
+    /// Those with a time before that of a record handed on earlier.
+    pub out_of_order: u64,
+    /// What could not be read.
+    pub passed: Passed,
+    /// Files whose end is not there, or cannot be read.
+    pub cut_off: u64,
+}
+
+/// See the module's description.
+pub(super) struct Merge {
+    files: Vec<Waiting>,
+    /// Time of the earliest record of each file, with the file's index.
+    heads: BinaryHeap<Reverse<(u64, usize)>>,
+    open: BTreeMap<usize, Reading>,
+    depth: usize,
+    max_record: usize,
+    latest: u64,
+    counts: Counts,
+    progress: Arc<Progress>,
+}
+
+/// A file that was looked into.
+struct Waiting {
+    path: PathBuf,
+    /// The time of its first record; `None` where it has none.
+    first: Option<u64>,
+}
+
+/// A file that is read.
+struct Reading {
+    reader: Reader,
+    /// Records read ahead, by their time and number.
+    window: BTreeMap<(u64, u64), Record>,
+    bytes: usize,
+    number: u64,
+    ended: bool,
+}
+
+enum Reader {
+    Gor(GorReader<Opened>),
+    Har(HarReader<Opened>),
+}
+
+impl Merge {
+    /// Opens each file and reads its first record.
+    pub fn open(settings: &FileInputSettings) -> anyhow::Result<Self> {
+        let mut files = Vec::with_capacity(settings.files.len());
+        let mut total = 0;
+        for (index, path) in settings.files.iter().enumerate() {
+            let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+            let (metadata, file) = opened.with_context(|| format!("'{}'", path.display()))?;
+            anyhow::ensure!(!metadata.is_dir(), "'{}' is a directory", path.display());
+            total += metadata.len();
+            let mut reader = Reader::new(file, settings.max_record, index)
+                .with_context(|| format!("'{}'", path.display()))?;
+            let first = reader.next_record();
+            if let Err(error) = &first {
+                // Said again, and counted, when its turn comes.
+                tracing::debug!(%error, file = %path.display(), "its first record cannot be read");
+            }
+            let nothing = matches!(first, Ok(None)) && *reader.passed() == Passed::default();
+            files.push(Waiting {
+                path: path.clone(),
+                first: match first {
+                    Ok(Some(record)) => Some(record.unix),
+                    // What is wrong with it is counted when it is read.
+                    _ if !nothing => Some(0),
+                    _ => None,
+                },
+            });
+        }
+        let mut merge = Self {
+            files,
+            heads: BinaryHeap::new(),
+            open: BTreeMap::new(),
+            depth: settings.read_depth,
+            max_record: settings.max_record,
+            latest: 0,
+            counts: Counts::default(),
+            progress: Arc::new(Progress {
+                total,
+                read: AtomicU64::new(0),
+            }),
+        };
+        merge.restart();
+        Ok(merge)
+    }
+
+    /// Begins at the first record again.
+    pub fn restart(&mut self) {
+        self.latest = 0;
+        self.open.clear();
+        let first = |(index, file): (usize, &Waiting)| file.first.map(|first| Reverse((first, index)));
+        self.heads = self.files.iter().enumerate().filter_map(first).collect();
+    }
+
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    pub fn progress(&self) -> Arc<Progress> {
+        self.progress.clone()
+    }
+
+    /// The earliest record; `None` behind the last.
+    pub fn next_record(&mut self) -> Option<Record> {
+        loop {
+            let Reverse((_, index)) = self.heads.pop()?;
+            let record = self.open.get_mut(&index).and_then(Reading::take);
+            if record.is_none() {
+                let reading = self.begin(index);
+                self.open.insert(index, reading);
+            }
+            self.fill(index);
+            if let Some(record) = record {
+                self.counts.records += 1;
+                self.counts.out_of_order += u64::from(record.unix < self.latest);
+                self.latest = self.latest.max(record.unix);
+                return Some(record);
+            }
+        }
+    }
+
+    fn begin(&mut self, index: usize) -> Reading {
+        let path = &self.files[index].path;
+        let opened = File::open(path).and_then(|file| {
+            let counted = Counted {
+                file,
+                progress: self.progress.clone(),
+            };
+            Reader::new(counted, self.max_record, index)
+        });
+        Reading {
+            ended: opened.is_err(),
+            reader: opened.unwrap_or_else(|error| {
+                self.counts.cut_off += 1;
+                tracing::error!(%error, file = %path.display(), "a recording cannot be read any more");
+                Reader::nothing()
+            }),
+            window: BTreeMap::new(),
+            bytes: 0,
+            number: 0,
+        }
+    }
+
+    /// Reads ahead, and notes the earliest of what is held. A file that has ended and holds nothing is closed.
+    fn fill(&mut self, index: usize) {
+        let Some(reading) = self.open.get_mut(&index) else {
+            return;
+        };
+        // Also bounded in bytes: one record of the largest size, or many small ones.
+        while !reading.ended && reading.window.len() < self.depth.max(1) && reading.bytes < self.max_record {
+            match reading.reader.next_record() {
+                Ok(Some(record)) => {
+                    reading.bytes += record.size();
+                    reading.window.insert((record.unix, reading.number), record);
+                    reading.number += 1;
+                }
+                ended => {
+                    reading.ended = true;
+                    let path = &self.files[index].path;
+                    note_end(path, &reading.reader, ended.err().as_ref(), &mut self.counts);
+                }
+            }
+        }
+        match reading.window.keys().next() {
+            Some((time, _)) => self.heads.push(Reverse((*time, index))),
+            None => {
+                self.open.remove(&index);
+            }
+        }
+    }
+}
+
+/// Counts what a file had that could not be read, and says it once.
+fn note_end(path: &Path, reader: &Reader, error: Option<&io::Error>, counts: &mut Counts) {
+    let passed = reader.passed();
+    counts.passed.malformed += passed.malformed;
+    counts.passed.too_large += passed.too_large;
+    counts.cut_off += u64::from(passed.unterminated.is_some() || error.is_some());
+    let file = path.display();
+    if let Some((offset, why)) = passed.first {
+        let in_all = passed.malformed + passed.too_large;
+        tracing::warn!(%file, offset, in_all, "passed over in a recording: {why}");
+    }
+    if let Some(error) = error {
+        let offset = reader.offset();
+        tracing::warn!(%file, offset, %error, "the rest of a recording cannot be read");
+    } else if let Some(offset) = passed.unterminated {
+        tracing::warn!(%file, offset, "the last record has no end: written so, or cut off");
+    }
+}
+
+impl Reading {
+    fn take(&mut self) -> Option<Record> {
+        let (_, record) = self.window.pop_first()?;
+        self.bytes -= record.size();
+        Some(record)
+    }
+}
+
+impl Reader {
+    /// Tells by the first bytes what it is; `index` of the file keeps the names of its entries apart from others'.
+    fn new(file: impl Read + Send + 'static, max_record: usize, index: usize) -> io::Result<Self> {
+        let mut content = open(file)?;
+        let start = match content.fill_buf() {
+            Ok(start) => start,
+            // Said when its records are read.
+            Err(_) => b"",
+        };
+        let first = start.iter().find(|byte| !byte.is_ascii_whitespace());
+        Ok(match first {
+            Some(b'{' | 0xef) => Self::Har(HarReader::new(content, max_record, (index as u64) << 40)),
+            _ => Self::Gor(GorReader::new(content, max_record)),
+        })
+    }
+
+    fn nothing() -> Self {
+        Self::Gor(GorReader::new(Opened::new(Box::new(io::empty())), 0))
+    }
+
+    fn next_record(&mut self) -> io::Result<Option<Record>> {
+        match self {
+            Self::Gor(reader) => reader.next_record(),
+            Self::Har(reader) => reader.next_record(),
+        }
+    }
+
+    fn passed(&self) -> &Passed {
+        match self {
+            Self::Gor(reader) => reader.passed(),
+            Self::Har(reader) => reader.passed(),
+        }
+    }
+
+    fn offset(&self) -> u64 {
+        match self {
+            Self::Gor(reader) => reader.offset(),
+            Self::Har(reader) => reader.offset(),
+        }
+    }
+}
+
+/// A file whose bytes are counted while they are read.
+struct Counted {
+    file: File,
+    progress: Arc<Progress>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.progress.read.fetch_add(read as u64, Relaxed);
+        Ok(read)
+    }
+}

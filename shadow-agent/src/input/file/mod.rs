@@ -1,0 +1,167 @@
+//! `--input-file`: recordings, their messages at the times they were recorded.
+//!
+//! A message is due at its offset from the first one, not so long after the one before: what sending takes is not added
+//! to the schedule. Where outputs cannot follow a schedule their full queues drop and count; at full speed (`|max`) the
+//! recording waits for them.
+
+mod merge;
+mod schedule;
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until};
+
+use self::merge::Merge;
+use self::schedule::Schedule;
+use super::{MessageSource, Next, Progress};
+use crate::latency::LatencyHistogram;
+use crate::mirror::Message;
+use crate::recording::Record;
+use crate::settings::{FileInputSettings, Pace};
+use crate::time::Timestamp;
+
+/// See the module's description.
+pub(super) struct FileSource {
+    settings: FileInputSettings,
+    merge: Merge,
+    schedule: Schedule,
+    /// When the first message was due.
+    start: Option<Instant>,
+    rounds: u64,
+    lag: LatencyHistogram,
+    max_lag: Duration,
+}
+
+impl FileSource {
+    /// Opens every file and reads its first record.
+    pub(super) fn open(settings: &FileInputSettings) -> anyhow::Result<Self> {
+        Ok(Self {
+            merge: Merge::open(settings)?,
+            schedule: Schedule::new(settings.pace, settings.max_wait),
+            settings: settings.clone(),
+            start: None,
+            rounds: 0,
+            lag: LatencyHistogram::default(),
+            max_lag: Duration::ZERO,
+        })
+    }
+
+    /// The next record, also of the next round.
+    fn next_record(&mut self) -> Option<Record> {
+        if let Some(record) = self.merge.next_record() {
+            return Some(record);
+        }
+        self.rounds += 1;
+        if !self.settings.repeat {
+            return None;
+        }
+        self.merge.restart();
+        self.schedule.restart();
+        self.merge.next_record()
+    }
+
+    async fn wait_until(&mut self, due: Duration) {
+        let now = Instant::now();
+        let due = *self.start.get_or_insert(now) + due;
+        if due > now {
+            sleep_until(due).await;
+        }
+        let late = Instant::now().saturating_duration_since(due);
+        self.lag.record(late);
+        self.max_lag = self.max_lag.max(late);
+    }
+}
+
+impl MessageSource for FileSource {
+    fn next(&mut self) -> Next<'_> {
+        Box::pin(async {
+            let Some(record) = self.next_record() else {
+                return Ok(None);
+            };
+            let due = self.schedule.due(record.kind, record.unix);
+            if self.settings.pace != Pace::Max {
+                self.wait_until(due).await;
+            }
+            let first_byte = Timestamp(record.unix);
+            Ok(Some(Message {
+                kind: record.kind,
+                first_byte,
+                last_byte: first_byte.after(Duration::from_nanos(record.latency)),
+                payload: record.payload(),
+                id: record.id,
+            }))
+        })
+    }
+
+    fn can_wait(&self) -> bool {
+        self.settings.pace == Pace::Max
+    }
+
+    fn progress(&self) -> Option<Arc<Progress>> {
+        (!self.settings.repeat).then(|| self.merge.progress())
+    }
+
+    fn report(&self) -> Value {
+        let counts = self.merge.counts();
+        let mut report = json!({
+            "files": self.settings.files.len(),
+            "records": counts.records,
+            "rounds": self.rounds,
+            "out_of_order": counts.out_of_order,
+            "malformed": counts.passed.malformed,
+            "too_large": counts.passed.too_large,
+            "cut_off": counts.cut_off,
+        });
+        if let Some((p50, p99)) = self.lag.counts().quantiles_us() {
+            let max = u64::try_from(self.max_lag.as_micros()).unwrap_or(u64::MAX);
+            report["lag_us"] = json!({ "p50": p50.min(max), "p99": p99.min(max), "max": max });
+        }
+        report
+    }
+}
+
+/// What `--input-file-dry-run` prints: a line for each figure. Nothing is sent, and nothing waited for.
+pub fn dry_run(settings: &FileInputSettings) -> anyhow::Result<String> {
+    let mut merge = Merge::open(settings).context("--input-file")?;
+    let mut schedule = Schedule::new(settings.pace, settings.max_wait);
+    let mut requests = 0u64;
+    let mut bytes = 0u64;
+    let mut before = None;
+    let mut waits: Option<(Duration, Duration, Duration)> = None;
+    let mut total = Duration::ZERO;
+    while let Some(record) = merge.next_record() {
+        let due = schedule.due(record.kind, record.unix);
+        requests += u64::from(record.kind == crate::mirror::MessageKind::Request);
+        bytes += (record.head.len() + record.body.len()) as u64;
+        if let Some(before) = before.replace(due) {
+            let wait = due.saturating_sub(before);
+            let (first, least, most) = waits.unwrap_or((wait, wait, wait));
+            waits = Some((first, least.min(wait), most.max(wait)));
+        }
+        total = due;
+    }
+    let counts = merge.counts();
+    let passed = counts.passed.malformed + counts.passed.too_large;
+    let (first, least, most) = waits.unwrap_or_default();
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        "{}\n  files            {}\n  records          {}\n  requests         {requests}\n  bytes            {bytes}\n  \
+         passed over      {passed}\n  cut off          {}\n  out of order     {}\n  first wait       {first:?}\n  \
+         shortest wait    {least:?}\n  longest wait     {most:?}\n  replay takes     {total:?}\n",
+        settings.pattern,
+        settings.files.len(),
+        counts.records,
+        counts.cut_off,
+        counts.out_of_order,
+    );
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;

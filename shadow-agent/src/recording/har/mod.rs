@@ -1,0 +1,12 @@
+//! HTTP Archive 1.2 (<http://www.softwareishard.com/blog/har-12-spec/>): what browsers' developer tools write and read.
+
+mod entry;
+mod reader;
+mod scan;
+mod write;
+
+pub use reader::HarReader;
+pub use write::{HAR_FOOTER, HAR_HEADER, write_har};
+
+#[cfg(test)]
+mod tests;
