@@ -365,10 +365,7 @@ type RedactedParts = Result<Option<(Bytes, Bytes)>, Unredactable>;
 
 /// A response as these rules leave it.
 fn redact(rules: &Rules, response: &ExchangeResponse<'_>) -> RedactedParts {
-    let Some(redaction) = &rules.redaction else {
-        return Ok(None);
-    };
-    let redacted = redaction.message(response.head, response.body)?;
+    let redacted = rules.message(response.head, response.body)?;
     Ok(redacted.map(|Redacted { head, body }| {
         let body = body.map_or_else(|| response.body.clone(), Bytes::from);
         (head.into(), body)

@@ -254,3 +254,60 @@ fn output_http_track_response() {
         assert_eq!(*kinds, ["1", "2", "3"], "{printed}");
     }
 }
+
+/// `hello` by gzip.
+const HELLO: &[u8] = &[
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00,
+    0x86, 0xa6, 0x10, 0x36, 0x05, 0x00, 0x00, 0x00,
+];
+
+#[test]
+fn prettify_http() {
+    let stage = stage!("root", "agent", "nginx");
+    let scene = Scene::on_lo(&stage);
+    let agent = scene.mirror(&["--prettify-http", "--output-stdout"]);
+    let stdout = agent.stdout().to_owned();
+    let mut connection = Connection::open(&scene.client, scene.v4);
+    let head = format!(
+        "POST /upload HTTP/1.1\r\nHost: production.test\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        HELLO.len()
+    );
+    connection.send([head.as_bytes(), HELLO].concat());
+    assert_eq!(connection.response().status, 200);
+    connection.send("POST /upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n");
+    assert_eq!(connection.response().status, 200);
+    drop(connection);
+    let finished = scene.finish(agent);
+    finished.ledger.assert_all_delivered(2);
+    let sizes: Vec<_> = finished
+        .shadow
+        .0
+        .iter()
+        .map(|entry| entry.body.expect("a body").0)
+        .collect();
+    assert_eq!(sizes, [5, 5]);
+    let printed = std::fs::read_to_string(stdout).expect("text");
+    assert_eq!(printed.matches("Content-Length: 5\r\n").count(), 2, "{printed}");
+    assert_eq!(printed.matches("\r\n\r\nhello\n").count(), 2, "{printed}");
+    assert!(
+        !printed.contains("gzip") && !printed.contains("chunked"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn copy_buffer_size() {
+    let stage = stage!("root", "agent", "nginx");
+    let scene = Scene::on_lo(&stage);
+    let agent = scene.mirror(&["--copy-buffer-size", "0x1kb"]);
+    let mut connection = Connection::open(&scene.client, scene.v4);
+    for size in [1024, 1025] {
+        let body = shadow_tests::client::noise(size, 7);
+        connection.send(shadow_tests::client::with_body("POST", "/upload", "1", &body));
+        assert_eq!(connection.response().status, 200);
+    }
+    drop(connection);
+    let ledger = scene.finish(agent).ledger;
+    assert_eq!((ledger.seen(), ledger.delivered(0)), (2, 1), "{ledger}");
+    assert_eq!(ledger.dropped(0, "body_too_large"), 1, "{ledger}");
+}

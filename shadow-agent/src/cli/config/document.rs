@@ -33,7 +33,7 @@ const PLACES: [&str; 8] = [
 
 /// Keys that each mirror may have of its own, besides those that begin with `output-`. The marker is none: what carries
 /// it is mirrored by nobody.
-const OF_MIRRORS: [&str; 38] = [
+const OF_MIRRORS: [&str; 39] = [
     "split-output",
     "input-dummy",
     "input-file",
@@ -72,6 +72,7 @@ const OF_MIRRORS: [&str; 38] = [
     "http-redact-json",
     "http-redact-key-file",
     "http-redact-none",
+    "prettify-http",
 ];
 
 /// Keys that begin with `output-` and are the same for all mirrors all the same: they are about the log.

@@ -56,7 +56,9 @@ pub fn resolve(arguments: &Arguments, inputs: &[RawInput]) -> Result<Option<Kube
         labels: labels(flags)?,
         routes,
         mirror: Box::new(outputs::of_routes(arguments)),
-        rules: rules::resolve(&arguments.filters)?.for_live().cloned(),
+        rules: rules::resolve(&arguments.filters, arguments.limits.max_body())?
+            .for_live()
+            .cloned(),
         lease: lease(flags, &node)?,
         node,
     }))

@@ -65,7 +65,7 @@ fn file(text: &str, arguments: &Arguments) -> Result<FileInputSettings, Problem>
         max_record: arguments
             .limits
             .max_head
-            .saturating_add(arguments.limits.max_body)
+            .saturating_add(arguments.limits.max_body())
             .saturating_add(HEADER_LINE),
     })
 }

@@ -119,7 +119,7 @@ fn resolve_mirror(typed: &TypedMirror, machine: &impl Machine) -> Result<MirrorS
         split: outputs::split(&typed.arguments),
         messages: messages::resolve(&typed.arguments)?,
         outputs,
-        rules: rules::resolve(&typed.arguments.filters)?,
+        rules: rules::resolve(&typed.arguments.filters, typed.arguments.limits.max_body())?,
     })
 }
 
@@ -136,7 +136,7 @@ fn resolve_run(
         mirrors,
         limits: Limits {
             max_head: limits.max_head,
-            max_body: limits.max_body,
+            max_body: limits.max_body(),
             max_headers: limits.max_headers as usize,
         },
         connections: ConnectionSettings {

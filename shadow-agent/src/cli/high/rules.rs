@@ -9,8 +9,8 @@ use crate::cli::low::filters::FilterFlags;
 use crate::http::is_token;
 use crate::mirror::rules::{
     Expression, Filter, Filters, HashShare, Invalid, JsonMatch, JsonPath, Limiter, Named, Network,
-    OF_RECORDINGS, Redaction, RedactionKey, Rewrite, RewriteHeader, Rewriters, Rules, SafeMethods, SetHeader,
-    SetParameter, User, header_name,
+    OF_RECORDINGS, Prettifier, Redaction, RedactionKey, Rewrite, RewriteHeader, Rewriters, Rules,
+    SafeMethods, SetHeader, SetParameter, User, header_name,
 };
 use crate::settings::MirrorRules;
 
@@ -20,11 +20,12 @@ const MAX_RULES: usize = 64;
 const MAX_KEY: u64 = 4096;
 
 /// The rules of a mirror's outputs.
-pub fn resolve(flags: &FilterFlags) -> Result<MirrorRules, UsageError> {
+pub fn resolve(flags: &FilterFlags, max_body: usize) -> Result<MirrorRules, UsageError> {
     let rules = Rules {
         filters: filters(flags)?,
         limiters: limiters(flags)?,
         rewriters: rewriters(flags)?,
+        prettifier: flags.prettify_http.then_some(Prettifier { max_body }),
         redaction: None,
     };
     let key = key(flags)?;

@@ -146,6 +146,13 @@ pub struct FilterFlags {
     #[arg(long, value_name = "FILE")]
     pub http_redact_key_file: Option<PathBuf>,
 
+    /// Take content coding (gzip, deflate, br, zstd) and chunk framing off bodies
+    ///
+    /// Of requests and of responses, behind filters and rewriting, before redaction. What cannot be decoded, or
+    /// would be larger than --max-body, stays as it is.
+    #[arg(long)]
+    pub prettify_http: bool,
+
     /// Keep authorization, cookie, set-cookie and x-api-key in recordings as they are
     ///
     /// By default they are redacted in what is kept. What is replayed or shown has them anyway, unless they are named

@@ -42,6 +42,12 @@ pub struct LimitFlags {
     #[arg(long, value_name = "SIZE", default_value = "16mb", value_parser = positive_size)]
     pub max_body: usize,
 
+    /// Largest request body, as GoReplay says it: the smaller of the two counts
+    ///
+    /// A larger one is dropped and counted as body_too_large, not cut. By default only --max-body counts.
+    #[arg(long, value_name = "SIZE", value_parser = positive_size)]
+    pub copy_buffer_size: Option<usize>,
+
     /// Bytes that may wait behind a hole in one connection
     ///
     /// The default is above what a Linux receiver with its default buffers lets a client send before the
@@ -62,4 +68,11 @@ pub struct LimitFlags {
     /// connection that speaks again is picked up at the next request whose start can be proved.
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = positive_duration)]
     pub input_raw_idle_timeout: Duration,
+}
+
+impl LimitFlags {
+    /// Largest request body, however it was said.
+    pub fn max_body(&self) -> usize {
+        self.max_body.min(self.copy_buffer_size.unwrap_or(usize::MAX))
+    }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::expression::{Expression, TooLong};
 use super::json;
 use super::lines::Lines;
+use super::prettify::Prettifier;
 use super::redaction::{Redaction, Unredactable};
 use super::{Unsafe, query};
 use crate::http::{Framing, Request, RewriteError, absolute_form, chunked_data};
@@ -138,12 +139,22 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Makes the body readable.
+    pub fn prettify(&mut self, prettifier: Prettifier) {
+        let request = self.request;
+        let chunked = request.framing == Framing::Chunked;
+        let body = prettifier.edit(self.lines(), chunked, &request.body);
+        self.body = body.map(Bytes::from);
+    }
+
     /// Hides what must not leave.
     pub fn redact(&mut self, redaction: &Redaction) -> Result<(), Unredactable> {
         let request = self.request;
-        let chunked = request.framing == Framing::Chunked;
-        let body = redaction.edit(self.lines(), chunked, &request.body)?;
-        self.body = body.map(Bytes::from);
+        let chunked = self.body.is_none() && request.framing == Framing::Chunked;
+        let body = self.body.clone().unwrap_or_else(|| request.body.clone());
+        if let Some(body) = redaction.edit(self.lines(), chunked, &body)? {
+            self.body = Some(body.into());
+        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! method, client | set headers, set parameters | url, safe methods, headers, cookies, Basic credentials, JSON |
-//! header, parameter, cookie and client limiters | rewrite url, rewrite headers | redact
+//! header, parameter, cookie and client limiters | rewrite url, rewrite headers | prettify | redact
 //! ```
 //!
 //! Filters see headers and parameters as they were set, and what they are named after alone, never the text of a body. A
@@ -19,6 +19,7 @@ mod json;
 mod limiter;
 mod lines;
 mod network;
+mod prettify;
 mod query;
 mod redaction;
 mod rewriters;
@@ -34,6 +35,7 @@ pub use self::hash::{HashShare, fnv1a_32};
 pub use self::json::JsonPath;
 pub use self::limiter::{Limiter, User};
 pub use self::network::Network;
+pub use self::prettify::Prettifier;
 pub use self::redaction::{OF_RECORDINGS, Redacted, Redaction, RedactionKey, Unredactable};
 pub use self::rewriters::{RewriteHeader, Rewriters, SetHeader, SetParameter, header_name};
 use super::ledger::{DropReason, Outcome};
@@ -57,6 +59,8 @@ pub struct Rules {
     pub limiters: Vec<Limiter>,
     /// What is changed.
     pub rewriters: Rewriters,
+    /// How bodies are made readable, in requests and in responses.
+    pub prettifier: Option<Prettifier>,
     /// What is hidden, in requests and in responses.
     pub redaction: Option<Redaction>,
 }
@@ -73,6 +77,28 @@ pub enum Verdict {
 }
 
 impl Rules {
+    /// The other form of a response, or of any message on the wire: `head` from its start line to its empty line, and `body` as
+    /// it was sent. `Ok(None)` where nothing changes.
+    pub fn message(&self, head: &[u8], body: &[u8]) -> Result<Option<Redacted>, Unredactable> {
+        let pretty = self
+            .prettifier
+            .and_then(|prettifier| prettifier.message(head, body));
+        let Some(redaction) = &self.redaction else {
+            return Ok(pretty);
+        };
+        let Some(pretty) = pretty else {
+            return redaction.message(head, body);
+        };
+        let redacted = redaction.message(&pretty.head, pretty.body.as_deref().unwrap_or(body))?;
+        Ok(Some(match redacted {
+            Some(redacted) => Redacted {
+                head: redacted.head,
+                body: redacted.body.or(pretty.body),
+            },
+            None => pretty,
+        }))
+    }
+
     /// What becomes of `request`, which a client at `client` sent.
     pub fn judge(&self, request: &Request, client: IpAddr) -> Verdict {
         match self.edited(request, client) {
@@ -98,6 +124,9 @@ impl Rules {
         self.rewriters
             .rewrite(&mut draft)
             .map_err(|Unsafe| dropped(DropReason::UnsafeRewrite))?;
+        if let Some(prettifier) = self.prettifier {
+            draft.prettify(prettifier);
+        }
         if let Some(redaction) = &self.redaction {
             draft
                 .redact(redaction)

@@ -232,7 +232,7 @@ fn is_json_type(value: &[u8]) -> bool {
     value.windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
 }
 
-fn is_chunked(value: &[u8]) -> bool {
+pub(super) fn is_chunked(value: &[u8]) -> bool {
     value.windows(7).any(|part| part.eq_ignore_ascii_case(b"chunked"))
 }
 

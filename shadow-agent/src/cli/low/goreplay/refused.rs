@@ -105,7 +105,6 @@ pub const REFUSED: &[Refused] = &[
     binary("output-tcp-response-buffer", Value),
     refused("output-file-buffer", Value, "it belongs to recordings in S3 (s3://), and there is no S3 client in the agent", "record to a directory with --output-file, and copy finished files with aws s3 cp"),
     refused("output-http-elasticsearch", Value, "the agent does not index: it holds no credentials of a database, and waits for none", "write JSON lines with --output-file x.jsonl, and let Filebeat, Vector or Fluent Bit ship them"),
-    not_yet("copy-buffer-size", Value),
     not_yet("input-tcp", Value),
     not_yet("input-tcp-certificate", Value),
     not_yet("input-tcp-certificate-key", Value),
@@ -121,5 +120,4 @@ pub const REFUSED: &[Refused] = &[
     not_yet("output-ws-stats", Nothing),
     not_yet("output-ws-sticky", Nothing),
     not_yet("output-ws-workers", Value),
-    not_yet("prettify-http", Nothing),
 ];
