@@ -17,8 +17,10 @@ use super::ConnectionReport;
 use super::following::{Following, InForce};
 use super::messages::Messages;
 use super::operation::ShardOperation;
+use super::served::Served;
 use crate::budget::MemoryBudget;
 use crate::capture::{FileCounters, PcapFile, RingReader, VxlanCounts, VxlanReader};
+use crate::input::http::HttpInput;
 use crate::input::{MessageSource, Progress};
 use crate::middleware::{Middleware, ShardMiddleware};
 use crate::mirror::ledger::{DropReason, ShardLedger};
@@ -60,6 +62,13 @@ pub(super) enum Source {
         name: String,
         /// The input.
         source: Box<dyn MessageSource>,
+    },
+    /// Clients that send requests to the agent itself.
+    Http {
+        /// The input's name in the ledger.
+        name: String,
+        /// The input.
+        input: HttpInput,
     },
 }
 
@@ -115,7 +124,7 @@ impl ShardTask {
         // The kernel's clock starts at boot; the difference is taken once, so that times stay in order.
         let wall_offset = match self.source {
             Source::Ring(_) | Source::Vxlan(_) => unix_now().saturating_sub(monotonic_now().0),
-            Source::File(_) | Source::Messages { .. } => 0,
+            Source::File(_) | Source::Messages { .. } | Source::Http { .. } => 0,
         };
         let middleware = self.middleware.as_ref().map(|middleware| {
             ShardMiddleware::new(middleware, self.settings.limits, self.budget.clone(), wall_offset)
@@ -197,6 +206,17 @@ impl ShardTask {
                     phase: self.phase.clone(),
                 };
                 messages.read().await
+            }
+            Source::Http { name, input } => {
+                let served = Served {
+                    name,
+                    shard: &mut shard,
+                    plans: &mut plans,
+                    report: &self.report,
+                    operation,
+                    phase: self.phase.clone(),
+                };
+                served.serve(input).await
             }
         };
         plans.end();
