@@ -137,6 +137,17 @@ impl Charge {
         }
     }
 
+    /// Moves `bytes` of it (all of them when that is more than is held) into a charge of their own.
+    #[must_use]
+    pub fn split(&mut self, bytes: usize) -> Charge {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Charge {
+            budget: self.budget.clone(),
+            bytes,
+        }
+    }
+
     /// Moves the whole charge out, leaving an empty one.
     #[must_use]
     pub fn take(&mut self) -> Charge {
@@ -177,6 +188,19 @@ mod tests {
         assert_eq!(budget.used(), 60);
         assert!(second.try_grow(40));
         assert_eq!(budget.used(), 100);
+    }
+
+    #[test]
+    fn a_part_of_a_charge_can_become_whole_by_itself() {
+        let budget = MemoryBudget::new(100);
+        let mut held = budget.held().charge();
+        assert!(held.try_grow(50));
+        let mut part = held.split(30);
+        part.is_whole_now();
+        assert_eq!((held.bytes(), part.bytes(), budget.used()), (20, 30, 50));
+        assert!(held.try_grow(30), "the half for what is held has room again");
+        drop((held, part));
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod files;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -247,23 +248,95 @@ pub enum MessageInput {
     Dummy,
     /// `--input-file`: recordings.
     File(Box<FileInputSettings>),
+    /// `--input-tcp`.
+    Tcp(TcpInputSettings),
+    /// `--input-http`.
+    Http(HttpInputSettings),
+}
+
+/// One `--input-http` with the flags that apply to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpInputSettings {
+    /// Where it listens.
+    pub listen: Listen,
+    /// Connections at once.
+    pub connections: usize,
+    /// How long a request may take to come, and its answer to leave.
+    pub timeout: Duration,
+    /// How long a connection may be silent between requests.
+    pub idle_timeout: Duration,
+}
+
+/// One `--input-tcp` with the flags that apply to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TcpInputSettings {
+    /// Where it listens.
+    pub listen: Listen,
+    /// TLS by rustls, where it is asked for.
+    pub tls: Option<ServerTls>,
+    /// Connections at once.
+    pub connections: usize,
+    /// Bytes of one payload.
+    pub max_record: usize,
+    /// Bytes of records that are not whole, or wait to be taken, over all connections; not whole ones may have half.
+    pub buffer: usize,
+    /// How long a record may take to become whole, a handshake, and an acknowledgment to be taken off.
+    pub timeout: Duration,
+    /// Sessions of senders that are remembered.
+    pub sessions: usize,
+}
+
+/// How a listener does TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerTls {
+    /// What it shows.
+    pub identity: IdentityFiles,
+    /// Whose certificates clients must have; none are asked for when `None`.
+    pub client_authorities: Option<PathBuf>,
+}
+
+/// A certificate and its key, in PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityFiles {
+    /// The certificate, and those that lead from it to its authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any(port) => write!(f, ":{port}"),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
 }
 
 impl MessageInput {
-    /// The flag that it comes from.
-    pub fn flag(&self) -> &'static str {
-        match self {
-            Self::Dummy => "--input-dummy",
-            Self::File(_) => "--input-file",
-        }
-    }
-
     /// Its name in messages and in the ledger.
     pub fn name(&self) -> String {
         match self {
             Self::Dummy => "dummy".to_owned(),
             Self::File(file) => format!("file {}", file.pattern),
+            Self::Tcp(tcp) => format!("tcp {}", tcp.listen),
+            Self::Http(http) => format!("http {}", http.listen),
         }
+    }
+
+    /// The flag that it comes from.
+    pub fn flag(&self) -> &'static str {
+        match self {
+            Self::Dummy => "--input-dummy",
+            Self::File(_) => "--input-file",
+            Self::Tcp(_) => "--input-tcp",
+            Self::Http(_) => "--input-http",
+        }
+    }
+
+    /// Whether it waits for others to connect.
+    pub fn listens(&self) -> bool {
+        matches!(self, Self::Tcp(_) | Self::Http(_))
     }
 }
 
@@ -528,6 +601,8 @@ pub struct ConnectionSettings {
 pub enum OutputSettings {
     /// `--output-http`.
     Http(Box<HttpOutputSettings>),
+    /// `--output-tcp` or `--output-ws`.
+    Relay(Box<RelayOutputSettings>),
     /// `--output-stdout`.
     Stdout {
         /// Bytes that may wait for the writer.
@@ -545,7 +620,7 @@ impl OutputSettings {
     pub fn keeps_traffic(&self) -> bool {
         match self {
             Self::File(_) => true,
-            Self::Http(_) | Self::Stdout { .. } | Self::Null => false,
+            Self::Http(_) | Self::Relay(_) | Self::Stdout { .. } | Self::Null => false,
         }
     }
 
@@ -553,11 +628,66 @@ impl OutputSettings {
     pub fn name(&self) -> &str {
         match self {
             Self::Http(http) => &http.name,
+            Self::Relay(relay) => &relay.name,
             Self::Stdout { .. } => "stdout",
             Self::File(file) => &file.name,
             Self::Null => "null",
         }
     }
+}
+
+/// One `--output-tcp` or `--output-ws` with the flags that apply to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RelayOutputSettings {
+    /// The other side as the ledger names it: without userinfo.
+    pub name: String,
+    /// Host as typed (IPv6 without brackets).
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// TLS by rustls, where it is asked for.
+    pub tls: Option<RelayTls>,
+    /// How records go over a connection.
+    pub wire: RelayWire,
+    /// Connections.
+    pub workers: usize,
+    /// Whether a record's name says its connection; they take turns otherwise.
+    pub sticky: bool,
+    /// Records that may wait, over all connections.
+    pub queue_records: usize,
+    /// Bytes of records that may wait, over all connections.
+    pub queue_bytes: usize,
+    /// Time to connect, and how long the other side may take nothing.
+    pub timeout: Duration,
+    /// Whether the queue is logged every few seconds.
+    pub stats: bool,
+}
+
+/// How records go over a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RelayWire {
+    /// One behind the other, as `GoReplay` has them.
+    Plain,
+    /// As frames that the other side acknowledges.
+    Acknowledged,
+    /// As binary messages of a WebSocket.
+    WebSocket {
+        /// The URL, without userinfo.
+        target: String,
+        /// Value of an `Authorization` header made from userinfo. A secret: never logged.
+        authorization: Option<Secret>,
+    },
+}
+
+/// How a relay's connection does TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayTls {
+    /// Verify the other side's certificate.
+    pub verify: bool,
+    /// Whose certificates are believed; the platform's authorities when `None`.
+    pub authorities: Option<PathBuf>,
+    /// What is shown when the other side asks for a certificate.
+    pub identity: Option<IdentityFiles>,
 }
 
 /// One `--output-http` with the flags that apply to it.

@@ -10,7 +10,6 @@
 mod answer;
 pub mod cluster;
 mod health;
-mod listen;
 pub mod metrics;
 mod readiness;
 mod server;
@@ -20,7 +19,6 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::cluster::ClusterMetrics;
 pub use self::health::{Health, Heart};
-pub use self::listen::{ListenError, bind};
 pub use self::readiness::Readiness;
 pub use self::server::Server;
 use crate::mirror::gate::Gate;

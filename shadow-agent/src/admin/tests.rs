@@ -8,7 +8,8 @@ use tokio::sync::mpsc;
 
 use super::metrics::Snapshot;
 use super::server::{HEAD_TIMEOUT, MAX_CONNECTIONS, MAX_REQUEST};
-use super::{Desk, Health, Heart, Order, Readiness, Server, bind};
+use super::{Desk, Health, Heart, Order, Readiness, Server};
+use crate::listen::bind;
 use crate::mirror::gate::{Gate, PauseCause};
 use crate::settings::{Listen, Secret};
 
@@ -39,7 +40,7 @@ impl Rig {
             orders,
             token: token.map(|token| Secret(token.to_owned())),
         };
-        let listener = bind(Listen::Address("127.0.0.1:0".parse().unwrap())).unwrap();
+        let listener = bind("--http-listen", Listen::Address("127.0.0.1:0".parse().unwrap())).unwrap();
         Self {
             server: Server::start(listener, desk, || {}).unwrap(),
             _heart: health.watch("shard-0"),
@@ -307,5 +308,5 @@ fn the_port_is_free_once_the_server_is_dropped() {
     let address = rig.address();
     let _held = TcpStream::connect(address).unwrap();
     drop(rig);
-    assert!(bind(Listen::Address(address)).is_ok());
+    assert!(bind("--http-listen", Listen::Address(address)).is_ok());
 }

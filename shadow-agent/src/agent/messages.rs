@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
 
 use super::following::Following;
 use super::operation::ShardOperation;
@@ -41,6 +41,7 @@ impl Messages<'_> {
 
     async fn read_all(&mut self, tick: &mut Interval) -> anyhow::Result<()> {
         let mut in_turn = 0;
+        let mut published = Instant::now();
         loop {
             let message = {
                 let mut next = self.source.next();
@@ -58,9 +59,12 @@ impl Messages<'_> {
             let Some(message) = message else { return Ok(()) };
             self.shard.take(&message);
             in_turn += 1;
+            if published.elapsed() >= TICK {
+                published = Instant::now();
+                self.publish();
+            }
             if in_turn >= MESSAGES_PER_TURN {
                 in_turn = 0;
-                self.publish();
                 rest(self.shard, self.plans, self.operation);
                 tokio::task::yield_now().await;
                 if *self.phase.borrow() != Phase::Running {
@@ -96,7 +100,7 @@ impl Messages<'_> {
 }
 
 /// What a shard does at each tick, whatever its source does.
-fn rest(shard: &mut Shard, plans: &mut Following, operation: &ShardOperation) {
+pub(super) fn rest(shard: &mut Shard, plans: &mut Following, operation: &ShardOperation) {
     operation.heart.beat();
     if operation.gate.is_paused() {
         abort_all(shard, plans, DropReason::Paused);

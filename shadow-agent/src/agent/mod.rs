@@ -11,6 +11,7 @@ mod priority;
 mod reload;
 mod restart;
 mod run;
+mod served;
 mod settings_file;
 mod shard;
 mod signals;
@@ -79,8 +80,12 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
     }
     for (input, limit) in settings.messages() {
         let name = input.name();
-        let source = input::open(input).with_context(|| name.clone())?;
-        sources.push((Source::Messages { name, source }, limit));
+        let opened = input::open(input).with_context(|| name.clone())?;
+        let source = match opened {
+            input::Opened::Messages(source) => Source::Messages { name, source },
+            input::Opened::Http(input) => Source::Http { name, input },
+        };
+        sources.push((source, limit));
     }
     let wanted = Wanted::of(&settings);
     let mut capture = None;

@@ -9,9 +9,10 @@ use tokio::time::{Instant, sleep_until};
 
 use super::cpu::{CpuBudget, process_time};
 use crate::admin::metrics::CpuSnapshot;
-use crate::admin::{self, ClusterMetrics, Desk, Health, Heart, MAX_ORDERS, Order, Readiness, Server};
+use crate::admin::{ClusterMetrics, Desk, Health, Heart, MAX_ORDERS, Order, Readiness, Server};
 use crate::kubernetes::Telling;
 use crate::latency::LatencyHistogram;
+use crate::listen::bind;
 use crate::mirror::gate::{Gate, PauseCause, WHOLE};
 use crate::settings::{AdminSettings, OperationSettings};
 
@@ -100,7 +101,7 @@ impl Operation {
             health,
         };
         if let Some(AdminSettings { listen, token }) = &settings.admin {
-            let listener = admin::bind(*listen)?;
+            let listener = bind("--http-listen", *listen)?;
             let (orders, inbox) = mpsc::channel(MAX_ORDERS);
             let desk = Desk {
                 health: operation.health.clone(),

@@ -50,8 +50,10 @@ pub(super) struct Run {
     /// Dropped to end the capture.
     pub(super) capture: Option<LiveCapture>,
     pub(super) counters: Option<CaptureCounters>,
-    /// Whether a source is anything but live capture.
+    /// Whether a source is anything but live capture and what others connect to.
     pub(super) has_files: bool,
+    /// Whether an input waits for others to connect.
+    pub(super) listens: bool,
     pub(super) operation: Operation,
     pub(super) middleware: Option<Middleware>,
     /// What went wrong while running, if anything did.
@@ -127,8 +129,10 @@ impl Run {
         let (phase, phases) = watch::channel(Phase::Running);
         let (ends, ended) = mpsc::channel(sources.len().max(1));
         let count = sources.len();
+        let listening = settings.messages().filter(|(input, _)| input.listens()).count();
         let is_live = |source: &Source| matches!(source, Source::Ring(_) | Source::Vxlan(_));
-        let has_files = sources.iter().any(|(source, _)| !is_live(source));
+        let live = sources.iter().filter(|(source, _)| is_live(source)).count();
+        let has_files = live + listening < count;
         let mut shards = Vec::with_capacity(count);
         for (index, (source, limit)) in sources.into_iter().enumerate() {
             let ledger = ShardLedger::new(settings.outputs().count());
@@ -175,6 +179,7 @@ impl Run {
             capture,
             counters,
             has_files,
+            listens: listening > 0,
             operation,
             middleware,
             failure: None,

@@ -17,8 +17,10 @@ use super::ConnectionReport;
 use super::following::{Following, InForce};
 use super::messages::Messages;
 use super::operation::ShardOperation;
+use super::served::Served;
 use crate::budget::MemoryBudget;
 use crate::capture::{FileCounters, PcapFile, RingReader, VxlanCounts, VxlanReader};
+use crate::input::http::HttpInput;
 use crate::input::{MessageSource, Progress};
 use crate::middleware::{Middleware, ShardMiddleware};
 use crate::mirror::ledger::{DropReason, ShardLedger};
@@ -60,6 +62,13 @@ pub(super) enum Source {
         name: String,
         /// The input.
         source: Box<dyn MessageSource>,
+    },
+    /// Clients that send requests to the agent itself.
+    Http {
+        /// The input's name in the ledger.
+        name: String,
+        /// The input.
+        input: HttpInput,
     },
 }
 
@@ -115,26 +124,9 @@ impl ShardTask {
         // The kernel's clock starts at boot; the difference is taken once, so that times stay in order.
         let wall_offset = match self.source {
             Source::Ring(_) | Source::Vxlan(_) => unix_now().saturating_sub(monotonic_now().0),
-            Source::File(_) | Source::Messages { .. } => 0,
+            Source::File(_) | Source::Messages { .. } | Source::Http { .. } => 0,
         };
-        let middleware = self.middleware.as_ref().map(|middleware| {
-            ShardMiddleware::new(middleware, self.settings.limits, self.budget.clone(), wall_offset)
-        });
-        let mut shard = Shard::new(
-            self.ledger.clone(),
-            self.budget.clone(),
-            self.settings.limits,
-            self.settings.marker.as_deref(),
-            self.settings.capture.track_response,
-        )
-        .with_middleware(middleware)
-        .with_limit(self.limit)
-        .with_capture(&self.settings.capture)
-        .with_gate(
-            self.operation.gate.clone(),
-            Arc::clone(&self.operation.production),
-            self.operation.seed,
-        );
+        let mut shard = self.shard(wall_offset);
         let operation = &self.operation;
         let mut table = FlowTable::new(
             part(self.settings.connections, self.sources),
@@ -198,11 +190,44 @@ impl ShardTask {
                 };
                 messages.read().await
             }
+            Source::Http { name, input } => {
+                let served = Served {
+                    name,
+                    shard: &mut shard,
+                    plans: &mut plans,
+                    report: &self.report,
+                    operation,
+                    phase: self.phase.clone(),
+                };
+                served.serve(input).await
+            }
         };
         plans.end();
         publish(&self.report, &table, &shard);
         drain(&shard, &plans, &self.settings, operation, self.phase).await;
         read
+    }
+
+    /// What takes whole messages. `wall_offset`: nanoseconds from the source's clock to Unix time.
+    fn shard(&self, wall_offset: u64) -> Shard {
+        let middleware = self.middleware.as_ref().map(|middleware| {
+            ShardMiddleware::new(middleware, self.settings.limits, self.budget.clone(), wall_offset)
+        });
+        Shard::new(
+            self.ledger.clone(),
+            self.budget.clone(),
+            self.settings.limits,
+            self.settings.marker.as_deref(),
+            self.settings.capture.track_response,
+        )
+        .with_middleware(middleware)
+        .with_limit(self.limit.clone())
+        .with_capture(&self.settings.capture)
+        .with_gate(
+            self.operation.gate.clone(),
+            Arc::clone(&self.operation.production),
+            self.operation.seed,
+        )
     }
 }
 

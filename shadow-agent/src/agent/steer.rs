@@ -17,6 +17,8 @@ const CAPTURE: &str = "capture";
 const CLUSTER: &str = "cluster";
 /// The condition of capture files.
 const FILES: &str = "files";
+/// The condition of inputs that others connect to.
+const LISTENING: &str = "listening";
 
 impl Run {
     /// Sees to one event.
@@ -64,6 +66,9 @@ impl Run {
         if self.has_files {
             readiness.set(FILES, Ok(()));
         }
+        if self.listens {
+            readiness.set(LISTENING, Ok(()));
+        }
         if self.settings.kubernetes.is_some() {
             readiness.set(CLUSTER, Err("the Kubernetes API has not answered yet".to_owned()));
         }
@@ -91,7 +96,11 @@ impl Run {
 
     /// Says that the run is ending.
     pub(super) fn report_ending(&self) {
-        for (name, is_here) in [(CAPTURE, self.counters.is_some()), (FILES, self.has_files)] {
+        for (name, is_here) in [
+            (CAPTURE, self.counters.is_some()),
+            (FILES, self.has_files),
+            (LISTENING, self.listens),
+        ] {
             if is_here {
                 let state = Err("the agent is ending".to_owned());
                 self.operation.readiness.set(name, state);

@@ -142,6 +142,26 @@ impl<S: Side> MessageStream<S> {
         }
     }
 
+    /// Whether a head is whole that expects `100 Continue`, and nothing of its body came yet.
+    pub fn awaits_continue(&self) -> bool {
+        let State::Held(held) = &self.state else {
+            return false;
+        };
+        let Phase::Body { head, .. } = &held.phase else {
+            return false;
+        };
+        // HTTP/1.0 does not know it.
+        let line_end = held.bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+        let is_1_1 = held.bytes[..line_end].trim_ascii_end().ends_with(b"HTTP/1.1");
+        let text = |span: &std::ops::Range<u32>| &held.bytes[span.start as usize..span.end as usize];
+        is_1_1
+            && held.bytes.len() == head.length
+            && head.headers.iter().any(|field| {
+                text(&field.name).eq_ignore_ascii_case(b"expect")
+                    && text(&field.value).eq_ignore_ascii_case(b"100-continue")
+            })
+    }
+
     /// `bytes` bytes of the direction are lost; the next chunk continues behind them. Lost inside a counted
     /// part of a body, they cost that message alone; anywhere else, the place is lost.
     pub fn gap(&mut self, bytes: u64, sink: &mut impl FnMut(Event<S::Message>)) {

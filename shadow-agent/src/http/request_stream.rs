@@ -69,6 +69,11 @@ impl RequestStream {
         self.0.holds()
     }
 
+    /// Whether the head of a request is whole, nothing of its body came yet, and its client waits for `100 Continue`.
+    pub fn awaits_continue(&self) -> bool {
+        self.0.awaits_continue()
+    }
+
     /// A message that is not whole yet is not waited for any longer: it is rejected and its bytes are freed.
     /// Where the next one starts is not forgotten.
     pub fn stalled(&mut self, why: Stall, sink: &mut impl FnMut(RequestEvent)) {

@@ -5,6 +5,9 @@
 
 mod dummy;
 mod file;
+pub mod http;
+mod tcp;
+mod tls;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,6 +19,8 @@ use serde_json::Value;
 use self::dummy::Dummy;
 use self::file::FileSource;
 pub use self::file::dry_run;
+use self::http::HttpInput;
+use self::tcp::TcpInput;
 use crate::mirror::Message;
 use crate::settings::MessageInput;
 
@@ -66,10 +71,20 @@ impl Progress {
     }
 }
 
+/// An input that is open.
+pub enum Opened {
+    /// It has whole messages.
+    Messages(Box<dyn MessageSource>),
+    /// It has the bytes of clients, who want to be answered.
+    Http(HttpInput),
+}
+
 /// Opens an input. What can be known to be wrong is an error here.
-pub fn open(input: &MessageInput) -> anyhow::Result<Box<dyn MessageSource>> {
+pub fn open(input: &MessageInput) -> anyhow::Result<Opened> {
     Ok(match input {
-        MessageInput::Dummy => Box::new(Dummy::default()),
-        MessageInput::File(settings) => Box::new(FileSource::open(settings)?),
+        MessageInput::Dummy => Opened::Messages(Box::new(Dummy::default())),
+        MessageInput::File(settings) => Opened::Messages(Box::new(FileSource::open(settings)?)),
+        MessageInput::Tcp(settings) => Opened::Messages(Box::new(TcpInput::open(settings)?)),
+        MessageInput::Http(settings) => Opened::Http(HttpInput::open(settings)?),
     })
 }

@@ -306,10 +306,32 @@ impl Mirror {
 }
 
 impl Connection {
+    /// Takes bytes as [`StreamHandler::data`] takes those of a client, and says what they come to: for whoever has to
+    /// answer the client.
+    pub fn serve(&mut self, shard: &mut Shard, chunk: Chunk<'_>, told: &mut dyn FnMut(&RequestEvent)) {
+        self.read_and_tell(shard, told, |requests, budget, mut sink| {
+            requests.push(chunk, budget, &mut sink);
+        });
+    }
+
+    /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
+    pub fn awaits_continue(&self) -> bool {
+        self.requests.awaits_continue()
+    }
+
     /// Lets the request stream read, and answers what it says.
     fn read(
         &mut self,
         shard: &mut Shard,
+        read: impl FnOnce(&mut RequestStream, &MemoryBudget, &mut dyn FnMut(RequestEvent)),
+    ) {
+        self.read_and_tell(shard, &mut |_| {}, read);
+    }
+
+    fn read_and_tell(
+        &mut self,
+        shard: &mut Shard,
+        told: &mut dyn FnMut(&RequestEvent),
         read: impl FnOnce(&mut RequestStream, &MemoryBudget, &mut dyn FnMut(RequestEvent)),
     ) {
         let Self {
@@ -319,6 +341,7 @@ impl Connection {
         } = self;
         let Shard { budget, mirror, .. } = shard;
         read(requests, budget, &mut |event| {
+            told(&event);
             let id = match &event {
                 RequestEvent::Complete(request) | RequestEvent::Incomplete(request, _) => {
                     Some(open.name(request))

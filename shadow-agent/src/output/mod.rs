@@ -8,6 +8,7 @@
 mod file;
 mod http;
 mod null;
+mod relay;
 mod stdout;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -20,6 +21,7 @@ use std::rc::{Rc, Weak};
 use self::http::HttpOutput;
 pub use self::http::copy_head;
 use self::null::NullOutput;
+use self::relay::RelayOutput;
 use self::writer::Writer;
 use crate::capture::OwnConnections;
 use crate::latency::LatencyCounts;
@@ -75,6 +77,7 @@ pub struct Output(Kind);
 
 enum Kind {
     Http(Box<HttpOutput>),
+    Relay(RelayOutput),
     /// Standard output, or files; with its name.
     Writer(String, Writer),
     Null,
@@ -85,6 +88,7 @@ impl Output {
     pub fn new(settings: &OutputSettings, own: &OwnConnections) -> anyhow::Result<Self> {
         Ok(Self(match settings {
             OutputSettings::Http(settings) => Kind::Http(Box::new(HttpOutput::new(settings, own)?)),
+            OutputSettings::Relay(settings) => Kind::Relay(RelayOutput::new(settings, own)?),
             OutputSettings::Stdout { queue_bytes } => {
                 Kind::Writer(settings.name().to_owned(), stdout::start(*queue_bytes)?)
             }
@@ -97,6 +101,7 @@ impl Output {
     pub fn name(&self) -> &str {
         match &self.0 {
             Kind::Http(output) => output.name(),
+            Kind::Relay(output) => output.name(),
             Kind::Writer(name, _) => name,
             Kind::Null => "null",
         }
@@ -111,6 +116,7 @@ impl Output {
     pub fn shard(&self, wall_offset: u64, onward: &Weak<Onward>) -> Rc<dyn ShardOutput> {
         match &self.0 {
             Kind::Http(output) => Rc::new(output.shard(wall_offset, onward)),
+            Kind::Relay(output) => Rc::new(output.shard(wall_offset)),
             Kind::Writer(_, output) => Rc::new(output.shard(wall_offset)),
             Kind::Null => Rc::new(NullOutput),
         }
@@ -120,6 +126,7 @@ impl Output {
     pub fn status(&self) -> OutputStatus {
         match &self.0 {
             Kind::Http(output) => output.status(),
+            Kind::Relay(output) => output.status(),
             Kind::Writer(_, output) => output.status(),
             Kind::Null => OutputStatus::default(),
         }

@@ -18,8 +18,8 @@ pub use exchange::{Expected, Numbered, Pairing, Recorded};
 pub use har::{HAR_FOOTER, HAR_HEADER, HarReader, write_har};
 pub use json_lines::write_json_line;
 pub use name::{Moment, Template, TemplateError, chunk_order, indexed, last_index};
-pub use reader::{GorReader, Passed};
-pub use record::{Record, SEPARATOR, torn_end, write_gor};
+pub use reader::{GorReader, Passed, read_gor};
+pub use record::{Record, SEPARATOR, torn_end, write_gor, write_gor_message};
 
 /// How records are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -84,7 +84,7 @@ impl<R: BufRead> GorReader<R> {
                         }
                         self.passed.unterminated = Some(start);
                     }
-                    match parse(record) {
+                    match read_gor(record) {
                         Ok(record) => return Ok(Some(record)),
                         Err(why) => {
                             self.passed.malformed += 1;
@@ -171,8 +171,8 @@ enum End {
     TooLarge,
 }
 
-/// Header line and payload, without the separator.
-fn parse(record: Vec<u8>) -> Result<Record, &'static str> {
+/// Reads a record without its separator: header line and payload. The error says what is wrong with it.
+pub fn read_gor(record: Vec<u8>) -> Result<Record, &'static str> {
     let mut bytes = Bytes::from(record);
     let line_end = memchr::memchr(b'\n', &bytes);
     let mut header = bytes.split_to(line_end.map_or(bytes.len(), |at| at + 1));

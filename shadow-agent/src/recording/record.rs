@@ -81,6 +81,12 @@ fn number(kind: MessageKind) -> u8 {
 
 /// Adds a record to `out`.
 pub fn write_gor(record: &Record, out: &mut Vec<u8>) {
+    write_gor_message(record, out);
+    out.extend_from_slice(SEPARATOR);
+}
+
+/// Adds a record without its separator to `out`, for whoever keeps records apart by other means.
+pub fn write_gor_message(record: &Record, out: &mut Vec<u8>) {
     out.reserve(record.size());
     let masks = masks(&record.head, &record.body);
     // Writing to a `Vec` does not fail.
@@ -108,7 +114,6 @@ pub fn write_gor(record: &Record, out: &mut Vec<u8>) {
     for offset in masks {
         out[start + offset] = MASK;
     }
-    out.extend_from_slice(SEPARATOR);
 }
 
 /// Offsets in a payload of the bytes that must be exchanged so that no line of it is the separator's. Its end is the

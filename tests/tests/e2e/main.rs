@@ -25,6 +25,7 @@ mod middleware;
 mod outputs;
 mod pods;
 mod recording;
+mod relay;
 mod rights;
 mod routes;
 mod scene;

@@ -20,23 +20,29 @@ const MAX_NAME: usize = 63;
 const MIRROR: &str = "mirror";
 
 /// Keys that say what is captured and where copies go.
-const PLACES: [&str; 8] = [
+const PLACES: [&str; 12] = [
     "input-raw",
     "input-dummy",
     "input-file",
+    "input-http",
+    "input-tcp",
     "input-k8s-routes",
     "output-http",
     "output-file",
+    "output-tcp",
+    "output-ws",
     "output-stdout",
     "output-null",
 ];
 
 /// Keys that each mirror may have of its own, besides those that begin with `output-`. The marker is none: what carries
 /// it is mirrored by nobody.
-const OF_MIRRORS: [&str; 39] = [
+const OF_MIRRORS: [&str; 41] = [
     "split-output",
     "input-dummy",
     "input-file",
+    "input-http",
+    "input-tcp",
     "input-file-loop",
     "input-file-read-depth",
     "input-file-max-wait",

@@ -1,28 +1,101 @@
 //! The inputs of whole messages as meant.
 
+use std::collections::BTreeMap;
+
+use super::limited::at_most_all;
+use super::relay::{identity, readable};
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::glob;
 use crate::cli::low::Arguments;
+use crate::cli::low::input_relay::InputRelay;
+use crate::cli::value::listen_or_localhost;
 use crate::recording::chunk_order;
-use crate::settings::{FileInputSettings, MessageInput, Pace};
+use crate::settings::{
+    FileInputSettings, HttpInputSettings, Limit, Listen, MessageInput, Pace, ServerTls, TcpInputSettings,
+};
 
 /// Room in a record for its first line, beside head and body.
 const HEADER_LINE: usize = 64 * 1024;
 
 /// Whether any is named.
 pub fn any(arguments: &Arguments) -> bool {
-    !arguments.messages.input_dummy.is_empty() || !arguments.input_file.input_file.is_empty()
+    !arguments.messages.input_dummy.is_empty()
+        || !arguments.input_file.input_file.is_empty()
+        || !arguments.input_relay.input_tcp.is_empty()
+        || !arguments.input_http.input_http.is_empty()
 }
 
+/// Inputs, and limits of those that have one, by their index.
+pub type Limited = (Vec<MessageInput>, BTreeMap<usize, Limit>);
+
 /// All of them.
-pub fn resolve(arguments: &Arguments) -> Result<Vec<MessageInput>, UsageError> {
+pub fn resolve(arguments: &Arguments) -> Result<Limited, UsageError> {
     let dummies = &arguments.messages.input_dummy;
     let mut inputs: Vec<MessageInput> = dummies.iter().map(|_| MessageInput::Dummy).collect();
     for text in &arguments.input_file.input_file {
         let file = file(text, arguments).map_err(|problem| problem.of("--input-file", text))?;
         inputs.push(MessageInput::File(Box::new(file)));
     }
-    Ok(inputs)
+    let mut limits = BTreeMap::new();
+    let flags = &arguments.input_relay;
+    let tls = tls(flags)?;
+    for typed in &flags.input_tcp {
+        let (listen, limit) = listening("--input-tcp", typed)?;
+        limits.extend(limit.map(|limit| (inputs.len(), limit)));
+        inputs.push(MessageInput::Tcp(TcpInputSettings {
+            listen,
+            tls: tls.clone(),
+            connections: flags.input_tcp_max_connections as usize,
+            max_record: flags.input_tcp_max_record,
+            buffer: flags.input_tcp_buffer_size,
+            timeout: flags.input_tcp_timeout,
+            sessions: flags.input_tcp_max_sessions as usize,
+        }));
+    }
+    let flags = &arguments.input_http;
+    for typed in &flags.input_http {
+        let (listen, limit) = listening("--input-http", typed)?;
+        limits.extend(limit.map(|limit| (inputs.len(), limit)));
+        inputs.push(MessageInput::Http(HttpInputSettings {
+            listen,
+            connections: flags.input_http_max_connections as usize,
+            timeout: flags.input_http_timeout,
+            idle_timeout: flags.input_http_idle_timeout,
+        }));
+    }
+    Ok((inputs, limits))
+}
+
+/// An address to listen on, and the limit behind it.
+fn listening(flag: &'static str, typed: &str) -> Result<(Listen, Option<Limit>), UsageError> {
+    let read = || {
+        let (address, limit) = at_most_all(typed)?;
+        let listen = listen_or_localhost(address)
+            .map_err(|error| Problem::new(error, "an address of this machine, or none for all of them"))?;
+        Ok((listen, limit))
+    };
+    read().map_err(|problem: Problem| problem.of(flag, typed))
+}
+
+fn tls(flags: &InputRelay) -> Result<Option<ServerTls>, UsageError> {
+    let files = [
+        ("--input-tcp-certificate", &flags.input_tcp_certificate),
+        ("--input-tcp-certificate-key", &flags.input_tcp_certificate_key),
+        ("--input-tcp-client-ca", &flags.input_tcp_client_ca),
+    ];
+    for (flag, file) in files {
+        if let Some(path) = file {
+            readable(path).map_err(|problem| problem.of(flag, path.display().to_string()))?;
+        }
+    }
+    let identity = identity(
+        flags.input_tcp_certificate.as_ref(),
+        flags.input_tcp_certificate_key.as_ref(),
+    );
+    Ok(identity.map(|identity| ServerTls {
+        identity,
+        client_authorities: flags.input_tcp_client_ca.clone(),
+    }))
 }
 
 fn file(text: &str, arguments: &Arguments) -> Result<FileInputSettings, Problem> {

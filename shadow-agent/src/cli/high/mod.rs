@@ -9,11 +9,11 @@ mod limited;
 mod messages;
 mod middleware;
 mod outputs;
+mod relay;
 mod rules;
 mod self_mirror;
 mod together;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::address::Address;
@@ -108,16 +108,17 @@ fn resolve_mirror(typed: &TypedMirror, machine: &impl Machine) -> Result<MirrorS
         of_inputs.extend(narrowed.into_iter().map(|input| (input, limit)));
     }
     let (outputs, of_outputs) = outputs::resolve(&typed.arguments)?;
+    let (messages, of_messages) = messages::resolve(&typed.arguments)?;
     Ok(MirrorSettings {
         name: typed.name.clone(),
         inputs,
         limits: MirrorLimits {
             inputs: of_inputs,
-            messages: BTreeMap::new(),
+            messages: of_messages,
             outputs: of_outputs,
         },
         split: outputs::split(&typed.arguments),
-        messages: messages::resolve(&typed.arguments)?,
+        messages,
         outputs,
         rules: rules::resolve(&typed.arguments.filters, typed.arguments.limits.max_body())?,
     })

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::limited::{at_most_all, limited};
-use super::messages;
-use super::rules;
+use super::{messages, relay, rules};
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
 use crate::cli::low::output::SplitName;
@@ -37,6 +36,10 @@ pub fn resolve(arguments: &Arguments) -> Result<Limited, UsageError> {
         limits.extend(limit.map(|limit| (outputs.len(), limit)));
         let file = file(name, arguments).map_err(problem)?;
         outputs.push(OutputSettings::File(Box::new(file)));
+    }
+    for (output, limit) in relay::outputs(arguments)? {
+        limits.extend(limit.map(|limit| (outputs.len(), limit)));
+        outputs.push(output);
     }
     if flags.output_stdout {
         outputs.push(OutputSettings::Stdout {

@@ -14,6 +14,7 @@ pub mod general;
 pub mod goreplay;
 pub mod input_file;
 pub mod input_raw;
+pub mod input_relay;
 pub mod kubernetes;
 pub mod limits;
 pub mod messages;
@@ -21,6 +22,7 @@ pub mod middleware;
 pub mod output;
 pub mod output_file;
 pub mod output_http;
+pub mod output_relay;
 pub mod stats;
 pub mod tuning;
 
@@ -65,6 +67,12 @@ pub struct Arguments {
     /// What is replayed.
     #[command(flatten)]
     pub input_file: input_file::InputFile,
+    /// What other agents send.
+    #[command(flatten)]
+    pub input_relay: input_relay::InputRelay,
+    /// What is sent to the agent itself.
+    #[command(flatten)]
+    pub input_http: input_relay::InputHttp,
     /// Where copies go.
     #[command(flatten)]
     pub output: output::Output,
@@ -80,6 +88,12 @@ pub struct Arguments {
     /// What passes and what is changed on the way there.
     #[command(flatten)]
     pub filters: filters::FilterFlags,
+    /// How messages reach another agent.
+    #[command(flatten)]
+    pub output_tcp: output_relay::OutputTcp,
+    /// How messages reach a WebSocket server.
+    #[command(flatten)]
+    pub output_ws: output_relay::OutputWs,
     /// Kubernetes.
     #[command(flatten)]
     pub kubernetes: kubernetes::KubernetesFlags,

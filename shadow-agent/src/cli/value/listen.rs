@@ -35,6 +35,14 @@ pub fn vxlan_listen(text: &str) -> Result<Listen, String> {
     }
 }
 
+/// The same, with `localhost:PORT` as the name of 127.0.0.1, which it is everywhere.
+pub fn listen_or_localhost(text: &str) -> Result<Listen, String> {
+    match text.strip_prefix("localhost:") {
+        Some(port) => listen(&format!("127.0.0.1:{port}")),
+        None => listen(text),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -79,6 +87,14 @@ mod tests {
         for text in ["", "0", ":0", "127.0.0.1:0", "65536", "vxlan", "127.0.0.1"] {
             assert!(vxlan_listen(text).unwrap_err().contains("write 4789"), "{text}");
         }
+    }
+
+    #[test]
+    fn localhost_is_loopback_where_it_may_be_named() {
+        let loopback = Listen::Address("127.0.0.1:80".parse().unwrap());
+        assert_eq!(listen_or_localhost("localhost:80"), Ok(loopback));
+        assert_eq!(listen_or_localhost(":80"), Ok(Listen::Any(80)));
+        assert!(listen_or_localhost("localhost").is_err());
     }
 
     proptest! {

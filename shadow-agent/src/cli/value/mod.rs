@@ -15,6 +15,6 @@ pub use cpus::cpus;
 pub use duration::{duration, format_duration, positive_duration};
 pub use header_name::{client_header, host_suffix, marker_name};
 pub use limit::{limit, split_limit};
-pub use listen::{listen, vxlan_listen};
+pub use listen::{listen, listen_or_localhost, vxlan_listen};
 pub use share::{Share, share};
 pub use size::{format_size, positive_size, size};

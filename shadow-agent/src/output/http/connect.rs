@@ -22,23 +22,23 @@ const ADDRESSES_VALID: Duration = Duration::from_secs(30);
 
 /// An open connection and its entry in the register of the agent's own.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(in crate::output) struct Link {
     // First, so that the socket is closed before its entry is taken out.
-    pub transport: Transport,
+    pub(in crate::output) transport: Transport,
     _own: OwnConnection,
 }
 
 /// Why there is none.
 #[derive(Debug)]
-pub(super) struct ConnectError {
+pub(in crate::output) struct ConnectError {
     /// [`DropReason::Timeout`] or [`DropReason::ConnectError`].
-    pub reason: DropReason,
+    pub(in crate::output) reason: DropReason,
     /// What happened, for the log.
-    pub error: io::Error,
+    pub(in crate::output) error: io::Error,
 }
 
 /// Opens the connections of one shard to one upstream.
-pub(super) struct Connector {
+pub(in crate::output) struct Connector {
     host: String,
     port: u16,
     fixed: Option<Endpoints>,
@@ -63,19 +63,33 @@ struct Addresses {
 impl Connector {
     pub(super) fn new(settings: &HttpOutputSettings, tls: Option<Tls>, own: OwnConnections) -> Self {
         Self {
-            host: settings.host.clone(),
-            port: settings.port,
             fixed: settings.endpoints.clone(),
+            ..Self::to(&settings.host, settings.port, settings.connect_timeout, tls, own)
+        }
+    }
+
+    /// To a host and port, within `timeout`.
+    pub(in crate::output) fn to(
+        host: &str,
+        port: u16,
+        timeout: Duration,
+        tls: Option<Tls>,
+        own: OwnConnections,
+    ) -> Self {
+        Self {
+            host: host.to_owned(),
+            port,
+            fixed: None,
             turn: Cell::new(0),
             tls,
             own,
-            timeout: settings.connect_timeout,
+            timeout,
             addresses: Mutex::new(None),
         }
     }
 
     /// Opens one connection, TLS included, within the connect timeout.
-    pub(super) async fn connect(&self) -> Result<Link, ConnectError> {
+    pub(in crate::output) async fn connect(&self) -> Result<Link, ConnectError> {
         match timeout(self.timeout, self.try_addresses()).await {
             Ok(Ok(link)) => Ok(link),
             Ok(Err(error)) => {

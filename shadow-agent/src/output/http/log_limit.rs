@@ -8,7 +8,7 @@ const INTERVAL: u64 = 1_000_000;
 /// See the module's description. Sans-IO: time is an argument, in microseconds since any fixed point. Shared by
 /// all shards, without a lock.
 #[derive(Debug, Default)]
-pub(super) struct LogLimit {
+pub(in crate::output) struct LogLimit {
     /// When the next line may be written.
     next: AtomicU64,
     suppressed: AtomicU64,
@@ -16,7 +16,7 @@ pub(super) struct LogLimit {
 
 impl LogLimit {
     /// Whether a line may be written at `now`: then how many were not since the last one.
-    pub(super) fn admit(&self, now: u64) -> Option<u64> {
+    pub(in crate::output) fn admit(&self, now: u64) -> Option<u64> {
         let next = self.next.load(Relaxed);
         let after = now.saturating_add(INTERVAL);
         // Of two shards that come at once, one writes.

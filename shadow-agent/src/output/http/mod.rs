@@ -11,12 +11,12 @@
 //! opens connections; [`upstream`] is what all shards share, with its [`breaker`] and [`limits`].
 
 mod breaker;
-mod connect;
+pub(super) mod connect;
 mod connection;
 mod copy;
 mod lanes;
 mod limits;
-mod log_limit;
+pub(super) mod log_limit;
 mod pool;
 mod redirect;
 mod response;
@@ -24,9 +24,9 @@ mod shard;
 mod target;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(super) mod tls;
 mod tracking;
-mod transport;
+pub(super) mod transport;
 mod upstream;
 
 use std::future::Future;

@@ -12,9 +12,12 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::pem::{Identity, identity, roots_of};
+use crate::settings::RelayTls;
+
 /// Makes a TCP connection a TLS one. Cheap to clone; clones share the session cache.
 #[derive(Clone)]
-pub(super) struct Tls {
+pub(in crate::output) struct Tls {
     connector: TlsConnector,
     server: ServerName<'static>,
 }
@@ -23,29 +26,55 @@ impl Tls {
     /// For a host name or address as typed.
     pub(super) fn new(host: &str, verify: bool) -> anyhow::Result<Self> {
         let roots = if verify {
-            platform_roots()?
+            platform_roots("--output-http-skip-verify")?
         } else {
             RootCertStore::empty()
         };
         Self::with_roots(host, verify, roots)
     }
 
+    /// For a host name or address as typed, as `settings` say; `skip` is the flag that does without verification.
+    pub(in crate::output) fn of_relay(host: &str, settings: &RelayTls, skip: &str) -> anyhow::Result<Self> {
+        let roots = match &settings.authorities {
+            _ if !settings.verify => RootCertStore::empty(),
+            Some(path) => roots_of(path)?,
+            None => platform_roots(skip)?,
+        };
+        let identity = settings.identity.as_ref().map(identity).transpose()?;
+        Self::with(host, settings.verify, roots, identity, Vec::new())
+    }
+
     fn with_roots(host: &str, verify: bool, roots: RootCertStore) -> anyhow::Result<Self> {
+        Self::with(host, verify, roots, None, vec![b"http/1.1".to_vec()])
+    }
+
+    fn with(
+        host: &str,
+        verify: bool,
+        roots: RootCertStore,
+        identity: Option<Identity>,
+        protocols: Vec<Vec<u8>>,
+    ) -> anyhow::Result<Self> {
         let server = ServerName::try_from(host.to_owned())
             .with_context(|| format!("{host:?} cannot be named in a TLS handshake"))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .context("TLS cannot be set up")?;
-        let mut config = if verify {
-            builder.with_root_certificates(roots).with_no_client_auth()
+        let builder = if verify {
+            builder.with_root_certificates(roots)
         } else {
             builder
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-                .with_no_client_auth()
         };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut config = match identity {
+            None => builder.with_no_client_auth(),
+            Some((certificates, key)) => builder
+                .with_client_auth_cert(certificates, key)
+                .context("the client certificate and its key do not fit")?,
+        };
+        config.alpn_protocols = protocols;
         Ok(Self {
             connector: TlsConnector::from(Arc::new(config)),
             server,
@@ -58,14 +87,14 @@ impl Tls {
     }
 }
 
-fn platform_roots() -> anyhow::Result<RootCertStore> {
+fn platform_roots(skip: &str) -> anyhow::Result<RootCertStore> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.certs);
     anyhow::ensure!(
         added > 0,
         "no certificate authorities found on this host: install the package ca-certificates, set \
-         SSL_CERT_FILE, or use --output-http-skip-verify"
+         SSL_CERT_FILE, or use {skip}"
     );
     Ok(roots)
 }

@@ -12,7 +12,7 @@ use tokio_rustls::client::TlsStream;
 
 /// A connected byte stream.
 #[derive(Debug)]
-pub(super) enum Transport {
+pub(in crate::output) enum Transport {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
@@ -40,6 +40,14 @@ impl Transport {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, &slices(head, body)),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, &slices(head, body)),
+        }
+    }
+
+    /// The socket.
+    pub(in crate::output) fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
         }
     }
 
@@ -84,6 +92,40 @@ impl Transport {
             // With TLS it may be a session ticket.
             Ok(received) => tls && received > 0,
             Err(_) => false,
+        }
+    }
+}
+
+/// For protocols that go by tokio's traits.
+impl AsyncRead for Transport {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Transport::poll_flush(self.get_mut(), cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

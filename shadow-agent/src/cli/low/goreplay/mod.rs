@@ -13,7 +13,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 pub use self::accepted::{ACCEPTED, Accepted};
-pub use self::refused::{NOT_YET, REFUSED, Refused};
+pub use self::refused::{REFUSED, Refused};
 
 /// Whether a flag stands alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

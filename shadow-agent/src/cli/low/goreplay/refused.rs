@@ -64,18 +64,6 @@ const fn binary(flag: &'static str, takes: Takes) -> Refused {
     )
 }
 
-/// What GoReplay has and this program has not yet.
-pub const NOT_YET: &str = "this is not here yet";
-
-const fn not_yet(flag: &'static str, takes: Takes) -> Refused {
-    refused(
-        flag,
-        takes,
-        NOT_YET,
-        "leave it out; docs/goreplay.md has what is here",
-    )
-}
-
 /// All of them, one line each.
 #[rustfmt::skip]
 pub const REFUSED: &[Refused] = &[
@@ -105,19 +93,4 @@ pub const REFUSED: &[Refused] = &[
     binary("output-tcp-response-buffer", Value),
     refused("output-file-buffer", Value, "it belongs to recordings in S3 (s3://), and there is no S3 client in the agent", "record to a directory with --output-file, and copy finished files with aws s3 cp"),
     refused("output-http-elasticsearch", Value, "the agent does not index: it holds no credentials of a database, and waits for none", "write JSON lines with --output-file x.jsonl, and let Filebeat, Vector or Fluent Bit ship them"),
-    not_yet("input-tcp", Value),
-    not_yet("input-tcp-certificate", Value),
-    not_yet("input-tcp-certificate-key", Value),
-    not_yet("input-tcp-secure", Nothing),
-    not_yet("output-tcp", Value),
-    not_yet("output-tcp-secure", Nothing),
-    not_yet("output-tcp-skip-verify", Nothing),
-    not_yet("output-tcp-stats", Nothing),
-    not_yet("output-tcp-sticky", Nothing),
-    not_yet("output-tcp-workers", Value),
-    not_yet("output-ws", Value),
-    not_yet("output-ws-skip-verify", Nothing),
-    not_yet("output-ws-stats", Nothing),
-    not_yet("output-ws-sticky", Nothing),
-    not_yet("output-ws-workers", Value),
 ];

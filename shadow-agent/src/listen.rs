@@ -1,4 +1,4 @@
-//! Binding the port: before anything is attached, so that a port in use ends a run that has not begun.
+//! Binding a port: before anything is attached, so that a port in use ends a run that has not begun.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener};
 use std::os::fd::AsRawFd;
@@ -16,8 +16,10 @@ const BACKLOG: i32 = 128;
 
 /// The port cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("--http-listen '{address}': {source}{}", hint(source))]
+#[error("{flag} '{address}': {source}{}", hint(source))]
 pub struct ListenError {
+    /// The flag that asked for it.
+    flag: &'static str,
     /// What was asked for.
     address: String,
     /// What the kernel said.
@@ -33,22 +35,21 @@ fn hint(error: &std::io::Error) -> &'static str {
     }
 }
 
-/// Listens on `address`. Any address means both families by one socket, or IPv4 alone where there is no IPv6.
-pub fn bind(address: Listen) -> Result<TcpListener, ListenError> {
-    let (text, bound) = match address {
-        Listen::Address(address) => (address.to_string(), TcpListener::bind(address)),
-        Listen::Any(port) => {
-            let bound = match both_families(port) {
-                Err(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL) => {
-                    TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
-                }
-                other => other.map_err(Into::into),
-            };
-            (format!(":{port}"), bound)
-        }
+/// Listens on `address`, which `flag` asked for. Any address means both families by one socket, or IPv4 alone where there is no IPv6.
+pub fn bind(flag: &'static str, address: Listen) -> Result<TcpListener, ListenError> {
+    let text = address.to_string();
+    let bound = match address {
+        Listen::Address(address) => TcpListener::bind(address),
+        Listen::Any(port) => match both_families(port) {
+            Err(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL) => {
+                TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
+            }
+            other => other.map_err(Into::into),
+        },
     };
     let nonblocking = |listener: TcpListener| listener.set_nonblocking(true).map(|()| listener);
     bound.and_then(nonblocking).map_err(|source| ListenError {
+        flag,
         address: text,
         source,
     })
@@ -78,7 +79,7 @@ mod tests {
 
     #[test]
     fn any_address_takes_both_families() {
-        let listener = bind(Listen::Any(0)).unwrap();
+        let listener = bind("--http-listen", Listen::Any(0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
         if listener.local_addr().unwrap().is_ipv6() {
@@ -88,9 +89,11 @@ mod tests {
 
     #[test]
     fn a_port_in_use_is_named_with_the_way_out() {
-        let first = bind(Listen::Address("127.0.0.1:0".parse().unwrap())).unwrap();
+        let first = bind("--http-listen", Listen::Address("127.0.0.1:0".parse().unwrap())).unwrap();
         let address = first.local_addr().unwrap();
-        let text = bind(Listen::Address(address)).unwrap_err().to_string();
+        let text = bind("--http-listen", Listen::Address(address))
+            .unwrap_err()
+            .to_string();
         assert!(
             text.starts_with(&format!("--http-listen '{address}': ")),
             "{text}"
@@ -99,7 +102,9 @@ mod tests {
             text.ends_with("another process listens there; name another port"),
             "{text}"
         );
-        let text = bind(Listen::Any(address.port())).unwrap_err().to_string();
+        let text = bind("--http-listen", Listen::Any(address.port()))
+            .unwrap_err()
+            .to_string();
         assert!(text.contains("another process listens there"), "{text}");
     }
 }

@@ -1,0 +1,159 @@
+//! A shard whose requests are sent to the agent itself: clients take turns, each with what it sent last, and are answered
+//! what their bytes came to.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Context as _;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::following::Following;
+use super::messages::rest;
+use super::operation::ShardOperation;
+use super::shard::{Phase, ShardReport, TICK};
+use crate::input::http::{Client, Counters, Ending, HttpInput, Told};
+use crate::mirror::{Connection, Draws, Shard};
+use crate::settings::HttpInputSettings;
+use crate::tcp::{Chunk, Close, FlowKey, Start, StreamHandler};
+use crate::time::{Timestamp, unix_now};
+
+/// A shard and what it needs meanwhile.
+pub(super) struct Served<'a> {
+    pub name: String,
+    pub shard: &'a mut Shard,
+    pub plans: &'a mut Following,
+    pub report: &'a Mutex<ShardReport>,
+    pub operation: &'a ShardOperation,
+    pub phase: watch::Receiver<Phase>,
+}
+
+/// What a client did in its turn: it sent something, or it ended.
+struct Turn {
+    number: u64,
+    client: Result<(Client, usize), Ending>,
+}
+
+/// A connection's reader, and where its next bytes are counted from.
+type Reader = (Connection, u32);
+
+impl Served<'_> {
+    /// Serves clients until the run ends.
+    pub async fn serve(mut self, input: HttpInput) -> anyhow::Result<()> {
+        let HttpInput { listener, settings } = input;
+        let listener = TcpListener::from_std(listener).context("--input-http")?;
+        let mut counters = Counters::default();
+        let mut readers: HashMap<u64, Reader> = HashMap::new();
+        let mut number: u64 = 0;
+        let mut draws = Draws::new();
+        let mut turns = FuturesUnordered::new();
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.phase.changed() => break,
+                _ = tick.tick() => {
+                    rest(self.shard, self.plans, self.operation);
+                    self.publish(&counters);
+                }
+                Some(Turn { number, client }) = turns.next(), if !turns.is_empty() => {
+                    match self.take(number, client, &mut readers) {
+                        Ok((client, under_way)) => turns.push(next_turn(number, client, &settings, under_way)),
+                        Err(ending) => {
+                            counters.open -= 1;
+                            counters.closed(ending);
+                        }
+                    }
+                }
+                accepted = listener.accept() => match accepted {
+                    Ok(_) if turns.len() >= settings.connections => counters.closed(Ending::TooMany),
+                    Ok((stream, _)) => {
+                        if let Some((connection, client)) = self.open(stream, draws.draw()) {
+                            counters.connections += 1;
+                            counters.open += 1;
+                            number += 1;
+                            readers.insert(number, (connection, 0));
+                            turns.push(next_turn(number, client, &settings, false));
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "--input-http: a connection cannot be accepted");
+                        sleep(TICK).await;
+                    }
+                },
+            }
+        }
+        drop((listener, turns));
+        for (connection, _) in readers.into_values() {
+            connection.close(self.shard, Close::Shutdown, Timestamp(unix_now()));
+        }
+        self.publish(&counters);
+        Ok(())
+    }
+
+    fn open(&mut self, stream: TcpStream, begin: u32) -> Option<(Connection, Client)> {
+        let client = Client::new(stream, begin);
+        // One that has gone again has no addresses.
+        let (theirs, ours) = client.addresses().ok()?;
+        let key = FlowKey {
+            client: theirs.into(),
+            server: ours.into(),
+            scope: 0,
+        };
+        let connection = Connection::open(self.shard, &key, Start::Syn, Timestamp(unix_now()));
+        Some((connection, client))
+    }
+
+    /// Takes what a client sent, and gives it what it is to be answered; and whether a request is under way.
+    fn take(
+        &mut self,
+        number: u64,
+        client: Result<(Client, usize), Ending>,
+        readers: &mut HashMap<u64, Reader>,
+    ) -> Result<(Client, bool), Ending> {
+        let time = Timestamp(unix_now());
+        let (mut client, count) = client.inspect_err(|ending| {
+            let close = match ending {
+                Ending::Lost => Close::Reset,
+                Ending::Slow | Ending::Idle => Close::Idle,
+                Ending::Finished | Ending::Refused | Ending::TooMany => Close::Finished,
+            };
+            if let Some((connection, _)) = readers.remove(&number) {
+                connection.close(self.shard, close, time);
+            }
+        })?;
+        let (connection, sequence) = readers.get_mut(&number).ok_or(Ending::Lost)?;
+        let chunk = Chunk {
+            bytes: client.read(count),
+            sequence: *sequence,
+            acknowledgment: client.answered(),
+            segment_start: true,
+            time,
+        };
+        let mut told = Vec::new();
+        connection.serve(self.shard, chunk, &mut |event| told.extend(Told::of(event)));
+        *sequence = sequence.wrapping_add(count as u32);
+        client.tell(&told);
+        if connection.awaits_continue() {
+            client.go_on();
+        }
+        Ok((client, connection.holds()))
+    }
+
+    fn publish(&self, counters: &Counters) {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        report.connections.streams = self.shard.counters();
+        report.input = Some((self.name.clone(), counters.report()));
+    }
+}
+
+async fn next_turn(number: u64, client: Client, settings: &HttpInputSettings, under_way: bool) -> Turn {
+    Turn {
+        number,
+        client: client.turn(settings, under_way).await,
+    }
+}

@@ -1,0 +1,36 @@
+//! TLS for those who connect: a certificate to show, and whose certificates they must have.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use rustls::ServerConfig;
+use rustls::server::WebPkiClientVerifier;
+use tokio_rustls::TlsAcceptor;
+
+use crate::pem::{identity, roots_of};
+use crate::settings::ServerTls;
+
+/// Reads the files, and makes of them what accepts TLS.
+pub(super) fn acceptor(settings: &ServerTls) -> anyhow::Result<TlsAcceptor> {
+    let (certificates, key) = identity(&settings.identity)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .context("TLS cannot be set up")?;
+    let builder = match &settings.client_authorities {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let roots = Arc::new(roots_of(path)?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
+                .build()
+                .with_context(|| path.display().to_string())?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder
+        .with_single_cert(certificates, key)
+        .context("the certificate and its key do not fit")?;
+    // Connections are few and stay: tickets for resuming them would only lie unread with senders that never read.
+    config.send_tls13_tickets = 0;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

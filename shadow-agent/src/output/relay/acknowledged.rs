@@ -1,0 +1,94 @@
+//! The acknowledged form ([`crate::relay::protocol`]): a record is delivered when the other side says that it was taken.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::pin;
+
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpUserTimeout;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::plain::{in_time, write_all};
+use super::worker::{BATCH, Worker, closed};
+use crate::output::http::connect::Link;
+use crate::relay::protocol::{Lines, frame, hello, read_acknowledgment, read_answer};
+
+/// What a receiver that does not know the protocol amounts to.
+const NOT_ACKNOWLEDGING: &str = "the other side does not acknowledge: it must be an agent of this kind with --input-tcp; \
+                                 for GoReplay leave out --output-tcp-ack";
+
+/// See the module's description. `sent`: the highest sequence that was ever sent on this lane.
+pub(super) async fn carry(worker: &Worker, mut link: Link, sent: &mut u64) -> io::Result<()> {
+    // A host that is gone says nothing: without this the kernel waits for a quarter of an hour.
+    let patience = u32::try_from(worker.settings.timeout.as_millis()).unwrap_or(u32::MAX);
+    setsockopt(link.transport.socket(), TcpUserTimeout, &patience)?;
+    let (mut read, mut write) = tokio::io::split(&mut link.transport);
+    write_all(worker, &mut write, hello(&worker.session).as_bytes()).await?;
+    let mut lines = Lines::default();
+    let answer = in_time(worker, next_line(&mut read, &mut lines))
+        .await
+        .and_then(|said| read_answer(&said).map_err(io::Error::other))
+        .map_err(|error| match error.kind() {
+            // Silence, or something else than an answer.
+            io::ErrorKind::TimedOut | io::ErrorKind::Other => io::Error::new(error.kind(), NOT_ACKNOWLEDGING),
+            _ => error,
+        })?;
+    let highest = Cell::new(*sent);
+    acknowledge(worker, &highest, answer)?;
+    // What is not acknowledged goes again, from the first on.
+    let mut after = answer;
+    let acknowledgments = async {
+        loop {
+            let said = next_line(&mut read, &mut lines).await?;
+            let taken = read_acknowledgment(&said).map_err(io::Error::other)?;
+            acknowledge(worker, &highest, taken)?;
+        }
+    };
+    let frames = async {
+        let mut bytes = Vec::new();
+        while worker.lanes.wait(worker.lane, after).await {
+            bytes.clear();
+            for (sequence, record) in worker.lanes.batch(worker.lane, after, BATCH) {
+                bytes.extend_from_slice(frame(sequence, record.len()).as_bytes());
+                bytes.extend_from_slice(&record);
+                after = sequence;
+            }
+            highest.set(highest.get().max(after));
+            write_all(worker, &mut write, &bytes).await?;
+            bytes.shrink_to(2 * BATCH);
+        }
+        Ok(())
+    };
+    let acknowledgments = pin!(acknowledgments);
+    let carried = tokio::select! {
+        biased;
+        lost = acknowledgments => lost,
+        ended = frames => ended,
+    };
+    *sent = highest.get();
+    carried
+}
+
+/// The other side has taken all up to `taken`. It cannot have taken what was never sent.
+fn acknowledge(worker: &Worker, highest: &Cell<u64>, taken: u64) -> io::Result<()> {
+    if taken > highest.get() {
+        return Err(io::Error::other(
+            "the other side acknowledges what was never sent",
+        ));
+    }
+    worker.lanes.delivered(worker.lane, taken);
+    Ok(())
+}
+
+async fn next_line(read: &mut (impl AsyncRead + Unpin), lines: &mut Lines) -> io::Result<Vec<u8>> {
+    let mut bytes = [0; 1024];
+    loop {
+        if let Some(line) = lines.next_line().map_err(io::Error::other)? {
+            return Ok(line);
+        }
+        match read.read(&mut bytes).await? {
+            0 => return Err(closed()),
+            count => lines.push(&bytes[..count]),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The output as the other side meets it: over real sockets.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use super::*;
+use crate::mirror::ledger::ShardLedger;
+use crate::output::testing::exchange;
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const RECORD: &str = "1 9c4000500a01020300000000 7 0\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+struct Rig {
+    listener: TcpListener,
+    output: RelayOutput,
+    shard: RelayShard,
+    ledger: ShardLedger,
+}
+
+impl Rig {
+    fn new(wire: RelayWire) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let settings = RelayOutputSettings {
+            name: "tcp://there".to_owned(),
+            host: "127.0.0.1".to_owned(),
+            port: listener.local_addr().unwrap().port(),
+            tls: None,
+            wire,
+            workers: 1,
+            sticky: false,
+            queue_records: 10,
+            queue_bytes: 10_000,
+            timeout: Duration::from_secs(5),
+            stats: false,
+        };
+        let output = RelayOutput::new(&settings, &OwnConnections::default()).unwrap();
+        Self {
+            listener,
+            shard: output.shard(7),
+            output,
+            ledger: ShardLedger::new(1),
+        }
+    }
+
+    fn offer(&self) {
+        let ticket = self.ledger.open().split().next().unwrap();
+        self.shard.offer(&exchange(1, GET), ticket);
+    }
+
+    fn accept(&self) -> (BufReader<TcpStream>, TcpStream) {
+        let stream = self.listener.accept().unwrap().0;
+        (BufReader::new(stream.try_clone().unwrap()), stream)
+    }
+
+    fn delivered(&self) -> u64 {
+        self.ledger.snapshot().outputs[0].delivered
+    }
+}
+
+fn expect(from: &mut impl Read, text: &str) {
+    let mut bytes = vec![0; text.len()];
+    from.read_exact(&mut bytes).unwrap();
+    assert_eq!(String::from_utf8(bytes).unwrap(), text);
+}
+
+#[tokio::test]
+async fn a_plain_record_is_delivered_when_it_is_written_and_a_lost_connection_is_opened_again() {
+    let rig = Rig::new(RelayWire::Plain);
+    rig.offer();
+    let (mut read, write) = rig.accept();
+    expect(&mut read, &format!("{RECORD}\n🐵🙈🙉\n"));
+    rig.shard.drain().await;
+    assert_eq!(rig.delivered(), 1);
+    drop((read, write));
+    while rig.output.status().connections_open > 0 {
+        tokio::task::yield_now().await;
+    }
+    rig.offer();
+    let (mut read, _write) = rig.accept();
+    expect(&mut read, &format!("{RECORD}\n🐵🙈🙉\n"));
+    rig.shard.drain().await;
+    assert_eq!(rig.output.status().connections_opened, 2);
+}
+
+#[tokio::test]
+async fn an_acknowledged_record_is_delivered_when_the_other_side_has_taken_it() {
+    let rig = Rig::new(RelayWire::Acknowledged);
+    rig.offer();
+    rig.offer();
+    let frame = |sequence| format!("{sequence} {}\n{RECORD}", RECORD.len());
+    let (mut read, mut write) = rig.accept();
+    let mut hello = String::new();
+    read.read_line(&mut hello).unwrap();
+    assert!(
+        hello.starts_with("shadow-agent-relay/1 ") && hello.ends_with("-0\n"),
+        "{hello}"
+    );
+    write.write_all(b"shadow-agent-relay/1 0\n").unwrap();
+    expect(&mut read, &frame(1));
+    expect(&mut read, &frame(2));
+    assert_eq!(rig.delivered(), 0);
+    drop((read, write));
+    // Both go again, and the other side says that it has taken the first all the same.
+    let (mut read, mut write) = rig.accept();
+    let mut again = String::new();
+    read.read_line(&mut again).unwrap();
+    assert_eq!(again, hello, "the same session");
+    write.write_all(b"shadow-agent-relay/1 1\n").unwrap();
+    expect(&mut read, &frame(2));
+    assert_eq!(rig.delivered(), 1);
+    write.write_all(b"2\n").unwrap();
+    rig.shard.drain().await;
+    assert_eq!(rig.delivered(), 2);
+}
+
+#[tokio::test]
+async fn who_acknowledges_what_was_never_sent_is_not_believed() {
+    let rig = Rig::new(RelayWire::Acknowledged);
+    rig.offer();
+    let (mut read, mut write) = rig.accept();
+    write.write_all(b"shadow-agent-relay/1 5\n").unwrap();
+    let mut all = String::new();
+    read.read_to_string(&mut all).unwrap();
+    assert_eq!(all.lines().count(), 1, "nothing but the hello: {all}");
+    assert_eq!(rig.delivered(), 0);
+    rig.shard.abort(DropReason::Shutdown);
+    rig.shard.drain().await;
+    assert_eq!(rig.ledger.snapshot().outputs[0].dropped[&DropReason::Shutdown], 1);
+}

@@ -1,0 +1,218 @@
+//! The thread of an output and its connections: one for each lane, opened again when it is lost.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use tokio::task::LocalSet;
+
+use super::backoff::Backoff;
+use super::lanes::Lanes;
+use super::{acknowledged, plain, socket};
+use crate::capture::OwnConnections;
+use crate::mirror::Draws;
+use crate::output::http::connect::{Connector, Link};
+use crate::output::http::log_limit::LogLimit;
+use crate::output::http::tls::Tls;
+use crate::settings::{RelayOutputSettings, RelayWire};
+
+/// Bytes of records that are written at once, roughly.
+pub(super) const BATCH: usize = 64 * 1024;
+
+/// How often the queue is logged, where that is asked for.
+const STATS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Connections of an output, counted.
+#[derive(Default)]
+pub(super) struct Connections {
+    opened: AtomicU64,
+    open: AtomicUsize,
+}
+
+impl Connections {
+    pub(super) fn opened(&self) -> u64 {
+        self.opened.load(Relaxed)
+    }
+
+    pub(super) fn open(&self) -> usize {
+        self.open.load(Relaxed)
+    }
+}
+
+/// What the thread works with.
+pub(super) struct Crew {
+    pub settings: RelayOutputSettings,
+    pub lanes: Arc<Lanes>,
+    pub connections: Arc<Connections>,
+    pub tls: Option<Tls>,
+    pub own: OwnConnections,
+}
+
+impl Crew {
+    /// The thread's life: ends when the output does.
+    pub(super) fn run(self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        match runtime {
+            Ok(runtime) => LocalSet::new().block_on(&runtime, self.work()),
+            Err(error) => tracing::error!(%error, output = self.settings.name, "no runtime for an output"),
+        }
+    }
+
+    async fn work(self) {
+        let settings = &self.settings;
+        let connector = Rc::new(Connector::to(
+            &settings.host,
+            settings.port,
+            settings.timeout,
+            self.tls.clone(),
+            self.own.clone(),
+        ));
+        let log = Rc::new(LogLimit::default());
+        let session = session();
+        if matches!(settings.wire, RelayWire::Acknowledged) {
+            tracing::info!(output = settings.name, session, "messages are acknowledged");
+        }
+        let mut workers = Vec::with_capacity(settings.workers);
+        for lane in 0..settings.workers.max(1) {
+            let worker = Worker {
+                lane,
+                lanes: Arc::clone(&self.lanes),
+                connections: Arc::clone(&self.connections),
+                settings: settings.clone(),
+                connector: Rc::clone(&connector),
+                log: Rc::clone(&log),
+                began: Instant::now(),
+                session: format!("{session}-{lane}"),
+            };
+            workers.push(tokio::task::spawn_local(worker.run()));
+        }
+        if settings.stats {
+            tokio::task::spawn_local(stats(
+                settings.name.clone(),
+                Arc::clone(&self.lanes),
+                Arc::clone(&self.connections),
+            ));
+        }
+        for worker in workers {
+            if let Err(error) = worker.await {
+                tracing::error!(%error, output = settings.name, "a connection's task failed: please report it");
+            }
+        }
+    }
+}
+
+/// A name for this output's run, another each time.
+fn session() -> String {
+    let mut draws = Draws::new();
+    let mut more = Draws::new();
+    format!(
+        "{:08x}{:08x}{:08x}{:08x}",
+        draws.draw(),
+        more.draw(),
+        draws.draw(),
+        more.draw()
+    )
+}
+
+async fn stats(name: String, lanes: Arc<Lanes>, connections: Arc<Connections>) {
+    loop {
+        tokio::time::sleep(STATS_INTERVAL).await;
+        tracing::info!(
+            output = name,
+            queued = lanes.len(),
+            connections = connections.open(),
+            opened = connections.opened(),
+            "queue"
+        );
+    }
+}
+
+/// One lane's connection.
+pub(super) struct Worker {
+    pub lane: usize,
+    pub lanes: Arc<Lanes>,
+    connections: Arc<Connections>,
+    pub settings: RelayOutputSettings,
+    connector: Rc<Connector>,
+    log: Rc<LogLimit>,
+    began: Instant,
+    /// The name of this lane's session.
+    pub session: String,
+}
+
+impl Worker {
+    async fn run(self) {
+        let mut backoff = Backoff::new();
+        // The highest sequence that was ever sent.
+        let mut sent = 0;
+        while self.lanes.wait(self.lane, 0).await {
+            let error = match self.connector.connect().await {
+                Ok(link) => {
+                    let before = self.lanes.delivered_up_to(self.lane);
+                    let carried = self.carry(link, &mut sent).await;
+                    if self.lanes.delivered_up_to(self.lane) > before {
+                        backoff.reset();
+                    }
+                    match carried {
+                        Ok(()) => return,
+                        Err(error) => error,
+                    }
+                }
+                Err(error) => error.error,
+            };
+            if let Some(suppressed) = self.log.admit(self.now()) {
+                tracing::warn!(
+                    output = self.settings.name,
+                    %error,
+                    suppressed,
+                    queued = self.lanes.len(),
+                    "no connection: what waits is sent when there is one again"
+                );
+            }
+            tokio::time::sleep(backoff.next()).await;
+        }
+    }
+
+    /// Sends over a connection until it is lost; `Ok` when the output ended.
+    async fn carry(&self, link: Link, sent: &mut u64) -> io::Result<()> {
+        self.connections.opened.fetch_add(1, Relaxed);
+        self.connections.open.fetch_add(1, Relaxed);
+        let _open = Open(&self.connections);
+        match &self.settings.wire {
+            RelayWire::Plain => plain::carry(self, link).await,
+            RelayWire::Acknowledged => acknowledged::carry(self, link, sent).await,
+            RelayWire::WebSocket {
+                target,
+                authorization,
+            } => socket::carry(self, link, target, authorization.as_ref()).await,
+        }
+    }
+
+    /// Microseconds since the start.
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+struct Open<'a>(&'a Connections);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Relaxed);
+    }
+}
+
+/// The other side closed the connection.
+pub(super) fn closed() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "the other side closed the connection",
+    )
+}
+
+/// The other side takes nothing.
+pub(super) fn stalled() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the other side takes nothing")
+}

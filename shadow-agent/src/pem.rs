@@ -1,0 +1,48 @@
+//! Certificates and keys in PEM files, for both ends of TLS.
+
+use std::path::Path;
+
+use anyhow::Context;
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::settings::IdentityFiles;
+
+/// A certificate with those that lead to its authority, and its key.
+pub type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// Reads the certificates and the key of one side. Errors name the file, and nothing of what is in it.
+pub fn identity(files: &IdentityFiles) -> anyhow::Result<Identity> {
+    let certificates = certificates(&files.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(|error| anyhow::anyhow!("no private key can be read: {error}"))
+        .with_context(|| files.key.display().to_string())?;
+    Ok((certificates, key))
+}
+
+/// Reads certificate authorities.
+pub fn roots_of(path: &Path) -> anyhow::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots
+            .add(certificate)
+            .with_context(|| format!("{}: this is no authority's certificate", path.display()))?;
+    }
+    Ok(roots)
+}
+
+fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let read = || -> Result<Vec<_>, rustls::pki_types::pem::Error> {
+        CertificateDer::pem_file_iter(path)?.collect()
+    };
+    let certificates = read()
+        .map_err(|error| anyhow::anyhow!("no certificate can be read: {error}"))
+        .with_context(|| path.display().to_string())?;
+    anyhow::ensure!(
+        !certificates.is_empty(),
+        "{}: there is no certificate in it",
+        path.display()
+    );
+    Ok(certificates)
+}
