@@ -3,7 +3,8 @@
 //! Every round measures production alone, with the agent capturing to null, with the agent mirroring to a
 //! second nginx, and with nginx's own `mirror` directive: flat out by wrk, and at a fixed rate by a load
 //! generator of its own. Figures are ratios to production alone in the same round, so that a machine that
-//! drifts cancels out; the order of the variants turns from round to round for the same reason.
+//! drifts cancels out; the order of the variants turns from round to round for the same reason. Beside the rounds stand
+//! kernel time, recordings and idle connections.
 
 mod agent;
 mod aims;
@@ -18,6 +19,7 @@ mod pace;
 mod packets;
 mod plan;
 mod process;
+mod recordings;
 mod report;
 mod rounds;
 mod sockets;
@@ -126,6 +128,9 @@ fn measure(stage: &Stage, plan: &plan::Plan, machine: machine::Machine) -> anyho
     let mut report = Report::new(machine, plan, rounds::Rounds::measure(stage, plan)?);
     if plan.packets {
         report.add_packets(packets::measure(stage, plan.seconds));
+    }
+    if plan.recordings && !process::interrupted() {
+        report.add_recordings(recordings::measure(stage, plan.rounds, plan.seconds));
     }
     if plan.idle && !process::interrupted() {
         report.add_idle(idle::measure(stage));

@@ -67,6 +67,11 @@ impl Agent {
 }
 
 impl Ledger {
+    /// One that was read from its file.
+    pub fn read(value: Value) -> Self {
+        Self(value)
+    }
+
     /// Requests whose start was seen.
     pub fn seen(&self) -> u64 {
         self.0["seen"].as_u64().unwrap_or(0)
@@ -96,11 +101,5 @@ impl Ledger {
     /// Packets that the kernel programs could not copy.
     pub fn lost_packets(&self) -> u64 {
         self.capture("ring_full_packets") + self.capture("load_error_packets")
-    }
-
-    /// A ledger for tests.
-    #[cfg(test)]
-    pub fn of(value: Value) -> Self {
-        Self(value)
     }
 }

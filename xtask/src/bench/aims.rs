@@ -9,6 +9,7 @@ use super::idle::IdleMemory;
 use super::load::Load;
 use super::measure::Measurement;
 use super::packets::PacketCost;
+use super::recordings::Recordings;
 use super::spread::Spread;
 use super::table::show;
 use super::variant::Variant;
@@ -158,6 +159,28 @@ pub fn of_packets(cost: &PacketCost) -> [Aim; 2] {
             format!("{selected:.0} (of {bytes:.0} bytes)"),
             0,
         ),
+    ]
+}
+
+/// The aims for recordings.
+pub fn of_recordings(measured: &Recordings) -> [Aim; 4] {
+    let count = |title, lost: u64| Bound::AtMost(0.0).aim(title, lost as f64, lost.to_string(), 0);
+    let (ratio, lag) = (measured.replay_to_wrk, measured.lag_p99_us / 1e3);
+    [
+        count("recording flat out: requests lost, all rounds", measured.lost),
+        Bound::AtLeast(0.7).aim(
+            "replay as fast as it goes, by wrk against the same server",
+            ratio,
+            format!("{ratio:.2}"),
+            1,
+        ),
+        Bound::AtMost(2.0).aim(
+            "replay of 2,000/s on schedule: p99 late, ms",
+            lag,
+            format!("{lag:.2}"),
+            0,
+        ),
+        count("replays: requests lost, all rounds", measured.not_replayed),
     ]
 }
 

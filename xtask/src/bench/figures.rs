@@ -276,7 +276,7 @@ mod tests {
             file: 0,
             shared: 0,
         };
-        let ledger = Ledger::of(json!({
+        let ledger = Ledger::read(json!({
             "seen": 1000, "outputs": [{"delivered": 990, "dropped": {"gap": 10}}], "balanced": true,
             "capture": {"ring_full_packets": 3, "load_error_packets": 1},
         }));

@@ -180,7 +180,7 @@ mod tests {
     fn the_cost_of_selected_packets_is_what_the_others_leave() {
         let run = |runs, nanoseconds, copied, bytes| Run {
             statistics: Statistics { runs, nanoseconds },
-            ledger: Ledger::of(json!({"capture": {"packets_copied": copied, "bytes_copied": bytes}})),
+            ledger: Ledger::read(json!({"capture": {"packets_copied": copied, "bytes_copied": bytes}})),
         };
         // 1000 packets at 50 ns; then 600 at 50 and 400 at 450.
         let cost =

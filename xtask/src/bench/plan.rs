@@ -24,6 +24,8 @@ pub enum Part {
     FixedRate,
     /// Kernel time for a packet.
     Packets,
+    /// Recording to disk, and replaying.
+    Recordings,
     /// Memory with 100,000 idle connections.
     Idle,
 }
@@ -41,6 +43,8 @@ pub struct Plan {
     pub loads: Vec<Load>,
     /// Whether kernel time for a packet is measured.
     pub packets: bool,
+    /// Whether recording and replaying are measured.
+    pub recordings: bool,
     /// Whether memory with idle connections is measured.
     pub idle: bool,
     /// Arguments that the agent is given besides those of the variants.
@@ -75,6 +79,7 @@ impl Plan {
             rounds,
             seconds,
             packets: only.is_empty() || named(Part::Packets),
+            recordings: only.is_empty() || named(Part::Recordings),
             idle: only.is_empty() || named(Part::Idle),
             variants,
             loads,
@@ -94,7 +99,10 @@ impl Plan {
 
     /// Whether the agent takes part.
     pub fn needs_agent(&self) -> bool {
-        self.packets || self.idle || self.variants.iter().any(|variant| variant.output().is_some())
+        self.packets
+            || self.recordings
+            || self.idle
+            || self.variants.iter().any(|variant| variant.output().is_some())
     }
 }
 
@@ -116,7 +124,7 @@ mod tests {
         let plan = Plan::of(&[], 1, 1);
         assert_eq!(plan.variants, Variant::ALL);
         assert_eq!(plan.loads, Load::ALL);
-        assert!(plan.packets && plan.idle);
+        assert!(plan.packets && plan.recordings && plan.idle);
     }
 
     #[test]
@@ -124,7 +132,7 @@ mod tests {
         let plan = Plan::of(&[Part::Mirror, Part::FlatOut], 1, 1);
         assert_eq!(plan.variants, [Variant::Alone, Variant::Mirror]);
         assert_eq!(plan.loads, [Load::FlatOut]);
-        assert!(!plan.packets && !plan.idle);
+        assert!(!plan.packets && !plan.recordings && !plan.idle);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::machine::Machine;
 use super::measure::Measurement;
 use super::packets::PacketCost;
 use super::plan::Plan;
+use super::recordings::{RATE, RECORDS, Recordings};
 use super::rounds::Rounds;
 use super::spread::Spread;
 use super::table::table;
@@ -28,6 +29,7 @@ pub struct Report {
     aims: Vec<Aim>,
     summary: Vec<Summary>,
     packets: Option<PacketCost>,
+    recordings: Option<Recordings>,
     idle: Option<IdleMemory>,
     failures: Vec<String>,
     #[serde(flatten)]
@@ -53,6 +55,7 @@ impl Report {
             aims: aims::of_rounds(&rounds.measurements),
             summary: summarize(&rounds.measurements, plan),
             packets: None,
+            recordings: None,
             idle: None,
             failures: Vec::new(),
             rounds,
@@ -67,6 +70,17 @@ impl Report {
                 self.packets = Some(cost);
             }
             Err(error) => self.failures.push(format!("kernel time for a packet: {error:#}")),
+        }
+    }
+
+    /// Adds what recording and replaying take.
+    pub fn add_recordings(&mut self, measured: anyhow::Result<Recordings>) {
+        match measured {
+            Ok(recordings) => {
+                self.aims.extend(aims::of_recordings(&recordings));
+                self.recordings = Some(recordings);
+            }
+            Err(error) => self.failures.push(format!("recordings: {error:#}")),
         }
     }
 
@@ -127,6 +141,23 @@ impl fmt::Display for Report {
                 f,
                 "\nkernel time for a packet: {:.0} ns when it is not selected, {:.0} ns when it is (mean payload {:.0} bytes)",
                 packets.unselected_ns, packets.selected_ns, packets.selected_bytes
+            )?;
+        }
+        if let Some(one) = &self.recordings {
+            writeln!(
+                f,
+                "\nrecording flat out: {:.0} requests/s, {:.1} MiB/s, agent CPU {:.1} us a request, {} lost",
+                one.recorded_per_second, one.mib_per_second, one.recording_cpu_us, one.lost
+            )?;
+            writeln!(
+                f,
+                "replay of {RECORDS} as fast as it goes: {:.0} requests/s, {:.2} of wrk's, agent CPU {:.1} us a request",
+                one.replayed_per_second, one.replay_to_wrk, one.replay_cpu_us
+            )?;
+            writeln!(
+                f,
+                "replay of {RATE}/s on schedule: p99 {:.0} us late",
+                one.lag_p99_us
             )?;
         }
         if let Some(idle) = &self.idle {
