@@ -1,0 +1,110 @@
+//! `--output-http`: the upstream, and the bounds of what it gets.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use super::Secret;
+use crate::mirror::Edits;
+
+/// One `--output-http` with the flags that apply to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpOutputSettings {
+    /// The upstream as the ledger names it: without userinfo.
+    pub name: String,
+    /// TLS by rustls.
+    pub tls: bool,
+    /// Verify the upstream's certificate.
+    pub verify: bool,
+    /// Host as typed (IPv6 without brackets).
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// What to connect to instead of what `host` and `port` resolve to.
+    pub endpoints: Option<Endpoints>,
+    /// Path put before each request's target, without a trailing `/`; empty for none.
+    pub path_prefix: String,
+    /// Value of an `Authorization` header made from userinfo (`Basic ...`). A secret: never logged.
+    pub authorization: Option<Secret>,
+    /// What becomes of the Host header.
+    pub host_header: HostHeader,
+    /// The marker header put on each copy, if any.
+    pub marker: Option<String>,
+    /// What else each copy changes, as the filters of a route ask.
+    pub edits: Option<Arc<Edits>>,
+    /// Whether copies name the pod that served the request.
+    pub name_pod: bool,
+    /// Requests under way at once, over all shards; those pipelined behind one under way are not counted.
+    pub workers: usize,
+    /// Requests of one production connection that may be sent one behind the other, before the answers to
+    /// those before them, when they wait anyway: GET, HEAD and OPTIONS without a body; 1: none.
+    pub pipeline: usize,
+    /// Requests that may wait, over all shards.
+    pub queue_requests: usize,
+    /// Bytes of requests that wait or are under way, over all shards. One that is larger than all of it goes
+    /// while there is no other.
+    pub queue_bytes: usize,
+    /// Time for one exchange, from the first byte written to the last byte read.
+    pub timeout: Duration,
+    /// Time to connect, TLS included.
+    pub connect_timeout: Duration,
+    /// Redirects followed.
+    pub redirects: u8,
+    /// Most bytes of a response that are handed on to other outputs; `None` when none are.
+    pub track_response: Option<usize>,
+    /// Largest response body that is read; a larger one ends as a counted drop.
+    pub max_response: u64,
+    /// The circuit breaker.
+    pub breaker: BreakerSettings,
+}
+
+/// Addresses that are connected to in turn, and that may change meanwhile. Clones are the same ones, and only those are
+/// equal: an output stays the same when its endpoints change.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoints(Arc<Mutex<Arc<[SocketAddr]>>>);
+
+impl Endpoints {
+    /// The addresses of the moment; empty while there are none.
+    pub fn get(&self) -> Arc<[SocketAddr]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts others in their place.
+    pub fn set(&self, addresses: &[SocketAddr]) {
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if **current != *addresses {
+            *current = addresses.into();
+        }
+    }
+}
+
+impl PartialEq for Endpoints {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// What becomes of the Host header of a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostHeader {
+    /// The upstream's host and port.
+    Upstream,
+    /// As the client sent it.
+    Original,
+    /// As the client sent it, with a suffix on the host (`-shadow` gives Istio's form).
+    Suffix(String),
+}
+
+/// When a sick shadow is left alone, and how it is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BreakerSettings {
+    /// Failures in a row (connect errors, timeouts, resets, answers that are not HTTP) that open it; so do half
+    /// of five times as many exchanges within ten seconds. 0: never.
+    pub failures: u32,
+    /// How long it stays open before one request probes the shadow.
+    pub open_for: Duration,
+    /// Over how long the in-flight limit grows back to its full value after a successful probe.
+    pub slow_start: Duration,
+}

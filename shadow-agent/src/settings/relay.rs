@@ -1,0 +1,110 @@
+//! Messages from and to other programs: `--input-http`, `--input-tcp`, `--output-tcp` and `--output-ws`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Listen, Secret};
+
+/// One `--input-http` with the flags that apply to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpInputSettings {
+    /// Where it listens.
+    pub listen: Listen,
+    /// Connections at once.
+    pub connections: usize,
+    /// How long a request may take to come, and its answer to leave.
+    pub timeout: Duration,
+    /// How long a connection may be silent between requests.
+    pub idle_timeout: Duration,
+}
+
+/// One `--input-tcp` with the flags that apply to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TcpInputSettings {
+    /// Where it listens.
+    pub listen: Listen,
+    /// TLS by rustls, where it is asked for.
+    pub tls: Option<ServerTls>,
+    /// Connections at once.
+    pub connections: usize,
+    /// Bytes of one payload.
+    pub max_record: usize,
+    /// Bytes of records that are not whole, or wait to be taken, over all connections; not whole ones may have half.
+    pub buffer: usize,
+    /// How long a record may take to become whole, a handshake, and an acknowledgment to be taken off.
+    pub timeout: Duration,
+    /// Sessions of senders that are remembered.
+    pub sessions: usize,
+}
+
+/// How a listener does TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerTls {
+    /// What it shows.
+    pub identity: IdentityFiles,
+    /// Whose certificates clients must have; none are asked for when `None`.
+    pub client_authorities: Option<PathBuf>,
+}
+
+/// A certificate and its key, in PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityFiles {
+    /// The certificate, and those that lead from it to its authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// One `--output-tcp` or `--output-ws` with the flags that apply to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RelayOutputSettings {
+    /// The other side as the ledger names it: without userinfo.
+    pub name: String,
+    /// Host as typed (IPv6 without brackets).
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// TLS by rustls, where it is asked for.
+    pub tls: Option<RelayTls>,
+    /// How records go over a connection.
+    pub wire: RelayWire,
+    /// Connections.
+    pub workers: usize,
+    /// Whether a record's name says its connection; they take turns otherwise.
+    pub sticky: bool,
+    /// Records that may wait, over all connections.
+    pub queue_records: usize,
+    /// Bytes of records that may wait, over all connections.
+    pub queue_bytes: usize,
+    /// Time to connect, and how long the other side may take nothing.
+    pub timeout: Duration,
+    /// Whether the queue is logged every few seconds.
+    pub stats: bool,
+}
+
+/// How records go over a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RelayWire {
+    /// One behind the other, as `GoReplay` has them.
+    Plain,
+    /// As frames that the other side acknowledges.
+    Acknowledged,
+    /// As binary messages of a WebSocket.
+    WebSocket {
+        /// The URL, without userinfo.
+        target: String,
+        /// Value of an `Authorization` header made from userinfo. A secret: never logged.
+        authorization: Option<Secret>,
+    },
+}
+
+/// How a relay's connection does TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayTls {
+    /// Verify the other side's certificate.
+    pub verify: bool,
+    /// Whose certificates are believed; the platform's authorities when `None`.
+    pub authorities: Option<PathBuf>,
+    /// What is shown when the other side asks for a certificate.
+    pub identity: Option<IdentityFiles>,
+}
