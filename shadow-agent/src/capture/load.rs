@@ -70,10 +70,6 @@ pub fn load(settings: &CaptureSettings) -> Result<Ebpf, CaptureError> {
         };
         loader.map_max_entries(ring, bytes);
     }
-    #[cfg_attr(
-        not(debug_assertions),
-        expect(unused_mut, reason = "only the log takes a map out here")
-    )]
     let mut ebpf = loader.load(&object).map_err(|error| explain(error, settings))?;
     if let VlanScope::These(vlans) = &settings.vlans {
         set_vlans(&mut ebpf, vlans)?;
