@@ -56,8 +56,6 @@ pub(super) struct Run {
     pub(super) listens: bool,
     pub(super) operation: Operation,
     pub(super) middleware: Option<Middleware>,
-    /// What went wrong while running, if anything did.
-    failure: Option<anyhow::Error>,
     shards: Vec<ShardHandle>,
     pub(super) phase: watch::Sender<Phase>,
     /// A shard sends on it when it ends: whether it read a ring, which has no end of its own.
@@ -182,7 +180,6 @@ impl Run {
             listens: listening > 0,
             operation,
             middleware,
-            failure: None,
             shards,
             phase,
             ended,
@@ -214,7 +211,7 @@ impl Run {
         // Whatever happened, no shard is left behind.
         self.phase
             .send_replace(Phase::Draining(Instant::now() + self.settings.shutdown_timeout));
-        let mut ended = watched.and(self.failure.take().map_or(Ok(()), Err));
+        let mut ended = watched;
         for shard in &mut self.shards {
             let joined = match shard.thread.take().map(JoinHandle::join) {
                 Some(Ok(result)) => result,
@@ -224,7 +221,12 @@ impl Run {
             ended = ended.and(joined);
         }
         if let Some(middleware) = &self.middleware {
+            // Before it is ended from here.
+            let failed = middleware.failure();
             middleware.stop();
+            if let Some(how) = failed {
+                ended = ended.and(Err(anyhow!("the middleware has ended: {how}")));
+            }
         }
         let account = self.account();
         if let Some(file) = &mut self.ledger_file {
@@ -296,11 +298,7 @@ impl Run {
         };
         match middleware.on_exit() {
             OnExit::Bypass => tracing::error!("the middleware has ended ({how}): messages go on without it"),
-            OnExit::Stop => {
-                self.failure
-                    .get_or_insert_with(|| anyhow!("the middleware has ended: {how}"));
-                self.stop();
-            }
+            OnExit::Stop => self.stop(),
         }
     }
 

@@ -452,6 +452,11 @@ async fn drain(
     mut phase: watch::Receiver<Phase>,
 ) {
     let all = async {
+        shard.onward().settle().await;
+        for output in outputs(shard, plans) {
+            output.drain().await;
+        }
+        // Answers of the shadow have passed through it, too.
         shard.onward().drain().await;
         for output in outputs(shard, plans) {
             output.drain().await;

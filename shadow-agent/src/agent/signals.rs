@@ -25,6 +25,8 @@ impl Signals {
     pub fn catch(runtime: &Runtime, has_file: bool) -> anyhow::Result<Self> {
         let _inside = runtime.enter();
         let catch = |kind| signal(kind).context("cannot listen for signals");
+        // A file that may not grow any more is a write that fails, and is counted: not the end of the agent.
+        drop(catch(SignalKind::from_raw(libc::SIGXFSZ))?);
         Ok(Self {
             interrupt: catch(SignalKind::interrupt())?,
             terminate: catch(SignalKind::terminate())?,

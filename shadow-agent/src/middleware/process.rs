@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -24,6 +25,10 @@ use crate::settings::{MiddlewareSettings, OnExit};
 const BATCH: usize = 256 * 1024;
 /// Messages that may wait at a shard for their turn. Beyond, the program waits until the shard has taken some.
 const MAX_REPLIES: usize = 1024;
+/// How often a program is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long what belongs to its end may take.
+const GRACE: Duration = Duration::from_secs(1);
 /// Longest header line that is read from it, in bytes.
 const MAX_HEADER: usize = 1024;
 /// Bad lines that are logged, one by one.
@@ -76,6 +81,10 @@ struct Queue {
     /// Shards that will offer more.
     offering: usize,
     state: State,
+    /// Whether it has exited; what it wrote before may still be read.
+    exited: bool,
+    /// Whether it ended, and well, because it was told that nothing more comes.
+    as_told: bool,
     counters: MiddlewareCounters,
 }
 
@@ -114,9 +123,18 @@ impl Middleware {
         named("middleware-in")
             .spawn(move || of_thread.write(input))
             .context("--middleware: no thread for it")?;
+        // Nothing is sent on it: that it is closed tells that all was read.
+        let (done, read) = std::sync::mpsc::channel::<()>();
         let of_thread = Arc::clone(&shared);
         named("middleware-out")
-            .spawn(move || of_thread.read(child, output, max_line))
+            .spawn(move || {
+                let _done = done;
+                of_thread.read(output, max_line);
+            })
+            .context("--middleware: no thread for it")?;
+        let of_thread = Arc::clone(&shared);
+        named("middleware-end")
+            .spawn(move || of_thread.wait(child, &read))
             .context("--middleware: no thread for it")?;
         Ok(Self { shared })
     }
@@ -139,7 +157,7 @@ impl Middleware {
     /// Whether it was told that nothing more will come, so that its end is as it should be.
     pub fn is_finishing(&self) -> bool {
         let queue = self.shared.lock();
-        queue.state == State::Finishing || (queue.state == State::Ended && queue.offering == 0)
+        queue.state == State::Finishing || (queue.state == State::Ended && queue.as_told)
     }
 
     /// Ends it, once nothing waits for it any more: a program may live on although its standard input has ended, as those
@@ -156,6 +174,18 @@ impl Middleware {
             // It leads a group of its own. One that has ended meanwhile is nobody's any more, and was not waited for yet.
             let _ = nix::sys::signal::killpg(self.shared.group, signal);
         }
+    }
+
+    /// Whether it has exited, so that what waits for it will soon be told.
+    pub(super) fn has_exited(&self) -> bool {
+        self.shared.lock().exited
+    }
+
+    /// How it ended, where that ends the run.
+    pub fn failure(&self) -> Option<String> {
+        let queue = self.shared.lock();
+        let failed = queue.exited && !queue.as_told && self.on_exit() == OnExit::Stop;
+        failed.then(|| self.shared.ended.borrow().clone()).flatten()
     }
 
     /// What passed through it so far.
@@ -282,8 +312,8 @@ impl Shared {
         true
     }
 
-    /// The life of the thread that reads, and that sees the program end.
-    fn read(&self, mut child: Child, output: ChildStdout, max_line: usize) {
+    /// The life of the thread that reads.
+    fn read(&self, output: ChildStdout, max_line: usize) {
         let mut output = BufReader::with_capacity(BATCH, output);
         let mut line = Vec::new();
         loop {
@@ -298,9 +328,35 @@ impl Shared {
                 }
             }
         }
-        drop(output);
-        // One that closed its output and lives on is of no use any more.
-        self.end(&how(ended(&mut child)));
+    }
+
+    /// The life of the thread that sees the program end. `read` is closed once all of its output was read.
+    fn wait(&self, mut child: Child, read: &std::sync::mpsc::Receiver<()>) {
+        let status = loop {
+            match child.try_wait() {
+                Ok(None) if read.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected) => {
+                    // One that closed its output and lives on is of no use any more.
+                    thread::sleep(GRACE);
+                    let _ = nix::sys::signal::killpg(self.group, Signal::SIGKILL);
+                    break child.wait();
+                }
+                Ok(None) => {}
+                Ok(Some(status)) => break Ok(status),
+                Err(error) => break Err(error),
+            }
+        };
+        let failed = !matches!(&status, Ok(status) if status.success());
+        {
+            let mut queue = self.lock();
+            queue.exited = true;
+            queue.as_told = queue.state == State::Finishing && !failed;
+        }
+        // Its output may be held open by others that it has started.
+        if read.recv_timeout(GRACE) == Err(RecvTimeoutError::Timeout) {
+            let _ = nix::sys::signal::killpg(self.group, Signal::SIGKILL);
+            let _ = read.recv_timeout(GRACE);
+        }
+        self.end(&how(status));
     }
 
     fn take(&self, line: &[u8]) {
@@ -344,10 +400,10 @@ impl Shared {
             queue.shards.clone()
         };
         self.more.notify_one();
+        self.ended.send_replace(Some(how.to_owned()));
         for shard in shards {
             let _ = shard.blocking_send(Reply::Ended);
         }
-        self.ended.send_replace(Some(how.to_owned()));
     }
 }
 
@@ -362,18 +418,6 @@ fn spawn(command: &[String]) -> io::Result<Child> {
         // A Ctrl-C on the terminal is for the agent, which then ends it in order.
         .process_group(0)
         .spawn()
-}
-
-/// Waits a while for a program that has closed its output, and ends it if it lives on.
-fn ended(child: &mut Child) -> io::Result<ExitStatus> {
-    for _ in 0..100 {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    child.kill()?;
-    child.wait()
 }
 
 fn how(status: io::Result<ExitStatus>) -> String {

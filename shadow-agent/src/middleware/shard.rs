@@ -38,6 +38,8 @@ pub struct ShardMiddleware {
     ended: Cell<bool>,
     replies: Cell<Option<mpsc::Receiver<Reply>>>,
     left: Cell<bool>,
+    /// Whether its source has ended.
+    ending: Cell<bool>,
     /// When something came back last.
     latest: Cell<Instant>,
 }
@@ -67,6 +69,7 @@ impl ShardMiddleware {
             ended: Cell::new(false),
             replies: Cell::new(Some(replies)),
             left: Cell::new(false),
+            ending: Cell::new(false),
             latest: Cell::new(Instant::now()),
         }
     }
@@ -151,9 +154,19 @@ impl ShardMiddleware {
         }
     }
 
+    /// The source has ended: resolves when nothing waits any more. Responses may still be offered.
+    pub async fn settle(&self) {
+        self.ending.set(true);
+        self.empty().await;
+    }
+
     /// Nothing more will be offered: resolves when nothing waits any more.
     pub async fn drain(&self) {
         self.leave();
+        self.empty().await;
+    }
+
+    async fn empty(&self) {
         loop {
             // Listens before it looks, so that nothing is missed in between.
             let emptied = self.emptied.notified();
@@ -250,8 +263,11 @@ impl ShardMiddleware {
 
     /// What the program did not give back in time is kept back.
     fn expire(&self) {
+        if self.middleware.has_exited() {
+            return;
+        }
         let mut timeout = self.middleware.settings().timeout;
-        if self.middleware.is_finishing() && self.latest.get().elapsed() >= REST {
+        if (self.ending.get() || self.middleware.is_finishing()) && self.latest.get().elapsed() >= REST {
             timeout = timeout.min(REST);
         }
         let mut all = self.waiting.borrow_mut();

@@ -23,7 +23,7 @@ use crate::latency::LatencyHistogram;
 use crate::middleware::ShardMiddleware;
 use crate::settings::CaptureSettings;
 use crate::tcp::{Chunk, Close, Direction, FlowKey, GapCause, Stall, Start, StreamHandler};
-use crate::time::{Timestamp, unix_now};
+use crate::time::{Timestamp, monotonic_now};
 
 /// What the connections of one shard share.
 pub struct Shard {
@@ -263,7 +263,7 @@ impl Mirror {
         let limited = match self
             .limit
             .as_ref()
-            .map(|limit| limit.next(&mut self.draws, Timestamp(unix_now())))
+            .map(|limit| limit.next(&mut self.draws, monotonic_now()))
         {
             Some(Err(outcome)) => Some(outcome),
             _ => None,

@@ -15,6 +15,9 @@ use crate::time::Timestamp;
 
 /// Nanoseconds of a second.
 const SECOND: u64 = 1_000_000_000;
+/// Parts of a nanosecond in which the meter counts, so that high rates are exact, too. A clock that counts from the start of
+/// the machine has room for 36 years.
+const PARTS: u64 = 16;
 
 /// A limit in force. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -39,7 +42,8 @@ impl Limiter {
         }
     }
 
-    /// How many copies of the next request pass, or how it ends. `now` is of any clock that all callers share.
+    /// How many copies of the next request pass, or how it ends. `now` is of a clock that all callers share and nobody sets: that since
+    /// the start of the machine.
     pub fn next(&self, draws: &mut Draws, now: Timestamp) -> Result<u32, Outcome> {
         match self.limit {
             Limit::Share { whole, part } => {
@@ -59,12 +63,11 @@ impl Limiter {
         if rate == 0 {
             return false;
         }
-        // As parts of 1,024 to a nanosecond, so that high rates are exact, too.
-        let interval = (SECOND << 10) / u64::from(rate);
+        let interval = (SECOND * PARTS) / u64::from(rate);
         let burst = interval * u64::from(rate / 100);
-        let now = now.0 << 10;
+        let now = now.0.saturating_mul(PARTS);
         let moved = self.meter.fetch_update(Relaxed, Relaxed, |due| {
-            (due <= now.saturating_add(burst)).then(|| due.max(now) + interval)
+            (due <= now.saturating_add(burst)).then(|| due.max(now).saturating_add(interval))
         });
         moved.is_ok()
     }
@@ -128,6 +131,21 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_that_has_run_for_years_keeps_a_rate() {
+        let limiter = Limiter::new(Limit::PerSecond(100));
+        let mut draws = Draws::seeded(1);
+        let years = 30 * 365 * 86_400 * SECOND;
+        let passed = (0..10_000_u64)
+            .filter(|number| {
+                limiter
+                    .next(&mut draws, Timestamp(years + number * 10_000_000))
+                    .is_ok()
+            })
+            .count();
+        assert_eq!(passed, 10_000);
+    }
+
+    #[test]
     fn a_rate_of_nothing_lets_nothing_pass() {
         let limiter = Limiter::new(Limit::PerSecond(0));
         let next = limiter.next(&mut Draws::seeded(1), Timestamp(SECOND));
@@ -174,7 +192,7 @@ mod tests {
             let limiter = Limiter::new(Limit::PerSecond(rate));
             let mut draws = Draws::seeded(1);
             for time in times {
-                let _ = limiter.next(&mut draws, Timestamp(time >> 11));
+                let _ = limiter.next(&mut draws, Timestamp(time));
             }
         }
     }

@@ -19,7 +19,7 @@ use super::share::Draws;
 use super::split::Splits;
 use crate::output::ShardOutput;
 use crate::tcp::FlowKey;
-use crate::time::{Timestamp, unix_now};
+use crate::time::{Timestamp, monotonic_now};
 
 /// How long what a ring still holds of a pod that is watched no more is told from strangers' packets.
 const LINGER: Duration = Duration::from_secs(5);
@@ -181,11 +181,17 @@ impl Mirrors {
                 .pods
                 .get(&(cgroup, flow.server.port))
                 .and_then(|pod| pod.limit.as_ref());
-            let outcome = limit.and_then(|limit| limit.next(&mut self.draws, now()).err());
-            return match outcome {
-                Some(outcome) => slots.iter().map(|slot| (*slot, outcome)).collect(),
-                None => Vec::new(),
+            let Some(outcome) = limit.and_then(|limit| limit.next(&mut self.draws, now()).err()) else {
+                return Vec::new();
             };
+            // An input at the pod's address takes it all the same.
+            let server = flow.server.socket_addr();
+            let live = |slot: &usize| {
+                let mut scopes = self.live.iter();
+                scopes.any(|scope| scope.slots.contains(slot) && scope.has(server.ip(), server.port()))
+            };
+            let limited = slots.iter().filter(|slot| !live(slot));
+            return limited.map(|slot| (*slot, outcome)).collect();
         }
         if self.admissions.is_empty() {
             return Vec::new();
@@ -415,7 +421,7 @@ impl Asked {
 
 /// The clock of limits, the same for every shard.
 fn now() -> Timestamp {
-    Timestamp(unix_now())
+    monotonic_now()
 }
 
 #[cfg(test)]

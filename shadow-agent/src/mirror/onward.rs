@@ -143,6 +143,13 @@ impl Onward {
         }
     }
 
+    /// Lets the middleware give back what it holds, once the source has ended: responses may still pass through it.
+    pub async fn settle(&self) {
+        if let Some(middleware) = &self.middleware {
+            middleware.settle().await;
+        }
+    }
+
     /// Lets the middleware end with what it holds: resolves when nothing waits for it.
     pub async fn drain(&self) {
         if let Some(middleware) = &self.middleware {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use shadow_tests::client::{Connection, get};
-use shadow_tests::{Agent, Stage, load, stage};
+use shadow_tests::{Agent, Netns, Nginx, Stage, load, stage};
 
 use crate::scene::Scene;
 
@@ -187,4 +187,74 @@ fn middleware_queue_size() {
     assert!(ledger.dropped(0, "queue_full") > 0, "{ledger}");
     assert_eq!(ledger.seen(), 4000);
     assert_eq!(ledger.delivered(0), finished.shadow.len() as u64);
+}
+
+/// So many records of requests, each on a connection of its own.
+fn recording(stage: &Stage, requests: usize) -> String {
+    let record = |number: usize| {
+        let unix = 1_700_000_000_000_000_000_u64;
+        format!(
+            "1 {number:04x}00500a01020300000001 {unix} 0\nGET /{number} HTTP/1.1\r\nHost: a\r\n\r\n\n🐵🙈🙉\n"
+        )
+    };
+    script(
+        stage,
+        "recorded.gor",
+        &(0..requests).map(record).collect::<String>(),
+    )
+}
+
+/// Replays such a recording through a middleware to a shadow.
+fn replayed(stage: &Stage, middleware: &str, more: &[&str]) -> (Agent, Nginx) {
+    let host = Netns::host();
+    let port = host.free_port();
+    let shadow = Nginx::start(stage, &host, "shadow", port);
+    let url = format!("http://127.0.0.1:{port}");
+    let input = format!("{}|max", recording(stage, 200));
+    let flags = [
+        "--input-file",
+        &input,
+        "--output-http",
+        &url,
+        "--middleware",
+        middleware,
+    ];
+    (Agent::spawn(stage, &host, &[&flags, more].concat()), shadow)
+}
+
+#[test]
+fn one_that_ends_while_the_last_requests_wait_is_passed_by() {
+    let stage = stage!("root", "agent", "nginx");
+    let (mut agent, shadow) = replayed(&stage, "head -n 50", &["--middleware-on-exit", "bypass"]);
+    agent.finish().assert_all_delivered(200);
+    assert_eq!(shadow.finish().len(), 200);
+}
+
+#[test]
+fn one_that_leaves_a_child_with_its_output_is_seen_to_end() {
+    let stage = stage!("root", "agent", "nginx");
+    let (mut agent, shadow) = replayed(&stage, "sh -c 'sleep 77 & exit 3'", &[]);
+    let ledger = agent.fail(1);
+    ledger.assert_closed();
+    assert_eq!(ledger.dropped(0, "middleware_ended"), 200, "{ledger}");
+    assert!(shadow.finish().is_empty());
+}
+
+#[test]
+fn answers_to_the_last_requests_pass_through_it_too() {
+    let stage = stage!("root", "agent", "nginx");
+    let (mut agent, shadow) = replayed(
+        &stage,
+        "cat",
+        &["--output-http-track-response", "--output-stdout"],
+    );
+    let stdout = agent.stdout().to_owned();
+    agent.finish().assert_all_delivered(200);
+    assert_eq!(shadow.finish().len(), 200);
+    let printed = std::fs::read_to_string(stdout).expect("text");
+    let of_kind = |kind: &str| {
+        let records = printed.split_terminator("\n🐵🙈🙉\n");
+        records.filter(|record| record.starts_with(kind)).count()
+    };
+    assert_eq!((of_kind("1 "), of_kind("3 ")), (200, 200));
 }

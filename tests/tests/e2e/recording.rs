@@ -497,3 +497,29 @@ fn files_of_one_pattern_are_merged_and_at_full_speed_nothing_is_dropped() {
     let order: Vec<String> = (0..1500).map(|number| format!("/{number}")).collect();
     assert_eq!(uris(&log), order);
 }
+
+#[test]
+fn a_file_that_may_not_grow_is_a_counted_loss() {
+    let stage = stage!("root", "agent", "nginx");
+    let input = file(&stage, "many.gor", &gor(&(0..200).collect::<Vec<_>>()));
+    let ledger_file = stage.path("limited-ledger.json");
+    let host = Netns::host();
+    let mut command = host.command("sh");
+    command.arg("-c").arg(format!(
+        "ulimit -f 4; exec {} --input-file '{input}|max' --output-file {} --output-file-append --ledger {}",
+        Agent::path(),
+        stage.path("limited.gor").display(),
+        ledger_file.display()
+    ));
+    let mut agent = shadow_tests::Process::start("shadow-agent", &mut command);
+    let status = agent.wait(Agent::longest_stop());
+    assert!(status.success(), "{status}: {}", agent.stderr());
+    let ledger = Ledger::read(&ledger_file).expect("a ledger");
+    ledger.assert_closed();
+    assert_eq!(
+        ledger.delivered(0) + ledger.dropped(0, "write_error"),
+        200,
+        "{ledger}"
+    );
+    assert!(ledger.dropped(0, "write_error") > 0, "{ledger}");
+}

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::fs::File;
 use std::io::{self, BufRead, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -49,6 +49,8 @@ struct Waiting {
     path: PathBuf,
     /// The time of its first record; `None` where it has none.
     first: Option<u64>,
+    /// Whether it was said what could not be read of it: a recording may be repeated for ever.
+    told: bool,
 }
 
 /// A file that is read.
@@ -92,6 +94,7 @@ impl Merge {
                     _ if !nothing => Some(0),
                     _ => None,
                 },
+                told: false,
             });
         }
         let mut merge = Self {
@@ -183,8 +186,12 @@ impl Merge {
                 }
                 ended => {
                     reading.ended = true;
-                    let path = &self.files[index].path;
-                    note_end(path, &reading.reader, ended.err().as_ref(), &mut self.counts);
+                    note_end(
+                        &mut self.files[index],
+                        &reading.reader,
+                        ended.err().as_ref(),
+                        &mut self.counts,
+                    );
                 }
             }
         }
@@ -198,12 +205,15 @@ impl Merge {
 }
 
 /// Counts what a file had that could not be read, and says it once.
-fn note_end(path: &Path, reader: &Reader, error: Option<&io::Error>, counts: &mut Counts) {
+fn note_end(of: &mut Waiting, reader: &Reader, error: Option<&io::Error>, counts: &mut Counts) {
     let passed = reader.passed();
     counts.passed.malformed += passed.malformed;
     counts.passed.too_large += passed.too_large;
     counts.cut_off += u64::from(passed.unterminated.is_some() || error.is_some());
-    let file = path.display();
+    if std::mem::replace(&mut of.told, true) {
+        return;
+    }
+    let file = of.path.display();
     if let Some((offset, why)) = passed.first {
         let in_all = passed.malformed + passed.too_large;
         tracing::warn!(%file, offset, in_all, "passed over in a recording: {why}");

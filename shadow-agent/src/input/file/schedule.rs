@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::mirror::MessageKind;
 use crate::settings::Pace;
 
+/// How long a recording takes that is repeated and has one time alone.
+const SHORTEST_ROUND: Duration = Duration::from_secs(1);
+
 /// See the module's description.
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
@@ -68,6 +71,10 @@ impl Schedule {
 
     /// The recording begins again: its first message is due at once.
     pub fn restart(&mut self) {
+        // What has no length would be repeated without an end at one moment.
+        if self.pace != Pace::Max && self.due <= self.since {
+            self.due += SHORTEST_ROUND;
+        }
         self.since = self.due;
         self.times = None;
     }

@@ -237,7 +237,7 @@ impl Sink for FileSink {
 
     fn commit(&mut self) -> Result<(), DropReason> {
         self.since = None;
-        self.buffered = 0;
+        let waited = std::mem::take(&mut self.buffered) as u64;
         match self.write_all() {
             Ok(()) => {
                 if self.resting.take().is_some() {
@@ -246,6 +246,8 @@ impl Sink for FileSink {
                 Ok(())
             }
             Err(error) => {
+                // What is not there takes nothing of what may be written in all.
+                self.total = self.total.saturating_sub(waited);
                 self.rest(&error);
                 Err(DropReason::WriteError)
             }

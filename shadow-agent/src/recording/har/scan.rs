@@ -90,7 +90,11 @@ impl<R: BufRead> Scanner<R> {
 
     /// Behind the first byte of the value of `key` in the object that begins here.
     fn member(&mut self, key: &str, opens: u8) -> io::Result<()> {
-        let missing = || not_har(&format!("it has no \"{key}\" where one belongs"));
+        let missing = || {
+            not_har(&format!(
+                "it has no \"{key}\" where one belongs (JSON lines cannot be replayed)"
+            ))
+        };
         if key == "log" && self.token()? != b'{' {
             return Err(missing());
         }
