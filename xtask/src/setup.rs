@@ -18,6 +18,9 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("nsenter", "util-linux"),
     ("setpriv", "util-linux"),
     ("systemd-analyze", "systemd"),
+    ("python3", "python3"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
 ];
 
 /// Whether this process may capture and make network namespaces.
