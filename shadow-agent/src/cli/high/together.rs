@@ -15,8 +15,8 @@ pub fn check(mirrors: &[MirrorSettings]) -> Result<(), Fault> {
             return Err(Fault {
                 mirror: Some(index),
                 error: Problem::new(
-                    "what it sends cannot be told from what other mirrors capture",
-                    "run this mirror alone in an agent of its own",
+                    "an input of whole messages is read by one mirror alone",
+                    "put all its outputs into one mirror, or run an agent for each",
                 )
                 .of(input.flag(), ""),
             });
