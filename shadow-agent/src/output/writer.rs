@@ -11,14 +11,14 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context;
 use tokio::sync::Notify;
 
 use super::{OutputStatus, ShardOutput};
 use crate::mirror::ledger::{DropReason, Outcome, Ticket};
-use crate::mirror::{Exchange, ExchangeResponse, MessageKind};
+use crate::mirror::{Exchange, ExchangeResponse};
 use crate::recording::{Expected, Numbered, Pairing, Record, Recorded};
 
 /// Bytes of records taken from the queue at once, roughly.
@@ -110,16 +110,7 @@ pub(super) struct WriterShard {
 
 impl ShardOutput for WriterShard {
     fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket) {
-        let request = &exchange.request;
-        let record = Record {
-            kind: MessageKind::Request,
-            id: exchange.id.clone(),
-            unix: request.first_byte.0.saturating_add(self.wall_offset),
-            latency: nanoseconds(request.last_byte.since(request.first_byte)),
-            pod: exchange.pod.clone(),
-            head: request.head.clone(),
-            body: request.body.clone(),
-        };
+        let record = Record::of_request(exchange, self.wall_offset);
         self.shared.put(record, Some(ticket), &self.settled);
     }
 
@@ -128,15 +119,7 @@ impl ShardOutput for WriterShard {
     }
 
     fn offer_response(&self, response: &ExchangeResponse<'_>) {
-        let record = Record {
-            kind: response.kind,
-            id: response.id.clone(),
-            unix: response.first_byte.0.saturating_add(self.wall_offset),
-            latency: nanoseconds(response.last_byte.since(response.first_byte)),
-            pod: None,
-            head: response.head.clone(),
-            body: response.body.clone(),
-        };
+        let record = Record::of_response(response, self.wall_offset);
         self.shared.put(record, None, &self.settled);
     }
 
@@ -158,10 +141,6 @@ impl ShardOutput for WriterShard {
             claim.settle(Outcome::Dropped(reason));
         }
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The queue between the shards and the writing thread.

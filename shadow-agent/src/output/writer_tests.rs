@@ -2,6 +2,7 @@ use std::io::{self, Write};
 use std::sync::mpsc;
 
 use super::*;
+use crate::mirror::MessageKind;
 use crate::mirror::ledger::{OutputCounts, ShardLedger};
 use crate::output::stdout::Stream;
 use crate::output::testing::exchange;

@@ -16,11 +16,12 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::mirror::plan::PodIdentity;
-use crate::mirror::{MessageId, MessageKind};
+use crate::mirror::{Exchange, ExchangeResponse, MessageId, MessageKind};
 
 /// What ends a record.
 pub const SEPARATOR: &[u8] = "\n🐵🙈🙉\n".as_bytes();
@@ -55,6 +56,33 @@ pub struct Record {
 }
 
 impl Record {
+    /// A request as it was seen. `wall_offset`: nanoseconds from the clock of its source to Unix time.
+    pub fn of_request(exchange: &Exchange, wall_offset: u64) -> Self {
+        let request = &exchange.request;
+        Self {
+            kind: MessageKind::Request,
+            id: exchange.id.clone(),
+            unix: request.first_byte.0.saturating_add(wall_offset),
+            latency: nanoseconds(request.last_byte.since(request.first_byte)),
+            pod: exchange.pod.clone(),
+            head: request.head.clone(),
+            body: request.body.clone(),
+        }
+    }
+
+    /// A response as it was seen.
+    pub fn of_response(response: &ExchangeResponse<'_>, wall_offset: u64) -> Self {
+        Self {
+            kind: response.kind,
+            id: response.id.clone(),
+            unix: response.first_byte.0.saturating_add(wall_offset),
+            latency: nanoseconds(response.last_byte.since(response.first_byte)),
+            pod: None,
+            head: response.head.clone(),
+            body: response.body.clone(),
+        }
+    }
+
     /// Head and body as one.
     pub fn payload(&self) -> Bytes {
         if self.body.is_empty() {
@@ -68,6 +96,10 @@ impl Record {
     pub fn size(&self) -> usize {
         HEADER + self.head.len() + self.body.len() + SEPARATOR.len()
     }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The number that stands for a kind.

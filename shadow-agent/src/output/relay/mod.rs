@@ -19,7 +19,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use anyhow::Context;
 
@@ -28,7 +27,7 @@ use self::worker::Connections;
 use super::{OutputStatus, ShardOutput};
 use crate::capture::OwnConnections;
 use crate::mirror::ledger::{DropReason, Ticket};
-use crate::mirror::{Exchange, ExchangeResponse, MessageKind};
+use crate::mirror::{Exchange, ExchangeResponse};
 use crate::output::http::tls::Tls;
 use crate::recording::{Record, write_gor_message};
 use crate::settings::{RelayOutputSettings, RelayWire};
@@ -132,16 +131,7 @@ impl RelayShard {
 
 impl ShardOutput for RelayShard {
     fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket) {
-        let request = &exchange.request;
-        let record = Record {
-            kind: MessageKind::Request,
-            id: exchange.id.clone(),
-            unix: request.first_byte.0.saturating_add(self.wall_offset),
-            latency: nanoseconds(request.last_byte.since(request.first_byte)),
-            pod: exchange.pod.clone(),
-            head: request.head.clone(),
-            body: request.body.clone(),
-        };
+        let record = Record::of_request(exchange, self.wall_offset);
         self.put(&record, Some(ticket));
     }
 
@@ -150,15 +140,7 @@ impl ShardOutput for RelayShard {
     }
 
     fn offer_response(&self, response: &ExchangeResponse<'_>) {
-        let record = Record {
-            kind: response.kind,
-            id: response.id.clone(),
-            unix: response.first_byte.0.saturating_add(self.wall_offset),
-            latency: nanoseconds(response.last_byte.since(response.first_byte)),
-            pod: None,
-            head: response.head.clone(),
-            body: response.body.clone(),
-        };
+        let record = Record::of_response(response, self.wall_offset);
         self.put(&record, None);
     }
 
@@ -175,8 +157,4 @@ impl Drop for RelayShard {
     fn drop(&mut self) {
         self.abort(DropReason::Shutdown);
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
