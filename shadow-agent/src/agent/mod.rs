@@ -56,6 +56,8 @@ pub struct Control {
 /// Runs the agent until a signal, the caller, or the end of its capture files stops it. An error means that it
 /// never started; once it has, there is a final account whatever happened, and beside it what went wrong.
 pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account, anyhow::Result<()>)> {
+    // Before any thread is started, and a middleware's program: they are as this one is.
+    priority::give_way();
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
