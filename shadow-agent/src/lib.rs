@@ -2,8 +2,9 @@
 //!
 //! Data goes one way through the rooms, and a lower room never imports a higher one:
 //! [`capture`] (segments from the kernel or a file) -> [`tcp`] (ordered bytes and gaps) -> [`http`] (whole
-//! messages) -> [`mirror`] (identify, guard, account) -> [`output`] (the shadow upstream, standard output). What was
-//! recorded or relayed before comes in at [`input`], and joins at [`mirror`].
+//! messages) -> [`mirror`] (identify, guard, account) -> [`output`] (the shadow upstream, standard output) -> [`compare`]
+//! (production's answer against the shadow's). What was recorded or relayed before comes in at [`input`], and joins at
+//! [`mirror`].
 //! [`tcp`] and [`http`] are sans-IO: no sockets, no clock; time comes in as an argument.
 //!
 //! The promise that orders everything: production is never touched, and nothing is lost silently. Every
@@ -15,6 +16,7 @@ pub mod agent;
 pub mod budget;
 pub mod capture;
 pub mod cli;
+pub mod compare;
 pub mod demo;
 pub mod http;
 pub mod input;

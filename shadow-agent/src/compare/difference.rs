@@ -1,0 +1,60 @@
+//! One way in which the shadow's answer is not production's.
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of difference it is. A name of it, in lower case, is part of what users write in rules and read in reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Another status code.
+    Status,
+    /// Another value of the same type.
+    Value,
+    /// A value of another type: a contract may be broken.
+    Type,
+    /// Production has it, and the shadow does not.
+    Missing,
+    /// The shadow has it, and production does not.
+    Extra,
+    /// The same elements in another order.
+    Order,
+    /// Another number of elements, or of bytes where they cannot be looked into.
+    Length,
+    /// The shadow's body cannot be read as what production's is: broken JSON, another content type, a coding that cannot be
+    /// undone.
+    Unreadable,
+}
+
+impl Kind {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Value => "value",
+            Self::Type => "type",
+            Self::Missing => "missing",
+            Self::Extra => "extra",
+            Self::Order => "order",
+            Self::Length => "length",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// A difference between two answers.
+///
+/// The path is a template, the same for all differences of one origin: `status`; `header.NAME` in lower case
+/// (`header.set-cookie.NAME` for a cookie); `$.items[*].price` for JSON (elements of arrays as `[*]`, and as `[id=*]` where
+/// they are matched by a key; names that are ids collapse to `*`); `form.NAME`; `text` and `xml` for bodies of lines; `body`
+/// for anything else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Where it is.
+    pub path: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Production's value, cut short where it is long; `None` where there is none.
+    pub production: Option<String>,
+    /// The shadow's.
+    pub shadow: Option<String>,
+}

@@ -1,0 +1,417 @@
+//! What came of a comparison, as data: the JSON of `--report FILE.json` and of `GET /report.json`, and all that the page, the
+//! terminal, Markdown and `JUnit` show. Its shape is a promise to whoever reads it.
+//!
+//! Times of the clock are Unix time in milliseconds, lengths of time microseconds, shares fractions of 1. Everything that came
+//! from traffic is hostile text: whoever shows it escapes it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+
+/// The version of this shape.
+pub const SCHEMA: u32 = 1;
+
+/// Everything: one comparison for each output with `--compare`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The version of this program.
+    pub version: String,
+    /// When it was made.
+    pub made_at_ms: u64,
+    /// The worst word of all comparisons.
+    pub verdict: Word,
+    /// The comparisons, in the order of the outputs.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// One word on a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Word {
+    /// It would have survived, as far as this can tell.
+    #[serde(rename = "GO")]
+    Go,
+    /// Nobody can say yet.
+    #[serde(rename = "NOT ENOUGH DATA")]
+    NotEnoughData,
+    /// It would not have.
+    #[serde(rename = "NO-GO")]
+    NoGo,
+}
+
+impl Word {
+    /// As it is written everywhere.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Go => "GO",
+            Self::NotEnoughData => "NOT ENOUGH DATA",
+            Self::NoGo => "NO-GO",
+        }
+    }
+}
+
+/// A count of a total, and the 95% interval of its share (Wilson).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rate {
+    /// How many.
+    pub count: u64,
+    /// Of how many.
+    pub total: u64,
+    /// `count / total`; 0 of nothing.
+    pub share: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// A value with its 95% interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The value.
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// One output's comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The shadow, as the ledger names it.
+    pub shadow: String,
+    /// Where production is captured.
+    pub production: Vec<String>,
+    /// The control, if there is one.
+    pub control: Option<String>,
+    /// When the first of its requests was seen; 0 before there is one.
+    pub from_ms: u64,
+    /// When the last was.
+    pub to_ms: u64,
+    /// The word, and why.
+    pub verdict: Verdict,
+    /// What became of the requests.
+    pub coverage: Coverage,
+    /// Compared pairs whose answers were equal, before anything was taken for noise, by rules or by what was learned. Headers
+    /// that vary by nature are never compared.
+    pub agreement_raw: Rate,
+    /// Compared pairs whose answers were equal but for noise.
+    pub agreement: Rate,
+    /// Compared pairs where the shadow answered 5xx, and production did not.
+    pub new_5xx: Rate,
+    /// Compared pairs with another status code.
+    pub other_status: Rate,
+    /// How many pairs had which status codes, production's first.
+    pub statuses: Vec<StatusPair>,
+    /// Endpoints, those with most requests first.
+    pub endpoints: Vec<Endpoint>,
+    /// Differences, those with the most pairs first; noise behind the others.
+    pub differences: Vec<DifferenceRow>,
+    /// Differences that are not in the list because there were more kinds of them than `--compare-max-differences`.
+    pub differences_beyond: u64,
+    /// Latency of production, of all pairs.
+    pub production_latency: Latency,
+    /// Latency of the shadow.
+    pub shadow_latency: Latency,
+    /// The shadow's 99th percentile to production's.
+    pub p99_ratio: Interval,
+    /// Both sides over time.
+    pub timeline: Timeline,
+    /// Pairs that show the differences, redacted.
+    pub examples: Vec<Example>,
+    /// Requests to the control, and the shadow's second answers: what became of them.
+    pub extra: Vec<ExtraRequests>,
+    /// What was in force.
+    pub in_force: InForce,
+}
+
+/// The word on one comparison, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The word.
+    pub word: Word,
+    /// Sentences, the weightiest first.
+    pub why: Vec<String>,
+    /// Each rule, and what it came to.
+    pub rules: Vec<RuleResult>,
+}
+
+/// What a rule of `--fail-on` came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuleResult {
+    /// The rule as it is written: `new_5xx > 0.1%`.
+    pub rule: String,
+    /// Whether it holds for the release.
+    pub outcome: RuleOutcome,
+    /// What was measured.
+    pub measured: Interval,
+    /// In words: `0.30% (0.21% to 0.43%)`.
+    pub text: String,
+}
+
+/// Whether a rule is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleOutcome {
+    /// The whole interval is on the good side.
+    Passed,
+    /// The whole interval is on the bad side.
+    Failed,
+    /// The interval has the threshold in it: nobody can say yet.
+    Undecided,
+}
+
+/// What became of production's requests on their way to being compared:
+/// `eligible = compared + failed + not_compared + waiting`, and `seen = filtered + sampled_out + limited + eligible`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Requests of production that were this output's business.
+    pub seen: u64,
+    /// Kept back by a filter, as somebody wants.
+    pub filtered: u64,
+    /// Left out by sampling, as somebody wants.
+    pub sampled_out: u64,
+    /// Left out by a rate limit, as somebody wants.
+    pub limited: u64,
+    /// All others.
+    pub eligible: u64,
+    /// Compared.
+    pub compared: u64,
+    /// The shadow gave no whole answer, by reason of the ledger: it speaks against the release.
+    pub failed: BTreeMap<String, u64>,
+    /// Not compared for another reason, by reason: it speaks against nobody, and makes the answer less sure.
+    pub not_compared: BTreeMap<String, u64>,
+    /// Neither yet.
+    pub waiting: u64,
+    /// `(compared + failed) / eligible`.
+    pub share: f64,
+    /// Packets of production that capture lost.
+    pub capture_lost_packets: u64,
+    /// The share of requests lost to capture: holes in requests and in answers, of all seen.
+    pub capture_loss: f64,
+    /// Endpoints of production (`METHOD /route`) of which nothing was compared.
+    pub endpoints_not_compared: Vec<String>,
+}
+
+/// Pairs with these status codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusPair {
+    /// Production's.
+    pub production: u16,
+    /// The shadow's.
+    pub shadow: u16,
+    /// How many pairs.
+    pub count: u64,
+}
+
+/// One endpoint: a method and a route template.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// `GET /users/{id}`.
+    pub name: String,
+    /// Pairs compared.
+    pub compared: u64,
+    /// Requests that the shadow gave no whole answer to, by reason.
+    pub failed: BTreeMap<String, u64>,
+    /// Not compared for another reason.
+    pub not_compared: u64,
+    /// See [`Comparison::agreement_raw`].
+    pub agreement_raw: Rate,
+    /// See [`Comparison::agreement`].
+    pub agreement: Rate,
+    /// See [`Comparison::new_5xx`].
+    pub new_5xx: Rate,
+    /// Latency of production, without its distribution.
+    pub production: Quantiles,
+    /// Latency of the shadow.
+    pub shadow: Quantiles,
+    /// The shadow's 99th percentile to production's; `None` of too few.
+    pub p99_ratio: Option<Interval>,
+    /// Whether it is slower than the rules allow, for sure.
+    pub slower: bool,
+}
+
+/// Pairs that differ in the same way at the same place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DifferenceRow {
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// See [`super::Difference::path`].
+    pub path: String,
+    /// What it is.
+    pub kind: Kind,
+    /// How many pairs.
+    pub count: u64,
+    /// Of the endpoint's compared pairs.
+    pub share: f64,
+    /// Why it is taken for noise; `None` for what counts.
+    pub noise: Option<Noise>,
+    /// Pairs where the shadow's value was neither production's nor the control's, where there is a control.
+    pub suspicious: u64,
+    /// When it was seen first.
+    pub first_ms: u64,
+    /// When it was seen last.
+    pub last_ms: u64,
+    /// Production's value in the first pair, cut short.
+    pub production: Option<String>,
+    /// The shadow's value there.
+    pub shadow: Option<String>,
+    /// Ids of [`Example`]s that show it.
+    pub examples: Vec<String>,
+}
+
+/// Why a difference is taken for noise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Noise {
+    /// Who says so.
+    pub by: NoiseBy,
+    /// In words: the rule with its reason, or what was measured.
+    pub why: String,
+    /// How often it was seen among the references, where that was measured.
+    pub reference: Option<Rate>,
+}
+
+/// Who says that a difference is noise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoiseBy {
+    /// A rule of the user, or a tolerance.
+    Rule,
+    /// The control differs there as often.
+    Control,
+    /// The shadow differs from itself there as often.
+    Repeat,
+}
+
+/// Quantiles in microseconds: from the request's last byte to the answer's last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// How many.
+    pub count: u64,
+    /// Median.
+    pub p50: Interval,
+    /// 95th percentile.
+    pub p95: Interval,
+    /// 99th percentile.
+    pub p99: Interval,
+}
+
+/// A distribution of latencies.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// To the answer's last byte.
+    pub last: Quantiles,
+    /// To the answer's first byte.
+    pub first: Quantiles,
+    /// Upper bound in microseconds, and how many were within it and above the bucket before: to the last byte.
+    pub buckets: Vec<(u64, u64)>,
+}
+
+/// Counts over time, in steps of equal length: at most some hundred of them, longer ones for a longer run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// When the first step begins.
+    pub from_ms: u64,
+    /// The length of a step.
+    pub step_ms: u64,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+/// Counts within a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Requests of pairs that production answered.
+    pub production: u64,
+    /// Those that the shadow answered.
+    pub shadow: u64,
+    /// Those that it failed to answer.
+    pub failed: u64,
+    /// Pairs that differ, noise included.
+    pub different: u64,
+    /// 5xx of production.
+    pub production_5xx: u64,
+    /// 5xx of the shadow.
+    pub shadow_5xx: u64,
+}
+
+/// A pair, redacted, and cut where it is long.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Example {
+    /// Its id: of the exchange, unique in its comparison.
+    pub id: String,
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// When its request was seen.
+    pub at_ms: u64,
+    /// Request line and header fields, without the empty line; lines end with `\n`.
+    pub request_head: String,
+    /// Its body, decoded.
+    pub request_body: Body,
+    /// Production's answer.
+    pub production: ExampleAnswer,
+    /// The shadow's.
+    pub shadow: ExampleAnswer,
+    /// What differs, noise included.
+    pub differences: Vec<super::Difference>,
+}
+
+/// An answer of an example.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExampleAnswer {
+    /// Status line and header fields, without the empty line; lines end with `\n`.
+    pub head: String,
+    /// Its body, decoded; JSON is laid out in lines.
+    pub body: Body,
+    /// To its last byte, if known.
+    pub took_us: Option<u64>,
+}
+
+/// A body as it is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Body {
+    /// Text, cut where it is long; none for bytes that are no text.
+    pub text: Option<String>,
+    /// Bytes of the whole body, decoded.
+    pub bytes: u64,
+    /// Whether the text is not all of it.
+    pub cut: bool,
+}
+
+/// Requests that the comparison itself made: `sent = answered + lost + waiting`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExtraRequests {
+    /// `control` or `repeat`.
+    pub what: String,
+    /// How many.
+    pub sent: u64,
+    /// Answered whole.
+    pub answered: u64,
+    /// Not answered, by reason of the ledger.
+    pub lost: BTreeMap<String, u64>,
+    /// Neither yet.
+    pub waiting: u64,
+}
+
+/// Everything that the figures depend on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct InForce {
+    /// Rules of `--fail-on`, the defaults among them.
+    pub fail_on: Vec<String>,
+    /// Paths that are ignored or tolerated, with reason and date where they have one.
+    pub ignored: Vec<String>,
+    /// Paths that are never learned away.
+    pub protected: Vec<String>,
+    /// Route templates that were given.
+    pub routes: Vec<String>,
+    /// How noise is learned, with its thresholds.
+    pub noise: Vec<String>,
+    /// What was sampled and filtered.
+    pub selection: Vec<String>,
+    /// What the figures cannot tell.
+    pub notes: Vec<String>,
+}
