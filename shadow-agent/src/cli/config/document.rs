@@ -35,9 +35,11 @@ const PLACES: [&str; 12] = [
     "output-null",
 ];
 
-/// Keys that each mirror may have of its own, besides those that begin with `output-`. The marker is none: what carries
+/// Keys that each mirror may have of its own, besides those that begin with `output-` or `compare`. The marker is none: what carries
 /// it is mirrored by nobody.
-const OF_MIRRORS: [&str; 41] = [
+const OF_MIRRORS: [&str; 43] = [
+    "route",
+    "fail-on",
     "split-output",
     "input-dummy",
     "input-file",
@@ -83,6 +85,9 @@ const OF_MIRRORS: [&str; 41] = [
 
 /// Keys that begin with `output-` and are the same for all mirrors all the same: they are about the log.
 const OF_THE_LOG: [&str; 2] = ["output-http-stats", "output-http-stats-ms"];
+
+/// Keys that begin with `compare` and are about all comparisons of a run.
+const OF_ALL_COMPARISONS: [&str; 3] = ["compare-memory", "compare-store", "compare-store-size"];
 
 /// Settings by key.
 pub type Table = BTreeMap<String, Setting>;
@@ -137,7 +142,9 @@ pub fn is_place(key: &str) -> bool {
 
 /// Whether each mirror may have a key of its own.
 fn is_of_mirrors(key: &str) -> bool {
-    OF_MIRRORS.contains(&key) || (key.starts_with("output-") && !OF_THE_LOG.contains(&key))
+    OF_MIRRORS.contains(&key)
+        || (key.starts_with("output-") && !OF_THE_LOG.contains(&key))
+        || (key.starts_with("compare") && !OF_ALL_COMPARISONS.contains(&key))
 }
 
 impl Document {

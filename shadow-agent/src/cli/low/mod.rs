@@ -8,6 +8,7 @@
 
 pub mod admin;
 pub mod capture;
+pub mod compare;
 pub mod config;
 pub mod filters;
 pub mod general;
@@ -82,6 +83,12 @@ pub struct Arguments {
     /// How copies reach an HTTP upstream.
     #[command(flatten)]
     pub output_http: output_http::OutputHttp,
+    /// How its answers are compared with production's.
+    #[command(flatten)]
+    pub compare: compare::Compare,
+    /// How that is judged.
+    #[command(flatten)]
+    pub judging: compare::Judging,
     /// What messages pass through.
     #[command(flatten)]
     pub middleware: middleware::MiddlewareFlags,
@@ -193,9 +200,10 @@ Signals:
   SIGHUP           read the --config file again
 
 Exit status:
-  0  ended as asked, every request accounted for
-  1  something failed while running; the message says what
+  0  ended as asked, every request accounted for. With --compare: GO
+  1  something failed while running; the message says what. With --compare: NO-GO
   2  the command line cannot be run; the message says why
+  3  with --compare: NOT ENOUGH DATA
 
 Environment:
   SHADOW_AGENT_HTTP_LISTEN and the like stand in for the flags whose help names them
