@@ -6,7 +6,11 @@
 
 mod difference;
 pub mod document;
+mod intake;
 mod pair;
+mod pairing;
 
 pub use difference::{Difference, Kind};
+pub use intake::{Finished, Intake, Unpaired};
 pub use pair::{Answer, NotCompared, Pair, Times};
+pub use pairing::{Asked, Pairing, Part};

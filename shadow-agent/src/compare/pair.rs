@@ -56,6 +56,10 @@ pub enum NotCompared {
     Shadow(DropReason),
     /// A further copy of a request (a limit above 100%): only the first is compared.
     Copy,
+    /// The request itself was not whole (`--input-raw-allow-incomplete`).
+    Incomplete,
+    /// Another exchange of the same name came before this one had ended.
+    SameName,
     /// Production's answer was not whole here: bytes of it were not captured.
     ProductionGap,
     /// Production's connection ended before its answer was whole: a client that went away, most likely.
@@ -82,6 +86,8 @@ impl NotCompared {
         match self {
             Self::Shadow(reason) => reason.name(),
             Self::Copy => "copy".to_owned(),
+            Self::Incomplete => "incomplete".to_owned(),
+            Self::SameName => "same_name".to_owned(),
             Self::ProductionGap => "production_gap".to_owned(),
             Self::ProductionClosed => "production_closed".to_owned(),
             Self::ProductionTooLarge => "production_too_large".to_owned(),

@@ -3,14 +3,16 @@
 //! A request is sent when its client has read so much of the server's bytes, and says so in its
 //! acknowledgment number: that is where the answer starts, unless requests were pipelined. So an answer
 //! belongs to the oldest request that waits, provided that request had not yet seen the answer's first byte;
-//! an answer to a request that was never seen whole pairs with nothing, and pairing goes on behind it.
+//! an answer to a request that was never seen whole pairs with nothing, and pairing goes on behind it. A
+//! server may also answer while the request is still coming: such an answer waits for its end.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::MessageId;
+use super::exchange::AnswerLost;
 use crate::budget::MemoryBudget;
-use crate::http::{Limits, Request, RequestKind, Response, ResponseEvent, ResponseStream};
+use crate::http::{Limits, Reject, Request, RequestKind, Response, ResponseEvent, ResponseStream};
 use crate::tcp::{Chunk, Close, Stall, Start};
 use crate::time::Timestamp;
 
@@ -25,10 +27,21 @@ pub(super) struct Answer {
     pub took: Duration,
 }
 
+/// What becomes of the answer to a request that was whole.
+pub(super) enum Told {
+    Answered(Answer),
+    /// It will never be whole here.
+    Lost(MessageId, AnswerLost),
+}
+
 /// The answers on one connection.
 pub(super) struct Answers {
     stream: ResponseStream,
     waiting: VecDeque<Waiting>,
+    /// Whether a request has started that has not ended yet.
+    receiving: bool,
+    /// The answer to that.
+    early: Option<Box<Response>>,
 }
 
 struct Waiting {
@@ -69,37 +82,71 @@ impl Answers {
         Self {
             stream: ResponseStream::new(limits, start),
             waiting: VecDeque::new(),
+            receiving: false,
+            early: None,
         }
     }
 
-    /// A whole request was read.
-    pub fn request(&mut self, request: &Request, id: MessageId) {
-        self.wait(Waiting {
+    /// A request has started.
+    pub fn request_started(&mut self) {
+        self.receiving = true;
+    }
+
+    /// A whole request was read. It may have been answered already: that is for whoever has handed it on.
+    pub fn request(
+        &mut self,
+        request: &Request,
+        id: MessageId,
+        counters: &mut AnswerCounters,
+        sink: &mut impl FnMut(Told),
+    ) {
+        self.receiving = false;
+        let waiting = Waiting {
             kind: RequestKind::of(request.method()),
             request: Some((request.acknowledgment, id)),
             last_byte: request.last_byte,
-        });
+        };
+        let Some(response) = self.early.take() else {
+            return self.wait(waiting, sink);
+        };
+        // The stream has had its answer, and takes it for that.
+        let _ = self.stream.expect(waiting.kind);
+        if waiting.was_sent_before(&response) {
+            waiting.answered_by(response, counters, sink);
+        } else {
+            counters.unpaired += 1;
+            self.wait(waiting, sink);
+        }
     }
 
     /// A request was read that is not whole.
-    pub fn rejected_request(&mut self) {
-        self.wait(Waiting {
+    pub fn rejected_request(&mut self, counters: &mut AnswerCounters, sink: &mut impl FnMut(Told)) {
+        self.receiving = false;
+        if self.early.take().is_some() {
+            counters.unpaired += 1;
+            let _ = self.stream.expect(RequestKind::Other);
+            return;
+        }
+        let waiting = Waiting {
             kind: RequestKind::Other,
             request: None,
             last_byte: Timestamp::default(),
-        });
+        };
+        self.wait(waiting, sink);
     }
 
-    fn wait(&mut self, request: Waiting) {
-        if self.waiting.len() == MAX_WAITING || !self.stream.expect(request.kind) {
-            return self.forget();
-        }
+    fn wait(&mut self, request: Waiting, sink: &mut impl FnMut(Told)) {
+        let full = self.waiting.len() == MAX_WAITING || !self.stream.expect(request.kind);
         self.waiting.push_back(request);
+        if full {
+            self.forget(sink);
+        }
     }
 
     /// Requests were lost: nobody knows how many answers come before those of the next ones.
-    pub fn forget(&mut self) {
-        self.waiting.clear();
+    pub fn forget(&mut self, sink: &mut impl FnMut(Told)) {
+        lose_all(&mut self.waiting, AnswerLost::Gap, sink);
+        self.early = None;
         self.stream.forget_expected();
     }
 
@@ -109,12 +156,19 @@ impl Answers {
         chunk: Chunk<'_>,
         budget: &MemoryBudget,
         counters: &mut AnswerCounters,
-        sink: &mut impl FnMut(Answer),
+        sink: &mut impl FnMut(Told),
     ) {
-        let Self { stream, waiting } = self;
+        let Self {
+            stream,
+            waiting,
+            receiving,
+            early,
+        } = self;
+        let early = receiving.then_some(early);
+        let mut answers = Pairing { waiting, early };
         let mut lost_step = false;
         stream.push(chunk, budget, &mut |event| {
-            lost_step |= !answer(waiting, event, counters, sink);
+            lost_step |= !answers.answer(event, counters, sink);
         });
         if lost_step {
             // The stream took the answer for one to the oldest request that waits. It was not.
@@ -127,12 +181,15 @@ impl Answers {
     }
 
     /// Bytes of the response direction are lost.
-    pub fn gap(&mut self, bytes: u64, counters: &mut AnswerCounters) {
-        let waiting = &mut self.waiting;
+    pub fn gap(&mut self, bytes: u64, counters: &mut AnswerCounters, sink: &mut impl FnMut(Told)) {
+        let mut answers = Pairing {
+            waiting: &mut self.waiting,
+            early: None,
+        };
         self.stream.gap(bytes, &mut |event| {
-            answer(waiting, event, counters, &mut |_| {});
+            answers.answer(event, counters, sink);
         });
-        self.forget();
+        self.forget(sink);
     }
 
     /// Whether bytes of an answer that is not whole are kept.
@@ -141,71 +198,124 @@ impl Answers {
     }
 
     /// An answer that is not whole is not waited for any longer.
-    pub fn stalled(&mut self, why: Stall, counters: &mut AnswerCounters) {
-        let waiting = &mut self.waiting;
+    pub fn stalled(&mut self, why: Stall, counters: &mut AnswerCounters, sink: &mut impl FnMut(Told)) {
+        let mut answers = Pairing {
+            waiting: &mut self.waiting,
+            early: None,
+        };
         self.stream.stalled(why, &mut |event| {
-            answer(waiting, event, counters, &mut |_| {});
+            answers.answer(event, counters, sink);
         });
     }
 
     /// The response direction, or the connection, ended.
-    pub fn end(&mut self, close: Close, counters: &mut AnswerCounters, sink: &mut impl FnMut(Answer)) {
-        let waiting = &mut self.waiting;
+    pub fn end(&mut self, close: Close, counters: &mut AnswerCounters, sink: &mut impl FnMut(Told)) {
+        let mut answers = Pairing {
+            waiting: &mut self.waiting,
+            early: self.receiving.then_some(&mut self.early),
+        };
         self.stream.end(close, &mut |event| {
-            answer(waiting, event, counters, sink);
+            answers.answer(event, counters, sink);
         });
+        let why = match close {
+            Close::Shutdown => AnswerLost::Shutdown,
+            Close::Evicted | Close::Idle => AnswerLost::Gap,
+            Close::Finished | Close::Reset | Close::Reused => AnswerLost::Closed,
+        };
+        lose_all(&mut self.waiting, why, sink);
     }
 }
 
-/// Finds the request of one answer. `false` when it was none of those that wait.
-fn answer(
-    waiting: &mut VecDeque<Waiting>,
-    event: ResponseEvent,
-    counters: &mut AnswerCounters,
-    sink: &mut impl FnMut(Answer),
-) -> bool {
-    match event {
-        ResponseEvent::Complete(response) => {
-            let sent_before = |waiting: &Waiting| {
-                waiting
-                    .request
-                    .as_ref()
-                    .is_none_or(|(seen, _)| response.sequence.wrapping_sub(*seen).cast_signed() >= 0)
-            };
-            let request = waiting.pop_front_if(|oldest| sent_before(oldest));
-            match request {
-                Some(Waiting {
-                    request: Some((_, id)),
-                    last_byte,
-                    ..
-                }) => {
-                    counters.paired += 1;
-                    sink(Answer {
-                        id,
-                        took: response.last_byte.since(last_byte),
-                        response,
-                    });
-                    true
+impl Waiting {
+    /// Whether it was on its way when the response began.
+    fn was_sent_before(&self, response: &Response) -> bool {
+        self.request
+            .as_ref()
+            .is_none_or(|(seen, _)| response.sequence.wrapping_sub(*seen).cast_signed() >= 0)
+    }
+
+    fn answered_by(
+        self,
+        response: Box<Response>,
+        counters: &mut AnswerCounters,
+        sink: &mut impl FnMut(Told),
+    ) {
+        let Some((_, id)) = self.request else {
+            counters.unpaired += 1;
+            return;
+        };
+        counters.paired += 1;
+        sink(Told::Answered(Answer {
+            id,
+            took: response.last_byte.since(self.last_byte),
+            response,
+        }));
+    }
+}
+
+fn lose_all(waiting: &mut VecDeque<Waiting>, why: AnswerLost, sink: &mut impl FnMut(Told)) {
+    for (_, id) in waiting.drain(..).filter_map(|waiting| waiting.request) {
+        sink(Told::Lost(id, why));
+    }
+}
+
+/// The requests that an answer may belong to.
+struct Pairing<'a> {
+    waiting: &'a mut VecDeque<Waiting>,
+    /// Where an answer to the request that is still coming is kept, if one is.
+    early: Option<&'a mut Option<Box<Response>>>,
+}
+
+impl Pairing<'_> {
+    /// Finds the request of one answer. `false` when it was none of those that wait.
+    fn answer(
+        &mut self,
+        event: ResponseEvent,
+        counters: &mut AnswerCounters,
+        sink: &mut impl FnMut(Told),
+    ) -> bool {
+        match event {
+            ResponseEvent::Complete(response) => {
+                let request = self
+                    .waiting
+                    .pop_front_if(|oldest| oldest.was_sent_before(&response));
+                if let Some(request) = request {
+                    request.answered_by(response, counters, sink);
+                    return true;
                 }
-                Some(Waiting { request: None, .. }) => {
-                    counters.unpaired += 1;
-                    true
-                }
-                None => {
-                    counters.unpaired += 1;
-                    false
+                match &mut self.early {
+                    Some(early) if self.waiting.is_empty() && early.is_none() => {
+                        **early = Some(response);
+                        true
+                    }
+                    _ => {
+                        counters.unpaired += 1;
+                        false
+                    }
                 }
             }
+            ResponseEvent::Rejected(reject) => {
+                counters.rejected += 1;
+                if let Some((_, id)) = self.waiting.pop_front().and_then(|waiting| waiting.request) {
+                    sink(Told::Lost(id, lost(reject)));
+                }
+                true
+            }
+            ResponseEvent::Started
+            | ResponseEvent::Interim(_)
+            | ResponseEvent::Skipped { .. }
+            | ResponseEvent::Recognised(_) => true,
         }
-        ResponseEvent::Rejected(_) => {
-            counters.rejected += 1;
-            waiting.pop_front();
-            true
-        }
-        ResponseEvent::Started
-        | ResponseEvent::Interim(_)
-        | ResponseEvent::Skipped { .. }
-        | ResponseEvent::Recognised(_) => true,
+    }
+}
+
+fn lost(reject: Reject) -> AnswerLost {
+    match reject {
+        Reject::Gap | Reject::MidStream | Reject::Memory => AnswerLost::Gap,
+        Reject::Reset | Reject::Truncated | Reject::AfterClose => AnswerLost::Closed,
+        Reject::HeadTooLarge | Reject::BodyTooLarge => AnswerLost::TooLarge,
+        Reject::Malformed | Reject::AmbiguousFraming | Reject::Upgrade => AnswerLost::NotHttp,
+        Reject::Shutdown => AnswerLost::Shutdown,
     }
 }
 
@@ -227,6 +337,7 @@ mod tests {
         budget: MemoryBudget,
         counters: AnswerCounters,
         pairs: Vec<(u32, String)>,
+        lost: Vec<(u32, AnswerLost)>,
     }
 
     impl Wire {
@@ -237,6 +348,18 @@ mod tests {
                 budget: MemoryBudget::new(1 << 20),
                 counters: AnswerCounters::default(),
                 pairs: Vec::new(),
+                lost: Vec::new(),
+            }
+        }
+
+        fn told(told: Told, pairs: &mut Vec<(u32, String)>, lost: &mut Vec<(u32, AnswerLost)>) {
+            let number = |id: &MessageId| id.to_string().parse().unwrap();
+            match told {
+                Told::Answered(answer) => {
+                    let body = String::from_utf8_lossy(&answer.response.body).into_owned();
+                    pairs.push((number(&answer.id), body));
+                }
+                Told::Lost(id, why) => lost.push((number(&id), why)),
             }
         }
 
@@ -245,14 +368,24 @@ mod tests {
                 requests,
                 answers,
                 budget,
-                ..
+                counters,
+                pairs,
+                lost,
             } = self;
-            requests.push(chunk(bytes, 0, acknowledgment), budget, &mut |event| {
-                if let RequestEvent::Complete(request) = event {
-                    let id = MessageId::given(request.acknowledgment.to_string().as_bytes()).unwrap();
-                    answers.request(&request, id);
-                }
-            });
+            let mut sink = |told| Self::told(told, pairs, lost);
+            requests.push(
+                chunk(bytes, 0, acknowledgment),
+                budget,
+                &mut |event| match event {
+                    RequestEvent::Started => answers.request_started(),
+                    RequestEvent::Complete(request) => {
+                        let id = MessageId::given(request.acknowledgment.to_string().as_bytes()).unwrap();
+                        answers.request(&request, id, counters, &mut sink);
+                    }
+                    RequestEvent::Rejected(_) => answers.rejected_request(counters, &mut sink),
+                    _ => {}
+                },
+            );
         }
 
         fn answer(&mut self, bytes: &str, sequence: u32) {
@@ -261,12 +394,23 @@ mod tests {
                 budget,
                 counters,
                 pairs,
+                lost,
                 ..
             } = self;
-            answers.push(chunk(bytes, sequence, 0), budget, counters, &mut |answer| {
-                let body = String::from_utf8_lossy(&answer.response.body).into_owned();
-                pairs.push((answer.id.to_string().parse().unwrap(), body));
+            answers.push(chunk(bytes, sequence, 0), budget, counters, &mut |told| {
+                Self::told(told, pairs, lost);
             });
+        }
+
+        fn end(&mut self, close: Close) {
+            let Self {
+                answers,
+                counters,
+                pairs,
+                lost,
+                ..
+            } = self;
+            answers.end(close, counters, &mut |told| Self::told(told, pairs, lost));
         }
     }
 
@@ -332,5 +476,47 @@ mod tests {
         wire.answer("HTTP/1.1 100 Go on then\r\n\r\n", 100);
         wire.answer(&ok("final"), 125);
         assert_eq!(wire.pairs, [(100, "final".to_owned())]);
+    }
+
+    #[test]
+    fn an_answer_that_comes_before_the_request_has_ended_is_its_answer() {
+        let mut wire = Wire::new();
+        wire.request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab", 100);
+        wire.answer("HTTP/1.1 413 Too much\r\nContent-Length: 2\r\n\r\nno", 100);
+        assert_eq!(wire.pairs, []);
+        wire.request("cd", 141);
+        assert_eq!(wire.pairs, [(100, "no".to_owned())]);
+        wire.request(GET, 141);
+        wire.answer(&ok("next"), 141);
+        assert_eq!(wire.pairs[1..], [(141, "next".to_owned())]);
+    }
+
+    #[test]
+    fn requests_whose_connection_ends_are_told_to_be_without_an_answer() {
+        let mut wire = Wire::new();
+        wire.request(&[GET, GET].concat(), 100);
+        wire.answer("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", 100);
+        wire.end(Close::Reset);
+        assert_eq!(wire.lost, [(100, AnswerLost::Closed), (100, AnswerLost::Closed)]);
+        assert_eq!(wire.pairs, []);
+    }
+
+    #[test]
+    fn a_hole_in_an_answer_loses_all_that_wait() {
+        let mut wire = Wire::new();
+        wire.request(&[GET, GET].concat(), 100);
+        wire.answer("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", 100);
+        let (pairs, lost) = (&mut wire.pairs, &mut wire.lost);
+        let mut sink = |told| Wire::told(told, pairs, lost);
+        wire.answers.gap(3, &mut wire.counters, &mut sink);
+        assert_eq!(wire.lost, [(100, AnswerLost::Gap), (100, AnswerLost::Gap)]);
+    }
+
+    #[test]
+    fn an_answer_beyond_a_limit_is_lost_for_that() {
+        let mut wire = Wire::new();
+        wire.request(GET, 100);
+        wire.answer("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", 100);
+        assert_eq!(wire.lost, [(100, AnswerLost::TooLarge)]);
     }
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::answers::{Answer, AnswerCounters, Answers};
+use super::answers::{AnswerCounters, Answers, Told};
 use super::counters::StreamCounters;
 use super::gate::{Gate, Passage};
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
@@ -29,7 +29,7 @@ use crate::time::{Timestamp, monotonic_now};
 pub struct Shard {
     pub(super) budget: MemoryBudget,
     pub(super) limits: Limits,
-    /// Whether responses are captured.
+    /// Whether responses are captured: to be handed on, or to be compared.
     track_response: bool,
     /// Which connections are taken; all when `None`.
     filter: Option<Arc<BpfFilter>>,
@@ -53,6 +53,8 @@ pub(super) struct Mirror {
     limit: Option<Limiter>,
     /// From a request's last byte to its answer's, where answers are captured.
     production: Arc<LatencyHistogram>,
+    /// Whether production's answers go to every output, and not only to those that compare.
+    hand_on_responses: bool,
 }
 
 impl Shard {
@@ -80,6 +82,7 @@ impl Shard {
             draws: Draws::seeded(0),
             limit: None,
             production: Arc::default(),
+            hand_on_responses: track_response,
         };
         Self {
             budget,
@@ -97,6 +100,7 @@ impl Shard {
     pub fn with_capture(mut self, settings: &CaptureSettings) -> Self {
         self.filter.clone_from(&settings.filter);
         self.allow_incomplete = settings.allow_incomplete;
+        self.mirror.hand_on_responses = settings.track_response;
         self.mirror.client_header = settings.client_header.as_deref().map(Into::into);
         self
     }
@@ -250,6 +254,28 @@ impl Mirror {
         self.deliver(exchange, opened);
     }
 
+    /// Hands on production's answer to a whole request, or that there will be none.
+    fn answer(&mut self, key: &FlowKey, told: Told) {
+        match told {
+            Told::Answered(answer) => {
+                self.production.record(answer.took);
+                let response = ExchangeResponse {
+                    id: &answer.id,
+                    kind: MessageKind::Response,
+                    head: &answer.response.head,
+                    body: &answer.response.body,
+                    first_byte: answer.response.first_byte,
+                    last_byte: answer.response.last_byte,
+                };
+                self.onward.production_answered(&response);
+                if self.hand_on_responses {
+                    self.onward.response(key, &response);
+                }
+            }
+            Told::Lost(id, why) => self.onward.production_lost(&id, why),
+        }
+    }
+
     /// A pause ends the connections as the agent's end does.
     pub(super) fn reason(&self, reject: Reject) -> DropReason {
         match reject {
@@ -348,16 +374,30 @@ impl Connection {
                 }
                 _ => None,
             };
+            let mut early = None;
             if let Some(answers) = answers.as_deref_mut() {
+                let counters = &mut mirror.counters.answers;
+                let mut lost = Vec::new();
                 match (&event, &id) {
-                    (RequestEvent::Complete(request), Some(id)) => answers.request(request, id.clone()),
+                    (RequestEvent::Started, _) => answers.request_started(),
+                    (RequestEvent::Complete(request), Some(id)) => {
+                        answers.request(request, id.clone(), counters, &mut |told| match told {
+                            Told::Answered(_) => early = Some(told),
+                            Told::Lost(..) => lost.push(told),
+                        });
+                    }
                     (RequestEvent::Incomplete(..) | RequestEvent::Rejected(_), _) => {
-                        answers.rejected_request();
+                        answers.rejected_request(counters, &mut |told| lost.push(told));
                     }
                     _ => {}
                 }
+                lost.into_iter().for_each(|told| mirror.answer(&open.key, told));
             }
             mirror.request(open, id, event);
+            // Behind its request.
+            if let Some(told) = early {
+                mirror.answer(&open.key, told);
+            }
         });
     }
 
@@ -365,35 +405,18 @@ impl Connection {
     fn read_answers(
         &mut self,
         shard: &mut Shard,
-        read: impl FnOnce(&mut Answers, &MemoryBudget, &mut AnswerCounters, &mut dyn FnMut(Answer)),
+        read: impl FnOnce(&mut Answers, &MemoryBudget, &mut AnswerCounters, &mut dyn FnMut(Told)),
     ) {
         let Some(answers) = self.answers.as_deref_mut() else {
             return;
         };
         let key = &self.open.key;
-        let Shard {
-            budget,
-            mirror:
-                Mirror {
-                    onward,
-                    counters,
-                    production,
-                    ..
-                },
-            ..
-        } = shard;
-        read(answers, budget, &mut counters.answers, &mut |answer| {
-            production.record(answer.took);
-            let response = ExchangeResponse {
-                id: &answer.id,
-                kind: MessageKind::Response,
-                head: &answer.response.head,
-                body: &answer.response.body,
-                first_byte: answer.response.first_byte,
-                last_byte: answer.response.last_byte,
-            };
-            onward.response(key, &response);
+        let Shard { budget, mirror, .. } = shard;
+        let mut counters = mirror.counters.answers;
+        read(answers, budget, &mut counters, &mut |told| {
+            mirror.answer(key, told)
         });
+        mirror.counters.answers = counters;
     }
 }
 
@@ -442,12 +465,12 @@ impl StreamHandler for Connection {
         match direction {
             Direction::Request => {
                 self.read(shard, |requests, _, mut sink| requests.gap(bytes, &mut sink));
-                if let Some(answers) = self.answers.as_deref_mut() {
-                    answers.forget();
-                }
+                self.read_answers(shard, |answers, _, _, mut sink| answers.forget(&mut sink));
             }
             Direction::Response => {
-                self.read_answers(shard, |answers, _, counters, _| answers.gap(bytes, counters));
+                self.read_answers(shard, |answers, _, counters, mut sink| {
+                    answers.gap(bytes, counters, &mut sink);
+                });
             }
         }
     }
@@ -472,7 +495,9 @@ impl StreamHandler for Connection {
 
     fn stalled(&mut self, shard: &mut Shard, why: Stall) {
         self.read(shard, |requests, _, mut sink| requests.stalled(why, &mut sink));
-        self.read_answers(shard, |answers, _, counters, _| answers.stalled(why, counters));
+        self.read_answers(shard, |answers, _, counters, mut sink| {
+            answers.stalled(why, counters, &mut sink);
+        });
     }
 
     fn close(mut self, shard: &mut Shard, close: Close, _time: Timestamp) {

@@ -80,3 +80,18 @@ pub struct ExchangeResponse<'a> {
     /// When its last byte was seen.
     pub last_byte: Timestamp,
 }
+
+/// Why production's answer to a whole request is not whole here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerLost {
+    /// Bytes of it, or of requests before it, were not captured, or there was no room for them.
+    Gap,
+    /// The connection ended first.
+    Closed,
+    /// It is beyond a limit.
+    TooLarge,
+    /// It is not HTTP/1.x, or leaves it.
+    NotHttp,
+    /// The agent ended first.
+    Shutdown,
+}

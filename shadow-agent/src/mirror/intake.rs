@@ -20,7 +20,11 @@ impl Shard {
             MessageKind::Request => self.take_request(message, &key),
             MessageKind::Response | MessageKind::Replayed => {
                 let (head, body) = message.split();
-                self.mirror.onward.response(&key, &message.response(&head, &body));
+                let response = message.response(&head, &body);
+                if message.kind == MessageKind::Response {
+                    self.mirror.onward.production_answered(&response);
+                }
+                self.mirror.onward.response(&key, &response);
             }
         }
     }

@@ -27,7 +27,7 @@ pub use answers::AnswerCounters;
 pub use connection::{Connection, Shard};
 pub use counters::{SkippedBytes, StreamCounters};
 pub use edits::{Edit, EditError, Edits};
-pub use exchange::{Exchange, ExchangeResponse, FlowId};
+pub use exchange::{AnswerLost, Exchange, ExchangeResponse, FlowId};
 pub use limiter::Limiter;
 pub use message::{MAX_ID, Message, MessageId, MessageKind};
 pub use mirrors::Mirrors;

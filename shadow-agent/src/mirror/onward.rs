@@ -3,7 +3,7 @@
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::rc::Rc;
 
-use super::exchange::{Exchange, ExchangeResponse, FlowId};
+use super::exchange::{AnswerLost, Exchange, ExchangeResponse, FlowId};
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::message::{Message, MessageId, MessageKind};
 use super::mirrors::{Concerned, Mirrors};
@@ -99,6 +99,32 @@ impl Onward {
         if !taken {
             self.offer_response(key, response);
         }
+    }
+
+    /// Production has answered: for outputs that compare, as it was on the wire, whatever a middleware makes of it.
+    pub fn production_answered(&self, response: &ExchangeResponse<'_>) {
+        for output in self.mirrors.borrow().outputs() {
+            output.production_answered(response);
+        }
+    }
+
+    /// Production's answer to a request will never be whole here.
+    pub fn production_lost(&self, id: &MessageId, why: AnswerLost) {
+        for output in self.mirrors.borrow().outputs() {
+            output.production_lost(id, why);
+        }
+    }
+
+    /// Production will answer nothing any more.
+    pub fn production_ended(&self) {
+        for output in self.mirrors.borrow().outputs() {
+            output.production_ended();
+        }
+    }
+
+    /// Whether requests pass through a middleware, which takes its time.
+    pub fn has_middleware(&self) -> bool {
+        self.middleware.is_some()
     }
 
     /// Hands a request to the mirrors, behind the middleware.

@@ -26,7 +26,7 @@ use self::writer::Writer;
 use crate::capture::OwnConnections;
 use crate::latency::LatencyCounts;
 use crate::mirror::ledger::{DropReason, Ticket};
-use crate::mirror::{Exchange, ExchangeResponse, Onward};
+use crate::mirror::{AnswerLost, Exchange, ExchangeResponse, MessageId, Onward};
 use crate::settings::OutputSettings;
 
 /// One output on one shard's thread. Runs inside a tokio `LocalSet` on a current-thread runtime.
@@ -46,6 +46,20 @@ pub trait ShardOutput {
     fn offer_response(&self, response: &ExchangeResponse<'_>) {
         let _ = response;
     }
+
+    /// Production has answered a request that was offered before, or is about to be: for those that compare. It is what was on
+    /// the wire, nothing hidden.
+    fn production_answered(&self, response: &ExchangeResponse<'_>) {
+        let _ = response;
+    }
+
+    /// Production's answer to such a request will never be whole here.
+    fn production_lost(&self, id: &MessageId, why: AnswerLost) {
+        let _ = (id, why);
+    }
+
+    /// The source has ended: production answers nothing any more.
+    fn production_ended(&self) {}
 
     /// Nothing more will be offered: resolves when every ticket is settled. The caller bounds the wait.
     fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + '_>>;
