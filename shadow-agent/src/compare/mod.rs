@@ -4,9 +4,13 @@
 //! [`Difference`]s, each with a kind and a path, so that a million pairs make a short list. What came of a whole run is a
 //! [`document::Document`]: everything that a report shows is in there, and every way to show it reads that alone.
 
+pub mod counters;
 mod difference;
 pub mod document;
+#[cfg(test)]
+pub(crate) mod example;
 mod intake;
+pub mod live;
 mod pair;
 mod pairing;
 

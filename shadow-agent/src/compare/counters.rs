@@ -1,0 +1,371 @@
+//! What a comparison counts for good: for metrics, which must never fall, and so apart from the document, which can be begun
+//! anew.
+//!
+//! Counting is relaxed additions without a lock: any thread may. Everything is bounded by what this program can count.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::NotCompared;
+use super::document::Word;
+use crate::latency::{LatencyCounts, LatencyHistogram};
+use crate::mirror::ledger::DropReason;
+
+/// Reasons of [`NotCompared`] that are no reason of the ledger.
+const OTHERS: [NotCompared; 12] = [
+    NotCompared::Copy,
+    NotCompared::Incomplete,
+    NotCompared::SameName,
+    NotCompared::ProductionGap,
+    NotCompared::ProductionClosed,
+    NotCompared::ProductionTooLarge,
+    NotCompared::ProductionNotHttp,
+    NotCompared::ProductionMissing,
+    NotCompared::ShadowTooLarge,
+    NotCompared::Memory,
+    NotCompared::Busy,
+    NotCompared::Shutdown,
+];
+
+const DROP_REASONS: usize = DropReason::ALL.len();
+const REASONS: usize = DROP_REASONS + OTHERS.len();
+
+/// What comparing a pair came to, at the time when it was compared: what is learned to be noise later is not counted again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The answers are the same.
+    Equal,
+    /// They differ in what is taken for noise only.
+    Noise,
+    /// They differ.
+    Different,
+}
+
+/// Requests that the comparison itself makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extra {
+    /// To the control.
+    Control,
+    /// A second time to the shadow.
+    Repeat,
+}
+
+impl Extra {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Control, Self::Repeat];
+
+    /// One word for it, as reports and metrics have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Control => "control",
+            Self::Repeat => "repeat",
+        }
+    }
+}
+
+/// The status codes and times of a pair that was compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// Production's status code.
+    pub production_status: u16,
+    /// The shadow's.
+    pub shadow_status: u16,
+    /// How long production took, to its answer's last byte.
+    pub production_took: Option<Duration>,
+    /// How long the shadow took.
+    pub shadow_took: Option<Duration>,
+}
+
+/// Counts of one comparison. Clones count the same.
+#[derive(Clone, Debug, Default)]
+pub struct CompareCounters(Arc<Counts>);
+
+#[derive(Debug)]
+struct Counts {
+    outcomes: [AtomicU64; 3],
+    reasons: [AtomicU64; REASONS],
+    new_5xx: AtomicU64,
+    other_status: AtomicU64,
+    production: LatencyHistogram,
+    shadow: LatencyHistogram,
+    waiting: AtomicU64,
+    waiting_bytes: AtomicU64,
+    /// Distinct differences that the document lists.
+    differences: AtomicU64,
+    endpoints: AtomicU64,
+    word: AtomicU8,
+    extra: [ExtraCounts; 2],
+}
+
+#[derive(Debug)]
+struct ExtraCounts {
+    sent: AtomicU64,
+    answered: AtomicU64,
+    lost: [AtomicU64; DROP_REASONS],
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            outcomes: zeros(),
+            reasons: zeros(),
+            new_5xx: AtomicU64::new(0),
+            other_status: AtomicU64::new(0),
+            production: LatencyHistogram::default(),
+            shadow: LatencyHistogram::default(),
+            waiting: AtomicU64::new(0),
+            waiting_bytes: AtomicU64::new(0),
+            differences: AtomicU64::new(0),
+            endpoints: AtomicU64::new(0),
+            word: AtomicU8::new(Word::NotEnoughData as u8),
+            extra: std::array::from_fn(|_| ExtraCounts {
+                sent: AtomicU64::new(0),
+                answered: AtomicU64::new(0),
+                lost: zeros(),
+            }),
+        }
+    }
+}
+
+fn zeros<const N: usize>() -> [AtomicU64; N] {
+    std::array::from_fn(|_| AtomicU64::new(0))
+}
+
+/// For whoever counts.
+impl CompareCounters {
+    /// A pair was compared.
+    pub fn compared(&self, outcome: Outcome, pair: &Compared) {
+        let counts = &self.0;
+        counts.outcomes[outcome as usize].fetch_add(1, Relaxed);
+        if pair.shadow_status >= 500 && pair.production_status < 500 {
+            counts.new_5xx.fetch_add(1, Relaxed);
+        }
+        if pair.shadow_status != pair.production_status {
+            counts.other_status.fetch_add(1, Relaxed);
+        }
+        for (histogram, took) in [
+            (&counts.production, pair.production_took),
+            (&counts.shadow, pair.shadow_took),
+        ] {
+            if let Some(took) = took {
+                histogram.record(took);
+            }
+        }
+    }
+
+    /// Requests will not be compared.
+    pub fn not_compared(&self, reason: NotCompared, requests: u64) {
+        self.0.reasons[index(reason)].fetch_add(requests, Relaxed);
+    }
+
+    /// So many exchanges wait for one of their answers now, and hold so many bytes.
+    pub fn set_waiting(&self, exchanges: u64, bytes: u64) {
+        self.0.waiting.store(exchanges, Relaxed);
+        self.0.waiting_bytes.store(bytes, Relaxed);
+    }
+
+    /// The word as it stands, and how many endpoints and differences that count there are to show.
+    pub fn set_verdict(&self, word: Word, endpoints: u64, differences: u64) {
+        self.0.word.store(word as u8, Relaxed);
+        self.0.endpoints.store(endpoints, Relaxed);
+        self.0.differences.store(differences, Relaxed);
+    }
+
+    /// A request of the comparison's own is sent.
+    pub fn extra_sent(&self, what: Extra) {
+        self.0.extra[what as usize].sent.fetch_add(1, Relaxed);
+    }
+
+    /// It was answered whole.
+    pub fn extra_answered(&self, what: Extra) {
+        self.0.extra[what as usize].answered.fetch_add(1, Relaxed);
+    }
+
+    /// It was not, for this reason.
+    pub fn extra_lost(&self, what: Extra, reason: DropReason) {
+        self.0.extra[what as usize].lost[reason as usize].fetch_add(1, Relaxed);
+    }
+}
+
+/// Counts at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CompareCounts {
+    /// Pairs compared: equal, equal but for noise, different.
+    pub equal: u64,
+    /// See [`Outcome::Noise`].
+    pub noise: u64,
+    /// See [`Outcome::Different`].
+    pub different: u64,
+    /// Not compared, by reason: those that ever occurred, in a fixed order.
+    pub not_compared: Vec<(NotCompared, u64)>,
+    /// Compared pairs where the shadow answered 5xx, and production did not.
+    pub new_5xx: u64,
+    /// Compared pairs with another status code.
+    pub other_status: u64,
+    /// How long production took for the compared pairs.
+    pub production: LatencyCounts,
+    /// How long the shadow took.
+    pub shadow: LatencyCounts,
+    /// Exchanges that wait for an answer now.
+    pub waiting: u64,
+    /// Bytes that they hold.
+    pub waiting_bytes: u64,
+    /// Endpoints there are now.
+    pub endpoints: u64,
+    /// Differences that count there are now.
+    pub differences: u64,
+    /// The word as it stands.
+    pub word: Word,
+    /// Requests of the comparison's own; none where it makes none.
+    pub extra: Vec<ExtraRequestCounts>,
+}
+
+/// Counts of requests that the comparison itself made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtraRequestCounts {
+    /// Which.
+    pub what: Extra,
+    /// How many were sent.
+    pub sent: u64,
+    /// How many of them were answered whole.
+    pub answered: u64,
+    /// How many were not, by reason.
+    pub lost: Vec<(DropReason, u64)>,
+}
+
+impl CompareCounters {
+    /// The counts at this moment.
+    pub fn counts(&self) -> CompareCounts {
+        let counts = &self.0;
+        let [equal, noise, different] =
+            [0, 1, 2].map(|outcome: usize| counts.outcomes[outcome].load(Relaxed));
+        CompareCounts {
+            equal,
+            noise,
+            different,
+            not_compared: occurred(all_reasons().zip(&counts.reasons)),
+            new_5xx: counts.new_5xx.load(Relaxed),
+            other_status: counts.other_status.load(Relaxed),
+            production: counts.production.counts(),
+            shadow: counts.shadow.counts(),
+            waiting: counts.waiting.load(Relaxed),
+            waiting_bytes: counts.waiting_bytes.load(Relaxed),
+            endpoints: counts.endpoints.load(Relaxed),
+            differences: counts.differences.load(Relaxed),
+            word: [Word::Go, Word::NotEnoughData, Word::NoGo]
+                .into_iter()
+                .find(|word| *word as u8 == counts.word.load(Relaxed))
+                .unwrap_or(Word::NotEnoughData),
+            extra: Extra::ALL
+                .into_iter()
+                .zip(&counts.extra)
+                .filter(|(_, one)| one.sent.load(Relaxed) > 0)
+                .map(|(what, one)| ExtraRequestCounts {
+                    what,
+                    sent: one.sent.load(Relaxed),
+                    answered: one.answered.load(Relaxed),
+                    lost: occurred(DropReason::ALL.into_iter().zip(&one.lost)),
+                })
+                .collect(),
+        }
+    }
+}
+
+fn occurred<'a, R>(counts: impl Iterator<Item = (R, &'a AtomicU64)>) -> Vec<(R, u64)> {
+    counts
+        .map(|(reason, count)| (reason, count.load(Relaxed)))
+        .filter(|(_, count)| *count > 0)
+        .collect()
+}
+
+fn all_reasons() -> impl Iterator<Item = NotCompared> {
+    DropReason::ALL.into_iter().map(NotCompared::Shadow).chain(OTHERS)
+}
+
+fn index(reason: NotCompared) -> usize {
+    match reason {
+        NotCompared::Shadow(reason) => reason as usize,
+        NotCompared::Copy => DROP_REASONS,
+        NotCompared::Incomplete => DROP_REASONS + 1,
+        NotCompared::SameName => DROP_REASONS + 2,
+        NotCompared::ProductionGap => DROP_REASONS + 3,
+        NotCompared::ProductionClosed => DROP_REASONS + 4,
+        NotCompared::ProductionTooLarge => DROP_REASONS + 5,
+        NotCompared::ProductionNotHttp => DROP_REASONS + 6,
+        NotCompared::ProductionMissing => DROP_REASONS + 7,
+        NotCompared::ShadowTooLarge => DROP_REASONS + 8,
+        NotCompared::Memory => DROP_REASONS + 9,
+        NotCompared::Busy => DROP_REASONS + 10,
+        NotCompared::Shutdown => DROP_REASONS + 11,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_place_of_its_own() {
+        let counters = CompareCounters::default();
+        let mut expected = Vec::new();
+        for (place, reason) in all_reasons().enumerate() {
+            assert_eq!(index(reason), place);
+            counters.not_compared(reason, place as u64 + 1);
+            expected.push((reason, place as u64 + 1));
+        }
+        assert_eq!(counters.counts().not_compared, expected);
+    }
+
+    #[test]
+    fn a_pair_counts_by_what_it_came_to_and_by_its_status_codes() {
+        let counters = CompareCounters::default();
+        let pair = |production_status, shadow_status| Compared {
+            production_status,
+            shadow_status,
+            production_took: Some(Duration::from_millis(2)),
+            shadow_took: None,
+        };
+        counters.compared(Outcome::Equal, &pair(200, 200));
+        counters.compared(Outcome::Noise, &pair(500, 500));
+        counters.compared(Outcome::Different, &pair(200, 503));
+        counters.compared(Outcome::Different, &pair(200, 404));
+        let counts = counters.counts();
+        assert_eq!((counts.equal, counts.noise, counts.different), (1, 1, 2));
+        assert_eq!((counts.new_5xx, counts.other_status), (1, 2));
+        assert_eq!((counts.production.count(), counts.shadow.count()), (4, 0));
+    }
+
+    #[test]
+    fn requests_of_its_own_are_counted_once_there_are_any() {
+        let counters = CompareCounters::default();
+        assert_eq!(counters.counts().extra, []);
+        counters.extra_sent(Extra::Repeat);
+        counters.extra_sent(Extra::Repeat);
+        counters.extra_answered(Extra::Repeat);
+        counters.extra_lost(Extra::Repeat, DropReason::Timeout);
+        assert_eq!(
+            counters.counts().extra,
+            [ExtraRequestCounts {
+                what: Extra::Repeat,
+                sent: 2,
+                answered: 1,
+                lost: vec![(DropReason::Timeout, 1)],
+            }]
+        );
+    }
+
+    #[test]
+    fn the_word_is_the_last_one_said() {
+        let counters = CompareCounters::default();
+        assert_eq!(counters.counts().word, Word::NotEnoughData);
+        for word in [Word::Go, Word::NoGo, Word::NotEnoughData] {
+            counters.set_verdict(word, 3, 4);
+            assert_eq!(counters.counts().word, word);
+        }
+        assert_eq!(
+            (counters.counts().endpoints, counters.counts().differences),
+            (3, 4)
+        );
+    }
+}
