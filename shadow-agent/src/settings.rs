@@ -2,6 +2,7 @@
 //! typed, and every bound of the agent stands here with its unit.
 
 mod capture;
+mod compare;
 mod files;
 mod http_output;
 mod kubernetes;
@@ -18,6 +19,7 @@ use crate::http::Limits;
 pub use self::capture::{
     CaptureSettings, ConnectionSettings, Engine, LiveScope, RawInput, VlanScope, VxlanSettings,
 };
+pub use self::compare::CompareSettings;
 pub use self::files::{FileInputSettings, FileOutputSettings, Pace};
 pub use self::http_output::{BreakerSettings, Endpoints, HostHeader, HttpOutputSettings};
 pub use self::kubernetes::{

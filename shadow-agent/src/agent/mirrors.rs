@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::capture::OwnConnections;
+use crate::compare::Comparer;
 use crate::mirror::ledger::ShardLedger;
 use crate::mirror::plan::{PlannedMirror, Selection, WantedMirror};
 use crate::output::{Output, OutputStatus};
@@ -29,6 +30,7 @@ const ENDED: &str = "(ended mirrors)";
 /// The mirrors of a run.
 pub struct Mirrors {
     own: OwnConnections,
+    comparer: Comparer,
     slots: Vec<Slot>,
     by_key: HashMap<String, usize>,
     /// The slot that counts ended mirrors.
@@ -56,10 +58,11 @@ struct Slot {
 }
 
 impl Mirrors {
-    /// No mirrors yet. Connections of their outputs are entered in `own`.
-    pub fn new(own: OwnConnections) -> Self {
+    /// No mirrors yet. Connections of their outputs are entered in `own`, and `comparer` compares what they compare.
+    pub fn new(own: OwnConnections, comparer: Comparer) -> Self {
         Self {
             own,
+            comparer,
             slots: Vec::new(),
             by_key: HashMap::new(),
             ended: None,
@@ -82,7 +85,7 @@ impl Mirrors {
         let mut opened = HashMap::new();
         for mirror in wanted {
             if self.current(mirror).is_none() {
-                let output = Output::new(&mirror.output, &self.own)
+                let output = Output::new(&mirror.output, &self.own, &self.comparer)
                     .with_context(|| mirror.name.clone().unwrap_or_else(|| mirror.key.clone()))?;
                 opened.insert(mirror.key.as_str(), Arc::new(output));
             }
@@ -276,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_mirror_that_stays_as_it_is_keeps_its_slot_and_its_output() {
-        let mut mirrors = Mirrors::new(OwnConnections::default());
+        let mut mirrors = Mirrors::new(OwnConnections::default(), Comparer::default());
         assert_eq!(slots(&mut mirrors, &[mirror("a", 0), mirror("b", 0)]), [0, 1]);
         let before = mirrors.outputs();
         assert_eq!(slots(&mut mirrors, &[mirror("b", 0), mirror("c", 0)]), [1, 2]);
@@ -293,7 +296,7 @@ mod tests {
 
     #[test]
     fn one_whose_output_changes_gets_another_slot() {
-        let mut mirrors = Mirrors::new(OwnConnections::default());
+        let mut mirrors = Mirrors::new(OwnConnections::default(), Comparer::default());
         assert_eq!(slots(&mut mirrors, &[mirror("a", 0)]), [0]);
         assert_eq!(slots(&mut mirrors, &[mirror("a", 4096)]), [1]);
         assert_eq!(slots(&mut mirrors, &[mirror("a", 4096)]), [1]);
@@ -304,7 +307,7 @@ mod tests {
 
     #[test]
     fn more_mirrors_than_the_bound_are_refused_and_change_nothing() {
-        let mut mirrors = Mirrors::new(OwnConnections::default());
+        let mut mirrors = Mirrors::new(OwnConnections::default(), Comparer::default());
         slots(&mut mirrors, &[mirror("a", 0)]);
         let many: Vec<_> = (0..=MAX_MIRRORS)
             .map(|number| mirror(&number.to_string(), 0))
@@ -315,7 +318,7 @@ mod tests {
 
     #[test]
     fn slots_of_mirrors_that_ended_long_ago_are_given_away_and_their_counts_kept() {
-        let mut mirrors = Mirrors::new(OwnConnections::default());
+        let mut mirrors = Mirrors::new(OwnConnections::default(), Comparer::default());
         let ledger = ShardLedger::new(0);
         for round in 0..2 * MAX_MIRRORS {
             slots(&mut mirrors, &[mirror(&round.to_string(), 0)]);

@@ -35,6 +35,7 @@ use self::shard::Source;
 use self::signals::Signals;
 use self::wanted::Wanted;
 use crate::capture::{LiveCapture, OwnConnections, PcapFile, VxlanReader};
+use crate::compare::Comparer;
 use crate::input;
 use crate::kubernetes::Cluster;
 use crate::middleware::Middleware;
@@ -73,7 +74,7 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
     // Files first: what can be known to be wrong should be said before anything is attached.
     for input in settings.inputs() {
         if let RawInput::File { path, ports } = input {
-            let file = PcapFile::open(path, ports, settings.capture.track_response)
+            let file = PcapFile::open(path, ports, settings.capture.responses)
                 .with_context(|| format!("--input-raw '{}'", path.display()))?
                 .with_vlans(&settings.capture.vlans);
             let limit = settings.mirrors.iter().find_map(|mirror| mirror.limits.of(input));
@@ -118,7 +119,8 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         .as_ref()
         .map(|middleware| Middleware::start(middleware, settings.limits))
         .transpose()?;
-    let mut mirrors = Mirrors::new(own);
+    let comparer = Comparer::default();
+    let mut mirrors = Mirrors::new(own, comparer);
     let planned = mirrors.set(&wanted.mirrors, &[])?;
     let plan = Plan {
         addresses: wanted.addresses(&planned),

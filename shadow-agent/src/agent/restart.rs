@@ -69,6 +69,7 @@ impl Keys {
     fn of_capture(&mut self, old: &CaptureSettings, new: &CaptureSettings) {
         let CaptureSettings {
             engine,
+            responses,
             track_response,
             ring_bytes,
             shards,
@@ -84,6 +85,10 @@ impl Keys {
         let same = old.engine.unwrap_or(Engine::Tc) == engine.or(old.engine).unwrap_or(Engine::Tc);
         self.add("input-raw-engine (pods need cgroup from the start)", same);
         self.add("input-raw-track-response", old.track_response == *track_response);
+        self.add(
+            "compare (responses are not captured yet)",
+            old.responses || !responses || old.track_response != *track_response,
+        );
         self.add("input-raw-buffer-size", old.ring_bytes == *ring_bytes);
         self.add("input-raw-shards", old.shards == *shards);
         self.add(

@@ -130,7 +130,7 @@ impl ShardTask {
         let operation = &self.operation;
         let mut table = FlowTable::new(
             part(self.settings.connections, self.sources),
-            self.settings.capture.track_response,
+            self.settings.capture.responses,
             self.budget.clone(),
         );
         let mut plans = Following::new(
@@ -203,6 +203,8 @@ impl ShardTask {
             }
         };
         plans.end();
+        // Every connection has been told to be closed; a recording has none, and has no more answers either.
+        shard.onward().production_ended();
         publish(&self.report, &table, &shard);
         drain(&shard, &plans, &self.settings, operation, self.phase).await;
         read
@@ -218,7 +220,7 @@ impl ShardTask {
             self.budget.clone(),
             self.settings.limits,
             self.settings.marker.as_deref(),
-            self.settings.capture.track_response,
+            self.settings.capture.responses,
         )
         .with_middleware(middleware)
         .with_limit(self.limit.clone())

@@ -212,7 +212,7 @@ impl Run {
             production: self
                 .settings
                 .capture
-                .track_response
+                .responses
                 .then(|| operation.production.counts()),
             pauses: PauseCause::ALL
                 .map(|cause| {

@@ -92,7 +92,7 @@ impl LiveCapture {
         let counters = CaptureCounters::new(take_map(&mut ebpf, "COUNTS")?, malformed);
         let own = OwnConnections::new(take_map(&mut ebpf, "OWN")?);
         let mut targets = Targets::new(TargetMaps::take(&mut ebpf)?);
-        let responses = settings.track_response;
+        let responses = settings.responses;
 
         let attached = match engine {
             Engine::Tc => {

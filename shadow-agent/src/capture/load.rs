@@ -45,7 +45,7 @@ pub fn load(settings: &CaptureSettings) -> Result<Ebpf, CaptureError> {
     let quarter_shift = (settings.ring_bytes / 4).ilog2();
     let seed = random()?;
     let sample = settings.sample_connections.map_or(1 << 32, u64::from);
-    let track_response = u32::from(settings.track_response);
+    let track_response = u32::from(settings.responses);
     let netns_cookie = own_netns_cookie();
     let vlan_mode = match settings.vlans {
         VlanScope::Any => VlanMode::Any,

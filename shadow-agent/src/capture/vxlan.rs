@@ -60,7 +60,7 @@ impl Decapsulator {
             }
         }
         let ports = servers.iter().flat_map(|(_, ports)| ports.iter().copied());
-        let mut frames = Frames::new(ports.collect(), capture.track_response);
+        let mut frames = Frames::new(ports.collect(), capture.responses);
         frames.vlans = capture.vlans.clone();
         Self {
             settings: vxlan.clone(),

@@ -4,17 +4,21 @@
 //! [`Difference`]s, each with a kind and a path, so that a million pairs make a short list. What came of a whole run is a
 //! [`document::Document`]: everything that a report shows is in there, and every way to show it reads that alone.
 
+mod comparer;
 pub mod counters;
 mod difference;
 pub mod document;
 #[cfg(test)]
 pub(crate) mod example;
 mod intake;
+mod judging;
 pub mod live;
 mod pair;
 mod pairing;
 
+pub use comparer::Comparer;
 pub use difference::{Difference, Kind};
 pub use intake::{Finished, Intake, Unpaired};
+pub use judging::Judging;
 pub use pair::{Answer, NotCompared, Pair, Times};
 pub use pairing::{Asked, Pairing, Part};

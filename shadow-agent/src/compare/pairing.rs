@@ -14,7 +14,7 @@ use hashlink::LinkedHashMap;
 
 use super::intake::{Finished, Intake, Unpaired};
 use super::pair::{Answer, NotCompared, Pair, Times};
-use crate::budget::Charge;
+use crate::budget::{Charge, MemoryBudget};
 use crate::mirror::{Exchange, ExchangeResponse, MessageId, MessageKind};
 use crate::time::Timestamp;
 
@@ -46,6 +46,7 @@ pub struct Asked {
 pub struct Pairing {
     intake: Arc<Intake>,
     wait: Duration,
+    max_answer: usize,
     /// From the source's clock to Unix time, in nanoseconds.
     wall_offset: u64,
     /// The oldest first.
@@ -112,12 +113,13 @@ impl Open {
 }
 
 impl Pairing {
-    /// No pairs yet. `wait`: how long production's answer is waited for. `wall_offset`: nanoseconds from the clock of the
+    /// No pairs yet. `wait`: how long production's answer is waited for. `max_answer`: most bytes of an answer that is kept. `wall_offset`: nanoseconds from the clock of the
     /// shard's source to Unix time.
-    pub fn new(intake: Arc<Intake>, wait: Duration, wall_offset: u64) -> Self {
+    pub fn new(intake: Arc<Intake>, wait: Duration, max_answer: usize, wall_offset: u64) -> Self {
         Self {
             intake,
             wait,
+            max_answer,
             wall_offset,
             open: LinkedHashMap::new(),
             early: None,
@@ -196,6 +198,16 @@ impl Pairing {
         if kept.len() > MAX_EARLY {
             kept.pop_front();
         }
+    }
+
+    /// Most bytes of an answer that is kept.
+    pub fn max_answer(&self) -> usize {
+        self.max_answer
+    }
+
+    /// What the bytes of pairs are charged to.
+    pub fn budget(&self) -> &MemoryBudget {
+        self.intake.budget()
     }
 
     /// Whether a pair of this name is open.

@@ -16,6 +16,9 @@ impl Share {
     /// Every request.
     pub const ALL: Self = Self(ALL);
 
+    /// No request.
+    pub const NOTHING: Self = Self(0);
+
     /// `numerator` of `denominator` requests, to the nearest 2^32nd; all, when there are more. None for a
     /// denominator of 0.
     pub fn fraction(numerator: u32, denominator: u32) -> Option<Self> {
@@ -25,6 +28,11 @@ impl Share {
             (numerator, denominator) if numerator >= denominator => Some(Self::ALL),
             (numerator, denominator) => Some(Self(((numerator << 32) + denominator / 2) / denominator)),
         }
+    }
+
+    /// So many of 2^32 requests.
+    pub fn of_2_32(parts: u32) -> Self {
+        Self(u64::from(parts))
     }
 
     /// `percent` of a hundred requests; all, when there are more.

@@ -17,6 +17,7 @@ mod writer;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use self::http::HttpOutput;
 pub use self::http::copy_head;
@@ -24,8 +25,9 @@ use self::null::NullOutput;
 use self::relay::RelayOutput;
 use self::writer::Writer;
 use crate::capture::OwnConnections;
+use crate::compare::{Comparer, Intake};
 use crate::latency::LatencyCounts;
-use crate::mirror::ledger::{DropReason, Ticket};
+use crate::mirror::ledger::{DropReason, OutputCounts, Ticket};
 use crate::mirror::{AnswerLost, Exchange, ExchangeResponse, MessageId, Onward};
 use crate::settings::OutputSettings;
 
@@ -99,9 +101,10 @@ enum Kind {
 
 impl Output {
     /// Builds an output. Nothing is connected yet; what can be known to be wrong is an error here.
-    pub fn new(settings: &OutputSettings, own: &OwnConnections) -> anyhow::Result<Self> {
+    /// Where answers are compared, `comparer` does.
+    pub fn new(settings: &OutputSettings, own: &OwnConnections, comparer: &Comparer) -> anyhow::Result<Self> {
         Ok(Self(match settings {
-            OutputSettings::Http(settings) => Kind::Http(Box::new(HttpOutput::new(settings, own)?)),
+            OutputSettings::Http(settings) => Kind::Http(Box::new(HttpOutput::new(settings, own, comparer)?)),
             OutputSettings::Relay(settings) => Kind::Relay(RelayOutput::new(settings, own)?),
             OutputSettings::Stdout { queue_bytes } => {
                 Kind::Writer(settings.name().to_owned(), stdout::start(*queue_bytes)?)
@@ -136,6 +139,22 @@ impl Output {
         }
     }
 
+    /// What it compares, if it does.
+    pub fn comparison(&self) -> Option<&Arc<Intake>> {
+        match &self.0 {
+            Kind::Http(output) => output.comparison(),
+            Kind::Relay(_) | Kind::Writer(..) | Kind::Null => None,
+        }
+    }
+
+    /// Requests that it made besides copies of production's, each kind with its name in the ledger.
+    pub fn extra(&self) -> Vec<(String, OutputCounts)> {
+        match &self.0 {
+            Kind::Http(output) => output.extra(),
+            Kind::Relay(_) | Kind::Writer(..) | Kind::Null => Vec::new(),
+        }
+    }
+
     /// How it does at this moment.
     pub fn status(&self) -> OutputStatus {
         match &self.0 {
@@ -160,7 +179,12 @@ mod tests {
 
     #[test]
     fn the_null_output_delivers_at_once() {
-        let output = Output::new(&OutputSettings::Null, &OwnConnections::default()).unwrap();
+        let output = Output::new(
+            &OutputSettings::Null,
+            &OwnConnections::default(),
+            &Comparer::default(),
+        )
+        .unwrap();
         assert_eq!(output.name(), "null");
         let ledger = ShardLedger::new(1);
         let ticket = ledger.open().split().next().unwrap();

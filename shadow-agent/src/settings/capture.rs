@@ -56,6 +56,8 @@ pub struct CaptureSettings {
     /// The hook; chosen from the addresses when `None`.
     pub engine: Option<Engine>,
     /// Whether responses are captured too.
+    pub responses: bool,
+    /// Whether they are handed on to every output, and not only compared.
     pub track_response: bool,
     /// Bytes of each ring; a power of two and a multiple of the page size.
     pub ring_bytes: u32,

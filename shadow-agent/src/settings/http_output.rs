@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::Secret;
+use super::{CompareSettings, Secret};
 use crate::mirror::Edits;
 
 /// One `--output-http` with the flags that apply to it.
@@ -54,6 +54,8 @@ pub struct HttpOutputSettings {
     pub redirects: u8,
     /// Most bytes of a response that are handed on to other outputs; `None` when none are.
     pub track_response: Option<usize>,
+    /// How its answers are compared with production's, if they are.
+    pub compare: Option<CompareSettings>,
     /// Largest response body that is read; a larger one ends as a counted drop.
     pub max_response: u64,
     /// The circuit breaker.

@@ -63,7 +63,7 @@ pub struct Kernel {
 pub fn settings() -> CaptureSettings {
     CaptureSettings {
         engine: None,
-        track_response: false,
+        responses: false,
         ring_bytes: 1 << 20,
         shards: 1,
         sample_connections: None,

@@ -17,7 +17,7 @@ const LO: u32 = 1;
 
 fn responses() -> CaptureSettings {
     CaptureSettings {
-        track_response: true,
+        responses: true,
         ..settings()
     }
 }

@@ -104,6 +104,7 @@ pub fn resolve(
     }
     Ok(CaptureSettings {
         engine,
+        responses: flags.input_raw_track_response,
         track_response: flags.input_raw_track_response,
         ring_bytes: ring_bytes(flags.input_raw_buffer_size)?,
         shards: flags.input_raw_shards.unwrap_or_else(default_shards),

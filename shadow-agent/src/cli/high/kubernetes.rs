@@ -55,7 +55,7 @@ pub fn resolve(arguments: &Arguments, inputs: &[RawInput]) -> Result<Option<Kube
         pods: pods_allowed(flags)?,
         labels: labels(flags)?,
         routes,
-        mirror: Box::new(outputs::of_routes(arguments)),
+        mirror: Box::new(outputs::of_routes(arguments)?),
         rules: rules::resolve(&arguments.filters, arguments.limits.max_body())?
             .for_live()
             .cloned(),

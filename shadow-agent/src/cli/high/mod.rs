@@ -3,6 +3,7 @@
 
 mod admin;
 mod capture;
+mod compare;
 mod goreplay;
 mod kubernetes;
 mod limited;
@@ -22,7 +23,8 @@ use super::low::Arguments;
 use super::machine::Machine;
 use crate::http::Limits;
 use crate::settings::{
-    ConnectionSettings, Limit, LogSettings, MirrorLimits, MirrorSettings, RawInput, Settings, StatsSettings,
+    ConnectionSettings, KubernetesSettings, Limit, LogSettings, MirrorLimits, MirrorSettings, OutputSettings,
+    RawInput, Settings, StatsSettings,
 };
 
 /// What a command line comes to.
@@ -131,8 +133,10 @@ fn resolve_run(
 ) -> Result<Settings, UsageError> {
     let kubernetes = kubernetes::resolve(arguments, inputs)?;
     let limits = &arguments.limits;
+    let mut capture = capture::resolve(arguments, inputs, kubernetes.is_some())?;
+    capture.responses |= compares(&mirrors, kubernetes.as_ref());
     Ok(Settings {
-        capture: capture::resolve(arguments, inputs, kubernetes.is_some())?,
+        capture,
         kubernetes,
         mirrors,
         limits: Limits {
@@ -167,6 +171,14 @@ fn resolve_run(
             },
         },
     })
+}
+
+/// Whether any output compares answers.
+fn compares(mirrors: &[MirrorSettings], kubernetes: Option<&KubernetesSettings>) -> bool {
+    let compares =
+        |output: &OutputSettings| matches!(output, OutputSettings::Http(http) if http.compare.is_some());
+    mirrors.iter().flat_map(|mirror| &mirror.outputs).any(compares)
+        || kubernetes.is_some_and(|kubernetes| kubernetes.mirror.compare.is_some())
 }
 
 /// Inputs, and limits of those that have one.

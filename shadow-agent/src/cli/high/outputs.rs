@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::limited::{at_most_all, limited};
-use super::{messages, relay, rules};
+use super::{compare, messages, relay, rules};
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
 use crate::cli::low::output::SplitName;
@@ -12,7 +12,8 @@ use crate::cli::upstream::{Upstream, without_userinfo};
 use crate::cli::value::split_limit;
 use crate::recording::{Compression, Expected, Format, Template};
 use crate::settings::{
-    BreakerSettings, FileOutputSettings, HostHeader, HttpOutputSettings, Limit, OutputSettings, SplitBy,
+    BreakerSettings, CompareSettings, FileOutputSettings, HostHeader, HttpOutputSettings, Limit,
+    OutputSettings, SplitBy,
 };
 
 /// Outputs, and limits of those that have one, by their index.
@@ -23,12 +24,17 @@ pub fn resolve(arguments: &Arguments) -> Result<Limited, UsageError> {
     let flags = &arguments.output;
     let mut outputs = Vec::new();
     let mut limits = BTreeMap::new();
+    let compare = compare::resolve(arguments)?;
     for typed in &flags.output_http {
         let problem = |problem: Problem| problem.of("--output-http", without_userinfo(typed));
         let (url, limit) = limited(typed).map_err(problem)?;
         limits.extend(limit.map(|limit| (outputs.len(), limit)));
         let upstream = Upstream::parse(url).map_err(problem)?;
-        outputs.push(OutputSettings::Http(Box::new(http(upstream, arguments))));
+        outputs.push(OutputSettings::Http(Box::new(http(
+            upstream,
+            arguments,
+            compare.clone(),
+        ))));
     }
     for typed in &arguments.output_file.output_file {
         let problem = |problem: Problem| problem.of("--output-file", typed);
@@ -127,7 +133,7 @@ pub fn marker(arguments: &Arguments) -> Option<String> {
 }
 
 /// How mirrors of routes send their copies; the upstream is each mirror's own.
-pub fn of_routes(arguments: &Arguments) -> HttpOutputSettings {
+pub fn of_routes(arguments: &Arguments) -> Result<HttpOutputSettings, UsageError> {
     let nobody = Upstream {
         tls: false,
         host: String::new(),
@@ -135,10 +141,15 @@ pub fn of_routes(arguments: &Arguments) -> HttpOutputSettings {
         path_prefix: String::new(),
         authorization: None,
     };
-    http(nobody, arguments)
+    Ok(http(nobody, arguments, compare::resolve(arguments)?))
 }
 
-fn http(upstream: Upstream, arguments: &Arguments) -> HttpOutputSettings {
+/// How an upstream is sent copies.
+pub(super) fn http(
+    upstream: Upstream,
+    arguments: &Arguments,
+    compare: Option<CompareSettings>,
+) -> HttpOutputSettings {
     let flags = &arguments.output_http;
     HttpOutputSettings {
         name: upstream.name(),
@@ -171,6 +182,7 @@ fn http(upstream: Upstream, arguments: &Arguments) -> HttpOutputSettings {
         track_response: flags
             .output_http_track_response
             .then_some(flags.output_http_response_buffer),
+        compare,
         max_response: flags.output_http_max_response as u64,
         breaker: BreakerSettings {
             failures: flags.output_http_breaker_failures,

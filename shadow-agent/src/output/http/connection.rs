@@ -18,8 +18,9 @@ use bytes::{Buf, Bytes};
 
 use super::connect::Link;
 use super::lanes::Job;
-use super::response::{Answer, BadResponse, ResponseReader};
+use super::response::{Answer, BadResponse, Keep, NotKept, ResponseReader};
 use super::shard::Shard;
+use crate::compare::{NotCompared, Part, Times};
 use crate::http::{RequestKind, Version};
 use crate::mirror::ledger::DropReason;
 
@@ -60,6 +61,8 @@ struct State {
     batch_answered: usize,
     /// When the request under way began, or the connection became idle.
     since: Instant,
+    /// When the last byte of the request under way was sent, and the first one of its answer came: of one that is compared.
+    times: (Option<Instant>, Option<Instant>),
     /// The part of the head that the socket did not take yet.
     head: Vec<u8>,
     head_sent: usize,
@@ -132,7 +135,7 @@ impl From<BadResponse> for Failure {
 
 impl Connection {
     /// One that is yet to be opened, for a job.
-    pub(super) fn connecting(job: Job, max_response: u64, keep: Option<usize>) -> Self {
+    pub(super) fn connecting(job: Job, max_response: u64, keep: Keep) -> Self {
         Self {
             state: RefCell::new(State {
                 phase: Phase::Connecting,
@@ -141,6 +144,7 @@ impl Connection {
                 followers: VecDeque::new(),
                 batch_answered: 0,
                 since: Instant::now(),
+                times: (None, None),
                 head: Vec::new(),
                 head_sent: 0,
                 body: Bytes::new(),
@@ -310,6 +314,7 @@ impl State {
         self.write_failed = false;
         self.batch_answered = 0;
         self.since = now;
+        self.times = (None, None);
         self.phase = Phase::Busy;
         let Some(link) = &mut self.link else {
             self.job = Some(job);
@@ -329,6 +334,9 @@ impl State {
             self.head.extend_from_slice(&scratch[sent..]);
         } else {
             self.body.advance(sent - scratch.len());
+        }
+        if !self.has_unsent() {
+            self.times.0 = Some(now);
         }
         self.job = Some(job);
         if (self.write_failed || self.has_unsent())
@@ -370,6 +378,7 @@ impl State {
             shard.delivered_before_others(job, now.saturating_duration_since(self.since));
         }
         self.since = now;
+        self.times = (Some(now), None);
     }
 
     /// Sends the next job that waits in this shard; without one, the connection is idle.
@@ -431,6 +440,9 @@ impl State {
                     let head = sent.min(self.head.len() - self.head_sent);
                     self.head_sent += head;
                     self.body.advance(sent - head);
+                    if self.head_sent == self.head.len() && self.body.is_empty() {
+                        self.times.0 = Some(Instant::now());
+                    }
                 }
                 Poll::Ready(_) => {
                     self.write_failed = true;
@@ -449,6 +461,9 @@ impl State {
             return Some(Err(End::Quiet));
         }
         loop {
+            if self.times.1.is_none() && self.is_compared() {
+                self.times.1 = Some(Instant::now());
+            }
             let (answer, used) = match self.reader.feed(bytes) {
                 Ok(Some(whole)) => whole,
                 Ok(None) => return None,
@@ -469,12 +484,43 @@ impl State {
         }
     }
 
-    /// Hands the answer to the request under way on, where answers are tracked. A redirect that is followed is none yet.
+    fn is_compared(&self) -> bool {
+        self.job.as_ref().is_some_and(|job| job.part.is_some())
+    }
+
+    /// Hands the answer to the request under way on, where answers are tracked or compared. A redirect that is followed is none
+    /// yet.
     fn track(&self, answer: &Answer, shard: &Shard) {
-        if let (Some(tracking), Some(job)) = (&shard.tracking, &self.job)
-            && shard.next_hop(job, answer).is_none()
+        let Some(job) = &self.job else { return };
+        let compared = shard.pairing.as_ref().zip(job.part);
+        if (shard.tracking.is_none() && compared.is_none()) || shard.next_hop(job, answer).is_some() {
+            return;
+        }
+        // A second answer for the comparison alone is nobody else's.
+        if let Some(tracking) = &shard.tracking
+            && job.part != Some(Part::Repeat)
         {
             tracking.answered(&job.exchange, answer, self.since.elapsed());
+        }
+        if let Some((pairing, part)) = compared {
+            let mut pairing = pairing.borrow_mut();
+            let id = &job.exchange.id;
+            match &answer.kept {
+                Ok((head, body)) => pairing.answered(id, part, head.clone(), body.clone(), self.measured()),
+                Err(NotKept::TooLarge) => pairing.lost(id, part, NotCompared::ShadowTooLarge),
+                Err(NotKept::Memory) => pairing.lost(id, part, NotCompared::Memory),
+            }
+        }
+    }
+
+    /// How long the answer that is whole now took. One that came before its request was sent took no time.
+    fn measured(&self) -> Times {
+        let (sent, first) = self.times;
+        let took = |until: Instant| sent.map_or(Duration::ZERO, |sent| until.saturating_duration_since(sent));
+        let now = Instant::now();
+        Times {
+            first: took(first.unwrap_or(now)),
+            last: took(now),
         }
     }
 

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use super::breaker::Pass;
 use super::redirect::Hop;
+use crate::compare::Part;
 use crate::http::Version;
 use crate::mirror::ledger::Ticket;
 use crate::mirror::{Exchange, FlowId};
@@ -22,6 +23,8 @@ const MAX_FOLLOWER: usize = 4096;
 pub(super) struct Job {
     pub exchange: Rc<Exchange>,
     pub ticket: Ticket,
+    /// What its answer is of a pair, if it is compared.
+    pub part: Option<Part>,
     pub pass: Pass,
     /// Whether it goes to a fresh connection because a reused one died under it: this happens once.
     pub retried: bool,

@@ -11,6 +11,7 @@
 //! opens connections; [`upstream`] is what all shards share, with its [`breaker`] and [`limits`].
 
 mod breaker;
+mod comparing;
 pub(super) mod connect;
 mod connection;
 mod copy;
@@ -36,15 +37,17 @@ use std::sync::Arc;
 
 use tokio::task::{JoinHandle, spawn_local};
 
+use self::comparing::{Comparing, Comparison};
 use self::copy::{CopyTemplate, Unsafe};
 use self::shard::Shard;
 use self::tracking::Tracking;
 use self::upstream::Upstream;
 use super::{OutputStatus, ShardOutput};
 use crate::capture::OwnConnections;
+use crate::compare::{Comparer, Intake};
 use crate::http::Request;
-use crate::mirror::ledger::{DropReason, Ticket};
-use crate::mirror::{Exchange, Onward};
+use crate::mirror::ledger::{DropReason, OutputCounts, Ticket};
+use crate::mirror::{AnswerLost, Exchange, ExchangeResponse, MessageId, Onward};
 use crate::settings::HttpOutputSettings;
 
 /// The head of the copy that an output with these settings sends of `request`, its marker included: what it writes
@@ -60,15 +63,53 @@ pub fn copy_head(settings: &HttpOutputSettings, request: &Request) -> Result<Vec
 /// The half of an HTTP output that all shards share.
 pub(super) struct HttpOutput {
     upstream: Arc<Upstream>,
+    comparison: Option<Arc<Comparison>>,
 }
 
 impl HttpOutput {
     /// Checks the settings and reads the certificate authorities; connects to nothing.
-    pub(super) fn new(settings: &HttpOutputSettings, own: &OwnConnections) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        settings: &HttpOutputSettings,
+        own: &OwnConnections,
+        comparer: &Comparer,
+    ) -> anyhow::Result<Self> {
         let upstream = Upstream::new(settings.clone(), own.clone())?;
+        let comparison = match &settings.compare {
+            None => None,
+            Some(compare) => {
+                let control = match &compare.control {
+                    Some(control) => Some(Arc::new(Upstream::new((**control).clone(), own.clone())?)),
+                    None => None,
+                };
+                let intake = comparer.register(&settings.name, compare)?;
+                Some(Arc::new(Comparison::new(compare.clone(), intake, control)))
+            }
+        };
         Ok(Self {
             upstream: Arc::new(upstream),
+            comparison,
         })
+    }
+
+    /// What is compared.
+    pub(super) fn comparison(&self) -> Option<&Arc<Intake>> {
+        self.comparison.as_ref().map(|comparison| &comparison.intake)
+    }
+
+    /// Requests that it made besides copies, by name: of those that it makes at all.
+    pub(super) fn extra(&self) -> Vec<(String, OutputCounts)> {
+        let Some(comparison) = &self.comparison else {
+            return Vec::new();
+        };
+        let [control, repeat] = comparison.extra();
+        let mut extra = Vec::new();
+        if let Some(upstream) = &comparison.control {
+            extra.push((format!("{} (control)", upstream.settings.name), control));
+        }
+        if repeat.seen > 0 {
+            extra.push((format!("{} (again)", self.upstream.settings.name), repeat));
+        }
+        extra
     }
 
     pub(super) fn name(&self) -> &str {
@@ -85,22 +126,53 @@ impl HttpOutput {
             .upstream
             .settings
             .track_response
-            .map(|_| Tracking::new(onward.clone(), wall_offset));
-        let shard = Shard::new(self.upstream.clone(), tracking);
+            .map(|most| Tracking::new(onward.clone(), most, wall_offset));
+        let comparing = self.comparison.as_ref().map(|comparison| {
+            let early = onward.upgrade().is_some_and(|onward| onward.has_middleware());
+            Comparing::new(comparison, wall_offset, early)
+        });
+        let pairing = comparing.as_ref().map(|comparing| Rc::clone(&comparing.pairing));
+        let shard = Shard::new(self.upstream.clone(), tracking, pairing);
         let tending = spawn_local(shard.clone().tend());
-        HttpShard { shard, tending }
+        HttpShard {
+            shard,
+            comparing,
+            tending,
+        }
     }
 }
 
 /// The half that lives on one shard's thread.
 pub(super) struct HttpShard {
     shard: Rc<Shard>,
+    comparing: Option<Comparing>,
     tending: JoinHandle<()>,
 }
 
 impl ShardOutput for HttpShard {
     fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket) {
-        self.shard.offer(exchange, ticket);
+        match &self.comparing {
+            None => self.shard.offer(exchange, ticket, None),
+            Some(comparing) => comparing.offer(&self.shard, exchange, ticket),
+        }
+    }
+
+    fn production_answered(&self, response: &ExchangeResponse<'_>) {
+        if let Some(comparing) = &self.comparing {
+            comparing.production_answered(response);
+        }
+    }
+
+    fn production_lost(&self, id: &MessageId, why: AnswerLost) {
+        if let Some(comparing) = &self.comparing {
+            comparing.production_lost(id, why);
+        }
+    }
+
+    fn production_ended(&self) {
+        if let Some(comparing) = &self.comparing {
+            comparing.pairing.borrow_mut().production_ended();
+        }
     }
 
     fn has_room(&self) -> bool {
@@ -108,11 +180,19 @@ impl ShardOutput for HttpShard {
     }
 
     fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
-        Box::pin(self.shard.drained())
+        Box::pin(async {
+            self.shard.drained().await;
+            if let Some(comparing) = &self.comparing {
+                comparing.drained().await;
+            }
+        })
     }
 
     fn abort(&self, reason: DropReason) {
         self.shard.abort(reason);
+        if let Some(comparing) = &self.comparing {
+            comparing.abort(reason);
+        }
     }
 }
 

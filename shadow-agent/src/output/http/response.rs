@@ -1,10 +1,11 @@
-//! Reads the shadow's answer to one request to its end. Nothing of it is kept, unless responses are tracked.
+//! Reads the shadow's answer to one request to its end. Nothing of it is kept, unless responses are tracked or compared.
 //!
 //! Interim answers (1xx) are passed over. An answer is parsed where it was read; only a head that came in
 //! parts is kept until it is whole.
 
 use bytes::Bytes;
 
+use crate::budget::{Charge, MemoryBudget};
 use crate::http::{BodyDecoder, Framing, Limits, Reject, RequestKind, ResponseHeadReader};
 
 /// Limits of an answer's head: what nginx and Node allow, several times over. The body has its own.
@@ -33,18 +34,87 @@ pub(super) struct Answer {
     pub keep_alive: bool,
     /// The Location field of a redirect.
     pub location: Option<Vec<u8>>,
-    /// Its head and its body as they came, where answers are kept and this one is within the bound.
-    pub kept: Option<(Bytes, Bytes)>,
+    /// Its head and its body as they came, where answers are kept; or why not.
+    pub kept: Result<(Bytes, Bytes), NotKept>,
+}
+
+/// What is kept of answers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keep {
+    /// Most bytes of one; `None` when none are kept.
+    pub most: Option<usize>,
+    /// What they are charged to while they are not whole.
+    pub budget: Option<MemoryBudget>,
+}
+
+/// Why an answer was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotKept {
+    /// It is beyond the bound, which is none where no answers are kept.
+    TooLarge,
+    /// The budget had no room for it.
+    Memory,
+}
+
+/// What is there of an answer that is kept.
+#[derive(Debug, Default)]
+struct Kept {
+    head: Vec<u8>,
+    body: Vec<u8>,
+    failed: Option<NotKept>,
+    charge: Option<Charge>,
+}
+
+impl Kept {
+    fn head(&mut self, keep: &Keep, bytes: &[u8]) {
+        if self.admit(keep, bytes.len()) {
+            self.head = bytes.to_vec();
+        }
+    }
+
+    fn body(&mut self, keep: &Keep, bytes: &[u8]) {
+        if self.admit(keep, bytes.len()) {
+            self.body.extend_from_slice(bytes);
+        }
+    }
+
+    /// Whether so many more bytes are to be kept. After the first that are not, none is.
+    fn admit(&mut self, keep: &Keep, more: usize) -> bool {
+        let (Some(most), None) = (keep.most, self.failed) else {
+            return false;
+        };
+        let failed = if self.head.len() + self.body.len() + more > most {
+            Some(NotKept::TooLarge)
+        } else if let Some(budget) = &keep.budget
+            && !self.charge.get_or_insert_with(|| budget.charge()).try_grow(more)
+        {
+            Some(NotKept::Memory)
+        } else {
+            None
+        };
+        if failed.is_some() {
+            *self = Self {
+                failed,
+                ..Self::default()
+            };
+        }
+        failed.is_none()
+    }
+
+    fn into_parts(self) -> Result<(Bytes, Bytes), NotKept> {
+        match self.failed {
+            Some(why) => Err(why),
+            None => Ok((self.head.into(), self.body.into())),
+        }
+    }
 }
 
 /// Reads one answer.
 #[derive(Debug)]
 pub(super) struct ResponseReader {
     max_body: u64,
-    /// Most bytes of an answer that are kept; `None` when none are.
-    keep: Option<usize>,
-    kept_head: Vec<u8>,
-    kept_body: Vec<u8>,
+    keep: Keep,
+    kept: Kept,
     to: RequestKind,
     /// A head that is not whole yet, and how far it was searched.
     partial: Vec<u8>,
@@ -57,13 +127,12 @@ pub(super) struct ResponseReader {
 }
 
 impl ResponseReader {
-    /// `keep`: most bytes of an answer that are kept, if any.
-    pub(super) fn new(max_body: u64, keep: Option<usize>) -> Self {
+    /// `keep`: what is kept of answers.
+    pub(super) fn new(max_body: u64, keep: Keep) -> Self {
         Self {
             max_body,
             keep,
-            kept_head: Vec::new(),
-            kept_body: Vec::new(),
+            kept: Kept::default(),
             to: RequestKind::Other,
             partial: Vec::new(),
             head: ResponseHeadReader::new(),
@@ -85,7 +154,7 @@ impl ResponseReader {
             } else {
                 Vec::new()
             },
-            ..Self::new(self.max_body, self.keep)
+            ..Self::new(self.max_body, std::mem::take(&mut self.keep))
         };
         self.partial.clear();
     }
@@ -111,12 +180,7 @@ impl ResponseReader {
         let (consumed, done) = decoder
             .advance(&bytes[used..])
             .map_err(|_| BadResponse::Malformed)?;
-        if let Some(most) = self.keep {
-            // One byte more than the bound tells that it was not kept whole.
-            let room = (most + 1).saturating_sub(self.kept_head.len() + self.kept_body.len());
-            let part = &bytes[used..used + consumed];
-            self.kept_body.extend_from_slice(&part[..part.len().min(room)]);
-        }
+        self.kept.body(&self.keep, &bytes[used..used + consumed]);
         self.body_bytes = self.body_bytes.saturating_add(consumed as u64);
         if self.body_bytes > self.max_body {
             return Err(BadResponse::TooLarge);
@@ -137,13 +201,8 @@ impl ResponseReader {
 
     fn take_answer(&mut self) -> Option<Answer> {
         let (mut answer, _) = self.body.take()?;
-        let within = |most: usize| self.kept_head.len() + self.kept_body.len() <= most;
-        if self.keep.is_some_and(within) {
-            let (head, body) = (
-                std::mem::take(&mut self.kept_head),
-                std::mem::take(&mut self.kept_body),
-            );
-            answer.kept = Some((head.into(), body.into()));
+        if self.keep.most.is_some() {
+            answer.kept = std::mem::take(&mut self.kept).into_parts();
         }
         Some(answer)
     }
@@ -176,9 +235,9 @@ impl ResponseReader {
             .filter(|_| (300..400).contains(&head.status))
             .map(<[u8]>::to_vec);
         let is_final = !(100..200).contains(&head.status) || head.status == 101;
-        if self.keep.is_some() && is_final {
+        if self.keep.most.is_some() && is_final {
             let whole = if before == 0 { bytes } else { &self.partial[..] };
-            self.kept_head = whole[..head.length].to_vec();
+            self.kept.head(&self.keep, &whole[..head.length]);
         }
         self.partial.clear();
         let consumed = head.length - before;
@@ -195,7 +254,7 @@ impl ResponseReader {
             status: head.status,
             keep_alive: head.keep_alive,
             location,
-            kept: None,
+            kept: Err(NotKept::TooLarge),
         };
         self.body = Some((answer, BodyDecoder::new(head.framing)));
         Ok(Some(consumed))
@@ -209,11 +268,11 @@ mod tests {
     /// Feeds `stream` whole, and again byte by byte: both must give the same.
     fn read(to: RequestKind, stream: &[u8]) -> Result<Option<(Answer, usize)>, BadResponse> {
         let whole = {
-            let mut reader = ResponseReader::new(100, None);
+            let mut reader = ResponseReader::new(100, Keep::default());
             reader.reset(to);
             reader.feed(stream)
         };
-        let mut reader = ResponseReader::new(100, None);
+        let mut reader = ResponseReader::new(100, Keep::default());
         reader.reset(to);
         let mut by_bytes = Ok(None);
         for (at, byte) in stream.iter().enumerate() {
@@ -274,11 +333,11 @@ mod tests {
 
     #[test]
     fn the_close_ends_an_answer_that_has_no_other_end() {
-        let mut reader = ResponseReader::new(100, None);
+        let mut reader = ResponseReader::new(100, Keep::default());
         assert_eq!(reader.feed(b"HTTP/1.0 200 OK\r\n\r\nabc"), Ok(None));
         let answer = reader.closed().unwrap();
         assert!(!answer.keep_alive);
-        let mut reader = ResponseReader::new(100, None);
+        let mut reader = ResponseReader::new(100, Keep::default());
         assert_eq!(
             reader.feed(b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nabc"),
             Ok(None)
@@ -320,10 +379,10 @@ mod tests {
             Err(BadResponse::Malformed)
         );
         let huge = b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n".to_vec();
-        let mut reader = ResponseReader::new(100, None);
+        let mut reader = ResponseReader::new(100, Keep::default());
         assert_eq!(reader.feed(&huge), Ok(None));
         assert_eq!(reader.feed(&[0; 101]), Err(BadResponse::TooLarge));
-        let mut reader = ResponseReader::new(100, None);
+        let mut reader = ResponseReader::new(100, Keep::default());
         let mut head = b"HTTP/1.1 200 OK\r\nX: ".to_vec();
         head.resize(LIMITS.max_head, b'x');
         assert_eq!(reader.feed(&head), Err(BadResponse::TooLarge));
@@ -333,7 +392,13 @@ mod tests {
     fn an_answer_that_is_kept_is_kept_as_it_came_or_not_at_all() {
         let stream = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
         let keep = |most: usize, piece: usize| {
-            let mut reader = ResponseReader::new(100, Some(most));
+            let mut reader = ResponseReader::new(
+                100,
+                Keep {
+                    most: Some(most),
+                    budget: None,
+                },
+            );
             reader.reset(RequestKind::Other);
             let mut pieces = stream.chunks(piece).map(|piece| reader.feed(piece).unwrap());
             pieces.find_map(|answer| answer).unwrap().0.kept
@@ -343,10 +408,10 @@ mod tests {
         for piece in [1, 7, stream.len()] {
             assert_eq!(
                 keep(head.len() + body.len(), piece),
-                Some((head.into(), body.into()))
+                Ok((head.into(), body.into()))
             );
-            assert_eq!(keep(head.len() + body.len() - 1, piece), None);
-            assert_eq!(keep(1, piece), None);
+            assert_eq!(keep(head.len() + body.len() - 1, piece), Err(NotKept::TooLarge));
+            assert_eq!(keep(1, piece), Err(NotKept::TooLarge));
         }
     }
 }

@@ -22,9 +22,10 @@ use super::copy::CopyTemplate;
 use super::lanes::{Job, Lanes};
 use super::pool::Pool;
 use super::redirect::{self, Hop};
-use super::response::Answer;
+use super::response::{Answer, Keep};
 use super::tracking::Tracking;
 use super::upstream::Upstream;
+use crate::compare::{NotCompared, Pairing, Part};
 use crate::mirror::Exchange;
 use crate::mirror::ledger::{DropReason, Outcome, Ticket};
 
@@ -52,6 +53,8 @@ pub(super) struct Shard {
     this: Weak<Shard>,
     /// Where answers go, if they are tracked.
     pub(super) tracking: Option<Tracking>,
+    /// Where they are compared.
+    pub(super) pairing: Option<Rc<RefCell<Pairing>>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +64,11 @@ struct Backoff {
 }
 
 impl Shard {
-    pub(super) fn new(upstream: Arc<Upstream>, tracking: Option<Tracking>) -> Rc<Self> {
+    pub(super) fn new(
+        upstream: Arc<Upstream>,
+        tracking: Option<Tracking>,
+        pairing: Option<Rc<RefCell<Pairing>>>,
+    ) -> Rc<Self> {
         let connector = upstream.connector();
         Rc::new_cyclic(|this| Self {
             upstream,
@@ -79,6 +86,7 @@ impl Shard {
             stirred: Notify::new(),
             this: this.clone(),
             tracking,
+            pairing,
         })
     }
 
@@ -88,16 +96,20 @@ impl Shard {
         tokio::join!(self.sweep_regularly(), self.feed_when_hungry());
     }
 
-    /// See [`ShardOutput::offer`](crate::output::ShardOutput::offer).
-    pub(super) fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket) {
+    /// See [`ShardOutput::offer`](crate::output::ShardOutput::offer). `part`: what its answer is of a pair, if it is compared.
+    pub(super) fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket, part: Option<Part>) {
         self.outstanding.set(self.outstanding.get() + 1);
         let pass = match self.upstream.breaker.admit(|| self.upstream.now()) {
             Admission::Pass(pass) => pass,
-            Admission::Refused => return self.settle(ticket, 0, Outcome::Dropped(DropReason::BreakerOpen)),
+            Admission::Refused => {
+                self.not_answered(exchange, part, DropReason::BreakerOpen);
+                return self.settle(ticket, 0, Outcome::Dropped(DropReason::BreakerOpen));
+            }
         };
         let job = Job {
             exchange: exchange.clone(),
             ticket,
+            part,
             pass,
             retried: false,
             redirects: self.upstream.settings.redirects,
@@ -105,6 +117,7 @@ impl Shard {
         };
         if !self.upstream.queue.try_hold(job.bytes()) {
             self.upstream.breaker.abandoned(job.pass);
+            self.not_answered(&job.exchange, job.part, DropReason::QueueFull);
             return self.settle(job.ticket, 0, Outcome::Dropped(DropReason::QueueFull));
         }
         let flow = job.flow();
@@ -349,6 +362,7 @@ impl Shard {
             self.upstream.answered(job.pass);
         }
         let bytes = job.bytes();
+        self.not_answered(&job.exchange, job.part, failure.reason);
         self.settle(job.ticket, bytes, Outcome::Dropped(failure.reason));
         if self.upstream.breaker.is_open() {
             self.end_waiting();
@@ -368,7 +382,26 @@ impl Shard {
     fn give_up(&self, job: Job, reason: DropReason) {
         self.upstream.breaker.abandoned(job.pass);
         let bytes = job.bytes();
+        self.not_answered(&job.exchange, job.part, reason);
         self.settle(job.ticket, bytes, Outcome::Dropped(reason));
+    }
+
+    /// Says so where the answer would have been compared.
+    fn not_answered(&self, exchange: &Exchange, part: Option<Part>, reason: DropReason) {
+        if let (Some(pairing), Some(part)) = (&self.pairing, part) {
+            let why = NotCompared::Shadow(reason);
+            pairing.borrow_mut().lost(&exchange.id, part, why);
+        }
+    }
+
+    /// What is kept of answers.
+    pub(super) fn keep(&self) -> Keep {
+        let tracked = self.upstream.settings.track_response;
+        let pairing = self.pairing.as_ref().map(|pairing| pairing.borrow());
+        Keep {
+            most: tracked.max(pairing.as_ref().map(|pairing| pairing.max_answer())),
+            budget: pairing.map(|pairing| pairing.budget().clone()),
+        }
     }
 
     /// Ends a request that held so many bytes.

@@ -10,24 +10,33 @@ use crate::time::{Timestamp, unix_now};
 /// Where one shard's answers go.
 pub(super) struct Tracking {
     onward: Weak<Onward>,
+    /// Largest answer that is handed on.
+    most: usize,
     /// From the source's clock to Unix time, in nanoseconds.
     wall_offset: u64,
 }
 
 impl Tracking {
-    /// To `onward`. `wall_offset`: nanoseconds from the clock of the shard's source to Unix time.
-    pub(super) fn new(onward: Weak<Onward>, wall_offset: u64) -> Self {
+    /// To `onward`, answers of at most `most` bytes. `wall_offset`: nanoseconds from the clock of the shard's source to Unix time.
+    pub(super) fn new(onward: Weak<Onward>, most: usize, wall_offset: u64) -> Self {
         if let Some(onward) = onward.upgrade() {
             onward.expect_responses();
         }
-        Self { onward, wall_offset }
+        Self {
+            onward,
+            most,
+            wall_offset,
+        }
     }
 
     /// Hands on the answer to the request of `exchange`, which took so long.
     pub(super) fn answered(&self, exchange: &Exchange, answer: &Answer, took: Duration) {
-        let (Some((head, body)), Some(onward)) = (&answer.kept, self.onward.upgrade()) else {
+        let (Ok((head, body)), Some(onward)) = (&answer.kept, self.onward.upgrade()) else {
             return;
         };
+        if head.len() + body.len() > self.most {
+            return;
+        }
         let now = unix_now().saturating_sub(self.wall_offset);
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         onward.response(

@@ -30,6 +30,7 @@ pub(in crate::output::http) fn settings() -> HttpOutputSettings {
         connect_timeout: Duration::from_secs(5),
         redirects: 0,
         track_response: None,
+        compare: None,
         max_response: 64 << 20,
         breaker: BreakerSettings {
             failures: 0,

@@ -28,11 +28,7 @@ impl Shard {
             return;
         };
         let max_response = self.upstream.settings.max_response;
-        let connection = Rc::new(Connection::connecting(
-            job,
-            max_response,
-            self.upstream.settings.track_response,
-        ));
+        let connection = Rc::new(Connection::connecting(job, max_response, self.keep()));
         self.pool.borrow_mut().add(connection.clone());
         self.stirred.notify_one();
         spawn_local(run(shard, connection));

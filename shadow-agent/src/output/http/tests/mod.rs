@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use super::{HttpOutput, HttpShard};
 use crate::capture::OwnConnections;
+use crate::compare::Comparer;
 use crate::mirror::ledger::{DropReason, OutputCounts, ShardLedger};
 use crate::output::ShardOutput;
 use crate::output::testing::exchange;
@@ -55,7 +56,7 @@ impl Rig {
         settings.port = port;
         settings.marker = None;
         change(&mut settings);
-        let output = HttpOutput::new(&settings, &OwnConnections::default()).unwrap();
+        let output = HttpOutput::new(&settings, &OwnConnections::default(), &Comparer::default()).unwrap();
         let shard = output.shard(0, &std::rc::Weak::new());
         Self {
             output,

@@ -181,7 +181,7 @@ fn shards_on_their_own_threads_share_few_workers_without_losing_a_wake_up() {
     settings.port = port.recv().unwrap();
     settings.workers = 2;
     settings.queue_requests = 10_000;
-    let output = HttpOutput::new(&settings, &OwnConnections::default()).unwrap();
+    let output = HttpOutput::new(&settings, &OwnConnections::default(), &Comparer::default()).unwrap();
     std::thread::scope(|threads| {
         for _ in 0..3 {
             threads.spawn(|| {

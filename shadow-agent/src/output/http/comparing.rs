@@ -1,0 +1,193 @@
+//! `--compare`: what is sent beside a copy, to the control and to the shadow again, and where the answers go.
+//!
+//! Such requests are no copies of production's: they have a ledger of their own, with a line for each kind.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::{JoinHandle, spawn_local};
+
+use super::shard::Shard;
+use super::upstream::Upstream;
+use crate::compare::{Asked, Intake, NotCompared, Pairing, Part};
+use crate::mirror::ledger::{DropReason, OutputCounts, ShardLedger, Ticket};
+use crate::mirror::{AnswerLost, Draws, Exchange, ExchangeResponse, MessageId};
+use crate::settings::CompareSettings;
+use crate::time::monotonic_now;
+
+/// How often pairs are looked at that wait for production.
+const EXPIRE: Duration = Duration::from_secs(1);
+
+/// The half that all shards share.
+pub(super) struct Comparison {
+    pub settings: CompareSettings,
+    pub intake: Arc<Intake>,
+    /// `None` without a control.
+    pub control: Option<Arc<Upstream>>,
+    /// Of the requests beside copies: one for each shard.
+    ledgers: Mutex<Vec<ShardLedger>>,
+}
+
+/// Slots of the ledgers.
+const CONTROL: usize = 0;
+const REPEAT: usize = 1;
+
+impl Comparison {
+    pub fn new(settings: CompareSettings, intake: Arc<Intake>, control: Option<Arc<Upstream>>) -> Self {
+        Self {
+            settings,
+            intake,
+            control,
+            ledgers: Mutex::default(),
+        }
+    }
+
+    /// What became of requests to the control, and of those that the shadow got again.
+    pub fn extra(&self) -> [OutputCounts; 2] {
+        let mut sums = [OutputCounts::default(), OutputCounts::default()];
+        for ledger in &*self.ledgers.lock().unwrap_or_else(PoisonError::into_inner) {
+            for (sum, counts) in sums.iter_mut().zip(&ledger.snapshot().outputs) {
+                sum.add(counts);
+            }
+        }
+        sums
+    }
+
+    fn ledger(&self) -> ShardLedger {
+        let ledger = ShardLedger::new(2);
+        let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
+        ledgers.push(ledger.clone());
+        ledger
+    }
+}
+
+/// One shard's half.
+pub(super) struct Comparing {
+    comparison: Arc<Comparison>,
+    pub pairing: Rc<RefCell<Pairing>>,
+    control: Option<Control>,
+    ledger: ShardLedger,
+    draws: RefCell<Draws>,
+    expiring: JoinHandle<()>,
+}
+
+/// The control on this shard.
+struct Control {
+    shard: Rc<Shard>,
+    tending: JoinHandle<()>,
+}
+
+impl Comparing {
+    /// For the current thread, inside its `LocalSet`. `early`: whether production may have answered before a request is offered.
+    pub fn new(comparison: &Arc<Comparison>, wall_offset: u64, early: bool) -> Self {
+        let mut pairing = Pairing::new(
+            Arc::clone(&comparison.intake),
+            comparison.settings.wait,
+            comparison.settings.max_answer,
+            wall_offset,
+        );
+        if early {
+            pairing = pairing.with_early_answers();
+        }
+        let pairing = Rc::new(RefCell::new(pairing));
+        let control = comparison.control.as_ref().map(|upstream| {
+            let shard = Shard::new(Arc::clone(upstream), None, Some(Rc::clone(&pairing)));
+            let tending = spawn_local(shard.clone().tend());
+            Control { shard, tending }
+        });
+        let expiring = spawn_local(expire(Rc::clone(&pairing)));
+        Self {
+            comparison: Arc::clone(comparison),
+            pairing,
+            control,
+            ledger: comparison.ledger(),
+            draws: RefCell::new(Draws::new()),
+            expiring,
+        }
+    }
+
+    /// Sends the request to the shadow, and to whoever else is asked.
+    pub fn offer(&self, shard: &Shard, exchange: &Rc<Exchange>, ticket: Ticket) {
+        let asked = self.asked(exchange);
+        let opened = self.pairing.borrow_mut().open(exchange, asked, monotonic_now());
+        shard.offer(exchange, ticket, opened.then_some(Part::Shadow));
+        if asked == Asked::default() || !self.pairing.borrow().is_open(&exchange.id) {
+            return;
+        }
+        if let Some(control) = self.control.as_ref().filter(|_| asked.control) {
+            let ticket = self.ticket(CONTROL);
+            control.shard.offer(exchange, ticket, Some(Part::Control));
+        }
+        if asked.repeat {
+            let again = Rc::new(exchange.copy(2));
+            shard.offer(&again, self.ticket(REPEAT), Some(Part::Repeat));
+        }
+    }
+
+    fn asked(&self, exchange: &Exchange) -> Asked {
+        let repeat = self.comparison.settings.repeat;
+        let safe = || matches!(exchange.request.method(), b"GET" | b"HEAD" | b"OPTIONS");
+        Asked {
+            control: self.control.is_some(),
+            repeat: !repeat.is_nothing() && safe() && repeat.takes(self.draws.borrow_mut().draw()),
+        }
+    }
+
+    fn ticket(&self, slot: usize) -> Ticket {
+        // One slot, one ticket.
+        let mut tickets = self.ledger.open_for(&[slot].into()).split();
+        tickets
+            .next()
+            .unwrap_or_else(|| unreachable!("one slot was named"))
+    }
+
+    pub fn production_answered(&self, response: &ExchangeResponse<'_>) {
+        self.pairing.borrow_mut().production(response);
+    }
+
+    pub fn production_lost(&self, id: &MessageId, why: AnswerLost) {
+        let why = match why {
+            AnswerLost::Gap => NotCompared::ProductionGap,
+            AnswerLost::Closed => NotCompared::ProductionClosed,
+            AnswerLost::TooLarge => NotCompared::ProductionTooLarge,
+            AnswerLost::NotHttp => NotCompared::ProductionNotHttp,
+            AnswerLost::Shutdown => NotCompared::Shutdown,
+        };
+        self.pairing.borrow_mut().production_lost(id, why);
+    }
+
+    /// Resolves when the control is done with what it got.
+    pub async fn drained(&self) {
+        if let Some(control) = &self.control {
+            control.shard.drained().await;
+        }
+    }
+
+    pub fn abort(&self, reason: DropReason) {
+        if let Some(control) = &self.control {
+            control.shard.abort(reason);
+        }
+    }
+}
+
+impl Drop for Comparing {
+    fn drop(&mut self) {
+        self.expiring.abort();
+        if let Some(control) = &self.control {
+            control.shard.abort(DropReason::Shutdown);
+            control.tending.abort();
+            control.shard.retire();
+        }
+        // Whatever still waits for production.
+        self.pairing.borrow_mut().shutdown();
+    }
+}
+
+async fn expire(pairing: Rc<RefCell<Pairing>>) {
+    loop {
+        tokio::time::sleep(EXPIRE).await;
+        pairing.borrow_mut().expire(monotonic_now());
+    }
+}

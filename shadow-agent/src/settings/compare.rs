@@ -1,0 +1,23 @@
+//! `--compare`: what is compared, and how that is judged.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::HttpOutputSettings;
+use crate::compare::Judging;
+use crate::mirror::Share;
+
+/// How an output compares the shadow's answers with production's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CompareSettings {
+    /// Another instance of production's release, which gets the same copies.
+    pub control: Option<Box<HttpOutputSettings>>,
+    /// The share of safe requests that the shadow gets twice.
+    pub repeat: Share,
+    /// How long production's answer is waited for.
+    pub wait: Duration,
+    /// Most bytes of an answer that are kept.
+    pub max_answer: usize,
+    /// How pairs are judged.
+    pub judging: Arc<Judging>,
+}
