@@ -4,9 +4,28 @@
 //! [`Difference`]s, each with a kind and a path, so that a million pairs make a short list. What came of a whole run is a
 //! [`document::Document`]: everything that a report shows is in there, and every way to show it reads that alone.
 
+mod bodies;
+mod charset;
+mod comparing;
+mod cookies;
 mod difference;
 pub mod document;
+mod fields;
+mod findings;
+mod form;
+mod heads;
+mod json;
+mod moment;
 mod pair;
+mod path;
+mod pattern;
+mod rules;
+mod shown;
+mod text;
 
+pub use comparing::compare;
 pub use difference::{Difference, Kind};
+pub use findings::Compared;
 pub use pair::{Answer, NotCompared, Pair, Times};
+pub use pattern::{BadPattern, PathPattern};
+pub use rules::{ArrayMatch, ArrayRule, IgnoreRule, RuleId, Rules, Tolerance, Within};
