@@ -4,21 +4,40 @@
 //! [`Difference`]s, each with a kind and a path, so that a million pairs make a short list. What came of a whole run is a
 //! [`document::Document`]: everything that a report shows is in there, and every way to show it reads that alone.
 
+mod bodies;
+mod charset;
 mod comparer;
+mod comparing;
+mod cookies;
 pub mod counters;
 mod difference;
 pub mod document;
 #[cfg(test)]
 pub(crate) mod example;
+mod fields;
+mod findings;
+mod form;
+mod heads;
 mod intake;
+mod json;
 mod judging;
 pub mod live;
+mod moment;
 mod pair;
 mod pairing;
+mod path;
+mod pattern;
+mod rules;
+mod shown;
+mod text;
 
 pub use comparer::Comparer;
+pub use comparing::compare;
 pub use difference::{Difference, Kind};
+pub use findings::Compared;
 pub use intake::{Finished, Intake, Unpaired};
 pub use judging::Judging;
 pub use pair::{Answer, NotCompared, Pair, Times};
 pub use pairing::{Asked, Pairing, Part};
+pub use pattern::{BadPattern, PathPattern};
+pub use rules::{ArrayMatch, ArrayRule, IgnoreRule, RuleId, Rules, Tolerance, Within};

@@ -6,6 +6,7 @@
 
 mod body;
 mod chunked;
+mod content;
 mod field;
 mod framing;
 mod gathering;
@@ -28,6 +29,7 @@ mod whole;
 
 pub use body::BodyDecoder;
 pub use chunked::{ChunkedError, chunked_data};
+pub use content::{Codings, Undecodable};
 pub use field::{is_field_value, is_token};
 pub use framing::RequestKind;
 pub use incomplete::INCOMPLETE_HEADER;

@@ -2,19 +2,11 @@
 //!
 //! What cannot be decoded, or would be larger than the largest body, is left as it is: it is a message all the same.
 
-use std::io::{self, Read};
-
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use ruzstd::decoding::StreamingDecoder;
+use std::borrow::Cow;
 
 use super::lines::Lines;
 use super::redaction::{Redacted, is_chunked};
-use crate::http::{chunked_data, head_fields};
-
-/// Codings of one body at most; more are somebody's joke.
-const MAX_CODINGS: usize = 4;
-/// Bytes that a decoder of Brotli reads at once.
-const BROTLI_BUFFER: usize = 4096;
+use crate::http::{Codings, chunked_data, head_fields};
 
 /// How bodies are made readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,18 +19,20 @@ impl Prettifier {
     /// Edits the header lines of a message whose body is `body`, chunked or not, and gives the body that takes its place:
     /// framed by its length, and the lines say so. `None` where the message stays as it is.
     pub(super) fn edit(self, lines: &mut Lines<'_>, chunked: bool, body: &[u8]) -> Option<Vec<u8>> {
-        let codings = codings(lines)?;
+        let mut codings = Codings::default();
+        lines.any("content-encoding", |value| {
+            codings.read(value);
+            false
+        });
         if body.is_empty() || (codings.is_empty() && !chunked) {
             return None;
         }
-        let mut payload = if chunked {
-            chunked_data(body)?
+        let payload = if chunked {
+            Cow::Owned(chunked_data(body)?)
         } else {
-            body.to_vec()
+            Cow::Borrowed(body)
         };
-        for coding in codings.iter().rev() {
-            payload = decoded(coding, &payload, self.max_body)?;
-        }
+        let payload = codings.undo(payload, self.max_body).ok()?.into_owned();
         lines.remove("content-encoding");
         if chunked {
             lines.remove("transfer-encoding");
@@ -62,39 +56,6 @@ impl Prettifier {
             body: Some(body),
         })
     }
-}
-
-/// The codings of a body, in the order in which they were applied (RFC 9110 section 8.4); `None` for too many.
-fn codings(lines: &Lines<'_>) -> Option<Vec<String>> {
-    let mut codings = Vec::new();
-    lines.any("content-encoding", |value| {
-        for coding in value.split(|byte| *byte == b',') {
-            let coding = String::from_utf8_lossy(coding.trim_ascii()).to_ascii_lowercase();
-            if !coding.is_empty() && coding != "identity" {
-                codings.push(coding);
-            }
-        }
-        false
-    });
-    (codings.len() <= MAX_CODINGS).then_some(codings)
-}
-
-fn decoded(coding: &str, bytes: &[u8], max: usize) -> Option<Vec<u8>> {
-    match coding {
-        "gzip" | "x-gzip" => all(MultiGzDecoder::new(bytes), max),
-        // Some send it without the frame that RFC 9110 section 8.4.1.2 asks for.
-        "deflate" => all(ZlibDecoder::new(bytes), max).or_else(|| all(DeflateDecoder::new(bytes), max)),
-        "br" => all(brotli_decompressor::Decompressor::new(bytes, BROTLI_BUFFER), max),
-        "zstd" => all(StreamingDecoder::new(bytes).ok()?, max),
-        _ => None,
-    }
-}
-
-/// All that a decoder gives; `None` when it fails or gives more than `max` bytes.
-fn all(decoder: impl Read, max: usize) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
-    let read: io::Result<usize> = decoder.take(max as u64 + 1).read_to_end(&mut out);
-    (read.is_ok() && out.len() <= max).then_some(out)
 }
 
 #[cfg(test)]

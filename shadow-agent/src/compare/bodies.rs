@@ -1,0 +1,176 @@
+//! Bodies of answers, as they read: without chunks and codings, each by its type.
+//!
+//! JSON is compared by structure, forms by names, text and XML by lines, anything else by its bytes. What is larger than
+//! [`super::Rules::with_max_structured`] is compared by its bytes whatever it is.
+
+use std::borrow::Cow;
+
+use super::charset;
+use super::findings::Findings;
+use super::heads::Head;
+use super::json::{self, Reader};
+use super::shown::Shown;
+use super::{Kind, form, text};
+use crate::http::{Codings, Undecodable, chunked_data};
+
+/// Largest decoded body that is compared by its bytes, where the bound of those that are looked into is not above it.
+const MAX_DECODED: usize = 8 << 20;
+
+/// One side's body, and what its head says of it.
+#[derive(Debug)]
+pub(super) struct Side<'a> {
+    /// As it was on the wire; empty where there is none by definition.
+    raw: &'a [u8],
+    chunked: bool,
+    codings: Codings,
+    /// The media type in lower case, without parameters.
+    media: String,
+    charset: Option<String>,
+}
+
+impl<'a> Side<'a> {
+    pub fn new(method: &[u8], head: &Head<'a>, body: &'a [u8]) -> Self {
+        // RFC 9112 section 6.3, rule 1.
+        let none = method == b"HEAD" || matches!(head.status, [b'1', _, _] | b"204" | b"304");
+        let mut codings = Codings::default();
+        for value in head.values("content-encoding") {
+            codings.read(value);
+        }
+        let content_type = String::from_utf8_lossy(head.first("content-type").unwrap_or_default());
+        let mut parts = content_type.split(';');
+        let media = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+        let charset = parts.find_map(|part| {
+            let (name, value) = part.split_once('=')?;
+            let is_charset = name.trim().eq_ignore_ascii_case("charset");
+            is_charset.then(|| value.trim().trim_matches('"').to_owned())
+        });
+        Self {
+            raw: if none { &[] } else { body },
+            chunked: head.lists("transfer-encoding", "chunked"),
+            codings,
+            media,
+            charset,
+        }
+    }
+
+    fn decoded(&self, max: usize) -> Result<Cow<'a, [u8]>, Undecodable> {
+        let data = if self.chunked && !self.raw.is_empty() {
+            Cow::Owned(chunked_data(self.raw).ok_or(Undecodable::Invalid)?)
+        } else {
+            Cow::Borrowed(self.raw)
+        };
+        if data.is_empty() {
+            return Ok(data);
+        }
+        self.codings.undo(data, max)
+    }
+
+    /// Whether the body is JSON by its type, or looks like it where it has none.
+    fn is_json(&self, body: &[u8]) -> bool {
+        match self.media.as_str() {
+            "" => matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')),
+            media => media.ends_with("/json") || media.ends_with("+json"),
+        }
+    }
+
+    fn is_xml(&self) -> bool {
+        self.media.ends_with("/xml") || self.media.ends_with("+xml")
+    }
+
+    fn is_form(&self) -> bool {
+        self.media == "application/x-www-form-urlencoded"
+    }
+}
+
+/// Compares two bodies. Where `within` is false, only whether both are of the same type.
+pub(super) fn compare(production: &Side<'_>, shadow: &Side<'_>, within: bool, findings: &mut Findings<'_>) {
+    let same_way = production.chunked == shadow.chunked && production.codings == shadow.codings;
+    if findings.is_full() || (same_way && production.raw == shadow.raw) {
+        return;
+    }
+    findings.path.start("body");
+    let most = findings.rules.max_structured().max(MAX_DECODED);
+    match (production.decoded(most), shadow.decoded(most)) {
+        (Ok(a), Ok(b)) => {
+            if a != b {
+                decoded(production, &a, shadow, &b, within, findings);
+            }
+        }
+        (Ok(_), Err(Undecodable::Invalid)) => {
+            findings.add(Kind::Unreadable, Shown::Absent, Shown::Bytes(shadow.raw));
+        }
+        (Err(Undecodable::Invalid), Ok(_)) => {
+            findings.add(Kind::Type, Shown::Bytes(production.raw), Shown::Absent);
+        }
+        // Nothing to look at but what was sent.
+        _ => bytes(production.raw, shadow.raw, findings),
+    }
+}
+
+fn decoded(
+    production: &Side<'_>,
+    a: &[u8],
+    shadow: &Side<'_>,
+    b: &[u8],
+    within: bool,
+    findings: &mut Findings<'_>,
+) {
+    let is_json = (!a.is_empty() && production.is_json(a)) || (!b.is_empty() && shadow.is_json(b));
+    let is_form = production.is_form() && shadow.is_form();
+    let is_xml = production.is_xml() && shadow.is_xml();
+    let max = findings.rules.max_structured();
+    let texts = if a.len() > max || b.len() > max {
+        None
+    } else {
+        let left = charset::text(a, production.charset.as_deref());
+        let right = charset::text(b, shadow.charset.as_deref());
+        left.zip(right)
+    };
+    let root = match &texts {
+        None => "body",
+        Some(_) if is_json => "$",
+        Some(_) if is_form => "form",
+        Some(_) if is_xml => "xml",
+        Some(_) => "text",
+    };
+    findings.path.start(root);
+    match (a.is_empty(), b.is_empty()) {
+        (false, true) => return findings.add(Kind::Missing, Shown::Bytes(a), Shown::Absent),
+        (true, false) => return findings.add(Kind::Extra, Shown::Absent, Shown::Bytes(b)),
+        _ => {}
+    }
+    match texts {
+        None if within => bytes(a, b, findings),
+        None => {}
+        Some((a, b)) if is_json => json(&a, &b, within, findings),
+        Some(_) if !within => {}
+        Some((a, b)) if is_form => form::compare(&a, &b, findings),
+        Some((a, b)) if is_xml => text::compare_xml(&a, &b, findings),
+        Some((a, b)) => text::compare(&a, &b, findings),
+    }
+}
+
+fn json(production: &str, shadow: &str, within: bool, findings: &mut Findings<'_>) {
+    let reader = Reader::default();
+    match (reader.read(production), reader.read(shadow)) {
+        (Some(a), Some(b)) if within => json::compare(&a, &b, findings),
+        (Some(_), Some(_)) => {}
+        (Some(_), None) => findings.add(Kind::Unreadable, Shown::Text(production), Shown::Text(shadow)),
+        (None, Some(_)) => findings.add(Kind::Type, Shown::Text(production), Shown::Text(shadow)),
+        (None, None) if within => {
+            findings.path.start("text");
+            text::compare(production, shadow, findings);
+        }
+        (None, None) => {}
+    }
+}
+
+/// By equality and length.
+fn bytes(production: &[u8], shadow: &[u8], findings: &mut Findings<'_>) {
+    if production.len() != shadow.len() {
+        let (a, b) = (Shown::Count(production.len()), Shown::Count(shadow.len()));
+        findings.add(Kind::Length, a, b);
+    } else if production != shadow {
+        findings.add(Kind::Value, Shown::Bytes(production), Shown::Bytes(shadow));
+    }
+}

@@ -1,0 +1,78 @@
+//! Bytes of a body as text: UTF-8, UTF-16, and Windows-1252, which includes what is called ISO 8859-1 on the web.
+
+use std::borrow::Cow;
+
+/// Windows-1252 from 0x80 to 0x9f; all else in it is Unicode. The five that it leaves open are controls, as on the web.
+const WINDOWS: [char; 32] = [
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}',
+    '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+];
+
+/// The text of `bytes`. A byte order mark says more than `charset`; without either it is UTF-8. `None` when it is no text, or
+/// of a character set that is not known here.
+pub(super) fn text<'a>(bytes: &'a [u8], charset: Option<&str>) -> Option<Cow<'a, str>> {
+    if let Some(bytes) = bytes.strip_prefix(b"\xef\xbb\xbf") {
+        return utf8(bytes);
+    }
+    if let Some(bytes) = bytes.strip_prefix(b"\xff\xfe") {
+        return utf16(bytes, u16::from_le_bytes);
+    }
+    if let Some(bytes) = bytes.strip_prefix(b"\xfe\xff") {
+        return utf16(bytes, u16::from_be_bytes);
+    }
+    match charset.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("" | "utf-8" | "utf8") => utf8(bytes),
+        Some("utf-16" | "utf-16be") => utf16(bytes, u16::from_be_bytes),
+        Some("utf-16le") => utf16(bytes, u16::from_le_bytes),
+        Some("iso-8859-1" | "iso8859-1" | "latin1" | "us-ascii" | "ascii" | "windows-1252" | "cp1252") => {
+            Some(windows(bytes))
+        }
+        Some(_) => None,
+    }
+}
+
+fn utf8(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    std::str::from_utf8(bytes).ok().map(Cow::Borrowed)
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Cow<'static, str>> {
+    let (units, rest) = bytes.as_chunks::<2>();
+    let text: Result<String, _> = char::decode_utf16(units.iter().map(|bytes| unit(*bytes))).collect();
+    text.ok().filter(|_| rest.is_empty()).map(Cow::Owned)
+}
+
+fn windows(bytes: &[u8]) -> Cow<'_, str> {
+    if let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| text.is_ascii()) {
+        return Cow::Borrowed(text);
+    }
+    let char_of = |byte: &u8| match byte {
+        0x80..=0x9f => WINDOWS[usize::from(byte - 0x80)],
+        byte => char::from(*byte),
+    };
+    Cow::Owned(bytes.iter().map(char_of).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_read_in_its_character_set() {
+        for (bytes, charset, expected) in [
+            (&b"caf\xc3\xa9"[..], None, Some("café")),
+            (b"\xef\xbb\xbfcaf\xc3\xa9", None, Some("café")),
+            (b"caf\xe9", Some("ISO-8859-1"), Some("café")),
+            (b"\x80 5", Some("windows-1252"), Some("€ 5")),
+            (b"\xff\xfea\0b\0", None, Some("ab")),
+            (b"\xfe\xff\0a\0b", Some("utf-8"), Some("ab")),
+            (b"\0a\0b", Some("utf-16"), Some("ab")),
+            (b"a\0b\0", Some("utf-16le"), Some("ab")),
+            (b"a\0b", Some("utf-16le"), None),
+            (b"\0\xd8", Some("utf-16le"), None),
+            (b"caf\xe9", None, None),
+            (b"abc", Some("x-unknown"), None),
+        ] {
+            assert_eq!(text(bytes, charset).as_deref(), expected, "{bytes:?}");
+        }
+    }
+}

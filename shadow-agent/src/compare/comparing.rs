@@ -1,0 +1,42 @@
+//! Two answers, and rules: what differs.
+
+use super::findings::{Compared, Findings};
+use super::heads::{self, Head};
+use super::rules::Rules;
+use super::{Answer, bodies};
+
+/// What makes `other` another answer than production's to a request with this method, at `endpoint` (`GET /users/{id}`), for
+/// which some rules hold alone.
+///
+/// Status code, header fields (not those that vary by nature), and the body as it reads, without codings and chunks. Where the
+/// status codes are of another class, the rest is looked at no closer than whether it is of the same type.
+///
+/// Equal answers cost less than two microseconds beside the look at their bytes. Others cost time in the length of both, and
+/// memory in the bound of [`Rules::with_max_structured`].
+pub fn compare(
+    endpoint: &str,
+    method: &[u8],
+    production: &Answer,
+    other: &Answer,
+    rules: &Rules,
+) -> Compared {
+    if production.body == other.body && heads::are_alike(&production.head, &other.head) {
+        return Compared::default();
+    }
+    let (left, right) = (Head::new(&production.head), Head::new(&other.head));
+    let mut findings = Findings::new(endpoint, rules);
+    let same_class = heads::compare_status(&left, &right, &mut findings);
+    heads::compare_fields(
+        &left,
+        &right,
+        |name| same_class || name == "content-type",
+        &mut findings,
+    );
+    bodies::compare(
+        &bodies::Side::new(method, &left, &production.body),
+        &bodies::Side::new(method, &right, &other.body),
+        same_class,
+        &mut findings,
+    );
+    findings.done()
+}

@@ -1,0 +1,145 @@
+//! Which header fields of answers are compared, and how.
+//!
+//! Two instances of one release differ in some fields, always. Comparing those tells nothing about a release, so they are left
+//! out by name. What clients act on is compared: `Content-Type`, `Cache-Control`, `Location`, `Access-Control-*`,
+//! `WWW-Authenticate`, cookies, and all names that are not known here.
+
+/// How a field is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// By its values.
+    Value,
+    /// By being there.
+    Presence,
+    /// As the names of other fields: in any order.
+    Names,
+    /// As cookies, each by its name.
+    Cookies,
+    /// Not at all.
+    Never,
+}
+
+/// Never compared. In lower case, by what makes them vary.
+const NEVER: &[&str] = &[
+    // The moment, and the way (RFC 9110 sections 6.6.1 and 7.6, RFC 9111 section 5.1): about this exchange, not its content.
+    "age",
+    "alt-svc",
+    "connection",
+    "date",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    // How the body travels. It is compared as it reads, and its length with it.
+    "content-encoding",
+    "content-length",
+    // Who answers: another release may well be another program, and what its answers say is compared.
+    "server",
+    "x-powered-by",
+    "x-aspnet-version",
+    "x-served-by",
+    "x-backend-server",
+    "x-instance-id",
+    "x-hostname",
+    // Caches in front of production alone.
+    "cf-cache-status",
+    "cf-ray",
+    "x-amz-cf-id",
+    "x-amz-cf-pop",
+    "x-cache",
+    "x-cache-hits",
+    "x-cache-status",
+    "x-timer",
+    "x-varnish",
+    // Names of the request and of its trace: new ones for each.
+    "b3",
+    "correlation-id",
+    "request-id",
+    "sentry-trace",
+    "trace-id",
+    "traceparent",
+    "traceresponse",
+    "tracestate",
+    "uber-trace-id",
+    "x-amz-id-2",
+    "x-amz-request-id",
+    "x-amzn-requestid",
+    "x-amzn-trace-id",
+    "x-b3-parentspanid",
+    "x-b3-sampled",
+    "x-b3-spanid",
+    "x-b3-traceid",
+    "x-cloud-trace-context",
+    "x-correlation-id",
+    "x-datadog-parent-id",
+    "x-datadog-trace-id",
+    "x-ms-request-id",
+    "x-request-id",
+    "x-span-id",
+    "x-trace-id",
+    "x-transaction-id",
+    // How long it took: latency is measured, not read.
+    "server-timing",
+    "x-envoy-upstream-service-time",
+    "x-process-time",
+    "x-response-time",
+    "x-runtime",
+    // Where reports about connections go, with a new token each time.
+    "nel",
+    "report-to",
+];
+
+/// Compared by being there: clients rely on that, and the values come from the clock, the file system or a counter.
+const PRESENCE: &[&str] = &[
+    "etag",
+    "expires",
+    "last-modified",
+    "ratelimit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "retry-after",
+    "x-rate-limit-remaining",
+    "x-rate-limit-reset",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "x-ratelimit-used",
+];
+
+/// How fields of this name are compared, in any case.
+pub(super) fn manner(name: &[u8]) -> Manner {
+    let is = |wanted: &&str| wanted.len() == name.len() && name.eq_ignore_ascii_case(wanted.as_bytes());
+    if NEVER.iter().any(|wanted| is(&wanted)) {
+        Manner::Never
+    } else if PRESENCE.iter().any(|wanted| is(&wanted)) {
+        Manner::Presence
+    } else if is(&"set-cookie") {
+        Manner::Cookies
+    } else if is(&"vary") {
+        Manner::Names
+    } else {
+        Manner::Value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_known_in_any_case() {
+        for (name, expected) in [
+            ("Date", Manner::Never),
+            ("X-REQUEST-ID", Manner::Never),
+            ("ETag", Manner::Presence),
+            ("Set-Cookie", Manner::Cookies),
+            ("Vary", Manner::Names),
+            ("Content-Type", Manner::Value),
+            ("X-Anything", Manner::Value),
+        ] {
+            assert_eq!(manner(name.as_bytes()), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Collects what differs: each place and kind once, told apart by the rules, and no more of it than anybody reads.
+
+use std::collections::HashMap;
+
+use super::moment;
+use super::path::Path;
+use super::rules::{ArrayMatch, RuleId, Rules};
+use super::shown::Shown;
+use super::{Difference, Kind};
+
+/// Most differences of one pair in either list. Behind them comes one that says so.
+pub(super) const MAX_DIFFERENCES: usize = 100;
+/// Most places of one pair that rules are asked about.
+const MAX_PLACES: usize = 2000;
+
+/// What a comparison comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// What differs, and no rule takes away.
+    pub differences: Vec<Difference>,
+    /// What differs, and a rule says that it does not count.
+    pub by_rule: Vec<(Difference, RuleId)>,
+}
+
+impl Compared {
+    /// Whether the answers are the same but for what is never compared.
+    pub fn is_equal(&self) -> bool {
+        self.differences.is_empty() && self.by_rule.is_empty()
+    }
+}
+
+/// What is known of a place where something differs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    /// The rule that takes away everything there.
+    ignored: Option<usize>,
+    /// The rule that takes away numbers that are near each other.
+    tolerance: Option<usize>,
+    /// Kinds that are told already, a bit for each.
+    told: u16,
+    /// Those that are told as taken away by a rule.
+    told_by_rule: u16,
+}
+
+/// The differences found so far, and where the comparison is.
+#[derive(Debug)]
+pub(super) struct Findings<'r> {
+    /// Where it is.
+    pub path: Path,
+    pub rules: &'r Rules,
+    endpoint: &'r str,
+    places: HashMap<String, Place>,
+    found: Compared,
+    full: bool,
+}
+
+impl<'r> Findings<'r> {
+    pub fn new(endpoint: &'r str, rules: &'r Rules) -> Self {
+        Self {
+            path: Path::default(),
+            rules,
+            endpoint,
+            places: HashMap::new(),
+            found: Compared::default(),
+            full: false,
+        }
+    }
+
+    pub fn done(self) -> Compared {
+        self.found
+    }
+
+    /// Whether more would not be told.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// How the array here is matched.
+    pub fn array(&self) -> &'r ArrayMatch {
+        self.rules.array(self.endpoint, self.path.as_str())
+    }
+
+    /// Something differs here.
+    pub fn add(&mut self, kind: Kind, production: Shown<'_>, shadow: Shown<'_>) {
+        if self.full {
+            return;
+        }
+        let Some(mut place) = self.place() else {
+            return self.end();
+        };
+        let rule = match place.ignored {
+            Some(rule) => Some(RuleId::Ignore(rule)),
+            None if kind == Kind::Value => self.tolerated(place.tolerance, production, shadow),
+            None => None,
+        };
+        let bit = 1 << kind as u16;
+        let told = if rule.is_some() {
+            &mut place.told_by_rule
+        } else {
+            &mut place.told
+        };
+        if *told & bit != 0 {
+            return;
+        }
+        *told |= bit;
+        if let Some(known) = self.places.get_mut(self.path.as_str()) {
+            *known = place;
+        }
+        match rule {
+            Some(_) if self.found.by_rule.len() >= MAX_DIFFERENCES => {}
+            Some(rule) => {
+                let difference = self.difference(kind, production, shadow);
+                self.found.by_rule.push((difference, rule));
+            }
+            None if self.found.differences.len() >= MAX_DIFFERENCES => self.end(),
+            None => {
+                let difference = self.difference(kind, production, shadow);
+                self.found.differences.push(difference);
+            }
+        }
+    }
+
+    fn difference(&self, kind: Kind, production: Shown<'_>, shadow: Shown<'_>) -> Difference {
+        Difference {
+            path: self.path.as_str().to_owned(),
+            kind,
+            production: production.text(),
+            shadow: shadow.text(),
+        }
+    }
+
+    /// What rules say about the place; `None` for one too many.
+    fn place(&mut self) -> Option<Place> {
+        let path = self.path.as_str();
+        if let Some(place) = self.places.get(path) {
+            return Some(*place);
+        }
+        if self.places.len() >= MAX_PLACES {
+            return None;
+        }
+        let endpoint = self.endpoint;
+        let ignored = self.rules.ignored().iter();
+        let tolerances = self.rules.tolerances().iter();
+        let place = Place {
+            ignored: ignored
+                .enumerate()
+                .find(|(_, rule)| path != "status" && rule.path.covers(endpoint, path))
+                .map(|(index, _)| index),
+            tolerance: tolerances
+                .enumerate()
+                .find(|(_, rule)| rule.path.covers(endpoint, path))
+                .map(|(index, _)| index),
+            ..Place::default()
+        };
+        self.places.insert(path.to_owned(), place);
+        Some(place)
+    }
+
+    /// The tolerance that two values are within.
+    fn tolerated(
+        &self,
+        tolerance: Option<usize>,
+        production: Shown<'_>,
+        shadow: Shown<'_>,
+    ) -> Option<RuleId> {
+        if let Some(index) = tolerance
+            && let (Some(a), Some(b)) = (production.number(), shadow.number())
+            && self.rules.tolerances()[index].within.holds(a, b)
+        {
+            return Some(RuleId::Tolerance(index));
+        }
+        let most = self.rules.time_tolerance()?;
+        let apart = moment::apart(self.path.as_str(), production, shadow)?;
+        (apart <= most).then_some(RuleId::Time)
+    }
+
+    /// Says that there is more, at what is above here, and takes no more.
+    fn end(&mut self) {
+        const MORE: &str = "more differences than are listed";
+        self.full = true;
+        self.found.differences.push(Difference {
+            path: self.path.parent().to_owned(),
+            kind: Kind::Value,
+            production: Some(MORE.to_owned()),
+            shadow: Some(MORE.to_owned()),
+        });
+    }
+}

@@ -1,0 +1,301 @@
+//! Patterns of paths, for rules: `$.items[*].id`, `$..updatedAt`, `header.x-foo`, `GET /users/{id} $.seen`.
+
+use std::fmt;
+
+use super::path::{self, Step};
+
+/// Longest pattern as typed, in bytes.
+const MAX_PATTERN: usize = 1024;
+/// Most steps of a pattern.
+const MAX_STEPS: usize = 64;
+
+/// Which paths a rule is about, and of which endpoint.
+///
+/// A root (`$`, `header`, `form`, `text`, `xml`, `body`, `status`) and steps: `.name` or `['a name']`, `.*` for any name,
+/// `[*]` for elements of an array, `..name` for a name at any depth. `.*` at the end is everything below. In front, there may
+/// be an endpoint, `GET /users/{id} `, as reports write it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathPattern {
+    text: String,
+    endpoint: Option<String>,
+    root: String,
+    steps: Vec<PatternStep>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum PatternStep {
+    Name(String),
+    AnyName,
+    Element,
+    Keyed(String),
+    /// Any one step: `.*` at the end.
+    One,
+    /// Any number of steps.
+    Any,
+}
+
+/// Why a text is no pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{pattern}` is no path of a difference: {why}")]
+pub struct BadPattern {
+    pattern: String,
+    why: String,
+}
+
+impl BadPattern {
+    pub(super) fn new(pattern: &str, why: impl Into<String>) -> Self {
+        Self {
+            pattern: pattern.chars().take(200).collect(),
+            why: why.into(),
+        }
+    }
+}
+
+const ROOTS: [&str; 7] = ["$", "header", "form", "status", "text", "xml", "body"];
+
+impl PathPattern {
+    /// Reads a pattern as it is typed.
+    pub fn parse(text: &str) -> Result<Self, BadPattern> {
+        let text = text.trim();
+        let bad = |why: String| BadPattern::new(text, why);
+        if text.len() > MAX_PATTERN {
+            return Err(bad(format!("it is longer than {MAX_PATTERN} bytes")));
+        }
+        let (endpoint, path) = split_endpoint(text);
+        let (root, steps) = path::steps(path).map_err(bad)?;
+        if !ROOTS.contains(&root) {
+            return Err(bad(
+                "it begins with `$` (JSON), `header.`, `form`, `status`, `text`, `xml` or `body`; an endpoint may stand before \
+                 that, as in `GET /users/{id} $.seen`"
+                    .to_owned(),
+            ));
+        }
+        if steps.len() > MAX_STEPS {
+            return Err(bad(format!("it has more than {MAX_STEPS} steps")));
+        }
+        let takes_steps = matches!(root, "$" | "header" | "form");
+        if !takes_steps && !steps.is_empty() {
+            return Err(bad(format!("nothing is below `{root}`")));
+        }
+        if root == "header" && steps.is_empty() {
+            return Err(bad(
+                "a name is missing: `header.NAME`, or `header.*` for all".to_owned()
+            ));
+        }
+        let last = steps.len().saturating_sub(1);
+        let mut own = Vec::with_capacity(steps.len());
+        for (index, step) in steps.into_iter().enumerate() {
+            own.push(match step {
+                Step::Name(name) if root == "header" && index == 0 => {
+                    PatternStep::Name(name.to_ascii_lowercase())
+                }
+                Step::Name(name) if path::is_id(&name) => {
+                    return Err(bad(format!(
+                        "`{name}` reads as an id, and paths have `*` in the place of ids: write `.*`"
+                    )));
+                }
+                Step::Name(name) => PatternStep::Name(name.into_owned()),
+                Step::AnyName if index == last && index > 0 => PatternStep::One,
+                Step::AnyName => PatternStep::AnyName,
+                Step::Element => PatternStep::Element,
+                Step::Keyed(key) => PatternStep::Keyed(key.to_owned()),
+                Step::Any => PatternStep::Any,
+            });
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            endpoint: endpoint.map(str::to_owned),
+            root: root.to_owned(),
+            steps: own,
+        })
+    }
+
+    /// As it was typed.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The endpoint that it holds for; `None` for all.
+    pub fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    /// Whether it is about the status code.
+    pub fn is_status(&self) -> bool {
+        self.root == "status"
+    }
+
+    /// Whether it names the place `path` of `endpoint`, or one above it.
+    pub fn covers(&self, endpoint: &str, path: &str) -> bool {
+        self.matches(endpoint, path, true)
+    }
+
+    /// Whether it names the very place.
+    pub fn names(&self, endpoint: &str, path: &str) -> bool {
+        self.matches(endpoint, path, false)
+    }
+
+    fn matches(&self, endpoint: &str, path: &str, below: bool) -> bool {
+        if self.endpoint.as_deref().is_some_and(|wanted| wanted != endpoint) || !path.starts_with(&self.root)
+        {
+            return false;
+        }
+        match path::steps(path) {
+            Ok((root, steps)) => root == self.root && fits(&self.steps, &steps, below),
+            Err(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PatternStep {
+    fn fits(&self, step: &Step<'_>) -> bool {
+        match (self, step) {
+            (Self::One, _) | (Self::AnyName, Step::Name(_) | Step::AnyName) => true,
+            (Self::Element, Step::Element | Step::Keyed(_)) => true,
+            (Self::Name(wanted), Step::Name(name)) => wanted == name,
+            (Self::Keyed(wanted), Step::Keyed(key)) => wanted == key,
+            _ => false,
+        }
+    }
+}
+
+/// Whether the pattern takes all steps, or, with `below`, the first of them. Goes back to the last `..` alone, so it takes no
+/// more than the product of both lengths.
+fn fits(pattern: &[PatternStep], steps: &[Step<'_>], below: bool) -> bool {
+    let (mut at, mut step) = (0, 0);
+    let mut again = None;
+    loop {
+        match pattern.get(at) {
+            None if below || step == steps.len() => return true,
+            Some(PatternStep::Any) => {
+                again = Some((at + 1, step));
+                at += 1;
+                continue;
+            }
+            Some(wanted) if steps.get(step).is_some_and(|step| wanted.fits(step)) => {
+                at += 1;
+                step += 1;
+                continue;
+            }
+            _ => {}
+        }
+        match again {
+            Some((from, skipped)) if skipped < steps.len() => {
+                again = Some((from, skipped + 1));
+                (at, step) = (from, skipped + 1);
+            }
+            _ => return false,
+        }
+    }
+}
+
+/// `METHOD /route ` in front of a path.
+fn split_endpoint(text: &str) -> (Option<&str>, &str) {
+    let mut spaces = text.match_indices(' ').map(|(at, _)| at);
+    let (Some(first), Some(second)) = (spaces.next(), spaces.next()) else {
+        return (None, text);
+    };
+    let method = &text[..first];
+    let is_method = !method.is_empty()
+        && method
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+    if is_method && text[first + 1..].starts_with('/') {
+        (Some(&text[..second]), text[second + 1..].trim_start())
+    } else {
+        (None, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn covers(pattern: &str, path: &str) -> bool {
+        PathPattern::parse(pattern).unwrap().covers("GET /a", path)
+    }
+
+    #[test]
+    fn a_pattern_covers_its_place_and_what_is_below() {
+        for (pattern, path) in [
+            ("$.a", "$.a"),
+            ("$.a", "$.a.b[*].c"),
+            ("$", "$.a"),
+            ("$.items[*].id", "$.items[*].id"),
+            ("$.items[*].id", "$.items[id=*].id"),
+            ("$.items[id=*].x", "$.items[id=*].x"),
+            ("$..updatedAt", "$.updatedAt"),
+            ("$..updatedAt", "$.a[*].b.updatedAt"),
+            ("$..updatedAt", "$.a.updatedAt.x"),
+            ("$.a..b.c", "$.a.b.b.c"),
+            ("$..[*].id", "$.a[*].id"),
+            ("$.meta.*", "$.meta.x"),
+            ("$.meta.*", "$.meta[*]"),
+            ("$.*.id", "$.name.id"),
+            ("$.byUser.*.name", "$.byUser.*.name"),
+            ("$['a b']", "$['a b'].c"),
+            ("$[\"a b\"]", "$['a b'].c"),
+            ("header.X-Foo", "header.x-foo"),
+            ("header.*", "header.x-foo"),
+            ("header.set-cookie.sid", "header.set-cookie.sid"),
+            ("header.set-cookie", "header.set-cookie.sid"),
+            ("form.token", "form.token"),
+            ("body", "body"),
+            ("GET /a $.b", "$.b"),
+        ] {
+            assert!(covers(pattern, path), "{pattern} {path}");
+        }
+        for (pattern, path) in [
+            ("$.a", "$.ab"),
+            ("$.a", "$"),
+            ("$.a.*", "$.a"),
+            ("$.*.id", "$[*].id"),
+            ("$.items[id=*].x", "$.items[*].x"),
+            ("$..b.c", "$.b.d"),
+            ("header.x", "$.x"),
+            ("text", "$"),
+            ("POST /a $.b", "$.b"),
+            ("GET /a/b $.b", "$.b"),
+        ] {
+            assert!(!covers(pattern, path), "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_names_no_place_below_its_own() {
+        let pattern = PathPattern::parse("$.a").unwrap();
+        assert!(pattern.names("", "$.a"));
+        assert!(!pattern.names("", "$.a.b"));
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_told_why() {
+        for (pattern, why) in [
+            ("", "it begins with"),
+            ("timestamp", "it begins with"),
+            ("GET /a", "it begins with"),
+            ("$.", "a name is missing behind `.`"),
+            ("$..", "a name must follow `..`"),
+            ("$...a", "a name must follow `..`"),
+            ("$.a[0]", "`[0]`: elements of arrays are `[*]`"),
+            ("$.a[*", "`]` is missing"),
+            ("$['a]", "the quote that ends a name is missing"),
+            ("$['a'", "`]` is missing behind a name"),
+            ("$.a[*]b", "`b`: a step begins with `.` or `[`"),
+            ("$.users.4711.name", "`4711` reads as an id"),
+            ("header", "a name is missing: `header.NAME`"),
+            ("status.x", "nothing is below `status`"),
+        ] {
+            let error = PathPattern::parse(pattern).unwrap_err().to_string();
+            assert!(error.contains(why), "{pattern}: {error}");
+        }
+        assert!(PathPattern::parse(&format!("$.{}", "a".repeat(1100))).is_err());
+        assert!(PathPattern::parse(&format!("${}", ".a".repeat(65))).is_err());
+    }
+}

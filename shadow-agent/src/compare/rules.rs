@@ -1,0 +1,254 @@
+//! What is not to count in a comparison, because somebody says so.
+
+use std::time::Duration;
+
+use super::pattern::{BadPattern, PathPattern};
+
+/// Largest decoded body that is looked into, in bytes, unless told otherwise.
+const DEFAULT_MAX_STRUCTURED: usize = 1 << 20;
+/// How far apart two times may be, unless told otherwise.
+const DEFAULT_TIME_TOLERANCE: Duration = Duration::from_secs(10);
+
+/// The rules of a comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    ignore: Vec<IgnoreRule>,
+    tolerances: Vec<Tolerance>,
+    arrays: Vec<ArrayRule>,
+    protected: Vec<PathPattern>,
+    time_tolerance: Option<Duration>,
+    max_structured: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            ignore: Vec::new(),
+            tolerances: Vec::new(),
+            arrays: Vec::new(),
+            protected: Vec::new(),
+            time_tolerance: Some(DEFAULT_TIME_TOLERANCE),
+            max_structured: DEFAULT_MAX_STRUCTURED,
+        }
+    }
+}
+
+/// A place where answers may differ, or below.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IgnoreRule {
+    /// The place.
+    pub path: PathPattern,
+    /// Why.
+    pub reason: Option<String>,
+    /// Since when: `YYYY-MM-DD`.
+    pub date: Option<String>,
+    /// Who says so.
+    pub by: Option<String>,
+}
+
+impl IgnoreRule {
+    /// A rule without a reason. Another status code cannot be ignored: it is what a release breaks first.
+    pub fn parse(text: &str) -> Result<Self, BadPattern> {
+        let path = PathPattern::parse(text)?;
+        if path.is_status() {
+            return Err(BadPattern::new(text, "another status code cannot be ignored"));
+        }
+        Ok(Self {
+            path,
+            reason: None,
+            date: None,
+            by: None,
+        })
+    }
+}
+
+/// A place where numbers may be a little apart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tolerance {
+    /// The place, or one above it.
+    pub path: PathPattern,
+    /// How far.
+    pub within: Within,
+}
+
+/// How far apart two numbers may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Within {
+    /// So much.
+    Absolute(f64),
+    /// Such a share of the larger one: 0.01 is one percent.
+    Relative(f64),
+}
+
+impl Within {
+    /// Whether two numbers are that near.
+    pub(super) fn holds(self, a: f64, b: f64) -> bool {
+        let apart = (a - b).abs();
+        match self {
+            Self::Absolute(most) => apart <= most,
+            Self::Relative(share) => apart <= share * a.abs().max(b.abs()),
+        }
+    }
+}
+
+/// How the elements of an array are matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArrayRule {
+    /// The array.
+    pub path: PathPattern,
+    /// How.
+    pub matched: ArrayMatch,
+}
+
+/// How the elements of two arrays find each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ArrayMatch {
+    /// By their order.
+    #[default]
+    Order,
+    /// In any order.
+    Set,
+    /// By the value of this member, in any order.
+    Key(String),
+}
+
+/// Which rule takes a difference away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RuleId {
+    /// An [`IgnoreRule`], by its place in the list.
+    Ignore(usize),
+    /// A [`Tolerance`], by its place in the list.
+    Tolerance(usize),
+    /// Two times that are near each other.
+    Time,
+}
+
+impl Rules {
+    /// Nothing at this place counts.
+    #[must_use]
+    pub fn with_ignore(mut self, rule: IgnoreRule) -> Self {
+        self.ignore.push(rule);
+        self
+    }
+
+    /// Numbers at this place may be apart.
+    #[must_use]
+    pub fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.tolerances.push(tolerance);
+        self
+    }
+
+    /// The array at this place is matched in another way.
+    #[must_use]
+    pub fn with_array(mut self, array: ArrayRule) -> Self {
+        self.arrays.push(array);
+        self
+    }
+
+    /// Nothing is learned away at this place.
+    #[must_use]
+    pub fn with_protected(mut self, path: PathPattern) -> Self {
+        self.protected.push(path);
+        self
+    }
+
+    /// How far apart two times may be; `None` for not at all.
+    #[must_use]
+    pub fn with_time_tolerance(mut self, tolerance: Option<Duration>) -> Self {
+        self.time_tolerance = tolerance;
+        self
+    }
+
+    /// Largest decoded body that is looked into, in bytes; larger ones are equal or not.
+    #[must_use]
+    pub fn with_max_structured(mut self, bytes: usize) -> Self {
+        self.max_structured = bytes;
+        self
+    }
+
+    /// The rules of `other` behind these. Its tolerance of times and its bound do not count.
+    #[must_use]
+    pub fn and(mut self, other: Rules) -> Self {
+        self.ignore.extend(other.ignore);
+        self.tolerances.extend(other.tolerances);
+        self.arrays.extend(other.arrays);
+        self.protected.extend(other.protected);
+        self
+    }
+
+    /// What is ignored.
+    pub fn ignored(&self) -> &[IgnoreRule] {
+        &self.ignore
+    }
+
+    /// What is tolerated.
+    pub fn tolerances(&self) -> &[Tolerance] {
+        &self.tolerances
+    }
+
+    /// What is never to be learned away.
+    pub fn protected(&self) -> &[PathPattern] {
+        &self.protected
+    }
+
+    /// Whether nothing is to be learned away there: a place that is protected, or one below.
+    pub fn is_protected(&self, endpoint: &str, path: &str) -> bool {
+        self.protected
+            .iter()
+            .any(|pattern| pattern.covers(endpoint, path))
+    }
+
+    /// How far apart two times may be.
+    pub fn time_tolerance(&self) -> Option<Duration> {
+        self.time_tolerance
+    }
+
+    /// See [`Self::with_max_structured`].
+    pub fn max_structured(&self) -> usize {
+        self.max_structured
+    }
+
+    /// How the array at `path` is matched. The last rule about it wins.
+    pub(super) fn array(&self, endpoint: &str, path: &str) -> &ArrayMatch {
+        let mut rules = self.arrays.iter().rev();
+        rules
+            .find(|rule| rule.path.names(endpoint, path))
+            .map_or(&ArrayMatch::Order, |rule| &rule.matched)
+    }
+
+    /// A rule in words: its path, and why.
+    pub fn words(&self, id: RuleId) -> String {
+        match id {
+            RuleId::Ignore(index) => self.ignore.get(index).map_or_else(String::new, |rule| {
+                let mut words = format!("{} is ignored", rule.path);
+                if let Some(reason) = &rule.reason {
+                    words = format!("{words}: {reason}");
+                }
+                let from: Vec<&str> = [&rule.by, &rule.date]
+                    .into_iter()
+                    .flatten()
+                    .map(String::as_str)
+                    .collect();
+                if from.is_empty() {
+                    words
+                } else {
+                    format!("{words} ({})", from.join(", "))
+                }
+            }),
+            RuleId::Tolerance(index) => {
+                self.tolerances
+                    .get(index)
+                    .map_or_else(String::new, |rule| match rule.within {
+                        Within::Absolute(most) => format!("{}: numbers within {most}", rule.path),
+                        Within::Relative(share) => {
+                            format!("{}: numbers within {}%", rule.path, share * 100.0)
+                        }
+                    })
+            }
+            RuleId::Time => {
+                let seconds = self.time_tolerance.unwrap_or_default().as_secs_f64();
+                format!("a time within {seconds} s")
+            }
+        }
+    }
+}

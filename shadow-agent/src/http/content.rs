@@ -1,0 +1,88 @@
+//! Undoes what a body was wrapped in for the way: content codings (RFC 9110 section 8.4) and chunk framing.
+//!
+//! What comes out is bounded, whatever a few bytes claim to unfold to.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use ruzstd::decoding::StreamingDecoder;
+
+/// Codings of one body at most; more are somebody's joke.
+const MAX_CODINGS: usize = 4;
+/// Bytes that a decoder of Brotli reads at once.
+const BROTLI_BUFFER: usize = 4096;
+
+/// Why a body cannot be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Undecodable {
+    /// A coding that is not known here, too many of them, or bytes that are not of their coding.
+    #[error("the content coding cannot be undone")]
+    Invalid,
+    /// More bytes would come out than are allowed.
+    #[error("the decoded body is too large")]
+    TooLarge,
+}
+
+/// The content codings of a body, in the order in which they were applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Codings(Vec<String>);
+
+impl Codings {
+    /// Takes in the value of a `Content-Encoding` field; several fields count as one list.
+    pub fn read(&mut self, value: &[u8]) {
+        for coding in value.split(|byte| *byte == b',') {
+            let coding = coding.trim_ascii();
+            // One more than are undone is enough to know.
+            if !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity") && self.0.len() <= MAX_CODINGS
+            {
+                self.0.push(String::from_utf8_lossy(coding).to_ascii_lowercase());
+            }
+        }
+    }
+
+    /// Whether the body is as it reads.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `body` without its codings, at most `max` bytes of it at each step.
+    pub fn undo<'a>(&self, body: Cow<'a, [u8]>, max: usize) -> Result<Cow<'a, [u8]>, Undecodable> {
+        if self.0.len() > MAX_CODINGS {
+            return Err(Undecodable::Invalid);
+        }
+        let mut body = body;
+        for coding in self.0.iter().rev() {
+            body = Cow::Owned(decoded(coding, &body, max)?);
+        }
+        Ok(body)
+    }
+}
+
+fn decoded(coding: &str, bytes: &[u8], max: usize) -> Result<Vec<u8>, Undecodable> {
+    match coding {
+        "gzip" | "x-gzip" => all(MultiGzDecoder::new(bytes), max),
+        // Some send it without the frame that RFC 9110 section 8.4.1.2 asks for.
+        "deflate" => match all(ZlibDecoder::new(bytes), max) {
+            Err(Undecodable::Invalid) => all(DeflateDecoder::new(bytes), max),
+            done => done,
+        },
+        "br" => all(brotli_decompressor::Decompressor::new(bytes, BROTLI_BUFFER), max),
+        "zstd" => {
+            let decoder = StreamingDecoder::new(bytes).map_err(|_| Undecodable::Invalid)?;
+            all(decoder, max)
+        }
+        _ => Err(Undecodable::Invalid),
+    }
+}
+
+/// All that a decoder gives, if that is at most `max` bytes.
+fn all(decoder: impl Read, max: usize) -> Result<Vec<u8>, Undecodable> {
+    let mut out = Vec::new();
+    let read = decoder.take((max as u64).saturating_add(1)).read_to_end(&mut out);
+    match read {
+        _ if out.len() > max => Err(Undecodable::TooLarge),
+        Ok(_) => Ok(out),
+        Err(_) => Err(Undecodable::Invalid),
+    }
+}
