@@ -6,7 +6,15 @@
 
 mod difference;
 pub mod document;
+pub mod fail_on;
+pub mod histogram;
+pub mod noise;
 mod pair;
+pub mod routes;
+#[cfg(test)]
+mod simulation;
+pub mod statistics;
+pub mod verdict;
 
 pub use difference::{Difference, Kind};
 pub use pair::{Answer, NotCompared, Pair, Times};
