@@ -9,8 +9,9 @@ use libfuzzer_sys::fuzz_target;
 use shadow_agent::budget::MemoryBudget;
 use shadow_agent::http::{Limits, Request, RequestEvent, RequestStream};
 use shadow_agent::mirror::rules::{
-    Expression, Filter, Filters, HashShare, JsonMatch, JsonPath, Limiter, Named, Network, Redaction, RedactionKey,
-    Rewrite, RewriteHeader, Rewriters, Rules, SafeMethods, SetHeader, SetParameter, User, Verdict, header_name,
+    Expression, Filter, Filters, HashShare, JsonMatch, JsonPath, Limiter, Named, Network, Redaction,
+    RedactionKey, Rewrite, RewriteHeader, Rewriters, Rules, SafeMethods, SetHeader, SetParameter, User,
+    Verdict, header_name,
 };
 use shadow_agent::tcp::{Chunk, Start};
 use shadow_agent::time::Timestamp;
@@ -33,7 +34,11 @@ fuzz_target!(|data: &[u8]| {
             let wire = [&changed.head[..], &changed.body].concat();
             let read = captured(&wire);
             let [read] = read.as_slice() else {
-                panic!("{} requests come of {:?}", read.len(), String::from_utf8_lossy(&wire));
+                panic!(
+                    "{} requests come of {:?}",
+                    read.len(),
+                    String::from_utf8_lossy(&wire)
+                );
             };
             assert_eq!((&read.head, &read.body), (&changed.head, &changed.body));
             assert_eq!((read.framing, &read.headers), (changed.framing, &changed.headers));

@@ -20,7 +20,11 @@ fuzz_target!(|data: &[u8]| {
     let vxlan = VxlanSettings {
         listen: Listen::Any(4789),
         taken: Default::default(),
-        left_out: if choices & 1 == 0 { [7].into() } else { Default::default() },
+        left_out: if choices & 1 == 0 {
+            [7].into()
+        } else {
+            Default::default()
+        },
     };
     let capture = CaptureSettings {
         track_response: choices & 2 == 0,

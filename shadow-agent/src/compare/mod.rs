@@ -14,22 +14,30 @@ mod difference;
 pub mod document;
 #[cfg(test)]
 pub(crate) mod example;
+pub mod fail_on;
 mod fields;
 mod findings;
 mod form;
 mod heads;
+pub mod histogram;
 mod intake;
 mod json;
 mod judging;
 pub mod live;
 mod moment;
+pub mod noise;
 mod pair;
 mod pairing;
 mod path;
 mod pattern;
+pub mod routes;
 mod rules;
 mod shown;
+#[cfg(test)]
+mod simulation;
+pub mod statistics;
 mod text;
+pub mod verdict;
 
 pub use comparer::Comparer;
 pub use comparing::compare;

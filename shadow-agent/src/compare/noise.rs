@@ -1,0 +1,146 @@
+//! Whether a difference is noise: what production or the shadow does to itself, too.
+//!
+//! One place is one endpoint's path and kind of difference. The references are comparisons of two answers that should be
+//! equal: production's with the control's, or the shadow's with its own second one. A place that differs there as often as it
+//! does between production and shadow says nothing about the release.
+//!
+//! Never noise, whatever was measured: status codes, bodies that cannot be read, protected paths. A list that grows by itself
+//! is the one way to look successful while failing, so each entry says what was measured.
+
+use super::Kind;
+use super::document::{Noise, NoiseBy, Rate};
+use super::statistics::rate;
+
+#[cfg(test)]
+mod tests;
+
+/// Values of the references up to which they are a choice of few: a value that is neither of them is then no chance.
+pub const FEW_VALUES: usize = 16;
+
+/// When noise is noise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thresholds {
+    /// How much more often than among the references a place may differ: `(raw - reference) / (raw + reference)`.
+    pub relative: f64,
+    /// The same as a difference of shares.
+    pub absolute: f64,
+    /// Second answers that an endpoint must have before it is learned from.
+    pub repeats: u64,
+    /// What the shadow must differ from itself at least, for sure.
+    ///
+    /// Rarer flaws are a fault rather than noise: an answer that is wrong once in a hundred times is wrong. What varies by
+    /// nature, such as an id, a time or an order, does so in a large share of answers.
+    pub unstable: f64,
+}
+
+impl Default for Thresholds {
+    /// Those of Diffy, and ours for second answers.
+    fn default() -> Self {
+        Self {
+            relative: 0.2,
+            absolute: 0.0003,
+            repeats: 10,
+            unstable: 0.05,
+        }
+    }
+}
+
+/// One place.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// What kind of difference it is.
+    pub kind: Kind,
+    /// Whether somebody said that it is never to be learned away.
+    pub protected: bool,
+}
+
+impl Place {
+    /// Whether it can be noise at all.
+    fn may_vary(self) -> bool {
+        !self.protected && !matches!(self.kind, Kind::Status | Kind::Unreadable)
+    }
+}
+
+/// How many of how many comparisons differ at a place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Differing {
+    /// How many.
+    pub count: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+impl Differing {
+    fn rate(self) -> Rate {
+        rate(self.count, self.of)
+    }
+}
+
+/// Judges a place by a control, as Diffy does: it is noise where the control differs from production as well, unless the
+/// shadow does so more often by both thresholds.
+pub fn by_control(
+    place: Place,
+    raw: Differing,
+    reference: Differing,
+    thresholds: &Thresholds,
+) -> Option<Noise> {
+    if !place.may_vary() || reference.count == 0 {
+        return None;
+    }
+    let (raw, reference) = (raw.rate(), reference.rate());
+    let more = raw.share - reference.share;
+    if more > thresholds.absolute && exceeds(raw.share, reference.share, thresholds) {
+        return None;
+    }
+    Some(Noise {
+        by: NoiseBy::Control,
+        why: format!(
+            "the control differs from production here in {}, the shadow in {}",
+            of(reference),
+            of(raw)
+        ),
+        reference: Some(reference),
+    })
+}
+
+/// Judges a place by the shadow's second answers: it is noise where the shadow differs from itself often enough to be sure,
+/// and not surely less often than from production.
+pub fn by_repeat(
+    place: Place,
+    raw: Differing,
+    reference: Differing,
+    thresholds: &Thresholds,
+) -> Option<Noise> {
+    if !place.may_vary() || reference.of < thresholds.repeats {
+        return None;
+    }
+    let (raw, reference) = (raw.rate(), reference.rate());
+    // Few second answers tell the share badly: what counts is what both intervals leave no doubt of.
+    if reference.low < thresholds.unstable || exceeds(raw.low, reference.high, thresholds) {
+        return None;
+    }
+    Some(Noise {
+        by: NoiseBy::Repeat,
+        why: format!(
+            "the shadow differs from its own second answer here in {}, from production in {}",
+            of(reference),
+            of(raw)
+        ),
+        reference: Some(reference),
+    })
+}
+
+/// Pairs that count although their place is noise by a control: those whose value in the shadow was neither production's nor
+/// the control's, while these have few values. `distinct` is how many values of theirs were seen.
+pub fn suspicious(neither: u64, distinct: usize) -> u64 {
+    if distinct <= FEW_VALUES { neither } else { 0 }
+}
+
+/// Whether a share is larger than another by more than the relative threshold.
+fn exceeds(share: f64, other: f64, thresholds: &Thresholds) -> bool {
+    share > other && (share - other) / (share + other) > thresholds.relative
+}
+
+fn of(rate: Rate) -> String {
+    format!("{:.1}% of {}", rate.share * 100.0, rate.total)
+}

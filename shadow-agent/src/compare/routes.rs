@@ -1,0 +1,261 @@
+//! Which endpoint a request is for: its method and the template of its path, given or learned.
+//!
+//! Learned in two ways. By looks: `/users/42` is `/users/{id}`, and UUIDs, hashes, dates and e-mail addresses are told as well.
+//! And by number: a place with more than [`MAX_NAMES`] different names is `{name}`. Which templates come of it does not depend
+//! on the order of the requests, as long as no bound is met.
+//!
+//! Everything is bounded: what there is no room for is the endpoint `(other)`.
+
+mod path;
+mod shape;
+mod template;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::collections::HashMap;
+
+use self::path::{Form, Path};
+use self::shape::{REST, shape};
+use self::template::Given;
+pub use self::template::{InvalidTemplate, RouteTemplate};
+use self::tree::Tree;
+
+/// Names at one place that are told apart.
+pub const MAX_NAMES: usize = 50;
+/// Endpoints, where nobody says otherwise.
+pub const MAX_ENDPOINTS: usize = 500;
+/// Places of the tree for each endpoint: many are there only until they collapse.
+const NODES: usize = 64;
+/// Ids that there can ever be for each endpoint, as those of merged ones stay valid.
+const IDS: usize = 32;
+/// Paths whose endpoint is remembered, and the longest of them.
+const REMEMBERED: usize = 4096;
+const REMEMBERED_LENGTH: usize = 512;
+
+/// The methods that are told apart (RFC 9110 section 9, RFC 5789).
+const METHODS: [&str; 9] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+];
+/// Any other: methods are any token, so whoever sends requests could make one endpoint of each.
+const OTHER_METHOD: &str = "(other method)";
+
+/// An endpoint. It stays valid; when endpoints become one, [`Routes::canonical`] tells which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EndpointId(u32);
+
+impl EndpointId {
+    /// What there was no room for.
+    pub const OTHER: Self = Self(0);
+}
+
+/// What an id is of.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// Itself, or one that it became a part of.
+    part_of: u32,
+    /// A bound on how far others are from it by `part_of`.
+    rank: u8,
+    method: u8,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Place {
+    Other,
+    Learned(u32),
+    Given(usize),
+    Asterisk,
+    Authority,
+}
+
+/// What was learned of endpoints.
+#[derive(Debug)]
+pub struct Routes {
+    given: Given,
+    tree: Tree,
+    entries: Vec<Entry>,
+    /// Endpoints that are in no tree.
+    apart: HashMap<(Place, u8), u32>,
+    /// How many learned endpoints there are, those that became one counted once.
+    learned: usize,
+    max: usize,
+    merges: u64,
+    remembered: HashMap<Box<[u8]>, u32>,
+    path: Path,
+    /// The method and the steps of the path.
+    key: Vec<u8>,
+    /// Where steps begin and end in the key.
+    steps: Vec<(usize, usize)>,
+}
+
+impl Routes {
+    /// With given templates, and at most so many endpoints that are learned.
+    pub fn new(given: Vec<RouteTemplate>, max: usize) -> Self {
+        Self {
+            given: Given::new(given),
+            tree: Tree::new(MAX_NAMES, max.saturating_mul(NODES).max(NODES)),
+            entries: vec![Entry {
+                part_of: 0,
+                rank: 0,
+                method: 0,
+                place: Place::Other,
+            }],
+            apart: HashMap::new(),
+            learned: 0,
+            max,
+            merges: 0,
+            remembered: HashMap::new(),
+            path: Path::default(),
+            key: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+
+    /// The endpoint of a request, learned if it is new.
+    pub fn endpoint(&mut self, method: &[u8], target: &[u8]) -> EndpointId {
+        let known = METHODS.iter().position(|known| known.as_bytes() == method);
+        let method = known.unwrap_or(METHODS.len()) as u8;
+        self.path.read(target);
+        match self.path.form {
+            Form::Path => {}
+            Form::Asterisk => return self.apart(Place::Asterisk, method),
+            Form::Authority => return self.apart(Place::Authority, method),
+        }
+        if let Some(given) = self.given.find(&self.path) {
+            return self.apart(Place::Given(given), method);
+        }
+        self.make_key(method);
+        if let Some(id) = self.remembered.get(&*self.key) {
+            return self.canonical(EndpointId(*id));
+        }
+        let Some(id) = self.learn(method) else {
+            return EndpointId::OTHER;
+        };
+        if self.key.len() <= REMEMBERED_LENGTH {
+            if self.remembered.len() >= REMEMBERED {
+                self.remembered.clear();
+            }
+            self.remembered.insert(self.key.as_slice().into(), id);
+        }
+        EndpointId(id)
+    }
+
+    /// The endpoint that this is, or has become a part of.
+    pub fn canonical(&self, id: EndpointId) -> EndpointId {
+        let mut at = id.0;
+        while let Some(entry) = self.entries.get(at as usize)
+            && entry.part_of != at
+        {
+            at = entry.part_of;
+        }
+        EndpointId(at)
+    }
+
+    /// How often endpoints became one: what is kept by id is to be added up again when this changes.
+    pub fn merges(&self) -> u64 {
+        self.merges
+    }
+
+    /// Its name: `GET /users/{id}`.
+    pub fn name(&self, id: EndpointId) -> String {
+        let Some(entry) = self.entries.get(self.canonical(id).0 as usize) else {
+            return "(other)".to_owned();
+        };
+        let path = match entry.place {
+            Place::Other => return "(other)".to_owned(),
+            Place::Learned(at) => self.tree.template(at),
+            Place::Given(index) => self.given.text(index),
+            Place::Asterisk => "*".to_owned(),
+            Place::Authority => "(authority)".to_owned(),
+        };
+        let method = METHODS.get(usize::from(entry.method)).unwrap_or(&OTHER_METHOD);
+        format!("{method} {path}")
+    }
+
+    /// Puts the method and the steps of the path in the key.
+    fn make_key(&mut self, method: u8) {
+        let (key, steps) = (&mut self.key, &mut self.steps);
+        key.clear();
+        key.push(method);
+        steps.clear();
+        let mut push = |parts: [&str; 2]| {
+            key.push(b'/');
+            let start = key.len();
+            key.extend(parts.into_iter().flat_map(str::bytes));
+            steps.push((start, key.len()));
+        };
+        for segment in self.path.segments() {
+            let (class, extension) = shape(segment).unwrap_or((segment, ""));
+            push([class, extension]);
+        }
+        if self.path.is_deeper() {
+            push([REST, ""]);
+        }
+    }
+
+    /// The endpoint of what is in the key; `None` if there is no room for it.
+    fn learn(&mut self, method: u8) -> Option<u32> {
+        let text =
+            |(start, end): &(usize, usize)| std::str::from_utf8(&self.key[*start..*end]).unwrap_or_default();
+        let place = self.tree.enter(self.steps.iter().map(text));
+        self.follow_merges();
+        let place = place?;
+        if let Some(id) = self.tree.end(place, method) {
+            return Some(self.canonical(EndpointId(id)).0);
+        }
+        let ever_learned = self.entries.len() - self.apart.len();
+        if self.learned >= self.max || ever_learned > self.max.saturating_mul(IDS) {
+            return None;
+        }
+        let id = self.add(Place::Learned(place), method);
+        self.tree.set_end(place, method, id);
+        self.learned += 1;
+        Some(id)
+    }
+
+    /// Makes one of ids whose places became one.
+    fn follow_merges(&mut self) {
+        for (id, place) in self.tree.take_moved() {
+            let id = self.canonical(EndpointId(id)).0;
+            self.entries[id as usize].place = Place::Learned(place);
+        }
+        for merged in self.tree.take_merged() {
+            let into = self.canonical(EndpointId(merged.into)).0;
+            let from = self.canonical(EndpointId(merged.from)).0;
+            let place = self.entries[into as usize].place;
+            let (top, below) = if self.entries[into as usize].rank < self.entries[from as usize].rank {
+                (from, into)
+            } else {
+                (into, from)
+            };
+            let rank = self.entries[below as usize].rank + 1;
+            self.entries[below as usize].part_of = top;
+            let top = &mut self.entries[top as usize];
+            top.rank = top.rank.max(rank);
+            top.place = place;
+            self.learned -= 1;
+            self.merges += 1;
+        }
+    }
+
+    fn apart(&mut self, place: Place, method: u8) -> EndpointId {
+        if let Some(id) = self.apart.get(&(place, method)) {
+            return EndpointId(*id);
+        }
+        let id = self.add(place, method);
+        self.apart.insert((place, method), id);
+        EndpointId(id)
+    }
+
+    fn add(&mut self, place: Place, method: u8) -> u32 {
+        let id = self.entries.len() as u32;
+        self.entries.push(Entry {
+            part_of: id,
+            rank: 0,
+            method,
+            place,
+        });
+        id
+    }
+}

@@ -1,0 +1,126 @@
+//! What a metric comes to in a comparison.
+
+use super::super::document::{Comparison, Endpoint, Interval, Quantiles, Rate, RuleOutcome};
+use super::super::fail_on::{Metric, Operator};
+use super::super::statistics::{Confidence, quantile_ranks, rate, rate_at, ratio};
+use super::{Settings, outcome};
+
+/// What was measured.
+pub(super) enum Measured<'a> {
+    /// A number that was counted in full.
+    Count(f64),
+    /// A share.
+    Rate(Rate),
+    /// One side's latency to the other's.
+    Ratio(Interval),
+    /// Nothing that says anything yet.
+    Unknown,
+    /// Endpoints that fail the rule, those that are worst first.
+    Endpoints(Vec<(&'a Endpoint, Interval)>),
+}
+
+impl Measured<'_> {
+    /// As an interval: that of the worst endpoint, where it is about endpoints.
+    pub fn interval(&self) -> Interval {
+        match self {
+            Self::Count(value) => Interval {
+                value: *value,
+                low: *value,
+                high: *value,
+            },
+            Self::Rate(rate) => interval(*rate),
+            Self::Ratio(interval) => *interval,
+            Self::Unknown => Interval::default(),
+            Self::Endpoints(failing) => failing
+                .first()
+                .map_or_else(Interval::default, |(_, interval)| *interval),
+        }
+    }
+}
+
+/// Measures it; the bound says which endpoints fail.
+pub(super) fn measure<'a>(
+    comparison: &'a Comparison,
+    metric: Metric,
+    bound: (Operator, f64),
+    settings: &Settings,
+) -> Measured<'a> {
+    let coverage = &comparison.coverage;
+    let failed = coverage.failed.values().sum::<u64>();
+    let judgeable = coverage.compared + failed;
+    let again = |rate_before: Rate| Measured::Rate(rate(rate_before.count, rate_before.total));
+    match metric {
+        Metric::Compared => Measured::Count(judgeable as f64),
+        // Of these nothing is a sample: what is counted is all there is.
+        Metric::Coverage if coverage.eligible == 0 => Measured::Count(0.0),
+        Metric::Coverage => Measured::Count(judgeable as f64 / coverage.eligible as f64),
+        Metric::CaptureLoss => Measured::Count(coverage.capture_loss),
+        Metric::New5xx => again(comparison.new_5xx),
+        Metric::Failed => Measured::Rate(rate(failed, judgeable)),
+        Metric::Agreement => again(comparison.agreement),
+        Metric::AgreementRaw => again(comparison.agreement_raw),
+        Metric::OtherStatus => again(comparison.other_status),
+        Metric::P50Ratio => latency(comparison, 0.5, |quantiles| quantiles.p50, settings),
+        Metric::P95Ratio => latency(comparison, 0.95, |quantiles| quantiles.p95, settings),
+        Metric::P99Ratio => latency(comparison, 0.99, |quantiles| quantiles.p99, settings),
+        Metric::EndpointNew5xx => endpoint_rates(comparison, bound, settings, |endpoint| endpoint.new_5xx),
+        Metric::EndpointAgreement => {
+            endpoint_rates(comparison, bound, settings, |endpoint| endpoint.agreement)
+        }
+        Metric::EndpointP99Ratio => {
+            let slower = comparison.endpoints.iter().filter(|endpoint| endpoint.slower);
+            let mut slower: Vec<_> = slower
+                .map(|endpoint| (endpoint, endpoint.p99_ratio.unwrap_or_default()))
+                .collect();
+            slower.sort_by(|(_, a), (_, b)| b.value.total_cmp(&a.value));
+            Measured::Endpoints(slower)
+        }
+    }
+}
+
+fn latency(
+    comparison: &Comparison,
+    quantile: f64,
+    of: fn(&Quantiles) -> Interval,
+    settings: &Settings,
+) -> Measured<'static> {
+    let (production, shadow) = (
+        &comparison.production_latency.last,
+        &comparison.shadow_latency.last,
+    );
+    let few = production.count.min(shadow.count);
+    if quantile_ranks(few, quantile, Confidence::NINETY_FIVE).is_none() {
+        return Measured::Unknown;
+    }
+    let floor = settings.latency_floor.as_micros() as f64;
+    Measured::Ratio(ratio(of(production), of(shadow), floor))
+}
+
+fn endpoint_rates<'a>(
+    comparison: &'a Comparison,
+    (operator, value): (Operator, f64),
+    settings: &Settings,
+    of: fn(&Endpoint) -> Rate,
+) -> Measured<'a> {
+    let enough = |endpoint: &&Endpoint| endpoint.compared >= settings.endpoint_pairs;
+    let judged = comparison.endpoints.iter().filter(enough);
+    let of_each = Confidence::of_each(judged.clone().count() as u64);
+    let mut failing: Vec<_> = judged
+        .map(|endpoint| {
+            let rate = of(endpoint);
+            (endpoint, interval(rate_at(rate.count, rate.total, of_each)))
+        })
+        .filter(|(_, interval)| outcome(*interval, operator, value) == RuleOutcome::Failed)
+        .collect();
+    let sign = if operator.is_upward() { -1.0 } else { 1.0 };
+    failing.sort_by(|(_, a), (_, b)| (sign * a.value).total_cmp(&(sign * b.value)));
+    Measured::Endpoints(failing)
+}
+
+fn interval(rate: Rate) -> Interval {
+    Interval {
+        value: rate.share,
+        low: rate.low,
+        high: rate.high,
+    }
+}

@@ -1,0 +1,420 @@
+use super::super::Kind;
+use super::super::document::{
+    Coverage, DifferenceRow, Endpoint, InForce, Latency, Noise, NoiseBy, Quantiles, StatusPair, Timeline,
+};
+use super::super::histogram::latency;
+use super::super::statistics::rate;
+use super::*;
+
+/// As many pairs of two endpoints as are asked for, all of them equal and equally fast.
+fn healthy(pairs: u64) -> Comparison {
+    let mut took = Histogram::default();
+    for at in 0..pairs {
+        took.record(Duration::from_micros(20_000 + at % 1000 * 100));
+    }
+    let latency = latency(&took, &took);
+    let endpoint = |name: &str, pairs: u64| Endpoint {
+        name: name.to_owned(),
+        compared: pairs,
+        failed: [].into(),
+        not_compared: 0,
+        agreement_raw: rate(pairs, pairs),
+        agreement: rate(pairs, pairs),
+        new_5xx: rate(0, pairs),
+        production: Quantiles::default(),
+        shadow: Quantiles::default(),
+        p99_ratio: None,
+        slower: false,
+    };
+    Comparison {
+        shadow: "shadow".to_owned(),
+        production: Vec::new(),
+        control: None,
+        from_ms: 0,
+        to_ms: 0,
+        verdict: Verdict {
+            word: Word::NoGo,
+            why: Vec::new(),
+            rules: Vec::new(),
+        },
+        coverage: Coverage {
+            seen: pairs,
+            eligible: pairs,
+            compared: pairs,
+            share: 1.0,
+            ..Coverage::default()
+        },
+        agreement_raw: rate(pairs, pairs),
+        agreement: rate(pairs, pairs),
+        new_5xx: rate(0, pairs),
+        other_status: rate(0, pairs),
+        statuses: Vec::new(),
+        endpoints: vec![
+            endpoint("GET /products/{id}", pairs - pairs / 4),
+            endpoint("POST /orders", pairs / 4),
+        ],
+        differences: Vec::new(),
+        differences_beyond: 0,
+        production_latency: latency.clone(),
+        shadow_latency: latency,
+        p99_ratio: Interval::default(),
+        timeline: Timeline::default(),
+        examples: Vec::new(),
+        extra: Vec::new(),
+        in_force: InForce::default(),
+    }
+}
+
+fn difference(endpoint: &str, path: &str, count: u64) -> DifferenceRow {
+    DifferenceRow {
+        endpoint: endpoint.to_owned(),
+        path: path.to_owned(),
+        kind: Kind::Value,
+        count,
+        share: 0.0,
+        noise: None,
+        suspicious: 0,
+        first_ms: 0,
+        last_ms: 0,
+        production: None,
+        shadow: None,
+        examples: Vec::new(),
+    }
+}
+
+/// Latencies of which the 99th percentile is this.
+fn with_p99(ms: f64) -> Latency {
+    let of = |ms: f64| Interval {
+        value: ms * 1000.0,
+        low: ms * 970.0,
+        high: ms * 1030.0,
+    };
+    Latency {
+        last: Quantiles {
+            count: 10_000,
+            p50: of(ms / 4.0),
+            p95: of(ms / 2.0),
+            p99: of(ms),
+        },
+        ..Latency::default()
+    }
+}
+
+fn judged(comparison: &Comparison) -> Verdict {
+    judge_by(comparison, &[])
+}
+
+fn judge_by(comparison: &Comparison, given: &[&str]) -> Verdict {
+    let given: Vec<FailRule> = given.iter().map(|text| text.parse().expect(text)).collect();
+    judge(comparison, &FailRule::in_force(&given), &Settings::default())
+}
+
+#[test]
+fn a_healthy_release_goes() {
+    let verdict = judged(&healthy(10_000));
+    assert_eq!(verdict.word, Word::Go);
+    assert_eq!(
+        verdict.why,
+        [
+            "The shadow answered 5xx where production did not in 0 of 10,000 pairs (0%, 95% interval 0% to 0.038%).",
+            "The shadow gave no whole answer in 0 of 10,000 pairs (0%, 95% interval 0% to 0.038%).",
+            "Answers agreed in 10,000 of 10,000 pairs (100%, 95% interval 99.962% to 100%).",
+            "The shadow's 99th percentile is 1.00 times production's (95% interval 0.99 to 1.01; 119.3 ms after 119.3 ms).",
+        ]
+    );
+    assert!(
+        verdict
+            .rules
+            .iter()
+            .all(|rule| rule.outcome == RuleOutcome::Passed)
+    );
+    assert_eq!(verdict.rules[3].text, "0% (0% to 0.038%)");
+}
+
+#[test]
+fn few_requests_never_go() {
+    for pairs in [0, 1, 10, 50, 4_999] {
+        let verdict = judged(&healthy(pairs));
+        assert_eq!(verdict.word, Word::NotEnoughData, "{pairs}");
+    }
+    assert_eq!(judged(&healthy(5_000)).word, Word::Go);
+    // Without a least number, it is the intervals that say so.
+    for pairs in [0, 10, 50, 3_000] {
+        let verdict = judge_by(&healthy(pairs), &["compared off", "coverage off"]);
+        assert_eq!(verdict.word, Word::NotEnoughData, "{pairs}");
+    }
+    let verdict = judged(&healthy(50));
+    assert_eq!(verdict.why, ["50 pairs can be judged. Rule: compared < 5000."]);
+}
+
+#[test]
+fn new_5xx_are_told_with_the_endpoints_they_come_from() {
+    let mut comparison = healthy(10_000);
+    comparison.new_5xx = rate(143, 10_000);
+    comparison.endpoints[1].new_5xx = rate(143, 2_500);
+    let verdict = judged(&comparison);
+    assert_eq!(verdict.word, Word::NoGo);
+    assert_eq!(
+        verdict.why,
+        [
+            "The shadow answered 5xx where production did not in 143 of 10,000 pairs (1.43%, 95% interval 1.22% to \
+             1.68%): POST /orders (143). Rule: new_5xx > 0.1%.",
+            "Endpoints with 5xx where production has none: POST /orders (5.72%). Rule: endpoint_new_5xx > 1%.",
+        ]
+    );
+}
+
+#[test]
+fn an_endpoint_with_few_of_all_requests_cannot_hide() {
+    let mut comparison = healthy(1_000_000);
+    comparison.new_5xx = rate(120, 1_000_000);
+    comparison.endpoints[1].compared = 150;
+    comparison.endpoints[1].new_5xx = rate(120, 150);
+    comparison.endpoints[1].agreement = rate(30, 150);
+    let verdict = judged(&comparison);
+    assert_eq!(verdict.word, Word::NoGo);
+    assert_eq!(
+        verdict.why,
+        [
+            "Endpoints with 5xx where production has none: POST /orders (80.00%). Rule: endpoint_new_5xx > 1%.",
+            "Endpoints whose answers agree too seldom: POST /orders (20.00%). Rule: endpoint_agreement < 99%.",
+        ]
+    );
+    // Of too few pairs nobody says so.
+    comparison.endpoints[1].compared = 99;
+    assert_eq!(judged(&comparison).word, Word::Go);
+}
+
+#[test]
+fn too_few_equal_answers_are_told_with_what_differs_most() {
+    let mut comparison = healthy(10_000);
+    comparison.agreement = rate(9_700, 10_000);
+    let mut noise = difference("GET /products/{id}", "$.request_id", 9_000);
+    noise.noise = Some(Noise {
+        by: NoiseBy::Repeat,
+        why: String::new(),
+        reference: None,
+    });
+    comparison.differences = vec![
+        noise,
+        difference("GET /a", "$.b", 5),
+        difference("GET /products/{id}", "$.price", 102),
+        difference("GET /a", "header.etag", 90),
+        difference("GET /a", "$.c", 80),
+    ];
+    assert_eq!(
+        judged(&comparison).why,
+        [
+            "Answers agreed in 9,700 of 10,000 pairs (97.00%, 95% interval 96.65% to 97.32%): GET /products/{id} $.price \
+             value (102), GET /a header.etag value (90), GET /a $.c value (80), 1 more. Rule: agreement < 99.9%.",
+        ]
+    );
+}
+
+#[test]
+fn requests_that_the_shadow_failed_count_against_it_and_as_covered() {
+    let mut comparison = healthy(10_000);
+    comparison.coverage.compared = 9_900;
+    comparison.coverage.failed = [("timeout".to_owned(), 60), ("connect_error".to_owned(), 40)].into();
+    let verdict = judged(&comparison);
+    assert_eq!(verdict.word, Word::NoGo);
+    assert_eq!(
+        verdict.why,
+        [
+            "The shadow gave no whole answer in 100 of 10,000 pairs (1.00%, 95% interval 0.82% to 1.21%): timeout (60), \
+             connect_error (40). Rule: failed > 0.1%."
+        ]
+    );
+    assert_eq!(verdict.rules[1].text, "100%");
+}
+
+#[test]
+fn another_status_is_told_with_what_became_of_it() {
+    let mut comparison = healthy(10_000);
+    comparison.other_status = rate(500, 10_000);
+    let pair = |production, shadow, count| StatusPair {
+        production,
+        shadow,
+        count,
+    };
+    comparison.statuses = vec![pair(200, 200, 9_500), pair(404, 200, 100), pair(200, 404, 400)];
+    assert_eq!(
+        judge_by(&comparison, &["other_status > 1%"]).why,
+        [
+            "The status code was another in 500 of 10,000 pairs (5.00%, 95% interval 4.59% to 5.44%): 200 became 404 \
+             (400), 404 became 200 (100). Rule: other_status > 1%."
+        ]
+    );
+}
+
+#[test]
+fn a_slower_shadow_and_slower_endpoints_are_told() {
+    let mut comparison = healthy(10_000);
+    comparison.production_latency = with_p99(40.0);
+    comparison.shadow_latency = with_p99(80.0);
+    comparison.endpoints[0].slower = true;
+    comparison.endpoints[0].p99_ratio = Some(Interval {
+        value: 3.1,
+        low: 2.6,
+        high: 3.7,
+    });
+    let verdict = judged(&comparison);
+    assert_eq!(verdict.word, Word::NoGo);
+    assert_eq!(
+        verdict.why,
+        [
+            "The shadow's 99th percentile is 2.00 times production's (95% interval 1.92 to 2.09; 80.0 ms after 40.0 ms). \
+             Rule: p99_ratio > 1.5.",
+            "Endpoints whose 99th percentile is slower than production's by a factor: GET /products/{id} (3.10). Rule: \
+             endpoint_p99_ratio > 1.5.",
+        ]
+    );
+    // Below ten milliseconds nobody cares.
+    comparison.production_latency = with_p99(2.0);
+    comparison.shadow_latency = with_p99(9.0);
+    comparison.endpoints[0].slower = false;
+    assert_eq!(judged(&comparison).word, Word::Go);
+}
+
+#[test]
+fn latencies_that_nobody_knows_are_undecided_until_the_rule_is_off() {
+    let mut comparison = healthy(10_000);
+    comparison.production_latency = Latency::default();
+    let verdict = judged(&comparison);
+    assert_eq!(verdict.word, Word::NotEnoughData);
+    assert_eq!(
+        verdict.why,
+        [
+            "Not sure yet: Too few answers have times to tell the ratio of 99th percentile. Rule: p99_ratio > 1.5."
+        ]
+    );
+    assert_eq!(judge_by(&comparison, &["p99_ratio off"]).word, Word::Go);
+}
+
+#[test]
+fn what_may_be_either_is_undecided() {
+    let mut comparison = healthy(10_000);
+    comparison.new_5xx = rate(10, 10_000);
+    let verdict = judged(&comparison);
+    assert_eq!(verdict.word, Word::NotEnoughData);
+    assert_eq!(
+        verdict.why,
+        [
+            "Not sure yet: The shadow answered 5xx where production did not in 10 of 10,000 pairs (0.10%, 95% interval \
+             0.054% to 0.18%). Rule: new_5xx > 0.1%."
+        ]
+    );
+    // Something else that is sure is enough.
+    comparison.agreement = rate(9_000, 10_000);
+    assert_eq!(judged(&comparison).word, Word::NoGo);
+}
+
+#[test]
+fn the_verdict_is_void_when_capture_lost_too_much() {
+    let mut comparison = healthy(10_000);
+    comparison.coverage.capture_loss = 0.012;
+    comparison.coverage.capture_lost_packets = 1234;
+    comparison.agreement = rate(9_000, 10_000);
+    comparison.differences = vec![difference("GET /a", "$.b", 1_000)];
+    let verdict = judged(&comparison);
+    assert_eq!(verdict.word, Word::NotEnoughData);
+    assert_eq!(
+        verdict.why,
+        [
+            "Capture lost bytes of 1.20% of requests and answers (1,234 packets). Rule: capture_loss > 0.5%.",
+            "Looks failed already: Answers agreed in 9,000 of 10,000 pairs (90.00%, 95% interval 89.40% to 90.57%): GET \
+             /a $.b value (1,000). Rule: agreement < 99.9%.",
+        ]
+    );
+}
+
+#[test]
+fn too_few_of_all_requests_are_told_with_what_became_of_the_others() {
+    let mut comparison = healthy(10_000);
+    comparison.coverage.eligible = 20_000;
+    comparison.coverage.not_compared =
+        [("production_gap".to_owned(), 9_000), ("copy".to_owned(), 1_000)].into();
+    comparison.coverage.endpoints_not_compared = ["PUT /a", "PUT /b", "PUT /c", "PUT /d"]
+        .map(str::to_owned)
+        .to_vec();
+    let verdict = judged(&comparison);
+    assert_eq!(verdict.word, Word::NotEnoughData);
+    assert_eq!(
+        verdict.why,
+        [
+            "50.00% of 20,000 requests can be judged: production_gap (9,000), copy (1,000). Rule: coverage < 95%.",
+            "Nothing was compared of PUT /a, PUT /b, PUT /c, 1 more.",
+        ]
+    );
+}
+
+#[test]
+fn bounds_themselves_are_on_the_side_the_operator_says() {
+    let comparison = healthy(5_000);
+    assert_eq!(judge_by(&comparison, &["compared < 5000"]).word, Word::Go);
+    assert_eq!(
+        judge_by(&comparison, &["compared <= 5000"]).word,
+        Word::NotEnoughData
+    );
+    assert_eq!(
+        judge_by(&comparison, &["coverage <= 100%"]).word,
+        Word::NotEnoughData
+    );
+    let exactly = Interval {
+        value: 1.0,
+        low: 0.5,
+        high: 1.0,
+    };
+    assert_eq!(outcome(exactly, Operator::Above, 1.0), RuleOutcome::Passed);
+    assert_eq!(outcome(exactly, Operator::AtLeast, 1.0), RuleOutcome::Undecided);
+    assert_eq!(outcome(exactly, Operator::AtLeast, 0.5), RuleOutcome::Failed);
+    assert_eq!(outcome(exactly, Operator::Below, 0.5), RuleOutcome::Passed);
+}
+
+#[test]
+fn an_endpoint_is_slower_when_that_is_sure_at_the_confidence_of_all_of_them() {
+    let of = |count: u64, factor: u64| {
+        let mut histogram = Histogram::default();
+        for at in 0..count {
+            histogram.record(Duration::from_micros(factor * (20_000 + at * 40_000 / count)));
+        }
+        histogram
+    };
+    let rules = FailRule::in_force(&[]);
+    let slower = |count, factor, judged, rules: &[FailRule]| {
+        is_slower(
+            &of(count, 1),
+            &of(count, factor),
+            judged,
+            rules,
+            &Settings::default(),
+        )
+    };
+    assert!(slower(2_000, 3, 1, &rules));
+    assert!(slower(2_000, 3, 100, &rules));
+    assert!(!slower(2_000, 1, 1, &rules));
+    // Too few to be sure of one among many.
+    assert!(slower(500, 3, 1, &rules) && !slower(500, 3, 500, &rules));
+    assert!(!slower(99, 100, 1, &rules));
+    let off = FailRule::in_force(&["endpoint_p99_ratio off".parse().expect("a rule")]);
+    assert!(!slower(2_000, 3, 1, &off));
+}
+
+#[test]
+fn the_worst_word_stands_for_all_and_has_a_status() {
+    assert_eq!(worst([Word::Go, Word::NotEnoughData]), Word::NotEnoughData);
+    assert_eq!(worst([Word::NoGo, Word::NotEnoughData, Word::Go]), Word::NoGo);
+    assert_eq!(worst([Word::Go]), Word::Go);
+    assert_eq!(worst([]), Word::NotEnoughData);
+    let words = [Word::Go, Word::NoGo, Word::NotEnoughData];
+    assert_eq!(words.map(exit_code), [0, 1, 3]);
+}
+
+#[test]
+fn hostile_names_are_cut() {
+    let mut comparison = healthy(10_000);
+    comparison.agreement = rate(9_000, 10_000);
+    comparison.differences = vec![difference("GET /a", &"\u{e9}".repeat(5_000), 1_000)];
+    let why = judged(&comparison).why;
+    assert!(why[0].chars().count() < 300, "{why:?}");
+}

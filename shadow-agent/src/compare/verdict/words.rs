@@ -1,0 +1,279 @@
+//! The reasons for a word, as sentences that are read in ten seconds.
+
+use std::collections::BTreeMap;
+
+use super::super::document::{Comparison, Interval, Rate, RuleOutcome, Word};
+use super::super::fail_on::{Metric, Unit};
+use super::Judged;
+use super::measure::Measured;
+
+/// Names that a sentence lists.
+const NAMED: usize = 3;
+/// Characters of a name, before it is cut.
+const NAME: usize = 120;
+
+/// The sentences, the weightiest first: `judged` is in the order of weight.
+pub(super) fn why(word: Word, judged: &[Judged], comparison: &Comparison) -> Vec<String> {
+    let say = |prefix: &str, about_data: bool, outcomes: &[RuleOutcome]| {
+        let of = judged.iter().filter(|judged| {
+            let says_nothing = matches!(&judged.measured, Measured::Endpoints(failing) if failing.is_empty());
+            judged.rule.metric.is_about_data() == about_data
+                && outcomes.contains(&judged.outcome)
+                && !says_nothing
+        });
+        of.map(|judged| format!("{prefix}{}", sentence(judged, comparison)))
+            .collect::<Vec<_>>()
+    };
+    let mut why = match word {
+        Word::Go => say("", false, &[RuleOutcome::Passed]),
+        Word::NoGo => say("", false, &[RuleOutcome::Failed]),
+        Word::NotEnoughData => {
+            let mut data = say("", true, &[RuleOutcome::Failed, RuleOutcome::Undecided]);
+            if data.is_empty() {
+                data = say("Not sure yet: ", false, &[RuleOutcome::Undecided]);
+            } else {
+                data.extend(say("Looks failed already: ", false, &[RuleOutcome::Failed]));
+            }
+            data
+        }
+    };
+    let missing = &comparison.coverage.endpoints_not_compared;
+    if !missing.is_empty() {
+        let names = list(missing.iter().map(|name| (cut(name), None)));
+        why.push(format!("Nothing was compared of {names}."));
+    }
+    why
+}
+
+/// What was measured, for a table of rules.
+pub(super) fn measured(measured: &Measured, metric: Metric) -> String {
+    match measured {
+        Measured::Count(count) if metric.unit() == Unit::Count => grouped(*count as u64),
+        Measured::Count(share) => percent(*share),
+        Measured::Rate(rate) => {
+            format!(
+                "{} ({} to {})",
+                percent(rate.share),
+                percent(rate.low),
+                percent(rate.high)
+            )
+        }
+        Measured::Ratio(ratio) => format!("{:.2} ({:.2} to {:.2})", ratio.value, ratio.low, ratio.high),
+        Measured::Unknown => "not known yet".to_owned(),
+        Measured::Endpoints(failing) if failing.is_empty() => "no endpoint for sure".to_owned(),
+        Measured::Endpoints(_) => endpoints(measured, metric),
+    }
+}
+
+fn sentence(judged: &Judged, comparison: &Comparison) -> String {
+    let metric = judged.rule.metric;
+    let coverage = &comparison.coverage;
+    let (said, names) = match &judged.measured {
+        Measured::Rate(rate) => (of_rate(metric, *rate), standing_out(metric, comparison)),
+        Measured::Ratio(ratio) => (of_ratio(metric, *ratio, comparison), String::new()),
+        Measured::Unknown => {
+            let quantile = quantile(metric);
+            (
+                format!("Too few answers have times to tell the ratio of {quantile}"),
+                String::new(),
+            )
+        }
+        Measured::Endpoints(_) => (
+            match metric {
+                Metric::EndpointNew5xx => "Endpoints with 5xx where production has none",
+                Metric::EndpointAgreement => "Endpoints whose answers agree too seldom",
+                _ => "Endpoints whose 99th percentile is slower than production's by a factor",
+            }
+            .to_owned(),
+            endpoints(&judged.measured, metric),
+        ),
+        Measured::Count(count) => match metric {
+            Metric::Compared => (
+                format!("{} pairs can be judged", grouped(*count as u64)),
+                String::new(),
+            ),
+            Metric::Coverage => (
+                format!(
+                    "{} of {} requests can be judged",
+                    percent(*count),
+                    grouped(coverage.eligible)
+                ),
+                reasons(&coverage.not_compared),
+            ),
+            _ => (
+                format!(
+                    "Capture lost bytes of {} of requests and answers ({} packets)",
+                    percent(*count),
+                    grouped(coverage.capture_lost_packets)
+                ),
+                String::new(),
+            ),
+        },
+    };
+    let names = if names.is_empty() {
+        names
+    } else {
+        format!(": {names}")
+    };
+    match judged.outcome {
+        RuleOutcome::Passed => format!("{said}{names}."),
+        RuleOutcome::Failed | RuleOutcome::Undecided => format!("{said}{names}. Rule: {}.", judged.rule),
+    }
+}
+
+fn of_rate(metric: Metric, rate: Rate) -> String {
+    let of = format!(
+        "in {} of {} pairs ({}, 95% interval {} to {})",
+        grouped(rate.count),
+        grouped(rate.total),
+        percent(rate.share),
+        percent(rate.low),
+        percent(rate.high)
+    );
+    match metric {
+        Metric::New5xx => format!("The shadow answered 5xx where production did not {of}"),
+        Metric::Failed => format!("The shadow gave no whole answer {of}"),
+        Metric::OtherStatus => format!("The status code was another {of}"),
+        Metric::AgreementRaw => format!("Answers were equal, noise counted, {of}"),
+        _ => format!("Answers agreed {of}"),
+    }
+}
+
+fn of_ratio(metric: Metric, ratio: Interval, comparison: &Comparison) -> String {
+    let of = |quantiles: &super::super::document::Quantiles| match metric {
+        Metric::P50Ratio => quantiles.p50.value,
+        Metric::P95Ratio => quantiles.p95.value,
+        _ => quantiles.p99.value,
+    };
+    format!(
+        "The shadow's {} is {:.2} times production's (95% interval {:.2} to {:.2}; {} after {})",
+        quantile(metric),
+        ratio.value,
+        ratio.low,
+        ratio.high,
+        time(of(&comparison.shadow_latency.last)),
+        time(of(&comparison.production_latency.last))
+    )
+}
+
+fn quantile(metric: Metric) -> &'static str {
+    match metric {
+        Metric::P50Ratio => "median",
+        Metric::P95Ratio => "95th percentile",
+        _ => "99th percentile",
+    }
+}
+
+/// Where most of what a rate is about comes from.
+fn standing_out(metric: Metric, comparison: &Comparison) -> String {
+    match metric {
+        Metric::New5xx => top(comparison
+            .endpoints
+            .iter()
+            .map(|endpoint| (cut(&endpoint.name), endpoint.new_5xx.count))),
+        Metric::Failed => reasons(&comparison.coverage.failed),
+        Metric::OtherStatus => top(comparison
+            .statuses
+            .iter()
+            .filter(|pair| pair.production != pair.shadow)
+            .map(|pair| (format!("{} became {}", pair.production, pair.shadow), pair.count))),
+        _ => {
+            let counts =
+                |noise: bool, suspicious: u64| metric == Metric::AgreementRaw || !noise || suspicious > 0;
+            let rows = comparison.differences.iter();
+            top(rows
+                .filter(|row| counts(row.noise.is_some(), row.suspicious))
+                .map(|row| {
+                    let name = format!("{} {} {}", row.endpoint, row.path, row.kind.name());
+                    (cut(&name), row.count)
+                }))
+        }
+    }
+}
+
+fn reasons(counts: &BTreeMap<String, u64>) -> String {
+    top(counts.iter().map(|(reason, count)| (cut(reason), *count)))
+}
+
+fn endpoints(measured: &Measured, metric: Metric) -> String {
+    let Measured::Endpoints(failing) = measured else {
+        return String::new();
+    };
+    list(failing.iter().map(|(endpoint, interval)| {
+        let value = match metric {
+            Metric::EndpointP99Ratio => format!("{:.2}", interval.value),
+            _ => percent(interval.value),
+        };
+        (cut(&endpoint.name), Some(value))
+    }))
+}
+
+/// The largest counts, with what they are of.
+fn top(counts: impl Iterator<Item = (String, u64)>) -> String {
+    let mut counts: Vec<_> = counts.filter(|(_, count)| *count > 0).collect();
+    counts.sort_by(|(a, of_a), (b, of_b)| of_b.cmp(of_a).then_with(|| a.cmp(b)));
+    list(
+        counts
+            .into_iter()
+            .map(|(name, count)| (name, Some(grouped(count)))),
+    )
+}
+
+fn list(names: impl ExactSizeIterator<Item = (String, Option<String>)>) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let mut names: Vec<_> = names
+        .take(NAMED)
+        .map(|(name, value)| match value {
+            Some(value) => format!("{name} ({value})"),
+            None => name,
+        })
+        .collect();
+    if more > 0 {
+        names.push(format!("{} more", grouped(more as u64)));
+    }
+    names.join(", ")
+}
+
+/// A name, not too long.
+fn cut(name: &str) -> String {
+    match name.char_indices().nth(NAME) {
+        Some((end, _)) => format!("{}...", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
+/// A share as a percentage, with more digits the nearer to none or all it is: 99.996% is not 100%.
+fn percent(share: f64) -> String {
+    let nearest = share.min(1.0 - share) * 100.0;
+    if nearest <= 0.0 {
+        format!("{:.0}%", share * 100.0)
+    } else if nearest >= 0.1 {
+        format!("{:.2}%", share * 100.0)
+    } else if nearest >= 0.01 {
+        format!("{:.3}%", share * 100.0)
+    } else {
+        format!("{:.5}%", share * 100.0)
+    }
+}
+
+fn time(micros: f64) -> String {
+    if micros < 1000.0 {
+        format!("{micros:.0} us")
+    } else if micros < 10_000_000.0 {
+        format!("{:.1} ms", micros / 1000.0)
+    } else {
+        format!("{:.1} s", micros / 1_000_000.0)
+    }
+}
+
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
