@@ -19,7 +19,7 @@ use crate::http::Limits;
 pub use self::capture::{
     CaptureSettings, ConnectionSettings, Engine, LiveScope, RawInput, VlanScope, VxlanSettings,
 };
-pub use self::compare::CompareSettings;
+pub use self::compare::{CompareSettings, ComparingSettings};
 pub use self::files::{FileInputSettings, FileOutputSettings, Pace};
 pub use self::http_output::{BreakerSettings, Endpoints, HostHeader, HttpOutputSettings};
 pub use self::kubernetes::{
@@ -55,6 +55,8 @@ pub struct Settings {
     pub status_line: bool,
     /// What every message passes through, if anything.
     pub middleware: Option<MiddlewareSettings>,
+    /// Comparisons.
+    pub comparing: ComparingSettings,
     /// What is logged, beside the status line.
     pub log: LogSettings,
     /// How the run is watched and held.
@@ -65,6 +67,12 @@ impl Settings {
     /// The inputs of all mirrors, in their order.
     pub fn inputs(&self) -> impl Iterator<Item = &RawInput> {
         self.mirrors.iter().flat_map(|mirror| &mirror.inputs)
+    }
+
+    /// Where requests come from, in words.
+    pub fn sources(&self) -> impl Iterator<Item = String> {
+        let captured = self.inputs().map(ToString::to_string);
+        captured.chain(self.messages().map(|(input, _)| input.name()))
     }
 
     /// The inputs of all mirrors that have whole messages, in their order.

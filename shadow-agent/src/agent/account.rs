@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::capture::{CaptureCounts, FileCounters, VxlanCounts};
+use crate::compare::document::Document;
 use crate::middleware::MiddlewareCounters;
 use crate::mirror::StreamCounters;
 use crate::mirror::ledger::RequestCounts;
@@ -23,6 +24,8 @@ pub struct Account {
     pub connections: ConnectionReport,
     /// What capture could and could not copy.
     pub capture: CaptureReport,
+    /// What comparing came to, at the end of a run that does.
+    pub verdict: Option<Box<Document>>,
 }
 
 /// What became of the connections: the ledger's `connections` object.

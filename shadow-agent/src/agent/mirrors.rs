@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::capture::OwnConnections;
-use crate::compare::Comparer;
-use crate::mirror::ledger::ShardLedger;
+use crate::compare::{Comparer, Intake};
+use crate::mirror::ledger::{OutputCounts, RequestCounts, ShardLedger};
 use crate::mirror::plan::{PlannedMirror, Selection, WantedMirror};
 use crate::output::{Output, OutputStatus};
 use crate::settings::OutputSettings;
@@ -47,6 +47,9 @@ pub struct Shown {
     pub of_route: bool,
 }
 
+/// A comparison, counts of its slot, and of the requests that it made itself.
+pub type Compared = (Arc<Intake>, OutputCounts, Vec<(String, OutputCounts)>);
+
 struct Slot {
     of_route: bool,
     key: String,
@@ -54,6 +57,8 @@ struct Slot {
     settings: OutputSettings,
     /// `None` once the mirror is not wanted any more.
     output: Option<Arc<Output>>,
+    /// The same, also afterwards, where it compares.
+    comparing: Option<Arc<Output>>,
     ended: Option<Instant>,
 }
 
@@ -168,6 +173,23 @@ impl Mirrors {
             .collect()
     }
 
+    /// Requests that comparisons made besides copies, each kind with its name in the ledger.
+    pub fn extra(&self) -> Vec<(String, OutputCounts)> {
+        let outputs = self.slots.iter().filter_map(|entry| entry.comparing.as_ref());
+        outputs.flat_map(|output| output.extra()).collect()
+    }
+
+    /// The comparisons, each with what its slot counted and with its own requests.
+    pub fn compared(&self, counts: &RequestCounts) -> Vec<Compared> {
+        let outputs = self.slots.iter().enumerate();
+        let compared = outputs.filter_map(|(slot, entry)| {
+            let output = entry.comparing.as_ref()?;
+            let counts = counts.outputs.get(slot).cloned().unwrap_or_default();
+            Some((Arc::clone(output.comparison()?), counts, output.extra_by_kind()))
+        });
+        compared.collect()
+    }
+
     /// Whether a slot's output is an HTTP upstream.
     pub fn is_http(&self, slot: usize) -> bool {
         matches!(self.slots[slot].settings, OutputSettings::Http(_))
@@ -206,6 +228,7 @@ impl Mirrors {
             key: mirror.key.clone(),
             name: mirror.name.clone().unwrap_or_else(|| output.name().to_owned()),
             settings: mirror.output.clone(),
+            comparing: output.comparison().is_some().then(|| Arc::clone(&output)),
             output: Some(output),
             ended: None,
         };

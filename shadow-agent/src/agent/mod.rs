@@ -119,8 +119,8 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         .as_ref()
         .map(|middleware| Middleware::start(middleware, settings.limits))
         .transpose()?;
-    let comparer = Comparer::default();
-    let mut mirrors = Mirrors::new(own, comparer);
+    let comparer = Comparer::new(settings.comparing.memory, priority::give_way);
+    let mut mirrors = Mirrors::new(own, comparer.clone());
     let planned = mirrors.set(&wanted.mirrors, &[])?;
     let plan = Plan {
         addresses: wanted.addresses(&planned),
@@ -139,6 +139,7 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
     let reloading = control.file.take().map(Reloading::start).transpose()?;
     let parts = Parts {
         mirrors,
+        comparer,
         wanted,
         plan,
         capture,

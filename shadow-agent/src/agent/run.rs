@@ -23,6 +23,7 @@ use super::wanted::Wanted;
 use super::{Account, CaptureReport, ConnectionReport, Control};
 use crate::budget::MemoryBudget;
 use crate::capture::{CaptureCounters, FileCounters, LiveCapture};
+use crate::compare::Comparer;
 use crate::kubernetes::{Cluster, Desired};
 use crate::middleware::Middleware;
 use crate::mirror::Limiter;
@@ -45,6 +46,7 @@ const RETRY: Duration = Duration::from_secs(5);
 pub(super) struct Run {
     pub(super) settings: Arc<Settings>,
     pub(super) mirrors: Mirrors,
+    pub(super) comparer: Comparer,
     /// The plan in force, told to every shard.
     pub(super) plans: watch::Sender<Arc<InForce>>,
     /// Dropped to end the capture.
@@ -81,6 +83,7 @@ pub(super) struct Run {
 /// What a run is started with.
 pub(super) struct Parts {
     pub mirrors: Mirrors,
+    pub comparer: Comparer,
     /// What the settings want mirrored, as `plan` has it.
     pub wanted: Wanted,
     pub plan: Plan,
@@ -108,6 +111,7 @@ impl Run {
     pub fn start(settings: &Arc<Settings>, parts: Parts) -> anyhow::Result<Self> {
         let Parts {
             mirrors,
+            comparer,
             wanted,
             plan,
             capture,
@@ -173,6 +177,7 @@ impl Run {
         let mut run = Self {
             settings: Arc::clone(settings),
             mirrors,
+            comparer,
             plans,
             capture,
             counters,
@@ -228,7 +233,12 @@ impl Run {
                 ended = ended.and(Err(anyhow!("the middleware has ended: {how}")));
             }
         }
-        let account = self.account();
+        let mut account = self.account();
+        self.tell_comparer();
+        match self.comparer.finish() {
+            Ok(document) => account.verdict = document.map(Box::new),
+            Err(error) => ended = ended.and(Err(error)),
+        }
         if let Some(file) = &mut self.ledger_file {
             ended = ended.and(file.write(&account.document()));
         }
@@ -244,6 +254,8 @@ impl Run {
         let mut drawn = Instant::now();
         let on_terminal = self.settings.status_line && status::is_terminal();
         let mut middleware_gone = false;
+        let comparing = self.comparer.is_active();
+        let mut telling = tokio::time::interval(STATUS_INTERVAL);
         let mut running = self.shards.len();
         if let Some(capturing) = control.capturing {
             // The caller may have lost interest; the run has not.
@@ -276,6 +288,7 @@ impl Run {
                     self.middleware_ended(&how);
                 }
                 event = self.operation.next() => self.steer(event),
+                _ = telling.tick(), if comparing => self.tell_comparer(),
                 due = counts.next() => self.log_stats(&mut counts, due),
                 _ = status.tick(), if on_terminal => {
                     let elapsed = drawn.elapsed();
@@ -414,15 +427,52 @@ impl Run {
         }
     }
 
-    /// The account at this moment.
+    /// The account at this moment, with what comparisons asked for themselves.
     pub(super) fn account(&self) -> Account {
+        let mut account = self.account_of_mirrors();
+        for (name, counts) in self.mirrors.extra() {
+            account.outputs.push(name);
+            account.requests.outputs.push(counts);
+        }
+        account
+    }
+
+    /// Tells the comparing thread what only the run knows.
+    fn tell_comparer(&self) {
+        if !self.comparer.is_active() {
+            return;
+        }
+        let account = self.account_of_mirrors();
+        let lost = account.capture.kernel.map_or(0, |kernel| kernel.lost_packets())
+            + account.capture.vxlan.map_or(0, |vxlan| vxlan.lost);
+        let production: Vec<String> = self.settings.sources().collect();
+        for (intake, counts, extra) in self.mirrors.compared(&self.slots()) {
+            self.comparer.tell(&intake, |facts| {
+                facts.counts = counts;
+                facts.extra = extra;
+                facts.production.clone_from(&production);
+                facts.capture_lost_packets = lost;
+            });
+        }
+    }
+
+    /// What every slot counted, over all shards.
+    fn slots(&self) -> RequestCounts {
         let mut requests = ShardLedger::new(self.mirrors.slots()).snapshot();
+        for shard in &self.shards {
+            requests.add(&shard.ledger.snapshot());
+        }
+        requests
+    }
+
+    /// The account of production's requests at this moment.
+    fn account_of_mirrors(&self) -> Account {
+        let requests = self.slots();
         let mut connections = ConnectionReport::default();
         let mut files: Option<FileCounters> = None;
         let mut vxlan = None;
         let mut inputs = BTreeMap::new();
         for shard in &self.shards {
-            requests.add(&shard.ledger.snapshot());
             let report = shard.report.lock().unwrap_or_else(PoisonError::into_inner);
             connections.add(&report.connections);
             inputs.extend(report.input.clone());
@@ -461,6 +511,7 @@ impl Run {
                 inputs,
                 middleware: self.middleware.as_ref().map(Middleware::counters),
             },
+            verdict: None,
         }
     }
 
@@ -475,7 +526,7 @@ impl Run {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let account = self.account();
+        let account = self.account_of_mirrors();
         Snapshot {
             requests: account.requests,
             outputs: self.mirrors.status(),

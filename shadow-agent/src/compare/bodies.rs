@@ -25,7 +25,7 @@ pub(super) struct Side<'a> {
     codings: Codings,
     /// The media type in lower case, without parameters.
     media: String,
-    charset: Option<String>,
+    pub charset: Option<String>,
 }
 
 impl<'a> Side<'a> {
@@ -53,7 +53,8 @@ impl<'a> Side<'a> {
         }
     }
 
-    fn decoded(&self, max: usize) -> Result<Cow<'a, [u8]>, Undecodable> {
+    /// The body without chunks and codings, at most `max` bytes of it.
+    pub fn decoded(&self, max: usize) -> Result<Cow<'a, [u8]>, Undecodable> {
         let data = if self.chunked && !self.raw.is_empty() {
             Cow::Owned(chunked_data(self.raw).ok_or(Undecodable::Invalid)?)
         } else {
@@ -66,7 +67,7 @@ impl<'a> Side<'a> {
     }
 
     /// Whether the body is JSON by its type, or looks like it where it has none.
-    fn is_json(&self, body: &[u8]) -> bool {
+    pub fn is_json(&self, body: &[u8]) -> bool {
         match self.media.as_str() {
             "" => matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')),
             media => media.ends_with("/json") || media.ends_with("+json"),

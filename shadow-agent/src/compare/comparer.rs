@@ -1,18 +1,235 @@
-//! The thread that compares.
+//! The thread that compares: it takes what the shards hand over every few milliseconds, and counts it.
+//!
+//! One for a run, with all of its comparisons. It gives way to everything else, as all threads of the agent do; what it does not
+//! get to is dropped at [`Intake`] with a reason.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::intake::Intake;
+use anyhow::{Context as _, anyhow};
+
+use super::counters::CompareCounters;
+use super::document::{Document, SCHEMA};
+use super::intake::{Finished, Intake};
+use super::live::LiveDocument;
+use super::tally::{Facts, Tally};
+use super::verdict;
 use crate::budget::MemoryBudget;
 use crate::settings::CompareSettings;
 
-/// See the module's description.
-#[derive(Clone, Debug, Default)]
-pub struct Comparer {}
+/// How often the thread looks for pairs: a batch instead of a wake-up for each.
+const TURN: Duration = Duration::from_millis(20);
+/// Bytes of pairs where nobody says otherwise.
+const DEFAULT_MEMORY: usize = 64 << 20;
+
+/// A handle to it. Clones are the same; the thread starts with the first comparison.
+#[derive(Clone, Debug)]
+pub struct Comparer {
+    shared: Arc<Shared>,
+    budget: MemoryBudget,
+    /// Called first by the thread.
+    give_way: fn(),
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    live: LiveDocument,
+    ended: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    comparisons: Vec<Arc<Registered>>,
+    thread: Option<JoinHandle<Document>>,
+}
+
+#[derive(Debug)]
+struct Registered {
+    intake: Arc<Intake>,
+    settings: CompareSettings,
+    counters: CompareCounters,
+    facts: Mutex<Facts>,
+}
+
+impl Default for Comparer {
+    fn default() -> Self {
+        Self::new(DEFAULT_MEMORY, || ())
+    }
+}
 
 impl Comparer {
-    /// Begins a comparison.
-    pub fn register(&self, _name: &str, _settings: &CompareSettings) -> anyhow::Result<Arc<Intake>> {
-        Ok(Arc::new(Intake::new(MemoryBudget::new(64 << 20))))
+    /// One that holds so many bytes of pairs at most. Its thread calls `give_way` first.
+    pub fn new(memory: usize, give_way: fn()) -> Self {
+        Self {
+            shared: Arc::default(),
+            budget: MemoryBudget::new(memory),
+            give_way,
+        }
+    }
+
+    /// What it comes to while it runs.
+    pub fn live(&self) -> &LiveDocument {
+        &self.shared.live
+    }
+
+    /// Whether anything is compared.
+    pub fn is_active(&self) -> bool {
+        !self.lock().comparisons.is_empty()
+    }
+
+    /// Begins a comparison with `shadow`, as the ledger names it.
+    pub fn register(&self, shadow: &str, settings: &CompareSettings) -> anyhow::Result<Arc<Intake>> {
+        let intake = Arc::new(Intake::new(self.budget.clone()));
+        let registered = Registered {
+            intake: Arc::clone(&intake),
+            settings: settings.clone(),
+            counters: self.shared.live.counters_of(shadow),
+            facts: Mutex::new(Facts {
+                shadow: shadow.to_owned(),
+                control: settings.control.as_ref().map(|control| control.name.clone()),
+                ..Facts::default()
+            }),
+        };
+        let mut state = self.lock();
+        state.comparisons.push(Arc::new(registered));
+        if state.thread.is_none() {
+            let (shared, give_way) = (Arc::clone(&self.shared), self.give_way);
+            let thread = std::thread::Builder::new()
+                .name("compare".to_owned())
+                .spawn(move || {
+                    give_way();
+                    Comparing::new(shared).run()
+                })
+                .context("cannot start the comparing thread")?;
+            state.thread = Some(thread);
+        }
+        Ok(intake)
+    }
+
+    /// Tells what the run knows of a comparison, by its intake.
+    pub fn tell(&self, intake: &Arc<Intake>, told: impl FnOnce(&mut Facts)) {
+        let state = self.lock();
+        let mut comparisons = state.comparisons.iter();
+        if let Some(one) = comparisons.find(|one| Arc::ptr_eq(&one.intake, intake)) {
+            told(&mut one.facts.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// Ends it, once nothing is handed over any more: what everything came to, if anything was compared.
+    pub fn finish(&self) -> anyhow::Result<Option<Document>> {
+        self.shared.ended.store(true, Relaxed);
+        let Some(thread) = self.lock().thread.take() else {
+            return Ok(None);
+        };
+        thread.thread().unpark();
+        let document = thread
+            .join()
+            .map_err(|_| anyhow!("the comparing thread panicked: please report it"))?;
+        Ok(Some(document))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.lock()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the thread has.
+struct Comparing {
+    shared: Arc<Shared>,
+    comparisons: Vec<(Arc<Registered>, Tally)>,
+    taken: VecDeque<Finished>,
+}
+
+impl Comparing {
+    fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            comparisons: Vec::new(),
+            taken: VecDeque::new(),
+        }
+    }
+
+    fn run(mut self) -> Document {
+        loop {
+            // Asked first: what was handed over before the end is taken after it.
+            let ended = self.shared.ended.load(Relaxed);
+            self.join();
+            self.take();
+            let live = self.shared.live.clone();
+            if live.take_orders().reset {
+                for (_, tally) in &mut self.comparisons {
+                    tally.reset();
+                }
+            }
+            if ended {
+                let document = self.document();
+                live.end(document.clone());
+                return document;
+            }
+            if live.is_wanted() {
+                live.publish(self.document());
+            }
+            std::thread::park_timeout(TURN);
+        }
+    }
+
+    /// Takes in comparisons that have begun.
+    fn join(&mut self) {
+        let state = self.shared.lock();
+        for one in &state.comparisons[self.comparisons.len()..] {
+            let tally = Tally::new(Arc::clone(&one.settings.judging), one.counters.clone());
+            self.comparisons.push((Arc::clone(one), tally));
+        }
+    }
+
+    /// Compares what is there.
+    fn take(&mut self) {
+        for (one, tally) in &mut self.comparisons {
+            for (why, requests) in one.intake.take(&mut self.taken) {
+                tally.uncounted(why, requests);
+            }
+            for finished in self.taken.drain(..) {
+                match finished {
+                    Finished::Pair(pair, _charge) => tally.add(&pair),
+                    Finished::Not(unpaired) => tally.not_compared(&unpaired),
+                }
+            }
+        }
+    }
+
+    fn document(&self) -> Document {
+        let comparisons: Vec<_> = self
+            .comparisons
+            .iter()
+            .map(|(one, tally)| {
+                let facts = one.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let comparison = tally.comparison(&facts);
+                let (endpoints, differences) = tally.sizes();
+                one.counters
+                    .set_verdict(comparison.verdict.word, endpoints, differences);
+                one.counters
+                    .set_waiting(comparison.coverage.waiting, one.intake.budget().used() as u64);
+                comparison
+            })
+            .collect();
+        Document {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            made_at_ms: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+            verdict: verdict::worst(comparisons.iter().map(|comparison| comparison.verdict.word)),
+            comparisons,
+        }
     }
 }

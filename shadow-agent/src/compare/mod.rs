@@ -36,6 +36,7 @@ mod shown;
 #[cfg(test)]
 mod simulation;
 pub mod statistics;
+mod tally;
 mod text;
 pub mod verdict;
 
@@ -49,3 +50,4 @@ pub use pair::{Answer, NotCompared, Pair, Times};
 pub use pairing::{Asked, Pairing, Part};
 pub use pattern::{BadPattern, PathPattern};
 pub use rules::{ArrayMatch, ArrayRule, IgnoreRule, RuleId, Rules, Tolerance, Within};
+pub use tally::{Facts, Tally};

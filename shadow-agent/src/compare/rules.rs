@@ -216,6 +216,18 @@ impl Rules {
             .map_or(&ArrayMatch::Order, |rule| &rule.matched)
     }
 
+    /// All that takes differences away, in words.
+    pub fn all_words(&self) -> Vec<String> {
+        let ignored = (0..self.ignore.len()).map(RuleId::Ignore);
+        let tolerated = (0..self.tolerances.len()).map(RuleId::Tolerance);
+        let time = self.time_tolerance.map(|_| RuleId::Time);
+        ignored
+            .chain(tolerated)
+            .chain(time)
+            .map(|id| self.words(id))
+            .collect()
+    }
+
     /// A rule in words: its path, and why.
     pub fn words(&self, id: RuleId) -> String {
         match id {

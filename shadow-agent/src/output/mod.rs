@@ -155,6 +155,14 @@ impl Output {
         }
     }
 
+    /// The same by kind: `control` and `repeat`.
+    pub fn extra_by_kind(&self) -> Vec<(String, OutputCounts)> {
+        match &self.0 {
+            Kind::Http(output) => output.extra_by_kind(),
+            Kind::Relay(_) | Kind::Writer(..) | Kind::Null => Vec::new(),
+        }
+    }
+
     /// How it does at this moment.
     pub fn status(&self) -> OutputStatus {
         match &self.0 {

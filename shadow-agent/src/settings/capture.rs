@@ -1,6 +1,7 @@
 //! What is captured, and how.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +29,33 @@ pub enum RawInput {
         /// TCP ports that requests are sent to; empty for every port.
         ports: Vec<u16>,
     },
+}
+
+impl fmt::Display for RawInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ports = match self {
+            RawInput::Kubernetes(pods) => return f.write_str(&pods.typed),
+            RawInput::File { path, ports } => {
+                write!(f, "{}", path.display())?;
+                ports
+            }
+            RawInput::Live { scope, ports } => {
+                match scope {
+                    LiveScope::Any => f.write_str("any address")?,
+                    LiveScope::Interfaces(name) => write!(f, "interface {name}")?,
+                    LiveScope::Addresses(addresses) => {
+                        let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                        f.write_str(&texts.join(", "))?;
+                    }
+                }
+                ports
+            }
+        };
+        for (index, port) in ports.iter().enumerate() {
+            write!(f, "{}{port}", if index == 0 { ", port " } else { ", " })?;
+        }
+        Ok(())
+    }
 }
 
 /// What part of this host's traffic a live input watches.

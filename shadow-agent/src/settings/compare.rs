@@ -1,11 +1,21 @@
 //! `--compare`: what is compared, and how that is judged.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::HttpOutputSettings;
 use crate::compare::Judging;
 use crate::mirror::Share;
+
+/// What is the same for all comparisons of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComparingSettings {
+    /// Bytes of requests and answers that may wait to be compared.
+    pub memory: usize,
+    /// Where reports are written at the end.
+    pub reports: Vec<PathBuf>,
+}
 
 /// How an output compares the shadow's answers with production's.
 #[derive(Clone, Debug, PartialEq)]

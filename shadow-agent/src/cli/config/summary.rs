@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use crate::mirror::rules::{Filters, Rewriters};
 use crate::settings::{
-    HostHeader, HttpOutputSettings, Listen, LiveScope, MirrorSettings, OutputSettings, RawInput,
-    RouteNamespaces, Settings,
+    HostHeader, HttpOutputSettings, Listen, MirrorSettings, OutputSettings, RouteNamespaces, Settings,
 };
 
 /// Some lines.
@@ -64,7 +63,7 @@ fn write_mirror(mirror: &MirrorSettings, text: &mut String) -> fmt::Result {
         None => writeln!(text, "mirror")?,
     }
     for input in &mirror.inputs {
-        writeln!(text, "  from {}", Input(input))?;
+        writeln!(text, "  from {input}")?;
     }
     for input in &mirror.messages {
         writeln!(text, "  from {}", input.name())?;
@@ -89,35 +88,6 @@ fn write_mirror(mirror: &MirrorSettings, text: &mut String) -> fmt::Result {
         writeln!(text, "  with {}", kinds.join(", "))?;
     }
     Ok(())
-}
-
-struct Input<'a>(&'a RawInput);
-
-impl fmt::Display for Input<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ports = match self.0 {
-            RawInput::Kubernetes(pods) => return f.write_str(&pods.typed),
-            RawInput::File { path, ports } => {
-                write!(f, "{}", path.display())?;
-                ports
-            }
-            RawInput::Live { scope, ports } => {
-                match scope {
-                    LiveScope::Any => f.write_str("any address")?,
-                    LiveScope::Interfaces(name) => write!(f, "interface {name}")?,
-                    LiveScope::Addresses(addresses) => {
-                        let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-                        f.write_str(&texts.join(", "))?;
-                    }
-                }
-                ports
-            }
-        };
-        for (index, port) in ports.iter().enumerate() {
-            write!(f, "{}{port}", if index == 0 { ", port " } else { ", " })?;
-        }
-        Ok(())
-    }
 }
 
 struct Http<'a>(&'a HttpOutputSettings);

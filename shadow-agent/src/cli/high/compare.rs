@@ -1,15 +1,21 @@
 //! The comparison as meant.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::outputs;
-use crate::cli::error::UsageError;
+use super::{outputs, rules};
+use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
-use crate::cli::low::compare::RepeatShare;
+use crate::cli::low::compare::{Judging as JudgingFlags, NoiseName, RepeatShare};
+use crate::cli::low::filters::FilterFlags;
 use crate::cli::upstream::{Upstream, without_userinfo};
-use crate::compare::Judging;
+use crate::compare::fail_on::FailRule;
+use crate::compare::noise::Thresholds;
+use crate::compare::{
+    ArrayMatch, ArrayRule, IgnoreRule, Judging, PathPattern, Rules, Tolerance, Within, verdict,
+};
 use crate::mirror::Share;
-use crate::settings::CompareSettings;
+use crate::settings::{CompareSettings, ComparingSettings};
 
 /// How the answers of HTTP outputs are compared, if they are.
 pub fn resolve(arguments: &Arguments) -> Result<Option<CompareSettings>, UsageError> {
@@ -25,6 +31,7 @@ pub fn resolve(arguments: &Arguments) -> Result<Option<CompareSettings>, UsageEr
             Some(Box::new(outputs::http(upstream, arguments, None)))
         }
     };
+    let max_answer = arguments.limits.max_body();
     Ok(Some(CompareSettings {
         control,
         repeat: match flags.compare_repeat {
@@ -32,7 +39,149 @@ pub fn resolve(arguments: &Arguments) -> Result<Option<CompareSettings>, UsageEr
             RepeatShare(Some(share)) => share.of_2_32.map_or(Share::ALL, Share::of_2_32),
         },
         wait: flags.compare_wait,
-        max_answer: arguments.limits.max_body(),
-        judging: Arc::new(Judging::default()),
+        max_answer,
+        judging: Arc::new(judging(&arguments.judging, &arguments.filters, max_answer)?),
     }))
+}
+
+/// What is the same for all comparisons of a run.
+pub fn of_run(arguments: &Arguments) -> Result<ComparingSettings, UsageError> {
+    let flags = &arguments.judging;
+    if let Some(report) = flags.report.first().filter(|_| !arguments.compare.compare) {
+        return Err(Problem::new(
+            "there is nothing to report without --compare",
+            "add --compare, or leave the report out",
+        )
+        .of("--report", report.display().to_string()));
+    }
+    Ok(ComparingSettings {
+        memory: arguments.compare.compare_memory,
+        reports: flags.report.clone(),
+    })
+}
+
+/// How pairs are judged. `filters`: what is hidden in examples, as in recordings.
+pub fn judging(flags: &JudgingFlags, filters: &FilterFlags, max_body: usize) -> Result<Judging, UsageError> {
+    let mut compared = Rules::default()
+        .with_max_structured(flags.compare_max_body)
+        .with_time_tolerance(Some(flags.compare_time_tolerance).filter(|time| *time > Duration::ZERO));
+    for text in &flags.compare_ignore {
+        let rule =
+            IgnoreRule::parse(text).map_err(|error| path_problem(&error).of("--compare-ignore", text))?;
+        compared = compared.with_ignore(rule);
+    }
+    for text in &flags.compare_protect {
+        let path = pattern(text).map_err(|problem| problem.of("--compare-protect", text))?;
+        compared = compared.with_protected(path);
+    }
+    for text in &flags.compare_tolerance {
+        let rule = tolerance(text).map_err(|problem| problem.of("--compare-tolerance", text))?;
+        compared = compared.with_tolerance(rule);
+    }
+    for text in &flags.compare_array {
+        let rule = array(text).map_err(|problem| problem.of("--compare-array", text))?;
+        compared = compared.with_array(rule);
+    }
+    let fail_on = parsed(
+        &flags.fail_on,
+        "--fail-on",
+        "such as 'new_5xx > 0.1%' or 'p99_ratio off'",
+    )?;
+    let has = |name| flags.compare_noise.contains(&name);
+    Ok(Judging {
+        rules: compared,
+        by_rules: has(NoiseName::Rules),
+        by_control: has(NoiseName::Control),
+        by_repeat: has(NoiseName::Repeat),
+        thresholds: Thresholds::default(),
+        fail_on: FailRule::in_force(&fail_on),
+        verdict: verdict::Settings {
+            latency_floor: flags.compare_latency_floor,
+            ..verdict::Settings::default()
+        },
+        routes: parsed(&flags.route, "--route", "such as '/users/{id}'")?,
+        max_routes: flags.compare_max_routes as usize,
+        max_differences: flags.compare_max_differences as usize,
+        redaction: rules::resolve(filters, max_body)?
+            .for_recording()
+            .and_then(|rules| rules.redaction.clone()),
+        selection: Vec::new(),
+    })
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    texts: &[String],
+    flag: &'static str,
+    example: &'static str,
+) -> Result<Vec<T>, UsageError> {
+    let parse = |text: &String| {
+        text.parse().map_err(|error: T::Err| {
+            Problem::new(error.to_string(), format!("write one {example}")).of(flag, text)
+        })
+    };
+    texts.iter().map(parse).collect()
+}
+
+fn path_problem(error: &impl std::fmt::Display) -> Problem {
+    Problem::new(
+        error.to_string(),
+        "write a path as reports show it, such as '$.items[*].id', '$..updatedAt' or 'header.x-node'",
+    )
+}
+
+fn pattern(text: &str) -> Result<PathPattern, Problem> {
+    PathPattern::parse(text).map_err(|error| path_problem(&error))
+}
+
+/// `PATH=VALUE`: the last `=` counts, as a path may have one.
+fn assigned<'a>(text: &'a str, example: &str) -> Result<(PathPattern, &'a str), Problem> {
+    let Some((path, value)) = text.rsplit_once('=') else {
+        return Err(Problem::new(
+            "there is no = behind a path",
+            format!("write {example}"),
+        ));
+    };
+    Ok((pattern(path.trim())?, value.trim()))
+}
+
+fn tolerance(text: &str) -> Result<Tolerance, Problem> {
+    let (path, amount) = assigned(text, "'$.price=0.01' or '$.score=1%'")?;
+    let (number, relative) = match amount.strip_suffix('%') {
+        Some(number) => (number, true),
+        None => (amount, false),
+    };
+    let plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let value: Option<f64> = number.parse().ok().filter(|_| plain);
+    let Some(value) = value else {
+        return Err(Problem::new(
+            format!("{amount:?} is no amount"),
+            "write a number, such as 0.01, or a percentage",
+        ));
+    };
+    Ok(Tolerance {
+        path,
+        within: if relative {
+            Within::Relative(value / 100.0)
+        } else {
+            Within::Absolute(value)
+        },
+    })
+}
+
+fn array(text: &str) -> Result<ArrayRule, Problem> {
+    let (path, how) = assigned(text, "'$.tags=set', '$.items=key:id' or '$.log=order'")?;
+    let matched = match how {
+        "set" => ArrayMatch::Set,
+        "order" => ArrayMatch::Order,
+        key => match key.strip_prefix("key:").filter(|key| !key.is_empty()) {
+            Some(key) => ArrayMatch::Key(key.to_owned()),
+            None => {
+                return Err(Problem::new(
+                    format!("{how:?} is no way to match elements"),
+                    "write set, order, or key: and the name of a member",
+                ));
+            }
+        },
+    };
+    Ok(ArrayRule { path, matched })
 }

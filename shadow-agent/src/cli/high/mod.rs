@@ -157,6 +157,7 @@ fn resolve_run(
         marker: outputs::marker(arguments),
         ledger: arguments.general.ledger.as_deref().map(ledger_path).transpose()?,
         middleware: middleware::resolve(&arguments.middleware)?,
+        comparing: compare::of_run(arguments)?,
         operation: admin::resolve(&arguments.admin)?,
         shutdown_timeout: arguments.general.shutdown_timeout,
         status_line: !arguments.general.no_status,

@@ -96,6 +96,18 @@ impl HttpOutput {
         self.comparison.as_ref().map(|comparison| &comparison.intake)
     }
 
+    /// Requests that it made besides copies, by kind.
+    pub(super) fn extra_by_kind(&self) -> Vec<(String, OutputCounts)> {
+        let Some(comparison) = &self.comparison else {
+            return Vec::new();
+        };
+        let kinds = ["control", "repeat"].into_iter().zip(comparison.extra());
+        kinds
+            .filter(|(_, counts)| counts.seen > 0)
+            .map(|(kind, counts)| (kind.to_owned(), counts))
+            .collect()
+    }
+
     /// Requests that it made besides copies, by name: of those that it makes at all.
     pub(super) fn extra(&self) -> Vec<(String, OutputCounts)> {
         let Some(comparison) = &self.comparison else {

@@ -1,0 +1,205 @@
+//! Pairs that are kept to show differences: a few for each place, with what is to be hidden hidden.
+
+use std::collections::HashMap;
+
+use super::places::Places;
+use crate::compare::bodies::Side;
+use crate::compare::charset;
+use crate::compare::comparing::compare;
+use crate::compare::document::{Body, Example, ExampleAnswer};
+use crate::compare::findings::Compared;
+use crate::compare::heads::Head;
+use crate::compare::judging::Judging;
+use crate::compare::pair::{Answer, Pair};
+use crate::mirror::rules::{Redaction, Unredactable};
+
+/// Examples of one place.
+pub(super) const OF_A_PLACE: usize = 3;
+/// Bytes of text in all examples together.
+const MAX_BYTES: usize = 16 << 20;
+/// Bytes of one body that are shown.
+const MAX_BODY: usize = 16 << 10;
+/// Bytes of one head that are shown.
+const MAX_HEAD: usize = 8 << 10;
+/// Bytes of a body that are decoded to be shown.
+const MAX_DECODED: usize = 1 << 20;
+
+/// See the module's description.
+#[derive(Debug, Default)]
+pub(super) struct Examples {
+    kept: Vec<Example>,
+    bytes: usize,
+    /// How often a name was used.
+    names: HashMap<String, u32>,
+    /// The pair that was offered last, and its example: several rows want it.
+    latest: Option<((String, u64), String)>,
+}
+
+impl Examples {
+    /// Keeps `pair` for a row of `places` that has too few examples, if there is room.
+    pub fn offer(
+        &mut self,
+        places: &mut Places,
+        row: u32,
+        pair: &Pair,
+        endpoint: &str,
+        method: &[u8],
+        judging: &Judging,
+    ) {
+        let Some(entry) = places.row_mut(row) else { return };
+        if entry.examples.len() >= OF_A_PLACE || self.bytes >= MAX_BYTES {
+            return;
+        }
+        let key = (pair.id.to_string(), pair.at);
+        let name = match &self.latest {
+            Some((latest, name)) if *latest == key => name.clone(),
+            _ => {
+                let Ok(example) = self.example(pair, endpoint, method, judging) else {
+                    return;
+                };
+                let name = example.id.clone();
+                self.bytes += size(&example);
+                self.kept.push(example);
+                self.latest = Some((key, name.clone()));
+                name
+            }
+        };
+        if entry.shown.is_none()
+            && let Some(example) = self.kept.iter().rev().find(|example| example.id == name)
+        {
+            let mut differences = example.differences.iter();
+            let same = differences.find(|other| *other.path == *entry.path && other.kind == entry.kind);
+            entry.shown = same.map(|same| (same.production.clone(), same.shadow.clone()));
+        }
+        entry.examples.push(name);
+    }
+
+    pub fn kept(&self) -> &[Example] {
+        &self.kept
+    }
+
+    fn example(
+        &mut self,
+        pair: &Pair,
+        endpoint: &str,
+        method: &[u8],
+        judging: &Judging,
+    ) -> Result<Example, Unredactable> {
+        let redaction = judging.redaction.as_ref();
+        let production = redacted_answer(&pair.production, redaction)?;
+        let shadow = redacted_answer(&pair.shadow, redaction)?;
+        let (request_head, request_body) = redacted(&pair.request_head, &pair.request_body, redaction)?;
+        // As they are shown: a value that is hidden is hidden in the list of differences, too.
+        let Compared {
+            mut differences,
+            by_rule,
+        } = compare(endpoint, method, &production, &shadow, &judging.rules);
+        differences.extend(by_rule.into_iter().map(|(difference, _)| difference));
+        let id = pair.id.to_string();
+        let used = self.names.entry(id.clone()).or_default();
+        *used += 1;
+        let id = if *used == 1 { id } else { format!("{id}.{used}") };
+        Ok(Example {
+            id,
+            endpoint: endpoint.to_owned(),
+            at_ms: pair.at / super::MILLISECOND,
+            request_body: body(b"", &request_head, &request_body),
+            request_head: head(&request_head),
+            production: answer(method, &production),
+            shadow: answer(method, &shadow),
+            differences,
+        })
+    }
+}
+
+fn redacted(
+    head: &bytes::Bytes,
+    body: &bytes::Bytes,
+    redaction: Option<&Redaction>,
+) -> Result<(bytes::Bytes, bytes::Bytes), Unredactable> {
+    let other = match redaction {
+        Some(redaction) => redaction.message(head, body)?,
+        None => None,
+    };
+    Ok(match other {
+        None => (head.clone(), body.clone()),
+        Some(other) => (
+            other.head.into(),
+            other.body.map_or_else(|| body.clone(), Into::into),
+        ),
+    })
+}
+
+fn redacted_answer(answer: &Answer, redaction: Option<&Redaction>) -> Result<Answer, Unredactable> {
+    let (head, body) = redacted(&answer.head, &answer.body, redaction)?;
+    Ok(Answer {
+        head,
+        body,
+        times: answer.times,
+    })
+}
+
+fn answer(method: &[u8], answer: &Answer) -> ExampleAnswer {
+    ExampleAnswer {
+        head: head(&answer.head),
+        body: body(method, &answer.head, &answer.body),
+        took_us: answer
+            .times
+            .map(|times| u64::try_from(times.last.as_micros()).unwrap_or(u64::MAX)),
+    }
+}
+
+fn head(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_HEAD)]).replace("\r\n", "\n");
+    text.trim_end().to_owned()
+}
+
+fn body(method: &[u8], head: &[u8], body: &[u8]) -> Body {
+    let head = Head::new(head);
+    let side = Side::new(method, &head, body);
+    let Ok(decoded) = side.decoded(MAX_DECODED) else {
+        return Body {
+            text: None,
+            bytes: body.len() as u64,
+            cut: !body.is_empty(),
+        };
+    };
+    let bytes = decoded.len() as u64;
+    let Some(text) = charset::text(&decoded, side.charset.as_deref()) else {
+        return Body {
+            text: None,
+            bytes,
+            cut: false,
+        };
+    };
+    let laid_out = side
+        .is_json(&decoded)
+        .then(|| serde_json::from_str::<serde_json::Value>(&text).ok())
+        .flatten()
+        .and_then(|value| serde_json::to_string_pretty(&value).ok());
+    let text = laid_out.map_or_else(|| text.into_owned(), |laid_out| laid_out);
+    let end = text.floor_char_boundary(MAX_BODY);
+    Body {
+        cut: end < text.len(),
+        text: Some(text[..end].to_owned()),
+        bytes,
+    }
+}
+
+/// About as many bytes as it holds.
+fn size(example: &Example) -> usize {
+    let of = |body: &Body| body.text.as_ref().map_or(0, String::len);
+    let answers = [&example.production, &example.shadow];
+    let values = |value: &Option<String>| value.as_ref().map_or(0, String::len);
+    example.request_head.len()
+        + of(&example.request_body)
+        + answers
+            .iter()
+            .map(|answer| answer.head.len() + of(&answer.body))
+            .sum::<usize>()
+        + example
+            .differences
+            .iter()
+            .map(|one| one.path.len() + values(&one.production) + values(&one.shadow))
+            .sum::<usize>()
+}

@@ -1,0 +1,284 @@
+//! What a comparison comes to, counted pair by pair: bounded, whatever the traffic does.
+//!
+//! What is noise is known only once enough has been seen, so nothing is thrown away that a later look could need: each pair is
+//! counted under the set of its differences, and whether it agrees but for noise is decided when a document is made.
+
+mod endpoint;
+mod examples;
+mod places;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod timeline;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use self::endpoint::EndpointTally;
+use self::examples::Examples;
+use self::places::{Place, Places, Sort};
+pub use self::summary::Facts;
+use self::timeline::TimelineTally;
+use super::comparing::compare;
+use super::counters::{CompareCounters, Compared as CountedPair, Outcome};
+use super::findings::Compared;
+use super::histogram::Histogram;
+use super::intake::Unpaired;
+use super::judging::Judging;
+use super::pair::{Answer, NotCompared, Pair};
+use super::routes::{EndpointId, Routes};
+
+/// Nanoseconds of a millisecond.
+const MILLISECOND: u64 = 1_000_000;
+
+/// See the module's description.
+#[derive(Debug)]
+pub struct Tally {
+    judging: Arc<Judging>,
+    counters: CompareCounters,
+    routes: Routes,
+    /// Merges of routes that are taken in.
+    merges: u64,
+    endpoints: HashMap<EndpointId, EndpointTally>,
+    places: Places,
+    statuses: BTreeMap<(u16, u16), u64>,
+    production: Sides,
+    shadow: Sides,
+    timeline: TimelineTally,
+    examples: Examples,
+    /// Requests that are not compared, of endpoints that nobody knows any more.
+    uncounted: BTreeMap<NotCompared, u64>,
+    /// When the first and the last request was seen, in milliseconds of Unix time.
+    window: Option<(u64, u64)>,
+}
+
+/// Latencies of one side.
+#[derive(Debug, Default)]
+struct Sides {
+    first: Histogram,
+    last: Histogram,
+}
+
+impl Sides {
+    fn record(&mut self, answer: &Answer) {
+        if let Some(times) = answer.times {
+            self.first.record(times.first);
+            self.last.record(times.last);
+        }
+    }
+}
+
+impl Tally {
+    /// Nothing yet. What never falls is counted in `counters`.
+    pub fn new(judging: Arc<Judging>, counters: CompareCounters) -> Self {
+        Self {
+            routes: Routes::new(judging.routes.clone(), judging.max_routes),
+            merges: 0,
+            endpoints: HashMap::new(),
+            places: Places::new(judging.max_differences),
+            statuses: BTreeMap::new(),
+            production: Sides::default(),
+            shadow: Sides::default(),
+            timeline: TimelineTally::default(),
+            examples: Examples::default(),
+            uncounted: BTreeMap::new(),
+            window: None,
+            judging,
+            counters,
+        }
+    }
+
+    /// Begins anew.
+    pub fn reset(&mut self) {
+        *self = Self::new(Arc::clone(&self.judging), self.counters.clone());
+    }
+
+    /// Compares a pair and counts what comes of it.
+    pub fn add(&mut self, pair: &Pair) {
+        let (method, target) = request_line(&pair.request_head);
+        let id = self.endpoint(method, target);
+        let at = pair.at / MILLISECOND;
+        self.seen_at(at);
+        let judging = Arc::clone(&self.judging);
+        let endpoint = self
+            .endpoints
+            .get_mut(&id)
+            .unwrap_or_else(|| unreachable!("it was made"));
+        let name = &*Arc::clone(&endpoint.name);
+        let against = |a: &Answer, b: &Answer| compare(name, method, a, b, &judging.rules);
+        let compared = against(&pair.production, &pair.shadow);
+        let control = pair.control.as_ref().map(|control| {
+            let differs = against(&pair.production, control);
+            let neither = against(control, &pair.shadow);
+            (differs, neither)
+        });
+        let repeat = pair.repeat.as_ref().map(|repeat| against(&pair.shadow, repeat));
+
+        let statuses = (status(&pair.production.head), status(&pair.shadow.head));
+        *self.statuses.entry(statuses).or_default() += 1;
+        let new_5xx = statuses.1 >= 500 && statuses.0 < 500;
+        endpoint.compared += 1;
+        endpoint.new_5xx += u64::from(new_5xx);
+        endpoint.other_status += u64::from(statuses.0 != statuses.1);
+        endpoint.record(pair);
+        self.production.record(&pair.production);
+        self.shadow.record(&pair.shadow);
+        self.timeline.pair(at, statuses, !compared.is_equal());
+
+        let mut signature = Vec::new();
+        if compared.is_equal() {
+            endpoint.equal += 1;
+        } else {
+            let neither = control.as_ref().map(|(_, neither)| neither);
+            for (difference, sort) in sorted(&compared, neither, judging.by_rules) {
+                let place = Place {
+                    endpoint: id,
+                    path: &difference.path,
+                    kind: difference.kind,
+                    sort,
+                };
+                match self.places.count(&place, difference, at) {
+                    Some(row) => {
+                        self.examples
+                            .offer(&mut self.places, row, pair, name, method, &judging);
+                        if !matches!(sort, Sort::Rule(_)) {
+                            signature.push(row);
+                        }
+                    }
+                    None => signature.push(places::BEYOND),
+                }
+            }
+        }
+        if let Some((differs, _)) = &control {
+            endpoint.controls += 1;
+            self.places
+                .reference(id, all(differs), places::Reference::Control);
+        }
+        if let Some(differs) = &repeat {
+            endpoint.repeats += 1;
+            self.places.reference(id, all(differs), places::Reference::Repeat);
+        }
+        let outcome = match (compared.is_equal(), signature.is_empty()) {
+            (true, _) => Outcome::Equal,
+            (false, true) => Outcome::Noise,
+            (false, false) => Outcome::Different,
+        };
+        endpoint.sign(signature);
+        self.counters.compared(
+            outcome,
+            &CountedPair {
+                production_status: statuses.0,
+                shadow_status: statuses.1,
+                production_took: pair.production.times.map(|times| times.last),
+                shadow_took: pair.shadow.times.map(|times| times.last),
+            },
+        );
+        self.take_in_merges();
+    }
+
+    /// Counts a request that is not compared.
+    pub fn not_compared(&mut self, unpaired: &Unpaired) {
+        let (method, target) = request_line(&unpaired.request_line);
+        let id = self.endpoint(method, target);
+        let at = unpaired.at / MILLISECOND;
+        self.seen_at(at);
+        self.timeline.not_compared(at, unpaired.why);
+        if let Some(endpoint) = self.endpoints.get_mut(&id) {
+            *endpoint.not_compared.entry(unpaired.why).or_default() += 1;
+        }
+        self.counters.not_compared(unpaired.why, 1);
+        self.take_in_merges();
+    }
+
+    /// Counts requests that are not compared and of which no more is known.
+    pub fn uncounted(&mut self, why: NotCompared, requests: u64) {
+        *self.uncounted.entry(why).or_default() += requests;
+        self.counters.not_compared(why, requests);
+    }
+
+    fn seen_at(&mut self, at: u64) {
+        let (from, to) = self.window.get_or_insert((at, at));
+        (*from, *to) = ((*from).min(at), (*to).max(at));
+    }
+
+    fn endpoint(&mut self, method: &[u8], target: &[u8]) -> EndpointId {
+        let id = self.routes.endpoint(method, target);
+        let routes = &self.routes;
+        self.endpoints
+            .entry(id)
+            .or_insert_with(|| EndpointTally::new(routes.name(id)));
+        id
+    }
+
+    /// Endpoints may have become one: what was counted apart is one, too.
+    fn take_in_merges(&mut self) {
+        if self.merges == self.routes.merges() {
+            return;
+        }
+        self.merges = self.routes.merges();
+        let Self {
+            routes,
+            endpoints,
+            places,
+            ..
+        } = self;
+        let rows = places.merge(|id| routes.canonical(id));
+        for (id, mut tally) in std::mem::take(endpoints) {
+            tally.rename(&rows);
+            let canonical = routes.canonical(id);
+            let into = endpoints
+                .entry(canonical)
+                .or_insert_with(|| EndpointTally::new(routes.name(canonical)));
+            into.merge(tally);
+        }
+    }
+}
+
+/// The differences of a pair that count, and those that a rule takes away; `neither`: what the shadow's answer has that the
+/// control's has not, where there is one.
+fn sorted<'a>(
+    compared: &'a Compared,
+    neither: Option<&'a Compared>,
+    by_rules: bool,
+) -> Vec<(&'a super::Difference, Sort)> {
+    let plain = compared.differences.iter();
+    let ruled = compared.by_rule.iter();
+    let sort = |difference: &super::Difference| {
+        let is_there =
+            |other: &super::Difference| (&other.path, other.kind) == (&difference.path, difference.kind);
+        match neither {
+            Some(neither) if neither.differences.iter().any(is_there) => Sort::Neither,
+            _ => Sort::Plain,
+        }
+    };
+    let ruled = ruled.map(|(difference, rule)| {
+        let sort = if by_rules { Sort::Rule(*rule) } else { Sort::Plain };
+        (difference, sort)
+    });
+    plain
+        .map(|difference| (difference, sort(difference)))
+        .chain(ruled)
+        .collect()
+}
+
+fn all(compared: &Compared) -> impl Iterator<Item = &super::Difference> {
+    let ruled = compared.by_rule.iter().map(|(difference, _)| difference);
+    compared.differences.iter().chain(ruled)
+}
+
+/// Method and target in a request line.
+fn request_line(head: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr::memchr2(b'\r', b'\n', head).unwrap_or(head.len());
+    let mut words = head[..end].split(|byte| *byte == b' ');
+    (words.next().unwrap_or_default(), words.next().unwrap_or_default())
+}
+
+/// The status code of an answer; 0 where it cannot be read.
+fn status(head: &[u8]) -> u16 {
+    let digits = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    let digits = digits.trim_ascii();
+    std::str::from_utf8(&digits[..digits.len().min(3)])
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
+}
