@@ -1,4 +1,4 @@
-//! The file of `--ledger`: replaced as a whole where that can be, so that a reader never sees half of it.
+//! A report's file (`--ledger`, `--report`): replaced as a whole where that can be, so that a reader never sees half of it.
 //!
 //! It is opened before the agent gives up its capabilities: without them even root may not create files in
 //! another user's directory (`sudo shadow-agent --ledger ./ledger.json`). Where that would be so, and where
@@ -15,9 +15,25 @@ use super::LedgerDocument;
 
 /// Where the ledger is kept.
 #[derive(Debug)]
-pub struct LedgerFile {
+pub struct LedgerFile(WholeFile);
+
+/// A file that always holds one whole document.
+#[derive(Debug)]
+pub(super) struct WholeFile {
     path: PathBuf,
     way: Way,
+    what: What,
+}
+
+/// What kind of file it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct What {
+    /// The flag that names it.
+    pub(super) flag: &'static str,
+    /// What it holds.
+    pub(super) holds: &'static str,
+    /// Who may read it, where it is made anew.
+    pub(super) mode: u32,
 }
 
 #[derive(Debug)]
@@ -29,15 +45,32 @@ enum Way {
 }
 
 /// Readable for everyone: it holds counts and names, no secrets.
-const MODE: u32 = 0o644;
+const LEDGER: What = What {
+    flag: "--ledger",
+    holds: "the ledger",
+    mode: 0o644,
+};
 
 impl LedgerFile {
     /// Makes sure that the ledger can be written to `path`. Call it while the process still has its
     /// capabilities; writing later needs none.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
+        WholeFile::open(path, LEDGER).map(Self)
+    }
+
+    /// Writes the document in the place of whatever was there.
+    pub fn write(&mut self, document: &LedgerDocument) -> anyhow::Result<()> {
+        self.0.write(document.to_json().as_bytes())
+    }
+}
+
+impl WholeFile {
+    /// See [`LedgerFile::open`].
+    pub(super) fn open(path: &Path, what: What) -> anyhow::Result<Self> {
         if is_foreign_link(path) {
             bail!(
-                "--ledger '{}': this is a link that somebody else made in a directory open to all; name another file",
+                "{} '{}': this is a link that somebody else made in a directory open to all; name another file",
+                what.flag,
                 path.display()
             );
         }
@@ -50,35 +83,38 @@ impl LedgerFile {
                 .write(true)
                 .create(true)
                 .truncate(false)
-                .mode(MODE)
+                .mode(what.mode)
                 .open(&path);
-            Way::InPlace(open.with_context(|| unwritable(&path))?)
+            Way::InPlace(open.with_context(|| what.unwritable(&path))?)
         } else {
             let trial = temporary(&path);
-            create(&trial)
+            create(&trial, what.mode)
                 .and_then(|_| std::fs::remove_file(&trial))
-                .with_context(|| unwritable(&path))?;
+                .with_context(|| what.unwritable(&path))?;
             Way::Replace
         };
-        Ok(Self { path, way })
+        Ok(Self { path, way, what })
     }
 
-    /// Writes the document in the place of whatever was there.
-    pub fn write(&mut self, document: &LedgerDocument) -> anyhow::Result<()> {
-        let text = document.to_json();
+    /// Writes the bytes in the place of whatever was there.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         match &mut self.way {
-            Way::Replace => replace(&self.path, text.as_bytes()),
-            Way::InPlace(file) => overwrite(file, text.as_bytes()),
+            Way::Replace => replace(&self.path, bytes, self.what.mode),
+            Way::InPlace(file) => overwrite(file, bytes),
         }
-        .with_context(|| unwritable(&self.path))
+        .with_context(|| self.what.unwritable(&self.path))
     }
 }
 
-fn unwritable(path: &Path) -> String {
-    format!(
-        "--ledger '{}': the ledger cannot be written there; name a file in a directory that this user may write to",
-        path.display()
-    )
+impl What {
+    fn unwritable(self, path: &Path) -> String {
+        format!(
+            "{} '{}': {} cannot be written there; name a file in a directory that this user may write to",
+            self.flag,
+            path.display(),
+            self.holds
+        )
+    }
 }
 
 /// Whether this is a link that the kernel would not follow for us with `fs.protected_symlinks`: in a sticky
@@ -116,17 +152,17 @@ fn temporary(path: &Path) -> PathBuf {
 }
 
 /// Creates a file that was not there: never through a link that someone has put in its place.
-fn create(path: &Path) -> io::Result<File> {
+fn create(path: &Path, mode: u32) -> io::Result<File> {
     OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(MODE)
+        .mode(mode)
         .open(path)
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let new = temporary(path);
-    let written = create(&new)
+    let written = create(&new, mode)
         .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| std::fs::rename(&new, path));
     if written.is_err() {
@@ -203,10 +239,11 @@ mod tests {
         let path = directory.0.join("ledger.json");
         std::fs::write(&path, "x".repeat(10_000)).unwrap();
         let file = OpenOptions::new().write(true).open(&path).unwrap();
-        let mut ledger = LedgerFile {
+        let mut ledger = LedgerFile(WholeFile {
             path: path.clone(),
             way: Way::InPlace(file),
-        };
+            what: LEDGER,
+        });
         ledger.write(&example()).unwrap();
         ledger.write(&example()).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), example().to_json());

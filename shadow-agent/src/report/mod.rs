@@ -1,10 +1,25 @@
-//! The account as users get it: the ledger's JSON document, the file it is kept in, and the table at exit.
+//! The account and the verdict as users get them. The account: the ledger's JSON document, the file it is kept in, and the
+//! table at exit. The verdict: what a comparison came to, as a page, Markdown, `JUnit`, JSON and text.
 
 mod document;
+mod figures;
 mod file;
+mod junit;
+mod markdown;
+mod meanings;
+pub mod page;
+#[cfg(test)]
+mod sample;
 mod table;
+mod text;
+pub mod two;
+mod verdict_file;
 
 pub use document::{LedgerDocument, OutputDocument};
 pub use file::LedgerFile;
 pub(crate) use file::is_foreign_link;
+pub use junit::junit;
+pub use markdown::{markdown, markdown_of_two};
 pub use table::{explanation, grouped, table};
+pub use text::summary;
+pub use verdict_file::{Form, VerdictFile};

@@ -1,0 +1,112 @@
+// The list of differences: what counts apart from noise, each with pairs that show it.
+
+const NOISE_BY = { rule: "a rule", control: "the control", repeat: "the shadow's second answer" };
+
+const differencesPart = () => {
+  let comparison = null;
+  let examples = new Map();
+  let which = "counts";
+  let oneDay = true;
+  const group = newId("which");
+  const choices = [
+    ["counts", "What counts", (row) => row.noise === null],
+    ["noise", "Noise", (row) => row.noise !== null],
+    ["all", "All", () => true],
+  ];
+  const labels = new Map();
+  const choose = h(
+    "fieldset",
+    { class: "choice" },
+    h("legend", {}, "Show"),
+    choices.map(([name, text]) => {
+      const id = newId("which");
+      const input = h("input", {
+        type: "radio",
+        name: group,
+        id,
+        value: name,
+        onchange: () => {
+          which = name;
+          table.again();
+        },
+      });
+      input.checked = name === which;
+      const label = h("label", { for: id }, text);
+      labels.set(name, label);
+      return h("span", {}, input, label);
+    }),
+  );
+
+  const detail = (row) =>
+    h(
+      "div",
+      { class: "below" },
+      row.noise &&
+        h(
+          "p",
+          {},
+          h("strong", {}, `Taken for noise by ${NOISE_BY[row.noise.by]}: `),
+          sentence(row.noise.why),
+          row.noise.reference &&
+            `. Seen among the references in ${percent(row.noise.reference.share)} (${grouped(row.noise.reference.count)} of ${grouped(row.noise.reference.total)}).`,
+        ),
+      row.suspicious > 0 &&
+        h(
+          "p",
+          {},
+          h("strong", {}, "Suspicious: "),
+          `in ${counted(row.suspicious, "pair")} the shadow's value was neither production's nor the control's.`,
+        ),
+      h("p", {}, "In the first pair: ", values(row)),
+      row.examples.map((id) => (examples.has(id) ? exampleView(examples.get(id)) : null)),
+      !row.examples.some((id) => examples.has(id)) && h("p", { class: "muted" }, "No example of it was kept."),
+    );
+
+  const table = dataTable({
+    caption: "Differences between the shadow's answers and production's",
+    noun: "difference",
+    sorted: { at: 0, way: "descending" },
+    key: (row) => `${row.endpoint}\n${row.path}\n${row.kind}`,
+    text: (row) => `${row.endpoint} ${row.path} ${row.kind} ${row.production ?? ""} ${row.shadow ?? ""}`,
+    keep: (row) => choices.find(([name]) => name === which)[2](row),
+    detailName: (row) => `${row.path}, ${row.kind}, ${row.endpoint}`,
+    detail,
+    tools: [choose],
+    columns: [
+      { title: "Pairs", numeric: true, sort: (row) => row.count, cell: (row) => grouped(row.count) },
+      { title: "Share", numeric: true, sort: (row) => row.share, cell: (row) => percent(row.share) },
+      {
+        title: "Where",
+        head: true,
+        sort: (row) => row.path,
+        cell: (row) => [
+          code(row.path),
+          row.noise && h("span", { class: "tag" }, `noise: ${row.noise.by}`),
+          row.suspicious > 0 && h("span", { class: "tag warn" }, `${grouped(row.suspicious)} suspicious`),
+        ],
+      },
+      { title: "What", sort: (row) => row.kind, cell: (row) => row.kind },
+      { title: "Endpoint", sort: (row) => row.endpoint, cell: (row) => code(row.endpoint) },
+      { title: "Production → shadow", sort: (row) => `${row.production ?? ""} ${row.shadow ?? ""}`, cell: (row) => h("span", { class: "values" }, values(row)) },
+      { title: "First seen (UTC)", numeric: true, first: "ascending", sort: (row) => row.first_ms, cell: (row) => clock(row.first_ms, oneDay) },
+      { title: "Last seen (UTC)", numeric: true, sort: (row) => row.last_ms, cell: (row) => clock(row.last_ms, oneDay) },
+    ],
+  });
+  const note = h("p", {});
+  return {
+    element: h("div", {}, note, table.element),
+    update: (next) => {
+      comparison = next;
+      oneDay = isOneDay(comparison);
+      examples = new Map(comparison.examples.map((example) => [example.id, example]));
+      const rows = comparison.differences;
+      for (const [name, text, keep] of choices) labels.get(name).textContent = `${text} (${grouped(rows.filter(keep).length)})`;
+      note.textContent =
+        comparison.differences_beyond > 0
+          ? `${counted(comparison.differences_beyond, "more difference")} of further kinds are not listed: there were more kinds than --compare-max-differences keeps.`
+          : "";
+      note.hidden = comparison.differences_beyond === 0;
+      table.update(rows);
+    },
+  };
+};

@@ -1,0 +1,64 @@
+// Elements, made with DOM calls alone: whatever is a string becomes text, never markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+let ids = 0;
+
+/** An id that nothing else on the page has. */
+const newId = (name) => `${name}-${++ids}`;
+
+const fill = (element, attributes, children) => {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+};
+
+/** An HTML element. Attributes whose names begin with `on` are listeners. */
+const h = (name, attributes = {}, ...children) => fill(document.createElement(name), attributes, children);
+
+/** An SVG element. */
+const s = (name, attributes = {}, ...children) => fill(document.createElementNS(SVG, name), attributes, children);
+
+/** Text for screen readers alone. */
+const unseen = (text) => h("span", { class: "unseen" }, text);
+
+/** A region that scrolls sideways by itself, and takes the focus where it does. */
+const scroller = (label, ...children) => {
+  const region = h("div", { class: "scroll", role: "region", "aria-label": label }, ...children);
+  new ResizeObserver(() => {
+    if (region.scrollWidth > region.clientWidth + 1) region.setAttribute("tabindex", "0");
+    else region.removeAttribute("tabindex");
+  }).observe(region);
+  return region;
+};
+
+/** A plain table: `rows` are arrays of cells, the first of which heads its row. */
+const plainTable = (caption, heads, rows, numeric = []) =>
+  scroller(
+    caption,
+    h(
+      "table",
+      {},
+      h("caption", {}, caption),
+      h("thead", {}, h("tr", {}, heads.map((head, at) => h("th", { scope: "col", class: numeric.includes(at) && "number" }, head)))),
+      h(
+        "tbody",
+        {},
+        rows.map((row) =>
+          h(
+            "tr",
+            {},
+            row.map((cell, at) =>
+              at === 0 ? h("th", { scope: "row" }, cell) : h("td", { class: numeric.includes(at) && "number" }, cell),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
+
+/** Takes `element`'s children out and puts others in. */
+const refill = (element, ...children) => element.replaceChildren(...children.flat(Infinity).filter((child) => child));

@@ -1,0 +1,119 @@
+// A pair as it was: both answers side by side, with what differs marked by signs and words as well as by colour.
+
+/** Equal lines around a difference that are shown; longer runs are folded. */
+const CONTEXT = 3;
+
+const bodyLines = (body) => {
+  const text = body.text === null ? `(${counted(body.bytes, "byte")} that ${body.bytes === 1 ? "is" : "are"} no text)` : body.text;
+  if (body.text === null && body.bytes === 0) return ["(no body)"];
+  const lines = text === "" ? ["(no body)"] : text.split("\n");
+  if (body.cut) lines.push(`(cut here: ${counted(body.bytes, "byte")} in all)`);
+  return lines;
+};
+
+const headLines = (head) => head.replace(/\n+$/, "").split("\n");
+
+/** A tab is no danger and lays out text; what else is hidden is made visible. */
+const line = (text) => text.split("\t").map(visible).join("\t");
+
+const side = (text, other, name) => {
+  if (text === null) return [h("td", { class: "sign" }), h("td", { class: "none" }, unseen("no such line"))];
+  const [sign, element] = name === "production" ? ["−", "del"] : ["+", "ins"];
+  const [before, own, after] = other === null ? ["", text, ""] : ownPart(text, other);
+  return [
+    h("td", { class: `sign ${element}` }, h("span", { "aria-hidden": "true" }, sign), unseen(`only ${name}`)),
+    h("td", { class: element }, line(before), own !== "" && h(element, {}, h("mark", {}, line(own))), line(after)),
+  ];
+};
+
+const lineRow = ([left, right, same]) =>
+  same
+    ? h("tr", {}, h("td", { class: "sign" }), h("td", {}, line(left)), h("td", { class: "sign" }), h("td", {}, line(right)))
+    : h("tr", { class: "differs" }, side(left, right, "production"), side(right, left, "shadow"));
+
+/** Rows of a part, long runs of equal lines folded into a button. */
+const lineGroup = (title, left, right) => {
+  const pairs = align(left, right);
+  const near = new Uint8Array(pairs.length);
+  pairs.forEach(([, , same], at) => {
+    if (!same) near.fill(1, Math.max(0, at - CONTEXT), at + CONTEXT + 1);
+  });
+  const group = h("tbody", {}, h("tr", {}, h("th", { colspan: 4, scope: "rowgroup" }, title)));
+  for (let at = 0; at < pairs.length; ) {
+    let end = at;
+    while (end < pairs.length && !near[end]) end++;
+    const run = pairs.slice(at, end);
+    if (run.length > 2 * CONTEXT) group.append(fold(run));
+    else group.append(...run.map(lineRow));
+    if (end < pairs.length) group.append(lineRow(pairs[end++]));
+    at = end;
+  }
+  return group;
+};
+
+const fold = (run) => {
+  const unfold = h("button", { type: "button", class: "fold" }, `Show ${counted(run.length, "equal line")}`);
+  const row = h("tr", {}, h("td", { colspan: 4 }, unfold));
+  unfold.addEventListener("click", () => {
+    const region = row.closest(".scroll");
+    row.replaceWith(...run.map(lineRow));
+    if (region) {
+      region.setAttribute("tabindex", "0");
+      region.focus();
+    }
+  });
+  return row;
+};
+
+const took = (answer) => (answer.took_us === null ? "an unknown time" : duration(answer.took_us));
+
+/** Everything about one example. */
+const exampleView = (example) => {
+  const { production, shadow } = example;
+  const request = [...headLines(example.request_head)];
+  const hasBody = example.request_body.bytes > 0 || example.request_body.text;
+  if (hasBody) request.push("", ...bodyLines(example.request_body));
+  const caption = `Pair ${visible(example.id)}: production's answer beside the shadow's`;
+  return h(
+    "article",
+    { class: "example", "aria-label": `Pair ${visible(example.id)}` },
+    h("h4", {}, "Pair ", code(example.id)),
+    h("p", { class: "muted" }, "Seen ", moment(example.at_ms), `. Production took ${took(production)}, the shadow ${took(shadow)}.`),
+    example.differences.length > 0 &&
+      h(
+        "details",
+        {},
+        h("summary", {}, `All that differs in this pair (${grouped(example.differences.length)})`),
+        h(
+          "ul",
+          { class: "plain" },
+          example.differences.map((one) => h("li", {}, code(one.path), ` ${one.kind}: `, values(one))),
+        ),
+      ),
+    h("details", {}, h("summary", {}, "The request"), h("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": "The request" }, h("pre", {}, request.map(line).join("\n")))),
+    scroller(
+      caption,
+      h(
+        "table",
+        { class: "diff" },
+        h("caption", { class: "unseen" }, caption),
+        h(
+          "thead",
+          {},
+          h("tr", {}, h("th", { colspan: 2, scope: "colgroup" }, "Production"), h("th", { colspan: 2, scope: "colgroup" }, "Shadow")),
+        ),
+        lineGroup("Head", headLines(production.head), headLines(shadow.head)),
+        lineGroup("Body", bodyLines(production.body), bodyLines(shadow.body)),
+      ),
+    ),
+  );
+};
+
+const valueOf = (value) => (value === null ? h("span", { class: "muted" }, "(none)") : code(value));
+
+/** Production's value and the shadow's. */
+const values = (difference) => [
+  h("span", { class: "value" }, valueOf(difference.production)),
+  h("span", { class: "to" }, h("span", { "aria-hidden": "true" }, " → "), unseen(" in production, in the shadow ")),
+  h("span", { class: "value" }, valueOf(difference.shadow)),
+];

@@ -1,0 +1,107 @@
+use super::super::sample;
+use super::*;
+
+const ATTACK: &str =
+    "</script><script>alert(1)</script><img src=x onerror=alert(1)>\u{202e}\u{0}@@script@@\u{2028}";
+
+fn hostile() -> Document {
+    let mut document = sample::document();
+    ATTACK.clone_into(&mut document.version);
+    let comparison = &mut document.comparisons[0];
+    ATTACK.clone_into(&mut comparison.shadow);
+    comparison.verdict.why = vec![ATTACK.to_owned()];
+    comparison.verdict.rules[0].text = ATTACK.to_owned();
+    ATTACK.clone_into(&mut comparison.differences[0].path);
+    comparison.examples[0].shadow.body.text = Some(ATTACK.to_owned());
+    document
+}
+
+/// The page's data, as its script reads it.
+fn data(page: &str) -> serde_json::Value {
+    let begin = "<script type=\"application/json\" id=\"data\">";
+    let (_, rest) = page.split_once(begin).expect("data");
+    let (data, _) = rest.split_once("</script>").expect("its end");
+    serde_json::from_str(data).expect("JSON")
+}
+
+#[test]
+fn the_page_holds_the_document() {
+    let document = sample::document();
+    let data = data(&render(&document));
+    assert_eq!(data["mode"], "one");
+    assert_eq!(
+        serde_json::from_value::<Document>(data["data"].clone()).unwrap(),
+        document
+    );
+    assert_eq!(
+        data["meanings"]["gap"]
+            .as_str()
+            .map(|text| text.split(' ').next()),
+        Some(Some("bytes"))
+    );
+}
+
+#[test]
+fn traffic_is_never_markup() {
+    let document = hostile();
+    for page in [render(&document), render_two(&document, &document)] {
+        assert_eq!(page.matches("</script>").count(), 2);
+        assert_eq!(page.matches("<script").count(), 2);
+        assert!(!page.contains("<img"));
+        assert!(!page.contains(['\0', '\u{202e}', '\u{2028}']));
+        assert_eq!(page.matches(SCRIPT).count(), 1, "nothing is put in twice");
+    }
+    let data = data(&render(&document));
+    assert_eq!(
+        serde_json::from_value::<Document>(data["data"].clone()).unwrap(),
+        document
+    );
+}
+
+#[test]
+fn what_there_is_to_say_in_short_reads_without_script() {
+    let page = render(&sample::document());
+    for text in [
+        "<title>NO-GO · shadow-agent report</title>",
+        "<h2>http://shadow:8080</h2><p class=\"word no-go\">NO-GO</p>",
+        "<li>New 5xx: 0.30% of pairs, and at most 0.10% is allowed.</li>",
+        "<dt>Agreement</dt><dd>99.10% (98.89% to 99.27%)</dd>",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn only_the_pages_own_script_and_style_may_run_and_only_the_live_page_asks_its_port() {
+    let (file, live) = (content_security_policy(false), content_security_policy(true));
+    assert!(
+        file.starts_with("default-src 'none'; script-src 'sha256-"),
+        "{file}"
+    );
+    assert!(
+        !file.contains("unsafe") && !file.contains("connect-src"),
+        "{file}"
+    );
+    assert!(live.contains("; connect-src 'self';"), "{live}");
+    assert!(live.ends_with("; frame-ancestors 'none'"), "{live}");
+    assert!(render(&sample::document()).contains(&policy(false)));
+    assert!(super::live().contains(&policy(true)));
+}
+
+#[test]
+fn the_script_can_stand_in_html_and_makes_no_markup() {
+    for word in [
+        "</",
+        "<!--",
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacent",
+        "document.write",
+        "eval(",
+        "Function(",
+        "setAttribute(\"style",
+    ] {
+        assert!(!SCRIPT.contains(word), "{word}");
+    }
+    assert!(!STYLE.contains("</") && !STYLE.contains("url(") && !STYLE.contains("@import"));
+}

@@ -1,0 +1,168 @@
+//! What came of a comparison, in a few lines for the terminal at exit.
+
+use std::fmt::Write;
+
+use super::figures::{duration, percent, rate, ratio, visible};
+use super::grouped;
+use crate::compare::document::{Comparison, DifferenceRow, Document};
+
+/// Most sentences that say why.
+const SENTENCES: usize = 5;
+/// Most differences listed.
+const DIFFERENCES: usize = 10;
+/// Most characters of a name, a path or a value.
+const WIDTH: usize = 60;
+
+/// The word on each comparison, why, how much was compared and what differs most. Control characters of traffic are made
+/// visible: a terminal obeys none of them.
+pub fn summary(document: &Document) -> String {
+    let mut text = format!("\nVerdict: {}\n", document.verdict.text());
+    for comparison in &document.comparisons {
+        one(&mut text, comparison);
+    }
+    if document.comparisons.is_empty() {
+        text.push_str("  Nothing was compared.\n");
+    }
+    text
+}
+
+fn one(text: &mut String, comparison: &Comparison) {
+    let verdict = &comparison.verdict;
+    let _ = writeln!(
+        text,
+        "\n  {}: {}",
+        visible(&comparison.shadow),
+        verdict.word.text()
+    );
+    for why in verdict.why.iter().take(SENTENCES) {
+        let _ = writeln!(text, "    - {}", visible(why));
+    }
+    let coverage = &comparison.coverage;
+    let failed: u64 = sum(coverage.failed.values());
+    let lost: u64 = sum(coverage.not_compared.values());
+    let (eligible, share) = (grouped(coverage.eligible), percent(coverage.share));
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(text, "    {name:<12}{value}");
+    };
+    row("coverage", &format!("{share} of {eligible} requests"));
+    row(
+        "",
+        &format!(
+            "{} compared, {} failed in the shadow, {} not compared, {} waiting",
+            grouped(coverage.compared),
+            grouped(failed),
+            grouped(lost),
+            grouped(coverage.waiting)
+        ),
+    );
+    row(
+        "agreement",
+        &format!(
+            "{}, {} before noise was taken out",
+            rate(&comparison.agreement),
+            percent(comparison.agreement_raw.share)
+        ),
+    );
+    row("new 5xx", &rate(&comparison.new_5xx));
+    let (production, shadow) = (
+        comparison.production_latency.last.p99.value,
+        comparison.shadow_latency.last.p99.value,
+    );
+    row(
+        "p99",
+        &format!(
+            "{} in production, {} in the shadow, ratio {}",
+            duration(production),
+            duration(shadow),
+            ratio(&comparison.p99_ratio)
+        ),
+    );
+    differences(text, comparison);
+}
+
+fn differences(text: &mut String, comparison: &Comparison) {
+    let count = || comparison.differences.iter().filter(|row| row.noise.is_none());
+    let noise = comparison.differences.len() - count().count();
+    if count().next().is_some() {
+        text.push_str("    differences\n");
+    }
+    for row in count().take(DIFFERENCES) {
+        difference(text, row);
+    }
+    let more = (count().count() as u64)
+        .saturating_sub(DIFFERENCES as u64)
+        .saturating_add(comparison.differences_beyond);
+    if more > 0 {
+        let _ = writeln!(text, "      and {} more", grouped(more));
+    }
+    if noise > 0 {
+        let _ = writeln!(text, "      taken for noise: {} more", grouped(noise as u64));
+    }
+}
+
+fn difference(text: &mut String, row: &DifferenceRow) {
+    let value = |value: &Option<String>| value.as_deref().map_or("(none)".to_owned(), short);
+    let _ = writeln!(
+        text,
+        "      {:>9} {:>7}  {}  {} {}  {} -> {}",
+        grouped(row.count),
+        percent(row.share),
+        short(&row.endpoint),
+        short(&row.path),
+        row.kind.name(),
+        value(&row.production),
+        value(&row.shadow),
+    );
+}
+
+fn short(text: &str) -> String {
+    let mut cut: String = text.chars().take(WIDTH).collect();
+    if cut.len() < text.len() {
+        cut.push('…');
+    }
+    visible(&cut).into_owned()
+}
+
+/// A document is read from files as well: no sum of it may overflow.
+pub(super) fn sum<'a>(counts: impl Iterator<Item = &'a u64>) -> u64 {
+    counts.fold(0, |sum, count| sum.saturating_add(*count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn the_summary_can_be_read_at_a_glance() {
+        let expected = "
+Verdict: NO-GO
+
+  http://shadow:8080: NO-GO
+    - New 5xx: 0.30% of pairs, and at most 0.10% is allowed.
+    coverage    99.50% of 10,050 requests
+                9,970 compared, 30 failed in the shadow, 50 not compared, 0 waiting
+    agreement   99.10% (98.89% to 99.27%), 42.00% before noise was taken out
+    new 5xx     0.30% (0.21% to 0.43%)
+    p99         45.6 ms in production, 50.2 ms in the shadow, ratio 1.10 (1.05 to 1.16)
+    differences
+             60   0.60%  GET /items/{id}  $.price value  9.99 -> 10.99
+      taken for noise: 1 more
+";
+        assert_eq!(summary(&sample::document()), expected);
+    }
+
+    #[test]
+    fn a_terminal_obeys_nothing_that_traffic_says() {
+        let mut document = sample::document();
+        let row = &mut document.comparisons[0].differences[0];
+        row.path = "$.\u{1b}]0;owned\u{7}".to_owned();
+        row.shadow = Some("\r\u{202e}x".to_owned());
+        let text = summary(&document);
+        assert!(text.contains("$.⟨U+001B⟩]0;owned⟨U+0007⟩"), "{text}");
+        assert!(
+            text.chars()
+                .all(|character| character == '\n' || !character.is_control())
+        );
+    }
+}

@@ -1,0 +1,242 @@
+// What is done with the report's pages in a browser. Called with the folder of the npm packages, the browser, the name of a
+// check and the pages; ends with 1 and says what was wrong, or prints figures.
+
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const [modules, executablePath, name, ...pages] = process.argv.slice(2);
+const require = createRequire(`${modules}/`);
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+const wrong = [];
+const expect = (holds, says) => {
+  if (!holds) wrong.push(says);
+};
+
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+
+/** Opens a page and has everything noted down that no report may do. */
+const open = async (file, { width = 1280, height = 900, colorScheme = "light", ...more } = {}) => {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme, ...more });
+  const page = await context.newPage();
+  const place = `${basename(file)} ${colorScheme} ${width}`;
+  page.on("console", (message) => ["error", "warning"].includes(message.type()) && wrong.push(`${place}: console: ${message.text()}`));
+  page.on("pageerror", (error) => wrong.push(`${place}: ${error}`));
+  page.on("dialog", (dialog) => {
+    wrong.push(`${place}: dialog ${dialog.message()}`);
+    dialog.dismiss();
+  });
+  const url = pathToFileURL(file).href;
+  page.on("request", (request) => expect(request.url() === url || request.url() === "data:,", `${place}: asked for ${request.url()}`));
+  await page.addInitScript(() => {
+    window.violations = [];
+    document.addEventListener("securitypolicyviolation", (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+  });
+  await page.goto(url);
+  return { page, place, context };
+};
+
+const shown = async (page, place) => {
+  const violations = await page.evaluate(() => window.violations);
+  expect(violations.length === 0, `${place}: policy violated: ${violations}`);
+  const [inner, outer] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  expect(inner <= outer, `${place}: scrolls sideways: ${inner} > ${outer}`);
+};
+
+const openAll = (page) =>
+  page.evaluate(() => {
+    for (const details of document.querySelectorAll("details")) details.open = true;
+    for (const opener of document.querySelectorAll(".opener[aria-expanded=false]")) opener.click();
+    for (const details of document.querySelectorAll("details")) details.open = true;
+  });
+
+const picture = async (page, place) => {
+  const folder = process.env.SHADOW_AGENT_PAGES;
+  if (folder) await page.screenshot({ path: `${folder}/${place.replaceAll(" ", "-")}.png`, fullPage: true });
+};
+
+const audit = async (page, place) => {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  for (const { id, help, nodes } of violations)
+    wrong.push(`${place}: ${id}: ${help}: ${nodes.slice(0, 3).map((node) => `${node.target} ${node.failureSummary}`)}`);
+};
+
+const checks = {
+  async looks() {
+    for (const file of pages)
+      for (const colorScheme of ["light", "dark"])
+        for (const width of [320, 360, 768, 1280]) {
+          const { page, place, context } = await open(file, { width, colorScheme, reducedMotion: "reduce" });
+          await shown(page, place);
+          await picture(page, place);
+          await openAll(page);
+          await shown(page, `${place} opened`);
+          if (width === 360 || width === 1280) await picture(page, `${place} opened`);
+          await context.close();
+        }
+  },
+
+  async attacks() {
+    for (const file of pages)
+      for (const width of [360, 1280]) {
+        const { page, place, context } = await open(file, { width });
+        await openAll(page);
+        await shown(page, place);
+        await picture(page, place);
+        const found = await page.evaluate(() => {
+          const inside = document.querySelector("main");
+          const text = document.body.innerText;
+          return {
+            strangers: [...inside.querySelectorAll("script, img, iframe, object, embed, style, link, form, base, meta")].map((one) => one.outerHTML),
+            handlers: [...document.querySelectorAll("*")].filter((one) => [...one.attributes].some((attribute) => attribute.name.startsWith("on"))).length,
+            links: [...inside.querySelectorAll("[href], [src]")].map((one) => one.getAttribute("href") || one.getAttribute("src")).filter((to) => !to.startsWith("#")),
+            hidden: [...inside.querySelectorAll("*")].flatMap((one) => [...one.childNodes]).filter((node) => node.nodeType === 3 && /[\u0000-\u0008\u000b-\u001f\u200b-\u200f\u2028-\u202e\ufeff]/u.test(node.data)).map((node) => node.data),
+            asText: ["<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "user⟨U+202E⟩gnp.exe", "⟨U+001B⟩[31m", "__proto__"].filter((attack) => !text.includes(attack)),
+          };
+        });
+        const two = file.includes("two");
+        expect(found.strangers.length === 0, `${place}: elements of traffic: ${found.strangers}`);
+        expect(found.handlers === 0, `${place}: handlers in attributes`);
+        expect(found.links.length === 0, `${place}: links of traffic: ${found.links}`);
+        expect(found.hidden.length === 0, `${place}: hidden characters: ${JSON.stringify(found.hidden.slice(0, 3))}`);
+        const missing = found.asText.filter((attack) => !(two && attack === "__proto__"));
+        expect(missing.length === 0, `${place}: not shown as text: ${missing}`);
+        await context.close();
+      }
+  },
+
+  async keyboard() {
+    const { page, place } = await open(pages[0]);
+    const active = () => page.evaluate(() => document.activeElement.textContent.trim());
+    await page.keyboard.press("Tab");
+    expect((await active()) === "Skip to the report", `${place}: the first stop is ${await active()}`);
+    await page.keyboard.press("Enter");
+    expect(await page.evaluate(() => document.activeElement.id === "main"), `${place}: the skip link does not skip`);
+
+    // Every stop can be seen, and the way ends.
+    let stops = 0;
+    const order = [];
+    for (; stops < 300; stops++) {
+      await page.keyboard.press("Tab");
+      const stop = await page.evaluate(() => {
+        const element = document.activeElement;
+        if (element === document.body) return null;
+        const style = getComputedStyle(element);
+        return { name: element.getAttribute("aria-label") || element.textContent.trim() || element.id, outlined: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0 };
+      });
+      if (stop === null) break;
+      order.push(stop.name);
+      expect(stop.outlined, `${place}: the focus on ${stop.name} cannot be seen`);
+    }
+    expect(stops > 20 && stops < 300, `${place}: ${stops} stops by Tab`);
+
+    // Sorting.
+    const table = page.locator("table", { hasText: "Differences between" }).first();
+    const first = () => table.locator("tbody th").first().innerText();
+    const header = (text) => table.locator("thead button", { hasText: text });
+    await header("Where").focus();
+    await page.keyboard.press("Enter");
+    expect((await first()).startsWith("$.price"), `${place}: sorted by where: ${await first()}`);
+    expect((await table.locator("[aria-sort=ascending]").innerText()).startsWith("Where"), `${place}: aria-sort`);
+    await page.keyboard.press("Space");
+    expect((await first()).startsWith("status"), `${place}: sorted the other way: ${await first()}`);
+    expect((await active()).startsWith("Where"), `${place}: sorting lost the focus`);
+
+    // What is noise, by the arrows of a group of radio buttons.
+    await page.locator("input[type=radio]").first().focus();
+    await page.keyboard.press("ArrowRight");
+    expect((await table.locator("tbody tr:not(.detail)").count()) === 2, `${place}: noise is not apart`);
+    await page.keyboard.press("ArrowRight");
+    expect((await table.locator("tbody tr:not(.detail)").count()) === 7, `${place}: not all are shown`);
+
+    // Filtering, said where a screen reader hears it.
+    await page.locator("input[type=search]").first().focus();
+    await page.keyboard.type("CACHE-control");
+    await page.locator(".said", { hasText: "1 of 7 differences" }).waitFor({ timeout: 5000 });
+    expect((await table.locator("tbody tr:not(.detail)").count()) === 1, `${place}: the filter`);
+
+    // Opening an example.
+    await table.locator(".opener").focus();
+    await page.keyboard.press("Enter");
+    expect((await table.locator(".opener").getAttribute("aria-expanded")) === "true", `${place}: not opened`);
+    const diff = table.locator("table.diff").first();
+    expect((await diff.locator("del").first().innerText()).includes("Cache-Control: max-age=60"), `${place}: nothing is marked as gone`);
+    const ins = await diff.locator("ins").allInnerTexts();
+    expect(ins.join() === "10", `${place}: what is marked as come: ${ins}`);
+    expect((await diff.locator(".sign.ins").first().textContent()).includes("only shadow"), `${place}: colour alone`);
+    await page.keyboard.press("Enter");
+    expect((await table.locator("table.diff").count()) === 0, `${place}: not closed`);
+    await shown(page, place);
+  },
+
+  async accessible() {
+    for (const file of pages)
+      for (const colorScheme of ["light", "dark"])
+        for (const width of [360, 1280]) {
+          const { page, place, context } = await open(file, { width, colorScheme });
+          await openAll(page);
+          await audit(page, place);
+          const found = await page.evaluate(() => ({
+            levels: [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].map((one) => Number(one.tagName[1])),
+            landmarks: ["header", "main", "nav"].filter((one) => !document.querySelector(one)),
+            uncaptioned: [...document.querySelectorAll("table")].filter((one) => !one.caption).length,
+            unscoped: [...document.querySelectorAll("th")].filter((one) => !one.scope && one.textContent !== "").length,
+            unnamed: [...document.querySelectorAll("svg[role=img]")].filter((one) => !one.querySelector("title") || !one.querySelector("desc")).length,
+          }));
+          expect(found.levels[0] === 1 && found.levels.every((level, at) => at === 0 || level <= found.levels[at - 1] + 1), `${place}: headings ${found.levels}`);
+          expect(found.landmarks.every((one) => one === "nav" && file.includes("two")), `${place}: no ${found.landmarks}`);
+          expect(found.uncaptioned === 0, `${place}: tables without caption`);
+          expect(found.unscoped === 0, `${place}: headers without scope`);
+          expect(found.unnamed === 0, `${place}: drawings without name`);
+          await context.close();
+        }
+  },
+
+  async large() {
+    const { page, place } = await open(pages[0]);
+    const painted = await page.evaluate(
+      () => new Promise((done) => new PerformanceObserver((list) => done(list.getEntriesByName("first-contentful-paint")[0].startTime)).observe({ type: "paint", buffered: true })),
+    );
+    const made = await page.evaluate(() => performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd);
+    const sort = async (text) =>
+      page.evaluate(async (text) => {
+        const button = [...document.querySelectorAll("thead button")].find((one) => one.textContent.startsWith(text));
+        const begin = performance.now();
+        button.click();
+        document.body.offsetHeight;
+        return performance.now() - begin;
+      }, text);
+    const sorted = { Where: await sort("Where"), Pairs: await sort("Pairs"), Endpoint: await sort("Endpoint"), "First seen": await sort("First seen") };
+    console.log(`first paint ${painted.toFixed(0)} ms, all made ${made.toFixed(0)} ms, sorted ${JSON.stringify(sorted)}`);
+    expect(painted < 1000, `${place}: first paint after ${painted} ms`);
+    expect(made < 3000, `${place}: all made after ${made} ms`);
+    for (const [column, took] of Object.entries(sorted)) expect(took < 200, `${place}: sorting by ${column} took ${took} ms`);
+
+    expect((await page.locator("table.data").first().locator("tbody tr:not(.detail)").count()) === 100, `${place}: not 100 rows`);
+    await page.locator("button.more").first().click();
+    expect((await page.locator("table.data").first().locator("tbody tr:not(.detail)").count()) === 200, `${place}: not 200 rows`);
+    await page.locator("input[type=search]").first().fill("field_9999");
+    await page.locator(".said", { hasText: "1 of 10,000 differences" }).waitFor({ timeout: 5000 });
+    await shown(page, place);
+    await picture(page, place);
+  },
+
+  async without_script() {
+    const { page, place } = await open(pages[0], { javaScriptEnabled: false });
+    const text = await page.locator("body").innerText();
+    for (const wanted of ["NO-GO", "New 5xx: 0.31% of pairs", "98.59% (", "Coverage", "p99"]) expect(text.includes(wanted), `${place}: no ${wanted}`);
+    await picture(page, `${place} no script`);
+  },
+};
+
+try {
+  await checks[name]();
+} finally {
+  await browser.close();
+}
+for (const one of wrong) console.log(one);
+process.exitCode = wrong.length === 0 ? 0 : 1;

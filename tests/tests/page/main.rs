@@ -1,0 +1,113 @@
+//! The report's page in a real browser: Debian's chromium, driven by playwright-core, looked over by axe-core.
+//!
+//! `browser.mjs` holds what is done in the browser: a check for each test here, which gives it pages and expects it to find
+//! nothing wrong. With `SHADOW_AGENT_PAGES=FOLDER` the pages and pictures of them are left there for people to look at.
+
+mod documents;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use shadow_agent::report::page;
+use shadow_tests::{Stage, stage};
+
+/// What drives the browser, and what looks for barriers to people.
+const PACKAGES: [&str; 2] = ["playwright-core@1.65.1", "axe-core@4.14.1"];
+
+/// Writes a page where the browser reads it.
+fn write(stage: &Stage, name: &str, page: &str) -> PathBuf {
+    let path = stage.path(name);
+    std::fs::write(&path, page).expect("the page");
+    if let Some(folder) = std::env::var_os("SHADOW_AGENT_PAGES") {
+        std::fs::write(Path::new(&folder).join(name), page).expect("the page to look at");
+    }
+    path
+}
+
+/// Has the browser do `check` with pages, and expects that it finds nothing wrong.
+fn check(stage: &Stage, check: &str, pages: &[PathBuf]) {
+    let modules = stage.path("npm");
+    let installed = Command::new("npm")
+        .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
+        .arg(&modules)
+        .args(PACKAGES)
+        .status()
+        .expect("npm");
+    assert!(installed.success(), "npm cannot install {PACKAGES:?}");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page/browser.mjs");
+    let output = Command::new("node")
+        .arg(script)
+        .arg(&modules)
+        .arg(shadow_tests::program("chromium").expect("chromium"))
+        .arg(check)
+        .args(pages)
+        .output()
+        .expect("node");
+    assert!(
+        output.status.success(),
+        "{check}:\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn the_page_asks_for_nothing_and_fits_in_light_and_dark_on_a_phone_and_a_desk() {
+    let stage = stage!("node", "npm", "chromium");
+    let (a, b) = (documents::ordinary(), documents::later());
+    let pages = [
+        write(&stage, "one.html", &page::render(&a)),
+        write(&stage, "several.html", &page::render(&documents::several())),
+        write(&stage, "two.html", &page::render_two(&a, &b)),
+    ];
+    check(&stage, "looks", &pages);
+}
+
+#[test]
+fn no_attack_in_traffic_becomes_markup_or_runs() {
+    let stage = stage!("node", "npm", "chromium");
+    let hostile = documents::hostile();
+    let pages = [
+        write(&stage, "hostile.html", &page::render(&hostile)),
+        write(&stage, "hostile-two.html", &page::render_two(&hostile, &hostile)),
+    ];
+    check(&stage, "attacks", &pages);
+}
+
+#[test]
+fn everything_is_done_by_keyboard() {
+    let stage = stage!("node", "npm", "chromium");
+    let page = write(&stage, "one.html", &page::render(&documents::ordinary()));
+    check(&stage, "keyboard", &[page]);
+}
+
+#[test]
+fn a_screen_reader_finds_its_way() {
+    let stage = stage!("node", "npm", "chromium");
+    let document = documents::ordinary();
+    let pages = [
+        write(&stage, "one.html", &page::render(&document)),
+        write(&stage, "several.html", &page::render(&documents::several())),
+        write(
+            &stage,
+            "two.html",
+            &page::render_two(&document, &documents::later()),
+        ),
+    ];
+    check(&stage, "accessible", &pages);
+}
+
+#[test]
+fn ten_thousand_differences_of_five_hundred_endpoints_are_shown_and_sorted_at_once() {
+    let stage = stage!("node", "npm", "chromium");
+    let large = write(&stage, "large.html", &page::render(&documents::large()));
+    check(&stage, "large", &[large]);
+}
+
+#[test]
+fn the_word_and_why_read_without_script() {
+    let stage = stage!("node", "npm", "chromium");
+    let page = write(&stage, "one.html", &page::render(&documents::ordinary()));
+    check(&stage, "without_script", &[page]);
+}
