@@ -40,7 +40,7 @@ use crate::input;
 use crate::kubernetes::Cluster;
 use crate::middleware::Middleware;
 use crate::mirror::plan::Plan;
-use crate::report::LedgerFile;
+use crate::report::{LedgerFile, VerdictFile};
 use crate::settings::{RawInput, Settings};
 
 /// How a caller other than the shell follows a run and ends it.
@@ -68,6 +68,12 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
     let settings = Arc::new(settings);
     // While the capabilities are still there: without them root, too, may write less.
     let ledger = settings.ledger.as_deref().map(LedgerFile::open).transpose()?;
+    let reports: Vec<VerdictFile> = settings
+        .comparing
+        .reports
+        .iter()
+        .map(|path| VerdictFile::open(path))
+        .collect::<Result<_, _>>()?;
     // Likewise the port: one below 1024 may need a capability, and one in use should be said first.
     let operation = Operation::prepare(&settings.operation)?;
     let mut sources = Vec::new();
@@ -147,6 +153,7 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         reloading,
         sources,
         ledger_file: ledger,
+        reports,
         operation,
         middleware,
     };

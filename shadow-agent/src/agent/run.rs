@@ -29,7 +29,7 @@ use crate::middleware::Middleware;
 use crate::mirror::Limiter;
 use crate::mirror::ledger::{OutputCounts, RequestCounts, ShardLedger};
 use crate::mirror::plan::Plan;
-use crate::report::LedgerFile;
+use crate::report::{LedgerFile, VerdictFile};
 use crate::settings::{Limit, OnExit, Settings};
 use crate::status::{self, Snapshot, StatusLine};
 
@@ -63,6 +63,7 @@ pub(super) struct Run {
     /// A shard sends on it when it ends: whether it read a ring, which has no end of its own.
     ended: mpsc::Receiver<bool>,
     ledger_file: Option<LedgerFile>,
+    reports: Vec<VerdictFile>,
     pub(super) cluster: Option<Cluster>,
     /// What the settings want mirrored.
     pub(super) wanted: Wanted,
@@ -93,6 +94,7 @@ pub(super) struct Parts {
     /// Each with its limit, if it has one of its own.
     pub sources: Vec<(Source, Option<Limit>)>,
     pub ledger_file: Option<LedgerFile>,
+    pub reports: Vec<VerdictFile>,
     pub operation: Operation,
     pub middleware: Option<Middleware>,
 }
@@ -119,6 +121,7 @@ impl Run {
             reloading,
             sources,
             ledger_file,
+            reports,
             mut operation,
             middleware,
         } = parts;
@@ -189,6 +192,7 @@ impl Run {
             phase,
             ended,
             ledger_file,
+            reports,
             cluster,
             wanted,
             desired: Arc::default(),
@@ -238,6 +242,11 @@ impl Run {
         match self.comparer.finish() {
             Ok(document) => account.verdict = document.map(Box::new),
             Err(error) => ended = ended.and(Err(error)),
+        }
+        if let Some(document) = &account.verdict {
+            for report in &mut self.reports {
+                ended = ended.and(report.write(document));
+            }
         }
         if let Some(file) = &mut self.ledger_file {
             ended = ended.and(file.write(&account.document()));

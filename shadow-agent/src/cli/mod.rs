@@ -29,9 +29,10 @@ use self::high::Resolved;
 use self::low::{Arguments, Command};
 use self::machine::ThisMachine;
 use crate::agent::{self, Control, WatchedFile};
+use crate::compare::verdict::exit_code;
 use crate::report::table;
 use crate::settings::MessageInput;
-use crate::{demo, input, status};
+use crate::{demo, input, report, status};
 
 /// Exit status of a command line that cannot be run; clap's own.
 const USAGE: u8 = 2;
@@ -135,9 +136,15 @@ fn mirror(arguments: &Arguments, matches: &ArgMatches, spelled: Spelled) -> anyh
     status::clear();
     // First the account, whatever went wrong.
     eprint!("{}", table(&document));
+    if let Some(verdict) = &account.verdict {
+        eprint!("{}", report::summary(verdict));
+    }
     ended?;
     // An account with a difference is a fault, and scripts shall see it.
-    Ok(code(document.balanced))
+    Ok(match account.verdict {
+        Some(verdict) if document.balanced => ExitCode::from(exit_code(verdict.verdict)),
+        _ => code(document.balanced),
+    })
 }
 
 fn man() -> anyhow::Result<()> {

@@ -12,24 +12,8 @@ use super::document::Word;
 use crate::latency::{LatencyCounts, LatencyHistogram};
 use crate::mirror::ledger::DropReason;
 
-/// Reasons of [`NotCompared`] that are no reason of the ledger.
-const OTHERS: [NotCompared; 12] = [
-    NotCompared::Copy,
-    NotCompared::Incomplete,
-    NotCompared::SameName,
-    NotCompared::ProductionGap,
-    NotCompared::ProductionClosed,
-    NotCompared::ProductionTooLarge,
-    NotCompared::ProductionNotHttp,
-    NotCompared::ProductionMissing,
-    NotCompared::ShadowTooLarge,
-    NotCompared::Memory,
-    NotCompared::Busy,
-    NotCompared::Shutdown,
-];
-
 const DROP_REASONS: usize = DropReason::ALL.len();
-const REASONS: usize = DROP_REASONS + OTHERS.len();
+const REASONS: usize = DROP_REASONS + NotCompared::OTHERS.len();
 
 /// What comparing a pair came to, at the time when it was compared: what is learned to be noise later is not counted again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -280,7 +264,10 @@ fn occurred<'a, R>(counts: impl Iterator<Item = (R, &'a AtomicU64)>) -> Vec<(R, 
 }
 
 fn all_reasons() -> impl Iterator<Item = NotCompared> {
-    DropReason::ALL.into_iter().map(NotCompared::Shadow).chain(OTHERS)
+    DropReason::ALL
+        .into_iter()
+        .map(NotCompared::Shadow)
+        .chain(NotCompared::OTHERS)
 }
 
 fn index(reason: NotCompared) -> usize {

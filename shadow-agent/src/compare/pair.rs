@@ -81,6 +81,22 @@ pub enum NotCompared {
 }
 
 impl NotCompared {
+    /// Those that are no reason of the ledger.
+    pub const OTHERS: [Self; 12] = [
+        Self::Copy,
+        Self::Incomplete,
+        Self::SameName,
+        Self::ProductionGap,
+        Self::ProductionClosed,
+        Self::ProductionTooLarge,
+        Self::ProductionNotHttp,
+        Self::ProductionMissing,
+        Self::ShadowTooLarge,
+        Self::Memory,
+        Self::Busy,
+        Self::Shutdown,
+    ];
+
     /// One word for it, as reports and metrics have it.
     pub fn name(self) -> String {
         match self {

@@ -9,19 +9,7 @@ use crate::mirror::ledger::DropReason;
 /// What each reason for not comparing a request means.
 pub(super) fn meanings() -> BTreeMap<String, &'static str> {
     let of_shadow = DropReason::ALL.map(|reason| (NotCompared::Shadow(reason).name(), explanation(reason)));
-    let others = [
-        NotCompared::Copy,
-        NotCompared::ProductionGap,
-        NotCompared::ProductionClosed,
-        NotCompared::ProductionTooLarge,
-        NotCompared::ProductionNotHttp,
-        NotCompared::ProductionMissing,
-        NotCompared::ShadowTooLarge,
-        NotCompared::Memory,
-        NotCompared::Busy,
-        NotCompared::Shutdown,
-    ]
-    .map(|reason| (reason.name(), of_comparison(reason)));
+    let others = NotCompared::OTHERS.map(|reason| (reason.name(), of_comparison(reason)));
     of_shadow.into_iter().chain(others).collect()
 }
 
@@ -29,6 +17,8 @@ fn of_comparison(reason: NotCompared) -> &'static str {
     match reason {
         NotCompared::Shadow(reason) => explanation(reason),
         NotCompared::Copy => "it was a further copy of a request: only the first is compared",
+        NotCompared::Incomplete => "the request itself was not whole",
+        NotCompared::SameName => "another exchange of the same name came before this one had ended",
         NotCompared::ProductionGap => "bytes of production's answer were not captured",
         NotCompared::ProductionClosed => "production's connection ended before its answer was whole",
         NotCompared::ProductionTooLarge => "production's answer was larger than the largest that is kept",
@@ -50,7 +40,7 @@ mod tests {
     #[test]
     fn every_reason_has_a_meaning() {
         let meanings = meanings();
-        assert_eq!(meanings.len(), DropReason::ALL.len() + 10);
+        assert_eq!(meanings.len(), DropReason::ALL.len() + NotCompared::OTHERS.len());
         assert_eq!(
             meanings["production_gap"],
             "bytes of production's answer were not captured"
