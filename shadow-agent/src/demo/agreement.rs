@@ -60,10 +60,12 @@ mod tests {
             production: Count {
                 requests: 2500,
                 errors: 0,
+                closed: 0,
             },
             shadow: Count {
                 requests: 2500,
                 errors: 31,
+                closed: 0,
             },
             interrupted,
         };

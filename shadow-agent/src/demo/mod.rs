@@ -3,11 +3,18 @@
 //! the servers' own counts beside it.
 
 mod agreement;
+mod client;
+mod faults;
 mod load;
+mod noise;
+pub mod part;
+mod requests;
 mod scene;
 mod server;
+mod shop;
 
-use std::time::Duration;
+pub use self::faults::{Fault, Faults};
+pub use self::load::Load;
 
 use clap::Parser;
 
@@ -18,12 +25,12 @@ use crate::cli::high::{self, Resolved};
 use crate::cli::low::Arguments;
 use crate::cli::low::admin::Admin;
 use crate::cli::machine::ThisMachine;
-use crate::report::table;
+use crate::report::{grouped, table};
 use crate::status;
 
 /// Runs the demo; whether everything agreed. Needs what live capture needs.
-pub fn run(seconds: u32, rate: u32) -> anyhow::Result<bool> {
-    let (scene, capturing, stop) = Scene::start(Duration::from_secs(seconds.into()), rate)?;
+pub fn run(load: Load, faults: Faults) -> anyhow::Result<bool> {
+    let (scene, capturing, stop) = Scene::start(load, faults)?;
     let (production, shadow) = (scene.production, scene.shadow);
     // The same way in as a user's: what is printed is what runs.
     let flags = [
@@ -35,7 +42,9 @@ pub fn run(seconds: u32, rate: u32) -> anyhow::Result<bool> {
     ];
     eprintln!(
         "Production is a small shop on http://{production}, its next release on http://{shadow}.\n\
-         For {seconds} s, {rate} requests a second go to production alone. Beside it runs\n\n    {}\n",
+         {} requests go to production alone, {} a second. Beside it runs\n\n    {}\n",
+        grouped(load.requests),
+        grouped(load.rate.into()),
         flags.join(" ")
     );
     let mut arguments = Arguments::try_parse_from(flags)?;
