@@ -53,7 +53,7 @@ pub fn main() -> ExitCode {
         None => mirror(&arguments, &matches, spelled),
         Some(Command::Demo(demo)) => {
             logging::init(0);
-            demo::run(demo.load.into(), demo.faults).map(code)
+            demo::run(demo.into()).map(code)
         }
         Some(Command::DemoServer(server)) => {
             demo::part::serve_until_told(server.listen, server.faults).map(|()| ExitCode::SUCCESS)

@@ -19,6 +19,8 @@ pub struct Scene {
     pub production: SocketAddr,
     /// Where its next release listens.
     pub shadow: SocketAddr,
+    /// Where another instance of production listens.
+    pub control: SocketAddr,
     /// Dropping it ends the servers.
     servers: oneshot::Sender<()>,
     thread: JoinHandle<anyhow::Result<Served>>,
@@ -31,13 +33,15 @@ pub struct Served {
     pub production: Count,
     /// The shadow's.
     pub shadow: Count,
+    /// The control's.
+    pub control: Count,
     /// Whether the agent ended before the load did.
     pub interrupted: bool,
 }
 
 /// What the thread gets and gives.
 struct Cues {
-    addresses: mpsc::Sender<(SocketAddr, SocketAddr)>,
+    addresses: mpsc::Sender<[SocketAddr; 3]>,
     capturing: oneshot::Receiver<()>,
     stop: oneshot::Sender<()>,
     servers: oneshot::Receiver<()>,
@@ -70,10 +74,11 @@ impl Scene {
             })
             .context("cannot start a thread for the demo's servers")?;
         match bound.recv() {
-            Ok((production, shadow)) => {
+            Ok([production, shadow, control]) => {
                 let scene = Self {
                     production,
                     shadow,
+                    control,
                     servers,
                     thread,
                 };
@@ -97,24 +102,25 @@ fn join(thread: JoinHandle<anyhow::Result<Served>>) -> anyhow::Result<Served> {
 }
 
 async fn play(cues: Cues, load: Load, faults: Faults) -> anyhow::Result<Served> {
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let cannot = "cannot listen on 127.0.0.1 for the demo";
-    let (production, shadow) = (bind().await.context(cannot)?, bind().await.context(cannot)?);
-    let address = production.local_addr()?;
-    let counters = [(); 2].map(|()| Arc::new(Counters::default()));
-    let _ = cues.addresses.send((address, shadow.local_addr()?));
-    tokio::spawn(serve(
-        production,
-        Arc::new(Faults::none()),
-        Arc::clone(&counters[0]),
-    ));
-    tokio::spawn(serve(shadow, Arc::new(faults), Arc::clone(&counters[1])));
+    let mut addresses = Vec::new();
+    let mut counters = Vec::new();
+    for faults in [Faults::none(), faults, Faults::none()] {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .context("cannot listen on 127.0.0.1 for the demo")?;
+        addresses.push(listener.local_addr()?);
+        let counts = Arc::new(Counters::default());
+        counters.push(Arc::clone(&counts));
+        tokio::spawn(serve(listener, Arc::new(faults), counts));
+    }
+    let production = addresses[0];
+    let _ = cues.addresses.send([production, addresses[1], addresses[2]]);
 
     let mut stop = cues.stop;
     let mut interrupted = true;
     if cues.capturing.await.is_ok() {
         tokio::select! {
-            load = load::run(address, load) => {
+            load = load::run(production, load) => {
                 interrupted = false;
                 load.context("the demo's load failed")?;
             }
@@ -130,6 +136,7 @@ async fn play(cues: Cues, load: Load, faults: Faults) -> anyhow::Result<Served> 
     Ok(Served {
         production: counters[0].get(),
         shadow: counters[1].get(),
+        control: counters[2].get(),
         interrupted,
     })
 }

@@ -28,11 +28,12 @@ pub mod stats;
 pub mod tuning;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::demo::{Faults, Load};
+use crate::demo::{self, Faults, Load};
 
 /// Copy the HTTP requests that production serves to a shadow release
 ///
@@ -41,7 +42,7 @@ use crate::demo::{Faults, Load};
 ///
 /// It needs Linux 5.8 or later, and root or the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, which
 /// it gives up once it captures. Reading capture files needs neither. `shadow-agent doctor` tells what this
-/// machine can do; `shadow-agent demo` shows everything at work on two built-in servers.
+/// machine can do; `shadow-agent demo` shows everything at work on built-in servers.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "shadow-agent",
@@ -154,7 +155,7 @@ impl Arguments {
 /// What to do instead of mirroring.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Show everything at work: two built-in servers, load, mirroring, the ledger
+    /// Show everything at work: built-in servers with planted faults, load, mirroring, the verdict
     Demo(DemoArguments),
     /// Tell what this machine can do, and what to do about what it cannot
     Doctor,
@@ -182,6 +183,19 @@ pub struct DemoArguments {
     /// What is wrong with the next release: all, none, or some of field, status, header, slow, order, truncated, closed
     #[arg(long, value_name = "NAMES", default_value = "all")]
     pub faults: Faults,
+    /// Write what the comparison came to to this file: .html, .json, .md, or .xml for JUnit
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
+}
+
+impl From<DemoArguments> for demo::Wanted {
+    fn from(arguments: DemoArguments) -> Self {
+        Self {
+            load: arguments.load.into(),
+            faults: arguments.faults,
+            report: arguments.report,
+        }
+    }
 }
 
 /// How much load.
