@@ -136,6 +136,13 @@ impl Agent {
         self.finish()
     }
 
+    /// Ends it (SIGTERM), which must give this exit status, and gives its ledger.
+    pub fn stop_with(mut self, status: i32) -> Ledger {
+        let _ = std::fs::remove_file(&self.ledger);
+        self.process.signal(Signal::SIGTERM);
+        self.fail(status)
+    }
+
     /// Waits for its end by itself, which must be a success, and gives its ledger.
     pub fn finish(&mut self) -> Ledger {
         let status = self.wait();
@@ -148,10 +155,11 @@ impl Agent {
         Ledger::read(&self.ledger).unwrap_or_else(|| panic!("no ledger was written:\n{}", self.stderr()))
     }
 
-    /// Waits for its end by itself, which must be this failure, and gives its ledger.
+    /// Waits for its end by itself, which must have this exit status, and gives its ledger.
     pub fn fail(&mut self, status: i32) -> Ledger {
         let ended = self.wait();
         assert_eq!(ended.code(), Some(status), "{}", self.stderr());
+        assert!(!self.stderr().contains("panicked"), "{}", self.stderr());
         Ledger::read(&self.ledger).unwrap_or_else(|| panic!("no ledger was written:\n{}", self.stderr()))
     }
 

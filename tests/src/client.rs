@@ -52,6 +52,22 @@ impl Connection {
 
     /// Reads a response that has a Content-Length; a 1xx has no body.
     pub fn response(&mut self) -> Response {
+        self.read_response(false)
+    }
+
+    /// Reads the response to a HEAD: it has a Content-Length and no body.
+    pub fn response_to_head(&mut self) -> Response {
+        self.read_response(true)
+    }
+
+    /// Waits until some bytes of a response have come.
+    pub fn wait_for_bytes(&mut self) {
+        if self.read.is_empty() {
+            self.fill();
+        }
+    }
+
+    fn read_response(&mut self, to_head: bool) -> Response {
         let end = loop {
             if let Some(end) = find(&self.read, b"\r\n\r\n") {
                 break end + 4;
@@ -70,7 +86,7 @@ impl Connection {
             .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
             .map(|(_, length)| length.parse::<usize>().expect("a length"));
         let body = match length {
-            _ if status < 200 => 0,
+            _ if status < 200 || to_head => 0,
             Some(length) => length,
             None => panic!("a response without a length: {head}"),
         };

@@ -2,7 +2,8 @@
 //!
 //! A test opens a [`Stage`] with [`stage!`], naming what it needs; without it the test is skipped, by name and
 //! counted. On the stage stand [`Netns`] (network namespaces joined by veth pairs), [`Nginx`] on both sides,
-//! the [`Agent`] between them, clients ([`client`], [`load`], [`Wrk`]) and servers that misbehave ([`fault`]).
+//! the [`Agent`] between them, clients ([`client`], [`load`], [`Wrk`]) and servers that misbehave ([`fault`])
+//! or differ as planted ([`shop`]).
 //! For Kubernetes there are an [`ApiServer`] and a [`Node`] with [`Pod`]s, without a cluster.
 //! In the end the access logs of both sides are compared request by request ([`AccessLog`]) and the agent's
 //! [`Ledger`] must balance. Nothing sleeps where an event can be awaited, and every wait has a deadline.
@@ -27,6 +28,8 @@ mod place;
 mod pod;
 mod process;
 pub mod rbac;
+mod report;
+pub mod shop;
 mod stage;
 pub mod stat;
 mod wait;
@@ -41,6 +44,8 @@ pub use nginx::{Nginx, NginxSetup};
 pub use place::Place;
 pub use pod::{Container, Node, Pod, PodSetup};
 pub use process::{Output, Process, program};
+pub use report::Report;
+pub use shop::Shop;
 pub use stage::Stage;
 pub use wait::{DEADLINE, until};
 pub use wrk::{Wrk, WrkResult};

@@ -14,3 +14,11 @@ pub fn capabilities(pid: u32, set: &str) -> Vec<u64> {
         })
         .collect()
 }
+
+/// The most memory that a process ever had resident, in bytes (`VmHWM`).
+pub fn peak_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kibibytes.expect("a peak") * 1024
+}

@@ -4,10 +4,11 @@
 //! second nginx, and with nginx's own `mirror` directive: flat out by wrk, and at a fixed rate by a load
 //! generator of its own. Figures are ratios to production alone in the same round, so that a machine that
 //! drifts cancels out; the order of the variants turns from round to round for the same reason. Beside the rounds stand
-//! kernel time, recordings and idle connections.
+//! kernel time, recordings, comparing and idle connections.
 
 mod agent;
 mod aims;
+mod compare;
 mod figures;
 mod folder;
 mod idle;
@@ -34,6 +35,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
+use self::plan::Part;
 use self::report::Report;
 use self::stage::Stage;
 use crate::setup;
@@ -50,7 +52,7 @@ pub struct Arguments {
     seconds: u32,
     /// Measure only this; may be repeated. Production alone is always measured beside a variant.
     #[arg(long, value_enum, value_name = "NAME")]
-    only: Vec<plan::Part>,
+    only: Vec<Part>,
     /// Where the JSON goes [default: bench.json in cargo's target folder].
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -126,13 +128,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 /// The rounds must succeed; a part beside them that fails leaves the others' figures to be reported.
 fn measure(stage: &Stage, plan: &plan::Plan, machine: machine::Machine) -> anyhow::Result<Report> {
     let mut report = Report::new(machine, plan, rounds::Rounds::measure(stage, plan)?);
-    if plan.packets {
+    if plan.has(Part::Packets) {
         report.add_packets(packets::measure(stage, plan.seconds));
     }
-    if plan.recordings && !process::interrupted() {
+    if plan.has(Part::Recordings) && !process::interrupted() {
         report.add_recordings(recordings::measure(stage, plan.rounds, plan.seconds));
     }
-    if plan.idle && !process::interrupted() {
+    if plan.has(Part::Compare) && !process::interrupted() {
+        report.add_compared(compare::measure(stage, plan.rounds, plan.seconds));
+    }
+    if plan.has(Part::Idle) && !process::interrupted() {
         report.add_idle(idle::measure(stage));
     }
     if process::interrupted() {

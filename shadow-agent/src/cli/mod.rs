@@ -54,7 +54,13 @@ pub fn main() -> ExitCode {
         None => mirror(&arguments, &matches, spelled),
         Some(Command::Demo(demo)) => {
             logging::init(0);
-            demo::run(demo.seconds, demo.rate).map(code)
+            demo::run(demo.into()).map(code)
+        }
+        Some(Command::DemoServer(server)) => {
+            demo::part::serve_until_told(server.listen, server.faults).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Command::DemoLoad(demo)) => {
+            demo::part::send(demo.to, demo.load.into()).map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Doctor) => {
             let (text, works) = doctor::report(&Facts::gather());

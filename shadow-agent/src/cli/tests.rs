@@ -144,8 +144,10 @@ fn the_man_page_and_the_completions_have_every_flag_that_the_help_has() {
 #[test]
 fn subcommands_stand_alone() {
     let parse = |flags: &[&str]| Arguments::try_parse_from([&["shadow-agent"], flags].concat());
-    let demo = parse(&["demo", "--seconds", "2", "--rate=100"]).unwrap().command;
-    assert!(matches!(demo, Some(Command::Demo(demo)) if demo.seconds == 2 && demo.rate == 100));
+    let demo = parse(&["demo", "--requests", "200", "--rate=100"])
+        .unwrap()
+        .command;
+    assert!(matches!(demo, Some(Command::Demo(demo)) if demo.load.requests == 200 && demo.load.rate == 100));
     assert!(parse(&["--output-null", "doctor"]).is_err());
     assert!(parse(&["nonsense"]).is_err());
     assert!(parse(&[]).is_err());

@@ -1,30 +1,62 @@
-//! `shadow-agent demo`: everything at work in one process and a few seconds. Two built-in servers, one of
-//! them with planted differences; load on production; live mirroring through the kernel; then the ledger, and
-//! the servers' own counts beside it.
+//! `shadow-agent demo`: everything at work in one process and some ten seconds. A shop as production, its next release with
+//! planted faults, and another instance of production as the control; load on production; live mirroring and comparing through
+//! the kernel; then the ledger, the verdict, the servers' own counts, and what was planted beside what was named.
 
 mod agreement;
+mod client;
+mod faults;
 mod load;
+mod noise;
+pub mod part;
+mod planted;
+mod requests;
 mod scene;
 mod server;
+mod shop;
 
-use std::time::Duration;
+pub use self::faults::{Fault, Faults};
+pub use self::load::Load;
 
+use std::path::PathBuf;
+
+use anyhow::Context;
 use clap::Parser;
 
 use self::agreement::agreement;
+use self::planted::planted;
 use self::scene::Scene;
 use crate::agent::{self, Control};
 use crate::cli::high::{self, Resolved};
 use crate::cli::low::Arguments;
 use crate::cli::low::admin::Admin;
 use crate::cli::machine::ThisMachine;
-use crate::report::table;
+use crate::compare::document::Word;
+use crate::report::{VerdictFile, grouped, summary, table};
 use crate::status;
 
-/// Runs the demo; whether everything agreed. Needs what live capture needs.
-pub fn run(seconds: u32, rate: u32) -> anyhow::Result<bool> {
-    let (scene, capturing, stop) = Scene::start(Duration::from_secs(seconds.into()), rate)?;
-    let (production, shadow) = (scene.production, scene.shadow);
+/// What the demo is asked for.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// What is sent.
+    pub load: Load,
+    /// What is wrong with the next release.
+    pub faults: Faults,
+    /// Where the report goes.
+    pub report: Vec<PathBuf>,
+}
+
+/// Runs the demo. Needs what live capture needs.
+///
+/// Whether everything agreed: the ledger balances, each server's own count is the agent's, and the comparison named each planted
+/// fault and nothing else, unless it says itself that it had not enough data. That it says NO-GO is as it was planted.
+pub fn run(wanted: Wanted) -> anyhow::Result<bool> {
+    let Wanted { load, faults, report } = wanted;
+    let mut files = report
+        .iter()
+        .map(|path| VerdictFile::open(path))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let (scene, capturing, stop) = Scene::start(load, faults.clone())?;
+    let (production, shadow, control) = (scene.production, scene.shadow, scene.control);
     // The same way in as a user's: what is printed is what runs.
     let flags = [
         "shadow-agent".to_owned(),
@@ -32,11 +64,18 @@ pub fn run(seconds: u32, rate: u32) -> anyhow::Result<bool> {
         production.to_string(),
         "--output-http".to_owned(),
         format!("http://{shadow}"),
+        "--compare".to_owned(),
+        "--compare-control".to_owned(),
+        format!("http://{control}"),
     ];
     eprintln!(
-        "Production is a small shop on http://{production}, its next release on http://{shadow}.\n\
-         For {seconds} s, {rate} requests a second go to production alone. Beside it runs\n\n    {}\n",
-        flags.join(" ")
+        "Production is a small shop on http://{production}, its next release on http://{shadow},\n\
+         another instance of production on http://{control}.\n\
+         {} requests go to production alone, {} a second. Beside it runs\n\n    {} \\\n        {}\n",
+        grouped(load.requests),
+        grouped(load.rate.into()),
+        flags[..5].join(" "),
+        flags[5..].join(" "),
     );
     let mut arguments = Arguments::try_parse_from(flags)?;
     // The environment may be that of an agent on the same machine: its port is taken, and its budget not meant.
@@ -49,10 +88,18 @@ pub fn run(seconds: u32, rate: u32) -> anyhow::Result<bool> {
     };
     let (account, ended) = agent::run(settings, control)?;
     let served = scene.finish()?;
-    let document = account.document();
-    let (text, agree) = agreement(&document, &served);
+    let ledger = account.document();
     status::clear();
-    eprint!("{}\n{text}", table(&document));
+    eprint!("{}", table(&ledger));
     ended?;
-    Ok(agree && document.balanced)
+    let document = account.verdict.context("nothing was compared")?;
+    let comparison = document.comparisons.first().context("nothing was compared")?;
+    let (counts, agree) = agreement(&ledger, comparison, &served);
+    let (named, as_planted) = planted(comparison, &faults);
+    eprint!("{}\n{counts}\n{named}", summary(&document));
+    for file in &mut files {
+        file.write(&document)?;
+    }
+    let judged = comparison.verdict.word != Word::NotEnoughData;
+    Ok(agree && ledger.balanced && (as_planted || !judged))
 }

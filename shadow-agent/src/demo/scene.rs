@@ -4,14 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::load;
-use super::server::{Count, Counters, Release, serve};
+use super::faults::Faults;
+use super::load::{self, Load};
+use super::server::{Count, Counters, serve};
 
 /// The servers, and the load that starts when told.
 pub struct Scene {
@@ -19,6 +19,8 @@ pub struct Scene {
     pub production: SocketAddr,
     /// Where its next release listens.
     pub shadow: SocketAddr,
+    /// Where another instance of production listens.
+    pub control: SocketAddr,
     /// Dropping it ends the servers.
     servers: oneshot::Sender<()>,
     thread: JoinHandle<anyhow::Result<Served>>,
@@ -31,24 +33,26 @@ pub struct Served {
     pub production: Count,
     /// The shadow's.
     pub shadow: Count,
+    /// The control's.
+    pub control: Count,
     /// Whether the agent ended before the load did.
     pub interrupted: bool,
 }
 
 /// What the thread gets and gives.
 struct Cues {
-    addresses: mpsc::Sender<(SocketAddr, SocketAddr)>,
+    addresses: mpsc::Sender<[SocketAddr; 3]>,
     capturing: oneshot::Receiver<()>,
     stop: oneshot::Sender<()>,
     servers: oneshot::Receiver<()>,
 }
 
 impl Scene {
-    /// Starts the servers on loopback ports that are free. The sender starts the load, of `rate` requests a
-    /// second for `length`; the receiver is told when it has ended.
+    /// Starts the servers on loopback ports that are free, the shadow with `faults`. The sender starts the load; the
+    /// receiver is told when it has ended.
     pub fn start(
-        length: Duration,
-        rate: u32,
+        load: Load,
+        faults: Faults,
     ) -> anyhow::Result<(Self, oneshot::Sender<()>, oneshot::Receiver<()>)> {
         let (addresses, bound) = mpsc::channel();
         let (start, capturing) = oneshot::channel();
@@ -66,14 +70,15 @@ impl Scene {
                 tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build()?
-                    .block_on(play(cues, length, rate))
+                    .block_on(play(cues, load, faults))
             })
             .context("cannot start a thread for the demo's servers")?;
         match bound.recv() {
-            Ok((production, shadow)) => {
+            Ok([production, shadow, control]) => {
                 let scene = Self {
                     production,
                     shadow,
+                    control,
                     servers,
                     thread,
                 };
@@ -96,21 +101,26 @@ fn join(thread: JoinHandle<anyhow::Result<Served>>) -> anyhow::Result<Served> {
     thread.join().map_err(|_| anyhow!("the demo's servers failed"))?
 }
 
-async fn play(cues: Cues, length: Duration, rate: u32) -> anyhow::Result<Served> {
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let cannot = "cannot listen on 127.0.0.1 for the demo";
-    let (production, shadow) = (bind().await.context(cannot)?, bind().await.context(cannot)?);
-    let address = production.local_addr()?;
-    let counters = [(); 2].map(|()| Arc::new(Counters::default()));
-    let _ = cues.addresses.send((address, shadow.local_addr()?));
-    tokio::spawn(serve(production, Release::Production, Arc::clone(&counters[0])));
-    tokio::spawn(serve(shadow, Release::Next, Arc::clone(&counters[1])));
+async fn play(cues: Cues, load: Load, faults: Faults) -> anyhow::Result<Served> {
+    let mut addresses = Vec::new();
+    let mut counters = Vec::new();
+    for faults in [Faults::none(), faults, Faults::none()] {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .context("cannot listen on 127.0.0.1 for the demo")?;
+        addresses.push(listener.local_addr()?);
+        let counts = Arc::new(Counters::default());
+        counters.push(Arc::clone(&counts));
+        tokio::spawn(serve(listener, Arc::new(faults), counts));
+    }
+    let production = addresses[0];
+    let _ = cues.addresses.send([production, addresses[1], addresses[2]]);
 
     let mut stop = cues.stop;
     let mut interrupted = true;
     if cues.capturing.await.is_ok() {
         tokio::select! {
-            load = load::run(address, rate, length) => {
+            load = load::run(production, load) => {
                 interrupted = false;
                 load.context("the demo's load failed")?;
             }
@@ -126,6 +136,7 @@ async fn play(cues: Cues, length: Duration, rate: u32) -> anyhow::Result<Served>
     Ok(Served {
         production: counters[0].get(),
         shadow: counters[1].get(),
+        control: counters[2].get(),
         interrupted,
     })
 }
@@ -134,20 +145,36 @@ async fn play(cues: Cues, length: Duration, rate: u32) -> anyhow::Result<Served>
 mod tests {
     use super::*;
 
+    /// More than any test waits for.
+    const ENDLESS: Load = Load {
+        requests: u64::MAX,
+        rate: 100,
+    };
+
     #[test]
     fn the_load_starts_when_told_and_production_counts_all_of_it() {
-        let (scene, start, stopped) = Scene::start(Duration::from_millis(200), 1000).unwrap();
+        let load = Load {
+            requests: 500,
+            rate: 5000,
+        };
+        let (scene, start, stopped) = Scene::start(load, Faults::all()).unwrap();
         start.send(()).unwrap();
         stopped.blocking_recv().unwrap();
         let served = scene.finish().unwrap();
-        assert!(served.production.requests >= 50, "{served:?}");
-        assert_eq!((served.production.errors, served.shadow.requests), (0, 0));
+        assert_eq!(
+            (
+                served.production.requests,
+                served.production.errors,
+                served.shadow.requests
+            ),
+            (500, 0, 0)
+        );
         assert!(!served.interrupted);
     }
 
     #[test]
     fn the_load_ends_when_the_agent_goes() {
-        let (scene, start, stopped) = Scene::start(Duration::from_hours(1), 100).unwrap();
+        let (scene, start, stopped) = Scene::start(ENDLESS, Faults::none()).unwrap();
         start.send(()).unwrap();
         drop(stopped);
         assert!(scene.finish().unwrap().interrupted);
@@ -155,7 +182,7 @@ mod tests {
 
     #[test]
     fn without_capture_there_is_no_load() {
-        let (scene, start, _stopped) = Scene::start(Duration::from_hours(1), 100).unwrap();
+        let (scene, start, _stopped) = Scene::start(ENDLESS, Faults::none()).unwrap();
         drop(start);
         let served = scene.finish().unwrap();
         assert_eq!((served.production.requests, served.interrupted), (0, true));

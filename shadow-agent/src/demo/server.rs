@@ -1,37 +1,36 @@
-//! The demo's shop, in production and as its next release with planted differences.
+//! Serves the demo's shop over HTTP/1.1, and counts.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use tokio::net::TcpListener;
 
-/// How much slower the next release searches.
-const SLOWER: Duration = Duration::from_millis(20);
-
-/// Which release answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Release {
-    /// What users have.
-    Production,
-    /// What shall be tried: searches slowly, shows prices in another form, fails on large orders.
-    Next,
-}
+use super::faults::Faults;
+use super::noise::Noise;
+use super::shop::{Asked, Page, page};
 
 /// What a server has counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Count {
-    /// Requests answered.
+    /// Requests answered, the answers that were broken off among them.
     pub requests: u64,
     /// Those answered 500.
     pub errors: u64,
+    /// Those whose connection was closed inside the answer.
+    pub closed: u64,
 }
 
 /// A server's counters.
@@ -39,6 +38,7 @@ pub struct Count {
 pub struct Counters {
     requests: AtomicU64,
     errors: AtomicU64,
+    closed: AtomicU64,
 }
 
 impl Counters {
@@ -47,21 +47,23 @@ impl Counters {
         Count {
             requests: self.requests.load(Relaxed),
             errors: self.errors.load(Relaxed),
+            closed: self.closed.load(Relaxed),
         }
     }
 }
 
 /// Serves connections for ever.
-pub async fn serve(listener: TcpListener, release: Release, counters: Arc<Counters>) {
+pub async fn serve(listener: TcpListener, faults: Arc<Faults>, counters: Arc<Counters>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of descriptors, most likely: others will close.
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let counters = Arc::clone(&counters);
+        let _ = stream.set_nodelay(true);
+        let (faults, counters) = (Arc::clone(&faults), Arc::clone(&counters));
         tokio::spawn(async move {
-            let service = service_fn(|request| answer(request, release, &counters));
+            let service = service_fn(|request| answer(request, &faults, &counters));
             // A client that goes away is no news.
             let _ = http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
@@ -72,71 +74,155 @@ pub async fn serve(listener: TcpListener, release: Release, counters: Arc<Counte
 
 async fn answer(
     request: Request<Incoming>,
-    release: Release,
+    faults: &Faults,
     counters: &Counters,
-) -> Result<Response<Full<Bytes>>, hyper::Error> {
+) -> Result<Response<Answer>, hyper::Error> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    if release == Release::Next && head.uri.path() == "/search" {
-        tokio::time::sleep(SLOWER).await;
+    let asked = Asked {
+        method: &head.method,
+        uri: &head.uri,
+        headers: &head.headers,
+        body: &body,
+    };
+    let page = page(&asked, faults, &mut Noise::new());
+    if !page.delay.is_zero() {
+        tokio::time::sleep(page.delay).await;
     }
-    let (status, text) = page(&head.method, head.uri.path(), &body, release);
     counters.requests.fetch_add(1, Relaxed);
-    if status == StatusCode::INTERNAL_SERVER_ERROR {
+    if page.status == StatusCode::INTERNAL_SERVER_ERROR {
         counters.errors.fetch_add(1, Relaxed);
     }
-    let mut response = Response::new(Full::new(Bytes::from(text)));
-    *response.status_mut() = status;
-    Ok(response)
+    if page.closes_after.is_some() {
+        counters.closed.fetch_add(1, Relaxed);
+    }
+    Ok(response(page))
 }
 
-fn page(method: &Method, path: &str, body: &[u8], release: Release) -> (StatusCode, String) {
-    let next = release == Release::Next;
-    match (method.as_str(), path) {
-        ("GET", "/search") => (StatusCode::OK, r#"{"results":[17,23]}"#.to_owned()),
-        ("GET", path) if path.starts_with("/products/") => {
-            let price = if next { "\"19.99\"" } else { "1999" };
-            (StatusCode::OK, format!(r#"{{"price":{price}}}"#))
+fn response(page: Page) -> Response<Answer> {
+    let whole = page.body.len();
+    let mut response = Response::new(Answer {
+        rest: page.body,
+        breaks: page.closes_after.map(|_| Breaks::NotYet),
+    });
+    *response.status_mut() = page.status;
+    for (name, value) in page.headers {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().append(name, value);
         }
-        ("POST", "/orders") if next && body.ends_with(b"\"quantity\":10}") => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            r#"{"error":"out of range"}"#.to_owned(),
-        ),
-        ("POST", "/orders") => (StatusCode::CREATED, r#"{"status":"taken"}"#.to_owned()),
-        ("PUT", path) if path.starts_with("/pictures/") => {
-            (StatusCode::CREATED, format!(r#"{{"bytes":{}}}"#, body.len()))
+    }
+    if let Some(sent) = page.closes_after {
+        // Its length is that of all of it.
+        response.headers_mut().insert(CONTENT_LENGTH, whole.into());
+        response.body_mut().rest.truncate(sent);
+    }
+    response
+}
+
+/// A body that is sent at once, or one that breaks off.
+struct Answer {
+    rest: Bytes,
+    breaks: Option<Breaks>,
+}
+
+/// How far a body is that breaks off.
+#[derive(Clone, Copy)]
+enum Breaks {
+    NotYet,
+    /// What there is of it is being written.
+    Writing,
+    Now,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match self.breaks {
+            Some(Breaks::Writing) => {
+                // Come back when what there was has been written.
+                self.breaks = Some(Breaks::Now);
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Some(Breaks::Now) => return Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into()))),
+            Some(Breaks::NotYet) => self.breaks = Some(Breaks::Writing),
+            None => {}
         }
-        _ => (StatusCode::NOT_FOUND, r#"{"error":"no such page"}"#.to_owned()),
+        let rest = std::mem::take(&mut self.rest);
+        Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.breaks.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.breaks.is_some() {
+            return SizeHint::default();
+        }
+        SizeHint::with_exact(self.rest.len() as u64)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
     use super::*;
 
-    #[test]
-    fn the_next_release_differs_only_where_it_was_planted() {
-        let both = |method, path, body: &[u8]| {
-            [Release::Production, Release::Next].map(|release| page(&method, path, body, release))
-        };
-        let [production, next] = both(Method::POST, "/orders", br#"{"quantity":10}"#);
-        assert_eq!(
-            (production.0, next.0),
-            (StatusCode::CREATED, StatusCode::INTERNAL_SERVER_ERROR)
-        );
-        let [production, next] = both(Method::GET, "/products/1", b"");
-        assert_eq!(
-            (production.1.as_str(), next.1.as_str()),
-            (r#"{"price":1999}"#, r#"{"price":"19.99"}"#)
-        );
-        for (method, path, body) in [
-            (Method::POST, "/orders", br#"{"quantity":1}"#.as_slice()),
-            (Method::GET, "/search", b""),
-            (Method::PUT, "/pictures/1", b"abc"),
-            (Method::GET, "/other", b""),
-        ] {
-            let [production, next] = both(method, path, body);
-            assert_eq!(production, next, "{path}");
-        }
+    async fn ask(faults: Faults, request: &str) -> (String, Count) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let counters = Arc::new(Counters::default());
+        tokio::spawn(serve(listener, Arc::new(faults), Arc::clone(&counters)));
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = Vec::new();
+        stream.read_to_end(&mut text).await.unwrap();
+        (String::from_utf8(text).unwrap(), counters.get())
+    }
+
+    fn length_and_body(text: &str) -> (usize, &str) {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+        let (_, length) = fields.find(|(name, _)| *name == "content-length").unwrap();
+        (length.parse().unwrap(), body)
+    }
+
+    #[tokio::test]
+    async fn a_head_has_the_length_of_the_body_that_it_leaves_out() {
+        let request = "HEAD /products/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let (text, count) = ask(Faults::none(), request).await;
+        let (length, body) = length_and_body(&text);
+        assert!(length > 100 && body.is_empty(), "{text}");
+        assert_eq!((count.requests, count.errors, count.closed), (1, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_closes_inside_an_answer_has_sent_half_of_it() {
+        let closed = (0..100)
+            .find(|id| {
+                let uri = format!("/pictures/{id}").parse().unwrap();
+                let asked = Asked {
+                    method: &hyper::Method::PUT,
+                    uri: &uri,
+                    headers: &hyper::HeaderMap::new(),
+                    body: b"",
+                };
+                page(&asked, &Faults::all(), &mut Noise::new())
+                    .closes_after
+                    .is_some()
+            })
+            .unwrap();
+        let request = format!("PUT /pictures/{closed} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
+        let (text, count) = ask(Faults::all(), &request).await;
+        let (length, body) = length_and_body(&text);
+        assert_eq!(body.len(), length / 2, "{text}");
+        assert_eq!((count.requests, count.errors, count.closed), (1, 0, 1));
     }
 }

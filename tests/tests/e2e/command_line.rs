@@ -153,7 +153,7 @@ fn doctor_says_what_this_machine_can_do() {
 #[test]
 fn the_demo_ends_by_itself_with_a_balanced_ledger() {
     let _stage = stage!("root", "agent");
-    let output = Agent::output(&Netns::host(), &["demo", "--seconds", "2"]);
+    let output = Agent::output(&Netns::host(), &["demo", "--requests", "1000"]);
     assert!(output.status.success(), "{}{}", output.stdout, output.stderr);
     let said = format!("{}{}", output.stdout, output.stderr);
     assert!(said.contains("delivered"), "{said}");

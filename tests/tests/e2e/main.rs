@@ -7,6 +7,7 @@ mod capture;
 mod capture_flags;
 mod cluster;
 mod command_line;
+mod compare;
 mod config;
 mod dashboard;
 mod faults;

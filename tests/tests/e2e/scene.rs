@@ -110,8 +110,13 @@ impl<'a> Scene<'a> {
 
     /// Ends everything in the order that loses nothing, and gives the ledger and both access logs.
     pub fn finish(self, agent: Agent) -> Finished {
+        self.finish_with(agent, 0)
+    }
+
+    /// Likewise, with an agent that must give this exit status.
+    pub fn finish_with(self, agent: Agent, status: i32) -> Finished {
         let production = self.production.finish();
-        let ledger = agent.stop();
+        let ledger = agent.stop_with(status);
         let shadow = self.shadow.finish();
         ledger.assert_closed();
         Finished {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::compare::{BUDGET, Compared};
 use super::figures::{self, Value};
 use super::idle::IdleMemory;
 use super::load::Load;
@@ -181,6 +182,37 @@ pub fn of_recordings(measured: &Recordings) -> [Aim; 4] {
             0,
         ),
         count("replays: requests lost, all rounds", measured.not_replayed),
+    ]
+}
+
+/// The aims for comparing.
+pub fn of_compared(measured: &Compared) -> [Aim; 4] {
+    let grown = measured.stalled_with.saturating_sub(measured.stalled_without) as f64 / MIB;
+    [
+        Bound::AtMost(1.4).aim(
+            "comparing at the fixed rate: agent CPU a request, by without",
+            measured.cpu_ratio,
+            format!("{:.2}", measured.cpu_ratio),
+            2,
+        ),
+        Bound::AtMost(0.0).aim(
+            "comparing at the fixed rate: pairs lost, all rounds",
+            measured.lost as f64,
+            format!("{} of {}", measured.lost, measured.pairs + measured.lost),
+            0,
+        ),
+        Bound::AtMost(1.5).aim(
+            "comparing at the fixed rate: production's p99, by without",
+            measured.p99_ratio,
+            format!("{:.2}", measured.p99_ratio),
+            2,
+        ),
+        Bound::AtMost(BUDGET as f64 / MIB).aim(
+            "comparing with a shadow that never answers: memory beyond without, MiB",
+            grown,
+            format!("{grown:.1}"),
+            0,
+        ),
     ]
 }
 

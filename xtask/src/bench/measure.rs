@@ -129,7 +129,8 @@ impl Snapshot {
     }
 }
 
-fn wait_until_quiet(stage: &Stage) -> anyhow::Result<()> {
+/// Waits until the shadow counts no more requests.
+pub fn wait_until_quiet(stage: &Stage) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut before = stage.shadow.counts()?;
     loop {

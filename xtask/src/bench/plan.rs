@@ -8,7 +8,8 @@ use super::load::Load;
 use super::variant::Variant;
 
 /// What can be asked for by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
 pub enum Part {
     /// Production alone.
     Alone,
@@ -26,8 +27,15 @@ pub enum Part {
     Packets,
     /// Recording to disk, and replaying.
     Recordings,
+    /// What comparing answers costs.
+    Compare,
     /// Memory with 100,000 idle connections.
     Idle,
+}
+
+impl Part {
+    /// Those that stand beside the rounds.
+    const BESIDE: [Self; 4] = [Self::Packets, Self::Recordings, Self::Compare, Self::Idle];
 }
 
 /// What this run measures.
@@ -41,12 +49,8 @@ pub struct Plan {
     pub variants: Vec<Variant>,
     /// Loads of each variant.
     pub loads: Vec<Load>,
-    /// Whether kernel time for a packet is measured.
-    pub packets: bool,
-    /// Whether recording and replaying are measured.
-    pub recordings: bool,
-    /// Whether memory with idle connections is measured.
-    pub idle: bool,
+    /// What is measured beside the rounds.
+    pub beside: Vec<Part>,
     /// Arguments that the agent is given besides those of the variants.
     pub agent_arguments: Vec<String>,
 }
@@ -78,9 +82,10 @@ impl Plan {
         let mut plan = Self {
             rounds,
             seconds,
-            packets: only.is_empty() || named(Part::Packets),
-            recordings: only.is_empty() || named(Part::Recordings),
-            idle: only.is_empty() || named(Part::Idle),
+            beside: Part::BESIDE
+                .into_iter()
+                .filter(|part| only.is_empty() || named(*part))
+                .collect(),
             variants,
             loads,
             agent_arguments: Vec::new(),
@@ -99,10 +104,12 @@ impl Plan {
 
     /// Whether the agent takes part.
     pub fn needs_agent(&self) -> bool {
-        self.packets
-            || self.recordings
-            || self.idle
-            || self.variants.iter().any(|variant| variant.output().is_some())
+        !self.beside.is_empty() || self.variants.iter().any(|variant| variant.output().is_some())
+    }
+
+    /// Whether this is measured beside the rounds.
+    pub fn has(&self, part: Part) -> bool {
+        self.beside.contains(&part)
     }
 }
 
@@ -124,7 +131,7 @@ mod tests {
         let plan = Plan::of(&[], 1, 1);
         assert_eq!(plan.variants, Variant::ALL);
         assert_eq!(plan.loads, Load::ALL);
-        assert!(plan.packets && plan.recordings && plan.idle);
+        assert_eq!(plan.beside, Part::BESIDE);
     }
 
     #[test]
@@ -132,12 +139,12 @@ mod tests {
         let plan = Plan::of(&[Part::Mirror, Part::FlatOut], 1, 1);
         assert_eq!(plan.variants, [Variant::Alone, Variant::Mirror]);
         assert_eq!(plan.loads, [Load::FlatOut]);
-        assert!(!plan.packets && !plan.recordings && !plan.idle);
+        assert_eq!(plan.beside, []);
     }
 
     #[test]
     fn what_needs_no_rounds_has_none() {
         let plan = Plan::of(&[Part::Idle], 1, 1);
-        assert!(plan.variants.is_empty() && plan.idle && plan.needs_agent());
+        assert!(plan.variants.is_empty() && plan.has(Part::Idle) && plan.needs_agent());
     }
 }

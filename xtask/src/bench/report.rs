@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::aims::{self, Aim};
+use super::compare::{BUDGET, Compared};
 use super::figures::FIGURES;
 use super::idle::IdleMemory;
 use super::load::Load;
@@ -30,6 +31,7 @@ pub struct Report {
     summary: Vec<Summary>,
     packets: Option<PacketCost>,
     recordings: Option<Recordings>,
+    compared: Option<Compared>,
     idle: Option<IdleMemory>,
     failures: Vec<String>,
     #[serde(flatten)]
@@ -56,6 +58,7 @@ impl Report {
             summary: summarize(&rounds.measurements, plan),
             packets: None,
             recordings: None,
+            compared: None,
             idle: None,
             failures: Vec::new(),
             rounds,
@@ -81,6 +84,17 @@ impl Report {
                 self.recordings = Some(recordings);
             }
             Err(error) => self.failures.push(format!("recordings: {error:#}")),
+        }
+    }
+
+    /// Adds what comparing costs.
+    pub fn add_compared(&mut self, measured: anyhow::Result<Compared>) {
+        match measured {
+            Ok(compared) => {
+                self.aims.extend(aims::of_compared(&compared));
+                self.compared = Some(compared);
+            }
+            Err(error) => self.failures.push(format!("comparing: {error:#}")),
         }
     }
 
@@ -158,6 +172,21 @@ impl fmt::Display for Report {
                 f,
                 "replay of {RATE}/s on schedule: p99 {:.0} us late",
                 one.lag_p99_us
+            )?;
+        }
+        if let Some(one) = &self.compared {
+            let mib = |bytes: u64| bytes as f64 / MIB;
+            writeln!(
+                f,
+                "\ncomparing: agent CPU {:.1} us a request, {:.1} without (ratio {:.2}); production's p99 by without {:.2}; {} pairs, {} lost",
+                one.cpu_with_us, one.cpu_without_us, one.cpu_ratio, one.p99_ratio, one.pairs, one.lost
+            )?;
+            writeln!(
+                f,
+                "comparing with a shadow that never answers, {:.0} MiB for what waits: agent peak {:.1} MiB, {:.1} without",
+                mib(BUDGET),
+                mib(one.stalled_with),
+                mib(one.stalled_without)
             )?;
         }
         if let Some(idle) = &self.idle {

@@ -166,7 +166,7 @@ fn what_is_not_known_is_left_to_clap_which_names_what_is_near() {
 #[test]
 fn subcommands_are_left_alone_and_goreplays_is_refused() {
     for typed in [
-        &["demo", "--seconds", "2"][..],
+        &["demo", "--requests", "2"][..],
         &["doctor"],
         &["completions", "bash"],
         &["man"],

@@ -27,8 +27,13 @@ pub mod output_relay;
 pub mod stats;
 pub mod tuning;
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+
+use crate::demo::{self, Faults, Load};
 
 /// Copy the HTTP requests that production serves to a shadow release
 ///
@@ -37,7 +42,7 @@ use clap_complete::Shell;
 ///
 /// It needs Linux 5.8 or later, and root or the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, which
 /// it gives up once it captures. Reading capture files needs neither. `shadow-agent doctor` tells what this
-/// machine can do; `shadow-agent demo` shows everything at work on two built-in servers.
+/// machine can do; `shadow-agent demo` shows everything at work on built-in servers.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "shadow-agent",
@@ -134,7 +139,11 @@ impl Arguments {
         let shown = all.get_arguments().filter(|argument| !argument.is_hide_set());
         clap::Command::new("shadow-agent")
             .args(shown.cloned())
-            .subcommands(all.get_subcommands().cloned())
+            .subcommands(
+                all.get_subcommands()
+                    .filter(|command| !command.is_hide_set())
+                    .cloned(),
+            )
     }
 
     /// Whether routes of a cluster say what is mirrored where.
@@ -146,7 +155,7 @@ impl Arguments {
 /// What to do instead of mirroring.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Show everything at work: two built-in servers, load, mirroring, the ledger
+    /// Show everything at work: built-in servers with planted faults, load, mirroring, the verdict
     Demo(DemoArguments),
     /// Tell what this machine can do, and what to do about what it cannot
     Doctor,
@@ -157,17 +166,78 @@ pub enum Command {
     },
     /// Print the man page
     Man,
+    /// Serve the demo's shop, for tests
+    #[command(hide = true)]
+    DemoServer(DemoServerArguments),
+    /// Send the demo's load, for tests
+    #[command(hide = true)]
+    DemoLoad(DemoLoadArguments),
 }
 
 /// Flags of `demo`.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct DemoArguments {
-    /// How long the load runs
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3600))]
-    pub seconds: u32,
+    /// What is sent.
+    #[command(flatten)]
+    pub load: LoadArguments,
+    /// What is wrong with the next release: all, none, or some of field, status, header, slow, order, truncated, closed
+    #[arg(long, value_name = "NAMES", default_value = "all")]
+    pub faults: Faults,
+    /// Write what the comparison came to to this file: .html, .json, .md, or .xml for JUnit
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
+}
+
+impl From<DemoArguments> for demo::Wanted {
+    fn from(arguments: DemoArguments) -> Self {
+        Self {
+            load: arguments.load.into(),
+            faults: arguments.faults,
+            report: arguments.report,
+        }
+    }
+}
+
+/// How much load.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct LoadArguments {
+    /// Requests in all
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub requests: u64,
     /// Requests a second
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub rate: u32,
+}
+
+impl From<LoadArguments> for Load {
+    fn from(arguments: LoadArguments) -> Self {
+        Self {
+            requests: arguments.requests,
+            rate: arguments.rate,
+        }
+    }
+}
+
+/// Flags of `demo-server`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoServerArguments {
+    /// Where it listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// What is wrong with it
+    #[arg(long, value_name = "NAMES", default_value = "none")]
+    pub faults: Faults,
+}
+
+/// Flags of `demo-load`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoLoadArguments {
+    /// Where it goes
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: SocketAddr,
+    /// What is sent.
+    #[command(flatten)]
+    pub load: LoadArguments,
 }
 
 const AFTER_HELP: &str = "\

@@ -1,0 +1,107 @@
+//! What is wrong with the demo's next release: faults that were planted, each with a name by which it can be left out.
+
+use std::str::FromStr;
+
+/// A planted fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// One product in a hundred has another price.
+    Field,
+    /// Large orders are answered 500.
+    Status,
+    /// Reports have lost their `Cache-Control`.
+    Header,
+    /// The search takes longer.
+    Slow,
+    /// A profile's addresses come in the opposite order.
+    Order,
+    /// One report in eight is cut short and says so in its length, which leaves broken JSON.
+    Truncated,
+    /// The connection closes inside the answer to one picture in ten.
+    Closed,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Field,
+        Self::Status,
+        Self::Header,
+        Self::Slow,
+        Self::Order,
+        Self::Truncated,
+        Self::Closed,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Field => "field",
+            Self::Status => "status",
+            Self::Header => "header",
+            Self::Slow => "slow",
+            Self::Order => "order",
+            Self::Truncated => "truncated",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// The faults that a server has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// None: what production is.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Every one.
+    pub fn all() -> Self {
+        Self(Fault::ALL.to_vec())
+    }
+
+    /// Whether this is one of them.
+    pub fn has(&self, fault: Fault) -> bool {
+        self.0.contains(&fault)
+    }
+}
+
+impl FromStr for Faults {
+    type Err = String;
+
+    /// `all`, `none`, or names with commas between them.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "all" => return Ok(Self::all()),
+            "none" => return Ok(Self::none()),
+            _ => {}
+        }
+        let named = |name| {
+            let found = Fault::ALL.into_iter().find(|fault| fault.name() == name);
+            found.ok_or_else(|| {
+                let names = Fault::ALL.map(Fault::name).join(", ");
+                format!("no such fault: {name:?}; there are {names}, or all, or none")
+            })
+        };
+        text.split(',').map(named).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_named_one_by_one_or_all_together() {
+        let some: Faults = "field,slow".parse().unwrap();
+        assert!(some.has(Fault::Field) && some.has(Fault::Slow) && !some.has(Fault::Status));
+        assert_eq!("all".parse(), Ok(Faults::all()));
+        assert_eq!("none".parse(), Ok(Faults::none()));
+        assert_eq!(
+            "fields".parse::<Faults>().unwrap_err(),
+            "no such fault: \"fields\"; there are field, status, header, slow, order, truncated, closed, or all, or none"
+        );
+    }
+}
