@@ -250,7 +250,8 @@ pub struct DifferenceRow {
     pub share: f64,
     /// Why it is taken for noise; `None` for what counts.
     pub noise: Option<Noise>,
-    /// Pairs where the shadow's value was neither production's nor the control's, where there is a control.
+    /// Pairs where the shadow's value is none of the few that production and the control have there: they count, although
+    /// the place differs between these too.
     pub suspicious: u64,
     /// When it was seen first.
     pub first_ms: u64,

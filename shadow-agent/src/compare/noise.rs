@@ -130,12 +130,6 @@ pub fn by_repeat(
     })
 }
 
-/// Pairs that count although their place is noise by a control: those whose value in the shadow was neither production's nor
-/// the control's, while these have few values. `distinct` is how many values of theirs were seen.
-pub fn suspicious(neither: u64, distinct: usize) -> u64 {
-    if distinct <= FEW_VALUES { neither } else { 0 }
-}
-
 /// Whether a share is larger than another by more than the relative threshold.
 fn exceeds(share: f64, other: f64, thresholds: &Thresholds) -> bool {
     share > other && (share - other) / (share + other) > thresholds.relative

@@ -89,13 +89,6 @@ fn statuses_unreadable_bodies_and_protected_places_are_never_noise() {
 }
 
 #[test]
-fn a_value_that_is_neither_references_counts_where_they_have_few() {
-    assert_eq!(suspicious(3, 2), 3);
-    assert_eq!(suspicious(3, 16), 3);
-    assert_eq!(suspicious(3_000, 17), 0);
-}
-
-#[test]
 fn why_it_is_noise_is_said() {
     let (raw, reference) = (differing(9_950, 10_000), differing(499, 500));
     let noise = by_repeat(VALUE, raw, reference, &Thresholds::default()).expect("noise");

@@ -27,6 +27,7 @@ use super::intake::Unpaired;
 use super::judging::Judging;
 use super::pair::{Answer, NotCompared, Pair};
 use super::routes::{EndpointId, Routes};
+use super::rules::RuleId;
 
 /// Nanoseconds of a millisecond.
 const MILLISECOND: u64 = 1_000_000;
@@ -107,11 +108,10 @@ impl Tally {
         let name = &*Arc::clone(&endpoint.name);
         let against = |a: &Answer, b: &Answer| compare(name, method, a, b, &judging.rules);
         let compared = against(&pair.production, &pair.shadow);
-        let control = pair.control.as_ref().map(|control| {
-            let differs = against(&pair.production, control);
-            let neither = against(control, &pair.shadow);
-            (differs, neither)
-        });
+        let control = pair
+            .control
+            .as_ref()
+            .map(|control| against(&pair.production, control));
         let repeat = pair.repeat.as_ref().map(|repeat| against(&pair.shadow, repeat));
 
         let statuses = (status(&pair.production.head), status(&pair.shadow.head));
@@ -125,12 +125,17 @@ impl Tally {
         self.shadow.record(&pair.shadow);
         self.timeline.pair(at, statuses, !compared.is_equal());
 
+        let has_control = control.is_some();
         let mut signature = Vec::new();
         if compared.is_equal() {
             endpoint.equal += 1;
         } else {
-            let neither = control.as_ref().map(|(_, neither)| neither);
-            for (difference, sort) in sorted(&compared, neither, judging.by_rules) {
+            for (difference, rule) in listed(&compared) {
+                let sort = match rule {
+                    Some(rule) if judging.by_rules => Sort::Rule(rule),
+                    _ if has_control && self.places.is_outside(id, difference) => Sort::Outside,
+                    _ => Sort::Plain,
+                };
                 let place = Place {
                     endpoint: id,
                     path: &difference.path,
@@ -149,7 +154,7 @@ impl Tally {
                 }
             }
         }
-        if let Some((differs, _)) = &control {
+        if let Some(differs) = &control {
             endpoint.controls += 1;
             self.places
                 .reference(id, all(differs), places::Reference::Control);
@@ -163,7 +168,9 @@ impl Tally {
             (false, true) => Outcome::Noise,
             (false, false) => Outcome::Different,
         };
-        endpoint.sign(signature);
+        if outcome != Outcome::Equal {
+            endpoint.sign(signature);
+        }
         self.counters.compared(
             outcome,
             &CountedPair {
@@ -234,36 +241,15 @@ impl Tally {
     }
 }
 
-/// The differences of a pair that count, and those that a rule takes away; `neither`: what the shadow's answer has that the
-/// control's has not, where there is one.
-fn sorted<'a>(
-    compared: &'a Compared,
-    neither: Option<&'a Compared>,
-    by_rules: bool,
-) -> Vec<(&'a super::Difference, Sort)> {
-    let plain = compared.differences.iter();
+/// All that differs, each with the rule that takes it away, if one does.
+fn listed(compared: &Compared) -> impl Iterator<Item = (&super::Difference, Option<RuleId>)> {
+    let plain = compared.differences.iter().map(|difference| (difference, None));
     let ruled = compared.by_rule.iter();
-    let sort = |difference: &super::Difference| {
-        let is_there =
-            |other: &super::Difference| (&other.path, other.kind) == (&difference.path, difference.kind);
-        match neither {
-            Some(neither) if neither.differences.iter().any(is_there) => Sort::Neither,
-            _ => Sort::Plain,
-        }
-    };
-    let ruled = ruled.map(|(difference, rule)| {
-        let sort = if by_rules { Sort::Rule(*rule) } else { Sort::Plain };
-        (difference, sort)
-    });
-    plain
-        .map(|difference| (difference, sort(difference)))
-        .chain(ruled)
-        .collect()
+    plain.chain(ruled.map(|(difference, rule)| (difference, Some(*rule))))
 }
 
 fn all(compared: &Compared) -> impl Iterator<Item = &super::Difference> {
-    let ruled = compared.by_rule.iter().map(|(difference, _)| difference);
-    compared.differences.iter().chain(ruled)
+    listed(compared).map(|(difference, _)| difference)
 }
 
 /// Method and target in a request line.

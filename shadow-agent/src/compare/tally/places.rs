@@ -14,10 +14,10 @@ pub(super) const BEYOND: u32 = u32::MAX;
 /// How a difference counts, as far as its pair tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Sort {
-    /// Any; the control, where there is one, has the shadow's value.
+    /// Any.
     Plain,
-    /// The shadow's value is neither production's nor the control's.
-    Neither,
+    /// Production and the control have few values there, and the shadow's is none of them.
+    Outside,
     /// A rule takes it away.
     Rule(RuleId),
 }
@@ -62,8 +62,23 @@ pub(super) struct Row {
 pub(super) struct Referred {
     pub control: u64,
     pub repeat: u64,
+    /// Values of production and the control that were looked at.
+    pub observed: u64,
     /// Hashes of production's and the control's values there, as many as matter.
     pub values: HashSet<u64>,
+}
+
+/// Values that must have been looked at before those that were not among them are told to be outside: by then, one of sixteen
+/// that are equally likely has been seen with a probability of 99.8%.
+const MIN_OBSERVED: u64 = 100;
+
+impl Referred {
+    fn observe(&mut self, value: u64) {
+        self.observed += 1;
+        if self.values.len() <= FEW_VALUES {
+            self.values.insert(value);
+        }
+    }
 }
 
 type Key = (EndpointId, Box<str>, Kind, Sort);
@@ -92,16 +107,30 @@ impl Places {
         }
     }
 
+    /// Whether the shadow's value is none of the few that production and the control have at a place that differs among them.
+    pub fn is_outside(&self, endpoint: EndpointId, difference: &Difference) -> bool {
+        if difference.kind != Kind::Value {
+            // What is shown of an order or a length is not all of it.
+            return false;
+        }
+        let key = (endpoint, difference.path.as_str().into(), difference.kind);
+        self.references.get(&key).is_some_and(|referred| {
+            referred.observed >= MIN_OBSERVED
+                && referred.values.len() <= FEW_VALUES
+                && !referred
+                    .values
+                    .contains(&self.hasher.hash_one(&difference.shadow))
+        })
+    }
+
     /// Counts a difference of one pair; `None` where there is no room for its row.
     pub fn count(&mut self, place: &Place<'_>, difference: &Difference, at: u64) -> Option<u32> {
         let key: Key = (place.endpoint, place.path.into(), place.kind, place.sort);
-        if let Some(values) = self
+        if let Some(referred) = self
             .references
             .get_mut(&(place.endpoint, place.path.into(), place.kind))
-            .map(|referred| &mut referred.values)
-            && values.len() <= FEW_VALUES
         {
-            values.insert(self.hasher.hash_one(&difference.production));
+            referred.observe(self.hasher.hash_one(&difference.production));
         }
         if let Some(&row) = self.index.get(&key) {
             let entry = &mut self.rows[row as usize];
@@ -148,9 +177,7 @@ impl Places {
                 Reference::Control => {
                     referred.control += 1;
                     for value in [&difference.production, &difference.shadow] {
-                        if referred.values.len() <= FEW_VALUES {
-                            referred.values.insert(self.hasher.hash_one(value));
-                        }
+                        referred.observe(self.hasher.hash_one(value));
                     }
                 }
             }
@@ -204,6 +231,7 @@ impl Places {
                 .or_default();
             referred.control += other.control;
             referred.repeat += other.repeat;
+            referred.observed += other.observed;
             referred.values.extend(other.values);
         }
         gone

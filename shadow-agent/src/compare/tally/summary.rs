@@ -137,7 +137,7 @@ impl Tally {
         };
         // A control says more than the shadow itself: it is production's release.
         if judging.by_control && endpoint.controls > 0 {
-            if row.sort == Sort::Neither && noise::suspicious(row.count, referred.values.len()) > 0 {
+            if row.sort == Sort::Outside {
                 return None;
             }
             let reference = Differing {
@@ -203,10 +203,10 @@ impl Tally {
             };
             let noise = noise.get(&number).cloned().flatten();
             let sort = match row.sort {
-                Sort::Neither => Sort::Plain,
+                Sort::Outside => Sort::Plain,
                 other => other,
             };
-            let suspicious = if row.sort == Sort::Neither { row.count } else { 0 };
+            let suspicious = if row.sort == Sort::Outside { row.count } else { 0 };
             let (production, shadow) = row.shown.clone().unwrap_or_default();
             shown
                 .entry((noise.is_some(), row.kind, &*row.path, row.endpoint, sort))
