@@ -1,6 +1,6 @@
 //! Bodies of answers, as they read: without chunks and codings, each by its type.
 //!
-//! JSON is compared by structure, forms by names, text and XML by lines, anything else by its bytes. What is larger than
+//! JSON is compared by structure (JSON lines as one array), forms by names, text and XML by lines, anything else by its bytes. What is larger than
 //! [`super::Rules::with_max_structured`] is compared by its bytes whatever it is.
 
 use std::borrow::Cow;
@@ -70,8 +70,18 @@ impl<'a> Side<'a> {
     pub fn is_json(&self, body: &[u8]) -> bool {
         match self.media.as_str() {
             "" => matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')),
-            media => media.ends_with("/json") || media.ends_with("+json"),
+            media => media.ends_with("/json") || media.ends_with("+json") || self.is_json_lines(),
         }
+    }
+
+    fn is_json_lines(&self) -> bool {
+        let known = [
+            "application/x-ndjson",
+            "application/ndjson",
+            "application/jsonl",
+            "application/x-jsonlines",
+        ];
+        known.contains(&self.media.as_str())
     }
 
     fn is_xml(&self) -> bool {
@@ -117,6 +127,7 @@ fn decoded(
     findings: &mut Findings<'_>,
 ) {
     let is_json = (!a.is_empty() && production.is_json(a)) || (!b.is_empty() && shadow.is_json(b));
+    let is_lines = production.is_json_lines() && shadow.is_json_lines();
     let is_form = production.is_form() && shadow.is_form();
     let is_xml = production.is_xml() && shadow.is_xml();
     let max = findings.rules.max_structured();
@@ -143,7 +154,7 @@ fn decoded(
     match texts {
         None if within => bytes(a, b, findings),
         None => {}
-        Some((a, b)) if is_json => json(&a, &b, within, findings),
+        Some((a, b)) if is_json => json(&a, &b, is_lines, within, findings),
         Some(_) if !within => {}
         Some((a, b)) if is_form => form::compare(&a, &b, findings),
         Some((a, b)) if is_xml => text::compare_xml(&a, &b, findings),
@@ -151,18 +162,24 @@ fn decoded(
     }
 }
 
-fn json(production: &str, shadow: &str, within: bool, findings: &mut Findings<'_>) {
+fn json(production: &str, shadow: &str, lines: bool, within: bool, findings: &mut Findings<'_>) {
     let reader = Reader::default();
-    match (reader.read(production), reader.read(shadow)) {
+    let read = |text| {
+        if lines {
+            reader.read_lines(text)
+        } else {
+            reader.read(text)
+        }
+    };
+    match (read(production), read(shadow)) {
         (Some(a), Some(b)) if within => json::compare(&a, &b, findings),
-        (Some(_), Some(_)) => {}
         (Some(_), None) => findings.add(Kind::Unreadable, Shown::Text(production), Shown::Text(shadow)),
         (None, Some(_)) => findings.add(Kind::Type, Shown::Text(production), Shown::Text(shadow)),
         (None, None) if within => {
             findings.path.start("text");
             text::compare(production, shadow, findings);
         }
-        (None, None) => {}
+        (Some(_), Some(_)) | (None, None) => {}
     }
 }
 

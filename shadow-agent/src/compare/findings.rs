@@ -50,6 +50,8 @@ pub(super) struct Findings<'r> {
     pub rules: &'r Rules,
     endpoint: &'r str,
     places: HashMap<String, Place>,
+    /// How arrays are matched, by their paths.
+    arrays: HashMap<String, &'r ArrayMatch>,
     found: Compared,
     full: bool,
 }
@@ -61,6 +63,7 @@ impl<'r> Findings<'r> {
             rules,
             endpoint,
             places: HashMap::new(),
+            arrays: HashMap::new(),
             found: Compared::default(),
             full: false,
         }
@@ -76,8 +79,17 @@ impl<'r> Findings<'r> {
     }
 
     /// How the array here is matched.
-    pub fn array(&self) -> &'r ArrayMatch {
-        self.rules.array(self.endpoint, self.path.as_str())
+    pub fn array(&mut self) -> &'r ArrayMatch {
+        let path = self.path.as_str();
+        if let Some(known) = self.arrays.get(path) {
+            return known;
+        }
+        if !self.rules.has_arrays() || self.arrays.len() >= MAX_PLACES {
+            return &ArrayMatch::Order;
+        }
+        let matched = self.rules.array(self.endpoint, path);
+        self.arrays.insert(path.to_owned(), matched);
+        matched
     }
 
     /// Something differs here.
@@ -88,12 +100,16 @@ impl<'r> Findings<'r> {
         let Some(mut place) = self.place() else {
             return self.end();
         };
+        let bit = 1 << kind as u16;
+        // Told already, and what counts is not made less by what does not.
+        if place.told & bit != 0 || (place.ignored.is_some() && place.told_by_rule & bit != 0) {
+            return;
+        }
         let rule = match place.ignored {
             Some(rule) => Some(RuleId::Ignore(rule)),
             None if kind == Kind::Value => self.tolerated(place.tolerance, production, shadow),
             None => None,
         };
-        let bit = 1 << kind as u16;
         let told = if rule.is_some() {
             &mut place.told_by_rule
         } else {

@@ -208,6 +208,11 @@ impl Rules {
         self.max_structured
     }
 
+    /// Whether any array is matched in another way than by order.
+    pub(super) fn has_arrays(&self) -> bool {
+        !self.arrays.is_empty()
+    }
+
     /// How the array at `path` is matched. The last rule about it wins.
     pub(super) fn array(&self, endpoint: &str, path: &str) -> &ArrayMatch {
         let mut rules = self.arrays.iter().rev();

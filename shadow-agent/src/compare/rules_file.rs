@@ -147,7 +147,7 @@ impl Lines<'_> {
     fn bad(&self, span: &Range<usize>, why: impl Into<String>) -> BadRules {
         let before = self.0.as_bytes().get(..span.start).unwrap_or_default();
         BadRules {
-            line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+            line: memchr::memchr_iter(b'\n', before).count() + 1,
             why: why.into(),
         }
     }

@@ -33,7 +33,7 @@ impl Shown<'_> {
                 // No more than could be shown: four bytes a character at most.
                 let cut = bytes.len().min(MAX_CHARS * 4 + 4);
                 out.push(&String::from_utf8_lossy(&bytes[..cut]));
-                out.is_cut |= cut < bytes.len();
+                out.over |= cut < bytes.len();
             }
             Self::Json(node) => json(node, &mut out),
             Self::Count(count) => out.push(&count.to_string()),
@@ -88,14 +88,15 @@ impl Shown<'_> {
 struct Cut {
     text: String,
     chars: usize,
-    is_cut: bool,
+    /// Whether there was more.
+    over: bool,
 }
 
 impl Cut {
     fn push(&mut self, text: &str) {
         for c in text.chars() {
             if self.chars == MAX_CHARS {
-                self.is_cut = true;
+                self.over = true;
                 return;
             }
             self.text.push(c);
@@ -104,7 +105,7 @@ impl Cut {
     }
 
     fn done(mut self) -> String {
-        if self.is_cut {
+        if self.over {
             self.text.push('…');
         }
         self.text
@@ -113,7 +114,7 @@ impl Cut {
 
 /// JSON without spaces. Stops where the bound is reached, so that a large value costs no more than a small one.
 fn json(node: &Node<'_>, out: &mut Cut) {
-    if out.is_cut {
+    if out.over {
         return;
     }
     match &node.value {
@@ -125,7 +126,7 @@ fn json(node: &Node<'_>, out: &mut Cut) {
         Json::Array(elements) => {
             out.push("[");
             for (index, element) in elements.iter().enumerate() {
-                if out.is_cut {
+                if out.over {
                     return;
                 }
                 if index > 0 {
@@ -138,7 +139,7 @@ fn json(node: &Node<'_>, out: &mut Cut) {
         Json::Object(members) => {
             out.push("{");
             for (index, (name, value)) in members.iter().enumerate() {
-                if out.is_cut {
+                if out.over {
                     return;
                 }
                 if index > 0 {
@@ -156,7 +157,7 @@ fn json(node: &Node<'_>, out: &mut Cut) {
 fn string(text: &str, out: &mut Cut) {
     out.push("\"");
     for c in text.chars() {
-        if out.is_cut {
+        if out.over {
             return;
         }
         match c {

@@ -79,6 +79,28 @@ fn vary_is_a_set_of_names() {
 }
 
 #[test]
+fn lists_and_media_types_have_one_spelling() {
+    assert_eq!(
+        fields(
+            "Cache-Control: no-cache, Private\nContent-Type: text/html;charset=UTF-8",
+            "Cache-Control: private,no-cache\nContent-Type: text/html; charset=utf-8",
+        ),
+        [""; 0]
+    );
+    assert_eq!(
+        fields(
+            "Content-Type: multipart/mixed; boundary=a",
+            "Content-Type: multipart/mixed; boundary=b"
+        ),
+        [""; 0]
+    );
+    assert_eq!(
+        fields("Cache-Control: no-store", "Cache-Control: max-age=60"),
+        ["header.cache-control value: no-store -> max-age=60"]
+    );
+}
+
+#[test]
 fn cookies_are_compared_by_name_and_attributes() {
     assert_eq!(
         fields(

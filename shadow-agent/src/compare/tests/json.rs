@@ -61,6 +61,29 @@ fn another_order_is_one_difference() {
 }
 
 #[test]
+fn elements_that_changed_and_moved_are_told_as_both() {
+    assert_eq!(
+        diff(
+            r#"[{"id":1,"n":1},{"id":2,"n":1},{"id":3,"n":1}]"#,
+            r#"[{"id":2,"n":2},{"id":1,"n":2},{"id":3,"n":1}]"#
+        ),
+        [
+            r#"$ order: {"id":1,"n":1} -> {"id":2,"n":2}"#,
+            "$[*].n value: 1 -> 2"
+        ]
+    );
+}
+
+#[test]
+fn json_lines_are_one_array() {
+    let lines = |body: &str| answer("200 OK", "Content-Type: application/x-ndjson", body);
+    assert_eq!(
+        differences(&lines("{\"a\":1}\n{\"a\":2}\n"), &lines("{\"a\":1}\n{\"a\":3}")),
+        ["$[*].a value: 2 -> 3"]
+    );
+}
+
+#[test]
 fn elements_share_one_path() {
     assert_eq!(
         diff(r#"[{"p":1},{"p":2},{"p":3}]"#, r#"[{"p":2},{"p":3},{"p":"4"}]"#),
