@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use super::moment;
-use super::path::Path;
+use super::path::{self, Path};
+use super::pattern::PathPattern;
 use super::rules::{ArrayMatch, RuleId, Rules};
-use super::shown::Shown;
+use super::shown::{self, Shown};
 use super::{Difference, Kind};
 
 /// Most differences of one pair in either list. Behind them comes one that says so.
@@ -87,7 +88,9 @@ impl<'r> Findings<'r> {
         if !self.rules.has_arrays() || self.arrays.len() >= MAX_PLACES {
             return &ArrayMatch::Order;
         }
-        let matched = self.rules.array(self.endpoint, path);
+        let (root, steps) = path::steps(path).unwrap_or_default();
+        let about = |pattern: &PathPattern| pattern.fits(self.endpoint, root, &steps, false);
+        let matched = self.rules.array(about);
         self.arrays.insert(path.to_owned(), matched);
         matched
     }
@@ -137,11 +140,12 @@ impl<'r> Findings<'r> {
     }
 
     fn difference(&self, kind: Kind, production: Shown<'_>, shadow: Shown<'_>) -> Difference {
+        let (production, shadow) = shown::both(production, shadow);
         Difference {
             path: self.path.as_str().to_owned(),
             kind,
-            production: production.text(),
-            shadow: shadow.text(),
+            production,
+            shadow,
         }
     }
 
@@ -154,17 +158,19 @@ impl<'r> Findings<'r> {
         if self.places.len() >= MAX_PLACES {
             return None;
         }
-        let endpoint = self.endpoint;
+        // What was written here can be read again.
+        let (root, steps) = path::steps(path).unwrap_or_default();
+        let covers = |pattern: &PathPattern| pattern.fits(self.endpoint, root, &steps, true);
         let ignored = self.rules.ignored().iter();
         let tolerances = self.rules.tolerances().iter();
         let place = Place {
             ignored: ignored
                 .enumerate()
-                .find(|(_, rule)| path != "status" && rule.path.covers(endpoint, path))
+                .find(|(_, rule)| root != "status" && covers(&rule.path))
                 .map(|(index, _)| index),
             tolerance: tolerances
                 .enumerate()
-                .find(|(_, rule)| rule.path.covers(endpoint, path))
+                .find(|(_, rule)| covers(&rule.path))
                 .map(|(index, _)| index),
             ..Place::default()
         };

@@ -181,7 +181,7 @@ pub(super) fn compare_fields(
         if manner == Manner::Never || of_connection.contains(name) {
             continue;
         }
-        let mark = findings.path.name(name);
+        findings.path.name(name);
         match manner {
             Manner::Cookies => cookies::compare(left, right, findings),
             Manner::Names | Manner::Set => {
@@ -204,7 +204,7 @@ pub(super) fn compare_fields(
                 );
             }
         }
-        findings.path.back(mark);
+        findings.path.back();
     }
 }
 

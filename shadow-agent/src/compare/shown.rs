@@ -1,11 +1,14 @@
 //! A value as a report shows it: short, on a bound, whatever it is.
 
+use std::collections::VecDeque;
 use std::fmt::Write;
 
 use super::json::{Json, Node};
 
 /// Most characters of a value; a longer one ends in `…`.
 const MAX_CHARS: usize = 200;
+/// Characters before the first one that is another, where a text is too long to be shown from its start.
+const CONTEXT: usize = 30;
 
 /// One side's value at a difference.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +84,32 @@ impl Shown<'_> {
             _ => None,
         }
     }
+}
+
+/// Both sides' values as they are shown. Of long texts, from a little before the first character that is another.
+pub(super) fn both(production: Shown<'_>, shadow: Shown<'_>) -> (Option<String>, Option<String>) {
+    if let (Some(a), Some(b)) = (production.string(), shadow.string())
+        && a.len().max(b.len()) > MAX_CHARS
+    {
+        let same = a.char_indices().zip(b.chars()).take_while(|((_, a), b)| a == b);
+        // Where each of the last characters that are the same begins.
+        let mut before = VecDeque::with_capacity(CONTEXT + 1);
+        for ((at, _), _) in same {
+            before.push_back(at);
+            if before.len() > CONTEXT {
+                before.pop_front();
+            }
+        }
+        if let Some(from) = before.front().filter(|from| **from > MAX_CHARS / 2) {
+            let cut = |text: &str| {
+                let mut out = Cut::default();
+                out.push(&text[*from..]);
+                Some(format!("…{}", out.done()))
+            };
+            return (cut(a), cut(b));
+        }
+    }
+    (production.text(), shadow.text())
 }
 
 /// Text up to the bound.
@@ -192,5 +221,17 @@ mod tests {
         assert_eq!(shown, format!("{}…", "ä".repeat(200)));
         assert_eq!(Shown::Bytes(long.as_bytes()).text().unwrap(), shown);
         assert_eq!(Shown::Absent.text(), None);
+    }
+
+    #[test]
+    fn long_texts_are_shown_from_where_they_differ() {
+        let text = |end: &str| format!("{}{end}", "ä".repeat(300));
+        let (a, b) = (text("one"), text("two"));
+        let (a, b) = both(Shown::Text(&a), Shown::Text(&b));
+        assert_eq!(a.unwrap(), format!("…{}one", "ä".repeat(30)));
+        assert_eq!(b.unwrap(), format!("…{}two", "ä".repeat(30)));
+        let (a, b) = ("a".repeat(300), "b".repeat(300));
+        let (a, _) = both(Shown::Text(&a), Shown::Text(&b));
+        assert_eq!(a.unwrap(), format!("{}…", "a".repeat(200)));
     }
 }

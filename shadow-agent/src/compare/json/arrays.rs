@@ -28,11 +28,11 @@ pub(super) fn in_order(production: &[Node<'_>], shadow: &[Node<'_>], findings: &
         add_order(production, shadow, findings);
     }
     let others = rest.left.iter().copied().zip(rest.right.iter().copied());
-    let mark = findings.path.element();
+    findings.path.element();
     for (a, b) in same_id.into_iter().chain(others) {
         compare(left[a], right[b], findings);
     }
-    findings.path.back(mark);
+    findings.path.back();
 }
 
 /// What is left without the elements that are equal where they stand: at the same place, or, where the lengths differ, at the
@@ -146,9 +146,9 @@ pub(super) fn as_sets(production: &[Node<'_>], shadow: &[Node<'_>], findings: &m
         (production.iter().collect(), shadow.iter().collect());
     let mut rest = Rest::of(&left, &right);
     rest.take(|node| Some(node.hash));
-    let mark = findings.path.element();
+    findings.path.element();
     rest.add(findings);
-    findings.path.back(mark);
+    findings.path.back();
 }
 
 /// By the value of a member. Elements without one, or with one that others of their side have too, are compared as sets.
@@ -158,12 +158,12 @@ pub(super) fn by_key(key: &str, production: &[Node<'_>], shadow: &[Node<'_>], fi
     let mut rest = Rest::of(&left, &right);
     let same_key = rest.take_single(|node| member(node, key));
     rest.take(|node| Some(node.hash));
-    let mark = findings.path.keyed(key);
+    findings.path.keyed(key);
     for (a, b) in same_key {
         compare(left[a], right[b], findings);
     }
     rest.add(findings);
-    findings.path.back(mark);
+    findings.path.back();
 }
 
 /// The hash of a plain value that an object has under `key`.

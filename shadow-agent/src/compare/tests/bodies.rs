@@ -89,6 +89,27 @@ fn a_body_that_cannot_be_decoded_is_unreadable() {
 }
 
 #[test]
+fn an_unknown_coding_is_compared_as_it_was_sent() {
+    let with = |fields: &str, body: &[u8]| {
+        answer(
+            "200 OK",
+            &format!("Content-Type: text/plain\nContent-Encoding: {fields}"),
+            body,
+        )
+    };
+    let chunked = with("x-own\nTransfer-Encoding: chunked", &chunked(b"abc", 2));
+    assert_eq!(differences(&with("x-own", b"abc"), &chunked), [""; 0]);
+    assert_eq!(
+        differences(&with("x-own", b"xyz"), &chunked),
+        ["body value: xyz -> abc"]
+    );
+    assert_eq!(
+        differences(&with("x-other", b"abc"), &chunked),
+        ["body value: abc -> abc"]
+    );
+}
+
+#[test]
 fn what_unfolds_beyond_the_bound_is_compared_as_it_was_sent() {
     let fields = "Content-Type: text/plain\nContent-Encoding: gzip";
     let bomb = |byte| answer("200 OK", fields, gzip(&vec![byte; 9 << 20]));

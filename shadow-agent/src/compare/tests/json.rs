@@ -127,6 +127,11 @@ fn what_reads_as_json_on_one_side_alone_is_told() {
     );
     assert_eq!(diff(r#"{"a":"#, r#"{"a":1}"#), [r#"$ type: {"a": -> {"a":1}"#]);
     assert_eq!(diff("{'a", "{'b"), ["text value: {'a -> {'b"]);
+    let fields = "Content-Type: application/json";
+    assert_eq!(
+        differences(&json("{}"), &answer("200 OK", fields, &b"\xff\xff"[..])),
+        ["$ unreadable: {} -> \u{fffd}\u{fffd}"]
+    );
 }
 
 #[test]
