@@ -11,8 +11,8 @@ use super::{Answer, bodies};
 /// Status code, header fields (not those that vary by nature), and the body as it reads, without codings and chunks. Where the
 /// status codes are of another class, the rest is looked at no closer than whether it is of the same type.
 ///
-/// Equal answers cost less than two microseconds beside the look at their bytes. Others cost time in the length of both, and
-/// memory in the bound of [`Rules::with_max_structured`].
+/// Equal answers cost about a microsecond beside the look at their bytes. Others cost time in the length of both, decoded bodies
+/// of at most 8 MiB each, and tens of bytes for each value of JSON within [`Rules::with_max_structured`].
 pub fn compare(
     endpoint: &str,
     method: &[u8],

@@ -7,22 +7,19 @@ use super::Kind;
 use super::findings::Findings;
 use super::shown::Shown;
 
-/// Most cookies of an answer that are looked at.
-const MAX_COOKIES: usize = 100;
-
 /// Cookies of both sides by name, where `findings` is.
 pub(super) fn compare(production: &[&[u8]], shadow: &[&[u8]], findings: &mut Findings<'_>) {
     let (left, right) = (cookies(production), cookies(shadow));
     let only_shadow = right.keys().filter(|name| !left.contains_key(*name));
     for name in left.keys().chain(only_shadow) {
-        let mark = findings.path.name(name);
+        findings.path.name(name);
         match (left.get(name), right.get(name)) {
             (Some(a), Some(b)) if a != b => findings.add(Kind::Value, Shown::Text(a), Shown::Text(b)),
             (Some(a), None) => findings.add(Kind::Missing, Shown::Text(a), Shown::Absent),
             (None, Some(b)) => findings.add(Kind::Extra, Shown::Absent, Shown::Text(b)),
             _ => {}
         }
-        findings.path.back(mark);
+        findings.path.back();
     }
 }
 
@@ -35,7 +32,7 @@ fn cookies(values: &[&[u8]]) -> BTreeMap<String, String> {
         let name = name.split('=').next().unwrap_or_default().trim().to_owned();
         (name, attributes(parts))
     };
-    values.iter().take(MAX_COOKIES).map(read).collect()
+    values.iter().map(read).collect()
 }
 
 /// Attributes in one order and spelling. Of `Expires` only that it is there: it is a time from now.

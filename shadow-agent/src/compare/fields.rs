@@ -1,8 +1,9 @@
 //! Which header fields of answers are compared, and how.
 //!
 //! Two instances of one release differ in some fields, always. Comparing those tells nothing about a release, so they are left
-//! out by name. What clients act on is compared: `Content-Type`, `Cache-Control`, `Location`, `Access-Control-*`,
-//! `WWW-Authenticate`, cookies, and all names that are not known here.
+//! out by name, as every tool of this kind does by default or has its users do first: the moment, the way, who answers, and the
+//! names of requests and traces. What clients act on is compared: `Content-Type`, `Cache-Control`, `Location`,
+//! `Access-Control-*`, `WWW-Authenticate`, cookies, and all names that are not known here.
 
 /// How a field is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +12,11 @@ pub(super) enum Manner {
     Value,
     /// By being there.
     Presence,
-    /// As the names of other fields: in any order.
+    /// As a media type: without white space, in lower case, and without the boundary of its parts, which is random.
+    MediaType,
+    /// As a list whose members stand in any order and case.
+    Set,
+    /// As such a list, of names of fields, without those that are about the way.
     Names,
     /// As cookies, each by its name.
     Cookies,
@@ -108,17 +113,30 @@ const PRESENCE: &[&str] = &[
     "x-ratelimit-used",
 ];
 
+/// Lists whose members stand in any order and case (RFC 9110 section 10.2.1, RFC 9111 section 5.2, Fetch section 3.3).
+const SETS: &[&str] = &[
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-expose-headers",
+    "allow",
+    "cache-control",
+];
+
 /// How fields of this name are compared, in any case.
 pub(super) fn manner(name: &[u8]) -> Manner {
     let is = |wanted: &&str| wanted.len() == name.len() && name.eq_ignore_ascii_case(wanted.as_bytes());
-    if NEVER.iter().any(|wanted| is(&wanted)) {
+    if NEVER.iter().any(is) {
         Manner::Never
-    } else if PRESENCE.iter().any(|wanted| is(&wanted)) {
+    } else if PRESENCE.iter().any(is) {
         Manner::Presence
     } else if is(&"set-cookie") {
         Manner::Cookies
+    } else if is(&"content-type") {
+        Manner::MediaType
     } else if is(&"vary") {
         Manner::Names
+    } else if SETS.iter().any(is) {
+        Manner::Set
     } else {
         Manner::Value
     }
@@ -136,7 +154,9 @@ mod tests {
             ("ETag", Manner::Presence),
             ("Set-Cookie", Manner::Cookies),
             ("Vary", Manner::Names),
-            ("Content-Type", Manner::Value),
+            ("Cache-Control", Manner::Set),
+            ("Content-Type", Manner::MediaType),
+            ("Location", Manner::Value),
             ("X-Anything", Manner::Value),
         ] {
             assert_eq!(manner(name.as_bytes()), expected, "{name}");

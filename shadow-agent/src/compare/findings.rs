@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use super::moment;
-use super::path::Path;
+use super::path::{self, Path};
+use super::pattern::PathPattern;
 use super::rules::{ArrayMatch, RuleId, Rules};
-use super::shown::Shown;
+use super::shown::{self, Shown};
 use super::{Difference, Kind};
 
 /// Most differences of one pair in either list. Behind them comes one that says so.
@@ -50,6 +51,8 @@ pub(super) struct Findings<'r> {
     pub rules: &'r Rules,
     endpoint: &'r str,
     places: HashMap<String, Place>,
+    /// How arrays are matched, by their paths.
+    arrays: HashMap<String, &'r ArrayMatch>,
     found: Compared,
     full: bool,
 }
@@ -61,6 +64,7 @@ impl<'r> Findings<'r> {
             rules,
             endpoint,
             places: HashMap::new(),
+            arrays: HashMap::new(),
             found: Compared::default(),
             full: false,
         }
@@ -76,8 +80,19 @@ impl<'r> Findings<'r> {
     }
 
     /// How the array here is matched.
-    pub fn array(&self) -> &'r ArrayMatch {
-        self.rules.array(self.endpoint, self.path.as_str())
+    pub fn array(&mut self) -> &'r ArrayMatch {
+        let path = self.path.as_str();
+        if let Some(known) = self.arrays.get(path) {
+            return known;
+        }
+        if !self.rules.has_arrays() || self.arrays.len() >= MAX_PLACES {
+            return &ArrayMatch::Order;
+        }
+        let (root, steps) = path::steps(path).unwrap_or_default();
+        let about = |pattern: &PathPattern| pattern.fits(self.endpoint, root, &steps, false);
+        let matched = self.rules.array(about);
+        self.arrays.insert(path.to_owned(), matched);
+        matched
     }
 
     /// Something differs here.
@@ -88,12 +103,16 @@ impl<'r> Findings<'r> {
         let Some(mut place) = self.place() else {
             return self.end();
         };
+        let bit = 1 << kind as u16;
+        // Told already, and what counts is not made less by what does not.
+        if place.told & bit != 0 || (place.ignored.is_some() && place.told_by_rule & bit != 0) {
+            return;
+        }
         let rule = match place.ignored {
             Some(rule) => Some(RuleId::Ignore(rule)),
             None if kind == Kind::Value => self.tolerated(place.tolerance, production, shadow),
             None => None,
         };
-        let bit = 1 << kind as u16;
         let told = if rule.is_some() {
             &mut place.told_by_rule
         } else {
@@ -121,11 +140,12 @@ impl<'r> Findings<'r> {
     }
 
     fn difference(&self, kind: Kind, production: Shown<'_>, shadow: Shown<'_>) -> Difference {
+        let (production, shadow) = shown::both(production, shadow);
         Difference {
             path: self.path.as_str().to_owned(),
             kind,
-            production: production.text(),
-            shadow: shadow.text(),
+            production,
+            shadow,
         }
     }
 
@@ -138,17 +158,19 @@ impl<'r> Findings<'r> {
         if self.places.len() >= MAX_PLACES {
             return None;
         }
-        let endpoint = self.endpoint;
+        // What was written here can be read again.
+        let (root, steps) = path::steps(path).unwrap_or_default();
+        let covers = |pattern: &PathPattern| pattern.fits(self.endpoint, root, &steps, true);
         let ignored = self.rules.ignored().iter();
         let tolerances = self.rules.tolerances().iter();
         let place = Place {
             ignored: ignored
                 .enumerate()
-                .find(|(_, rule)| path != "status" && rule.path.covers(endpoint, path))
+                .find(|(_, rule)| root != "status" && covers(&rule.path))
                 .map(|(index, _)| index),
             tolerance: tolerances
                 .enumerate()
-                .find(|(_, rule)| rule.path.covers(endpoint, path))
+                .find(|(_, rule)| covers(&rule.path))
                 .map(|(index, _)| index),
             ..Place::default()
         };

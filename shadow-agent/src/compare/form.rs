@@ -14,7 +14,7 @@ pub(super) fn compare(production: &str, shadow: &str, findings: &mut Findings<'_
         if findings.is_full() {
             return;
         }
-        let mark = findings.path.name(name);
+        findings.path.name(name);
         match (left.get(name), right.get(name)) {
             (Some(a), Some(b)) if a != b => {
                 findings.add(
@@ -27,7 +27,7 @@ pub(super) fn compare(production: &str, shadow: &str, findings: &mut Findings<'_
             (None, Some(b)) => findings.add(Kind::Extra, Shown::Absent, Shown::Text(&b.join(", "))),
             _ => {}
         }
-        findings.path.back(mark);
+        findings.path.back();
     }
 }
 

@@ -4,7 +4,7 @@
 //! whatever it gets.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::fields::{self, Manner};
 use super::findings::Findings;
@@ -37,13 +37,20 @@ fn field(line: &[u8]) -> (&[u8], &[u8]) {
 /// Whether two heads are the same in all that is ever compared, and frame and code their bodies in the same way. `false` when
 /// that is not to be seen at a glance. Neither copies nor allocates.
 pub(super) fn are_alike(production: &[u8], shadow: &[u8]) -> bool {
-    let passed_over = |name: &[u8]| {
+    let passed_over = |line: &[u8]| {
+        let (name, value) = field(line);
+        let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
+        // It may name fields that are not compared.
+        let plain = || {
+            [&b"close"[..], b"keep-alive"]
+                .iter()
+                .any(|word| value.eq_ignore_ascii_case(word))
+        };
         fields::manner(name) == Manner::Never
             // These say how the body reads.
-            && !name.eq_ignore_ascii_case(b"transfer-encoding")
-            && !name.eq_ignore_ascii_case(b"content-encoding")
-            // This may name fields that are not compared.
-            && !name.eq_ignore_ascii_case(b"connection")
+            && !is(b"transfer-encoding")
+            && !is(b"content-encoding")
+            && (!is(b"connection") || plain())
     };
     let (mut a, mut b) = (lines(production), lines(shadow));
     let (mut left, mut right) = (a.next(), b.next());
@@ -54,10 +61,12 @@ pub(super) fn are_alike(production: &[u8], shadow: &[u8]) -> bool {
             (Some(x), Some(y)) if x == y => (left, right) = (a.next(), b.next()),
             _ if is_start => return false,
             (x, y) => {
-                let (x, y) = (x.map(|line| field(line).0), y.map(|line| field(line).0));
                 let (over_x, over_y) = (x.is_some_and(passed_over), y.is_some_and(passed_over));
                 let both_there = || match (x, y) {
-                    (Some(x), Some(y)) => x.eq_ignore_ascii_case(y) && fields::manner(x) == Manner::Presence,
+                    (Some(x), Some(y)) => {
+                        let (x, y) = (field(x).0, field(y).0);
+                        x.eq_ignore_ascii_case(y) && fields::manner(x) == Manner::Presence
+                    }
                     _ => false,
                 };
                 if !over_x && !over_y {
@@ -123,9 +132,11 @@ impl<'a> Head<'a> {
         self.values(name).iter().any(members)
     }
 
-    /// Fields that `Connection` names belong to the connection (RFC 9110 section 7.6.1).
-    fn is_of_connection(&self, name: &str) -> bool {
-        self.fields.contains_key("connection") && self.lists("connection", name)
+    /// Fields that `Connection` names belong to the connection (RFC 9110 section 7.6.1): their names in lower case.
+    fn of_connection(&self) -> impl Iterator<Item = String> {
+        let values = self.values("connection").iter();
+        let names = values.flat_map(|value| value.split(|byte| *byte == b','));
+        names.map(|name| String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase())
     }
 }
 
@@ -152,6 +163,7 @@ pub(super) fn compare_fields(
     findings: &mut Findings<'_>,
 ) {
     findings.path.start("header");
+    let of_connection: HashSet<String> = production.of_connection().chain(shadow.of_connection()).collect();
     let names = production.fields.keys();
     let only_shadow = shadow
         .fields
@@ -166,14 +178,20 @@ pub(super) fn compare_fields(
             continue;
         }
         let manner = fields::manner(name.as_bytes());
-        if manner == Manner::Never || production.is_of_connection(name) || shadow.is_of_connection(name) {
+        if manner == Manner::Never || of_connection.contains(name) {
             continue;
         }
-        let mark = findings.path.name(name);
+        findings.path.name(name);
         match manner {
             Manner::Cookies => cookies::compare(left, right, findings),
-            Manner::Names => {
-                let (left, right) = (names_of(left), names_of(right));
+            Manner::Names | Manner::Set => {
+                let members = |values: &[&[u8]]| members_of(values, manner == Manner::Names);
+                let (left, right) = (members(left), members(right));
+                compare_values(left.as_deref(), right.as_deref(), true, findings);
+            }
+            Manner::MediaType => {
+                let one = |values: &[&[u8]]| joined(values).map(|value| media_type(&value));
+                let (left, right) = (one(left), one(right));
                 compare_values(left.as_deref(), right.as_deref(), true, findings);
             }
             _ => {
@@ -186,7 +204,7 @@ pub(super) fn compare_fields(
                 );
             }
         }
-        findings.path.back(mark);
+        findings.path.back();
     }
 }
 
@@ -198,7 +216,7 @@ fn compare_values(
 ) {
     match (production, shadow) {
         (Some(a), Some(b)) if by_value && a != b => {
-            findings.add(Kind::Value, Shown::Bytes(a), Shown::Bytes(b))
+            findings.add(Kind::Value, Shown::Bytes(a), Shown::Bytes(b));
         }
         (Some(a), None) => findings.add(Kind::Missing, Shown::Bytes(a), Shown::Absent),
         (None, Some(b)) => findings.add(Kind::Extra, Shown::Absent, Shown::Bytes(b)),
@@ -215,14 +233,24 @@ fn joined<'a>(values: &[&'a [u8]]) -> Option<Cow<'a, [u8]>> {
     }
 }
 
-/// The names of `Vary` in one order, without `Accept-Encoding`, which is about the way.
-fn names_of(values: &[&[u8]]) -> Option<Vec<u8>> {
+/// The members of a list in one order and in lower case; of `names`, without `Accept-Encoding`, which is about the way.
+fn members_of(values: &[&[u8]], names: bool) -> Option<Vec<u8>> {
     let all = values.iter().flat_map(|value| value.split(|byte| *byte == b','));
-    let mut names: Vec<Vec<u8>> = all
-        .map(|name| name.trim_ascii().to_ascii_lowercase())
-        .filter(|name| !name.is_empty() && name != b"accept-encoding")
+    let mut members: Vec<Vec<u8>> = all
+        .map(|member| member.trim_ascii().to_ascii_lowercase())
+        .filter(|member| !(member.is_empty() || (names && member == b"accept-encoding")))
         .collect();
-    names.sort();
-    names.dedup();
-    (!names.is_empty()).then(|| names.join(&b", "[..]))
+    members.sort();
+    members.dedup();
+    (!members.is_empty()).then(|| members.join(&b", "[..]))
+}
+
+/// A media type and its parameters in one spelling, without the boundary.
+fn media_type(value: &[u8]) -> Vec<u8> {
+    let parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let parts: Vec<Vec<u8>> = parts
+        .map(<[u8]>::to_ascii_lowercase)
+        .filter(|part| !part.is_empty() && !part.starts_with(b"boundary="))
+        .collect();
+    parts.join(&b"; "[..])
 }

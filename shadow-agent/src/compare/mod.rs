@@ -32,11 +32,14 @@ mod path;
 mod pattern;
 pub mod routes;
 mod rules;
+mod rules_file;
 mod shown;
 #[cfg(test)]
 mod simulation;
 pub mod statistics;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod text;
 pub mod verdict;
 
@@ -50,4 +53,5 @@ pub use pair::{Answer, NotCompared, Pair, Times};
 pub use pairing::{Asked, Pairing, Part};
 pub use pattern::{BadPattern, PathPattern};
 pub use rules::{ArrayMatch, ArrayRule, IgnoreRule, RuleId, Rules, Tolerance, Within};
+pub use rules_file::{BadRules, RulesFile};
 pub use tally::{Facts, Tally};

@@ -74,7 +74,7 @@ fn seconds(text: &str) -> Option<i128> {
     {
         return None;
     }
-    let part = format!("{:0<9.9}", part);
+    let part = format!("{part:0<9.9}");
     Some(whole.parse::<i128>().ok()? * 1_000_000_000 + part.parse::<i128>().ok()?)
 }
 

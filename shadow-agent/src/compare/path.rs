@@ -13,19 +13,18 @@ const MAX_PATH: usize = 512;
 #[derive(Debug, Default)]
 pub(super) struct Path {
     text: String,
+    /// Where each step begins.
+    steps: Vec<usize>,
     /// Steps behind the last one that fits.
     beyond: usize,
 }
-
-/// How to get back.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Mark(usize);
 
 impl Path {
     /// At the top of one part of the answer.
     pub fn start(&mut self, root: &str) {
         self.text.clear();
         self.text.push_str(root);
+        self.steps.clear();
         self.beyond = 0;
     }
 
@@ -36,12 +35,14 @@ impl Path {
 
     /// What is above the last step.
     pub fn parent(&self) -> &str {
-        let step = self.text.rfind(['.', '[']);
-        &self.text[..step.unwrap_or(self.text.len())]
+        match self.steps.last() {
+            Some(step) if self.beyond == 0 => &self.text[..*step],
+            _ => &self.text,
+        }
     }
 
     /// Goes into the member called `name`.
-    pub fn name(&mut self, name: &str) -> Mark {
+    pub fn name(&mut self, name: &str) {
         self.enter(|text| {
             if is_id(name) {
                 text.push_str(".*");
@@ -59,45 +60,46 @@ impl Path {
                 }
                 text.push_str("']");
             } else {
-                // Too long in any spelling.
-                text.extend(std::iter::repeat_n(' ', MAX_PATH));
+                return false;
             }
-        })
+            true
+        });
     }
 
     /// Goes into any element of an array.
-    pub fn element(&mut self) -> Mark {
-        self.enter(|text| text.push_str("[*]"))
+    pub fn element(&mut self) {
+        self.enter(|text| {
+            text.push_str("[*]");
+            true
+        });
     }
 
     /// Goes into an element that was found by the member `key`.
-    pub fn keyed(&mut self, key: &str) -> Mark {
+    pub fn keyed(&mut self, key: &str) {
         self.enter(|text| {
-            text.push('[');
-            text.push_str(key);
-            text.push_str("=*]");
-        })
+            text.extend(["[", key, "=*]"]);
+            true
+        });
     }
 
-    /// Comes back from where [`Self::name`], [`Self::element`] or [`Self::keyed`] went.
-    pub fn back(&mut self, mark: Mark) {
+    /// Comes back from the last step.
+    pub fn back(&mut self) {
         if self.beyond > 0 {
             self.beyond -= 1;
-        } else {
-            self.text.truncate(mark.0);
+        } else if let Some(step) = self.steps.pop() {
+            self.text.truncate(step);
         }
     }
 
-    fn enter(&mut self, write: impl FnOnce(&mut String)) -> Mark {
+    /// Takes a step that `write` writes; `false` for one that cannot be written.
+    fn enter(&mut self, write: impl FnOnce(&mut String) -> bool) {
         let before = self.text.len();
-        if self.beyond == 0 {
-            write(&mut self.text);
-        }
-        if self.beyond > 0 || self.text.len() > MAX_PATH {
+        if self.beyond == 0 && write(&mut self.text) && self.text.len() <= MAX_PATH {
+            self.steps.push(before);
+        } else {
             self.text.truncate(before);
             self.beyond += 1;
         }
-        Mark(before)
     }
 }
 
@@ -250,7 +252,7 @@ mod tests {
         path.start("$");
         path.name("byUser");
         path.name("42");
-        let list = path.name("a b");
+        path.name("a b");
         path.element();
         path.keyed("id");
         path.name("it's");
@@ -268,7 +270,8 @@ mod tests {
                 Step::Name("it's".into()),
             ]
         );
-        path.back(list);
+        assert_eq!(path.parent(), "$.byUser.*['a b'][*][id=*]");
+        (0..4).for_each(|_| path.back());
         assert_eq!(path.as_str(), "$.byUser.*");
     }
 
@@ -276,13 +279,14 @@ mod tests {
     fn a_path_that_is_too_long_stays_at_the_last_place_that_fits() {
         let mut path = Path::default();
         path.start("$");
-        let long = path.name(&"n".repeat(300));
-        let longer = path.name(&"n".repeat(300));
-        let beyond = path.name("short");
+        path.name(&"n".repeat(300));
+        path.name(&"n".repeat(300));
+        path.name("short");
         assert_eq!(path.as_str().len(), 302);
-        path.back(beyond);
-        path.back(longer);
-        path.back(long);
+        path.back();
+        path.back();
+        assert_eq!(path.as_str().len(), 302);
+        path.back();
         assert_eq!(path.as_str(), "$");
         path.name(&" ".repeat(1 << 20));
         assert_eq!(path.as_str(), "$");

@@ -208,11 +208,16 @@ impl Rules {
         self.max_structured
     }
 
-    /// How the array at `path` is matched. The last rule about it wins.
-    pub(super) fn array(&self, endpoint: &str, path: &str) -> &ArrayMatch {
+    /// Whether any array is matched in another way than by order.
+    pub(super) fn has_arrays(&self) -> bool {
+        !self.arrays.is_empty()
+    }
+
+    /// How the array is matched that patterns are `about`. The last rule about it wins.
+    pub(super) fn array(&self, about: impl Fn(&PathPattern) -> bool) -> &ArrayMatch {
         let mut rules = self.arrays.iter().rev();
         rules
-            .find(|rule| rule.path.names(endpoint, path))
+            .find(|rule| about(&rule.path))
             .map_or(&ArrayMatch::Order, |rule| &rule.matched)
     }
 

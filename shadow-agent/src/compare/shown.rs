@@ -1,11 +1,14 @@
 //! A value as a report shows it: short, on a bound, whatever it is.
 
+use std::collections::VecDeque;
 use std::fmt::Write;
 
 use super::json::{Json, Node};
 
 /// Most characters of a value; a longer one ends in `…`.
 const MAX_CHARS: usize = 200;
+/// Characters before the first one that is another, where a text is too long to be shown from its start.
+const CONTEXT: usize = 30;
 
 /// One side's value at a difference.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +36,7 @@ impl Shown<'_> {
                 // No more than could be shown: four bytes a character at most.
                 let cut = bytes.len().min(MAX_CHARS * 4 + 4);
                 out.push(&String::from_utf8_lossy(&bytes[..cut]));
-                out.is_cut |= cut < bytes.len();
+                out.over |= cut < bytes.len();
             }
             Self::Json(node) => json(node, &mut out),
             Self::Count(count) => out.push(&count.to_string()),
@@ -83,19 +86,46 @@ impl Shown<'_> {
     }
 }
 
+/// Both sides' values as they are shown. Of long texts, from a little before the first character that is another.
+pub(super) fn both(production: Shown<'_>, shadow: Shown<'_>) -> (Option<String>, Option<String>) {
+    if let (Some(a), Some(b)) = (production.string(), shadow.string())
+        && a.len().max(b.len()) > MAX_CHARS
+    {
+        let same = a.char_indices().zip(b.chars()).take_while(|((_, a), b)| a == b);
+        // Where each of the last characters that are the same begins.
+        let mut before = VecDeque::with_capacity(CONTEXT + 1);
+        for ((at, _), _) in same {
+            before.push_back(at);
+            if before.len() > CONTEXT {
+                before.pop_front();
+            }
+        }
+        if let Some(from) = before.front().filter(|from| **from > MAX_CHARS / 2) {
+            let cut = |text: &str| {
+                let mut out = Cut::default();
+                out.push(&text[*from..]);
+                Some(format!("…{}", out.done()))
+            };
+            return (cut(a), cut(b));
+        }
+    }
+    (production.text(), shadow.text())
+}
+
 /// Text up to the bound.
 #[derive(Default)]
 struct Cut {
     text: String,
     chars: usize,
-    is_cut: bool,
+    /// Whether there was more.
+    over: bool,
 }
 
 impl Cut {
     fn push(&mut self, text: &str) {
         for c in text.chars() {
             if self.chars == MAX_CHARS {
-                self.is_cut = true;
+                self.over = true;
                 return;
             }
             self.text.push(c);
@@ -104,7 +134,7 @@ impl Cut {
     }
 
     fn done(mut self) -> String {
-        if self.is_cut {
+        if self.over {
             self.text.push('…');
         }
         self.text
@@ -113,7 +143,7 @@ impl Cut {
 
 /// JSON without spaces. Stops where the bound is reached, so that a large value costs no more than a small one.
 fn json(node: &Node<'_>, out: &mut Cut) {
-    if out.is_cut {
+    if out.over {
         return;
     }
     match &node.value {
@@ -125,7 +155,7 @@ fn json(node: &Node<'_>, out: &mut Cut) {
         Json::Array(elements) => {
             out.push("[");
             for (index, element) in elements.iter().enumerate() {
-                if out.is_cut {
+                if out.over {
                     return;
                 }
                 if index > 0 {
@@ -138,7 +168,7 @@ fn json(node: &Node<'_>, out: &mut Cut) {
         Json::Object(members) => {
             out.push("{");
             for (index, (name, value)) in members.iter().enumerate() {
-                if out.is_cut {
+                if out.over {
                     return;
                 }
                 if index > 0 {
@@ -156,7 +186,7 @@ fn json(node: &Node<'_>, out: &mut Cut) {
 fn string(text: &str, out: &mut Cut) {
     out.push("\"");
     for c in text.chars() {
-        if out.is_cut {
+        if out.over {
             return;
         }
         match c {
@@ -191,5 +221,17 @@ mod tests {
         assert_eq!(shown, format!("{}…", "ä".repeat(200)));
         assert_eq!(Shown::Bytes(long.as_bytes()).text().unwrap(), shown);
         assert_eq!(Shown::Absent.text(), None);
+    }
+
+    #[test]
+    fn long_texts_are_shown_from_where_they_differ() {
+        let text = |end: &str| format!("{}{end}", "ä".repeat(300));
+        let (a, b) = (text("one"), text("two"));
+        let (a, b) = both(Shown::Text(&a), Shown::Text(&b));
+        assert_eq!(a.unwrap(), format!("…{}one", "ä".repeat(30)));
+        assert_eq!(b.unwrap(), format!("…{}two", "ä".repeat(30)));
+        let (a, b) = ("a".repeat(300), "b".repeat(300));
+        let (a, _) = both(Shown::Text(&a), Shown::Text(&b));
+        assert_eq!(a.unwrap(), format!("{}…", "a".repeat(200)));
     }
 }

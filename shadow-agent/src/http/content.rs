@@ -86,3 +86,53 @@ fn all(decoder: impl Read, max: usize) -> Result<Vec<u8>, Undecodable> {
         Err(_) => Err(Undecodable::Invalid),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn undo(coding: &str, body: &[u8], max: usize) -> Result<Vec<u8>, Undecodable> {
+        let mut codings = Codings::default();
+        codings.read(coding.as_bytes());
+        codings.undo(body.into(), max).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn codings_are_undone_from_the_last_to_the_first() {
+        assert_eq!(
+            undo("gzip, X-GZIP", &gzip(&gzip(b"hello")), 100),
+            Ok(b"hello".to_vec())
+        );
+        assert_eq!(undo("", b"hello", 1), Ok(b"hello".to_vec()));
+        assert_eq!(undo("identity", b"hello", 1), Ok(b"hello".to_vec()));
+    }
+
+    #[test]
+    fn what_is_too_large_is_told_from_what_is_no_coding() {
+        let zeros = gzip(&[0; 1000]);
+        assert_eq!(undo("gzip", &zeros, 1000).map(|body| body.len()), Ok(1000));
+        assert_eq!(undo("gzip", &zeros, 999), Err(Undecodable::TooLarge));
+        assert_eq!(
+            undo("gzip", &zeros[..zeros.len() - 9], 1000),
+            Err(Undecodable::Invalid)
+        );
+        assert_eq!(undo("gzip", b"hello", 1000), Err(Undecodable::Invalid));
+        assert_eq!(undo("br", b"hello", 1000), Err(Undecodable::Invalid));
+        assert_eq!(undo("compress", b"hello", 1000), Err(Undecodable::Invalid));
+        assert_eq!(
+            undo("gzip,gzip,gzip,gzip,gzip", b"hello", 1000),
+            Err(Undecodable::Invalid)
+        );
+    }
+}

@@ -54,19 +54,19 @@ fn members(production: &Members<'_>, shadow: &Members<'_>, findings: &mut Findin
         match (left, right) {
             (Some((_, left)), Some((_, right))) if left.hash == right.hash => {}
             (Some((name, left)), Some((_, right))) => {
-                let mark = findings.path.name(name);
+                findings.path.name(name);
                 compare(left, right, findings);
-                findings.path.back(mark);
+                findings.path.back();
             }
             (Some((name, left)), None) => {
-                let mark = findings.path.name(name);
+                findings.path.name(name);
                 findings.add(Kind::Missing, Shown::Json(left), Shown::Absent);
-                findings.path.back(mark);
+                findings.path.back();
             }
             (None, Some((name, right))) => {
-                let mark = findings.path.name(name);
+                findings.path.name(name);
                 findings.add(Kind::Extra, Shown::Absent, Shown::Json(right));
-                findings.path.back(mark);
+                findings.path.back();
             }
             (None, None) => return,
         }

@@ -41,7 +41,8 @@ pub(super) fn canonical(text: &str, out: &mut Vec<u8>) {
         return;
     }
     let power: i64 = digits.parse().unwrap_or(0);
-    let power = if down { -power } else { power } - part.len() as i64 + (before - kept) as i64;
+    let shift = |digits: usize| i64::try_from(digits).unwrap_or(i64::MAX / 4);
+    let power = if down { -power } else { power } - shift(part.len()) + shift(before - kept);
     out.push(b'e');
     out.extend_from_slice(&power.to_le_bytes());
     out.push(u8::from(sign));

@@ -10,6 +10,8 @@ use super::number;
 
 /// Deepest nesting that is read.
 const MAX_DEPTH: usize = 128;
+/// Most values that are read: each takes 40 bytes, and a byte or two of a text can be one.
+const MAX_VALUES: usize = 1 << 18;
 
 /// A value.
 #[derive(Debug)]
@@ -50,23 +52,42 @@ impl Json<'_> {
 pub(in crate::compare) struct Reader(RandomState);
 
 impl Reader {
-    /// The value that `text` is, white space around it aside; `None` when it is not one, or too deep.
+    /// The value that `text` is, white space around it aside; `None` when it is not one, too deep, or of too many parts.
     pub fn read<'a>(&self, text: &'a str) -> Option<Node<'a>> {
-        let mut reading = Reading {
-            text,
-            at: 0,
-            key: &self.0,
-            scratch: Vec::new(),
-        };
+        let mut reading = self.reading(text);
         let node = reading.value(0)?;
         reading.space();
         (reading.at == text.len()).then_some(node)
+    }
+
+    /// The values that `text` is, one behind the other, as an array.
+    pub fn read_lines<'a>(&self, text: &'a str) -> Option<Node<'a>> {
+        let mut reading = self.reading(text);
+        let mut elements = Vec::new();
+        reading.space();
+        while reading.at < text.len() {
+            elements.push(reading.value(1)?);
+            reading.space();
+        }
+        Some(reading.node(Json::Array(elements)))
+    }
+
+    fn reading<'a>(&self, text: &'a str) -> Reading<'a, '_> {
+        Reading {
+            text,
+            at: 0,
+            values: 0,
+            key: &self.0,
+            scratch: Vec::new(),
+        }
     }
 }
 
 struct Reading<'a, 'k> {
     text: &'a str,
     at: usize,
+    /// How many were read.
+    values: usize,
     key: &'k RandomState,
     scratch: Vec<u8>,
 }
@@ -90,7 +111,9 @@ impl<'a> Reading<'a, '_> {
 
     fn value(&mut self, depth: usize) -> Option<Node<'a>> {
         self.space();
+        self.values += 1;
         let value = match self.peek()? {
+            _ if self.values > MAX_VALUES => return None,
             b'{' | b'[' if depth == MAX_DEPTH => return None,
             b'{' => self.object(depth)?,
             b'[' => self.array(depth)?,
@@ -101,8 +124,12 @@ impl<'a> Reading<'a, '_> {
             b'n' => self.word("null", Json::Null)?,
             _ => return None,
         };
+        Some(self.node(value))
+    }
+
+    fn node(&mut self, value: Json<'a>) -> Node<'a> {
         let hash = self.hash(&value);
-        Some(Node { hash, value })
+        Node { hash, value }
     }
 
     fn hash(&mut self, value: &Json<'a>) -> u64 {
@@ -328,6 +355,13 @@ mod tests {
         assert!(Reader::default().read(&deep(128)).is_some());
         assert!(Reader::default().read(&deep(129)).is_none());
         assert!(Reader::default().read(&"[".repeat(1_000_000)).is_none());
+    }
+
+    #[test]
+    fn values_are_bounded() {
+        let many = |values: usize| format!("[{}0]", "0,".repeat(values - 2));
+        assert!(Reader::default().read(&many(1 << 18)).is_some());
+        assert!(Reader::default().read(&many((1 << 18) + 1)).is_none());
     }
 
     proptest! {
