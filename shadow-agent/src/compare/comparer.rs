@@ -18,6 +18,7 @@ use super::live::LiveDocument;
 use super::tally::{Facts, Tally};
 use super::verdict;
 use crate::budget::MemoryBudget;
+use crate::mirror::ledger::OutputCounts;
 use crate::settings::CompareSettings;
 
 /// How often the thread looks for pairs: a batch instead of a wake-up for each.
@@ -143,11 +144,28 @@ impl Shared {
     }
 }
 
+/// One comparison, and what was counted of its requests before its counts began anew.
+struct Comparison {
+    of: Arc<Registered>,
+    tally: Tally,
+    before: OutputCounts,
+}
+
 /// What the thread has.
 struct Comparing {
     shared: Arc<Shared>,
-    comparisons: Vec<(Arc<Registered>, Tally)>,
+    comparisons: Vec<Comparison>,
     taken: VecDeque<Finished>,
+}
+
+impl Comparison {
+    fn facts(&self) -> Facts {
+        self.of
+            .facts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
 }
 
 impl Comparing {
@@ -167,8 +185,9 @@ impl Comparing {
             self.take();
             let live = self.shared.live.clone();
             if live.take_orders().reset {
-                for (_, tally) in &mut self.comparisons {
-                    tally.reset();
+                for one in &mut self.comparisons {
+                    one.tally.reset();
+                    one.before = one.facts().counts;
                 }
             }
             if ended {
@@ -188,14 +207,18 @@ impl Comparing {
         let state = self.shared.lock();
         for one in &state.comparisons[self.comparisons.len()..] {
             let tally = Tally::new(Arc::clone(&one.settings.judging), one.counters.clone());
-            self.comparisons.push((Arc::clone(one), tally));
+            self.comparisons.push(Comparison {
+                of: Arc::clone(one),
+                tally,
+                before: OutputCounts::default(),
+            });
         }
     }
 
     /// Compares what is there.
     fn take(&mut self) {
-        for (one, tally) in &mut self.comparisons {
-            for (why, requests) in one.intake.take(&mut self.taken) {
+        for Comparison { of, tally, .. } in &mut self.comparisons {
+            for (why, requests) in of.intake.take(&mut self.taken) {
                 tally.uncounted(why, requests);
             }
             for finished in self.taken.drain(..) {
@@ -211,14 +234,16 @@ impl Comparing {
         let comparisons: Vec<_> = self
             .comparisons
             .iter()
-            .map(|(one, tally)| {
-                let facts = one.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let comparison = tally.comparison(&facts);
-                let (endpoints, differences) = tally.sizes();
-                one.counters
+            .map(|one| {
+                let mut facts = one.facts();
+                facts.counts = facts.counts.since(&one.before);
+                let comparison = one.tally.comparison(&facts);
+                let (endpoints, differences) = one.tally.sizes();
+                let of = &one.of;
+                of.counters
                     .set_verdict(comparison.verdict.word, endpoints, differences);
-                one.counters
-                    .set_waiting(comparison.coverage.waiting, one.intake.budget().used() as u64);
+                of.counters
+                    .set_waiting(comparison.coverage.waiting, of.intake.budget().used() as u64);
                 comparison
             })
             .collect();

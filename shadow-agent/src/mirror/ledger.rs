@@ -214,6 +214,26 @@ impl OutputCounts {
         }
     }
 
+    /// What was counted after `before`. What is in flight is so now.
+    #[must_use]
+    pub fn since(&self, before: &OutputCounts) -> OutputCounts {
+        let dropped = self.dropped.iter().map(|(reason, count)| {
+            let earlier = before.dropped.get(reason).copied().unwrap_or_default();
+            (*reason, count.saturating_sub(earlier))
+        });
+        OutputCounts {
+            seen: self.seen.saturating_sub(before.seen),
+            delivered: self.delivered.saturating_sub(before.delivered),
+            filtered: self.filtered.saturating_sub(before.filtered),
+            sampled_out: self.sampled_out.saturating_sub(before.sampled_out),
+            limited: self.limited.saturating_sub(before.limited),
+            dropped: dropped.filter(|(_, count)| *count > 0).collect(),
+            in_flight: self.in_flight,
+            copies: self.copies.saturating_sub(before.copies),
+            incomplete: self.incomplete.saturating_sub(before.incomplete),
+        }
+    }
+
     /// Adds another one's counts.
     pub fn add(&mut self, other: &OutputCounts) {
         self.seen += other.seen;

@@ -1,5 +1,8 @@
 //! The comparison as meant.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +15,7 @@ use crate::cli::upstream::{Upstream, without_userinfo};
 use crate::compare::fail_on::FailRule;
 use crate::compare::noise::Thresholds;
 use crate::compare::{
-    ArrayMatch, ArrayRule, IgnoreRule, Judging, PathPattern, Rules, Tolerance, Within, verdict,
+    ArrayMatch, ArrayRule, IgnoreRule, Judging, PathPattern, Rules, RulesFile, Tolerance, Within, verdict,
 };
 use crate::mirror::Share;
 use crate::settings::{CompareSettings, ComparingSettings};
@@ -45,9 +48,11 @@ pub fn resolve(arguments: &Arguments) -> Result<Option<CompareSettings>, UsageEr
 }
 
 /// What is the same for all comparisons of a run.
-pub fn of_run(arguments: &Arguments) -> Result<ComparingSettings, UsageError> {
+///
+/// `compares`: whether anything is compared.
+pub fn of_run(arguments: &Arguments, compares: bool) -> Result<ComparingSettings, UsageError> {
     let flags = &arguments.judging;
-    if let Some(report) = flags.report.first().filter(|_| !arguments.compare.compare) {
+    if let Some(report) = flags.report.first().filter(|_| !compares) {
         return Err(Problem::new(
             "there is nothing to report without --compare",
             "add --compare, or leave the report out",
@@ -82,11 +87,19 @@ pub fn judging(flags: &JudgingFlags, filters: &FilterFlags, max_body: usize) -> 
         let rule = array(text).map_err(|problem| problem.of("--compare-array", text))?;
         compared = compared.with_array(rule);
     }
-    let fail_on = parsed(
-        &flags.fail_on,
-        "--fail-on",
-        "such as 'new_5xx > 0.1%' or 'p99_ratio off'",
-    )?;
+    let (mut fail_on, mut routes) = (Vec::new(), Vec::new());
+    if let Some(path) = &flags.compare_rules {
+        let file =
+            rules_file(path).map_err(|problem| problem.of("--compare-rules", path.display().to_string()))?;
+        compared = compared.and(file.rules);
+        fail_on = parsed(&file.fail_on, "--compare-rules", FAIL_ON)?;
+        routes = parsed(&file.routes, "--compare-rules", ROUTE)?;
+    }
+    // What is typed comes behind what the file says, and replaces it.
+    let typed: Vec<FailRule> = parsed(&flags.fail_on, "--fail-on", FAIL_ON)?;
+    fail_on.retain(|rule: &FailRule| typed.iter().all(|other| other.metric != rule.metric));
+    fail_on.extend(typed);
+    routes.extend(parsed(&flags.route, "--route", ROUTE)?);
     let has = |name| flags.compare_noise.contains(&name);
     Ok(Judging {
         rules: compared,
@@ -99,7 +112,7 @@ pub fn judging(flags: &JudgingFlags, filters: &FilterFlags, max_body: usize) -> 
             latency_floor: flags.compare_latency_floor,
             ..verdict::Settings::default()
         },
-        routes: parsed(&flags.route, "--route", "such as '/users/{id}'")?,
+        routes,
         max_routes: flags.compare_max_routes as usize,
         max_differences: flags.compare_max_differences as usize,
         redaction: rules::resolve(filters, max_body)?
@@ -107,6 +120,30 @@ pub fn judging(flags: &JudgingFlags, filters: &FilterFlags, max_body: usize) -> 
             .and_then(|rules| rules.redaction.clone()),
         selection: Vec::new(),
     })
+}
+
+/// Examples of values.
+const FAIL_ON: &str = "such as 'new_5xx > 0.1%' or 'p99_ratio off'";
+const ROUTE: &str = "such as '/users/{id}'";
+
+/// Largest file of rules, in bytes: some thousand of them.
+const MAX_RULES_FILE: u64 = 1 << 20;
+
+fn rules_file(path: &Path) -> Result<RulesFile, Problem> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_RULES_FILE + 1).read_to_string(&mut text));
+    match read {
+        Err(error) => Err(Problem::new(
+            format!("the file cannot be read ({error})"),
+            "check its name and that this user may read it",
+        )),
+        Ok(bytes) if bytes as u64 > MAX_RULES_FILE => Err(Problem::new(
+            "the file is larger than 1mb",
+            "leave out what nobody needs",
+        )),
+        Ok(_) => RulesFile::parse(&text)
+            .map_err(|error| Problem::new(error.to_string(), "see docs/comparing.md for the format")),
+    }
 }
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(

@@ -134,7 +134,8 @@ fn resolve_run(
     let kubernetes = kubernetes::resolve(arguments, inputs)?;
     let limits = &arguments.limits;
     let mut capture = capture::resolve(arguments, inputs, kubernetes.is_some())?;
-    capture.responses |= compares(&mirrors, kubernetes.as_ref());
+    let compares = compares(&mirrors, kubernetes.as_ref());
+    capture.responses |= compares;
     Ok(Settings {
         capture,
         kubernetes,
@@ -157,7 +158,7 @@ fn resolve_run(
         marker: outputs::marker(arguments),
         ledger: arguments.general.ledger.as_deref().map(ledger_path).transpose()?,
         middleware: middleware::resolve(&arguments.middleware)?,
-        comparing: compare::of_run(arguments)?,
+        comparing: compare::of_run(arguments, compares)?,
         operation: admin::resolve(&arguments.admin)?,
         shutdown_timeout: arguments.general.shutdown_timeout,
         status_line: !arguments.general.no_status,

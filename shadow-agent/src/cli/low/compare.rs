@@ -49,7 +49,7 @@ pub struct Compare {
     /// Keep pairs in this directory, redacted, to report on them again or to replay them
     ///
     /// It is made if it is missing, and must hold nothing else. See shadow-agent report and shadow-agent replay.
-    #[arg(long, value_name = "DIR", requires = "compare")]
+    #[arg(long, value_name = "DIR")]
     pub compare_store: Option<PathBuf>,
 
     /// Most bytes in that directory
