@@ -182,7 +182,9 @@ impl Routes {
         let mut push = |parts: [&str; 2]| {
             key.push(b'/');
             let start = key.len();
-            key.extend(parts.into_iter().flat_map(str::bytes));
+            for part in parts {
+                key.extend_from_slice(part.as_bytes());
+            }
             steps.push((start, key.len()));
         };
         for segment in self.path.segments() {

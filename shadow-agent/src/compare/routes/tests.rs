@@ -313,10 +313,12 @@ fn targets() -> impl Strategy<Value = Vec<String>> {
         1 => (0..9u8).prop_map(|n| format!("{n}.json")),
     ];
     let path = prop::collection::vec(segment, 0..4).prop_map(|segments| format!("/{}", segments.join("/")));
-    prop::collection::vec(path, 1..400)
+    prop::collection::vec(path, 1..250)
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn templates_do_not_depend_on_the_order_of_requests((targets, shuffled) in targets().prop_flat_map(|targets| {
         let shuffled = Just(targets.clone()).prop_shuffle();
