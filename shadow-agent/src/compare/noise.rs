@@ -131,9 +131,14 @@ pub fn by_repeat(
 }
 
 /// Pairs that count although their place is noise by a control: those whose value in the shadow was neither production's nor
-/// the control's, while these have few values. `distinct` is how many values of theirs were seen.
-pub fn suspicious(neither: u64, distinct: usize) -> u64 {
-    if distinct <= FEW_VALUES { neither } else { 0 }
+/// the control's, while these have few values and have them again and again. `distinct` is how many values of theirs were seen,
+/// and `differed` how often the two differed: an id that was met five times has ten values, and is no choice of ten.
+pub fn suspicious(neither: u64, distinct: usize, differed: u64) -> u64 {
+    if distinct <= FEW_VALUES && distinct as u64 <= differed {
+        neither
+    } else {
+        0
+    }
 }
 
 /// Whether a share is larger than another by more than the relative threshold.

@@ -90,9 +90,12 @@ fn statuses_unreadable_bodies_and_protected_places_are_never_noise() {
 
 #[test]
 fn a_value_that_is_neither_references_counts_where_they_have_few() {
-    assert_eq!(suspicious(3, 2), 3);
-    assert_eq!(suspicious(3, 16), 3);
-    assert_eq!(suspicious(3_000, 17), 0);
+    assert_eq!(suspicious(3, 2, 100), 3);
+    assert_eq!(suspicious(3, 16, 100), 3);
+    assert_eq!(suspicious(3_000, 17, 100), 0);
+    // Ids of an endpoint with few requests.
+    assert_eq!(suspicious(8, 16, 8), 0);
+    assert_eq!(suspicious(1, 2, 1), 0);
 }
 
 #[test]

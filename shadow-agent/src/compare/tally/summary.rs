@@ -137,7 +137,9 @@ impl Tally {
         };
         // A control says more than the shadow itself: it is production's release.
         if judging.by_control && endpoint.controls > 0 {
-            if row.sort == Sort::Neither && noise::suspicious(row.count, referred.values.len()) > 0 {
+            if row.sort == Sort::Neither
+                && noise::suspicious(row.count, referred.values.len(), referred.control) > 0
+            {
                 return None;
             }
             let reference = Differing {
