@@ -41,7 +41,7 @@ pub enum Metric {
 
 /// What values a metric has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+enum Unit {
     Count,
     Share,
     Ratio,
@@ -99,7 +99,7 @@ impl Metric {
         )
     }
 
-    pub(super) fn unit(self) -> Unit {
+    fn unit(self) -> Unit {
         match self {
             Self::Compared => Unit::Count,
             Self::P50Ratio | Self::P95Ratio | Self::P99Ratio | Self::EndpointP99Ratio => Unit::Ratio,

@@ -112,6 +112,7 @@ impl Histogram {
 
     /// A quantile with the values of two ranks as its interval. The ends are those of their buckets.
     fn between(&self, quantile: f64, low: u64, high: u64) -> Interval {
+        #[allow(clippy::cast_sign_loss)] // A share of a count is none below zero.
         let rank = ((self.count as f64 * quantile).ceil() as u64).clamp(1, self.count);
         let (below, above) = bounds(self.at(rank));
         Interval {

@@ -80,7 +80,6 @@ pub struct Routes {
     /// How many learned endpoints there are, those that became one counted once.
     learned: usize,
     max: usize,
-    merges: u64,
     remembered: HashMap<Box<[u8]>, u32>,
     path: Path,
     /// The method and the steps of the path.
@@ -104,7 +103,6 @@ impl Routes {
             apart: HashMap::new(),
             learned: 0,
             max,
-            merges: 0,
             remembered: HashMap::new(),
             path: Path::default(),
             key: Vec::new(),
@@ -152,9 +150,10 @@ impl Routes {
         EndpointId(at)
     }
 
-    /// How often endpoints became one: what is kept by id is to be added up again when this changes.
+    /// How often places became one. When this changes, endpoints may have become one, and names may be others: what is kept by
+    /// id is to be added up again.
     pub fn merges(&self) -> u64 {
-        self.merges
+        self.tree.collapses()
     }
 
     /// Its name: `GET /users/{id}`.
@@ -182,7 +181,9 @@ impl Routes {
         let mut push = |parts: [&str; 2]| {
             key.push(b'/');
             let start = key.len();
-            key.extend(parts.into_iter().flat_map(str::bytes));
+            for part in parts {
+                key.extend_from_slice(part.as_bytes());
+            }
             steps.push((start, key.len()));
         };
         for segment in self.path.segments() {
@@ -235,7 +236,6 @@ impl Routes {
             top.rank = top.rank.max(rank);
             top.place = place;
             self.learned -= 1;
-            self.merges += 1;
         }
     }
 

@@ -1,5 +1,7 @@
 //! Random numbers for simulations in tests: the same in each run.
 
+use std::time::Duration;
+
 /// `SplitMix64` (G. L. Steele and others, "Fast splittable pseudorandom number generators", 2014).
 pub struct Random(pub u64);
 
@@ -27,9 +29,9 @@ impl Random {
         (0..trials).filter(|_| self.happens(probability)).count() as u64
     }
 
-    /// A latency in microseconds with a long tail: log-normal around 20 milliseconds, by Box and Muller.
-    pub fn latency(&mut self) -> f64 {
+    /// A latency with a long tail: log-normal around 20 milliseconds, by Box and Muller.
+    pub fn latency(&mut self) -> Duration {
         let normal = (-2.0 * self.share().ln()).sqrt() * (std::f64::consts::TAU * self.share()).cos();
-        20_000.0 * (0.8 * normal).exp()
+        Duration::from_millis(20).mul_f64((0.8 * normal).exp())
     }
 }

@@ -103,6 +103,7 @@ fn lower_rank(n: u64, probability: f64, confidence: Confidence) -> u64 {
     let variance = size * probability * (1.0 - probability);
     if variance >= EXACT_VARIANCE {
         let rank = size * probability - confidence.z * variance.sqrt();
+        #[allow(clippy::cast_sign_loss)]
         return rank.max(0.0) as u64;
     }
     // Summed from the end that is nearer to the mean, so that there are few terms, and none too small for a number.

@@ -118,9 +118,7 @@ impl<'a> Judged<'a> {
             measure::Measured::Unknown => RuleOutcome::Undecided,
             measure::Measured::Endpoints(failing) if failing.is_empty() => RuleOutcome::Passed,
             measure::Measured::Endpoints(_) => RuleOutcome::Failed,
-            measure::Measured::Count(_) | measure::Measured::Rate(_) | measure::Measured::Ratio(_) => {
-                outcome(measured.interval(), operator, value)
-            }
+            _ => outcome(measured.interval(), operator, value),
         };
         Self {
             rule,

@@ -87,8 +87,8 @@ fn rules_are_a_metric_an_operator_and_a_value() {
 fn what_is_wrong_with_a_rule_is_said() {
     for (text, expected) in [
         (
-            "agrement < 99%",
-            "\"agrement\" is no metric: one of compared, coverage, capture_loss, new_5xx, failed, \
+            "agree < 99%",
+            "\"agree\" is no metric: one of compared, coverage, capture_loss, new_5xx, failed, \
             agreement, agreement_raw, other_status, p50_ratio, p95_ratio, p99_ratio, endpoint_new_5xx, \
             endpoint_agreement, endpoint_p99_ratio",
         ),

@@ -131,9 +131,16 @@ fn path_of(target: &[u8]) -> Result<&[u8], Form> {
 /// Appends a segment in its normal form.
 pub(super) fn normalize(raw: &[u8], text: &mut String) {
     let mut rest = raw;
-    while let Some((&byte, after)) = rest.split_first() {
+    loop {
+        let plain = rest
+            .iter()
+            .position(|byte| !STANDS_FOR_ITSELF[usize::from(*byte)]);
+        let (plain, odd) = rest.split_at(plain.unwrap_or(rest.len()));
+        text.push_str(std::str::from_utf8(plain).unwrap_or_default()); // ASCII it is.
+        let Some((&(mut byte), after)) = odd.split_first() else {
+            return;
+        };
         rest = after;
-        let mut byte = byte;
         if byte == b'%'
             && let [high, low, ..] = after
             && let (Some(high), Some(low)) = (hex(*high), hex(*low))
@@ -141,7 +148,7 @@ pub(super) fn normalize(raw: &[u8], text: &mut String) {
             byte = high << 4 | low;
             rest = &after[2..];
         }
-        if stands_for_itself(byte) {
+        if STANDS_FOR_ITSELF[usize::from(byte)] {
             text.push(char::from(byte));
         } else {
             text.push('%');
@@ -152,9 +159,16 @@ pub(super) fn normalize(raw: &[u8], text: &mut String) {
 }
 
 /// What may stand in a segment, but for what begins its parameters.
-fn stands_for_itself(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte)
-}
+const STANDS_FOR_ITSELF: [bool; 256] = {
+    let mut table = [false; 256];
+    let bytes = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,=:@";
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).map(|digit| digit as u8)

@@ -41,6 +41,7 @@ pub(super) struct Tree {
     /// Names of a place that are told apart.
     max_names: usize,
     max_nodes: usize,
+    collapses: u64,
     /// What merging did, until it is taken.
     merged: Vec<Merged>,
     /// Endpoints that have another place now.
@@ -54,6 +55,7 @@ impl Tree {
             free: Vec::new(),
             max_names,
             max_nodes,
+            collapses: 0,
             merged: Vec::new(),
             moved: Vec::new(),
         }
@@ -107,6 +109,11 @@ impl Tree {
             text.push_str(step);
         }
         text
+    }
+
+    /// How often a place collapsed.
+    pub fn collapses(&self) -> u64 {
+        self.collapses
     }
 
     /// Places there are.
@@ -171,6 +178,7 @@ impl Tree {
 
     /// Makes all names at a place one step.
     fn collapse(&mut self, at: u32) {
+        self.collapses += 1;
         let node = self.node_mut(at);
         node.collapsed = true;
         node.names = 0;

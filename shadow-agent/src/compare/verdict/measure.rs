@@ -7,9 +7,11 @@ use super::{Settings, outcome};
 
 /// What was measured.
 pub(super) enum Measured<'a> {
-    /// A number that was counted in full.
-    Count(f64),
-    /// A share.
+    /// A number of pairs.
+    Pairs(u64),
+    /// A share of all there is.
+    Share(f64),
+    /// A share of a sample.
     Rate(Rate),
     /// One side's latency to the other's.
     Ratio(Interval),
@@ -23,11 +25,8 @@ impl Measured<'_> {
     /// As an interval: that of the worst endpoint, where it is about endpoints.
     pub fn interval(&self) -> Interval {
         match self {
-            Self::Count(value) => Interval {
-                value: *value,
-                low: *value,
-                high: *value,
-            },
+            Self::Pairs(pairs) => exactly(*pairs as f64),
+            Self::Share(share) => exactly(*share),
             Self::Rate(rate) => interval(*rate),
             Self::Ratio(interval) => *interval,
             Self::Unknown => Interval::default(),
@@ -50,11 +49,11 @@ pub(super) fn measure<'a>(
     let judgeable = coverage.compared + failed;
     let again = |rate_before: Rate| Measured::Rate(rate(rate_before.count, rate_before.total));
     match metric {
-        Metric::Compared => Measured::Count(judgeable as f64),
+        Metric::Compared => Measured::Pairs(judgeable),
         // Of these nothing is a sample: what is counted is all there is.
-        Metric::Coverage if coverage.eligible == 0 => Measured::Count(0.0),
-        Metric::Coverage => Measured::Count(judgeable as f64 / coverage.eligible as f64),
-        Metric::CaptureLoss => Measured::Count(coverage.capture_loss),
+        Metric::Coverage if coverage.eligible == 0 => Measured::Share(0.0),
+        Metric::Coverage => Measured::Share(judgeable as f64 / coverage.eligible as f64),
+        Metric::CaptureLoss => Measured::Share(coverage.capture_loss),
         Metric::New5xx => again(comparison.new_5xx),
         Metric::Failed => Measured::Rate(rate(failed, judgeable)),
         Metric::Agreement => again(comparison.agreement),
@@ -115,6 +114,15 @@ fn endpoint_rates<'a>(
     let sign = if operator.is_upward() { -1.0 } else { 1.0 };
     failing.sort_by(|(_, a), (_, b)| (sign * a.value).total_cmp(&(sign * b.value)));
     Measured::Endpoints(failing)
+}
+
+/// What there is no doubt of.
+fn exactly(value: f64) -> Interval {
+    Interval {
+        value,
+        low: value,
+        high: value,
+    }
 }
 
 fn interval(rate: Rate) -> Interval {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::document::{Comparison, Interval, Rate, RuleOutcome, Word};
-use super::super::fail_on::{Metric, Unit};
+use super::super::fail_on::Metric;
 use super::Judged;
 use super::measure::Measured;
 
@@ -48,8 +48,8 @@ pub(super) fn why(word: Word, judged: &[Judged], comparison: &Comparison) -> Vec
 /// What was measured, for a table of rules.
 pub(super) fn measured(measured: &Measured, metric: Metric) -> String {
     match measured {
-        Measured::Count(count) if metric.unit() == Unit::Count => grouped(*count as u64),
-        Measured::Count(share) => percent(*share),
+        Measured::Pairs(pairs) => grouped(*pairs),
+        Measured::Share(share) => percent(*share),
         Measured::Rate(rate) => {
             format!(
                 "{} ({} to {})",
@@ -87,28 +87,23 @@ fn sentence(judged: &Judged, comparison: &Comparison) -> String {
             .to_owned(),
             endpoints(&judged.measured, metric),
         ),
-        Measured::Count(count) => match metric {
-            Metric::Compared => (
-                format!("{} pairs can be judged", grouped(*count as u64)),
+        Measured::Pairs(pairs) => (format!("{} pairs can be judged", grouped(*pairs)), String::new()),
+        Measured::Share(share) if metric == Metric::Coverage => (
+            format!(
+                "{} of {} requests can be judged",
+                percent(*share),
+                grouped(coverage.eligible)
+            ),
+            reasons(&coverage.not_compared),
+        ),
+        Measured::Share(share) => {
+            let packets = grouped(coverage.capture_lost_packets);
+            let share = percent(*share);
+            (
+                format!("Capture lost bytes of {share} of requests and answers ({packets} packets)"),
                 String::new(),
-            ),
-            Metric::Coverage => (
-                format!(
-                    "{} of {} requests can be judged",
-                    percent(*count),
-                    grouped(coverage.eligible)
-                ),
-                reasons(&coverage.not_compared),
-            ),
-            _ => (
-                format!(
-                    "Capture lost bytes of {} of requests and answers ({} packets)",
-                    percent(*count),
-                    grouped(coverage.capture_lost_packets)
-                ),
-                String::new(),
-            ),
-        },
+            )
+        }
     };
     let names = if names.is_empty() {
         names
