@@ -479,14 +479,14 @@ mod tests {
         b.comparisons = vec![named("y"), named("new")];
         let two = TwoDocuments::new(&a, &b);
         let name = |head: &Option<Head>| head.as_ref().map_or("-".to_owned(), |head| head.shadow.clone());
-        let names: Vec<_> = two
+        let pairs: Vec<_> = two
             .comparisons
             .iter()
             .map(|one| (name(&one.a), name(&one.b)))
             .collect();
         let expected = [("y", "y"), ("x", "new"), ("z", "-")];
         assert_eq!(
-            names,
+            pairs,
             expected.map(|(a, b)| (a.to_owned(), b.to_owned())).to_vec()
         );
     }

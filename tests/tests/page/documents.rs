@@ -171,6 +171,11 @@ fn rate(count: u64, total: u64) -> Rate {
     }
 }
 
+#[expect(clippy::cast_sign_loss)]
+fn whole(number: f64) -> u64 {
+    number as u64
+}
+
 fn around(value: f64, by: f64) -> Interval {
     Interval {
         value,
@@ -199,7 +204,7 @@ fn latency(median: f64, spread: f64) -> Latency {
     while bound < 400_000.0 {
         let count = 9000.0 * bell(bound, median, 0.5 * spread) + 700.0 * bell(bound, median * 9.0, 0.35);
         if count >= 1.0 {
-            buckets.push((bound as u64, count as u64));
+            buckets.push((whole(bound), whole(count)));
         }
         bound *= 1.08;
     }
@@ -414,7 +419,7 @@ fn timeline() -> Timeline {
         steps: (0..100)
             .map(|at| {
                 let wave = (f64::from(at) / 12.0).sin();
-                let production = (987.0 + 240.0 * wave) as u64;
+                let production = whole(987.0 + 240.0 * wave);
                 let failed = if (40..46).contains(&at) { 90 } else { 2 };
                 Step {
                     production,
