@@ -3,6 +3,7 @@
 
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -69,13 +70,13 @@ const checks = {
   async looks() {
     for (const file of pages)
       for (const colorScheme of ["light", "dark"])
-        for (const width of [320, 360, 768, 1280]) {
+        for (const width of [320, 360, 1280]) {
           const { page, place, context } = await open(file, { width, colorScheme, reducedMotion: "reduce" });
           await shown(page, place);
           await picture(page, place);
           await openAll(page);
           await shown(page, `${place} opened`);
-          if (width === 360 || width === 1280) await picture(page, `${place} opened`);
+          await picture(page, `${place} opened`);
           await context.close();
         }
   },
@@ -176,7 +177,7 @@ const checks = {
   async accessible() {
     for (const file of pages)
       for (const colorScheme of ["light", "dark"])
-        for (const width of [360, 1280]) {
+        for (const width of colorScheme === "light" ? [360, 1280] : [1280]) {
           const { page, place, context } = await open(file, { width, colorScheme });
           await openAll(page);
           await audit(page, place);
@@ -202,13 +203,17 @@ const checks = {
       () => new Promise((done) => new PerformanceObserver((list) => done(list.getEntriesByName("first-contentful-paint")[0].startTime)).observe({ type: "paint", buffered: true })),
     );
     const made = await page.evaluate(() => performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd);
+    // The least of three: the machine has other things to do as well.
     const sort = async (text) =>
-      page.evaluate(async (text) => {
+      page.evaluate((text) => {
         const button = [...document.querySelectorAll("thead button")].find((one) => one.textContent.startsWith(text));
-        const begin = performance.now();
-        button.click();
-        document.body.offsetHeight;
-        return performance.now() - begin;
+        const took = Array.from({ length: 3 }, () => {
+          const begin = performance.now();
+          button.click();
+          document.body.offsetHeight;
+          return performance.now() - begin;
+        });
+        return Math.round(Math.min(...took));
       }, text);
     const sorted = { Where: await sort("Where"), Pairs: await sort("Pairs"), Endpoint: await sort("Endpoint"), "First seen": await sort("First seen") };
     console.log(`first paint ${painted.toFixed(0)} ms, all made ${made.toFixed(0)} ms, sorted ${JSON.stringify(sorted)}`);
@@ -223,6 +228,93 @@ const checks = {
     await page.locator(".said", { hasText: "1 of 10,000 differences" }).waitFor({ timeout: 5000 });
     await shown(page, place);
     await picture(page, place);
+  },
+
+  async live() {
+    const [file, policy, ...documents] = pages.map((path) => readFileSync(path, "utf8"));
+    const orders = [];
+    let stream = null;
+    const server = createServer((request, response) => {
+      if (request.url === "/report/events") {
+        response.writeHead(200, { "Content-Type": "text/event-stream" });
+        stream = response;
+        stream.write(`data: ${documents[0]}\n\n`);
+      } else if (request.method === "POST") {
+        orders.push(`${request.url} ${request.headers.authorization}`);
+        response.writeHead(request.headers.authorization === "Bearer right" ? 200 : 401).end("no such token");
+      } else {
+        response.writeHead(200, { "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy }).end(file);
+      }
+    });
+    await new Promise((done) => server.listen(0, "127.0.0.1", done));
+    const origin = `http://127.0.0.1:${server.address().port}`;
+    const context = await browser.newContext({ viewport: { width: 360, height: 800 } });
+    const page = await context.newPage();
+    const place = "live";
+    page.on("pageerror", (error) => wrong.push(`${place}: ${error}`));
+    page.on("request", (request) => expect(request.url().startsWith(origin) || request.url() === "data:,", `${place}: asked for ${request.url()}`));
+    await page.addInitScript(() => {
+      window.violations = [];
+      document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
+    });
+    await page.goto(`${origin}/`);
+    const word = (text) => page.locator("p.word", { hasText: text }).waitFor({ timeout: 10000 });
+    const status = (text) => page.locator("[role=status]", { hasText: text }).first().waitFor({ timeout: 10000 });
+    await word("NO-GO");
+    await status("Live");
+    expect((await page.title()).startsWith("NO-GO"), `${place}: title ${await page.title()}`);
+
+    // What somebody has opened, sorted and filtered stays so through an update.
+    const table = page.locator("table.data").first();
+    await table.locator("thead button", { hasText: "Where" }).click();
+    await page.locator("input[type=search]").first().fill("items");
+    await page.locator(".said", { hasText: "2 of 7" }).waitFor({ timeout: 5000 });
+    await table.locator(".opener").nth(1).click();
+    await table.locator(".opener").nth(1).focus();
+    stream.write(`data: ${documents[1]}\n\n`);
+    await page.locator("p.word.go").waitFor({ timeout: 10000 });
+    expect((await page.locator("input[type=search]").first().inputValue()) === "items", `${place}: the filter went`);
+    expect((await table.locator("[aria-sort=ascending]").innerText()).startsWith("Where"), `${place}: the order went`);
+    const kept = await page.evaluate(() => [document.activeElement.className, document.activeElement.getAttribute("aria-expanded")]);
+    expect(kept.join() === "opener,true", `${place}: what was opened: ${kept}`);
+
+    // The page holds still while it is paused, and has the newest when it goes on.
+    await page.locator("button", { hasText: "Pause this page" }).click();
+    stream.write(`data: ${documents[0]}\n\n`);
+    await status("Page paused");
+    expect((await page.locator("p.word.go").count()) === 1, `${place}: drawn although paused`);
+    await page.locator("button", { hasText: "Go on with this page" }).click();
+    await page.locator("p.word.no-go").waitFor({ timeout: 10000 });
+
+    // Orders.
+    await page.locator("summary", { hasText: "Orders" }).click();
+    await page.locator("button", { hasText: "Pause mirroring" }).click();
+    await page.locator(".result", { hasText: "Type the token first." }).waitFor({ timeout: 5000 });
+    await page.locator("input[type=password]").fill("wrong");
+    await page.locator("button", { hasText: "Pause mirroring" }).click();
+    await page.locator(".result", { hasText: "The agent refused: 401 no such token" }).waitFor({ timeout: 5000 });
+    await page.locator("input[type=password]").fill("right");
+    await page.locator("button", { hasText: "Resume mirroring" }).click();
+    await page.locator(".result", { hasText: "Mirroring goes on." }).waitFor({ timeout: 5000 });
+    await page.locator("button", { hasText: "Reset the comparison" }).click();
+    await page.locator("button", { hasText: "Keep it" }).click();
+    await page.locator("button", { hasText: "Reset the comparison" }).click();
+    await page.locator("button", { hasText: "Reset now" }).click();
+    await page.locator(".result", { hasText: "The comparison begins anew." }).waitFor({ timeout: 5000 });
+    expect(orders.join() === "/pause Bearer wrong,/resume Bearer right,/compare/reset Bearer right", `${place}: orders ${orders}`);
+    const stored = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie]);
+    expect(stored.join() === "0,0,", `${place}: the token is kept: ${stored}`);
+    await audit(page, place);
+    await shown(page, place);
+    await picture(page, place);
+
+    // A connection that ends is said.
+    stream.end();
+    await status("Connection lost, trying again");
+    await status("Live");
+    await context.close();
+    server.closeAllConnections();
+    server.close();
   },
 
   async without_script() {

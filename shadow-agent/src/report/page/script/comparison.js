@@ -175,7 +175,7 @@ const statusPart = () => {
       h(
         "table",
         { class: "matrix" },
-        h("caption", {}, caption),
+        captionOf(caption),
         h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Production"), shadows.map((code) => h("th", { scope: "col", class: "number" }, unseen("Shadow "), String(code))))),
         h("tbody", {}, productions.map((production) => h("tr", {}, h("th", { scope: "row" }, String(production)), shadows.map((shadow) => cell(production, shadow))))),
       ),
@@ -337,7 +337,7 @@ const comparisonView = (meanings) => {
     title,
     head.element,
     nav,
-    parts.map(({ name, part, id: at }) => h("section", { "aria-labelledby": at }, h("h3", { id: at, tabindex: -1 }, name), part.element)),
+    parts.map(({ name, part, id: at }) => h("section", {}, h("h3", { id: at, tabindex: -1 }, name), part.element)),
   );
   return {
     id,

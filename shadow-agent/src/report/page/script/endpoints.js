@@ -17,7 +17,7 @@ const endpointsPart = () => {
       { title: "Endpoint", head: true, sort: (row) => row.name, cell: (row) => code(row.name) },
       { title: "Compared", numeric: true, sort: (row) => row.compared, cell: (row) => grouped(row.compared) },
       { title: "Agreement", numeric: true, first: "ascending", sort: (row) => row.agreement.share, cell: (row) => withInterval(row.agreement) },
-      { title: "Before noise", numeric: true, first: "ascending", sort: (row) => row.agreement_raw.share, cell: (row) => withInterval(row.agreement_raw) },
+      { title: "Before noise", numeric: true, first: "ascending", sort: (row) => row.agreement_raw.share, cell: (row) => percent(row.agreement_raw.share) },
       { title: "New 5xx", numeric: true, sort: (row) => row.new_5xx.share, cell: (row) => withInterval(row.new_5xx) },
       {
         title: "Failed",

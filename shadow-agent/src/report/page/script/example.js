@@ -53,7 +53,7 @@ const lineGroup = (title, left, right) => {
 
 const fold = (run) => {
   const unfold = h("button", { type: "button", class: "fold" }, `Show ${counted(run.length, "equal line")}`);
-  const row = h("tr", {}, h("td", { colspan: 4 }, unfold));
+  const row = h("tr", {}, h("td", { colspan: 4, class: "folded" }, unfold));
   unfold.addEventListener("click", () => {
     const region = row.closest(".scroll");
     row.replaceWith(...run.map(lineRow));
@@ -90,13 +90,14 @@ const exampleView = (example) => {
           example.differences.map((one) => h("li", {}, code(one.path), ` ${one.kind}: `, values(one))),
         ),
       ),
-    h("details", {}, h("summary", {}, "The request"), h("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": "The request" }, h("pre", {}, request.map(line).join("\n")))),
+    h("details", {}, h("summary", {}, "The request"), h("div", { class: "scroll", role: "group", tabindex: 0, "aria-label": "The request" }, h("pre", {}, request.map(line).join("\n")))),
     scroller(
       caption,
       h(
         "table",
         { class: "diff" },
         h("caption", { class: "unseen" }, caption),
+        h("colgroup", {}, ["sign", "side", "sign", "side"].map((name) => h("col", { class: name }))),
         h(
           "thead",
           {},

@@ -1,7 +1,6 @@
 // Figures and hostile text as people read them: the same as in the other forms of the report (figures.rs).
 
 const grouping = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-const collator = new Intl.Collator("en", { numeric: true });
 
 /** A number with commas between thousands. */
 const grouped = (number) => grouping.format(number);
@@ -11,6 +10,7 @@ const counted = (number, one, many = `${one}s`) => `${grouped(number)} ${number 
 
 /** A share as a percentage: 0% and 100% only where that is exactly so. */
 const percent = (share) => {
+  if (share === null) return "–";
   if (share === 0) return "0%";
   if (share === 1) return "100%";
   if (share > 0 && share < 0.0001) return "<0.01%";
@@ -18,8 +18,9 @@ const percent = (share) => {
   return `${(share * 100).toFixed(2)}%`;
 };
 
-/** Microseconds, as milliseconds or seconds. */
+/** Microseconds, as milliseconds or seconds; nothing takes no time. */
 const duration = (micros) => {
+  if (!(micros > 0)) return "–";
   const millis = micros / 1000;
   if (millis >= 10000) return `${(millis / 1000).toFixed(1)} s`;
   if (millis >= 100) return `${grouped(millis)} ms`;
@@ -27,7 +28,8 @@ const duration = (micros) => {
   return `${millis.toFixed(2)} ms`;
 };
 
-const ratio = (value) => `${value.toFixed(2)}×`;
+/** How many times one is the other; 0 where there is nothing to tell. */
+const ratio = (value) => (value > 0 ? `${value.toFixed(2)}×` : "–");
 
 const between = (interval, write) => `${write(interval.low)} to ${write(interval.high)}`;
 

