@@ -24,17 +24,24 @@ const open = async (file, { width = 1280, height = 900, colorScheme = "light", .
   const context = await browser.newContext({ viewport: { width, height }, colorScheme, ...more });
   const page = await context.newPage();
   const place = `${basename(file)} ${colorScheme} ${width}`;
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && wrong.push(`${place}: console: ${message.text()}`));
+  page.on(
+    "console",
+    (message) => ["error", "warning"].includes(message.type()) && wrong.push(`${place}: console: ${message.text()}`),
+  );
   page.on("pageerror", (error) => wrong.push(`${place}: ${error}`));
   page.on("dialog", (dialog) => {
     wrong.push(`${place}: dialog ${dialog.message()}`);
     dialog.dismiss();
   });
   const url = pathToFileURL(file).href;
-  page.on("request", (request) => expect(request.url() === url || request.url() === "data:,", `${place}: asked for ${request.url()}`));
+  page.on("request", (request) =>
+    expect(request.url() === url || request.url() === "data:,", `${place}: asked for ${request.url()}`),
+  );
   await page.addInitScript(() => {
     window.violations = [];
-    document.addEventListener("securitypolicyviolation", (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+    document.addEventListener("securitypolicyviolation", (event) =>
+      window.violations.push(`${event.violatedDirective} ${event.blockedURI}`),
+    );
   });
   await page.goto(url);
   return { page, place, context };
@@ -43,7 +50,10 @@ const open = async (file, { width = 1280, height = 900, colorScheme = "light", .
 const shown = async (page, place) => {
   const violations = await page.evaluate(() => window.violations);
   expect(violations.length === 0, `${place}: policy violated: ${violations}`);
-  const [inner, outer] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  const [inner, outer] = await page.evaluate(() => [
+    document.documentElement.scrollWidth,
+    document.documentElement.clientWidth,
+  ]);
   expect(inner <= outer, `${place}: scrolls sideways: ${inner} > ${outer}`);
 };
 
@@ -92,11 +102,30 @@ const checks = {
           const inside = document.querySelector("main");
           const text = document.body.innerText;
           return {
-            strangers: [...inside.querySelectorAll("script, img, iframe, object, embed, style, link, form, base, meta")].map((one) => one.outerHTML),
-            handlers: [...document.querySelectorAll("*")].filter((one) => [...one.attributes].some((attribute) => attribute.name.startsWith("on"))).length,
-            links: [...inside.querySelectorAll("[href], [src]")].map((one) => one.getAttribute("href") || one.getAttribute("src")).filter((to) => !to.startsWith("#")),
-            hidden: [...inside.querySelectorAll("*")].flatMap((one) => [...one.childNodes]).filter((node) => node.nodeType === 3 && /[\u0000-\u0008\u000b-\u001f\u200b-\u200f\u2028-\u202e\ufeff]/u.test(node.data)).map((node) => node.data),
-            asText: ["<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "user⟨U+202E⟩gnp.exe", "⟨U+001B⟩[31m", "__proto__"].filter((attack) => !text.includes(attack)),
+            strangers: [
+              ...inside.querySelectorAll("script, img, iframe, object, embed, style, link, form, base, meta"),
+            ].map((one) => one.outerHTML),
+            handlers: [...document.querySelectorAll("*")].filter((one) =>
+              [...one.attributes].some((attribute) => attribute.name.startsWith("on")),
+            ).length,
+            links: [...inside.querySelectorAll("[href], [src]")]
+              .map((one) => one.getAttribute("href") || one.getAttribute("src"))
+              .filter((to) => !to.startsWith("#")),
+            hidden: [...inside.querySelectorAll("*")]
+              .flatMap((one) => [...one.childNodes])
+              .filter(
+                (node) =>
+                  node.nodeType === 3 &&
+                  /[\u0000-\u0008\u000b-\u001f\u200b-\u200f\u2028-\u202e\ufeff]/u.test(node.data),
+              )
+              .map((node) => node.data),
+            asText: [
+              "<img src=x onerror=alert(1)>",
+              "</script><script>alert(1)</script>",
+              "user⟨U+202E⟩gnp.exe",
+              "⟨U+001B⟩[31m",
+              "__proto__",
+            ].filter((attack) => !text.includes(attack)),
           };
         });
         const two = file.includes("two");
@@ -127,7 +156,10 @@ const checks = {
         const element = document.activeElement;
         if (element === document.body) return null;
         const style = getComputedStyle(element);
-        return { name: element.getAttribute("aria-label") || element.textContent.trim() || element.id, outlined: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0 };
+        return {
+          name: element.getAttribute("aria-label") || element.textContent.trim() || element.id,
+          outlined: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0,
+        };
       });
       if (stop === null) break;
       order.push(stop.name);
@@ -165,7 +197,10 @@ const checks = {
     await page.keyboard.press("Enter");
     expect((await table.locator(".opener").getAttribute("aria-expanded")) === "true", `${place}: not opened`);
     const diff = table.locator("table.diff").first();
-    expect((await diff.locator("del").first().innerText()).includes("Cache-Control: max-age=60"), `${place}: nothing is marked as gone`);
+    expect(
+      (await diff.locator("del").first().innerText()).includes("Cache-Control: max-age=60"),
+      `${place}: nothing is marked as gone`,
+    );
     const ins = await diff.locator("ins").allInnerTexts();
     expect(ins.join() === "10", `${place}: what is marked as come: ${ins}`);
     expect((await diff.locator(".sign.ins").first().textContent()).includes("only shadow"), `${place}: colour alone`);
@@ -186,10 +221,18 @@ const checks = {
             landmarks: ["header", "main", "nav"].filter((one) => !document.querySelector(one)),
             uncaptioned: [...document.querySelectorAll("table")].filter((one) => !one.caption).length,
             unscoped: [...document.querySelectorAll("th")].filter((one) => !one.scope && one.textContent !== "").length,
-            unnamed: [...document.querySelectorAll("svg[role=img]")].filter((one) => !one.querySelector("title") || !one.querySelector("desc")).length,
+            unnamed: [...document.querySelectorAll("svg[role=img]")].filter(
+              (one) => !one.querySelector("title") || !one.querySelector("desc"),
+            ).length,
           }));
-          expect(found.levels[0] === 1 && found.levels.every((level, at) => at === 0 || level <= found.levels[at - 1] + 1), `${place}: headings ${found.levels}`);
-          expect(found.landmarks.every((one) => one === "nav" && file.includes("two")), `${place}: no ${found.landmarks}`);
+          expect(
+            found.levels[0] === 1 && found.levels.every((level, at) => at === 0 || level <= found.levels[at - 1] + 1),
+            `${place}: headings ${found.levels}`,
+          );
+          expect(
+            found.landmarks.every((one) => one === "nav" && file.includes("two")),
+            `${place}: no ${found.landmarks}`,
+          );
           expect(found.uncaptioned === 0, `${place}: tables without caption`);
           expect(found.unscoped === 0, `${place}: headers without scope`);
           expect(found.unnamed === 0, `${place}: drawings without name`);
@@ -200,7 +243,12 @@ const checks = {
   async large() {
     const { page, place } = await open(pages[0]);
     const painted = await page.evaluate(
-      () => new Promise((done) => new PerformanceObserver((list) => done(list.getEntriesByName("first-contentful-paint")[0].startTime)).observe({ type: "paint", buffered: true })),
+      () =>
+        new Promise((done) =>
+          new PerformanceObserver((list) => done(list.getEntriesByName("first-contentful-paint")[0].startTime)).observe(
+            { type: "paint", buffered: true },
+          ),
+        ),
     );
     const made = await page.evaluate(() => performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd);
     // The least of three: the machine has other things to do as well.
@@ -215,15 +263,29 @@ const checks = {
         });
         return Math.round(Math.min(...took));
       }, text);
-    const sorted = { Where: await sort("Where"), Pairs: await sort("Pairs"), Endpoint: await sort("Endpoint"), "First seen": await sort("First seen") };
-    console.log(`first paint ${painted.toFixed(0)} ms, all made ${made.toFixed(0)} ms, sorted ${JSON.stringify(sorted)}`);
+    const sorted = {
+      Where: await sort("Where"),
+      Pairs: await sort("Pairs"),
+      Endpoint: await sort("Endpoint"),
+      "First seen": await sort("First seen"),
+    };
+    console.log(
+      `first paint ${painted.toFixed(0)} ms, all made ${made.toFixed(0)} ms, sorted ${JSON.stringify(sorted)}`,
+    );
     expect(painted < 1000, `${place}: first paint after ${painted} ms`);
     expect(made < 3000, `${place}: all made after ${made} ms`);
-    for (const [column, took] of Object.entries(sorted)) expect(took < 200, `${place}: sorting by ${column} took ${took} ms`);
+    for (const [column, took] of Object.entries(sorted))
+      expect(took < 200, `${place}: sorting by ${column} took ${took} ms`);
 
-    expect((await page.locator("table.data").first().locator("tbody tr:not(.detail)").count()) === 100, `${place}: not 100 rows`);
+    expect(
+      (await page.locator("table.data").first().locator("tbody tr:not(.detail)").count()) === 100,
+      `${place}: not 100 rows`,
+    );
     await page.locator("button.more").first().click();
-    expect((await page.locator("table.data").first().locator("tbody tr:not(.detail)").count()) === 200, `${place}: not 200 rows`);
+    expect(
+      (await page.locator("table.data").first().locator("tbody tr:not(.detail)").count()) === 200,
+      `${place}: not 200 rows`,
+    );
     await page.locator("input[type=search]").first().fill("field_9999");
     await page.locator(".said", { hasText: "1 of 10,000 differences" }).waitFor({ timeout: 5000 });
     await shown(page, place);
@@ -243,7 +305,9 @@ const checks = {
         orders.push(`${request.url} ${request.headers.authorization}`);
         response.writeHead(request.headers.authorization === "Bearer right" ? 200 : 401).end("no such token");
       } else {
-        response.writeHead(200, { "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy }).end(file);
+        response
+          .writeHead(200, { "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy })
+          .end(file);
       }
     });
     await new Promise((done) => server.listen(0, "127.0.0.1", done));
@@ -252,7 +316,9 @@ const checks = {
     const page = await context.newPage();
     const place = "live";
     page.on("pageerror", (error) => wrong.push(`${place}: ${error}`));
-    page.on("request", (request) => expect(request.url().startsWith(origin) || request.url() === "data:,", `${place}: asked for ${request.url()}`));
+    page.on("request", (request) =>
+      expect(request.url().startsWith(origin) || request.url() === "data:,", `${place}: asked for ${request.url()}`),
+    );
     await page.addInitScript(() => {
       window.violations = [];
       document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
@@ -275,7 +341,10 @@ const checks = {
     await page.locator("p.word.go").waitFor({ timeout: 10000 });
     expect((await page.locator("input[type=search]").first().inputValue()) === "items", `${place}: the filter went`);
     expect((await table.locator("[aria-sort=ascending]").innerText()).startsWith("Where"), `${place}: the order went`);
-    const kept = await page.evaluate(() => [document.activeElement.className, document.activeElement.getAttribute("aria-expanded")]);
+    const kept = await page.evaluate(() => [
+      document.activeElement.className,
+      document.activeElement.getAttribute("aria-expanded"),
+    ]);
     expect(kept.join() === "opener,true", `${place}: what was opened: ${kept}`);
 
     // The page holds still while it is paused, and has the newest when it goes on.
@@ -301,7 +370,10 @@ const checks = {
     await page.locator("button", { hasText: "Reset the comparison" }).click();
     await page.locator("button", { hasText: "Reset now" }).click();
     await page.locator(".result", { hasText: "The comparison begins anew." }).waitFor({ timeout: 5000 });
-    expect(orders.join() === "/pause Bearer wrong,/resume Bearer right,/compare/reset Bearer right", `${place}: orders ${orders}`);
+    expect(
+      orders.join() === "/pause Bearer wrong,/resume Bearer right,/compare/reset Bearer right",
+      `${place}: orders ${orders}`,
+    );
     const stored = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie]);
     expect(stored.join() === "0,0,", `${place}: the token is kept: ${stored}`);
     await audit(page, place);
@@ -320,7 +392,8 @@ const checks = {
   async without_script() {
     const { page, place } = await open(pages[0], { javaScriptEnabled: false });
     const text = await page.locator("body").innerText();
-    for (const wanted of ["NO-GO", "New 5xx: 0.31% of pairs", "98.59% (", "Coverage", "p99"]) expect(text.includes(wanted), `${place}: no ${wanted}`);
+    for (const wanted of ["NO-GO", "New 5xx: 0.31% of pairs", "98.59% (", "Coverage", "p99"])
+      expect(text.includes(wanted), `${place}: no ${wanted}`);
     await picture(page, `${place} no script`);
   },
 };

@@ -87,9 +87,24 @@ const differencesPart = () => {
       },
       { title: "What", sort: (row) => row.kind, cell: (row) => row.kind },
       { title: "Endpoint", sort: (row) => row.endpoint, cell: (row) => code(row.endpoint) },
-      { title: "Production → shadow", sort: (row) => `${row.production ?? ""} ${row.shadow ?? ""}`, cell: (row) => h("span", { class: "values" }, values(row)) },
-      { title: "First seen (UTC)", numeric: true, first: "ascending", sort: (row) => row.first_ms, cell: (row) => clock(row.first_ms, oneDay) },
-      { title: "Last seen (UTC)", numeric: true, sort: (row) => row.last_ms, cell: (row) => clock(row.last_ms, oneDay) },
+      {
+        title: "Production → shadow",
+        sort: (row) => `${row.production ?? ""} ${row.shadow ?? ""}`,
+        cell: (row) => h("span", { class: "values" }, values(row)),
+      },
+      {
+        title: "First seen (UTC)",
+        numeric: true,
+        first: "ascending",
+        sort: (row) => row.first_ms,
+        cell: (row) => clock(row.first_ms, oneDay),
+      },
+      {
+        title: "Last seen (UTC)",
+        numeric: true,
+        sort: (row) => row.last_ms,
+        cell: (row) => clock(row.last_ms, oneDay),
+      },
     ],
   });
   const note = h("p", {});
@@ -100,7 +115,8 @@ const differencesPart = () => {
       oneDay = isOneDay(comparison);
       examples = new Map(comparison.examples.map((example) => [example.id, example]));
       const rows = comparison.differences;
-      for (const [name, text, keep] of choices) labels.get(name).textContent = `${text} (${grouped(rows.filter(keep).length)})`;
+      for (const [name, text, keep] of choices)
+        labels.get(name).textContent = `${text} (${grouped(rows.filter(keep).length)})`;
       note.textContent =
         comparison.differences_beyond > 0
           ? `${counted(comparison.differences_beyond, "more difference")} of further kinds are not listed: there were more kinds than --compare-max-differences keeps.`

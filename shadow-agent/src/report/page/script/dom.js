@@ -12,7 +12,9 @@ const fill = (element, attributes, children) => {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 };
 
@@ -46,7 +48,15 @@ const plainTable = (caption, heads, rows, numeric = []) =>
       "table",
       {},
       captionOf(caption),
-      h("thead", {}, h("tr", {}, heads.map((head, at) => h("th", { scope: "col", class: numeric.includes(at) && "number" }, head)))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          heads.map((head, at) => h("th", { scope: "col", class: numeric.includes(at) && "number" }, head)),
+        ),
+      ),
       h(
         "tbody",
         {},
@@ -57,7 +67,13 @@ const plainTable = (caption, heads, rows, numeric = []) =>
             row.map((cell, at) =>
               at === 0
                 ? h("th", { scope: "row" }, cell)
-                : h("td", { class: numeric.includes(at) ? "number" : typeof cell === "string" && cell.length > 40 && "prose" }, cell),
+                : h(
+                    "td",
+                    {
+                      class: numeric.includes(at) ? "number" : typeof cell === "string" && cell.length > 40 && "prose",
+                    },
+                    cell,
+                  ),
             ),
           ),
         ),

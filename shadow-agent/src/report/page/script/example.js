@@ -4,7 +4,8 @@
 const CONTEXT = 3;
 
 const bodyLines = (body) => {
-  const text = body.text === null ? `(${counted(body.bytes, "byte")} that ${body.bytes === 1 ? "is" : "are"} no text)` : body.text;
+  const text =
+    body.text === null ? `(${counted(body.bytes, "byte")} that ${body.bytes === 1 ? "is" : "are"} no text)` : body.text;
   if (body.text === null && body.bytes === 0) return ["(no body)"];
   const lines = text === "" ? ["(no body)"] : text.split("\n");
   if (body.cut) lines.push(`(cut here: ${counted(body.bytes, "byte")} in all)`);
@@ -28,7 +29,14 @@ const side = (text, other, name) => {
 
 const lineRow = ([left, right, same]) =>
   same
-    ? h("tr", {}, h("td", { class: "sign" }), h("td", {}, line(left)), h("td", { class: "sign" }), h("td", {}, line(right)))
+    ? h(
+        "tr",
+        {},
+        h("td", { class: "sign" }),
+        h("td", {}, line(left)),
+        h("td", { class: "sign" }),
+        h("td", {}, line(right)),
+      )
     : h("tr", { class: "differs" }, side(left, right, "production"), side(right, left, "shadow"));
 
 /** Rows of a part, long runs of equal lines folded into a button. */
@@ -39,7 +47,7 @@ const lineGroup = (title, left, right) => {
     if (!same) near.fill(1, Math.max(0, at - CONTEXT), at + CONTEXT + 1);
   });
   const group = h("tbody", {}, h("tr", {}, h("th", { colspan: 4, scope: "rowgroup" }, title)));
-  for (let at = 0; at < pairs.length; ) {
+  for (let at = 0; at < pairs.length;) {
     let end = at;
     while (end < pairs.length && !near[end]) end++;
     const run = pairs.slice(at, end);
@@ -78,7 +86,13 @@ const exampleView = (example) => {
     "article",
     { class: "example", "aria-label": `Pair ${visible(example.id)}` },
     h("h4", {}, "Pair ", code(example.id)),
-    h("p", { class: "muted" }, "Seen ", moment(example.at_ms), `. Production took ${took(production)}, the shadow ${took(shadow)}.`),
+    h(
+      "p",
+      { class: "muted" },
+      "Seen ",
+      moment(example.at_ms),
+      `. Production took ${took(production)}, the shadow ${took(shadow)}.`,
+    ),
     example.differences.length > 0 &&
       h(
         "details",
@@ -90,18 +104,36 @@ const exampleView = (example) => {
           example.differences.map((one) => h("li", {}, code(one.path), ` ${one.kind}: `, values(one))),
         ),
       ),
-    h("details", {}, h("summary", {}, "The request"), h("div", { class: "scroll", role: "group", tabindex: 0, "aria-label": "The request" }, h("pre", {}, request.map(line).join("\n")))),
+    h(
+      "details",
+      {},
+      h("summary", {}, "The request"),
+      h(
+        "div",
+        { class: "scroll", role: "group", tabindex: 0, "aria-label": "The request" },
+        h("pre", {}, request.map(line).join("\n")),
+      ),
+    ),
     scroller(
       caption,
       h(
         "table",
         { class: "diff" },
         h("caption", { class: "unseen" }, caption),
-        h("colgroup", {}, ["sign", "side", "sign", "side"].map((name) => h("col", { class: name }))),
+        h(
+          "colgroup",
+          {},
+          ["sign", "side", "sign", "side"].map((name) => h("col", { class: name })),
+        ),
         h(
           "thead",
           {},
-          h("tr", {}, h("th", { colspan: 2, scope: "colgroup" }, "Production"), h("th", { colspan: 2, scope: "colgroup" }, "Shadow")),
+          h(
+            "tr",
+            {},
+            h("th", { colspan: 2, scope: "colgroup" }, "Production"),
+            h("th", { colspan: 2, scope: "colgroup" }, "Shadow"),
+          ),
         ),
         lineGroup("Head", headLines(production.head), headLines(shadow.head)),
         lineGroup("Body", bodyLines(production.body), bodyLines(shadow.body)),

@@ -62,7 +62,8 @@ const clock = (ms, oneDay) => {
 };
 
 /** Whether a comparison began and ended on one day. */
-const isOneDay = (comparison) => (iso(comparison.from_ms) || "").slice(0, 10) === (iso(comparison.to_ms) || "").slice(0, 10);
+const isOneDay = (comparison) =>
+  (iso(comparison.from_ms) || "").slice(0, 10) === (iso(comparison.to_ms) || "").slice(0, 10);
 
 const HIDDEN =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff]|[\u{e0000}-\u{e007f}]/gu;
@@ -72,7 +73,16 @@ const visible = (text) =>
   String(text).replace(HIDDEN, (hidden) => `⟨U+${hidden.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 
 /** Hostile text in an element of its own: letters that are read from right to left move nothing around it. */
-const code = (text) => h("code", {}, visible(text));
+const code = (text) => {
+  const parts = visible(text).split("/");
+  // Lines break behind a slash, but a hostile text has no thousands of elements.
+  if (parts.length > 50) return h("code", {}, parts.join("/"));
+  return h(
+    "code",
+    {},
+    parts.map((part, at) => (at === 0 ? part : ["/", h("wbr"), part])),
+  );
+};
 
 /** A sentence of hostile text. */
 const sentence = (text) => h("bdi", {}, visible(text));
