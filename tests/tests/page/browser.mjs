@@ -389,6 +389,77 @@ const checks = {
     server.close();
   },
 
+  // The page's own comparison of lines, called as it is.
+  async lines() {
+    const { align, ownPart } = new Function(`${readFileSync(pages[0], "utf8")}; return { align, ownPart };`)();
+    const is = (found, wanted, says) =>
+      expect(JSON.stringify(found) === JSON.stringify(wanted), `${says}: ${JSON.stringify(found).slice(0, 300)}`);
+    is(
+      align(["a", "b"], ["a", "b"]),
+      [
+        ["a", "a", true],
+        ["b", "b", true],
+      ],
+      "equal lines",
+    );
+    is(
+      align(["a", "x", "c"], ["a", "y", "c"]),
+      [
+        ["a", "a", true],
+        ["x", "y", false],
+        ["c", "c", true],
+      ],
+      "a changed line",
+    );
+    is(
+      align(["a", "b", "c"], ["a", "c"]),
+      [
+        ["a", "a", true],
+        ["b", null, false],
+        ["c", "c", true],
+      ],
+      "a line gone",
+    );
+    is(align([], ["a"]), [[null, "a", false]], "a line come");
+    is(
+      align(["1", "k", "2", "l"], ["k", "3", "l", "4"]),
+      [
+        ["1", null, false],
+        ["k", "k", true],
+        ["2", "3", false],
+        ["l", "l", true],
+        [null, "4", false],
+      ],
+      "both",
+    );
+    is(ownPart('"price": 9.99,', '"price": 10.99,'), ['"price": ', "9", ".99,"], "what is its own");
+    is(ownPart("aaa", "aa"), ["aa", "a", ""], "what is its own of a repetition");
+
+    // Whatever the lines, each stands in the result once and in order.
+    let seed = 1;
+    const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
+    for (let round = 0; round < 500; round++) {
+      const lines = () => Array.from({ length: random(12) }, () => "abc"[random(3)]);
+      const [left, right] = [lines(), lines()];
+      const pairs = align(left, right);
+      const of = (side) => pairs.map((pair) => pair[side]).filter((line) => line !== null);
+      is([of(0), of(1)], [left, right], `round ${round}`);
+      expect(
+        pairs.every(([a, b, same]) => same === (a === b && a !== null) || !same),
+        `round ${round}: same`,
+      );
+    }
+
+    // A hostile text costs no more than its length.
+    const begin = performance.now();
+    align(
+      Array.from({ length: 60000 }, (_, at) => `${at}`),
+      Array.from({ length: 60000 }, (_, at) => `${at + 1}`),
+    );
+    const took = performance.now() - begin;
+    expect(took < 2000, `60,000 lines took ${took} ms`);
+  },
+
   async without_script() {
     const { page, place } = await open(pages[0], { javaScriptEnabled: false });
     const text = await page.locator("body").innerText();

@@ -127,6 +127,17 @@ fn a_run_is_followed_live_and_takes_orders_with_a_token() {
 }
 
 #[test]
+fn lines_are_set_beside_each_other_in_their_order_and_in_bounded_time() {
+    let stage = stage!("node", "npm", "chromium");
+    let script = "../shadow-agent/src/report/page/script/diff.js";
+    check(
+        &stage,
+        "lines",
+        &[Path::new(env!("CARGO_MANIFEST_DIR")).join(script)],
+    );
+}
+
+#[test]
 fn the_word_and_why_read_without_script() {
     let stage = stage!("node", "npm", "chromium");
     let page = write(&stage, "one.html", &page::render(&documents::ordinary()));

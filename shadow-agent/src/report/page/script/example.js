@@ -39,33 +39,40 @@ const lineRow = ([left, right, same]) =>
       )
     : h("tr", { class: "differs" }, side(left, right, "production"), side(right, left, "shadow"));
 
-/** Rows of a part, long runs of equal lines folded into a button. */
+/** Lines of a part that are shown at once. */
+const MOST_LINES = 400;
+
+/** Rows of a part, long runs of equal lines folded into a button, and all that is beyond [`MOST_LINES`]. */
 const lineGroup = (title, left, right) => {
   const pairs = align(left, right);
   const near = new Uint8Array(pairs.length);
   pairs.forEach(([, , same], at) => {
     if (!same) near.fill(1, Math.max(0, at - CONTEXT), at + CONTEXT + 1);
   });
-  const group = h("tbody", {}, h("tr", {}, h("th", { colspan: 4, scope: "rowgroup" }, title)));
-  for (let at = 0; at < pairs.length;) {
+  const rows = [];
+  let at = 0;
+  while (at < pairs.length && rows.length < MOST_LINES) {
     let end = at;
     while (end < pairs.length && !near[end]) end++;
-    const run = pairs.slice(at, end);
-    if (run.length > 2 * CONTEXT) group.append(fold(run));
-    else group.append(...run.map(lineRow));
-    if (end < pairs.length) group.append(lineRow(pairs[end++]));
-    at = end;
+    if (end - at > 2 * CONTEXT) {
+      rows.push(fold(pairs.slice(at, end), "equal line"));
+      at = end;
+    } else rows.push(lineRow(pairs[at++]));
   }
-  return group;
+  if (at < pairs.length) rows.push(fold(pairs.slice(at), "more line"));
+  return h("tbody", {}, h("tr", {}, h("th", { colspan: 4, scope: "rowgroup" }, title)), rows);
 };
 
-const fold = (run) => {
-  const unfold = h("button", { type: "button", class: "fold" }, `Show ${counted(run.length, "equal line")}`);
+/** A button that shows a run of lines, some at a time. */
+const fold = (run, noun) => {
+  const unfold = h("button", { type: "button", class: "fold" }, `Show ${counted(run.length, noun)}`);
   const row = h("tr", {}, h("td", { colspan: 4, class: "folded" }, unfold));
   unfold.addEventListener("click", () => {
     const region = row.closest(".scroll");
-    row.replaceWith(...run.map(lineRow));
-    if (region) {
+    const rest = run.length > MOST_LINES ? fold(run.slice(MOST_LINES), noun) : null;
+    row.replaceWith(...run.slice(0, MOST_LINES).map(lineRow), ...(rest === null ? [] : [rest]));
+    if (rest !== null) rest.querySelector("button").focus();
+    else if (region) {
       region.setAttribute("tabindex", "0");
       region.focus();
     }
