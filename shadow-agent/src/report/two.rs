@@ -102,6 +102,8 @@ pub struct Figure {
     pub a: Option<Interval>,
     /// In the second.
     pub b: Option<Interval>,
+    /// What came of it.
+    pub change: Change,
 }
 
 /// What came of a figure from the first document to the second.
@@ -116,19 +118,19 @@ pub enum Change {
     Unsure,
 }
 
-impl Figure {
-    /// Whether it got better or worse for sure.
-    pub fn change(&self) -> Change {
-        let (Some(a), Some(b)) = (self.a, self.b) else {
-            return Change::Unsure;
+impl Change {
+    /// Whether a figure got better or worse for sure.
+    fn new(better: Better, a: Option<Interval>, b: Option<Interval>) -> Self {
+        let (Some(a), Some(b)) = (a, b) else {
+            return Self::Unsure;
         };
         let (up, down) = (b.low > a.high, b.high < a.low);
-        match self.better {
-            Better::Higher if up => Change::Better,
-            Better::Higher if down => Change::Worse,
-            Better::Lower if up => Change::Worse,
-            Better::Lower if down => Change::Better,
-            _ => Change::Unsure,
+        match better {
+            Better::Higher if up => Self::Better,
+            Better::Higher if down => Self::Worse,
+            Better::Lower if up => Self::Worse,
+            Better::Lower if down => Self::Better,
+            _ => Self::Unsure,
         }
     }
 }
@@ -278,12 +280,16 @@ impl Head {
 }
 
 fn figures(a: Option<&Comparison>, b: Option<&Comparison>) -> Vec<Figure> {
-    let figure = |name, unit, better, of: &dyn Fn(&Comparison) -> Interval| Figure {
-        name,
-        unit,
-        better,
-        a: a.map(of),
-        b: b.map(of),
+    let figure = |name, unit, better, of: &dyn Fn(&Comparison) -> Interval| {
+        let (a, b) = (a.map(of), b.map(of));
+        Figure {
+            name,
+            unit,
+            better,
+            a,
+            b,
+            change: Change::new(better, a, b),
+        }
     };
     let latency = |name, of: &dyn Fn(&Comparison) -> Interval| figure(name, Unit::Micros, Better::Lower, of);
     vec![

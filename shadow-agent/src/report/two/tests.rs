@@ -10,7 +10,7 @@ fn a_document_beside_itself_has_nothing_new_and_nothing_changed() {
     assert!(
         one.figures
             .iter()
-            .all(|figure| figure.change() == Change::Unsure && figure.a == figure.b)
+            .all(|figure| figure.change == Change::Unsure && figure.a == figure.b)
     );
     assert_eq!(one.endpoints.len(), 1);
 }
@@ -47,8 +47,8 @@ fn a_figure_changed_for_sure_only_where_the_intervals_do_not_meet() {
     let changed: Vec<_> = two.comparisons[0]
         .figures
         .iter()
-        .filter(|figure| figure.change() != Change::Unsure)
-        .map(|figure| (figure.name, figure.change()))
+        .filter(|figure| figure.change != Change::Unsure)
+        .map(|figure| (figure.name, figure.change))
         .collect();
     assert_eq!(
         changed,

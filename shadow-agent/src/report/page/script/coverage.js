@@ -51,7 +51,7 @@ const coveragePart = (meanings) => {
             grouped(count),
             share(count),
             against,
-            visible(meanings[reason] || ""),
+            Object.hasOwn(meanings, reason) ? meanings[reason] : "",
           ]);
       const reasons = [...rows(coverage.failed, "the release"), ...rows(coverage.not_compared, "nobody")];
       refill(

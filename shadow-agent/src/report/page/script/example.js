@@ -18,12 +18,14 @@ const headLines = (head) => head.replace(/\n+$/, "").split("\n");
 const line = (text) => text.split("\t").map(visible).join("\t");
 
 const side = (text, other, name) => {
-  if (text === null) return [h("td", { class: "sign" }), h("td", { class: "none" }, unseen("no such line"))];
+  if (text === null) return [h("td", { class: "sign none" }), h("td", { class: "none" }, unseen("no such line"))];
   const [sign, element] = name === "production" ? ["−", "del"] : ["+", "ins"];
   const [before, own, after] = other === null ? ["", text, ""] : ownPart(text, other);
+  // Where all of a line differs there is nothing to point at within it.
+  const marked = before === "" && after === "" ? line(own) : h("mark", {}, line(own));
   return [
     h("td", { class: `sign ${element}` }, h("span", { "aria-hidden": "true" }, sign), unseen(`only ${name}`)),
-    h("td", { class: element }, line(before), own !== "" && h(element, {}, h("mark", {}, line(own))), line(after)),
+    h("td", { class: element }, line(before), own !== "" && h(element, {}, marked), line(after)),
   ];
 };
 

@@ -111,7 +111,7 @@ const liveBar = (show) => {
       "details",
       {},
       h("summary", {}, "Orders to the agent"),
-      h("p", { class: "field" }, h("label", { for: token.id }, "Token (--http-token)"), token),
+      h("p", { class: "field" }, h("label", { for: token.id }, "Token (of --http-token-file)"), token),
       h(
         "p",
         { class: "orders" },

@@ -11,14 +11,13 @@ const ofInterval = (interval, write) =>
           h("small", {}, between(interval, write)),
       ];
 
-/** Better or worse for sure, where the intervals do not meet. */
-const changeOf = ({ a, b, better }) => {
+/** How a change looks, and what it is called. */
+const changeOf = ({ a, b, better, change }) => {
+  if (change === "better") return ["go", "✓ better"];
+  if (change === "worse") return ["no-go", "✕ worse"];
   if (a === null || b === null) return ["", "only one has it"];
-  const way = b.low > a.high ? "higher" : b.high < a.low ? "lower" : null;
   if (a.value === b.value) return ["", "the same"];
-  if (way === null) return ["", "within the intervals"];
-  if (better === "neither") return ["", way];
-  return way === better ? ["go", "✓ better"] : ["no-go", "✕ worse"];
+  return ["", better === "neither" ? "another" : "within the intervals"];
 };
 
 const byHow = ({ a, b, unit }) => {
