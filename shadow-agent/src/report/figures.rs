@@ -8,7 +8,9 @@ use crate::compare::document::{Interval, Rate};
 
 /// A share as a percentage. It says 0% and 100% only where that is exactly so: one in a million shows.
 pub(super) fn percent(share: f64) -> String {
-    if share <= 0.0 {
+    if !share.is_finite() {
+        "–".to_owned()
+    } else if share <= 0.0 {
         "0%".to_owned()
     } else if share >= 1.0 {
         "100%".to_owned()
@@ -34,8 +36,12 @@ pub(super) fn rate(rate: &Rate) -> String {
     )
 }
 
-/// A time in microseconds: milliseconds with three digits that matter, and seconds from ten of them on.
+/// A time in microseconds: milliseconds with three digits that matter, and seconds from ten of them on. Nothing takes no time:
+/// 0 stands for a time that nobody knows.
 pub(super) fn duration(micros: f64) -> String {
+    if !(micros.is_finite() && micros > 0.0) {
+        return "–".to_owned();
+    }
     let millis = micros / 1000.0;
     if millis >= 10_000.0 {
         format!("{:.1} s", millis / 1000.0)
@@ -54,8 +60,11 @@ pub(super) fn whole(number: f64) -> String {
     digits.parse().map_or(digits, grouped)
 }
 
-/// A ratio with its interval: `1.08 (1.02 to 1.15)`.
+/// A ratio with its interval: `1.08 (1.02 to 1.15)`; 0 stands for one that nobody knows.
 pub(super) fn ratio(ratio: &Interval) -> String {
+    if !(ratio.value.is_finite() && ratio.value > 0.0) {
+        return "–".to_owned();
+    }
     format!("{:.2} ({:.2} to {:.2})", ratio.value, ratio.low, ratio.high)
 }
 
@@ -118,7 +127,7 @@ mod tests {
         assert_eq!(
             micros.map(duration),
             [
-                "0.00 ms", "0.42 ms", "3.21 ms", "45.6 ms", "450 ms", "9,999 ms", "12.3 s"
+                "–", "0.42 ms", "3.21 ms", "45.6 ms", "450 ms", "9,999 ms", "12.3 s"
             ]
         );
     }

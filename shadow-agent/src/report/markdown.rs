@@ -235,7 +235,7 @@ fn both(text: &mut String, two: &TwoComparisons) {
     let _ = writeln!(text, "\n## {} → {}", name(&two.a), name(&two.b));
     text.push_str("\n| Figure | A | B | Change |\n| --- | ---: | ---: | --- |\n");
     for figure in &two.figures {
-        let change = match figure.change() {
+        let change = match figure.change {
             Change::Better => "better",
             Change::Worse => "**worse**",
             Change::Unsure if figure.a == figure.b => "the same",

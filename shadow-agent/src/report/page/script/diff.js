@@ -45,7 +45,8 @@ const alignMiddle = (left, right) => {
     if (i < rows && j < columns && left[i] === right[j]) {
       flush();
       pairs.push([left[i++], right[j++], true]);
-    } else if (j >= columns || (i < rows && lengths[(i + 1) * width + j] >= lengths[i * width + j + 1])) gone.push(left[i++]);
+    } else if (j >= columns || (i < rows && lengths[(i + 1) * width + j] >= lengths[i * width + j + 1]))
+      gone.push(left[i++]);
     else come.push(right[j++]);
   }
   flush();

@@ -5,7 +5,6 @@ const NOISE_BY = { rule: "a rule", control: "the control", repeat: "the shadow's
 const differencesPart = () => {
   let comparison = null;
   let examples = new Map();
-  let which = "counts";
   let oneDay = true;
   const group = newId("which");
   const choices = [
@@ -13,12 +12,13 @@ const differencesPart = () => {
     ["noise", "Noise", (row) => row.noise !== null],
     ["all", "All", () => true],
   ];
+  let kept = choices[0][2];
   const labels = new Map();
   const choose = h(
     "fieldset",
     { class: "choice" },
     h("legend", {}, "Show"),
-    choices.map(([name, text]) => {
+    choices.map(([name, text, keep]) => {
       const id = newId("which");
       const input = h("input", {
         type: "radio",
@@ -26,11 +26,11 @@ const differencesPart = () => {
         id,
         value: name,
         onchange: () => {
-          which = name;
+          kept = keep;
           table.again();
         },
       });
-      input.checked = name === which;
+      input.checked = keep === kept;
       const label = h("label", { for: id }, text);
       labels.set(name, label);
       return h("span", {}, input, label);
@@ -68,7 +68,7 @@ const differencesPart = () => {
     sorted: { at: 0, way: "descending" },
     key: (row) => `${row.endpoint}\n${row.path}\n${row.kind}`,
     text: (row) => `${row.endpoint} ${row.path} ${row.kind} ${row.production ?? ""} ${row.shadow ?? ""}`,
-    keep: (row) => choices.find(([name]) => name === which)[2](row),
+    keep: (row) => kept(row),
     detailName: (row) => `${row.path}, ${row.kind}, ${row.endpoint}`,
     detail,
     tools: [choose],
@@ -87,9 +87,24 @@ const differencesPart = () => {
       },
       { title: "What", sort: (row) => row.kind, cell: (row) => row.kind },
       { title: "Endpoint", sort: (row) => row.endpoint, cell: (row) => code(row.endpoint) },
-      { title: "Production → shadow", sort: (row) => `${row.production ?? ""} ${row.shadow ?? ""}`, cell: (row) => h("span", { class: "values" }, values(row)) },
-      { title: "First seen (UTC)", numeric: true, first: "ascending", sort: (row) => row.first_ms, cell: (row) => clock(row.first_ms, oneDay) },
-      { title: "Last seen (UTC)", numeric: true, sort: (row) => row.last_ms, cell: (row) => clock(row.last_ms, oneDay) },
+      {
+        title: "Production → shadow",
+        sort: (row) => `${row.production ?? ""} ${row.shadow ?? ""}`,
+        cell: (row) => h("span", { class: "values" }, values(row)),
+      },
+      {
+        title: "First seen (UTC)",
+        numeric: true,
+        first: "ascending",
+        sort: (row) => row.first_ms,
+        cell: (row) => clock(row.first_ms, oneDay),
+      },
+      {
+        title: "Last seen (UTC)",
+        numeric: true,
+        sort: (row) => row.last_ms,
+        cell: (row) => clock(row.last_ms, oneDay),
+      },
     ],
   });
   const note = h("p", {});
@@ -100,7 +115,8 @@ const differencesPart = () => {
       oneDay = isOneDay(comparison);
       examples = new Map(comparison.examples.map((example) => [example.id, example]));
       const rows = comparison.differences;
-      for (const [name, text, keep] of choices) labels.get(name).textContent = `${text} (${grouped(rows.filter(keep).length)})`;
+      for (const [name, text, keep] of choices)
+        labels.get(name).textContent = `${text} (${grouped(rows.filter(keep).length)})`;
       note.textContent =
         comparison.differences_beyond > 0
           ? `${counted(comparison.differences_beyond, "more difference")} of further kinds are not listed: there were more kinds than --compare-max-differences keeps.`

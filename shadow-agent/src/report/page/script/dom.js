@@ -12,7 +12,9 @@ const fill = (element, attributes, children) => {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 };
 
@@ -25,9 +27,12 @@ const s = (name, attributes = {}, ...children) => fill(document.createElementNS(
 /** Text for screen readers alone. */
 const unseen = (text) => h("span", { class: "unseen" }, text);
 
-/** A region that scrolls sideways by itself, and takes the focus where it does. */
+/** A caption no wider than what is seen of its table. */
+const captionOf = (text) => h("caption", {}, h("span", {}, text));
+
+/** A group that scrolls sideways by itself, and takes the focus where it does. */
 const scroller = (label, ...children) => {
-  const region = h("div", { class: "scroll", role: "region", "aria-label": label }, ...children);
+  const region = h("div", { class: "scroll", role: "group", "aria-label": label }, ...children);
   new ResizeObserver(() => {
     if (region.scrollWidth > region.clientWidth + 1) region.setAttribute("tabindex", "0");
     else region.removeAttribute("tabindex");
@@ -42,8 +47,16 @@ const plainTable = (caption, heads, rows, numeric = []) =>
     h(
       "table",
       {},
-      h("caption", {}, caption),
-      h("thead", {}, h("tr", {}, heads.map((head, at) => h("th", { scope: "col", class: numeric.includes(at) && "number" }, head)))),
+      captionOf(caption),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          heads.map((head, at) => h("th", { scope: "col", class: numeric.includes(at) && "number" }, head)),
+        ),
+      ),
       h(
         "tbody",
         {},
@@ -52,7 +65,15 @@ const plainTable = (caption, heads, rows, numeric = []) =>
             "tr",
             {},
             row.map((cell, at) =>
-              at === 0 ? h("th", { scope: "row" }, cell) : h("td", { class: numeric.includes(at) && "number" }, cell),
+              at === 0
+                ? h("th", { scope: "row" }, cell)
+                : h(
+                    "td",
+                    {
+                      class: numeric.includes(at) ? "number" : typeof cell === "string" && cell.length > 40 && "prose",
+                    },
+                    cell,
+                  ),
             ),
           ),
         ),

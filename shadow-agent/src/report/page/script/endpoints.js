@@ -1,9 +1,6 @@
 // Endpoints: agreement and latency of each, sortable.
 
-const withInterval = (rate) => [
-  percent(rate.share),
-  rate.total > 0 && h("small", {}, between(rate, percent)),
-];
+const withInterval = (rate) => [percent(rate.share), rate.total > 0 && h("small", {}, between(rate, percent))];
 
 const endpointsPart = () => {
   const failed = (row) => total(row.failed);
@@ -16,18 +13,48 @@ const endpointsPart = () => {
     columns: [
       { title: "Endpoint", head: true, sort: (row) => row.name, cell: (row) => code(row.name) },
       { title: "Compared", numeric: true, sort: (row) => row.compared, cell: (row) => grouped(row.compared) },
-      { title: "Agreement", numeric: true, first: "ascending", sort: (row) => row.agreement.share, cell: (row) => withInterval(row.agreement) },
-      { title: "Before noise", numeric: true, first: "ascending", sort: (row) => row.agreement_raw.share, cell: (row) => withInterval(row.agreement_raw) },
+      {
+        title: "Agreement",
+        numeric: true,
+        first: "ascending",
+        sort: (row) => row.agreement.share,
+        cell: (row) => withInterval(row.agreement),
+      },
+      {
+        title: "Before noise",
+        numeric: true,
+        first: "ascending",
+        sort: (row) => row.agreement_raw.share,
+        cell: (row) => percent(row.agreement_raw.share),
+      },
       { title: "New 5xx", numeric: true, sort: (row) => row.new_5xx.share, cell: (row) => withInterval(row.new_5xx) },
       {
         title: "Failed",
         numeric: true,
         sort: failed,
-        cell: (row) => [grouped(failed(row)), failed(row) > 0 && h("small", {}, Object.keys(row.failed).map(visible).join(", "))],
+        cell: (row) => [
+          grouped(failed(row)),
+          failed(row) > 0 && h("small", {}, Object.keys(row.failed).map(visible).join(", ")),
+        ],
       },
-      { title: "Not compared", numeric: true, sort: (row) => row.not_compared, cell: (row) => grouped(row.not_compared) },
-      { title: "p99 production", numeric: true, sort: (row) => row.production.p99.value, cell: (row) => (row.production.count > 0 ? duration(row.production.p99.value) : "–") },
-      { title: "p99 shadow", numeric: true, sort: (row) => row.shadow.p99.value, cell: (row) => (row.shadow.count > 0 ? duration(row.shadow.p99.value) : "–") },
+      {
+        title: "Not compared",
+        numeric: true,
+        sort: (row) => row.not_compared,
+        cell: (row) => grouped(row.not_compared),
+      },
+      {
+        title: "p99 production",
+        numeric: true,
+        sort: (row) => row.production.p99.value,
+        cell: (row) => (row.production.count > 0 ? duration(row.production.p99.value) : "–"),
+      },
+      {
+        title: "p99 shadow",
+        numeric: true,
+        sort: (row) => row.shadow.p99.value,
+        cell: (row) => (row.shadow.count > 0 ? duration(row.shadow.p99.value) : "–"),
+      },
       {
         title: "p99 ratio",
         numeric: true,
@@ -35,7 +62,11 @@ const endpointsPart = () => {
         cell: (row) =>
           row.p99_ratio === null
             ? h("span", { class: "muted" }, "too few")
-            : [ratio(row.p99_ratio.value), row.slower && h("span", { class: "tag bad" }, "slower"), h("small", {}, between(row.p99_ratio, ratio))],
+            : [
+                ratio(row.p99_ratio.value),
+                row.slower && h("span", { class: "tag bad" }, "slower"),
+                h("small", {}, between(row.p99_ratio, ratio)),
+              ],
       },
     ],
   });

@@ -4,7 +4,8 @@
 const CONTEXT = 3;
 
 const bodyLines = (body) => {
-  const text = body.text === null ? `(${counted(body.bytes, "byte")} that ${body.bytes === 1 ? "is" : "are"} no text)` : body.text;
+  const text =
+    body.text === null ? `(${counted(body.bytes, "byte")} that ${body.bytes === 1 ? "is" : "are"} no text)` : body.text;
   if (body.text === null && body.bytes === 0) return ["(no body)"];
   const lines = text === "" ? ["(no body)"] : text.split("\n");
   if (body.cut) lines.push(`(cut here: ${counted(body.bytes, "byte")} in all)`);
@@ -17,47 +18,63 @@ const headLines = (head) => head.replace(/\n+$/, "").split("\n");
 const line = (text) => text.split("\t").map(visible).join("\t");
 
 const side = (text, other, name) => {
-  if (text === null) return [h("td", { class: "sign" }), h("td", { class: "none" }, unseen("no such line"))];
+  if (text === null) return [h("td", { class: "sign none" }), h("td", { class: "none" }, unseen("no such line"))];
   const [sign, element] = name === "production" ? ["−", "del"] : ["+", "ins"];
   const [before, own, after] = other === null ? ["", text, ""] : ownPart(text, other);
+  // Where all of a line differs there is nothing to point at within it.
+  const marked = before === "" && after === "" ? line(own) : h("mark", {}, line(own));
   return [
     h("td", { class: `sign ${element}` }, h("span", { "aria-hidden": "true" }, sign), unseen(`only ${name}`)),
-    h("td", { class: element }, line(before), own !== "" && h(element, {}, h("mark", {}, line(own))), line(after)),
+    h("td", { class: element }, line(before), own !== "" && h(element, {}, marked), line(after)),
   ];
 };
 
 const lineRow = ([left, right, same]) =>
   same
-    ? h("tr", {}, h("td", { class: "sign" }), h("td", {}, line(left)), h("td", { class: "sign" }), h("td", {}, line(right)))
+    ? h(
+        "tr",
+        {},
+        h("td", { class: "sign" }),
+        h("td", {}, line(left)),
+        h("td", { class: "sign" }),
+        h("td", {}, line(right)),
+      )
     : h("tr", { class: "differs" }, side(left, right, "production"), side(right, left, "shadow"));
 
-/** Rows of a part, long runs of equal lines folded into a button. */
+/** Lines of a part that are shown at once. */
+const MOST_LINES = 400;
+
+/** Rows of a part, long runs of equal lines folded into a button, and all that is beyond [`MOST_LINES`]. */
 const lineGroup = (title, left, right) => {
   const pairs = align(left, right);
   const near = new Uint8Array(pairs.length);
   pairs.forEach(([, , same], at) => {
     if (!same) near.fill(1, Math.max(0, at - CONTEXT), at + CONTEXT + 1);
   });
-  const group = h("tbody", {}, h("tr", {}, h("th", { colspan: 4, scope: "rowgroup" }, title)));
-  for (let at = 0; at < pairs.length; ) {
+  const rows = [];
+  let at = 0;
+  while (at < pairs.length && rows.length < MOST_LINES) {
     let end = at;
     while (end < pairs.length && !near[end]) end++;
-    const run = pairs.slice(at, end);
-    if (run.length > 2 * CONTEXT) group.append(fold(run));
-    else group.append(...run.map(lineRow));
-    if (end < pairs.length) group.append(lineRow(pairs[end++]));
-    at = end;
+    if (end - at > 2 * CONTEXT) {
+      rows.push(fold(pairs.slice(at, end), "equal line"));
+      at = end;
+    } else rows.push(lineRow(pairs[at++]));
   }
-  return group;
+  if (at < pairs.length) rows.push(fold(pairs.slice(at), "more line"));
+  return h("tbody", {}, h("tr", {}, h("th", { colspan: 4, scope: "rowgroup" }, title)), rows);
 };
 
-const fold = (run) => {
-  const unfold = h("button", { type: "button", class: "fold" }, `Show ${counted(run.length, "equal line")}`);
-  const row = h("tr", {}, h("td", { colspan: 4 }, unfold));
+/** A button that shows a run of lines, some at a time. */
+const fold = (run, noun) => {
+  const unfold = h("button", { type: "button", class: "fold" }, `Show ${counted(run.length, noun)}`);
+  const row = h("tr", {}, h("td", { colspan: 4, class: "folded" }, unfold));
   unfold.addEventListener("click", () => {
     const region = row.closest(".scroll");
-    row.replaceWith(...run.map(lineRow));
-    if (region) {
+    const rest = run.length > MOST_LINES ? fold(run.slice(MOST_LINES), noun) : null;
+    row.replaceWith(...run.slice(0, MOST_LINES).map(lineRow), ...(rest === null ? [] : [rest]));
+    if (rest !== null) rest.querySelector("button").focus();
+    else if (region) {
       region.setAttribute("tabindex", "0");
       region.focus();
     }
@@ -78,7 +95,13 @@ const exampleView = (example) => {
     "article",
     { class: "example", "aria-label": `Pair ${visible(example.id)}` },
     h("h4", {}, "Pair ", code(example.id)),
-    h("p", { class: "muted" }, "Seen ", moment(example.at_ms), `. Production took ${took(production)}, the shadow ${took(shadow)}.`),
+    h(
+      "p",
+      { class: "muted" },
+      "Seen ",
+      moment(example.at_ms),
+      `. Production took ${took(production)}, the shadow ${took(shadow)}.`,
+    ),
     example.differences.length > 0 &&
       h(
         "details",
@@ -90,7 +113,16 @@ const exampleView = (example) => {
           example.differences.map((one) => h("li", {}, code(one.path), ` ${one.kind}: `, values(one))),
         ),
       ),
-    h("details", {}, h("summary", {}, "The request"), h("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": "The request" }, h("pre", {}, request.map(line).join("\n")))),
+    h(
+      "details",
+      {},
+      h("summary", {}, "The request"),
+      h(
+        "div",
+        { class: "scroll", role: "group", tabindex: 0, "aria-label": "The request" },
+        h("pre", {}, request.map(line).join("\n")),
+      ),
+    ),
     scroller(
       caption,
       h(
@@ -98,9 +130,19 @@ const exampleView = (example) => {
         { class: "diff" },
         h("caption", { class: "unseen" }, caption),
         h(
+          "colgroup",
+          {},
+          ["sign", "side", "sign", "side"].map((name) => h("col", { class: name })),
+        ),
+        h(
           "thead",
           {},
-          h("tr", {}, h("th", { colspan: 2, scope: "colgroup" }, "Production"), h("th", { colspan: 2, scope: "colgroup" }, "Shadow")),
+          h(
+            "tr",
+            {},
+            h("th", { colspan: 2, scope: "colgroup" }, "Production"),
+            h("th", { colspan: 2, scope: "colgroup" }, "Shadow"),
+          ),
         ),
         lineGroup("Head", headLines(production.head), headLines(shadow.head)),
         lineGroup("Body", bodyLines(production.body), bodyLines(shadow.body)),

@@ -1,7 +1,6 @@
 // Figures and hostile text as people read them: the same as in the other forms of the report (figures.rs).
 
 const grouping = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-const collator = new Intl.Collator("en", { numeric: true });
 
 /** A number with commas between thousands. */
 const grouped = (number) => grouping.format(number);
@@ -11,6 +10,7 @@ const counted = (number, one, many = `${one}s`) => `${grouped(number)} ${number 
 
 /** A share as a percentage: 0% and 100% only where that is exactly so. */
 const percent = (share) => {
+  if (share === null) return "–";
   if (share === 0) return "0%";
   if (share === 1) return "100%";
   if (share > 0 && share < 0.0001) return "<0.01%";
@@ -18,8 +18,9 @@ const percent = (share) => {
   return `${(share * 100).toFixed(2)}%`;
 };
 
-/** Microseconds, as milliseconds or seconds. */
+/** Microseconds, as milliseconds or seconds; nothing takes no time. */
 const duration = (micros) => {
+  if (!(micros > 0)) return "–";
   const millis = micros / 1000;
   if (millis >= 10000) return `${(millis / 1000).toFixed(1)} s`;
   if (millis >= 100) return `${grouped(millis)} ms`;
@@ -27,7 +28,8 @@ const duration = (micros) => {
   return `${millis.toFixed(2)} ms`;
 };
 
-const ratio = (value) => `${value.toFixed(2)}×`;
+/** How many times one is the other; 0 where there is nothing to tell. */
+const ratio = (value) => (value > 0 ? `${value.toFixed(2)}×` : "–");
 
 const between = (interval, write) => `${write(interval.low)} to ${write(interval.high)}`;
 
@@ -60,7 +62,8 @@ const clock = (ms, oneDay) => {
 };
 
 /** Whether a comparison began and ended on one day. */
-const isOneDay = (comparison) => (iso(comparison.from_ms) || "").slice(0, 10) === (iso(comparison.to_ms) || "").slice(0, 10);
+const isOneDay = (comparison) =>
+  (iso(comparison.from_ms) || "").slice(0, 10) === (iso(comparison.to_ms) || "").slice(0, 10);
 
 const HIDDEN =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff]|[\u{e0000}-\u{e007f}]/gu;
@@ -70,7 +73,16 @@ const visible = (text) =>
   String(text).replace(HIDDEN, (hidden) => `⟨U+${hidden.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 
 /** Hostile text in an element of its own: letters that are read from right to left move nothing around it. */
-const code = (text) => h("code", {}, visible(text));
+const code = (text) => {
+  const parts = visible(text).split("/");
+  // Lines break behind a slash, but a hostile text has no thousands of elements.
+  if (parts.length > 50) return h("code", {}, parts.join("/"));
+  return h(
+    "code",
+    {},
+    parts.map((part, at) => (at === 0 ? part : ["/", h("wbr"), part])),
+  );
+};
 
 /** A sentence of hostile text. */
 const sentence = (text) => h("bdi", {}, visible(text));

@@ -46,7 +46,10 @@ const liveBar = (show) => {
     draw();
   });
   events.addEventListener("error", () =>
-    say(events.readyState === EventSource.CLOSED ? "Not connected: load the page again" : "Connection lost, trying again", "no-go"),
+    say(
+      events.readyState === EventSource.CLOSED ? "Not connected: load the page again" : "Connection lost, trying again",
+      "no-go",
+    ),
   );
   document.addEventListener("visibilitychange", draw);
 
@@ -66,8 +69,15 @@ const liveBar = (show) => {
     }
     result.textContent = "Asking the agent.";
     try {
-      const answer = await fetch(path, { method: "POST", headers: { Authorization: `Bearer ${token.value}` }, credentials: "omit", redirect: "error" });
-      result.textContent = answer.ok ? done : `The agent refused: ${answer.status} ${visible((await answer.text()).slice(0, 200))}`;
+      const answer = await fetch(path, {
+        method: "POST",
+        headers: { Authorization: `Bearer ${token.value}` },
+        credentials: "omit",
+        redirect: "error",
+      });
+      result.textContent = answer.ok
+        ? done
+        : `The agent refused: ${answer.status} ${visible((await answer.text()).slice(0, 200))}`;
     } catch {
       result.textContent = "The agent did not answer.";
     }
@@ -101,7 +111,7 @@ const liveBar = (show) => {
       "details",
       {},
       h("summary", {}, "Orders to the agent"),
-      h("p", { class: "field" }, h("label", { for: token.id }, "Token (--http-token)"), token),
+      h("p", { class: "field" }, h("label", { for: token.id }, "Token (of --http-token-file)"), token),
       h(
         "p",
         { class: "orders" },

@@ -27,7 +27,12 @@ const documentView = (holder) => {
   return (next) => {
     if (views.length !== next.comparisons.length) {
       views = next.comparisons.map(() => comparisonView(given.meanings));
-      refill(holder, made, over, views.map((view) => view.element));
+      refill(
+        holder,
+        made,
+        over,
+        views.map((view) => view.element),
+      );
     }
     made.replaceChildren("Made ", moment(next.made_at_ms), ` by shadow-agent ${visible(next.version)}`);
     refill(

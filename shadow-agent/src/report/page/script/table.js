@@ -2,13 +2,31 @@
 
 const PAGE = 100;
 
+/** A title whose last word stays with the sign that says how the table is sorted. */
+const titleOf = (title) => {
+  const end = title.lastIndexOf(" ") + 1;
+  const arrow = h("span", { class: "arrow", "aria-hidden": "true" });
+  return [title.slice(0, end), h("span", { class: "together" }, title.slice(end), arrow)];
+};
+
 /**
  * `columns`: each with a `title`, `sort(row)` (what it sorts by), `cell(row)`, and perhaps `numeric`, `first` ("ascending" or
  * "descending", where a click starts) and `head` (it names the row). `text(row)` is what the filter looks into, `key(row)` what
  * a row is known by from one update to the next, `detail(row)` what stands below a row that is opened, and `tools` further
  * elements beside the filter.
  */
-const dataTable = ({ caption, columns, text, key, detail, detailName, sorted, tools = [], noun, keep = () => true }) => {
+const dataTable = ({
+  caption,
+  columns,
+  text,
+  key,
+  detail,
+  detailName,
+  sorted,
+  tools = [],
+  noun,
+  keep = () => true,
+}) => {
   let rows = [];
   let shown = PAGE;
   let order = sorted;
@@ -22,10 +40,10 @@ const dataTable = ({ caption, columns, text, key, detail, detailName, sorted, to
     h(
       "th",
       { scope: "col", class: column.numeric && "number" },
-      h("button", { type: "button", onclick: () => sortBy(at) }, column.title, h("span", { class: "arrow", "aria-hidden": "true" })),
+      h("button", { type: "button", onclick: () => sortBy(at) }, titleOf(column.title)),
     ),
   );
-  const detailHead = detail && h("th", { scope: "col" }, unseen("Details"));
+  const detailHead = detail && h("th", { scope: "col", class: "open" }, unseen("Details"));
 
   const sortBy = (at) => {
     const first = columns[at].first || (columns[at].numeric ? "descending" : "ascending");
@@ -42,11 +60,8 @@ const dataTable = ({ caption, columns, text, key, detail, detailName, sorted, to
     const { sort } = columns[order.at];
     const sign = order.way === "ascending" ? 1 : -1;
     const keyed = wanted.map((row, at) => ({ row, at, key: sort(row) }));
-    const compare =
-      keyed.length > 0 && keyed.every((one) => typeof one.key === "number")
-        ? (a, b) => a.key - b.key
-        : (a, b) => collator.compare(a.key, b.key);
-    keyed.sort((a, b) => sign * compare(a, b) || a.at - b.at);
+    // Numbers and texts alike; texts by their code units, which takes a tenth of the time that a language's order does.
+    keyed.sort((a, b) => sign * (a.key < b.key ? -1 : a.key > b.key ? 1 : 0) || a.at - b.at);
     wanted = keyed.map((one) => one.row);
   };
 
@@ -60,7 +75,11 @@ const dataTable = ({ caption, columns, text, key, detail, detailName, sorted, to
     if (!detail) return [h("tr", {}, cells)];
     const id = newId("detail");
     const below = (isOpen) =>
-      h("tr", { class: "detail", id, hidden: !isOpen }, isOpen && h("td", { colspan: columns.length + 1 }, detail(row)));
+      h(
+        "tr",
+        { class: "detail", id, hidden: !isOpen },
+        isOpen && h("td", { colspan: columns.length + 1 }, detail(row)),
+      );
     let under = below(open.has(name));
     const opener = h("button", {
       type: "button",
@@ -77,7 +96,10 @@ const dataTable = ({ caption, columns, text, key, detail, detailName, sorted, to
         opener.setAttribute("aria-expanded", String(open.has(name)));
       },
     });
-    opener.append(h("span", { class: "chevron", "aria-hidden": "true" }), unseen(`Details: ${visible(detailName(row))}`));
+    opener.append(
+      h("span", { class: "chevron", "aria-hidden": "true" }),
+      unseen(`Details: ${visible(detailName(row))}`),
+    );
     return [h("tr", {}, h("td", { class: "open" }, opener), cells), under];
   };
 
@@ -97,7 +119,10 @@ const dataTable = ({ caption, columns, text, key, detail, detailName, sorted, to
   };
 
   const say = () => {
-    const text = wanted.length === rows.length ? counted(rows.length, noun) : `${grouped(wanted.length)} of ${counted(rows.length, noun)}`;
+    const text =
+      wanted.length === rows.length
+        ? counted(rows.length, noun)
+        : `${grouped(wanted.length)} of ${counted(rows.length, noun)}`;
     // Said again only where it changed: a live page would repeat it every second.
     if (said.textContent !== text) said.textContent = text;
     const left = wanted.length - shown;
@@ -137,7 +162,13 @@ const dataTable = ({ caption, columns, text, key, detail, detailName, sorted, to
     ),
     scroller(
       caption,
-      h("table", { class: "data" }, h("caption", { class: "unseen" }, caption), h("thead", {}, h("tr", {}, detailHead, heads)), body),
+      h(
+        "table",
+        { class: "data" },
+        h("caption", { class: "unseen" }, caption),
+        h("thead", {}, h("tr", {}, detailHead, heads)),
+        body,
+      ),
     ),
     more,
   );
