@@ -75,7 +75,7 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         .map(|path| VerdictFile::open(path))
         .collect::<Result<_, _>>()?;
     // Likewise the port: one below 1024 may need a capability, and one in use should be said first.
-    let operation = Operation::prepare(&settings.operation)?;
+    let operation = Operation::prepare(&settings.operation, None)?;
     let mut sources = Vec::new();
     // Files first: what can be known to be wrong should be said before anything is attached.
     for input in settings.inputs() {

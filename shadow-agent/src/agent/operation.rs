@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::cpu::{CpuBudget, process_time};
 use crate::admin::metrics::CpuSnapshot;
 use crate::admin::{ClusterMetrics, Desk, Health, Heart, MAX_ORDERS, Order, Readiness, Server};
+use crate::compare::live::LiveDocument;
 use crate::kubernetes::Telling;
 use crate::latency::LatencyHistogram;
 use crate::listen::bind;
@@ -33,6 +34,8 @@ pub(super) struct Operation {
     pub production: Arc<LatencyHistogram>,
     /// Filled by a cluster's inputs.
     pub cluster: ClusterMetrics,
+    /// What is compared, if anything is.
+    pub live: Option<LiveDocument>,
     port: Option<Port>,
     /// `None` without a port.
     orders: Option<mpsc::Receiver<Order>>,
@@ -80,8 +83,8 @@ pub(super) enum Event {
 }
 
 impl Operation {
-    /// Binds the port, if there is to be one.
-    pub fn prepare(settings: &OperationSettings) -> anyhow::Result<Self> {
+    /// Binds the port, if there is to be one. `live` is there where something is compared.
+    pub fn prepare(settings: &OperationSettings, live: Option<LiveDocument>) -> anyhow::Result<Self> {
         let gate = Gate::default();
         let readiness = Readiness::default();
         let health = Health::default();
@@ -96,6 +99,7 @@ impl Operation {
             started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             production: Arc::default(),
             cluster: ClusterMetrics::default(),
+            live,
             gate,
             readiness,
             health,
@@ -109,6 +113,7 @@ impl Operation {
                 gate: operation.gate.clone(),
                 orders,
                 token: token.clone(),
+                live: operation.live.clone(),
             };
             operation.port = Some(Port::Bound(listener, desk));
             operation.orders = Some(inbox);
