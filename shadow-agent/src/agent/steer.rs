@@ -7,6 +7,7 @@ use super::run::Run;
 use super::shard::Phase;
 use crate::admin::Order;
 use crate::admin::metrics::Snapshot;
+use crate::compare::live::LiveDocument;
 use crate::kubernetes::{CGROUPS, Condition, Desired};
 use crate::mirror::gate::PauseCause;
 use crate::status::{OutputStats, RunStats};
@@ -228,6 +229,12 @@ impl Run {
                 .collect(),
             cpu: operation.cpu_snapshot(),
             cluster: operation.cluster.counts(),
+            comparisons: operation
+                .live
+                .iter()
+                .flat_map(LiveDocument::counters)
+                .map(|(output, counters)| (output, counters.counts()))
+                .collect(),
             started: operation.started(),
         }
     }
