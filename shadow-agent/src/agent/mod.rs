@@ -42,6 +42,7 @@ use crate::middleware::Middleware;
 use crate::mirror::plan::Plan;
 use crate::report::{LedgerFile, VerdictFile};
 use crate::settings::{RawInput, Settings};
+use crate::ui;
 
 /// How a caller other than the shell follows a run and ends it.
 #[derive(Debug, Default)]
@@ -65,6 +66,9 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         .build()
         .context("cannot start the runtime")?;
     let signals = Signals::catch(&runtime, control.file.is_some())?;
+    if settings.ui && !ui::is_possible() {
+        anyhow::bail!("--ui needs a terminal: standard error and input must both be one");
+    }
     let settings = Arc::new(settings);
     // While the capabilities are still there: without them root, too, may write less.
     let ledger = settings.ledger.as_deref().map(LedgerFile::open).transpose()?;

@@ -37,8 +37,8 @@ pub(super) struct Operation {
     /// What is compared, if anything is.
     pub live: Option<LiveDocument>,
     port: Option<Port>,
-    /// `None` without a port.
-    orders: Option<mpsc::Receiver<Order>>,
+    orders: mpsc::Receiver<Order>,
+    orderer: mpsc::Sender<Order>,
     expire_after: Option<Duration>,
     /// When the term ends.
     expires: Option<Instant>,
@@ -88,9 +88,11 @@ impl Operation {
         let gate = Gate::default();
         let readiness = Readiness::default();
         let health = Health::default();
+        let (orders, inbox) = mpsc::channel(MAX_ORDERS);
         let mut operation = Self {
             port: None,
-            orders: None,
+            orders: inbox,
+            orderer: orders.clone(),
             expire_after: settings.expire_after,
             expires: None,
             exit_after: settings.exit_after,
@@ -106,7 +108,6 @@ impl Operation {
         };
         if let Some(AdminSettings { listen, token }) = &settings.admin {
             let listener = bind("--http-listen", *listen)?;
-            let (orders, inbox) = mpsc::channel(MAX_ORDERS);
             let desk = Desk {
                 health: operation.health.clone(),
                 readiness: operation.readiness.clone(),
@@ -116,7 +117,6 @@ impl Operation {
                 live: operation.live.clone(),
             };
             operation.port = Some(Port::Bound(listener, desk));
-            operation.orders = Some(inbox);
         }
         Ok(operation)
     }
@@ -170,6 +170,11 @@ impl Operation {
         self.port.is_some()
     }
 
+    /// To give orders to the run by.
+    pub fn orderer(&self) -> mpsc::Sender<Order> {
+        self.orderer.clone()
+    }
+
     /// The term's length.
     pub fn term(&self) -> Option<Duration> {
         self.expire_after
@@ -199,7 +204,7 @@ impl Operation {
         let (expires, exits) = (self.expires, self.exits);
         let Self { orders, cpu, .. } = self;
         tokio::select! {
-            order = next_order(orders) => Event::Order(order),
+            Some(order) = orders.recv() => Event::Order(order),
             () = until(expires) => {
                 self.expires = None;
                 Event::Expired
@@ -291,15 +296,6 @@ impl Keeping {
         let elapsed = (self.measured.0 - at).as_secs_f64().max(f64::EPSILON);
         self.measured.1.saturating_sub(taken).as_secs_f64() / elapsed
     }
-}
-
-async fn next_order(orders: &mut Option<mpsc::Receiver<Order>>) -> Order {
-    if let Some(inbox) = orders
-        && let Some(order) = inbox.recv().await
-    {
-        return order;
-    }
-    std::future::pending().await
 }
 
 async fn next_of_cpu(cpu: &mut Option<Keeping>) -> Event {

@@ -135,7 +135,7 @@ impl Run {
         if *self.phase.borrow() != Phase::Running {
             return;
         }
-        if !self.operation.has_port() {
+        if !self.operation.has_port() && self.ui.is_none() {
             tracing::info!(?term, "expired: the term of --expire-after is over");
             return self.stop();
         }
