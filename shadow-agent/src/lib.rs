@@ -34,3 +34,4 @@ pub mod settings;
 pub mod status;
 pub mod tcp;
 pub mod time;
+pub mod ui;

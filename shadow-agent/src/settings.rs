@@ -53,6 +53,8 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// Whether a live status line is drawn on a terminal.
     pub status_line: bool,
+    /// Whether the run is shown on the whole of the terminal.
+    pub ui: bool,
     /// What every message passes through, if anything.
     pub middleware: Option<MiddlewareSettings>,
     /// Comparisons.

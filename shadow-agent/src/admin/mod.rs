@@ -1,26 +1,40 @@
 //! The agent's own HTTP port: is it alive, does it capture, what has it counted, and the kill switch.
 //!
-//! `GET /healthz`, `GET /readyz`, `GET /metrics`, `POST /pause`, `POST /resume`, and 404 for all else. It runs on a
-//! thread of its own, so that it answers whatever the run is doing and never takes a shard's time; what it knows it
-//! reads from handles ([`Health`], [`Readiness`], the gate), and for the rest it asks the run by an [`Order`].
+//! `GET /healthz`, `GET /readyz`, `GET /metrics`, `POST /pause`, `POST /resume`; of a comparison the live page (`GET /` and
+//! `/report`), its events (`GET /report/events`), the report of this moment (`GET /report.json`, `/report.html`) and `POST
+//! /compare/reset`; and 404 for all else. It runs on a thread of its own, so that it answers whatever the run is doing and
+//! never takes a shard's time; what it knows it reads from handles ([`Health`], [`Readiness`], the gate, [`LiveDocument`]),
+//! and for the rest it asks the run by an [`Order`].
 //!
-//! Whoever can reach the port may read; orders are taken from loopback, or with the token. Connections, their
-//! lives, and the size of a request are bounded: see [`server`].
+//! Whoever can reach the port may read, but for reports, which carry traffic: those are read from loopback, or with the
+//! token (see [`reader`]). Orders are taken from loopback, or with the token. Connections, their lives, and the size of a
+//! request are bounded: see [`server`]; and so are streams: see [`events`].
 
 mod answer;
 pub mod cluster;
+mod events;
 mod health;
 pub mod metrics;
+mod orders;
+mod page;
+mod reader;
 mod readiness;
+mod reply;
+mod report;
 mod server;
 mod token;
+
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::cluster::ClusterMetrics;
+use self::events::{Streams, Tenure};
 pub use self::health::{Health, Heart};
 pub use self::readiness::Readiness;
 pub use self::server::Server;
+use crate::compare::live::LiveDocument;
 use crate::mirror::gate::Gate;
 use crate::settings::Secret;
 
@@ -49,8 +63,17 @@ pub struct Desk {
     pub gate: Gate,
     /// To the run.
     pub orders: mpsc::Sender<Order>,
-    /// Who has it may give orders from anywhere; without one, only loopback may.
+    /// Who has it may give orders from anywhere, and read reports; without one, only loopback may.
     pub token: Option<Secret>,
+    /// What is compared, if anything is.
+    pub live: Option<LiveDocument>,
+}
+
+/// Who asks, and on what.
+struct Client {
+    peer: IpAddr,
+    tenure: Arc<Tenure>,
+    streams: Streams,
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! There are few honest clients, kubelet and Prometheus and a person, and each asks one thing at a time. So a
 //! connection has one request and a short life; when there are too many, the oldest is cut off: a client that
-//! holds connections open cannot keep a probe from its answer.
+//! holds connections open cannot keep a probe from its answer. A stream of events lives for as long as its reader takes
+//! them: it leaves the others' places for one of its own, where it neither takes theirs nor is cut off for them.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -20,8 +21,9 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::Desk;
 use super::answer::answer;
+use super::events::{Streams, Tenure};
+use super::{Client, Desk};
 
 /// Connections served at once.
 pub(super) const MAX_CONNECTIONS: usize = 32;
@@ -38,6 +40,8 @@ const MAX_HEADERS: usize = 64;
 const PER_WINDOW: usize = 20;
 /// See [`PER_WINDOW`]. The others wait in the kernel's backlog.
 const WINDOW: Duration = Duration::from_millis(100);
+/// Reports written at once, each on a thread; the others wait.
+const MAX_WRITERS: usize = 2;
 /// How long to wait when no connection can be accepted (no file descriptors, most likely): others will close.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -60,6 +64,7 @@ impl Server {
         let address = listener.local_addr().context("the HTTP port has no address")?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .max_blocking_threads(MAX_WRITERS)
             .build()
             .context("cannot start a runtime for the HTTP port")?;
         let listener = {
@@ -72,10 +77,12 @@ impl Server {
             .spawn(move || {
                 first();
                 runtime.block_on(async {
+                    let streams = Streams::default();
                     tokio::select! {
                         _ = stopped => {}
-                        () = accept(listener, Arc::new(desk)) => {}
+                        () = accept(listener, Arc::new(desk), &streams) => {}
                     }
+                    streams.close().await;
                 });
             })
             .context("cannot start a thread for the HTTP port")?;
@@ -103,8 +110,8 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, desk: Arc<Desk>) {
-    let mut connections: VecDeque<AbortHandle> = VecDeque::with_capacity(MAX_CONNECTIONS);
+async fn accept(listener: tokio::net::TcpListener, desk: Arc<Desk>, streams: &Streams) {
+    let mut connections: VecDeque<(AbortHandle, Arc<Tenure>)> = VecDeque::with_capacity(MAX_CONNECTIONS);
     let (mut window, mut taken) = (Instant::now(), 0);
     loop {
         if window.elapsed() >= WINDOW {
@@ -122,22 +129,27 @@ async fn accept(listener: tokio::net::TcpListener, desk: Arc<Desk>) {
                 continue;
             }
         };
-        connections.retain(|connection| !connection.is_finished());
+        connections.retain(|(connection, tenure)| !connection.is_finished() && !tenure.is_stream());
         if connections.len() == MAX_CONNECTIONS
-            && let Some(oldest) = connections.pop_front()
+            && let Some((oldest, _)) = connections.pop_front()
         {
             oldest.abort();
         }
-        let serving = tokio::spawn(serve(stream, peer, Arc::clone(&desk)));
-        connections.push_back(serving.abort_handle());
+        let client = Client {
+            peer: peer.ip(),
+            tenure: Arc::default(),
+            streams: streams.clone(),
+        };
+        let tenure = Arc::clone(&client.tenure);
+        let serving = tokio::spawn(serve(stream, client, Arc::clone(&desk)));
+        connections.push_back((serving.abort_handle(), tenure));
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, desk: Arc<Desk>) {
-    let service = service_fn(|request| {
-        let desk = Arc::clone(&desk);
-        async move { Ok::<_, Infallible>(answer(&desk, peer.ip(), request).await) }
-    });
+async fn serve(stream: TcpStream, client: Client, desk: Arc<Desk>) {
+    let (desk, client) = (&*desk, &client);
+    let service =
+        service_fn(|request| async move { Ok::<_, Infallible>(answer(desk, client, request).await) });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -145,9 +157,21 @@ async fn serve(stream: TcpStream, peer: SocketAddr, desk: Arc<Desk>) {
         .max_headers(MAX_HEADERS)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    match tokio::time::timeout(CONNECTION_LIFE, connection).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%peer, %error, "a connection to the HTTP port broke"),
-        Err(_) => tracing::debug!(%peer, "a connection to the HTTP port lasted too long"),
+    let peer = client.peer;
+    tokio::select! {
+        ended = connection => {
+            if let Err(error) = ended {
+                tracing::debug!(%peer, %error, "a connection to the HTTP port broke");
+            }
+        }
+        () = life(&client.tenure) => tracing::debug!(%peer, "a connection to the HTTP port lasted too long"),
+    }
+}
+
+/// Resolves when a connection has lasted long enough.
+async fn life(tenure: &Tenure) {
+    tokio::time::sleep(CONNECTION_LIFE).await;
+    if tenure.is_stream() {
+        tenure.stalled().await;
     }
 }

@@ -1,5 +1,7 @@
 //! The port as its clients meet it: over real sockets.
 
+mod report;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -9,6 +11,7 @@ use tokio::sync::mpsc;
 use super::metrics::Snapshot;
 use super::server::{HEAD_TIMEOUT, MAX_CONNECTIONS, MAX_REQUEST};
 use super::{Desk, Health, Heart, Order, Readiness, Server};
+use crate::compare::live::LiveDocument;
 use crate::listen::bind;
 use crate::mirror::gate::{Gate, PauseCause};
 use crate::settings::{Listen, Secret};
@@ -24,7 +27,16 @@ struct Rig {
 
 impl Rig {
     /// The run answers orders with this.
-    fn with(token: Option<&str>, mut run: impl FnMut(Order) + Send + 'static) -> Self {
+    fn with(token: Option<&str>, run: impl FnMut(Order) + Send + 'static) -> Self {
+        Self::comparing(token, None, run)
+    }
+
+    /// With a comparison, where there is one.
+    fn comparing(
+        token: Option<&str>,
+        live: Option<LiveDocument>,
+        mut run: impl FnMut(Order) + Send + 'static,
+    ) -> Self {
         let (orders, mut inbox) = mpsc::channel(super::MAX_ORDERS);
         std::thread::spawn(move || {
             while let Some(order) = inbox.blocking_recv() {
@@ -39,6 +51,7 @@ impl Rig {
             gate: gate.clone(),
             orders,
             token: token.map(|token| Secret(token.to_owned())),
+            live,
         };
         let listener = bind("--http-listen", Listen::Address("127.0.0.1:0".parse().unwrap())).unwrap();
         Self {
@@ -195,7 +208,14 @@ fn each_path_has_its_methods() {
     for path in ["/healthz", "/readyz", "/metrics"] {
         assert_eq!(rig.ask("POST", path).0, 405, "{path}");
     }
-    for path in ["/", "/metric", "/healthz/", "/pause/x", "//pause"] {
+    for path in [
+        "/metric",
+        "/healthz/",
+        "/pause/x",
+        "//pause",
+        "/report/",
+        "/report.htm",
+    ] {
         assert_eq!(rig.ask("GET", path).0, 404, "{path}");
         assert_eq!(rig.ask("POST", path).0, 404, "{path}");
     }

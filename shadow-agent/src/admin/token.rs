@@ -40,7 +40,7 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 /// Compares in a time that depends on what was given alone, so that a token cannot be guessed byte by byte.
-fn same(given: &[u8], token: &[u8]) -> bool {
+pub(super) fn same(given: &[u8], token: &[u8]) -> bool {
     let mut difference = u8::from(given.len() != token.len());
     for (index, byte) in given.iter().enumerate() {
         // Never empty: the settings see to that; and if it were, nothing would match.

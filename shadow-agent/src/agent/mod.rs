@@ -42,6 +42,7 @@ use crate::middleware::Middleware;
 use crate::mirror::plan::Plan;
 use crate::report::{LedgerFile, VerdictFile};
 use crate::settings::{RawInput, Settings};
+use crate::ui;
 
 /// How a caller other than the shell follows a run and ends it.
 #[derive(Debug, Default)]
@@ -65,6 +66,9 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         .build()
         .context("cannot start the runtime")?;
     let signals = Signals::catch(&runtime, control.file.is_some())?;
+    if settings.ui && !ui::is_possible() {
+        anyhow::bail!("--ui needs a terminal: standard error and input must both be one");
+    }
     let settings = Arc::new(settings);
     // While the capabilities are still there: without them root, too, may write less.
     let ledger = settings.ledger.as_deref().map(LedgerFile::open).transpose()?;
@@ -75,7 +79,7 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         .map(|path| VerdictFile::open(path))
         .collect::<Result<_, _>>()?;
     // Likewise the port: one below 1024 may need a capability, and one in use should be said first.
-    let operation = Operation::prepare(&settings.operation)?;
+    let operation = Operation::prepare(&settings.operation, None)?;
     let mut sources = Vec::new();
     // Files first: what can be known to be wrong should be said before anything is attached.
     for input in settings.inputs() {

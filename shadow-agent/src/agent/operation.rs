@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::cpu::{CpuBudget, process_time};
 use crate::admin::metrics::CpuSnapshot;
 use crate::admin::{ClusterMetrics, Desk, Health, Heart, MAX_ORDERS, Order, Readiness, Server};
+use crate::compare::live::LiveDocument;
 use crate::kubernetes::Telling;
 use crate::latency::LatencyHistogram;
 use crate::listen::bind;
@@ -33,9 +34,11 @@ pub(super) struct Operation {
     pub production: Arc<LatencyHistogram>,
     /// Filled by a cluster's inputs.
     pub cluster: ClusterMetrics,
+    /// What is compared, if anything is.
+    pub live: Option<LiveDocument>,
     port: Option<Port>,
-    /// `None` without a port.
-    orders: Option<mpsc::Receiver<Order>>,
+    orders: mpsc::Receiver<Order>,
+    orderer: mpsc::Sender<Order>,
     expire_after: Option<Duration>,
     /// When the term ends.
     expires: Option<Instant>,
@@ -80,14 +83,16 @@ pub(super) enum Event {
 }
 
 impl Operation {
-    /// Binds the port, if there is to be one.
-    pub fn prepare(settings: &OperationSettings) -> anyhow::Result<Self> {
+    /// Binds the port, if there is to be one. `live` is there where something is compared.
+    pub fn prepare(settings: &OperationSettings, live: Option<LiveDocument>) -> anyhow::Result<Self> {
         let gate = Gate::default();
         let readiness = Readiness::default();
         let health = Health::default();
+        let (orders, inbox) = mpsc::channel(MAX_ORDERS);
         let mut operation = Self {
             port: None,
-            orders: None,
+            orders: inbox,
+            orderer: orders.clone(),
             expire_after: settings.expire_after,
             expires: None,
             exit_after: settings.exit_after,
@@ -96,22 +101,22 @@ impl Operation {
             started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             production: Arc::default(),
             cluster: ClusterMetrics::default(),
+            live,
             gate,
             readiness,
             health,
         };
         if let Some(AdminSettings { listen, token }) = &settings.admin {
             let listener = bind("--http-listen", *listen)?;
-            let (orders, inbox) = mpsc::channel(MAX_ORDERS);
             let desk = Desk {
                 health: operation.health.clone(),
                 readiness: operation.readiness.clone(),
                 gate: operation.gate.clone(),
                 orders,
                 token: token.clone(),
+                live: operation.live.clone(),
             };
             operation.port = Some(Port::Bound(listener, desk));
-            operation.orders = Some(inbox);
         }
         Ok(operation)
     }
@@ -165,6 +170,11 @@ impl Operation {
         self.port.is_some()
     }
 
+    /// To give orders to the run by.
+    pub fn orderer(&self) -> mpsc::Sender<Order> {
+        self.orderer.clone()
+    }
+
     /// The term's length.
     pub fn term(&self) -> Option<Duration> {
         self.expire_after
@@ -194,7 +204,7 @@ impl Operation {
         let (expires, exits) = (self.expires, self.exits);
         let Self { orders, cpu, .. } = self;
         tokio::select! {
-            order = next_order(orders) => Event::Order(order),
+            Some(order) = orders.recv() => Event::Order(order),
             () = until(expires) => {
                 self.expires = None;
                 Event::Expired
@@ -286,15 +296,6 @@ impl Keeping {
         let elapsed = (self.measured.0 - at).as_secs_f64().max(f64::EPSILON);
         self.measured.1.saturating_sub(taken).as_secs_f64() / elapsed
     }
-}
-
-async fn next_order(orders: &mut Option<mpsc::Receiver<Order>>) -> Order {
-    if let Some(inbox) = orders
-        && let Some(order) = inbox.recv().await
-    {
-        return order;
-    }
-    std::future::pending().await
 }
 
 async fn next_of_cpu(cpu: &mut Option<Keeping>) -> Event {

@@ -22,6 +22,7 @@ pub(super) fn needing_restart(old: &Settings, new: &Settings, captures: bool) ->
         ledger,
         shutdown_timeout,
         status_line,
+        ui,
         log,
         operation,
         middleware,
@@ -41,6 +42,7 @@ pub(super) fn needing_restart(old: &Settings, new: &Settings, captures: bool) ->
     keys.add("report, compare-memory", old.comparing == *comparing);
     keys.add("shutdown-timeout", old.shutdown_timeout == *shutdown_timeout);
     keys.add("no-status", old.status_line == *status_line);
+    keys.add("ui", old.ui == *ui);
     keys.add(
         "input-raw (with input-raw-engine vxlan)",
         capture.vxlan.is_none() || old.inputs().eq(new.inputs()),
@@ -230,6 +232,7 @@ mod tests {
             ("--input-raw-expire=7s", "input-raw-gap-timeout"),
             ("--shutdown-timeout=7s", "shutdown-timeout"),
             ("--no-status", "no-status"),
+            ("--ui", "ui"),
             ("--exit-after=7s", "exit-after"),
             ("--verbose", "verbose"),
             ("--stats", "stats, output-http-stats or output-http-stats-ms"),

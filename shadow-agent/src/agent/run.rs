@@ -14,6 +14,7 @@ use super::following::InForce;
 use super::mirrors::Mirrors;
 use super::operation::Operation;
 use super::pods::{self, Slots};
+use super::priority;
 use super::reload::Pending;
 use super::settings_file::{Reloading, loaded};
 use super::shard::{Phase, ShardReport, ShardTask, Source};
@@ -32,6 +33,7 @@ use crate::mirror::plan::Plan;
 use crate::report::{LedgerFile, VerdictFile};
 use crate::settings::{Limit, OnExit, Settings};
 use crate::status::{self, Snapshot, StatusLine};
+use crate::ui::{Moment, Ui};
 
 /// How often the status line is drawn.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
@@ -58,6 +60,8 @@ pub(super) struct Run {
     pub(super) listens: bool,
     pub(super) operation: Operation,
     pub(super) middleware: Option<Middleware>,
+    /// The screen, where it is taken.
+    pub(super) ui: Option<Ui>,
     shards: Vec<ShardHandle>,
     pub(super) phase: watch::Sender<Phase>,
     /// A shard sends on it when it ends: whether it read a ring, which has no end of its own.
@@ -188,6 +192,7 @@ impl Run {
             listens: listening > 0,
             operation,
             middleware,
+            ui: None,
             shards,
             phase,
             ended,
@@ -206,6 +211,10 @@ impl Run {
         run.report_file();
         // Last: whoever asks finds everything in place.
         run.operation.serve()?;
+        if settings.ui {
+            let live = run.operation.live.clone();
+            run.ui = Some(Ui::start(live, run.operation.orderer(), priority::give_way)?);
+        }
         Ok(run)
     }
 
@@ -261,7 +270,7 @@ impl Run {
         let mut line = StatusLine::default();
         let mut counts = Stats::new(&self.settings.log.stats);
         let mut drawn = Instant::now();
-        let on_terminal = self.settings.status_line && status::is_terminal();
+        let on_terminal = self.ui.is_some() || self.settings.status_line && status::is_terminal();
         let mut middleware_gone = false;
         let comparing = self.comparer.is_active();
         let mut telling = tokio::time::interval(STATUS_INTERVAL);
@@ -299,7 +308,9 @@ impl Run {
                 event = self.operation.next() => self.steer(event),
                 _ = telling.tick(), if comparing => self.tell_comparer(),
                 due = counts.next() => self.log_stats(&mut counts, due),
-                _ = status.tick(), if on_terminal => {
+                _ = status.tick(), if on_terminal => if let Some(ui) = &self.ui {
+                    ui.tell(self.moment());
+                } else {
                     let elapsed = drawn.elapsed();
                     drawn = Instant::now();
                     let snapshot = self.snapshot();
@@ -307,6 +318,8 @@ impl Run {
                 }
             }
         }
+        // Gives the screen back.
+        self.ui = None;
         if on_terminal {
             status::clear();
         }
@@ -532,6 +545,15 @@ impl Run {
         };
         let all: Option<Vec<f64>> = self.shards.iter().map(done).collect();
         all?.into_iter().min_by(f64::total_cmp)
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            at: std::time::Instant::now(),
+            stats: self.stats(),
+            paused: self.operation.gate.is_paused(),
+            progress: self.progress(),
+        }
     }
 
     fn snapshot(&self) -> Snapshot {

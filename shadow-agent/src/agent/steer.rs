@@ -7,6 +7,7 @@ use super::run::Run;
 use super::shard::Phase;
 use crate::admin::Order;
 use crate::admin::metrics::Snapshot;
+use crate::compare::live::LiveDocument;
 use crate::kubernetes::{CGROUPS, Condition, Desired};
 use crate::mirror::gate::PauseCause;
 use crate::status::{OutputStats, RunStats};
@@ -134,7 +135,7 @@ impl Run {
         if *self.phase.borrow() != Phase::Running {
             return;
         }
-        if !self.operation.has_port() {
+        if !self.operation.has_port() && self.ui.is_none() {
             tracing::info!(?term, "expired: the term of --expire-after is over");
             return self.stop();
         }
@@ -228,6 +229,12 @@ impl Run {
                 .collect(),
             cpu: operation.cpu_snapshot(),
             cluster: operation.cluster.counts(),
+            comparisons: operation
+                .live
+                .iter()
+                .flat_map(LiveDocument::counters)
+                .map(|(output, counters)| (output, counters.counts()))
+                .collect(),
             started: operation.started(),
         }
     }

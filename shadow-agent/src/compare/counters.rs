@@ -218,6 +218,45 @@ pub struct ExtraRequestCounts {
     pub lost: Vec<(DropReason, u64)>,
 }
 
+impl CompareCounts {
+    /// Adds those of another comparison; the worse word is that of both.
+    pub fn add(&mut self, other: Self) {
+        self.equal += other.equal;
+        self.noise += other.noise;
+        self.different += other.different;
+        add_by_name(&mut self.not_compared, other.not_compared);
+        self.new_5xx += other.new_5xx;
+        self.other_status += other.other_status;
+        self.production.add(&other.production);
+        self.shadow.add(&other.shadow);
+        self.waiting += other.waiting;
+        self.waiting_bytes += other.waiting_bytes;
+        self.endpoints += other.endpoints;
+        self.differences += other.differences;
+        self.word = self.word.max(other.word);
+        for theirs in other.extra {
+            match self.extra.iter_mut().find(|mine| mine.what == theirs.what) {
+                Some(mine) => {
+                    mine.sent += theirs.sent;
+                    mine.answered += theirs.answered;
+                    add_by_name(&mut mine.lost, theirs.lost);
+                }
+                None => self.extra.push(theirs),
+            }
+        }
+    }
+}
+
+/// Adds counts to those of the same name.
+fn add_by_name<R: PartialEq>(mine: &mut Vec<(R, u64)>, theirs: Vec<(R, u64)>) {
+    for (reason, count) in theirs {
+        match mine.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, sum)) => *sum += count,
+            None => mine.push((reason, count)),
+        }
+    }
+}
+
 impl CompareCounters {
     /// The counts at this moment.
     pub fn counts(&self) -> CompareCounts {

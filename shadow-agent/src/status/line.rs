@@ -151,13 +151,13 @@ fn in_flight(snapshot: &Snapshot) -> u64 {
         .sum()
 }
 
-pub(super) fn rate(count: u64, elapsed: Duration) -> String {
+pub(crate) fn rate(count: u64, elapsed: Duration) -> String {
     let nanoseconds = elapsed.as_nanos().max(1);
     let rate = u128::from(count) * 1_000_000_000 / nanoseconds;
     grouped(u64::try_from(rate).unwrap_or(u64::MAX))
 }
 
-pub(super) fn milliseconds(microseconds: u64) -> String {
+pub(crate) fn milliseconds(microseconds: u64) -> String {
     if microseconds < 100_000 {
         format!("{:.1} ms", microseconds as f64 / 1000.0)
     } else {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use caps::CapSet;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::kept_lines::KeptLines;
 use super::log_lines::LogLines;
 
 /// Back to the first column, and clear to the end of the line (ECMA-48 EL).
@@ -22,6 +23,9 @@ const WIDTH: usize = 80;
 static SHOWN: Mutex<String> = Mutex::new(String::new());
 
 static LOG_LINES: LogLines = LogLines::new();
+
+/// Lines that wait until the screen is given back; `None` while it is this module's.
+static KEPT: Mutex<Option<KeptLines>> = Mutex::new(None);
 
 /// Whether a thread writes them.
 static APART: AtomicBool = AtomicBool::new(false);
@@ -89,7 +93,36 @@ pub fn flush(patience: Duration) {
     }
 }
 
+/// From now on, the screen is somebody else's: log lines are kept until [`give_lines_back`].
+pub fn keep_lines() {
+    lock_kept().get_or_insert_default();
+}
+
+/// The screen is this module's again: writes what was kept.
+pub fn give_lines_back() {
+    let mut kept = lock_kept();
+    if let Some(lines) = kept.take() {
+        // Where nobody reads any more, there is nobody to tell.
+        let _ = io::stderr().lock().write_all(lines.text().as_bytes());
+    }
+}
+
+/// The lines that are kept now, where there have been others than so many.
+pub fn kept_lines(known: u64) -> Option<KeptLines> {
+    lock_kept().as_ref().filter(|kept| kept.total() != known).cloned()
+}
+
+fn lock_kept() -> MutexGuard<'static, Option<KeptLines>> {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn write_above(lines: &[u8]) -> io::Result<()> {
+    // Held until it is written, so that what was kept comes first.
+    let mut kept = lock_kept();
+    if let Some(kept) = kept.as_mut() {
+        kept.push(lines);
+        return Ok(());
+    }
     let shown = lock();
     io::stderr().lock().write_all(&above(lines, &shown))
 }

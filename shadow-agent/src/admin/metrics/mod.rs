@@ -3,9 +3,10 @@
 //! Nothing is registered ahead of time: an answer is made from one [`Snapshot`] by one [`Collector`], so that its
 //! numbers are of one moment, and the ledger's equation holds in them too. Counters that the ledger has keep their
 //! names there (`capture.packets_selected` is `shadow_agent_capture_packets_selected_total`). The number of series
-//! is bounded: outputs by [`MAX_OUTPUTS`], pods by [`cluster::MAX_PODS`](super::cluster::MAX_PODS), all else by what
+//! is bounded: outputs by [`MAX_OUTPUTS`], comparisons likewise, pods by [`cluster::MAX_PODS`](super::cluster::MAX_PODS), all else by what
 //! this program can count.
 
+mod compare;
 mod family;
 mod help;
 mod ledger;
@@ -21,6 +22,7 @@ use prometheus_client::registry::Registry;
 
 use self::family::Families;
 use super::cluster::ClusterCounts;
+use crate::compare::counters::CompareCounts;
 use crate::latency::LatencyCounts;
 use crate::mirror::gate::PauseCause;
 use crate::mirror::ledger::OutputCounts;
@@ -56,6 +58,8 @@ pub struct Snapshot {
     pub cpu: CpuSnapshot,
     /// What the cluster's inputs count.
     pub cluster: ClusterCounts,
+    /// What each comparison counts, by its output.
+    pub comparisons: Vec<(String, CompareCounts)>,
     /// When the process started: time since the Unix epoch.
     pub started: Duration,
 }
@@ -74,7 +78,7 @@ pub struct CpuSnapshot {
 /// Writes the answer.
 pub fn encode(snapshot: Snapshot) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix(PREFIX);
-    registry.register_collector(Box::new(snapshot.bounded()));
+    registry.register_collector(Box::new(snapshot.bounded().with_bounded_comparisons()));
     let mut answer = String::new();
     text::encode(&mut answer, &registry)?;
     Ok(answer)
@@ -85,6 +89,7 @@ impl Collector for Snapshot {
         let mut families = Families(encoder);
         self.encode_ledger(&mut families)?;
         self.encode_outputs(&mut families)?;
+        self.encode_comparisons(&mut families)?;
         self.encode_operation(&mut families)
     }
 }

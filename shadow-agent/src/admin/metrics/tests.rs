@@ -7,6 +7,9 @@ use super::*;
 use crate::admin::ClusterMetrics;
 use crate::agent::{CaptureReport, ConnectionReport};
 use crate::capture::{CaptureCounts, FileCounters};
+use crate::compare::NotCompared;
+use crate::compare::counters::{CompareCounters, Compared, Extra, Outcome};
+use crate::compare::document::Word;
 use crate::latency::LatencyHistogram;
 use crate::mirror::ledger::DropReason;
 
@@ -52,8 +55,30 @@ fn snapshot() -> Snapshot {
             share: 1.0,
         },
         cluster: cluster.counts(),
+        comparisons: vec![("http://staging:80".to_owned(), comparison())],
         started: Duration::from_secs(1_800_000_001),
     }
+}
+
+fn comparison() -> CompareCounts {
+    let counters = CompareCounters::default();
+    let pair = Compared {
+        production_status: 200,
+        shadow_status: 500,
+        production_took: Some(Duration::from_micros(1500)),
+        shadow_took: Some(Duration::from_micros(1500)),
+    };
+    counters.compared(Outcome::Equal, &Compared::default());
+    counters.compared(Outcome::Different, &pair);
+    counters.not_compared(NotCompared::Shadow(DropReason::Timeout), 2);
+    counters.not_compared(NotCompared::Memory, 3);
+    counters.set_waiting(4, 5_000);
+    counters.set_verdict(Word::NoGo, 7, 6);
+    counters.extra_sent(Extra::Control);
+    counters.extra_sent(Extra::Control);
+    counters.extra_answered(Extra::Control);
+    counters.extra_lost(Extra::Control, DropReason::ConnectError);
+    counters.counts()
 }
 
 fn text(snapshot: Snapshot) -> String {
@@ -107,6 +132,24 @@ fn numbers_stand_under_their_names_and_labels() {
         r#"shadow_agent_output_exchange_seconds_bucket{le="0.002048",output="http://staging:80"} 1"#,
         r#"shadow_agent_output_exchange_seconds_bucket{le="+Inf",output="http://staging:80"} 1"#,
         "shadow_agent_production_exchange_seconds_sum 0.0015",
+        r#"shadow_agent_compare_pairs_total{output="http://staging:80",outcome="equal"} 1"#,
+        r#"shadow_agent_compare_pairs_total{output="http://staging:80",outcome="noise"} 0"#,
+        r#"shadow_agent_compare_pairs_total{output="http://staging:80",outcome="different"} 1"#,
+        r#"shadow_agent_compare_failed_total{output="http://staging:80",reason="timeout"} 2"#,
+        r#"shadow_agent_compare_not_compared_total{output="http://staging:80",reason="compare_memory"} 3"#,
+        r#"shadow_agent_compare_new_5xx_total{output="http://staging:80"} 1"#,
+        r#"shadow_agent_compare_status_differs_total{output="http://staging:80"} 1"#,
+        r#"shadow_agent_compare_waiting_requests{output="http://staging:80"} 4.0"#,
+        r#"shadow_agent_compare_waiting_bytes{output="http://staging:80"} 5000.0"#,
+        r#"shadow_agent_compare_endpoints{output="http://staging:80"} 7.0"#,
+        r#"shadow_agent_compare_differences{output="http://staging:80"} 6.0"#,
+        r#"shadow_agent_compare_verdict{output="http://staging:80",verdict="go"} 0.0"#,
+        r#"shadow_agent_compare_verdict{output="http://staging:80",verdict="no_go"} 1.0"#,
+        r#"shadow_agent_compare_production_seconds_count{output="http://staging:80"} 1"#,
+        r#"shadow_agent_compare_shadow_seconds_bucket{le="0.002048",output="http://staging:80"} 1"#,
+        r#"shadow_agent_compare_own_requests_sent_total{output="http://staging:80",what="control"} 2"#,
+        r#"shadow_agent_compare_own_requests_answered_total{output="http://staging:80",what="control"} 1"#,
+        r#"shadow_agent_compare_own_requests_lost_total{output="http://staging:80",what="control",reason="connect_error"} 1"#,
         r#"shadow_agent_ready{condition="pods"} 0.0"#,
         r#"shadow_agent_paused{cause="asked"} 1.0"#,
         r#"shadow_agent_paused_seconds_total{cause="asked"} 1.5"#,
@@ -179,6 +222,36 @@ fn outputs_beyond_the_bound_count_together() {
         .count();
     assert_eq!(named, MAX_OUTPUTS);
     assert!(series.len() < MAX_OUTPUTS * 80, "{} series", series.len());
+}
+
+#[test]
+fn comparisons_beyond_the_bound_count_together() {
+    let mut snapshot = snapshot();
+    snapshot.comparisons = (0..compare::MAX_COMPARISONS + 10)
+        .map(|index| (index.to_string(), comparison()))
+        .collect();
+    let series = series(&text(snapshot));
+    for (name, labels, expected) in [
+        ("compare_pairs_total", r#"outcome="equal""#, 11.0),
+        ("compare_failed_total", r#"reason="timeout""#, 22.0),
+        ("compare_verdict", r#"verdict="no_go""#, 1.0),
+        ("compare_own_requests_sent_total", r#"what="control""#, 22.0),
+    ] {
+        let value = series[&format!("shadow_agent_{name}{{output=\"other\",{labels}}}")];
+        assert!((value - expected).abs() < f64::EPSILON, "{name} {value}");
+    }
+    let named = series
+        .keys()
+        .filter(|name| name.starts_with("shadow_agent_compare_new_5xx"))
+        .count();
+    assert_eq!(named, compare::MAX_COMPARISONS);
+}
+
+#[test]
+fn a_run_that_compares_nothing_says_nothing_of_it() {
+    let mut snapshot = snapshot();
+    snapshot.comparisons = Vec::new();
+    assert!(!text(snapshot).contains("compare_"));
 }
 
 #[test]

@@ -162,6 +162,7 @@ fn resolve_run(
         operation: admin::resolve(&arguments.admin)?,
         shutdown_timeout: arguments.general.shutdown_timeout,
         status_line: !arguments.general.no_status,
+        ui: arguments.general.ui,
         log: LogSettings {
             verbose: arguments.stats.verbose,
             stats: StatsSettings {

@@ -24,6 +24,14 @@ pub struct General {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub shutdown_timeout: Duration,
 
+    /// Show the run on the whole of the terminal
+    ///
+    /// Rates, drops by reason, the times of both sides and, with --compare, the word and the differences that were found,
+    /// with examples; ? there tells the keys. Log lines are in a pane of it, and on standard error once it ends. It needs a
+    /// terminal of 80 by 24 at least, on standard error and input. Colours are left out where NO_COLOR is set.
+    #[arg(long, conflicts_with = "no_status")]
+    pub ui: bool,
+
     /// Draw no live status line
     ///
     /// It is only drawn when standard error is a terminal.

@@ -1,0 +1,211 @@
+//! What comparing comes to: pairs by outcome, what was not compared and why, both sides' latency, the word.
+//!
+//! Counted since the start of the process, whatever `POST /compare/reset` does to the report. There is no series for each
+//! endpoint or each difference: their names come from traffic, and would be as many as whoever sends it likes. Alert here,
+//! and look at the report for where it is.
+
+use std::fmt;
+
+use super::Snapshot;
+use super::family::Families;
+use crate::admin::cluster::OTHER;
+use crate::compare::counters::CompareCounts;
+use crate::compare::document::Word;
+
+/// Comparisons with series of their own; the rest counts together as `other`. Each has about 100 series.
+pub(super) const MAX_COMPARISONS: usize = 100;
+
+impl Snapshot {
+    pub(super) fn encode_comparisons(&self, families: &mut Families<'_>) -> fmt::Result {
+        if self.comparisons.is_empty() {
+            return Ok(());
+        }
+        self.encode_pairs(families)?;
+        self.encode_verdicts(families)?;
+        let all = self.comparisons.iter();
+        families.histogram(
+            "compare_production_seconds",
+            "How long production takes for the pairs that are compared, from a request's last byte to its answer's last \
+             byte on the wire.",
+            all.clone()
+                .map(|(name, counts)| (vec![("output", name.as_str())], &counts.production)),
+        )?;
+        families.histogram(
+            "compare_shadow_seconds",
+            "How long the shadow takes for the same pairs, at the agent's socket.",
+            all.map(|(name, counts)| (vec![("output", name.as_str())], &counts.shadow)),
+        )?;
+        self.encode_extra(families)
+    }
+
+    fn encode_pairs(&self, families: &mut Families<'_>) -> fmt::Result {
+        let all = self.comparisons.iter();
+        families.counter(
+            "compare_pairs",
+            "Pairs of answers compared, by outcome: equal, noise (equal but for what is taken for noise) or different, as \
+             it was at the time.",
+            all.clone().flat_map(|(name, counts)| {
+                [
+                    ("equal", counts.equal),
+                    ("noise", counts.noise),
+                    ("different", counts.different),
+                ]
+                .map(|(outcome, count)| (vec![("output", name.as_str()), ("outcome", outcome)], count))
+            }),
+        )?;
+        for (name, help, failures) in [
+            (
+                "compare_failed",
+                "Requests that the shadow gave no whole answer to, by reason: this speaks against the release.",
+                true,
+            ),
+            (
+                "compare_not_compared",
+                "Requests that were not compared for another reason, by reason: this speaks against nobody.",
+                false,
+            ),
+        ] {
+            let reasons: Vec<_> = all
+                .clone()
+                .flat_map(|(name, counts)| {
+                    counts
+                        .not_compared
+                        .iter()
+                        .map(move |(reason, count)| (name, reason, count))
+                })
+                .filter(|(_, reason, _)| reason.is_failure() == failures)
+                .map(|(name, reason, count)| (name.as_str(), reason.name(), *count))
+                .collect();
+            families.counter(
+                name,
+                help,
+                reasons.iter().map(|(output, reason, count)| {
+                    (vec![("output", *output), ("reason", reason.as_str())], *count)
+                }),
+            )?;
+        }
+        let mut counter = |name, help, of: fn(&CompareCounts) -> u64| {
+            families.counter(
+                name,
+                help,
+                all.clone()
+                    .map(|(name, counts)| (vec![("output", name.as_str())], of(counts))),
+            )
+        };
+        counter(
+            "compare_new_5xx",
+            "Compared pairs where the shadow answered 5xx, and production did not.",
+            |counts| counts.new_5xx,
+        )?;
+        counter(
+            "compare_status_differs",
+            "Compared pairs with different status codes.",
+            |counts| counts.other_status,
+        )
+    }
+
+    fn encode_verdicts(&self, families: &mut Families<'_>) -> fmt::Result {
+        let all = self.comparisons.iter();
+        let mut gauge = |name, help, of: fn(&CompareCounts) -> u64| {
+            families.gauge(
+                name,
+                help,
+                all.clone()
+                    .map(|(name, counts)| (vec![("output", name.as_str())], of(counts) as f64)),
+            )
+        };
+        gauge(
+            "compare_waiting_requests",
+            "Requests of which an answer is waited for.",
+            |counts| counts.waiting,
+        )?;
+        gauge("compare_waiting_bytes", "Bytes that they hold.", |counts| {
+            counts.waiting_bytes
+        })?;
+        gauge(
+            "compare_endpoints",
+            "Endpoints in the report, since the last reset.",
+            |counts| counts.endpoints,
+        )?;
+        gauge(
+            "compare_differences",
+            "Kinds of differences in the report that are not taken for noise, since the last reset.",
+            |counts| counts.differences,
+        )?;
+        families.gauge(
+            "compare_verdict",
+            "Whether the verdict since the last reset is this one (1) or not (0): go, not_enough_data or no_go.",
+            all.flat_map(|(name, counts)| {
+                [
+                    ("go", Word::Go),
+                    ("not_enough_data", Word::NotEnoughData),
+                    ("no_go", Word::NoGo),
+                ]
+                .map(|(verdict, word)| {
+                    (
+                        vec![("output", name.as_str()), ("verdict", verdict)],
+                        f64::from(u8::from(counts.word == word)),
+                    )
+                })
+            }),
+        )
+    }
+
+    fn encode_extra(&self, families: &mut Families<'_>) -> fmt::Result {
+        let all = || {
+            self.comparisons
+                .iter()
+                .flat_map(|(name, counts)| counts.extra.iter().map(move |extra| (name.as_str(), extra)))
+        };
+        families.counter(
+            "compare_own_requests_sent",
+            "Requests that the comparison itself sent: to the control, or a second time to the shadow (repeat).",
+            all().map(|(name, extra)| {
+                (
+                    vec![("output", name), ("what", extra.what.name())],
+                    extra.sent,
+                )
+            }),
+        )?;
+        families.counter(
+            "compare_own_requests_answered",
+            "Those of them that were answered whole.",
+            all().map(|(name, extra)| {
+                (
+                    vec![("output", name), ("what", extra.what.name())],
+                    extra.answered,
+                )
+            }),
+        )?;
+        let lost: Vec<_> = all()
+            .flat_map(|(name, extra)| {
+                let lost = extra.lost.iter();
+                lost.map(move |(reason, count)| (name, extra.what.name(), reason.name(), *count))
+            })
+            .collect();
+        families.counter(
+            "compare_own_requests_lost",
+            "Those that were not, by reason.",
+            lost.iter().map(|(name, what, reason, count)| {
+                let labels = vec![("output", *name), ("what", *what), ("reason", reason.as_str())];
+                (labels, *count)
+            }),
+        )
+    }
+
+    /// The same, with at most [`MAX_COMPARISONS`] comparisons.
+    pub(super) fn with_bounded_comparisons(mut self) -> Self {
+        if self.comparisons.len() > MAX_COMPARISONS {
+            let mut rest = self
+                .comparisons
+                .split_off(MAX_COMPARISONS - 1)
+                .into_iter()
+                .map(|(_, counts)| counts);
+            if let Some(mut sum) = rest.next() {
+                rest.for_each(|counts| sum.add(counts));
+                self.comparisons.push((OTHER.to_owned(), sum));
+            }
+        }
+        self
+    }
+}

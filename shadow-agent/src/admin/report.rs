@@ -1,0 +1,142 @@
+//! The comparison while it runs: the live page, its events, and the report of this moment as data and as a file.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{
+    CONTENT_SECURITY_POLICY, REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+
+use super::events::CONTENT_TYPE as EVENTS;
+use super::reader::{Reading, may_read};
+use super::reply::{Reply, streaming, text, with_header, with_type};
+use super::{Client, Desk, page};
+use crate::compare::live::{LiveDocument, Published};
+
+/// How long a document may take to be made.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// Not in `http` under a name of their own.
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+
+/// Whether there is an answer to reading this path.
+pub(super) fn is_path(path: &str) -> bool {
+    matches!(
+        path,
+        "/" | "/report" | "/report.json" | "/report.html" | "/report/events"
+    )
+}
+
+/// Answers a request to read one of the paths.
+pub(super) async fn read(desk: &Desk, client: &Client, request: &Parts) -> Reply {
+    let Some(live) = &desk.live else {
+        return text(
+            StatusCode::NOT_FOUND,
+            "nothing is compared: start the agent with --output-http URL --compare, and the report is here; there are \
+             /healthz, /readyz, /metrics, POST /pause and POST /resume\n",
+        );
+    };
+    let reply = match may_read(desk.token.as_ref(), client.peer, request) {
+        Reading::Allowed => show(live, client, request).await,
+        refusal => refuse(refusal),
+    };
+    hardened(reply, false)
+}
+
+async fn show(live: &LiveDocument, client: &Client, request: &Parts) -> Reply {
+    match request.uri.path() {
+        "/report/events" if request.method == Method::HEAD => with_type(StatusCode::OK, "", EVENTS),
+        "/report/events" => match client.streams.open(live, &client.tenure) {
+            Some(stream) => streaming(stream, EVENTS),
+            None => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many pages are open on this report: close one\n",
+            ),
+        },
+        "/report.json" => made(live, JSON, Published::json).await,
+        "/report.html" => {
+            let make = |published: &Published| Bytes::from(page::render(&published.document));
+            hardened(made(live, HTML, make).await, true)
+        }
+        _ => hardened(with_type(StatusCode::OK, page::live(), HTML), true),
+    }
+}
+
+/// What `make` makes of the document of this moment, on a thread where it keeps no probe waiting.
+async fn made(live: &LiveDocument, content_type: &'static str, make: fn(&Published) -> Bytes) -> Reply {
+    let Some(published) = live.look(PATIENCE).await else {
+        return text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "there is no report yet: the comparison has not answered\n",
+        );
+    };
+    let make = move || make(&published);
+    match tokio::task::spawn_blocking(make).await {
+        Ok(body) => with_type(StatusCode::OK, body, content_type),
+        Err(_) => text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the report could not be made\n",
+        ),
+    }
+}
+
+fn refuse(reading: Reading) -> Reply {
+    match reading {
+        Reading::ForeignHost => text(
+            StatusCode::MISDIRECTED_REQUEST,
+            "ask for the report by an address, localhost or this machine's name: any other name could have been pointed \
+             here by anybody\n",
+        ),
+        Reading::ForeignPage => text(
+            StatusCode::FORBIDDEN,
+            "the report is not for other sites' pages\n",
+        ),
+        Reading::NotLocal => text(
+            StatusCode::FORBIDDEN,
+            "the report is read from this machine (kubectl port-forward and ssh -L are), or with --http-token-file\n",
+        ),
+        Reading::BadToken | Reading::Allowed => {
+            let reply = text(
+                StatusCode::UNAUTHORIZED,
+                "send the token: as Authorization: Bearer, or as the password of any user\n",
+            );
+            with_header(
+                reply,
+                WWW_AUTHENTICATE,
+                "Bearer, Basic realm=\"shadow-agent\", charset=\"UTF-8\"",
+            )
+        }
+    }
+}
+
+/// Adds what keeps an answer that carries traffic from doing anything, and others from reading it. `is_page`: its own
+/// scripts may run, as its policy says.
+fn hardened(reply: Reply, is_page: bool) -> Reply {
+    let policy = if is_page {
+        page::content_security_policy(true)
+    } else {
+        "default-src 'none'; frame-ancestors 'none'".to_owned()
+    };
+    let mut reply = reply;
+    let headers = reply.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        // That of a page is stricter than none, and looser than the other: it is there first.
+        headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
+    }
+    for (name, value) in [
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (RESOURCE_POLICY, "same-origin"),
+        (OPENER_POLICY, "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    reply
+}

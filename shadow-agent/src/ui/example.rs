@@ -1,0 +1,114 @@
+//! One pair: its request, what differs, and both answers side by side.
+
+use std::collections::HashSet;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::Paragraph;
+
+use super::draw::{Look, fit, padded, title};
+use super::harmless::harmless;
+use super::model::{Model, Over};
+use crate::compare::document::{Body, Example, ExampleAnswer};
+use crate::status::milliseconds;
+
+/// Most lines of an answer that are shown; the page shows all that is kept.
+const MAX_LINES: usize = 2000;
+
+/// Most differences that are listed.
+const MAX_DIFFERENCES: usize = 100;
+
+pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>, area: Rect) {
+    let (width, page) = (usize::from(area.width), usize::from(area.height));
+    let Over::Example(id, at) = model.over.clone() else {
+        return;
+    };
+    let lines = match model.example(&id) {
+        Some(example) => lines(model.look, example, width),
+        None => vec![Line::raw(
+            "the example has gone: the comparison has begun anew (enter or esc)",
+        )],
+    };
+    let at = at.min(lines.len().saturating_sub(page));
+    model.page = page;
+    model.over = Over::Example(id, at);
+    let shown: Vec<_> = lines.into_iter().skip(at).take(page).collect();
+    frame.render_widget(Paragraph::new(shown), area);
+}
+
+fn lines(look: Look, example: &Example, width: usize) -> Vec<Line<'static>> {
+    let name = format!("{} {}", harmless(&example.endpoint), harmless(&example.id));
+    let mut lines = vec![title(&fit(&name, width.saturating_sub(10)), width)];
+    let plain = |text: &str| Line::raw(fit(&harmless(text), width));
+    lines.extend(example.request_head.lines().take(MAX_LINES).map(plain));
+    lines.extend(body(&example.request_body).iter().map(|line| plain(line)));
+    lines.push(title("Differences", width));
+    for difference in example.differences.iter().take(MAX_DIFFERENCES) {
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+        lines.push(plain(&format!(
+            "{} {}: {} → {}",
+            difference.path,
+            difference.kind.name(),
+            value(&difference.production),
+            value(&difference.shadow)
+        )));
+    }
+    let half = (width - 3) / 2;
+    let took = |answer: &ExampleAnswer| {
+        answer
+            .took_us
+            .map_or(String::new(), |took| format!(" {}", milliseconds(took)))
+    };
+    lines.push(title(
+        &format!(
+            "{} shadow{}",
+            padded(
+                &format!("production{}", took(&example.production)),
+                half.saturating_sub(2)
+            ),
+            took(&example.shadow)
+        ),
+        width,
+    ));
+    let (production, shadow) = (answer(&example.production), answer(&example.shadow));
+    let in_production: HashSet<&str> = production.iter().map(String::as_str).collect();
+    let in_shadow: HashSet<&str> = shadow.iter().map(String::as_str).collect();
+    for index in 0..production.len().max(shadow.len()) {
+        let (left, right) = (production.get(index), shadow.get(index));
+        // A line that the other side does not have at all.
+        let differs = left.is_some_and(|line| !in_shadow.contains(line.as_str()))
+            || right.is_some_and(|line| !in_production.contains(line.as_str()));
+        let text = format!(
+            "{} {} {}",
+            padded(left.map_or("", String::as_str), half),
+            if differs { "≠" } else { "│" },
+            fit(right.map_or("", String::as_str), half)
+        );
+        lines.push(if differs {
+            Line::styled(text, look.unsure())
+        } else {
+            Line::raw(text)
+        });
+    }
+    lines
+}
+
+/// Head, an empty line, and body.
+fn answer(answer: &ExampleAnswer) -> Vec<String> {
+    let mut lines: Vec<_> = answer.head.lines().take(MAX_LINES).map(harmless).collect();
+    lines.push(String::new());
+    lines.extend(body(&answer.body));
+    lines
+}
+
+fn body(body: &Body) -> Vec<String> {
+    let text = body.text.as_deref().unwrap_or_default();
+    let mut lines: Vec<_> = text.lines().take(MAX_LINES).map(harmless).collect();
+    if body.text.is_none() && body.bytes > 0 {
+        lines.push(format!("({} bytes that are no text)", body.bytes));
+    } else if body.cut || text.lines().nth(MAX_LINES).is_some() {
+        lines.push(format!("(cut: {} bytes in all)", body.bytes));
+    }
+    lines
+}

@@ -1,0 +1,133 @@
+//! The lists: differences, endpoints, and the log.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::draw::{Look, fit, padded, percent};
+use super::harmless::harmless;
+use super::model::{Model, Pane};
+use crate::compare::document::{DifferenceRow, Endpoint, Interval, NoiseBy};
+use crate::report::grouped;
+use crate::status::milliseconds;
+
+/// Lines above the rows: which pane, and what its columns are.
+const ABOVE: u16 = 2;
+
+pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>, area: Rect) {
+    let width = usize::from(area.width);
+    let page = usize::from(area.height.saturating_sub(ABOVE));
+    let place = model.place(page);
+    let (look, model) = (model.look, &*model);
+    let (columns, rows) = match model.pane {
+        Pane::Differences => {
+            let rows = model.differences();
+            let shown = rows.iter().skip(place.first).take(page);
+            let shown: Vec<_> = shown.map(|row| difference(look, row, width)).collect();
+            (DIFFERENCES.to_owned(), shown)
+        }
+        Pane::Endpoints => {
+            let rows = model.endpoints();
+            let shown = rows.iter().skip(place.first).take(page);
+            (
+                ENDPOINTS.to_owned(),
+                shown.map(|row| endpoint(row, width)).collect(),
+            )
+        }
+        Pane::Log => {
+            let rows = model.log_lines();
+            let shown = rows.iter().skip(place.first).take(page);
+            (
+                String::new(),
+                shown.map(|row| Line::raw(fit(row, width))).collect(),
+            )
+        }
+    };
+    let mut lines = vec![tabs(model, width), Line::styled(columns, look.quiet())];
+    let chosen = place.chosen - place.first;
+    lines.extend(rows.into_iter().enumerate().map(|(index, row)| {
+        if index == chosen {
+            row.patch_style(Style::new().add_modifier(Modifier::REVERSED))
+        } else {
+            row
+        }
+    }));
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+fn tabs(model: &Model, width: usize) -> Line<'static> {
+    let mut spans = vec![Span::raw("── ")];
+    for pane in Pane::ALL {
+        let count = match pane {
+            Pane::Differences => model.differences().len(),
+            Pane::Endpoints => model.endpoints().len(),
+            Pane::Log => model.log_lines().len(),
+        };
+        let name = format!("{} {}", pane.title(), grouped(count as u64));
+        if pane == model.pane {
+            let bold = Style::new().add_modifier(Modifier::BOLD);
+            spans.push(Span::styled(format!("[{name}]"), bold));
+        } else {
+            spans.push(Span::styled(format!(" {name} "), model.look.quiet()));
+        }
+        spans.push(Span::raw(" "));
+    }
+    let used = Line::from(spans.clone()).width();
+    spans.push(Span::raw("─".repeat(width.saturating_sub(used))));
+    Line::from(spans)
+}
+
+const DIFFERENCES: &str =
+    "    pairs    share kind       endpoint             path                     values";
+
+fn difference(look: Look, row: &DifferenceRow, width: usize) -> Line<'static> {
+    let value = |value: &Option<String>| value.as_deref().map_or("-".to_owned(), harmless);
+    let values = match &row.noise {
+        None => format!("{} → {}", value(&row.production), value(&row.shadow)),
+        Some(noise) => {
+            let by = match noise.by {
+                NoiseBy::Rule => "rule",
+                NoiseBy::Control => "control",
+                NoiseBy::Repeat => "repeat",
+            };
+            format!("noise by {by}: {}", harmless(&noise.why))
+        }
+    };
+    // A wide screen has the whole of names.
+    let spare = width.saturating_sub(80) / 3;
+    let text = format!(
+        "{:>9} {:>8} {:<10} {} {} {values}",
+        grouped(row.count),
+        percent(row.share),
+        row.kind.name(),
+        padded(&harmless(&row.endpoint), 20 + spare),
+        padded(&harmless(&row.path), 24 + spare),
+    );
+    let style = if row.noise.is_some() {
+        look.quiet()
+    } else {
+        Style::new()
+    };
+    Line::styled(fit(&text, width), style)
+}
+
+const ENDPOINTS: &str = " compared   failed  agree   new 5xx  p99 production   shadow  endpoint";
+
+fn endpoint(row: &Endpoint, width: usize) -> Line<'static> {
+    #[allow(clippy::cast_sign_loss)]
+    let time = |interval: Interval| milliseconds(interval.value.max(0.0) as u64);
+    let text = format!(
+        "{:>9} {:>8} {:>7} {:>8} {:>15} {:>9}{} {}",
+        grouped(row.compared),
+        grouped(row.failed.values().sum()),
+        percent(row.agreement.share),
+        grouped(row.new_5xx.count),
+        time(row.production.p99),
+        time(row.shadow.p99),
+        if row.slower { "!" } else { " " },
+        harmless(&row.name),
+    );
+    Line::raw(fit(&text, width))
+}
