@@ -19,6 +19,15 @@ impl Ledger {
         self.number(&self.0["seen"], "seen")
     }
 
+    /// The place of the output with this name.
+    pub fn output(&self, name: &str) -> usize {
+        let outputs = self.0["outputs"].as_array();
+        let mut outputs = outputs.into_iter().flatten();
+        outputs
+            .position(|output| output["output"] == name)
+            .unwrap_or_else(|| panic!("no output {name} in {self}"))
+    }
+
     /// Number of outputs.
     pub fn outputs(&self) -> usize {
         self.0["outputs"].as_array().map_or(0, Vec::len)

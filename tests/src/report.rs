@@ -75,11 +75,13 @@ impl Report {
             .collect()
     }
 
-    /// Checks that this comparison accounts for each request that the ledger has for the output:
+    /// Checks that this comparison accounts for each request that the ledger has for its shadow:
     /// `seen = filtered + sampled_out + limited + eligible`, and `eligible = compared + failed + not_compared` with nothing
     /// that waits; and that the comparison's own requests have an end, too.
     pub fn assert_accounts_for(&self, comparison: usize, ledger: &Ledger) -> &Self {
         let coverage = &self.0["comparisons"][comparison]["coverage"];
+        let shadow = self.0["comparisons"][comparison]["shadow"].as_str();
+        let output = ledger.output(shadow.expect("a shadow"));
         let count = |name| self.coverage(comparison, name);
         let sum = |reasons: &Value| -> u64 {
             let reasons = reasons.as_object().expect("counts by reason");
@@ -91,7 +93,7 @@ impl Report {
         for name in ["seen", "filtered", "sampled_out", "limited"] {
             assert_eq!(
                 count(name),
-                ledger.of(comparison, name),
+                ledger.of(output, name),
                 "{name}: {coverage:#}\n{ledger}"
             );
         }
@@ -158,12 +160,14 @@ mod tests {
     use super::*;
 
     fn ledger() -> Ledger {
-        Ledger(json!({"outputs": [{"seen": 9, "filtered": 1, "sampled_out": 1, "limited": 0}]}))
+        Ledger(
+            json!({"outputs": [{"output": "http://x", "seen": 9, "filtered": 1, "sampled_out": 1, "limited": 0}]}),
+        )
     }
 
     fn report(compared: u64) -> Report {
         Report(json!({"verdict": "GO", "comparisons": [{
-            "coverage": {"seen": 9, "filtered": 1, "sampled_out": 1, "limited": 0, "eligible": 7, "compared": compared,
+            "shadow": "http://x", "coverage": {"seen": 9, "filtered": 1, "sampled_out": 1, "limited": 0, "eligible": 7, "compared": compared,
                 "failed": {"timeout": 1}, "not_compared": {"production_gap": 2}, "waiting": 0},
             "differences": [
                 {"endpoint": "GET /", "path": "$.a", "kind": "value", "noise": null},

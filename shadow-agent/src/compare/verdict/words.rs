@@ -173,11 +173,10 @@ fn standing_out(metric: Metric, comparison: &Comparison) -> String {
             .filter(|pair| pair.production != pair.shadow)
             .map(|pair| (format!("{} became {}", pair.production, pair.shadow), pair.count))),
         _ => {
-            let counts =
-                |noise: bool, suspicious: u64| metric == Metric::AgreementRaw || !noise || suspicious > 0;
+            // What is suspicious is no noise.
             let rows = comparison.differences.iter();
             top(rows
-                .filter(|row| counts(row.noise.is_some(), row.suspicious))
+                .filter(|row| metric == Metric::AgreementRaw || row.noise.is_none())
                 .map(|row| {
                     let name = format!("{} {} {}", row.endpoint, row.path, row.kind.name());
                     (cut(&name), row.count)
