@@ -169,26 +169,30 @@ impl FailRule {
         }
     }
 
-    /// What is in force where nobody says otherwise.
+    /// What is in force where nobody says otherwise, and why:
+    ///
+    /// - `compared < 5000`: with fewer than 3,838 pairs not even none at all shows a share below 0.1%, and parallel runs of
+    ///   others ask for 5,000 before they trust what they learned of noise.
+    /// - `coverage < 95%`: what is missing is seldom missing by chance; large, slow and failing exchanges are lost first.
+    /// - `capture_loss > 0.5%`: captures lose bytes under load, which is when faults show.
+    /// - `new_5xx > 0.1%`: a usual objective is 99.9% of requests served, and a release may not use it up alone.
+    /// - `failed > 0.1%`: the same for requests without a whole answer.
+    /// - `agreement < 99.9%`: what parallel runs ask of services that read.
+    /// - `p99_ratio > 1.5`: times from end to end have another hop in them, and often colder caches; 1.1, which is asked for
+    ///   where both are measured alike, would fail a release for its place.
+    /// - `endpoint_new_5xx > 1%`, `endpoint_agreement < 99%`: an endpoint that is broken is broken, however few of all requests
+    ///   it gets. Wider, as there are few to tell by.
+    /// - `endpoint_p99_ratio > 1.5`: a slower route hides behind others with more requests, or behind one that was slow before.
     pub const DEFAULTS: [Self; 10] = [
-        // From 3,838 pairs on can no fault at all show a share below 0.1%; below 5,000 a list of noise is not to be trusted.
         Self::new(Metric::Compared, Operator::Below, 5000.0),
-        // What is missing is seldom missing by chance: large, slow and failing exchanges are lost first.
         Self::new(Metric::Coverage, Operator::Below, 0.95),
-        // Captures that lose bytes lose them under load, when faults show.
         Self::new(Metric::CaptureLoss, Operator::Above, 0.005),
-        // A usual objective is 99.9% of requests served: a release may not use it up alone.
         Self::new(Metric::New5xx, Operator::Above, 0.001),
-        // The same for requests without a whole answer.
         Self::new(Metric::Failed, Operator::Above, 0.001),
-        // What banks ask of parallel runs of reading services.
         Self::new(Metric::Agreement, Operator::Below, 0.999),
-        // Times from end to end have another hop, and often colder caches, in them: 1.1 would fail a release for its place.
         Self::new(Metric::P99Ratio, Operator::Above, 1.5),
-        // An endpoint that is broken is broken, however few of all requests it gets. Wider, as there are few to tell by.
         Self::new(Metric::EndpointNew5xx, Operator::Above, 0.01),
         Self::new(Metric::EndpointAgreement, Operator::Below, 0.99),
-        // A slower route hides behind others with more requests, or behind one that was slow before.
         Self::new(Metric::EndpointP99Ratio, Operator::Above, 1.5),
     ];
 

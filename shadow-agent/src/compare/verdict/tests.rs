@@ -265,7 +265,7 @@ fn a_slower_shadow_and_slower_endpoints_are_told() {
         [
             "The shadow's 99th percentile is 2.00 times production's (95% interval 1.92 to 2.09; 80.0 ms after 40.0 ms). \
              Rule: p99_ratio > 1.5.",
-            "Endpoints whose 99th percentile is slower than production's by a factor: GET /products/{id} (3.10). Rule: \
+            "Endpoints whose 99th percentile is a multiple of production's: GET /products/{id} (3.10 times). Rule: \
              endpoint_p99_ratio > 1.5.",
         ]
     );
@@ -284,9 +284,7 @@ fn latencies_that_nobody_knows_are_undecided_until_the_rule_is_off() {
     assert_eq!(verdict.word, Word::NotEnoughData);
     assert_eq!(
         verdict.why,
-        [
-            "Not sure yet: Too few answers have times to tell the ratio of 99th percentile. Rule: p99_ratio > 1.5."
-        ]
+        ["Not sure yet: Too few answers have times to compare the 99th percentiles. Rule: p99_ratio > 1.5."]
     );
     assert_eq!(judge_by(&comparison, &["p99_ratio off"]).word, Word::Go);
 }

@@ -74,7 +74,7 @@ fn sentence(judged: &Judged, comparison: &Comparison) -> String {
         Measured::Unknown => {
             let quantile = quantile(metric);
             (
-                format!("Too few answers have times to tell the ratio of {quantile}"),
+                format!("Too few answers have times to compare the {quantile}s"),
                 String::new(),
             )
         }
@@ -82,7 +82,7 @@ fn sentence(judged: &Judged, comparison: &Comparison) -> String {
             match metric {
                 Metric::EndpointNew5xx => "Endpoints with 5xx where production has none",
                 Metric::EndpointAgreement => "Endpoints whose answers agree too seldom",
-                _ => "Endpoints whose 99th percentile is slower than production's by a factor",
+                _ => "Endpoints whose 99th percentile is a multiple of production's",
             }
             .to_owned(),
             endpoints(&judged.measured, metric),
@@ -195,7 +195,7 @@ fn endpoints(measured: &Measured, metric: Metric) -> String {
     };
     list(failing.iter().map(|(endpoint, interval)| {
         let value = match metric {
-            Metric::EndpointP99Ratio => format!("{:.2}", interval.value),
+            Metric::EndpointP99Ratio => format!("{:.2} times", interval.value),
             _ => percent(interval.value),
         };
         (cut(&endpoint.name), Some(value))
