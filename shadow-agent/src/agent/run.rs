@@ -248,9 +248,11 @@ impl Run {
         }
         let mut account = self.account();
         self.tell_comparer();
-        match self.comparer.finish() {
-            Ok(document) => account.verdict = document.map(Box::new),
-            Err(error) => ended = ended.and(Err(error)),
+        if self.settings.compares() || self.comparer.is_active() {
+            match self.comparer.finish() {
+                Ok(document) => account.verdict = Some(Box::new(document)),
+                Err(error) => ended = ended.and(Err(error)),
+            }
         }
         if let Some(document) = &account.verdict {
             for report in &mut self.reports {

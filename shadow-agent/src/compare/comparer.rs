@@ -7,12 +7,12 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
 use super::counters::CompareCounters;
-use super::document::{Document, SCHEMA};
+use super::document::{Comparison as ComparisonDocument, Document, SCHEMA};
 use super::intake::{Finished, Intake};
 use super::live::LiveDocument;
 use super::tally::{Facts, Tally};
@@ -20,6 +20,7 @@ use super::verdict;
 use crate::budget::MemoryBudget;
 use crate::mirror::ledger::OutputCounts;
 use crate::settings::CompareSettings;
+use crate::time::unix_now;
 
 /// How often the thread looks for pairs: a batch instead of a wake-up for each.
 const TURN: Duration = Duration::from_millis(20);
@@ -120,17 +121,17 @@ impl Comparer {
         }
     }
 
-    /// Ends it, once nothing is handed over any more: what everything came to, if anything was compared.
-    pub fn finish(&self) -> anyhow::Result<Option<Document>> {
+    /// Ends it, once nothing is handed over any more: what everything came to. Where no comparison ever began there was not
+    /// enough to say anything.
+    pub fn finish(&self) -> anyhow::Result<Document> {
         self.shared.ended.store(true, Relaxed);
         let Some(thread) = self.lock().thread.take() else {
-            return Ok(None);
+            return Ok(document(Vec::new()));
         };
         thread.thread().unpark();
-        let document = thread
+        thread
             .join()
-            .map_err(|_| anyhow!("the comparing thread panicked: please report it"))?;
-        Ok(Some(document))
+            .map_err(|_| anyhow!("the comparing thread panicked: please report it"))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -247,14 +248,17 @@ impl Comparing {
                 comparison
             })
             .collect();
-        Document {
-            schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            made_at_ms: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
-            verdict: verdict::worst(comparisons.iter().map(|comparison| comparison.verdict.word)),
-            comparisons,
-        }
+        document(comparisons)
+    }
+}
+
+/// What these comparisons come to, now.
+pub fn document(comparisons: Vec<ComparisonDocument>) -> Document {
+    Document {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        made_at_ms: unix_now() / 1_000_000,
+        verdict: verdict::worst(comparisons.iter().map(|comparison| comparison.verdict.word)),
+        comparisons,
     }
 }

@@ -113,7 +113,8 @@ impl Comparing {
         let asked = self.asked(exchange);
         let opened = self.pairing.borrow_mut().open(exchange, asked, monotonic_now());
         shard.offer(exchange, ticket, opened.then_some(Part::Shadow));
-        if asked == Asked::default() || !self.pairing.borrow().is_open(&exchange.id) {
+        // A further copy has its name from the first, whose pair may be open.
+        if !opened || !self.pairing.borrow().is_open(&exchange.id) {
             return;
         }
         if let Some(control) = self.control.as_ref().filter(|_| asked.control) {
