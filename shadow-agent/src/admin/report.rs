@@ -12,8 +12,9 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use super::events::CONTENT_TYPE as EVENTS;
 use super::reader::{Reading, may_read};
 use super::reply::{Reply, streaming, text, with_header, with_type};
-use super::{Client, Desk, page};
+use super::{Client, Desk};
 use crate::compare::live::{LiveDocument, Published};
+use crate::report::page;
 
 /// How long a document may take to be made.
 const PATIENCE: Duration = Duration::from_secs(3);

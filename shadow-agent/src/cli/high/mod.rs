@@ -23,8 +23,8 @@ use super::low::Arguments;
 use super::machine::Machine;
 use crate::http::Limits;
 use crate::settings::{
-    ConnectionSettings, Limit, LogSettings, MirrorLimits, MirrorSettings,
-    RawInput, Settings, StatsSettings, compares,
+    ConnectionSettings, Limit, LogSettings, MirrorLimits, MirrorSettings, RawInput, Settings, StatsSettings,
+    compares,
 };
 
 /// What a command line comes to.
