@@ -91,6 +91,19 @@ impl Settings {
     pub fn outputs(&self) -> impl Iterator<Item = &OutputSettings> {
         self.mirrors.iter().flat_map(|mirror| &mirror.outputs)
     }
+
+    /// Whether any output compares answers, those of routes among them.
+    pub fn compares(&self) -> bool {
+        compares(&self.mirrors, self.kubernetes.as_ref())
+    }
+}
+
+/// Whether any output compares answers, those of routes among them.
+pub(crate) fn compares(mirrors: &[MirrorSettings], kubernetes: Option<&KubernetesSettings>) -> bool {
+    let compares =
+        |output: &OutputSettings| matches!(output, OutputSettings::Http(http) if http.compare.is_some());
+    mirrors.iter().flat_map(|mirror| &mirror.outputs).any(compares)
+        || kubernetes.is_some_and(|kubernetes| kubernetes.mirror.compare.is_some())
 }
 
 /// What is logged.

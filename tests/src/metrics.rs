@@ -12,7 +12,7 @@ pub fn ask(netns: &Netns, port: SocketAddr, method: &str, path: &str) -> (u16, S
         .enter(|| TcpStream::connect_timeout(&port, DEADLINE))
         .unwrap_or_else(|error| panic!("cannot connect to {port}: {error}"));
     stream.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: agent\r\n\r\n");
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: {port}\r\n\r\n");
     stream
         .write_all(request.as_bytes())
         .expect("the port takes bytes");

@@ -16,7 +16,6 @@ mod events;
 mod health;
 pub mod metrics;
 mod orders;
-mod page;
 mod reader;
 mod readiness;
 mod reply;

@@ -12,8 +12,9 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use super::events::CONTENT_TYPE as EVENTS;
 use super::reader::{Reading, may_read};
 use super::reply::{Reply, streaming, text, with_header, with_type};
-use super::{Client, Desk, page};
+use super::{Client, Desk};
 use crate::compare::live::{LiveDocument, Published};
+use crate::report::page;
 
 /// How long a document may take to be made.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -46,7 +47,7 @@ pub(super) async fn read(desk: &Desk, client: &Client, request: &Parts) -> Reply
         Reading::Allowed => show(live, client, request).await,
         refusal => refuse(refusal),
     };
-    hardened(reply, false)
+    hardened(reply)
 }
 
 async fn show(live: &LiveDocument, client: &Client, request: &Parts) -> Reply {
@@ -62,9 +63,15 @@ async fn show(live: &LiveDocument, client: &Client, request: &Parts) -> Reply {
         "/report.json" => made(live, JSON, Published::json).await,
         "/report.html" => {
             let make = |published: &Published| Bytes::from(page::render(&published.document));
-            hardened(made(live, HTML, make).await, true)
+            with_policy(
+                made(live, HTML, make).await,
+                &page::content_security_policy(false),
+            )
         }
-        _ => hardened(with_type(StatusCode::OK, page::live(), HTML), true),
+        _ => with_policy(
+            with_type(StatusCode::OK, page::live(), HTML),
+            &page::content_security_policy(true),
+        ),
     }
 }
 
@@ -115,20 +122,14 @@ fn refuse(reading: Reading) -> Reply {
     }
 }
 
-/// Adds what keeps an answer that carries traffic from doing anything, and others from reading it. `is_page`: its own
-/// scripts may run, as its policy says.
-fn hardened(reply: Reply, is_page: bool) -> Reply {
-    let policy = if is_page {
-        page::content_security_policy(true)
+/// Adds what keeps an answer that carries traffic from doing anything, and others from reading it. One without a policy of
+/// its own may do nothing at all.
+fn hardened(reply: Reply) -> Reply {
+    let mut reply = if reply.headers().contains_key(CONTENT_SECURITY_POLICY) {
+        reply
     } else {
-        "default-src 'none'; frame-ancestors 'none'".to_owned()
+        with_policy(reply, "default-src 'none'; frame-ancestors 'none'")
     };
-    let mut reply = reply;
-    let headers = reply.headers_mut();
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        // That of a page is stricter than none, and looser than the other: it is there first.
-        headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
-    }
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
@@ -136,7 +137,14 @@ fn hardened(reply: Reply, is_page: bool) -> Reply {
         (RESOURCE_POLICY, "same-origin"),
         (OPENER_POLICY, "same-origin"),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        reply.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    reply
+}
+
+fn with_policy(mut reply: Reply, policy: &str) -> Reply {
+    if let Ok(policy) = HeaderValue::from_str(policy) {
+        reply.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }
     reply
 }

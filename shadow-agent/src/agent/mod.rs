@@ -79,7 +79,9 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         .map(|path| VerdictFile::open(path))
         .collect::<Result<_, _>>()?;
     // Likewise the port: one below 1024 may need a capability, and one in use should be said first.
-    let operation = Operation::prepare(&settings.operation, None)?;
+    let comparer = Comparer::new(settings.comparing.memory, priority::give_way);
+    let live = settings.compares().then(|| comparer.live().clone());
+    let operation = Operation::prepare(&settings.operation, live)?;
     let mut sources = Vec::new();
     // Files first: what can be known to be wrong should be said before anything is attached.
     for input in settings.inputs() {
@@ -129,7 +131,6 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         .as_ref()
         .map(|middleware| Middleware::start(middleware, settings.limits))
         .transpose()?;
-    let comparer = Comparer::new(settings.comparing.memory, priority::give_way);
     let mut mirrors = Mirrors::new(own, comparer.clone());
     let planned = mirrors.set(&wanted.mirrors, &[])?;
     let plan = Plan {

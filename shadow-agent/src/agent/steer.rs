@@ -205,6 +205,10 @@ impl Run {
                 (name, counts, status.remove(&shown.slots[0]).unwrap_or_default())
             });
         let operation = &self.operation;
+        if let Some(live) = &operation.live {
+            // The word is as old as the last scrape at most.
+            live.glance();
+        }
         Snapshot {
             seen: account.requests.seen,
             outputs: outputs.collect(),

@@ -166,11 +166,17 @@ impl LiveDocument {
         }
     }
 
+    /// Looks by the way: documents are made for some seconds, and what goes with them (the word, in the counters) is fresh when
+    /// somebody looks again.
+    pub fn glance(&self) {
+        let interest = u64::try_from(INTEREST.as_millis()).unwrap_or(u64::MAX);
+        self.shared.interest.store(self.now() + interest, Relaxed);
+    }
+
     /// Looks once: a document that is about a second old at most, or the last one before where none is made in time;
     /// `None` where there has never been one.
     pub async fn look(&self, patience: Duration) -> Option<Arc<Published>> {
-        let interest = u64::try_from(INTEREST.as_millis()).unwrap_or(u64::MAX);
-        self.shared.interest.store(self.now() + interest, Relaxed);
+        self.glance();
         let mut slot = self.shared.slot.subscribe();
         let stale = self.shared.due.load(Relaxed) <= self.now();
         let newest = slot.borrow_and_update().clone();

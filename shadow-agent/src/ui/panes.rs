@@ -26,7 +26,7 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>, area: Rect) {
             let rows = model.differences();
             let shown = rows.iter().skip(place.first).take(page);
             let shown: Vec<_> = shown.map(|row| difference(look, row, width)).collect();
-            (DIFFERENCES.to_owned(), shown)
+            (differences(width), shown)
         }
         Pane::Endpoints => {
             let rows = model.endpoints();
@@ -79,8 +79,20 @@ fn tabs(model: &Model, width: usize) -> Line<'static> {
     Line::from(spans)
 }
 
-const DIFFERENCES: &str =
-    "    pairs    share kind       endpoint             path                     values";
+/// Columns of the names of endpoints and of paths: a wide screen has the whole of them.
+fn names(width: usize) -> (usize, usize) {
+    let spare = width.saturating_sub(80) / 3;
+    (18 + spare, 22 + spare)
+}
+
+fn differences(width: usize) -> String {
+    let (endpoint, path) = names(width);
+    let (endpoint, path) = (padded("endpoint", endpoint), padded("path", path));
+    format!(
+        "{:>9} {:>8} {:<10} {endpoint} {path} values",
+        "pairs", "share", "kind"
+    )
+}
 
 fn difference(look: Look, row: &DifferenceRow, width: usize) -> Line<'static> {
     let value = |value: &Option<String>| value.as_deref().map_or("-".to_owned(), harmless);
@@ -95,15 +107,14 @@ fn difference(look: Look, row: &DifferenceRow, width: usize) -> Line<'static> {
             format!("noise by {by}: {}", harmless(&noise.why))
         }
     };
-    // A wide screen has the whole of names.
-    let spare = width.saturating_sub(80) / 3;
+    let (endpoint, path) = names(width);
     let text = format!(
         "{:>9} {:>8} {:<10} {} {} {values}",
         grouped(row.count),
         percent(row.share),
         row.kind.name(),
-        padded(&harmless(&row.endpoint), 20 + spare),
-        padded(&harmless(&row.path), 24 + spare),
+        padded(&harmless(&row.endpoint), endpoint),
+        padded(&harmless(&row.path), path),
     );
     let style = if row.noise.is_some() {
         look.quiet()

@@ -31,3 +31,4 @@ mod rights;
 mod routes;
 mod scene;
 mod symptoms;
+mod ui;

@@ -23,8 +23,8 @@ use super::low::Arguments;
 use super::machine::Machine;
 use crate::http::Limits;
 use crate::settings::{
-    ConnectionSettings, KubernetesSettings, Limit, LogSettings, MirrorLimits, MirrorSettings, OutputSettings,
-    RawInput, Settings, StatsSettings,
+    ConnectionSettings, Limit, LogSettings, MirrorLimits, MirrorSettings, RawInput, Settings, StatsSettings,
+    compares,
 };
 
 /// What a command line comes to.
@@ -174,14 +174,6 @@ fn resolve_run(
             },
         },
     })
-}
-
-/// Whether any output compares answers.
-fn compares(mirrors: &[MirrorSettings], kubernetes: Option<&KubernetesSettings>) -> bool {
-    let compares =
-        |output: &OutputSettings| matches!(output, OutputSettings::Http(http) if http.compare.is_some());
-    mirrors.iter().flat_map(|mirror| &mirror.outputs).any(compares)
-        || kubernetes.is_some_and(|kubernetes| kubernetes.mirror.compare.is_some())
 }
 
 /// Inputs, and limits of those that have one.

@@ -12,17 +12,22 @@ use crate::settings::Listen;
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Operation")]
 pub struct Admin {
-    /// Serve /healthz, /readyz, /metrics, POST /pause and POST /resume on this address
+    /// Serve /healthz, /readyz, /metrics, POST /pause and POST /resume on this address, and with --compare the report
     ///
     /// Such as 127.0.0.1:9400, [::1]:9400, or :9400 for any address of either family. Off by default: nothing
     /// listens. /metrics is for Prometheus. /pause is a kill switch: within a second nothing is captured or sent
     /// any more, until /resume; both are taken from this machine only, unless --http-token-file is given.
+    ///
+    /// With --compare, / is a page that follows the comparison, /report.json and /report.html are the report of the moment,
+    /// and POST /compare/reset begins it anew. A report carries traffic: it is read from this machine only, unless
+    /// --http-token-file is given, and under an address, localhost or this machine's name.
     #[arg(long, value_name = "ADDRESS", env = "SHADOW_AGENT_HTTP_LISTEN", hide_env_values = true, value_parser = listen)]
     pub http_listen: Option<Listen>,
 
-    /// Take /pause and /resume from anywhere, with the token in this file
+    /// Take orders from anywhere, and let reports be read from anywhere, with the token in this file
     ///
-    /// As 'Authorization: Bearer TOKEN', and from this machine with it only, too. The file is read at the start;
+    /// As 'Authorization: Bearer TOKEN'. Orders are then taken from this machine with it only, too, and from the agent's own
+    /// page; to read a report, it may also be the password of any user, which browsers ask for. The file is read at the start;
     /// white space around the token does not count.
     #[arg(long, value_name = "FILE", env = "SHADOW_AGENT_HTTP_TOKEN_FILE", hide_env_values = true, value_hint = clap::ValueHint::FilePath)]
     pub http_token_file: Option<PathBuf>,
