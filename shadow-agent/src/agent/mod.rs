@@ -36,6 +36,7 @@ use self::signals::Signals;
 use self::wanted::Wanted;
 use crate::capture::{LiveCapture, OwnConnections, PcapFile, VxlanReader};
 use crate::compare::Comparer;
+use crate::compare::store::StoreWriter;
 use crate::input;
 use crate::kubernetes::Cluster;
 use crate::middleware::Middleware;
@@ -78,6 +79,8 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         .iter()
         .map(|path| VerdictFile::open(path))
         .collect::<Result<_, _>>()?;
+    let store = settings.comparing.store.as_ref();
+    let store = store.map(StoreWriter::create).transpose()?;
     // Likewise the port: one below 1024 may need a capability, and one in use should be said first.
     let operation = Operation::prepare(&settings.operation, None)?;
     let mut sources = Vec::new();
@@ -130,6 +133,10 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         .map(|middleware| Middleware::start(middleware, settings.limits))
         .transpose()?;
     let comparer = Comparer::new(settings.comparing.memory, priority::give_way);
+    let comparer = match store {
+        Some(store) => comparer.keeping(store),
+        None => comparer,
+    };
     let mut mirrors = Mirrors::new(own, comparer.clone());
     let planned = mirrors.set(&wanted.mirrors, &[])?;
     let plan = Plan {
