@@ -88,9 +88,6 @@ impl Prepared {
         let request = whole_request(&payload, LIMITS, &MemoryBudget::new(usize::MAX / 2))
             .map_err(|reject| anyhow!("its request cannot be sent: {reject:?}"))?;
         let kind = RequestKind::of(request.method());
-        if kind == RequestKind::Connect {
-            bail!("it is a CONNECT, which opens a tunnel and cannot be sent again");
-        }
         let head =
             copy_head(settings, &request).map_err(|why| anyhow!("its request cannot be sent: {why}"))?;
         Ok(Self {

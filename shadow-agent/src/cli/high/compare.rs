@@ -99,6 +99,16 @@ fn store(arguments: &Arguments) -> Result<Option<StoreSettings>, UsageError> {
 
 /// How pairs are judged. `filters`: what is hidden in examples, as in recordings.
 pub fn judging(flags: &JudgingFlags, filters: &FilterFlags, max_body: usize) -> Result<Judging, UsageError> {
+    let recording = rules::resolve(filters, max_body)?;
+    let recording = recording.for_recording();
+    Ok(Judging {
+        redaction: recording.and_then(|rules| rules.redaction.clone()),
+        ..of_kept(flags)?
+    })
+}
+
+/// How pairs are judged that were kept: what is to be hidden in them is.
+pub fn of_kept(flags: &JudgingFlags) -> Result<Judging, UsageError> {
     let mut compared = Rules::default()
         .with_max_structured(flags.compare_max_body)
         .with_time_tolerance(Some(flags.compare_time_tolerance).filter(|time| *time > Duration::ZERO));
@@ -147,9 +157,7 @@ pub fn judging(flags: &JudgingFlags, filters: &FilterFlags, max_body: usize) -> 
         routes,
         max_routes: flags.compare_max_routes as usize,
         max_differences: flags.compare_max_differences as usize,
-        redaction: rules::resolve(filters, max_body)?
-            .for_recording()
-            .and_then(|rules| rules.redaction.clone()),
+        redaction: None,
         selection: Vec::new(),
     })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
+use super::compare::Judging;
 use crate::cli::value::{positive_duration, positive_size};
 
 /// Flags of `replay`.
@@ -69,4 +70,8 @@ pub struct ReplayArguments {
     /// Largest answer that is read
     #[arg(long, value_name = "SIZE", default_value = "64mb", value_parser = positive_size)]
     pub output_http_max_response: usize,
+
+    /// How answers are compared.
+    #[command(flatten)]
+    pub judging: Judging,
 }

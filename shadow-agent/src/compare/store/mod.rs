@@ -29,6 +29,7 @@
 //! **Bounds.** When the directory is full, the oldest segment goes. What is left is a window of the run in which equal and
 //! different pairs stand as they were, so that no rate is off; how many went is counted, and reports say so.
 
+mod again;
 mod directory;
 mod reader;
 mod record;
@@ -39,6 +40,7 @@ mod segments;
 mod tests;
 mod writer;
 
+pub use again::document;
 pub use reader::{Damage, ReadError, Records, Store};
 pub use record::{Broken, Kept, KeptPair, MAX_RECORD, RecordReader, write};
 pub use run::{Counts, KeptComparison, Run};
