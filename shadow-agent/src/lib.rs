@@ -29,6 +29,7 @@ pub mod output;
 pub mod pem;
 pub mod recording;
 pub mod relay;
+pub mod replay;
 pub mod report;
 pub mod settings;
 pub mod status;

@@ -36,6 +36,7 @@ use self::signals::Signals;
 use self::wanted::Wanted;
 use crate::capture::{LiveCapture, OwnConnections, PcapFile, VxlanReader};
 use crate::compare::Comparer;
+use crate::compare::store::StoreWriter;
 use crate::input;
 use crate::kubernetes::Cluster;
 use crate::middleware::Middleware;
@@ -78,8 +79,14 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         .iter()
         .map(|path| VerdictFile::open(path))
         .collect::<Result<_, _>>()?;
+    let store = settings.comparing.store.as_ref();
+    let store = store.map(StoreWriter::create).transpose()?;
     // Likewise the port: one below 1024 may need a capability, and one in use should be said first.
     let comparer = Comparer::new(settings.comparing.memory, priority::give_way);
+    let comparer = match store {
+        Some(store) => comparer.keeping(store),
+        None => comparer,
+    };
     let live = settings.compares().then(|| comparer.live().clone());
     let operation = Operation::prepare(&settings.operation, live)?;
     let mut sources = Vec::new();

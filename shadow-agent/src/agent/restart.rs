@@ -39,7 +39,10 @@ pub(super) fn needing_restart(old: &Settings, new: &Settings, captures: bool) ->
     keys.add("http-mark-header or http-no-mark", old.marker == *marker);
     keys.add("ledger", old.ledger == *ledger);
     keys.add("middleware and its flags", old.middleware == *middleware);
-    keys.add("report, compare-memory", old.comparing == *comparing);
+    keys.add(
+        "report, compare-memory, compare-store, compare-store-size",
+        old.comparing == *comparing,
+    );
     keys.add("shutdown-timeout", old.shutdown_timeout == *shutdown_timeout);
     keys.add("no-status", old.status_line == *status_line);
     keys.add("ui", old.ui == *ui);

@@ -12,6 +12,8 @@ pub mod k8s_address;
 pub mod logging;
 pub mod low;
 pub mod machine;
+pub mod replay;
+pub mod report;
 pub mod upstream;
 pub mod value;
 
@@ -32,7 +34,7 @@ use crate::agent::{self, Control, WatchedFile};
 use crate::compare::verdict::exit_code;
 use crate::report::table;
 use crate::settings::MessageInput;
-use crate::{demo, input, report, status};
+use crate::{demo, input, status};
 
 /// Exit status of a command line that cannot be run; clap's own.
 const USAGE: u8 = 2;
@@ -66,6 +68,8 @@ pub fn main() -> ExitCode {
             let (text, works) = doctor::report(&Facts::gather());
             print(text.as_bytes()).map(|()| code(works))
         }
+        Some(Command::Report(arguments)) => report::run(&arguments),
+        Some(Command::Replay(arguments)) => replay::run(&arguments),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::shown(), "shadow-agent", &mut script);
@@ -143,7 +147,7 @@ fn mirror(arguments: &Arguments, matches: &ArgMatches, spelled: Spelled) -> anyh
     // First the account, whatever went wrong.
     eprint!("{}", table(&document));
     if let Some(verdict) = &account.verdict {
-        eprint!("{}", report::summary(verdict));
+        eprint!("{}", crate::report::summary(verdict));
     }
     ended?;
     // An account with a difference is a fault, and scripts shall see it.

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 
@@ -15,6 +15,7 @@ use super::counters::CompareCounters;
 use super::document::{Comparison as ComparisonDocument, Document, SCHEMA};
 use super::intake::{Finished, Intake};
 use super::live::LiveDocument;
+use super::store::{KeptComparison, StoreHandle, StoreWriter};
 use super::tally::{Facts, Tally};
 use super::verdict;
 use crate::budget::MemoryBudget;
@@ -24,6 +25,10 @@ use crate::time::unix_now;
 
 /// How often the thread looks for pairs: a batch instead of a wake-up for each.
 const TURN: Duration = Duration::from_millis(20);
+/// How often the store is told what the run knows.
+const DESCRIBE: Duration = Duration::from_secs(1);
+/// How long the end of a run waits for the store's disk.
+const STORE_END: Duration = Duration::from_secs(10);
 /// Bytes of pairs where nobody says otherwise.
 const DEFAULT_MEMORY: usize = 64 << 20;
 
@@ -32,6 +37,7 @@ const DEFAULT_MEMORY: usize = 64 << 20;
 pub struct Comparer {
     shared: Arc<Shared>,
     budget: MemoryBudget,
+    store: Option<Arc<StoreWriter>>,
     /// Called first by the thread.
     give_way: fn(),
 }
@@ -69,7 +75,17 @@ impl Comparer {
         Self {
             shared: Arc::default(),
             budget: MemoryBudget::new(memory),
+            store: None,
             give_way,
+        }
+    }
+
+    /// The same, but everything that is compared is kept in `store`.
+    #[must_use]
+    pub fn keeping(self, store: StoreWriter) -> Self {
+        Self {
+            store: Some(Arc::new(store)),
+            ..self
         }
     }
 
@@ -100,11 +116,12 @@ impl Comparer {
         state.comparisons.push(Arc::new(registered));
         if state.thread.is_none() {
             let (shared, give_way) = (Arc::clone(&self.shared), self.give_way);
+            let store = self.store.clone();
             let thread = std::thread::Builder::new()
                 .name("compare".to_owned())
                 .spawn(move || {
                     give_way();
-                    Comparing::new(shared).run()
+                    Comparing::new(shared, store).run()
                 })
                 .context("cannot start the comparing thread")?;
             state.thread = Some(thread);
@@ -129,9 +146,15 @@ impl Comparer {
             return Ok(document(Vec::new()));
         };
         thread.thread().unpark();
-        thread
+        let document = thread
             .join()
-            .map_err(|_| anyhow!("the comparing thread panicked: please report it"))
+            .map_err(|_| anyhow!("the comparing thread panicked: please report it"))?;
+        if let Some(store) = &self.store
+            && !store.end(STORE_END)
+        {
+            tracing::warn!("--compare-store: its disk is too slow, and the last pairs are not written");
+        }
+        Ok(document)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -150,6 +173,8 @@ struct Comparison {
     of: Arc<Registered>,
     tally: Tally,
     before: OutputCounts,
+    /// Where its pairs are kept, if they are.
+    store: Option<StoreHandle>,
 }
 
 /// What the thread has.
@@ -157,6 +182,9 @@ struct Comparing {
     shared: Arc<Shared>,
     comparisons: Vec<Comparison>,
     taken: VecDeque<Finished>,
+    store: Option<Arc<StoreWriter>>,
+    /// When the store is told next what the run knows.
+    describe: Instant,
 }
 
 impl Comparison {
@@ -170,11 +198,13 @@ impl Comparison {
 }
 
 impl Comparing {
-    fn new(shared: Arc<Shared>) -> Self {
+    fn new(shared: Arc<Shared>, store: Option<Arc<StoreWriter>>) -> Self {
         Self {
             shared,
             comparisons: Vec::new(),
             taken: VecDeque::new(),
+            store,
+            describe: Instant::now(),
         }
     }
 
@@ -190,6 +220,9 @@ impl Comparing {
                     one.tally.reset();
                     one.before = one.facts().counts;
                 }
+            }
+            if ended || self.describe <= Instant::now() {
+                self.describe();
             }
             if ended {
                 let document = self.document();
@@ -208,9 +241,12 @@ impl Comparing {
         let state = self.shared.lock();
         for one in &state.comparisons[self.comparisons.len()..] {
             let tally = Tally::new(Arc::clone(&one.settings.judging), one.counters.clone());
+            let place = u16::try_from(self.comparisons.len()).unwrap_or(u16::MAX);
+            let redaction = one.settings.judging.redaction.as_ref();
             self.comparisons.push(Comparison {
                 of: Arc::clone(one),
                 tally,
+                store: self.store.as_ref().map(|store| store.handle(place, redaction)),
                 before: OutputCounts::default(),
             });
         }
@@ -218,17 +254,36 @@ impl Comparing {
 
     /// Compares what is there.
     fn take(&mut self) {
-        for Comparison { of, tally, .. } in &mut self.comparisons {
+        for Comparison { of, tally, store, .. } in &mut self.comparisons {
             for (why, requests) in of.intake.take(&mut self.taken) {
                 tally.uncounted(why, requests);
             }
             for finished in self.taken.drain(..) {
                 match finished {
-                    Finished::Pair(pair, _charge) => tally.add(&pair),
-                    Finished::Not(unpaired) => tally.not_compared(&unpaired),
+                    Finished::Pair(pair, _charge) => {
+                        tally.add(&pair);
+                        if let Some(store) = store {
+                            store.pair(&pair);
+                        }
+                    }
+                    Finished::Not(unpaired) => {
+                        tally.not_compared(&unpaired);
+                        if let Some(store) = store {
+                            store.unpaired(&unpaired);
+                        }
+                    }
                 }
             }
         }
+    }
+
+    /// Tells the store what the run knows beside the pairs.
+    fn describe(&mut self) {
+        self.describe = Instant::now() + DESCRIBE;
+        let Some(store) = &self.store else { return };
+        let known = self.comparisons.iter();
+        let known = known.map(|one| KeptComparison::new(&one.facts(), &one.tally));
+        store.describe(known.collect());
     }
 
     fn document(&self) -> Document {

@@ -324,6 +324,7 @@ fn index(reason: NotCompared) -> usize {
         NotCompared::Memory => DROP_REASONS + 9,
         NotCompared::Busy => DROP_REASONS + 10,
         NotCompared::Shutdown => DROP_REASONS + 11,
+        NotCompared::NotKept => DROP_REASONS + 12,
     }
 }
 

@@ -37,6 +37,7 @@ mod shown;
 #[cfg(test)]
 mod simulation;
 pub mod statistics;
+pub mod store;
 mod tally;
 #[cfg(test)]
 mod tests;

@@ -78,11 +78,13 @@ pub enum NotCompared {
     Busy,
     /// The run ended first.
     Shutdown,
+    /// It was kept and has gone since, or could not be kept (`--compare-store`): only of a run that is read again.
+    NotKept,
 }
 
 impl NotCompared {
     /// Those that are no reason of the ledger.
-    pub const OTHERS: [Self; 12] = [
+    pub const OTHERS: [Self; 13] = [
         Self::Copy,
         Self::Incomplete,
         Self::SameName,
@@ -95,7 +97,17 @@ impl NotCompared {
         Self::Memory,
         Self::Busy,
         Self::Shutdown,
+        Self::NotKept,
     ];
+
+    /// The one with this [`name`](Self::name).
+    pub fn named(name: &str) -> Option<Self> {
+        let of_ledger = DropReason::ALL.into_iter().map(Self::Shadow);
+        Self::OTHERS
+            .into_iter()
+            .chain(of_ledger)
+            .find(|reason| reason.name() == name)
+    }
 
     /// One word for it, as reports and metrics have it.
     pub fn name(self) -> String {
@@ -113,6 +125,7 @@ impl NotCompared {
             Self::Memory => "compare_memory".to_owned(),
             Self::Busy => "compare_busy".to_owned(),
             Self::Shutdown => "compare_shutdown".to_owned(),
+            Self::NotKept => "not_kept".to_owned(),
         }
     }
 
@@ -128,5 +141,19 @@ impl NotCompared {
                     | DropReason::BadResponse
             )
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_found_by_its_name() {
+        let of_ledger = DropReason::ALL.into_iter().map(NotCompared::Shadow);
+        for reason in NotCompared::OTHERS.into_iter().chain(of_ledger) {
+            assert_eq!(NotCompared::named(&reason.name()), Some(reason));
+        }
+        assert_eq!(NotCompared::named("other"), None);
     }
 }

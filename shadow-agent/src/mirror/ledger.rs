@@ -16,12 +16,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::http::Reject;
 
 /// Why a request was not delivered to an output. The names are those of the ledger and the metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum DropReason {
@@ -160,7 +160,7 @@ pub enum Outcome {
 }
 
 /// Counts of one output.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputCounts {
     /// Requests that were this output's business: all that were seen since it was there, where it has to do with all
     /// of production.
@@ -178,7 +178,7 @@ pub struct OutputCounts {
     /// Requests that have no outcome yet.
     pub in_flight: u64,
     /// Of those seen, further copies of a request (a limit above 100%).
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub copies: u64,
     /// Requests among those delivered that were not whole (`--input-raw-allow-incomplete`).
     pub incomplete: u64,

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use self::http::HttpOutput;
 pub use self::http::copy_head;
+pub use self::http::once::exchange;
 use self::null::NullOutput;
 use self::relay::RelayOutput;
 use self::writer::Writer;

@@ -82,7 +82,7 @@ pub(super) fn moment(unix_ms: u64) -> String {
 
 /// Hostile text with everything made visible that a reader would not see, or that would move what is around it: control
 /// characters, line ends among them, and characters of no width or that turn the direction of text, as `⟨U+202E⟩`.
-pub(super) fn visible(text: &str) -> Cow<'_, str> {
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }

@@ -30,6 +30,7 @@ fn of_comparison(reason: NotCompared) -> &'static str {
         NotCompared::Memory => "answers that waited took all of --compare-memory",
         NotCompared::Busy => "the comparison did not keep up",
         NotCompared::Shutdown => "the run ended before both answers were there",
+        NotCompared::NotKept => "it was not kept, or has gone since for others (--compare-store)",
     }
 }
 

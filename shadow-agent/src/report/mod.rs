@@ -16,6 +16,7 @@ pub mod two;
 mod verdict_file;
 
 pub use document::{LedgerDocument, OutputDocument};
+pub(crate) use figures::visible;
 pub use file::LedgerFile;
 pub(crate) use file::is_foreign_link;
 pub use junit::junit;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::HttpOutputSettings;
 use crate::compare::Judging;
+use crate::compare::store::StoreSettings;
 use crate::mirror::Share;
 
 /// What is the same for all comparisons of a run.
@@ -15,6 +16,8 @@ pub struct ComparingSettings {
     pub memory: usize,
     /// Where reports are written at the end.
     pub reports: Vec<PathBuf>,
+    /// Where pairs are kept, if they are.
+    pub store: Option<StoreSettings>,
 }
 
 /// How an output compares the shadow's answers with production's.

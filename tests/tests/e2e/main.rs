@@ -17,6 +17,7 @@ mod goreplay;
 mod harness;
 mod http;
 mod in_a_pod;
+mod kept;
 mod kubernetes;
 mod lifecycle;
 mod limits;

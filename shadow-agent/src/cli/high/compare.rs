@@ -14,11 +14,17 @@ use crate::cli::low::filters::FilterFlags;
 use crate::cli::upstream::{Upstream, without_userinfo};
 use crate::compare::fail_on::FailRule;
 use crate::compare::noise::Thresholds;
+use crate::compare::store::StoreSettings;
 use crate::compare::{
     ArrayMatch, ArrayRule, IgnoreRule, Judging, PathPattern, Rules, RulesFile, Tolerance, Within, verdict,
 };
 use crate::mirror::Share;
 use crate::settings::{CompareSettings, ComparingSettings};
+
+/// Least size of a directory of pairs, in bytes.
+const MIN_STORE: usize = 16 << 20;
+/// Bytes of pairs that may wait to be written: what a disk that stalls for a second or two costs.
+const STORE_QUEUE: usize = 32 << 20;
 
 /// How the answers of HTTP outputs are compared, if they are.
 pub fn resolve(arguments: &Arguments) -> Result<Option<CompareSettings>, UsageError> {
@@ -62,11 +68,47 @@ pub fn of_run(arguments: &Arguments, compares: bool) -> Result<ComparingSettings
     Ok(ComparingSettings {
         memory: arguments.compare.compare_memory,
         reports: flags.report.clone(),
+        store: store(arguments)?,
     })
+}
+
+/// Where pairs are kept, if they are.
+fn store(arguments: &Arguments) -> Result<Option<StoreSettings>, UsageError> {
+    const FLAG: &str = "--compare-store";
+    let flags = &arguments.compare;
+    let Some(typed) = &flags.compare_store else {
+        return Ok(None);
+    };
+    let directory = std::path::absolute(typed).map_err(|error| {
+        Problem::new(error.to_string(), "name a directory, such as ./kept")
+            .of(FLAG, typed.display().to_string())
+    })?;
+    if flags.compare_store_size < MIN_STORE {
+        return Err(Problem::new(
+            "this has no room for the messages of some pairs",
+            "allow 16mb or more",
+        )
+        .of("--compare-store-size", flags.compare_store_size.to_string()));
+    }
+    Ok(Some(StoreSettings {
+        directory,
+        max_bytes: flags.compare_store_size as u64,
+        queue_bytes: STORE_QUEUE,
+    }))
 }
 
 /// How pairs are judged. `filters`: what is hidden in examples, as in recordings.
 pub fn judging(flags: &JudgingFlags, filters: &FilterFlags, max_body: usize) -> Result<Judging, UsageError> {
+    let recording = rules::resolve(filters, max_body)?;
+    let recording = recording.for_recording();
+    Ok(Judging {
+        redaction: recording.and_then(|rules| rules.redaction.clone()),
+        ..of_kept(flags)?
+    })
+}
+
+/// How pairs are judged that were kept: what is to be hidden in them is.
+pub fn of_kept(flags: &JudgingFlags) -> Result<Judging, UsageError> {
     let mut compared = Rules::default()
         .with_max_structured(flags.compare_max_body)
         .with_time_tolerance(Some(flags.compare_time_tolerance).filter(|time| *time > Duration::ZERO));
@@ -115,9 +157,7 @@ pub fn judging(flags: &JudgingFlags, filters: &FilterFlags, max_body: usize) -> 
         routes,
         max_routes: flags.compare_max_routes as usize,
         max_differences: flags.compare_max_differences as usize,
-        redaction: rules::resolve(filters, max_body)?
-            .for_recording()
-            .and_then(|rules| rules.redaction.clone()),
+        redaction: None,
         selection: Vec::new(),
     })
 }

@@ -3,13 +3,13 @@
 
 mod admin;
 mod capture;
-mod compare;
+pub mod compare;
 mod goreplay;
 mod kubernetes;
 mod limited;
 mod messages;
 mod middleware;
-mod outputs;
+pub mod outputs;
 mod relay;
 mod rules;
 mod self_mirror;

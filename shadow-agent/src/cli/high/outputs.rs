@@ -145,7 +145,7 @@ pub fn of_routes(arguments: &Arguments) -> Result<HttpOutputSettings, UsageError
 }
 
 /// How an upstream is sent copies.
-pub(super) fn http(
+pub fn http(
     upstream: Upstream,
     arguments: &Arguments,
     compare: Option<CompareSettings>,

@@ -153,7 +153,7 @@ pub struct FilterFlags {
     #[arg(long)]
     pub prettify_http: bool,
 
-    /// Keep authorization, cookie, set-cookie and x-api-key in recordings as they are
+    /// Keep authorization, proxy-authorization, cookie, set-cookie and x-api-key in recordings as they are
     ///
     /// By default they are redacted in what is kept. What is replayed or shown has them anyway, unless they are named
     /// with --http-redact-header.

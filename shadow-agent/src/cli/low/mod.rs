@@ -24,6 +24,8 @@ pub mod output;
 pub mod output_file;
 pub mod output_http;
 pub mod output_relay;
+pub mod replay;
+pub mod report;
 pub mod stats;
 pub mod tuning;
 
@@ -53,7 +55,7 @@ use crate::demo::{self, Faults, Load};
     arg_required_else_help = true,
     override_usage = "shadow-agent --input-raw ADDRESS... --output-http URL... [OPTIONS]\n       \
                       shadow-agent --config FILE [--check-config] [OPTIONS]\n       \
-                      shadow-agent demo | doctor | completions SHELL | man",
+                      shadow-agent demo | doctor | report | replay | completions SHELL | man",
     after_help = "Try 'shadow-agent --help' for defaults, their reasons and examples.",
     after_long_help = AFTER_HELP
 )]
@@ -159,6 +161,15 @@ pub enum Command {
     Demo(DemoArguments),
     /// Tell what this machine can do, and what to do about what it cannot
     Doctor,
+    /// Report on a run that was kept (--compare-store), by these rules; or set two side by side
+    ///
+    /// Prints a summary; the exit status is the verdict's: 0 GO, 1 NO-GO, 3 NOT ENOUGH DATA. Of two it is that of
+    /// the second.
+    Report(Box<report::ReportArguments>),
+    /// Send the request of a pair that was kept again, and tell what differs from production's answer
+    ///
+    /// The exit status is 0 where the answer is the same after the rules, 1 where it is not.
+    Replay(Box<replay::ReplayArguments>),
     /// Print a completion script for a shell
     Completions {
         /// The shell.

@@ -203,6 +203,16 @@ impl Tally {
         self.counters.not_compared(why, requests);
     }
 
+    /// What of production's requests is compared, in words.
+    pub fn selection(&self) -> &[String] {
+        &self.judging.selection
+    }
+
+    /// Requests that are not compared and of which no more is known, by reason.
+    pub fn uncounted_so_far(&self) -> &BTreeMap<NotCompared, u64> {
+        &self.uncounted
+    }
+
     fn seen_at(&mut self, at: u64) {
         let (from, to) = self.window.get_or_insert((at, at));
         (*from, *to) = ((*from).min(at), (*to).max(at));

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use super::places::{Row, Sort};
 use super::{EndpointTally, Tally};
 use crate::compare::document::{
@@ -17,7 +19,7 @@ use crate::compare::{Kind, verdict};
 use crate::mirror::ledger::{DropReason, OutputCounts};
 
 /// What the run knows of a comparison, beside its pairs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// The shadow, as the ledger names it.
     pub shadow: String,

@@ -15,12 +15,30 @@ use crate::http::{chunked_data, head_fields, is_token};
 use crate::mirror::edits::is_refused;
 
 /// Headers that recordings have redacted unless they are told not to.
-pub const OF_RECORDINGS: [&str; 4] = ["authorization", "cookie", "set-cookie", "x-api-key"];
+pub const OF_RECORDINGS: [&str; 5] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "set-cookie",
+    "x-api-key",
+];
 
 /// What stands before the hash.
 const PREFIX: &str = "redacted-";
 /// Bytes of the hash that are shown, as twice so many hexadecimal digits: enough to tell values apart.
 const SHOWN: usize = 8;
+/// Attributes of cookies that are no secrets (RFC 6265 section 5.2, and what browsers have added).
+const COOKIE_ATTRIBUTES: [&str; 9] = [
+    "expires",
+    "max-age",
+    "domain",
+    "path",
+    "secure",
+    "httponly",
+    "samesite",
+    "partitioned",
+    "priority",
+];
 /// Shortest key in bytes: as many as the hash that is shown.
 const MIN_KEY: usize = 16;
 
@@ -96,6 +114,8 @@ pub struct Redaction {
     /// Largest body that is searched, in bytes.
     max_json: usize,
     key: RedactionKey,
+    /// Whether a `Set-Cookie` keeps the name of its cookie.
+    cookie_names: bool,
 }
 
 /// A message that was redacted.
@@ -138,7 +158,22 @@ impl Redaction {
             json,
             max_json,
             key,
+            cookie_names: false,
         })
+    }
+
+    /// The same, but of a `Set-Cookie` the name of the cookie and its attributes are kept: answers are compared by them.
+    #[must_use]
+    pub fn keeping_cookie_names(self) -> Self {
+        Self {
+            cookie_names: true,
+            ..self
+        }
+    }
+
+    /// Names of the headers whose values are hidden.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|name| &**name)
     }
 
     /// Edits the header lines of a message whose body is `body`, chunked or not. The body that takes the place of that is
@@ -150,8 +185,15 @@ impl Redaction {
         body: &[u8],
     ) -> Result<Option<Vec<u8>>, Unredactable> {
         for name in &self.headers {
+            let by_parts = self.cookie_names && name.eq_ignore_ascii_case("set-cookie");
             // It never fails.
-            let _ = lines.change(name, |value| Ok::<_, ()>(Some(self.key.hash(value).into_bytes())));
+            let _ = lines.change(name, |value| {
+                Ok::<_, ()>(Some(if by_parts {
+                    self.set_cookie(value)
+                } else {
+                    self.key.hash(value).into_bytes()
+                }))
+            });
         }
         if self.json.is_empty() || body.is_empty() {
             return Ok(None);
@@ -179,6 +221,33 @@ impl Redaction {
         }
         lines.set("Content-Length", redacted.len().to_string().as_bytes());
         Ok(Some(redacted))
+    }
+
+    /// A cookie with its name and its well-known attributes as they are, and a hash in place of all else.
+    fn set_cookie(&self, value: &[u8]) -> Vec<u8> {
+        let mut parts = value.split(|byte| *byte == b';');
+        let cookie = parts.next().unwrap_or_default();
+        let mut out = Vec::with_capacity(value.len() + PREFIX.len() + 2 * SHOWN);
+        let secret = match memchr::memchr(b'=', cookie) {
+            Some(at) if is_token(cookie[..at].trim_ascii()) => {
+                out.extend_from_slice(&cookie[..=at]);
+                &cookie[at + 1..]
+            }
+            _ => cookie,
+        };
+        out.extend_from_slice(self.key.hash(secret).as_bytes());
+        for attribute in parts {
+            let name = attribute.split(|byte| *byte == b'=').next().unwrap_or_default();
+            let is_it = |known: &&str| name.trim_ascii().eq_ignore_ascii_case(known.as_bytes());
+            if COOKIE_ATTRIBUTES.iter().any(is_it) {
+                out.push(b';');
+                out.extend_from_slice(attribute);
+            } else {
+                out.extend_from_slice(b"; ");
+                out.extend_from_slice(self.key.hash(attribute).as_bytes());
+            }
+        }
+        out
     }
 
     /// The JSON text without what is to be redacted; `None` when there is nothing of that in it.
@@ -282,6 +351,30 @@ mod tests {
             redacted(&redaction, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", ""),
             None
         );
+    }
+
+    #[test]
+    fn a_cookie_that_keeps_its_name_keeps_nothing_else_that_could_be_secret() {
+        let redaction = redaction(&["set-cookie"], &[]).keeping_cookie_names();
+        let hash = |text: &str| redaction.key.hash(text.as_bytes());
+        for (value, expected) in [
+            (
+                "sid=s3cret; Path=/; HttpOnly",
+                format!("sid={}; Path=/; HttpOnly", hash("s3cret")),
+            ),
+            ("s3cret", hash("s3cret")),
+            ("=s3cret", hash("=s3cret")),
+            ("a b=s3cret", hash("a b=s3cret")),
+            ("a=s3=cret;SECURE", format!("a={};SECURE", hash("s3=cret"))),
+            (
+                "a=; s3cret; max-age=5",
+                format!("a={}; {}; max-age=5", hash(""), hash(" s3cret")),
+            ),
+        ] {
+            let head = format!("HTTP/1.1 200 OK\r\nSet-Cookie: {value}\r\n\r\n");
+            let expected = format!("HTTP/1.1 200 OK\r\nSet-Cookie: {expected}\r\n\r\n");
+            assert_eq!(redacted(&redaction, &head, ""), Some((expected, None)), "{value}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod copy;
 mod lanes;
 mod limits;
 pub(super) mod log_limit;
+pub(super) mod once;
 mod pool;
 mod redirect;
 mod response;

@@ -1,0 +1,115 @@
+//! The document of a run that was kept, made again: with the rules that it had, or with others.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::reader::{Damage, Store};
+use super::record::Kept;
+use super::run::KeptComparison;
+use crate::compare::counters::CompareCounters;
+use crate::compare::document::{Comparison, Document, SCHEMA};
+use crate::compare::tally::Tally;
+use crate::compare::{Judging, NotCompared, verdict};
+
+/// Most comparisons of one run: those of a configuration file that is as long as can be.
+const MAX_COMPARISONS: usize = 1024;
+
+/// Judges the pairs in `store` by `judging`. What the examples hold was redacted when it was kept, and is shown so.
+pub fn document(store: &Store, judging: &Judging) -> Document {
+    let known = &store.run().comparisons;
+    let mut tallies: Vec<(KeptComparison, Tally)> = Vec::new();
+    let mut records = store.records();
+    // Records may be there before their comparison is described.
+    let begin_until = |tallies: &mut Vec<(KeptComparison, Tally)>, length: usize| {
+        while tallies.len() < length.min(MAX_COMPARISONS) {
+            let kept = known.get(tallies.len()).cloned().unwrap_or_default();
+            let judging = Judging {
+                redaction: None,
+                selection: kept.selection.clone(),
+                ..judging.clone()
+            };
+            let tally = Tally::new(Arc::new(judging), CompareCounters::default());
+            tallies.push((kept, tally));
+        }
+    };
+    begin_until(&mut tallies, known.len());
+    for record in records.by_ref() {
+        let of = usize::from(record.of());
+        begin_until(&mut tallies, of + 1);
+        let Some((_, tally)) = tallies.get_mut(of) else {
+            continue;
+        };
+        match record {
+            Kept::Pair(kept) => tally.add(&kept.pair),
+            Kept::Unpaired { unpaired, .. } => tally.not_compared(&unpaired),
+        }
+    }
+    let damage = records.damage();
+    let comparisons: Vec<Comparison> = tallies
+        .into_iter()
+        .map(|(kept, tally)| comparison(store, kept, tally, damage))
+        .collect();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Document {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        made_at_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+        verdict: verdict::worst(comparisons.iter().map(|comparison| comparison.verdict.word)),
+        comparisons,
+    }
+}
+
+fn comparison(store: &Store, kept: KeptComparison, mut tally: Tally, damage: &Damage) -> Comparison {
+    let run = store.run();
+    for (why, requests) in kept.uncounted() {
+        tally.uncounted(why, requests);
+    }
+    let mut facts = kept.facts;
+    let is_all = run.counts.missing() == 0 && damage.segments == 0;
+    if !is_all {
+        // What is left is a part of the run, and failures are counted in that part alone: their rate is of it.
+        let dropped = &mut facts.counts.dropped;
+        dropped.retain(|reason, _| !NotCompared::Shadow(*reason).is_failure());
+        let missing = tally.comparison(&facts).coverage.waiting;
+        tally.uncounted(NotCompared::NotKept, missing);
+    }
+    let mut comparison = tally.comparison(&facts);
+    comparison.in_force.notes.extend(notes(store, damage));
+    comparison
+}
+
+/// What is to be said of what is there of a run; nothing where all of it is.
+fn notes(store: &Store, damage: &Damage) -> Vec<String> {
+    let run = store.run();
+    let counts = &run.counts;
+    let mut notes = Vec::new();
+    if counts.gone > 0 {
+        notes.push(format!(
+            "{} of {} pairs and requests have gone since, the oldest first (--compare-store-size): all figures are of those \
+             that are left, and the others count as not kept.",
+            counts.gone, counts.written
+        ));
+    }
+    if !counts.lost.is_empty() {
+        let lost: Vec<String> = counts
+            .lost
+            .iter()
+            .map(|(why, count)| format!("{count} {why}"))
+            .collect();
+        notes.push(format!(
+            "Not everything that was compared could be kept: {}.",
+            lost.join(", ")
+        ));
+    }
+    if damage.segments > 0 {
+        notes.push(format!(
+            "{} segments of the store cannot be read to their end; the first: {}.",
+            damage.segments,
+            damage.first.as_deref().unwrap_or_default()
+        ));
+    }
+    if !run.ended {
+        notes.push("The run goes on, or did not end in order: its last seconds may be missing.".to_owned());
+    }
+    notes
+}

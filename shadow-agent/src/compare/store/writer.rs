@@ -1,0 +1,405 @@
+//! Writes a run's directory: what was compared goes into a bounded queue, and a thread of its own redacts, compresses and
+//! writes it. Whoever compares never waits; what the queue has no room for is counted.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+
+use super::directory::Directory;
+use super::record::{Kept, KeptPair, MAX_RECORD, write};
+use super::redacted::{Hidden, is_alike, start_lines};
+use super::run::{Counts, FORMAT, KeptComparison, Run, SCHEMA};
+use super::segments::Segments;
+use crate::compare::{Answer, Pair, Unpaired};
+use crate::mirror::rules::Redaction;
+use crate::recording::Compression;
+
+/// Bytes of records that are compressed and written at once.
+const MEMBER: usize = 256 * 1024;
+/// How long records wait for others to be written with.
+const FLUSH: Duration = Duration::from_secs(1);
+/// Time between two writings of the run's own file.
+const RUN: Duration = Duration::from_secs(10);
+/// Bytes that a record takes in the queue besides those of its messages.
+const OVERHEAD: usize = 512;
+
+/// What a store is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreSettings {
+    /// Where it is: a directory that is not there, or is empty.
+    pub directory: PathBuf,
+    /// Most bytes of pairs in it.
+    pub max_bytes: u64,
+    /// Bytes of pairs that may wait to be written.
+    pub queue_bytes: usize,
+}
+
+/// The store of a run. Dropping it writes what waits.
+#[derive(Debug)]
+pub struct StoreWriter {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The way into the store for one comparison. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct StoreHandle {
+    shared: Arc<Shared>,
+    of: u16,
+    hidden: Option<Arc<Hidden>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<Queue>,
+    more: Condvar,
+    max_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Item>,
+    bytes: usize,
+    counts: Counts,
+    comparisons: Vec<KeptComparison>,
+    redacted_headers: Vec<String>,
+    /// Whether the thread sleeps, and must be told.
+    sleeping: bool,
+    /// The last document is there, and nothing more will come.
+    ended: bool,
+}
+
+#[derive(Debug)]
+enum Item {
+    Pair {
+        of: u16,
+        hidden: Option<Arc<Hidden>>,
+        pair: Box<Pair>,
+        whole: bool,
+    },
+    Unpaired {
+        of: u16,
+        unpaired: Unpaired,
+    },
+}
+
+impl Item {
+    fn bytes(&self) -> usize {
+        let of = |answer: &Answer| answer.head.len() + answer.body.len();
+        OVERHEAD
+            + match self {
+                Self::Pair { pair, .. } => {
+                    pair.request_head.len()
+                        + pair.request_body.len()
+                        + of(&pair.production)
+                        + of(&pair.shadow)
+                        + pair.control.as_ref().map_or(0, of)
+                        + pair.repeat.as_ref().map_or(0, of)
+                }
+                Self::Unpaired { unpaired, .. } => unpaired.request_line.len(),
+            }
+    }
+}
+
+impl StoreWriter {
+    /// Makes the directory, and starts the thread. Call it while the process still has its capabilities; writing later
+    /// needs none.
+    pub fn create(settings: &StoreSettings) -> anyhow::Result<Self> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            more: Condvar::new(),
+            max_bytes: settings.queue_bytes,
+        });
+        let directory = Directory::create(&settings.directory, &shared.run(false))
+            .with_context(|| format!("--compare-store '{}'", settings.directory.display()))?;
+        let writing = Writing {
+            shared: shared.clone(),
+            segments: Segments::new(directory.clone(), settings.max_bytes),
+            directory,
+            records: Vec::new(),
+            count: 0,
+            flush: None,
+            next_run: Instant::now() + RUN,
+            failing: false,
+        };
+        let thread = thread::Builder::new()
+            .name("compare-store".to_owned())
+            .spawn(move || writing.run())
+            .context("--compare-store: no thread for it")?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// The way in for the comparison at place `of` of the run. `redaction` says what is hidden.
+    pub fn handle(&self, of: u16, redaction: Option<&Redaction>) -> StoreHandle {
+        if let Some(redaction) = redaction {
+            let mut queue = self.shared.lock();
+            let names = redaction.headers().map(str::to_ascii_lowercase);
+            queue.redacted_headers.extend(names);
+            queue.redacted_headers.sort();
+            queue.redacted_headers.dedup();
+        }
+        StoreHandle {
+            shared: self.shared.clone(),
+            of,
+            hidden: redaction.map(|redaction| Arc::new(Hidden::new(redaction))),
+        }
+    }
+
+    /// What the run knows of its comparisons at this moment. It is written within some seconds.
+    pub fn describe(&self, comparisons: Vec<KeptComparison>) {
+        self.shared.lock().comparisons = comparisons;
+    }
+
+    /// What became of pairs so far.
+    pub fn counts(&self) -> Counts {
+        self.shared.lock().counts.clone()
+    }
+
+    /// Nothing more will come: what waits is written, and then the run's last word. `false` when a disk kept that from
+    /// being done within `limit`.
+    pub fn end(&self, limit: Duration) -> bool {
+        self.shared.end();
+        let deadline = Instant::now() + limit;
+        while !self.is_done() {
+            if Instant::now() > deadline {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        true
+    }
+
+    fn is_done(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+impl Drop for StoreWriter {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.shared.end();
+            let _ = thread.join();
+        }
+    }
+}
+
+impl StoreHandle {
+    /// Keeps a pair. Less is kept of one whose answers are alike.
+    pub fn pair(&self, pair: &Pair) {
+        let whole = !is_alike(pair);
+        let pair = if whole { pair.clone() } else { start_lines(pair) };
+        self.shared.put(Item::Pair {
+            of: self.of,
+            hidden: self.hidden.clone(),
+            pair: Box::new(pair),
+            whole,
+        });
+    }
+
+    /// Keeps a request that was not compared.
+    pub fn unpaired(&self, unpaired: &Unpaired) {
+        self.shared.put(Item::Unpaired {
+            of: self.of,
+            unpaired: unpaired.clone(),
+        });
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, item: Item) {
+        let bytes = item.bytes();
+        let mut queue = self.lock();
+        let after = queue.bytes.saturating_add(bytes);
+        if after > self.max_bytes {
+            queue.lose("store_queue_full", 1);
+            return;
+        }
+        queue.bytes = after;
+        queue.waiting.push_back(item);
+        // Woken for the first one alone: the others are taken with it.
+        if std::mem::take(&mut queue.sleeping) {
+            self.more.notify_one();
+        }
+    }
+
+    fn end(&self) {
+        self.lock().ended = true;
+        self.more.notify_one();
+    }
+
+    fn run(&self, ended: bool) -> Run {
+        let queue = self.lock();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Run {
+            format: FORMAT.to_owned(),
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            written_at_ms: u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX),
+            ended,
+            redacted_headers: queue.redacted_headers.clone(),
+            counts: queue.counts.clone(),
+            comparisons: queue.comparisons.clone(),
+        }
+    }
+}
+
+impl Queue {
+    fn lose(&mut self, why: &str, count: u64) {
+        *self.counts.lost.entry(why.to_owned()).or_default() += count;
+    }
+}
+
+/// The thread.
+struct Writing {
+    shared: Arc<Shared>,
+    directory: Directory,
+    segments: Segments,
+    /// Records to be written, and how many.
+    records: Vec<u8>,
+    count: u64,
+    /// When they are, at the latest.
+    flush: Option<Instant>,
+    next_run: Instant,
+    /// Whether the last write failed: it is said once.
+    failing: bool,
+}
+
+impl Writing {
+    /// Ends when nothing more will come, and all is written.
+    fn run(mut self) {
+        loop {
+            let (items, ended) = self.take();
+            for item in items {
+                self.add(item);
+            }
+            let now = Instant::now();
+            if ended || self.flush.is_some_and(|flush| flush <= now) {
+                self.write();
+            }
+            if ended {
+                self.write_run(true);
+                return;
+            }
+            if self.next_run <= now {
+                self.write_run(false);
+            }
+        }
+    }
+
+    /// What waits, once there is something to do; and whether it is the last.
+    fn take(&self) -> (VecDeque<Item>, bool) {
+        let mut queue = self.shared.lock();
+        while queue.waiting.is_empty() && !queue.ended {
+            let due = self.flush.map_or(self.next_run, |flush| flush.min(self.next_run));
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            queue.sleeping = true;
+            let waited = self.shared.more.wait_timeout(queue, left);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        queue.sleeping = false;
+        (std::mem::take(&mut queue.waiting), queue.ended)
+    }
+
+    fn add(&mut self, item: Item) {
+        let bytes = item.bytes();
+        let kept = match item {
+            Item::Unpaired { of, unpaired } => Ok(Kept::Unpaired { of, unpaired }),
+            Item::Pair {
+                of,
+                hidden,
+                pair,
+                whole,
+            } => {
+                let hidden = hidden.filter(|_| whole);
+                match hidden.map_or(Ok(None), |hidden| hidden.redacted(&pair).map(Some)) {
+                    _ if bytes > MAX_RECORD => Err("too_large"),
+                    Ok(redacted) => {
+                        let pair = redacted.unwrap_or(*pair);
+                        Ok(Kept::Pair(Box::new(KeptPair { of, whole, pair })))
+                    }
+                    Err(_) => Err("unredactable"),
+                }
+            }
+        };
+        let mut queue = self.shared.lock();
+        queue.bytes -= bytes;
+        let kept = match kept {
+            Ok(kept) => kept,
+            Err(why) => return queue.lose(why, 1),
+        };
+        drop(queue);
+        write(&kept, &mut self.records);
+        self.count += 1;
+        self.flush.get_or_insert_with(|| Instant::now() + FLUSH);
+        if self.records.len() >= MEMBER {
+            self.write();
+        }
+    }
+
+    fn write(&mut self) {
+        let (records, count) = (std::mem::take(&mut self.records), std::mem::take(&mut self.count));
+        self.flush = None;
+        if count == 0 {
+            return;
+        }
+        let member = Compression::Gzip.encode(records);
+        let length = member.len() as u64;
+        if !self.segments.could_hold(length) {
+            return self.shared.lock().lose("too_large", count);
+        }
+        let gone = self.segments.make_room(length);
+        if gone > 0 {
+            // First it is said, and then done: a run that is broken off here has more than it says, and not less.
+            self.shared.lock().counts.gone += gone;
+            self.write_run(false);
+            let removed = self.segments.remove(length);
+            if removed.is_err() {
+                // They are still there, and count when they go.
+                self.shared.lock().counts.gone -= self.segments.make_room(length);
+            }
+            self.say(removed);
+        }
+        let written = self.segments.append(&member, count);
+        {
+            let mut queue = self.shared.lock();
+            match &written {
+                Ok(()) => queue.counts.written += count,
+                Err(_) => queue.lose("write_error", count),
+            }
+            queue.counts.bytes = self.segments.bytes();
+        }
+        self.say(written);
+    }
+
+    fn write_run(&mut self, ended: bool) {
+        self.next_run = Instant::now() + RUN;
+        let written = self.directory.write_run(&self.shared.run(ended));
+        self.say(written);
+    }
+
+    /// Says that something failed, once until it works again.
+    fn say(&mut self, done: std::io::Result<()>) {
+        match done {
+            Ok(()) => self.failing = false,
+            Err(error) if !self.failing => {
+                self.failing = true;
+                tracing::warn!("--compare-store: it cannot be written, and pairs are lost: {error}");
+            }
+            Err(_) => {}
+        }
+    }
+}

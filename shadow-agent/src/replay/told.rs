@@ -1,0 +1,36 @@
+//! What the answer to a request that was sent again is, beside production's.
+
+use crate::compare::{Answer, Compared, Difference, Rules, compare};
+
+use super::has_hash;
+
+/// How an answer differs from production's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What differs, and counts.
+    pub differences: Vec<Difference>,
+    /// What differs where a hash stands in the place of production's value: whether it is the same cannot be told.
+    pub redacted: Vec<Difference>,
+    /// What differs, and a rule says that it does not count; with the rule in words.
+    pub by_rule: Vec<(Difference, String)>,
+}
+
+impl Told {
+    /// Compares `now` with what production answered.
+    pub fn new(endpoint: &str, method: &[u8], production: &Answer, now: &Answer, rules: &Rules) -> Self {
+        let Compared { differences, by_rule } = compare(endpoint, method, production, now, rules);
+        let is_hash = |difference: &Difference| {
+            let value = difference.production.as_deref().unwrap_or_default();
+            has_hash(value.as_bytes())
+        };
+        let (redacted, differences) = differences.into_iter().partition(is_hash);
+        Self {
+            differences,
+            redacted,
+            by_rule: by_rule
+                .into_iter()
+                .map(|(difference, rule)| (difference, rules.words(rule)))
+                .collect(),
+        }
+    }
+}
