@@ -15,10 +15,10 @@ pub fn capabilities(pid: u32, set: &str) -> Vec<u64> {
         .collect()
 }
 
-/// The most memory that a process ever had resident, in bytes (`VmHWM`).
-pub fn peak_memory(pid: u32) -> u64 {
+/// Memory of its own that a process has resident, in bytes (`RssAnon`): the rings of the kernel are not in it.
+pub fn own_memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
     let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kibibytes.expect("a peak") * 1024
+    kibibytes.expect("a size") * 1024
 }
