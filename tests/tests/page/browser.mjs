@@ -296,11 +296,13 @@ const checks = {
     const [file, policy, ...documents] = pages.map((path) => readFileSync(path, "utf8"));
     const orders = [];
     let stream = null;
+    let streams = 0;
     const server = createServer((request, response) => {
       if (request.url === "/report/events") {
         response.writeHead(200, { "Content-Type": "text/event-stream" });
         stream = response;
-        stream.write(`data: ${documents[0]}\n\n`);
+        streams++;
+        stream.write(`retry: 100\n\ndata: ${documents[0]}\n\n`);
       } else if (request.method === "POST") {
         orders.push(`${request.url} ${request.headers.authorization}`);
         response.writeHead(request.headers.authorization === "Bearer right" ? 200 : 401).end("no such token");
@@ -376,14 +378,19 @@ const checks = {
     );
     const stored = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie]);
     expect(stored.join() === "0,0,", `${place}: the token is kept: ${stored}`);
-    await audit(page, place);
-    await shown(page, place);
-    await picture(page, place);
-
     // A connection that ends is said.
     stream.end();
     await status("Connection lost, trying again");
     await status("Live");
+
+    // So is the end of the run, after which nothing is asked for any more.
+    const before = streams;
+    stream.end("event: end\ndata: the run has ended\n\n");
+    await status("The run has ended");
+    await audit(page, place);
+    await shown(page, place);
+    await picture(page, place);
+    expect(streams === before, `${place}: asked again after the end`);
     await context.close();
     server.closeAllConnections();
     server.close();

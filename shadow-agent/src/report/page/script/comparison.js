@@ -52,7 +52,7 @@ const headPart = () => {
           figure(
             "Coverage",
             percent(coverage.share),
-            `${grouped(coverage.compared)} of ${grouped(coverage.eligible)} compared`,
+            `${grouped(coverage.compared)} compared, ${grouped(total(coverage.failed))} failed of ${grouped(coverage.eligible)}`,
           ),
         ),
       );

@@ -90,7 +90,7 @@ const differencesPart = () => {
       {
         title: "Production → shadow",
         sort: (row) => `${row.production ?? ""} ${row.shadow ?? ""}`,
-        cell: (row) => h("span", { class: "values" }, values(row)),
+        cell: (row) => h("span", { class: "values" }, shortValues(row)),
       },
       {
         title: "First seen (UTC)",

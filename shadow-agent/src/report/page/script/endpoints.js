@@ -2,6 +2,15 @@
 
 const withInterval = (rate) => [percent(rate.share), rate.total > 0 && h("small", {}, between(rate, percent))];
 
+/** Names of reasons, which may break behind an underscore. */
+const reasonsOf = (counts) =>
+  Object.keys(counts).map((reason, at) => [
+    at > 0 && ", ",
+    visible(reason)
+      .split("_")
+      .map((part, place) => (place === 0 ? part : ["_", h("wbr"), part])),
+  ]);
+
 const endpointsPart = () => {
   const failed = (row) => total(row.failed);
   const table = dataTable({
@@ -34,7 +43,7 @@ const endpointsPart = () => {
         sort: failed,
         cell: (row) => [
           grouped(failed(row)),
-          failed(row) > 0 && h("small", {}, Object.keys(row.failed).map(visible).join(", ")),
+          failed(row) > 0 && h("small", { class: "reasons" }, reasonsOf(row.failed)),
         ],
       },
       {

@@ -153,6 +153,15 @@ const exampleView = (example) => {
 
 const valueOf = (value) => (value === null ? h("span", { class: "muted" }, "(none)") : code(value));
 
+/** Most characters of a value in a row of a table: what is below the row has all of it. */
+const MOST_OF_VALUE = 60;
+
+const short = (value) =>
+  value !== null && value.length > MOST_OF_VALUE ? `${[...value].slice(0, MOST_OF_VALUE).join("")}…` : value;
+
+/** Both values, as short as a row has room for. */
+const shortValues = ({ production, shadow }) => values({ production: short(production), shadow: short(shadow) });
+
 /** Production's value and the shadow's. */
 const values = (difference) => [
   h("span", { class: "value" }, valueOf(difference.production)),

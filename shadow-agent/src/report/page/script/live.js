@@ -45,11 +45,22 @@ const liveBar = (show) => {
     waiting = event.data;
     draw();
   });
-  events.addEventListener("error", () =>
-    say(
-      events.readyState === EventSource.CLOSED ? "Not connected: load the page again" : "Connection lost, trying again",
-      "no-go",
-    ),
+  let ended = false;
+  events.addEventListener("end", () => {
+    ended = true;
+    events.close();
+    say("The run has ended", "unsure");
+  });
+  events.addEventListener(
+    "error",
+    () =>
+      !ended &&
+      say(
+        events.readyState === EventSource.CLOSED
+          ? "Not connected: load the page again"
+          : "Connection lost, trying again",
+        "no-go",
+      ),
   );
   document.addEventListener("visibilitychange", draw);
 

@@ -106,7 +106,7 @@ const twoDifferences = (two) => {
       {
         title: "Production → shadow",
         sort: (row) => `${row.production ?? ""} ${row.shadow ?? ""}`,
-        cell: (row) => h("span", { class: "values" }, values(row)),
+        cell: (row) => h("span", { class: "values" }, shortValues(row)),
       },
     ],
   });
