@@ -19,8 +19,8 @@ impl<'a> Pane<'a> {
         let ledger = stage.path("ledger.json");
         let pane = Self { stage, ledger };
         let command = format!(
-            "stty -a > '{before}'; {agent} {arguments} --ui --ledger '{ledger}'; echo \"ended with $?\"; \
-             stty -a > '{after}'; echo done; exec cat",
+            "stty -g > '{before}'; {agent} {arguments} --ui --ledger '{ledger}'; echo \"ended with $?\"; \
+             stty -g > '{after}'; echo done; exec cat",
             before = stage.path("before").display(),
             after = stage.path("after").display(),
             agent = Agent::path(),
@@ -114,7 +114,7 @@ fn a_run_is_shown_and_steered_on_a_terminal_and_on_the_port() {
     until("capture is on", || ask(&host, port, "GET", "/readyz").0 == 200);
     shop::load(production.address, 500, 250);
     pane.wait_for("seen 0/s (500)");
-    let screen = pane.wait_for("compared 5");
+    let screen = pane.wait_for(" of 500 (");
     assert!(screen.contains(&output), "{screen}");
     pane.press("Tab");
     pane.wait_for("[Endpoints");
