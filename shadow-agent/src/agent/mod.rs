@@ -79,8 +79,7 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         .iter()
         .map(|path| VerdictFile::open(path))
         .collect::<Result<_, _>>()?;
-    let store = settings.comparing.store.as_ref();
-    let store = store.map(StoreWriter::create).transpose()?;
+    let comparer = comparer(&settings)?;
     // Likewise the port: one below 1024 may need a capability, and one in use should be said first.
     let comparer = Comparer::new(settings.comparing.memory, priority::give_way);
     let comparer = match store {
@@ -171,6 +170,15 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
     };
     let run = Run::start(&settings, parts)?;
     Ok(run.follow(control, &runtime, signals))
+}
+
+/// What compares, and keeps what it compares where that is asked for.
+fn comparer(settings: &Settings) -> anyhow::Result<Comparer> {
+    let comparer = Comparer::new(settings.comparing.memory, priority::give_way);
+    Ok(match &settings.comparing.store {
+        Some(store) => comparer.keeping(StoreWriter::create(store)?),
+        None => comparer,
+    })
 }
 
 /// Connections to the shadow are files: the soft limit is often 1024, the hard one is what was granted.
