@@ -266,14 +266,14 @@ impl Pairing {
         let Some(open) = self.open.get_mut(id) else {
             return;
         };
-        let held = open.charge.try_grow(head.len() + body.len());
+        let room = open.charge.try_grow(head.len() + body.len());
         let answer = Answer {
             head,
             body,
             times: Some(times),
         };
         let extra = match part {
-            Part::Shadow if !held => return self.end(id, NotCompared::Memory),
+            Part::Shadow if !room => return self.end(id, NotCompared::Memory),
             Part::Shadow => {
                 open.shadow = Some(answer);
                 return self.finish(id);
@@ -281,7 +281,7 @@ impl Pairing {
             Part::Control => &mut open.control,
             Part::Repeat => &mut open.repeat,
         };
-        *extra = if held {
+        *extra = if room {
             Extra::Answered(answer)
         } else {
             Extra::None

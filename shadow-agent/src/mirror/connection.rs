@@ -391,7 +391,9 @@ impl Connection {
                     }
                     _ => {}
                 }
-                lost.into_iter().for_each(|told| mirror.answer(&open.key, told));
+                for told in lost {
+                    mirror.answer(&open.key, told);
+                }
             }
             mirror.request(open, id, event);
             // Behind its request.
@@ -414,7 +416,7 @@ impl Connection {
         let Shard { budget, mirror, .. } = shard;
         let mut counters = mirror.counters.answers;
         read(answers, budget, &mut counters, &mut |told| {
-            mirror.answer(key, told)
+            mirror.answer(key, told);
         });
         mirror.counters.answers = counters;
     }

@@ -25,7 +25,7 @@ struct Rig {
 impl Rig {
     fn new(memory: usize) -> Self {
         let intake = Arc::new(Intake::new(MemoryBudget::new(memory)));
-        let pairing = Pairing::new(Arc::clone(&intake), Duration::from_secs(60), 1 << 20, 5);
+        let pairing = Pairing::new(Arc::clone(&intake), Duration::from_mins(1), 1 << 20, 5);
         Self { pairing, intake }
     }
 
@@ -124,8 +124,8 @@ fn production_is_timed_from_the_requests_last_byte_on_the_wire() {
         panic!("a pair")
     };
     let times = Times {
-        first: Duration::from_nanos(3000),
-        last: Duration::from_nanos(7000),
+        first: Duration::from_micros(3),
+        last: Duration::from_micros(7),
     };
     assert_eq!(pair.production.times, Some(times));
     assert_eq!(pair.shadow.times, Some(TIMES));
@@ -229,7 +229,7 @@ fn a_name_that_is_used_again_ends_the_pair_before() {
 fn production_may_answer_before_a_middleware_has_let_the_request_go() {
     let mut rig = Rig::new(1 << 22);
     rig.pairing =
-        Pairing::new(Arc::clone(&rig.intake), Duration::from_secs(60), 1 << 20, 5).with_early_answers();
+        Pairing::new(Arc::clone(&rig.intake), Duration::from_mins(1), 1 << 20, 5).with_early_answers();
     rig.production("one");
     rig.pairing
         .production_lost(&id("two"), NotCompared::ProductionClosed);

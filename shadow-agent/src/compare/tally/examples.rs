@@ -177,7 +177,7 @@ fn body(method: &[u8], head: &[u8], body: &[u8]) -> Body {
         .then(|| serde_json::from_str::<serde_json::Value>(&text).ok())
         .flatten()
         .and_then(|value| serde_json::to_string_pretty(&value).ok());
-    let text = laid_out.map_or_else(|| text.into_owned(), |laid_out| laid_out);
+    let text = laid_out.unwrap_or_else(|| text.into_owned());
     let end = text.floor_char_boundary(MAX_BODY);
     Body {
         cut: end < text.len(),

@@ -159,7 +159,7 @@ fn a_value_that_neither_production_nor_the_control_ever_has_counts_where_these_h
     let body = |zone: &str| format!(r#"{{"zone":"{zone}"}}"#);
     for number in 0..1000 {
         let zones = ["a", "b"];
-        let at = |shift: u64| zones[((number + shift) / 2 % 2) as usize];
+        let at = |shift: u64| zones[(u64::midpoint(number, shift) % 2) as usize];
         let shadow = if number % 100 == 99 { "z" } else { at(1) };
         let mut one = pair(number, "/", &body(at(0)), &body(shadow));
         one.control = Some(answer(200, &body(at(1))));
