@@ -42,7 +42,7 @@ use crate::kubernetes::Cluster;
 use crate::middleware::Middleware;
 use crate::mirror::plan::Plan;
 use crate::report::{LedgerFile, VerdictFile};
-use crate::settings::{RawInput, Settings};
+use crate::settings::{Limit, RawInput, Settings};
 use crate::ui;
 
 /// How a caller other than the shell follows a run and ends it.
@@ -67,9 +67,10 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         .build()
         .context("cannot start the runtime")?;
     let signals = Signals::catch(&runtime, control.file.is_some())?;
-    if settings.ui && !ui::is_possible() {
-        anyhow::bail!("--ui needs a terminal: standard error and input must both be one");
-    }
+    anyhow::ensure!(
+        !settings.ui || ui::is_possible(),
+        "--ui needs a terminal: standard error and input must both be one"
+    );
     let settings = Arc::new(settings);
     // While the capabilities are still there: without them root, too, may write less.
     let ledger = settings.ledger.as_deref().map(LedgerFile::open).transpose()?;
@@ -83,26 +84,8 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
     // Likewise the port: one below 1024 may need a capability, and one in use should be said first.
     let live = settings.compares().then(|| comparer.live().clone());
     let operation = Operation::prepare(&settings.operation, live)?;
-    let mut sources = Vec::new();
     // Files first: what can be known to be wrong should be said before anything is attached.
-    for input in settings.inputs() {
-        if let RawInput::File { path, ports } = input {
-            let file = PcapFile::open(path, ports, settings.capture.responses)
-                .with_context(|| format!("--input-raw '{}'", path.display()))?
-                .with_vlans(&settings.capture.vlans);
-            let limit = settings.mirrors.iter().find_map(|mirror| mirror.limits.of(input));
-            sources.push((Source::File(Box::new(file)), limit));
-        }
-    }
-    for (input, limit) in settings.messages() {
-        let name = input.name();
-        let opened = input::open(input).with_context(|| name.clone())?;
-        let source = match opened {
-            input::Opened::Messages(source) => Source::Messages { name, source },
-            input::Opened::Http(input) => Source::Http { name, input },
-        };
-        sources.push((source, limit));
-    }
+    let mut sources = opened_sources(&settings)?;
     let wanted = Wanted::of(&settings);
     let mut capture = None;
     let mut own = OwnConnections::default();
@@ -174,6 +157,30 @@ fn comparer(settings: &Settings) -> anyhow::Result<Comparer> {
         Some(store) => comparer.keeping(StoreWriter::create(store)?),
         None => comparer,
     })
+}
+
+/// What is not captured live: capture files, and inputs of whole messages; each with its limit, if it has one.
+fn opened_sources(settings: &Settings) -> anyhow::Result<Vec<(Source, Option<Limit>)>> {
+    let mut sources = Vec::new();
+    for input in settings.inputs() {
+        if let RawInput::File { path, ports } = input {
+            let file = PcapFile::open(path, ports, settings.capture.responses)
+                .with_context(|| format!("--input-raw '{}'", path.display()))?
+                .with_vlans(&settings.capture.vlans);
+            let limit = settings.mirrors.iter().find_map(|mirror| mirror.limits.of(input));
+            sources.push((Source::File(Box::new(file)), limit));
+        }
+    }
+    for (input, limit) in settings.messages() {
+        let name = input.name();
+        let opened = input::open(input).with_context(|| name.clone())?;
+        let source = match opened {
+            input::Opened::Messages(source) => Source::Messages { name, source },
+            input::Opened::Http(input) => Source::Http { name, input },
+        };
+        sources.push((source, limit));
+    }
+    Ok(sources)
 }
 
 /// Connections to the shadow are files: the soft limit is often 1024, the hard one is what was granted.

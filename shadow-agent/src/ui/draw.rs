@@ -53,10 +53,6 @@ impl Look {
         self.coloured(Color::Yellow).add_modifier(Modifier::BOLD)
     }
 
-    pub fn quiet(self) -> Style {
-        Style::new().add_modifier(Modifier::DIM)
-    }
-
     pub fn word(self, word: Word) -> Style {
         let style = match word {
             Word::Go => self.good(),
@@ -322,7 +318,7 @@ fn last_line(model: &Model) -> Line<'static> {
         return Line::from(vec![
             Span::raw(format!("/{}", model.filter)),
             Span::styled("_", Style::new().add_modifier(Modifier::SLOW_BLINK)),
-            Span::styled("  enter: keep  esc: show all", model.look.quiet()),
+            Span::styled("  enter: keep  esc: show all", quiet()),
         ]);
     }
     if let Some(message) = &model.message {
@@ -337,7 +333,7 @@ fn last_line(model: &Model) -> Line<'static> {
     if !model.filter.is_empty() {
         text = format!("/{}  esc: show all  {text}", model.filter);
     }
-    Line::styled(text, model.look.quiet())
+    Line::styled(text, quiet())
 }
 
 const HELP: [&str; 13] = [
@@ -366,6 +362,11 @@ fn help(frame: &mut Frame<'_>, pane: Rect) {
     };
     frame.render_widget(Clear, area);
     frame.render_widget(Paragraph::new(HELP.map(Line::raw).to_vec()), area);
+}
+
+/// Of what matters less.
+pub(super) fn quiet() -> Style {
+    Style::new().add_modifier(Modifier::DIM)
 }
 
 /// A line that begins a part of the screen.

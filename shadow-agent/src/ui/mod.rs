@@ -25,10 +25,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::draw::Look;
 use self::model::{Action, Model};
-use self::terminal::Terminal;
 pub use self::terminal::is_possible;
+use self::terminal::{Terminal, is_taken};
 use crate::admin::Order;
-use crate::compare::live::LiveDocument;
+use crate::compare::live::{LiveDocument, Watcher};
 use crate::status::{self, RunStats};
 
 /// How long a key may wait for nothing: how often the thread looks for something new to show.
@@ -120,13 +120,13 @@ fn follow(mut terminal: Terminal, shared: &Shared, mut desk: Desk) -> std::io::R
     let mut model = Model::new(Look::of_environment());
     let mut watcher = desk.live.as_ref().map(LiveDocument::watch);
     let mut changed = true;
-    while !shared.stop.load(Relaxed) && terminal.is_taken() {
+    while !shared.stop.load(Relaxed) && is_taken() {
         let moment = shared.now.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(moment) = moment {
             model.tell(moment);
             changed = true;
         }
-        if let Some(published) = watcher.as_mut().and_then(|watcher| watcher.newest()) {
+        if let Some(published) = watcher.as_mut().and_then(Watcher::newest) {
             changed |= model.show(published);
         }
         if let Some(kept) = status::kept_lines(model.logged()) {

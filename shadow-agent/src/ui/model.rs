@@ -227,7 +227,7 @@ impl Model {
                 self.editing = true;
             }
             KeyCode::Char('c') => {
-                let (_, place, count) = self.comparison().map_or(((), 0, 1), |(_, at, all)| ((), at, all));
+                let (place, count) = self.comparison().map_or((0, 1), |(_, at, all)| (at, all));
                 self.shown = (place + 1) % count.max(1);
                 self.over = Over::Nothing;
             }

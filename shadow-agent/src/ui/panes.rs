@@ -6,7 +6,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::draw::{Look, fit, padded, percent};
+use super::draw::{fit, padded, percent, quiet};
 use super::harmless::harmless;
 use super::model::{Model, Pane};
 use crate::compare::document::{DifferenceRow, Endpoint, Interval, NoiseBy};
@@ -20,12 +20,12 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>, area: Rect) {
     let width = usize::from(area.width);
     let page = usize::from(area.height.saturating_sub(ABOVE));
     let place = model.place(page);
-    let (look, model) = (model.look, &*model);
+    let model = &*model;
     let (columns, rows) = match model.pane {
         Pane::Differences => {
             let rows = model.differences();
             let shown = rows.iter().skip(place.first).take(page);
-            let shown: Vec<_> = shown.map(|row| difference(look, row, width)).collect();
+            let shown: Vec<_> = shown.map(|row| difference(row, width)).collect();
             (differences(width), shown)
         }
         Pane::Endpoints => {
@@ -45,7 +45,7 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>, area: Rect) {
             )
         }
     };
-    let mut lines = vec![tabs(model, width), Line::styled(columns, look.quiet())];
+    let mut lines = vec![tabs(model, width), Line::styled(columns, quiet())];
     let chosen = place.chosen - place.first;
     lines.extend(rows.into_iter().enumerate().map(|(index, row)| {
         if index == chosen {
@@ -70,7 +70,7 @@ fn tabs(model: &Model, width: usize) -> Line<'static> {
             let bold = Style::new().add_modifier(Modifier::BOLD);
             spans.push(Span::styled(format!("[{name}]"), bold));
         } else {
-            spans.push(Span::styled(format!(" {name} "), model.look.quiet()));
+            spans.push(Span::styled(format!(" {name} "), quiet()));
         }
         spans.push(Span::raw(" "));
     }
@@ -94,7 +94,7 @@ fn differences(width: usize) -> String {
     )
 }
 
-fn difference(look: Look, row: &DifferenceRow, width: usize) -> Line<'static> {
+fn difference(row: &DifferenceRow, width: usize) -> Line<'static> {
     let value = |value: &Option<String>| value.as_deref().map_or("-".to_owned(), harmless);
     let values = match &row.noise {
         None => format!("{} → {}", value(&row.production), value(&row.shadow)),
@@ -117,7 +117,7 @@ fn difference(look: Look, row: &DifferenceRow, width: usize) -> Line<'static> {
         padded(&harmless(&row.path), path),
     );
     let style = if row.noise.is_some() {
-        look.quiet()
+        quiet()
     } else {
         Style::new()
     };

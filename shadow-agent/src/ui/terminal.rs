@@ -47,16 +47,16 @@ impl Terminal {
         taken.map(Self).inspect_err(|_| give_back())
     }
 
-    /// Whether nobody has given it back meanwhile.
-    pub fn is_taken(&self) -> bool {
-        TAKEN.load(Relaxed)
-    }
-
     /// Draws a whole screen; what differs from the one before is written.
     pub fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         self.0.draw(draw)?;
         self.0.backend_mut().flush()
     }
+}
+
+/// Whether the screen is ours still: a panic gives it back.
+pub(super) fn is_taken() -> bool {
+    TAKEN.load(Relaxed)
 }
 
 impl Drop for Terminal {
