@@ -83,6 +83,7 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
     let comparer = comparer(&settings)?;
     // Likewise the port: one below 1024 may need a capability, and one in use should be said first.
     let live = settings.compares().then(|| comparer.live().clone());
+    // Likewise the port: one below 1024 may need a capability, and one in use should be said first.
     let operation = Operation::prepare(&settings.operation, live)?;
     // Files first: what can be known to be wrong should be said before anything is attached.
     let mut sources = opened_sources(&settings)?;

@@ -109,7 +109,7 @@ pub struct Judging {
     /// What takes differences away from the verdict
     ///
     /// rules: --compare-ignore and the like; control: what --compare-control shows; repeat: what
-    /// --compare-repeat shows.
+    /// --compare-repeat shows. The default is all that there is.
     #[arg(
         long,
         value_name = "WHAT",
