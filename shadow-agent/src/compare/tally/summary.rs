@@ -262,16 +262,19 @@ impl Tally {
                 *reasons.entry(*why).or_default() += count;
             }
         }
+        let left_out = counts.filtered + counts.sampled_out + counts.limited;
+        // Those that ended here first, of memory say, are dropped by the ledger later: they are not counted again.
+        let ended = compared + reasons.values().sum::<u64>();
+        let mut unknown = counts.seen.saturating_sub(left_out + ended);
         for (reason, dropped) in &counts.dropped {
-            let why = NotCompared::Shadow(*reason);
-            let known = reasons.get(&why).copied().unwrap_or_default();
-            if *dropped > known {
-                reasons.insert(why, *dropped);
-            }
+            let known = reasons.entry(NotCompared::Shadow(*reason)).or_default();
+            let more = dropped.saturating_sub(*known).min(unknown);
+            *known += more;
+            unknown -= more;
         }
+        reasons.retain(|_, count| *count > 0);
         let (failed, not_compared) = split(&reasons);
         let (failures, others): (u64, u64) = (failed.values().sum(), not_compared.values().sum());
-        let left_out = counts.filtered + counts.sampled_out + counts.limited;
         // Pairs are counted a little later than the ledger; kept ones come without it.
         let eligible = counts
             .seen
