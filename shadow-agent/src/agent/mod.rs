@@ -81,7 +81,6 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         .map(|path| VerdictFile::open(path))
         .collect::<Result<_, _>>()?;
     let comparer = comparer(&settings)?;
-    // Likewise the port: one below 1024 may need a capability, and one in use should be said first.
     let live = settings.compares().then(|| comparer.live().clone());
     // Likewise the port: one below 1024 may need a capability, and one in use should be said first.
     let operation = Operation::prepare(&settings.operation, live)?;
