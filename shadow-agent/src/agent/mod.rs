@@ -82,11 +82,6 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         .collect::<Result<_, _>>()?;
     let comparer = comparer(&settings)?;
     // Likewise the port: one below 1024 may need a capability, and one in use should be said first.
-    let comparer = Comparer::new(settings.comparing.memory, priority::give_way);
-    let comparer = match store {
-        Some(store) => comparer.keeping(store),
-        None => comparer,
-    };
     let live = settings.compares().then(|| comparer.live().clone());
     let operation = Operation::prepare(&settings.operation, live)?;
     // Files first: what can be known to be wrong should be said before anything is attached.
