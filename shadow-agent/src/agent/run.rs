@@ -274,7 +274,6 @@ impl Run {
         let mut drawn = Instant::now();
         let on_terminal = self.ui.is_some() || self.settings.status_line && status::is_terminal();
         let mut middleware_gone = false;
-        let comparing = self.comparer.is_active();
         let mut telling = tokio::time::interval(STATUS_INTERVAL);
         let mut running = self.shards.len();
         if let Some(capturing) = control.capturing {
@@ -308,7 +307,7 @@ impl Run {
                     self.middleware_ended(&how);
                 }
                 event = self.operation.next() => self.steer(event),
-                _ = telling.tick(), if comparing => self.tell_comparer(),
+                _ = telling.tick() => self.tell_comparer(),
                 due = counts.next() => self.log_stats(&mut counts, due),
                 _ = status.tick(), if on_terminal => if let Some(ui) = &self.ui {
                     ui.tell(self.moment());
@@ -467,15 +466,22 @@ impl Run {
             return;
         }
         let account = self.account_of_mirrors();
-        let lost = account.capture.kernel.map_or(0, |kernel| kernel.lost_packets())
+        let missed = account.capture.kernel.map_or(0, |kernel| kernel.lost_packets())
             + account.capture.vxlan.map_or(0, |vxlan| vxlan.lost);
+        let copied = account.capture.kernel.map_or(0, |kernel| kernel.copied_packets());
+        let loss = if missed == 0 {
+            0.0
+        } else {
+            missed as f64 / (missed + copied) as f64
+        };
         let production: Vec<String> = self.settings.sources().collect();
         for (intake, counts, extra) in self.mirrors.compared(&self.slots()) {
             self.comparer.tell(&intake, |facts| {
                 facts.counts = counts;
                 facts.extra = extra;
                 facts.production.clone_from(&production);
-                facts.capture_lost_packets = lost;
+                facts.capture_lost_packets = missed;
+                facts.capture_loss = loss;
             });
         }
     }

@@ -56,6 +56,11 @@ impl CaptureCounts {
         self.sums[counter as usize]
     }
 
+    /// Packets that reached a ring whole.
+    pub fn copied_packets(&self) -> u64 {
+        self.get(Counter::PacketsCopied)
+    }
+
     /// Packets of which something was lost on the way to a ring, for whatever reason.
     pub fn lost_packets(&self) -> u64 {
         [

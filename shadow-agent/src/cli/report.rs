@@ -9,6 +9,7 @@ use anyhow::ensure;
 
 use super::error::{Problem, UsageError};
 use super::high;
+use super::low::compare::Judging as Judged;
 use super::low::report::ReportArguments;
 use super::print;
 use crate::compare::document::{Document, SCHEMA};
@@ -34,7 +35,7 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
         }
         files.push(VerdictFile::open(path)?);
     }
-    let first = document(&arguments.path, &judging)?;
+    let first = document(&arguments.path, &judging, &arguments.judging)?;
     let Some(second) = &arguments.second else {
         for file in &mut files {
             file.write(&first)?;
@@ -42,7 +43,7 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
         print(summary(&first).as_bytes())?;
         return Ok(verdict::exit_code(first.verdict).into());
     };
-    let second = document(second, &judging)?;
+    let second = document(second, &judging, &arguments.judging)?;
     for file in &mut files {
         file.write_two(&first, &second)?;
     }
@@ -51,7 +52,7 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// The document of a directory, judged by these rules, or that of a file as it is.
-fn document(path: &Path, judging: &Judging) -> anyhow::Result<Document> {
+fn document(path: &Path, judging: &Judging, flags: &Judged) -> anyhow::Result<Document> {
     let unreadable = |why: &dyn std::fmt::Display| -> UsageError {
         let problem = Problem::new(
             why.to_string(),
@@ -71,7 +72,14 @@ fn document(path: &Path, judging: &Judging) -> anyhow::Result<Document> {
         text.len() as u64 <= MAX_JSON,
         unreadable(&"this is too large for a report")
     );
-    let document: Document =
+    if let Some(flag) = high::compare::judging_flag(flags) {
+        let problem = Problem::new(
+            "a report is judged already, and has no pairs to judge again",
+            "name the directory of --compare-store instead",
+        );
+        return Err(problem.of(flag, path.display().to_string()).into());
+    }
+    let mut document: Document =
         serde_json::from_slice(&text).map_err(|error| unreadable(&format!("this is no report: {error}")))?;
     ensure!(
         document.schema == SCHEMA,
@@ -80,5 +88,7 @@ fn document(path: &Path, judging: &Judging) -> anyhow::Result<Document> {
             document.schema
         ))
     );
+    let words = document.comparisons.iter().map(|one| one.verdict.word);
+    document.verdict = verdict::worst(words);
     Ok(document)
 }

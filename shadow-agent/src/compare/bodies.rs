@@ -97,7 +97,7 @@ impl<'a> Side<'a> {
         self.media.ends_with("/xml") || self.media.ends_with("+xml")
     }
 
-    fn is_form(&self) -> bool {
+    pub fn is_form(&self) -> bool {
         self.media == "application/x-www-form-urlencoded"
     }
 }

@@ -23,6 +23,8 @@ pub enum Kind {
     /// The shadow's body cannot be read as what production's is: broken JSON, another content type, a coding that cannot be
     /// undone.
     Unreadable,
+    /// There are more differences than are listed.
+    More,
 }
 
 impl Kind {
@@ -37,6 +39,7 @@ impl Kind {
             Self::Order => "order",
             Self::Length => "length",
             Self::Unreadable => "unreadable",
+            Self::More => "more",
         }
     }
 }

@@ -275,6 +275,9 @@ fn parse_value(metric: Metric, text: &str) -> Result<f64, String> {
         Unit::Count if percent || number.fract() != 0.0 => Err(format!("{name} is a whole number of pairs")),
         Unit::Share if number > 1.0 && percent => Err(format!("{name} is a share, at most 100%")),
         Unit::Share if number > 1.0 => Err(format!("{name} is a share, at most 1: is {text}% meant?")),
+        Unit::Share if number >= 1.0 && !metric.more_is_better() => {
+            Err(format!("{name} is never above 100%: is 1% meant?"))
+        }
         Unit::Ratio if number <= 0.0 => Err(format!("{name} is never 0")),
         _ => Ok(number),
     }

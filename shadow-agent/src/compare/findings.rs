@@ -202,7 +202,7 @@ impl<'r> Findings<'r> {
         self.full = true;
         self.found.differences.push(Difference {
             path: self.path.parent().to_owned(),
-            kind: Kind::Value,
+            kind: Kind::More,
             production: Some(MORE.to_owned()),
             shadow: Some(MORE.to_owned()),
         });

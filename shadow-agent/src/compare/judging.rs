@@ -30,8 +30,19 @@ pub struct Judging {
     pub max_routes: usize,
     /// Most differences that are told apart.
     pub max_differences: usize,
-    /// What is hidden in examples; nothing when `None`.
+    /// What becomes of values in examples whose names say that they are secrets.
+    pub secrets: Secrets,
+    /// What else is hidden in examples; nothing when `None`.
     pub redaction: Option<Redaction>,
     /// What of production's requests is compared, in words.
     pub selection: Vec<String>,
+}
+
+/// What becomes of secrets in what is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// They are hidden.
+    Hidden,
+    /// They are shown, as somebody wants.
+    Shown,
 }

@@ -49,7 +49,7 @@ pub use comparing::compare;
 pub use difference::{Difference, Kind};
 pub use findings::Compared;
 pub use intake::{Finished, Intake, Unpaired};
-pub use judging::Judging;
+pub use judging::{Judging, Secrets};
 pub use pair::{Answer, NotCompared, Pair, Times};
 pub use pairing::{Asked, Pairing, Part};
 pub use pattern::{BadPattern, PathPattern};

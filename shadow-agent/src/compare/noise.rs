@@ -24,8 +24,9 @@ pub struct Thresholds {
     pub relative: f64,
     /// The same as a difference of shares.
     pub absolute: f64,
-    /// Second answers that an endpoint must have before it is learned from.
-    pub repeats: u64,
+    /// Answers of the control, or second answers, that an endpoint must have before it is learned from: one that differs proves
+    /// nothing.
+    pub references: u64,
     /// What the shadow must differ from itself at least, for sure.
     ///
     /// Rarer flaws are a fault rather than noise: an answer that is wrong once in a hundred times is wrong. What varies by
@@ -39,7 +40,7 @@ impl Default for Thresholds {
         Self {
             relative: 0.2,
             absolute: 0.0003,
-            repeats: 10,
+            references: 10,
             unstable: 0.05,
         }
     }
@@ -57,7 +58,7 @@ pub struct Place {
 impl Place {
     /// Whether it can be noise at all.
     fn may_vary(self) -> bool {
-        !self.protected && !matches!(self.kind, Kind::Status | Kind::Unreadable)
+        !self.protected && !matches!(self.kind, Kind::Status | Kind::Unreadable | Kind::More)
     }
 }
 
@@ -84,7 +85,7 @@ pub fn by_control(
     reference: Differing,
     thresholds: &Thresholds,
 ) -> Option<Noise> {
-    if !place.may_vary() || reference.count == 0 {
+    if !place.may_vary() || reference.count == 0 || reference.of < thresholds.references {
         return None;
     }
     let (raw, reference) = (raw.rate(), reference.rate());
@@ -111,7 +112,7 @@ pub fn by_repeat(
     reference: Differing,
     thresholds: &Thresholds,
 ) -> Option<Noise> {
-    if !place.may_vary() || reference.of < thresholds.repeats {
+    if !place.may_vary() || reference.of < thresholds.references {
         return None;
     }
     let (raw, reference) = (raw.rate(), reference.rate());

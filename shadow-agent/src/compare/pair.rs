@@ -133,13 +133,14 @@ impl NotCompared {
     pub fn is_failure(self) -> bool {
         matches!(
             self,
-            Self::Shadow(
-                DropReason::BreakerOpen
-                    | DropReason::ConnectError
-                    | DropReason::Timeout
-                    | DropReason::UpstreamClosed
-                    | DropReason::BadResponse
-            )
+            Self::ShadowTooLarge
+                | Self::Shadow(
+                    DropReason::BreakerOpen
+                        | DropReason::ConnectError
+                        | DropReason::Timeout
+                        | DropReason::UpstreamClosed
+                        | DropReason::BadResponse
+                )
         )
     }
 }

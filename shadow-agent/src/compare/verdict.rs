@@ -6,7 +6,7 @@
 //! fails makes it NO-GO, one that is undecided NOT ENOUGH DATA, and only what passes every rule is GO.
 //!
 //! Rules about each endpoint fail or pass, at a confidence that holds for all endpoints together (Bonferroni), for those with
-//! [`Settings::endpoint_pairs`] pairs; they are never undecided, as some endpoint always has few requests.
+//! [`Settings::endpoint_pairs`] pairs (new 5xx: with any); they are never undecided, as some endpoint always has few requests.
 
 mod measure;
 #[cfg(test)]

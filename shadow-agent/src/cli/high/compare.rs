@@ -12,13 +12,16 @@ use crate::cli::low::Arguments;
 use crate::cli::low::compare::{Judging as JudgingFlags, NoiseName, RepeatShare};
 use crate::cli::low::filters::FilterFlags;
 use crate::cli::upstream::{Upstream, without_userinfo};
+use crate::cli::value::split_limit;
 use crate::compare::fail_on::FailRule;
 use crate::compare::noise::Thresholds;
 use crate::compare::store::StoreSettings;
 use crate::compare::{
-    ArrayMatch, ArrayRule, IgnoreRule, Judging, PathPattern, Rules, RulesFile, Tolerance, Within, verdict,
+    ArrayMatch, ArrayRule, IgnoreRule, Judging, PathPattern, Rules, RulesFile, Secrets, Tolerance, Within,
+    verdict,
 };
 use crate::mirror::Share;
+use crate::mirror::rules::Redaction;
 use crate::settings::{CompareSettings, ComparingSettings};
 
 /// Least size of a directory of pairs, in bytes.
@@ -32,11 +35,26 @@ pub fn resolve(arguments: &Arguments) -> Result<Option<CompareSettings>, UsageEr
     if !flags.compare {
         return Ok(None);
     }
+    if arguments.output_http.output_http_redirects > 0 {
+        return Err(Problem::new(
+            "with --compare an answer is compared as it is, and a redirect that is followed is none",
+            "leave one of the two out",
+        )
+        .of("--output-http-redirects", ""));
+    }
     let control = match &flags.compare_control {
         None => None,
         Some(typed) => {
             let upstream = Upstream::parse(typed)
                 .map_err(|problem| problem.of("--compare-control", without_userinfo(typed)))?;
+            if is_an_output(&upstream, arguments) {
+                // Whatever it answers would be taken for what production answers.
+                return Err(Problem::new(
+                    "the control is an output itself",
+                    "name an instance of production's release",
+                )
+                .of("--compare-control", without_userinfo(typed)));
+            }
             Some(Box::new(outputs::http(upstream, arguments, None)))
         }
     };
@@ -58,12 +76,12 @@ pub fn resolve(arguments: &Arguments) -> Result<Option<CompareSettings>, UsageEr
 /// `compares`: whether anything is compared.
 pub fn of_run(arguments: &Arguments, compares: bool) -> Result<ComparingSettings, UsageError> {
     let flags = &arguments.judging;
-    if let Some(report) = flags.report.first().filter(|_| !compares) {
+    if !compares && let Some(flag) = useless(arguments) {
         return Err(Problem::new(
-            "there is nothing to report without --compare",
-            "add --compare, or leave the report out",
+            "nothing is compared, so this would do nothing",
+            "add --compare and an --output-http, or leave it out",
         )
-        .of("--report", report.display().to_string()));
+        .of(flag, ""));
     }
     Ok(ComparingSettings {
         memory: arguments.compare.compare_memory,
@@ -97,12 +115,61 @@ fn store(arguments: &Arguments) -> Result<Option<StoreSettings>, UsageError> {
     }))
 }
 
+/// Whether copies go there anyway.
+fn is_an_output(control: &Upstream, arguments: &Arguments) -> bool {
+    let same = |other: &Upstream| {
+        (&other.host, other.port, &other.path_prefix) == (&control.host, control.port, &control.path_prefix)
+    };
+    let typed = arguments.output.output_http.iter();
+    typed
+        .filter_map(|typed| Upstream::parse(split_limit(typed).0).ok())
+        .any(|other| same(&other))
+}
+
+/// A flag that was given and does nothing where nothing is compared.
+fn useless(arguments: &Arguments) -> Option<&'static str> {
+    let compare = &arguments.compare;
+    let given = [
+        ("--compare", compare.compare),
+        ("--compare-control", compare.compare_control.is_some()),
+        ("--compare-store", compare.compare_store.is_some()),
+        ("--report", !arguments.judging.report.is_empty()),
+    ];
+    let mut given = given.into_iter().filter(|(_, given)| *given);
+    given
+        .next()
+        .map(|(flag, _)| flag)
+        .or_else(|| judging_flag(&arguments.judging))
+}
+
+/// A flag that says how pairs are judged, if one was given.
+pub fn judging_flag(flags: &JudgingFlags) -> Option<&'static str> {
+    let given = [
+        ("--fail-on", !flags.fail_on.is_empty()),
+        ("--compare-ignore", !flags.compare_ignore.is_empty()),
+        ("--compare-protect", !flags.compare_protect.is_empty()),
+        ("--compare-tolerance", !flags.compare_tolerance.is_empty()),
+        ("--compare-array", !flags.compare_array.is_empty()),
+        ("--compare-rules", flags.compare_rules.is_some()),
+        ("--route", !flags.route.is_empty()),
+    ];
+    let mut given = given.into_iter().filter(|(_, given)| *given);
+    given.next().map(|(flag, _)| flag)
+}
+
 /// How pairs are judged. `filters`: what is hidden in examples, as in recordings.
 pub fn judging(flags: &JudgingFlags, filters: &FilterFlags, max_body: usize) -> Result<Judging, UsageError> {
     let recording = rules::resolve(filters, max_body)?;
     let recording = recording.for_recording();
     Ok(Judging {
-        redaction: recording.and_then(|rules| rules.redaction.clone()),
+        secrets: if filters.http_redact_none {
+            Secrets::Shown
+        } else {
+            Secrets::Hidden
+        },
+        redaction: recording
+            .and_then(|rules| rules.redaction.clone())
+            .map(Redaction::keeping_cookie_names),
         ..of_kept(flags)?
     })
 }
@@ -142,7 +209,8 @@ pub fn of_kept(flags: &JudgingFlags) -> Result<Judging, UsageError> {
     fail_on.retain(|rule: &FailRule| typed.iter().all(|other| other.metric != rule.metric));
     fail_on.extend(typed);
     routes.extend(parsed(&flags.route, "--route", ROUTE)?);
-    let has = |name| flags.compare_noise.contains(&name);
+    let noise = &flags.compare_noise;
+    let has = |name| noise.contains(&name) && !noise.contains(&NoiseName::None);
     Ok(Judging {
         rules: compared,
         by_rules: has(NoiseName::Rules),
@@ -157,6 +225,7 @@ pub fn of_kept(flags: &JudgingFlags) -> Result<Judging, UsageError> {
         routes,
         max_routes: flags.compare_max_routes as usize,
         max_differences: flags.compare_max_differences as usize,
+        secrets: Secrets::Hidden,
         redaction: None,
         selection: Vec::new(),
     })

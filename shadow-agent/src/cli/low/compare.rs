@@ -70,9 +70,11 @@ pub struct Judging {
     /// What a release fails by, such as 'new_5xx > 0.1%'; it replaces the default of the same figure
     ///
     /// Figures: new_5xx, other_status, agreement, agreement_raw, failed, p50_ratio, p95_ratio, p99_ratio,
-    /// endpoint_p99_ratio; and what is too little to judge by: compared, coverage, capture_loss. The defaults are
+    /// endpoint_new_5xx, endpoint_agreement, endpoint_p99_ratio; and what is too little to judge by: compared,
+    /// coverage, capture_loss. The defaults are
     /// compared < 5000, coverage < 95%, capture_loss > 0.5%, new_5xx > 0.1%, failed > 0.1%, agreement < 99.9%,
-    /// p99_ratio > 1.5, endpoint_p99_ratio > 1.5. See docs/comparing.md for the reasons.
+    /// p99_ratio > 1.5, endpoint_new_5xx > 1%, endpoint_agreement < 99%, endpoint_p99_ratio > 1.5; 'p99_ratio off' takes one
+    /// out. See docs/comparing.md for the reasons.
     #[arg(long, value_name = "RULE")]
     pub fail_on: Vec<String>,
 

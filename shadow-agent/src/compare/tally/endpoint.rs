@@ -10,6 +10,8 @@ use crate::compare::pair::{NotCompared, Pair};
 /// Sets of differences that are told apart at an endpoint. Beyond, pairs count as different for good: nobody could say later
 /// which of them agree.
 const MAX_SIGNATURES: usize = 2048;
+/// Rows in all sets of an endpoint: 128 KiB.
+const MAX_ROWS: usize = 32 << 10;
 
 /// See the module's description.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(super) struct EndpointTally {
     pub equal: u64,
     /// Pairs by the rows of their differences, in ascending order: none where rules took all of them away.
     pub signatures: HashMap<Box<[u32]>, u64>,
+    /// Rows in all of them.
+    rows: usize,
     pub not_compared: BTreeMap<NotCompared, u64>,
     pub new_5xx: u64,
     pub other_status: u64,
@@ -39,6 +43,7 @@ impl EndpointTally {
             compared: 0,
             equal: 0,
             signatures: HashMap::new(),
+            rows: 0,
             not_compared: BTreeMap::new(),
             new_5xx: 0,
             other_status: 0,
@@ -69,7 +74,9 @@ impl EndpointTally {
             *count += pairs;
             return;
         }
-        let rows: Box<[u32]> = if self.signatures.len() < MAX_SIGNATURES {
+        let fits = self.signatures.len() < MAX_SIGNATURES && self.rows + rows.len() <= MAX_ROWS;
+        let rows: Box<[u32]> = if fits {
+            self.rows += rows.len();
             rows.into()
         } else {
             [BEYOND].into()
@@ -92,6 +99,7 @@ impl EndpointTally {
         if rows.is_empty() {
             return;
         }
+        self.rows = 0;
         for (signature, count) in std::mem::take(&mut self.signatures) {
             let renamed = signature
                 .iter()

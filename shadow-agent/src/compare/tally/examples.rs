@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use super::places::Places;
+use super::secrets::{hide_in_difference, hide_in_form, hide_in_head, hide_in_json, hide_in_text};
 use crate::compare::bodies::Side;
 use crate::compare::charset;
 use crate::compare::comparing::compare;
 use crate::compare::document::{Body, Example, ExampleAnswer};
 use crate::compare::findings::Compared;
 use crate::compare::heads::Head;
-use crate::compare::judging::Judging;
+use crate::compare::judging::{Judging, Secrets};
 use crate::compare::pair::{Answer, Pair};
 use crate::mirror::rules::{Redaction, Unredactable};
 
@@ -31,8 +32,8 @@ pub(super) struct Examples {
     bytes: usize,
     /// How often a name was used.
     names: HashMap<String, u32>,
-    /// The pair that was offered last, and its example: several rows want it.
-    latest: Option<((String, u64), String)>,
+    /// The pair that was offered last, and its example, if it may have one: several rows want it.
+    latest: Option<((String, u64), Option<String>)>,
 }
 
 impl Examples {
@@ -54,16 +55,18 @@ impl Examples {
         let name = match &self.latest {
             Some((latest, name)) if *latest == key => name.clone(),
             _ => {
-                let Ok(example) = self.example(pair, endpoint, method, judging) else {
-                    return;
-                };
-                let name = example.id.clone();
-                self.bytes += size(&example);
-                self.kept.push(example);
+                let example = self.example(pair, endpoint, method, judging).ok();
+                let name = example.as_ref().map(|example| example.id.clone());
+                if let Some(example) = example {
+                    self.bytes += size(&example);
+                    self.kept.push(example);
+                }
                 self.latest = Some((key, name.clone()));
                 name
             }
         };
+        // What cannot be redacted is not shown.
+        let Some(name) = name else { return };
         if entry.shown.is_none()
             && let Some(example) = self.kept.iter().rev().find(|example| example.id == name)
         {
@@ -95,6 +98,10 @@ impl Examples {
             by_rule,
         } = compare(endpoint, method, &production, &shadow, &judging.rules);
         differences.extend(by_rule.into_iter().map(|(difference, _)| difference));
+        let hide = judging.secrets == Secrets::Hidden;
+        if hide {
+            differences.iter_mut().for_each(hide_in_difference);
+        }
         let id = pair.id.to_string();
         let used = self.names.entry(id.clone()).or_default();
         *used += 1;
@@ -103,10 +110,10 @@ impl Examples {
             id,
             endpoint: endpoint.to_owned(),
             at_ms: pair.at / super::MILLISECOND,
-            request_body: body(b"", &request_head, &request_body),
-            request_head: head(&request_head),
-            production: answer(method, &production),
-            shadow: answer(method, &shadow),
+            request_body: body(b"", &request_head, &request_body, hide),
+            request_head: head(&request_head, hide),
+            production: answer(method, &production, hide),
+            shadow: answer(method, &shadow, hide),
             differences,
         })
     }
@@ -139,22 +146,23 @@ fn redacted_answer(answer: &Answer, redaction: Option<&Redaction>) -> Result<Ans
     })
 }
 
-fn answer(method: &[u8], answer: &Answer) -> ExampleAnswer {
+fn answer(method: &[u8], answer: &Answer, hide: bool) -> ExampleAnswer {
     ExampleAnswer {
-        head: head(&answer.head),
-        body: body(method, &answer.head, &answer.body),
+        head: head(&answer.head, hide),
+        body: body(method, &answer.head, &answer.body, hide),
         took_us: answer
             .times
             .map(|times| u64::try_from(times.last.as_micros()).unwrap_or(u64::MAX)),
     }
 }
 
-fn head(bytes: &[u8]) -> String {
+fn head(bytes: &[u8], hide: bool) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_HEAD)]).replace("\r\n", "\n");
-    text.trim_end().to_owned()
+    let text = text.trim_end();
+    if hide { hide_in_head(text) } else { text.to_owned() }
 }
 
-fn body(method: &[u8], head: &[u8], body: &[u8]) -> Body {
+fn body(method: &[u8], head: &[u8], body: &[u8], hide: bool) -> Body {
     let head = Head::new(head);
     let side = Side::new(method, &head, body);
     let Ok(decoded) = side.decoded(MAX_DECODED) else {
@@ -176,8 +184,18 @@ fn body(method: &[u8], head: &[u8], body: &[u8]) -> Body {
         .is_json(&decoded)
         .then(|| serde_json::from_str::<serde_json::Value>(&text).ok())
         .flatten()
-        .and_then(|value| serde_json::to_string_pretty(&value).ok());
-    let text = laid_out.unwrap_or_else(|| text.into_owned());
+        .and_then(|mut value| {
+            if hide {
+                hide_in_json(&mut value);
+            }
+            serde_json::to_string_pretty(&value).ok()
+        });
+    let text = match laid_out {
+        Some(laid_out) => laid_out,
+        None if hide && side.is_form() => hide_in_form(&text),
+        None if hide => hide_in_text(&text),
+        None => text.into_owned(),
+    };
     let end = text.floor_char_boundary(MAX_BODY);
     Body {
         cut: end < text.len(),

@@ -6,6 +6,7 @@
 mod endpoint;
 mod examples;
 mod places;
+mod secrets;
 mod summary;
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,9 @@ pub struct Facts {
     pub counts: OutputCounts,
     /// Packets that capture lost.
     pub capture_lost_packets: u64,
+    /// The share of them among those that were to be captured.
+    #[serde(default)]
+    pub capture_loss: f64,
     /// What became of requests that the comparison made itself: what they are, and counts.
     pub extra: Vec<(String, OutputCounts)>,
 }
@@ -137,8 +140,8 @@ impl Tally {
             count: total,
             of: endpoint.compared,
         };
-        // A control says more than the shadow itself: it is production's release.
-        if judging.by_control && endpoint.controls > 0 {
+        // A control says more than the shadow itself: it is production's release. One that went away early says too little.
+        if judging.by_control && endpoint.controls > 0 && endpoint.controls >= endpoint.compared / 2 {
             if row.sort == Sort::Outside {
                 return None;
             }
@@ -262,10 +265,13 @@ impl Tally {
                 *reasons.entry(*why).or_default() += count;
             }
         }
+        // Further copies of a request are nobody's requests.
+        reasons.remove(&NotCompared::Copy);
+        let all = counts.seen.saturating_sub(counts.copies);
         let left_out = counts.filtered + counts.sampled_out + counts.limited;
         // Those that ended here first, of memory say, are dropped by the ledger later: they are not counted again.
         let ended = compared + reasons.values().sum::<u64>();
-        let mut unknown = counts.seen.saturating_sub(left_out + ended);
+        let mut unknown = all.saturating_sub(left_out + ended);
         for (reason, dropped) in &counts.dropped {
             let known = reasons.entry(NotCompared::Shadow(*reason)).or_default();
             let more = dropped.saturating_sub(*known).min(unknown);
@@ -276,10 +282,7 @@ impl Tally {
         let (failed, not_compared) = split(&reasons);
         let (failures, others): (u64, u64) = (failed.values().sum(), not_compared.values().sum());
         // Pairs are counted a little later than the ledger; kept ones come without it.
-        let eligible = counts
-            .seen
-            .saturating_sub(left_out)
-            .max(compared + failures + others);
+        let eligible = all.saturating_sub(left_out).max(compared + failures + others);
         let lost = |reason: &DropReason| counts.dropped.get(reason).copied().unwrap_or_default();
         let holes = LOST_BY_CAPTURE.iter().map(lost).sum::<u64>()
             + reasons
@@ -312,7 +315,7 @@ impl Tally {
             waiting: eligible - compared - failures - others,
             share: rate(compared + failures, eligible).share,
             capture_lost_packets: facts.capture_lost_packets,
-            capture_loss: rate(holes, seen).share,
+            capture_loss: rate(holes, seen).share.max(facts.capture_loss),
             endpoints_not_compared,
         }
     }
@@ -339,7 +342,7 @@ impl Tally {
                 "repeat: a place is noise where the shadow differs from its own second answer in at least {}% (of {} or \
                  more), and not surely less often than from production",
                 thresholds.unstable * 100.0,
-                thresholds.repeats
+                thresholds.references
             ));
         }
         InForce {

@@ -26,6 +26,7 @@ fn judging() -> Judging {
         routes: Vec::new(),
         max_routes: 500,
         max_differences: 10_000,
+        secrets: crate::compare::Secrets::Hidden,
         redaction: Some(Redaction::new(headers, Vec::new(), 1 << 20, key).unwrap()),
         selection: Vec::new(),
     }

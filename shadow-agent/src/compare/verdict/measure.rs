@@ -62,10 +62,11 @@ pub(super) fn measure<'a>(
         Metric::P50Ratio => latency(comparison, 0.5, |quantiles| quantiles.p50, settings),
         Metric::P95Ratio => latency(comparison, 0.95, |quantiles| quantiles.p95, settings),
         Metric::P99Ratio => latency(comparison, 0.99, |quantiles| quantiles.p99, settings),
-        Metric::EndpointNew5xx => endpoint_rates(comparison, bound, settings, |endpoint| endpoint.new_5xx),
-        Metric::EndpointAgreement => {
-            endpoint_rates(comparison, bound, settings, |endpoint| endpoint.agreement)
-        }
+        // A route that fails always is sure after a few; what differs by nature is learned only after some.
+        Metric::EndpointNew5xx => endpoint_rates(comparison, bound, 1, |endpoint| endpoint.new_5xx),
+        Metric::EndpointAgreement => endpoint_rates(comparison, bound, settings.endpoint_pairs, |endpoint| {
+            endpoint.agreement
+        }),
         Metric::EndpointP99Ratio => {
             let slower = comparison.endpoints.iter().filter(|endpoint| endpoint.slower);
             let mut slower: Vec<_> = slower
@@ -95,13 +96,13 @@ fn latency(
     Measured::Ratio(ratio(of(production), of(shadow), floor))
 }
 
-fn endpoint_rates<'a>(
-    comparison: &'a Comparison,
+fn endpoint_rates(
+    comparison: &Comparison,
     (operator, value): (Operator, f64),
-    settings: &Settings,
+    pairs: u64,
     of: fn(&Endpoint) -> Rate,
-) -> Measured<'a> {
-    let enough = |endpoint: &&Endpoint| endpoint.compared >= settings.endpoint_pairs;
+) -> Measured<'_> {
+    let enough = |endpoint: &&Endpoint| endpoint.compared >= pairs;
     let judged = comparison.endpoints.iter().filter(enough);
     let of_each = Confidence::of_each(judged.clone().count() as u64);
     let mut failing: Vec<_> = judged
