@@ -65,7 +65,7 @@ fn nothing_stays_attached() {
     let (host, other) = (Namespace::new(), Namespace::new());
     host.veth("veth-n", "10.77.7.1/24", &other, "veth-o", "10.77.7.2/24");
     let settings = CaptureSettings {
-        track_response: true,
+        responses: true,
         ..settings(Engine::Tc)
     };
     let capture = start(&host, vec![live(LiveScope::Any, 21097)], settings);

@@ -63,13 +63,13 @@ fn a_server_in_a_container_is_seen_from_the_hosts_side_of_its_veth() {
         LiveScope::Addresses(vec!["10.77.3.2".parse().unwrap()]),
     ];
     for scope in scopes {
-        for track_response in [false, true] {
+        for responses in [false, true] {
             let settings = CaptureSettings {
-                track_response,
+                responses,
                 ..settings(Engine::Tc)
             };
             let capture = start(&host, vec![live(scope.clone(), 21088)], settings);
-            transfer_is_seen(capture, &host, &guest, server, track_response);
+            transfer_is_seen(capture, &host, &guest, server, responses);
         }
     }
 }

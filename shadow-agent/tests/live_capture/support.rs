@@ -129,7 +129,7 @@ pub fn ip(arguments: &str) {
 pub fn settings(engine: Engine) -> CaptureSettings {
     CaptureSettings {
         engine: Some(engine),
-        track_response: false,
+        responses: false,
         ring_bytes: 16 << 20,
         shards: 1,
         sample_connections: None,

@@ -15,14 +15,14 @@ fn a_transfer_over_loopback_is_seen_once() {
     }
     let host = Namespace::new();
     let server = "127.0.0.1:21081";
-    for track_response in [false, true] {
+    for responses in [false, true] {
         let settings = CaptureSettings {
-            track_response,
+            responses,
             ..settings(Engine::Tc)
         };
         let capture = start(&host, vec![live(LiveScope::Any, 21081)], settings);
-        let capture = transfer_is_seen(capture, &host, &host, server, track_response);
-        nothing_was_seen_twice(&capture, if track_response { MIB + MIB / 2 } else { MIB });
+        let capture = transfer_is_seen(capture, &host, &host, server, responses);
+        nothing_was_seen_twice(&capture, if responses { MIB + MIB / 2 } else { MIB });
     }
 }
 
@@ -33,14 +33,14 @@ fn a_transfer_over_loopback_is_seen_once_at_sockets() {
     }
     let host = Namespace::new();
     for (server, port) in [("127.0.0.1:21082", 21082), ("[::1]:21083", 21083)] {
-        for track_response in [false, true] {
+        for responses in [false, true] {
             let settings = CaptureSettings {
-                track_response,
+                responses,
                 ..settings(Engine::Cgroup)
             };
             let capture = start(&host, vec![live(LiveScope::Any, port)], settings);
-            let capture = transfer_is_seen(capture, &host, &host, server, track_response);
-            nothing_was_seen_twice(&capture, if track_response { MIB + MIB / 2 } else { MIB });
+            let capture = transfer_is_seen(capture, &host, &host, server, responses);
+            nothing_was_seen_twice(&capture, if responses { MIB + MIB / 2 } else { MIB });
         }
     }
 }
@@ -56,13 +56,13 @@ fn a_transfer_between_namespaces_is_seen_by_both_engines() {
     clients.ip("addr add fd77::2/64 dev veth-c nodad");
     for engine in [Engine::Tc, Engine::Cgroup] {
         for (server, port) in [("10.77.1.1:21084", 21084), ("[fd77::1]:21085", 21085)] {
-            for track_response in [false, true] {
+            for responses in [false, true] {
                 let settings = CaptureSettings {
-                    track_response,
+                    responses,
                     ..settings(engine)
                 };
                 let capture = start(&servers, vec![live(LiveScope::Any, port)], settings);
-                transfer_is_seen(capture, &clients, &servers, server, track_response);
+                transfer_is_seen(capture, &clients, &servers, server, responses);
             }
         }
     }
