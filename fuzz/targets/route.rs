@@ -140,6 +140,7 @@ static SETTINGS: LazyLock<HttpOutputSettings> = LazyLock::new(|| HttpOutputSetti
     connect_timeout: Duration::from_secs(1),
     redirects: 0,
     track_response: None,
+    compare: None,
     max_response: 1,
     breaker: BreakerSettings {
         failures: 0,

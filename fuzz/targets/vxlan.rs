@@ -27,7 +27,7 @@ fuzz_target!(|data: &[u8]| {
         },
     };
     let capture = CaptureSettings {
-        track_response: choices & 2 == 0,
+        responses: choices & 2 == 0,
         ..CaptureSettings::default()
     };
     let input = RawInput::Live {
@@ -42,7 +42,7 @@ fuzz_target!(|data: &[u8]| {
         max_out_of_order: 10_000,
     };
     let mut budget = MemoryBudget::new(1 << 20);
-    let mut table = FlowTable::<Connection>::new(settings, capture.track_response, budget.clone());
+    let mut table = FlowTable::<Connection>::new(settings, capture.responses, budget.clone());
     let mut now = Timestamp(0);
     // Each datagram has its length before it.
     let mut rest = rest;
