@@ -21,7 +21,7 @@ use crate::compare::{
     verdict,
 };
 use crate::mirror::Share;
-use crate::mirror::rules::Redaction;
+use crate::mirror::rules::{Filters, Redaction, Rewriters};
 use crate::settings::{CompareSettings, ComparingSettings};
 
 /// Least size of a directory of pairs, in bytes.
@@ -67,8 +67,36 @@ pub fn resolve(arguments: &Arguments) -> Result<Option<CompareSettings>, UsageEr
         },
         wait: flags.compare_wait,
         max_answer,
-        judging: Arc::new(judging(&arguments.judging, &arguments.filters, max_answer)?),
+        judging: Arc::new(Judging {
+            selection: selection(arguments)?,
+            ..judging(&arguments.judging, &arguments.filters, max_answer)?
+        }),
     }))
+}
+
+/// What of production's requests is compared, in words.
+fn selection(arguments: &Arguments) -> Result<Vec<String>, UsageError> {
+    let mut words = Vec::new();
+    if let Some(parts) = arguments.input.sample_connections.and_then(|share| share.of_2_32) {
+        let percent = Share::of_2_32(parts).as_f64() * 100.0;
+        words.push(format!("{percent:.3}% of connections (--sample-connections)"));
+    }
+    let rules = rules::resolve(&arguments.filters, arguments.limits.max_body())?;
+    if let Some(rules) = rules.for_live() {
+        if rules.filters != Filters::default() {
+            words.push("requests that the filters let pass".to_owned());
+        }
+        if !rules.limiters.is_empty() {
+            words.push("users that the limiters take".to_owned());
+        }
+        if rules.rewriters != Rewriters::default() {
+            words.push("requests as they were rewritten".to_owned());
+        }
+    }
+    if words.is_empty() {
+        words.push("all requests".to_owned());
+    }
+    Ok(words)
 }
 
 /// What is the same for all comparisons of a run.

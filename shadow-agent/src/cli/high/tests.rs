@@ -445,3 +445,41 @@ fn flags_that_contradict_the_engine_are_refused() {
     ]);
     assert!(both.contains("--input-raw names this very interface"));
 }
+
+#[test]
+fn what_is_compared_is_said_in_words() {
+    let selection = |flags: &[&str]| {
+        let flags = [&["--compare"], flags].concat();
+        let compare = http_output(&flags).compare.expect("it compares");
+        compare.judging.selection.clone()
+    };
+    assert_eq!(selection(&[]), ["all requests"]);
+    assert_eq!(
+        selection(&["--sample-connections=10%", "--safe-methods"]),
+        [
+            "10.000% of connections (--sample-connections)",
+            "requests that the filters let pass"
+        ]
+    );
+}
+
+#[test]
+fn what_would_let_a_bad_release_go_is_refused() {
+    let refused = |flags: &[&str]| error(&[&["--input-raw=:80"], flags].concat());
+    for flags in [
+        &["--output-null", "--compare"][..],
+        &["--output-http=a", "--fail-on=new_5xx > 1%"],
+        &["--output-http=a", "--report=r.html"],
+    ] {
+        assert!(refused(flags).contains("nothing is compared"), "{flags:?}");
+    }
+    let control = refused(&["--output-http=a", "--compare", "--compare-control=http://a"]);
+    assert!(control.contains("the control is an output itself"), "{control}");
+    let redirects = refused(&["--output-http=a", "--compare", "--output-http-redirects=1"]);
+    assert!(
+        redirects.contains("a redirect that is followed is none"),
+        "{redirects}"
+    );
+    let never = refused(&["--output-http=a", "--compare", "--fail-on=failed > 1"]);
+    assert!(never.contains("is 1% meant?"), "{never}");
+}
