@@ -6,7 +6,8 @@
 
 use std::fmt::Write;
 
-use super::figures::{moment, visible};
+use super::figures::moment;
+use super::page::escaped;
 use super::text::sum;
 use crate::compare::document::{Comparison, Document, RuleOutcome, Word};
 
@@ -151,25 +152,11 @@ impl Case {
     }
 }
 
-/// Text between tags, or inside quotes.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in visible(text).chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            other => safe.push(other),
-        }
-    }
-    safe
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::figures::visible;
     use super::super::sample;
     use super::*;
 

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::super::figures::{is_hidden, visible};
 
-/// Text between tags, or inside double quotes.
-pub(super) fn escaped(text: &str) -> String {
+/// Text between tags, or inside double quotes, in HTML and in XML.
+pub(in crate::report) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in visible(text).chars() {
         match character {

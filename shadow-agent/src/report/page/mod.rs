@@ -15,7 +15,8 @@ use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
 
-use self::escape::{escaped, json};
+pub(super) use self::escape::escaped;
+use self::escape::json;
 use super::meanings::meanings;
 use super::two::TwoDocuments;
 use crate::compare::document::Document;
