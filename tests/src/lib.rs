@@ -26,7 +26,7 @@ mod netns;
 mod nginx;
 mod place;
 mod pod;
-mod process;
+pub mod process;
 pub mod rbac;
 mod report;
 pub mod shop;

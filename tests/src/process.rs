@@ -72,7 +72,7 @@ pub(crate) fn output(command: &mut Command) -> Output {
 }
 
 /// Runs a command that must succeed and gives its standard output.
-pub(crate) fn check(command: &mut Command) -> String {
+pub fn check(command: &mut Command) -> String {
     let output = output(command);
     assert!(
         output.status.success(),

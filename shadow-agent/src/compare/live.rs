@@ -4,7 +4,7 @@
 //! A [`Document`] costs something to make, so one is made only while somebody looks. The comparing thread, between two
 //! batches of pairs and about ten times a second where there are none:
 //!
-//! ```ignore
+//! ```text
 //! if live.take_orders().reset {
 //!     tally.reset();                        // the document's counts begin anew; CompareCounters never go back
 //! }

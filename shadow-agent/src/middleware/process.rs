@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use nix::sys::signal::Signal;
@@ -81,6 +81,8 @@ struct Queue {
     /// Shards that will offer more.
     offering: usize,
     state: State,
+    /// Whether its output has ended: what waits for it will be told so, and is not kept back by it.
+    silent: bool,
     /// Whether it has exited; what it wrote before may still be read.
     exited: bool,
     /// Whether it ended, and well, because it was told that nothing more comes.
@@ -176,9 +178,10 @@ impl Middleware {
         }
     }
 
-    /// Whether it has exited, so that what waits for it will soon be told.
-    pub(super) fn has_exited(&self) -> bool {
-        self.shared.lock().exited
+    /// Whether it has exited or closed its output, so that what waits for it will soon be told.
+    pub(super) fn is_ending(&self) -> bool {
+        let queue = self.shared.lock();
+        queue.exited || queue.silent
     }
 
     /// How it ended, where that ends the run.
@@ -328,6 +331,7 @@ impl Shared {
                 }
             }
         }
+        self.lock().silent = true;
     }
 
     /// The life of the thread that sees the program end. `read` is closed once all of its output was read.
@@ -335,10 +339,7 @@ impl Shared {
         let status = loop {
             match child.try_wait() {
                 Ok(None) if read.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected) => {
-                    // One that closed its output and lives on is of no use any more.
-                    thread::sleep(GRACE);
-                    let _ = nix::sys::signal::killpg(self.group, Signal::SIGKILL);
-                    break child.wait();
+                    break self.outlived(&mut child);
                 }
                 Ok(None) => {}
                 Ok(Some(status)) => break Ok(status),
@@ -357,6 +358,19 @@ impl Shared {
             let _ = read.recv_timeout(GRACE);
         }
         self.end(&how(status));
+    }
+
+    /// Waits for a program whose output has ended: it is exiting, or is of no use any more.
+    fn outlived(&self, child: &mut Child) -> io::Result<ExitStatus> {
+        let since = Instant::now();
+        while since.elapsed() < GRACE {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            thread::sleep(LOOK / 10);
+        }
+        let _ = nix::sys::signal::killpg(self.group, Signal::SIGKILL);
+        child.wait()
     }
 
     fn take(&self, line: &[u8]) {

@@ -263,7 +263,7 @@ impl ShardMiddleware {
 
     /// What the program did not give back in time is kept back.
     fn expire(&self) {
-        if self.middleware.has_exited() {
+        if self.middleware.is_ending() {
             return;
         }
         let mut timeout = self.middleware.settings().timeout;

@@ -231,6 +231,15 @@ fn one_that_ends_while_the_last_requests_wait_is_passed_by() {
 }
 
 #[test]
+fn one_that_closes_its_output_and_lives_on_is_ended_and_passed_by() {
+    let stage = stage!("root", "agent", "nginx");
+    let command = "sh -c 'head -n 50; exec >&-; exec sleep 77'";
+    let (mut agent, shadow) = replayed(&stage, command, &["--middleware-on-exit", "bypass"]);
+    agent.finish().assert_all_delivered(200);
+    assert_eq!(shadow.finish().len(), 200);
+}
+
+#[test]
 fn one_that_leaves_a_child_with_its_output_is_seen_to_end() {
     let stage = stage!("root", "agent", "nginx");
     let (mut agent, shadow) = replayed(&stage, "sh -c 'sleep 77 & exit 3'", &[]);

@@ -2,11 +2,12 @@
 //! comparison on the HTTP port, of the same run.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use shadow_tests::metrics::{Metrics, ask};
-use shadow_tests::{Agent, Ledger, Netns, Shop, Stage, shop, stage, until};
+use shadow_tests::{Agent, Ledger, Netns, Shop, Stage, process, shop, stage, until};
 
 /// A terminal of 100 by 30 in which the agent runs, from a shell that tells how it ended. Dropping it ends all of it.
 struct Pane<'a> {
@@ -32,10 +33,17 @@ impl<'a> Pane<'a> {
     }
 
     fn tmux(&self, arguments: &[&str]) -> String {
-        let socket = self.stage.path("tmux");
-        let socket = socket.to_str().expect("a path in UTF-8");
-        let all = [&["-S", socket, "-f", "/dev/null"], arguments].concat();
-        Netns::host().run("tmux", &all)
+        process::check(self.command().args(arguments))
+    }
+
+    /// A command to the terminal's server. Its socket is named from within the stage: a whole path may be longer than the
+    /// 107 bytes an address of a Unix socket holds (unix(7)).
+    fn command(&self) -> Command {
+        let mut command = Netns::host().command("tmux");
+        command
+            .current_dir(self.stage.path(""))
+            .args(["-S", "tmux", "-f", "/dev/null"]);
+        command
     }
 
     /// What is on the screen.
@@ -79,14 +87,8 @@ impl<'a> Pane<'a> {
 
 impl Drop for Pane<'_> {
     fn drop(&mut self) {
-        let socket = self.stage.path("tmux");
         // It may have ended by itself.
-        let _ = Netns::host()
-            .command("tmux")
-            .arg("-S")
-            .arg(socket)
-            .arg("kill-server")
-            .output();
+        let _ = self.command().arg("kill-server").output();
     }
 }
 
