@@ -51,6 +51,11 @@ pub enum Counter {
     RingFullPayloadPackets,
     /// Payload bytes lost because the ring was full.
     RingFullBytes,
+    /// **end**: packets with payload of responses that were left out: the ring was three quarters full, and its last
+    /// quarter is for requests.
+    ResponsesLeftOutPackets,
+    /// Their payload bytes.
+    ResponsesLeftOutBytes,
     /// **end**: packets of which some or all could not be read (`bpf_skb_load_bytes` failed).
     LoadErrorPackets,
     /// Payload bytes that could not be read.
@@ -84,6 +89,8 @@ impl Counter {
         Counter::RingFullPackets,
         Counter::RingFullPayloadPackets,
         Counter::RingFullBytes,
+        Counter::ResponsesLeftOutPackets,
+        Counter::ResponsesLeftOutBytes,
         Counter::LoadErrorPackets,
         Counter::LoadErrorBytes,
         Counter::PacketsCut,
@@ -113,6 +120,8 @@ impl Counter {
             Counter::RingFullPackets => "ring_full_packets",
             Counter::RingFullPayloadPackets => "ring_full_payload_packets",
             Counter::RingFullBytes => "ring_full_bytes",
+            Counter::ResponsesLeftOutPackets => "responses_left_out_packets",
+            Counter::ResponsesLeftOutBytes => "responses_left_out_bytes",
             Counter::LoadErrorPackets => "load_error_packets",
             Counter::LoadErrorBytes => "load_error_bytes",
             Counter::PacketsCut => "packets_cut",
@@ -135,6 +144,7 @@ impl Counter {
                 | Counter::FragmentsFirstV6
                 | Counter::BadLengths
                 | Counter::RingFullPackets
+                | Counter::ResponsesLeftOutPackets
                 | Counter::LoadErrorPackets
                 | Counter::PacketsCut
         )

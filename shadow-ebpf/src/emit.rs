@@ -4,11 +4,12 @@ use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
 use core::hint::black_box;
 use shadow_common::{
-    CLASSES, Counter, HEADER_BYTES, MARK_CONTINUATION, MAX_PACKET_BYTES, MAX_PARTS, PART_BYTES, RecordHeader,
+    CLASSES, Counter, HEADER_BYTES, MARK_CONTINUATION, MARK_RESPONSE, MAX_PACKET_BYTES, MAX_PARTS,
+    PART_BYTES, RecordHeader,
 };
 
 use crate::count::count;
-use crate::rings::reserve;
+use crate::rings::{is_for_requests, reserve};
 
 pub const FIN: u8 = 0x01;
 pub const SYN: u8 = 0x02;
@@ -36,6 +37,10 @@ enum Lost {
 #[inline(always)]
 pub fn emit(skb: *mut __sk_buff, segment: &mut Segment) {
     let whole = segment.length;
+    if segment.header.marks & MARK_RESPONSE != 0 && whole > 0 && is_for_requests(segment.shard) {
+        count(Counter::ResponsesLeftOutPackets, 1);
+        return count(Counter::ResponsesLeftOutBytes, u64::from(whole));
+    }
     let wanted = if whole > MAX_PACKET_BYTES {
         MAX_PACKET_BYTES
     } else {

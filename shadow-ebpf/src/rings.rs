@@ -63,6 +63,15 @@ pub fn reserve(shard: u32, size: u32) -> Option<Reserved> {
     })
 }
 
+/// Whether so little room is left that it is kept for requests: a response that is lost is a pair that is not compared,
+/// a request that is lost is traffic that the shadow never sees.
+#[inline(always)]
+pub fn is_for_requests(shard: u32) -> bool {
+    // SAFETY: a ring buffer map; the helper takes it.
+    let unread = unsafe { bpf_ringbuf_query(ring(shard), u64::from(BPF_RB_AVAIL_DATA)) };
+    unread >= 3 << QUARTER_SHIFT.load()
+}
+
 impl Reserved {
     /// Makes the record visible to the reader and wakes it where it must be.
     ///

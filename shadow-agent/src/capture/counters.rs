@@ -68,6 +68,7 @@ impl CaptureCounts {
             Counter::FragmentsFirstV6,
             Counter::BadLengths,
             Counter::RingFullPackets,
+            Counter::ResponsesLeftOutPackets,
             Counter::LoadErrorPackets,
             Counter::PacketsCut,
         ]

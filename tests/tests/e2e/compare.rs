@@ -4,6 +4,7 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use nix::sys::signal::Signal;
 use shadow_tests::client::{Connection, get, noise, with_body};
 use shadow_tests::fault::{Fault, FaultServer};
 use shadow_tests::{Agent, Ledger, Netns, Nginx, NginxSetup, Report, Shop, Stage, load, shop, stage, stat};
@@ -314,6 +315,41 @@ fn an_answer_that_its_client_did_not_wait_for_is_not_compared() {
         (10, 4),
         "{report}"
     );
+}
+
+#[test]
+fn a_ring_that_answers_would_fill_has_room_for_requests() {
+    let stage = stage!("root", "agent", "nginx");
+    std::fs::write(stage.path("large"), noise(1 << 20, 5)).expect("the test's folder");
+    let setup = NginxSetup {
+        server: format!("location = /large {{ root {}; }}", stage.path("").display()),
+        ..NginxSetup::default()
+    };
+    let scene = Scene::on_lo_with(&stage, &setup);
+    let ring = ["--input-raw-buffer-size", "1mb", "--input-raw-shards", "1"];
+    let agent = mirror_and_compare(&scene, &[&ring[..], &["--compare-repeat", "0"]].concat());
+    // Nobody reads the ring meanwhile. The first answer alone would fill it.
+    agent.signal(Signal::SIGSTOP);
+    for _ in 0..10 {
+        let mut connection = Connection::open(&scene.client, scene.v4);
+        for _ in 0..10 {
+            assert_eq!(connection.get("/large", "large").status, 200);
+        }
+    }
+    agent.signal(Signal::SIGCONT);
+    let finished = scene.finish_with(agent, 3);
+    finished.assert_mirrored(100);
+    let ledger = &finished.ledger;
+    assert_eq!(ledger.capture("ring_full_packets"), 0, "{ledger}");
+    assert!(ledger.capture("responses_left_out_bytes") > 99 << 20, "{ledger}");
+    let report = Report::read(&report_file(&stage));
+    report.assert_accounts_for(0, ledger);
+    assert_eq!(
+        report.compared(0) + report.not_compared(0, "production_gap"),
+        100,
+        "{report}"
+    );
+    assert!(report.compared(0) < 2, "{report}");
 }
 
 #[test]

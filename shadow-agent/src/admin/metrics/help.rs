@@ -101,7 +101,7 @@ const CONNECTIONS: [(&str, &str); 31] = [
     ("answers", "Production's answers, where they are captured."),
 ];
 
-const CAPTURE: [(&str, &str); 25] = [
+const CAPTURE: [(&str, &str); 27] = [
     ("packets_selected", "Packets selected."),
     ("packets_copied", "Packets copied to a ring, whole."),
     ("bytes_copied", "Payload bytes copied to a ring."),
@@ -155,6 +155,11 @@ const CAPTURE: [(&str, &str); 25] = [
     ),
     ("ring_full_payload_packets", "Those of them that had payload."),
     ("ring_full_bytes", "Payload bytes lost because the ring was full."),
+    (
+        "responses_left_out_packets",
+        "Packets with payload of responses that were left out: the ring was three quarters full, and its last quarter is for requests.",
+    ),
+    ("responses_left_out_bytes", "Their payload bytes."),
     (
         "load_error_packets",
         "Packets of which some or all could not be read (bpf_skb_load_bytes failed).",

@@ -91,6 +91,48 @@ fn a_full_ring_loses_packets_and_says_how_many_and_how_large() {
 }
 
 #[test]
+fn the_last_quarter_of_a_ring_is_for_requests() {
+    const RING: u32 = 4096;
+    let settings = CaptureSettings {
+        ring_bytes: RING,
+        responses: true,
+        ..settings()
+    };
+    let Some(mut kernel) = Kernel::load("the_last_quarter_is_for_requests", &settings) else {
+        return;
+    };
+    kernel.watch("any", 8081, 0);
+    let body = payload(300);
+    let response = request(SERVER, CLIENT, &body);
+    // Those that found less than three quarters in use.
+    let fit = u64::from((RING * 3 / 4).div_ceil(record_bytes(300)));
+    for _ in 0..20 {
+        kernel.run("shadow_l2_out", &response.frame());
+    }
+    // What says how a connection ends is small, and is taken all the same; so are requests.
+    let mut fin = request(SERVER, CLIENT, b"");
+    fin.flags = crate::tcp::TcpFlags::FIN;
+    kernel.run("shadow_l2_out", &fin.frame());
+    kernel.run("shadow_l2_in", &request(CLIENT, SERVER, b"x").frame());
+    assert_eq!(
+        kernel.nonzero(),
+        [
+            ("packets_selected", 22),
+            ("packets_copied", fit + 2),
+            ("bytes_copied", 300 * fit + 1),
+            ("records", fit + 2),
+            ("responses_left_out_packets", 20 - fit),
+            ("responses_left_out_bytes", 300 * (20 - fit)),
+        ]
+        .into()
+    );
+    assert!(kernel.counts().balanced());
+    // Once it is drained, responses are taken again.
+    assert_eq!(kernel.drain().len() as u64, fit + 2);
+    assert_eq!(kernel.see("shadow_l2_out", &response.frame()).len(), 1);
+}
+
+#[test]
 fn a_ring_of_one_page_holds_no_record_of_the_largest_size() {
     assert!(record_bytes(PART_BYTES) > 4096);
     let Some(mut kernel) = kernel("a_ring_of_one_page", 4096) else {
