@@ -51,8 +51,8 @@ pub enum Counter {
     RingFullPayloadPackets,
     /// Payload bytes lost because the ring was full.
     RingFullBytes,
-    /// **end**: packets with payload of responses that were left out: the ring was three quarters full, and its last
-    /// quarter is for requests.
+    /// **end**: packets with payload of responses that were left out: seven eighths of the ring were unread, and
+    /// the last one is for requests.
     ResponsesLeftOutPackets,
     /// Their payload bytes.
     ResponsesLeftOutBytes,

@@ -69,7 +69,7 @@ pub fn reserve(shard: u32, size: u32) -> Option<Reserved> {
 pub fn is_for_requests(shard: u32) -> bool {
     // SAFETY: a ring buffer map; the helper takes it.
     let unread = unsafe { bpf_ringbuf_query(ring(shard), u64::from(BPF_RB_AVAIL_DATA)) };
-    unread >= 3 << QUARTER_SHIFT.load()
+    unread >= 7 << (QUARTER_SHIFT.load() - 1)
 }
 
 impl Reserved {

@@ -8,7 +8,7 @@ use crate::compare::document::{Comparison, DifferenceRow};
 use crate::report::grouped;
 
 /// Lines that say of each planted fault whether it was named, and what was named that nobody planted; and whether all is as it
-/// was planted, but for the slower search: on a machine that is busy with other things 25 ms more are nothing.
+/// was planted, but for the slower search: on a machine that is busy with other things 50 ms more are nothing.
 pub fn planted(comparison: &Comparison, faults: &Faults) -> (String, bool) {
     let mut text = String::new();
     let mut all = true;
@@ -46,7 +46,7 @@ fn what(fault: Fault) -> &'static str {
         Fault::Field => "another price of one product in a hundred",
         Fault::Status => "500 to large orders",
         Fault::Header => "no Cache-Control on reports",
-        Fault::Slow => "a search that takes 25 ms longer",
+        Fault::Slow => "a search that takes 50 ms longer",
         Fault::Order => "a profile's addresses in reverse",
         Fault::Truncated => "one report in eight cut short",
         Fault::Closed => "a close inside one picture's answer in ten",
@@ -153,7 +153,7 @@ pub mod tests {
         let faults = "field,slow,closed".parse().unwrap();
         let expected =
             "  planted field     another price of one product in a hundred       $.price.amount value, in 34
-  planted slow      a search that takes 25 ms longer                GET /search is slower
+  planted slow      a search that takes 50 ms longer                GET /search is slower
   planted closed    a close inside one picture's answer in ten      upstream_closed, in 56
   nothing else was named
 ";

@@ -20,7 +20,7 @@ use super::faults::{Fault, Faults};
 use super::noise::Noise;
 
 /// How much longer the next release searches.
-const SLOWER: Duration = Duration::from_millis(25);
+const SLOWER: Duration = Duration::from_millis(50);
 /// The least quantity that the next release cannot take.
 const LARGE: u64 = 10;
 /// The header that names an answer.

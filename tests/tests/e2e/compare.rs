@@ -175,7 +175,9 @@ fn mirror_and_compare(scene: &Scene, more: &[&str]) -> Agent {
 fn equal_pages_agree_in_full() {
     let stage = stage!("root", "agent", "nginx");
     let scene = Scene::on_lo(&stage);
-    let flags = [&["--compare-repeat", "0"][..], &WHATEVER_IT_TAKES].concat();
+    // All come within a fifth of a second, and an agent built for debugging reads on for another.
+    let ring = ["--input-raw-buffer-size", "32mb"];
+    let flags = [&["--compare-repeat", "0"][..], &WHATEVER_IT_TAKES, &ring].concat();
     let agent = mirror_and_compare(&scene, &flags);
     assert_eq!(load::keep_alive(&scene.client, scene.v4, 20, 300), 6000);
     let finished = scene.finish(agent);

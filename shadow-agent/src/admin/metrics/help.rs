@@ -157,7 +157,7 @@ const CAPTURE: [(&str, &str); 27] = [
     ("ring_full_bytes", "Payload bytes lost because the ring was full."),
     (
         "responses_left_out_packets",
-        "Packets with payload of responses that were left out: the ring was three quarters full, and its last quarter is for requests.",
+        "Packets with payload of responses that were left out: seven eighths of the ring were unread, and the last one is for requests.",
     ),
     ("responses_left_out_bytes", "Their payload bytes."),
     (

@@ -91,22 +91,22 @@ fn a_full_ring_loses_packets_and_says_how_many_and_how_large() {
 }
 
 #[test]
-fn the_last_quarter_of_a_ring_is_for_requests() {
-    const RING: u32 = 4096;
+fn the_last_eighth_of_a_ring_is_for_requests() {
+    const RING: u32 = 16 * 1024;
     let settings = CaptureSettings {
         ring_bytes: RING,
         responses: true,
         ..settings()
     };
-    let Some(mut kernel) = Kernel::load("the_last_quarter_is_for_requests", &settings) else {
+    let Some(mut kernel) = Kernel::load("the_last_eighth_is_for_requests", &settings) else {
         return;
     };
     kernel.watch("any", 8081, 0);
     let body = payload(300);
     let response = request(SERVER, CLIENT, &body);
-    // Those that found less than three quarters in use.
-    let fit = u64::from((RING * 3 / 4).div_ceil(record_bytes(300)));
-    for _ in 0..20 {
+    // Those that found less than seven eighths in use.
+    let fit = u64::from((RING * 7 / 8).div_ceil(record_bytes(300)));
+    for _ in 0..40 {
         kernel.run("shadow_l2_out", &response.frame());
     }
     // What says how a connection ends is small, and is taken all the same; so are requests.
@@ -117,12 +117,12 @@ fn the_last_quarter_of_a_ring_is_for_requests() {
     assert_eq!(
         kernel.nonzero(),
         [
-            ("packets_selected", 22),
+            ("packets_selected", 42),
             ("packets_copied", fit + 2),
             ("bytes_copied", 300 * fit + 1),
             ("records", fit + 2),
-            ("responses_left_out_packets", 20 - fit),
-            ("responses_left_out_bytes", 300 * (20 - fit)),
+            ("responses_left_out_packets", 40 - fit),
+            ("responses_left_out_bytes", 300 * (40 - fit)),
         ]
         .into()
     );

@@ -360,7 +360,8 @@ impl Tally {
 /// What figures cannot tell.
 const NOTES: [&str; 4] = [
     "Production's latency is taken on the wire where it is captured, from the request's last byte to the answer's. The \
-     shadow's is taken at the socket of the copy: the way there and back is in it, and waiting for a turn is not.",
+     shadow's is taken at the socket of the copy, until the kernel has its answer: the way there and back is in it, and \
+     waiting for a turn is not.",
     "The shadow may have colder caches, fewer users, other hardware or another neighbour than production: its latency is that \
      of this shadow under this load.",
     "The shadow got its requests a little later than production, so what changes with time may differ.",

@@ -139,7 +139,7 @@ fn each_fault_changes_what_it_says_and_nothing_else() {
             ("GET products: $.price.amount", 34),
             ("POST orders: 201 -> 500", 152),
             ("GET reports: without cache-control", 1000),
-            ("GET search: 25ms later", 2000),
+            ("GET search: 50ms later", 2000),
             ("GET users: $.addresses", 1000),
             ("GET reports: broken", 126),
             ("PUT pictures: closes", 56),

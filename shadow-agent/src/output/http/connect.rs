@@ -11,6 +11,7 @@ use tokio::net::{TcpSocket, TcpStream, UdpSocket, lookup_host};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::stamped::Stamped;
 use super::tls::Tls;
 use super::transport::Transport;
 use crate::capture::{OwnConnection, OwnConnections};
@@ -47,6 +48,8 @@ pub(in crate::output) struct Connector {
     tls: Option<Tls>,
     own: OwnConnections,
     timeout: Duration,
+    /// Whether connections tell when bytes came.
+    stamps: bool,
     /// Locked while a name is looked up, so that connections opened meanwhile share the answer.
     addresses: Mutex<Option<Addresses>>,
 }
@@ -84,8 +87,15 @@ impl Connector {
             tls,
             own,
             timeout,
+            stamps: false,
             addresses: Mutex::new(None),
         }
+    }
+
+    /// The same, with connections that tell when bytes came to this host, if `stamps`.
+    #[must_use]
+    pub(super) fn stamping(self, stamps: bool) -> Self {
+        Self { stamps, ..self }
     }
 
     /// Opens one connection, TLS included, within the connect timeout.
@@ -143,6 +153,7 @@ impl Connector {
             .map_err(io::Error::other)?;
         let tcp: TcpStream = socket.connect(remote).await?;
         tcp.set_nodelay(true)?;
+        let tcp = Stamped::new(tcp, self.stamps);
         let transport = match &self.tls {
             None => Transport::Plain(tcp),
             Some(tls) => Transport::Tls(Box::new(tls.handshake(tcp).await?)),

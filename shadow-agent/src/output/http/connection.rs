@@ -63,6 +63,8 @@ struct State {
     since: Instant,
     /// When the last byte of the request under way was sent, and the first one of its answer came: of one that is compared.
     times: (Option<Instant>, Option<Instant>),
+    /// When what was read last came to this host: of an answer that is compared.
+    arrived: Instant,
     /// The part of the head that the socket did not take yet.
     head: Vec<u8>,
     head_sent: usize,
@@ -145,6 +147,7 @@ impl Connection {
                 batch_answered: 0,
                 since: Instant::now(),
                 times: (None, None),
+                arrived: Instant::now(),
                 head: Vec::new(),
                 head_sent: 0,
                 body: Bytes::new(),
@@ -378,7 +381,8 @@ impl State {
             shard.delivered_before_others(job, now.saturating_duration_since(self.since));
         }
         self.since = now;
-        self.times = (Some(now), None);
+        // The shadow began with it when it was done with the one before.
+        self.times = (Some(self.arrived), None);
     }
 
     /// Sends the next job that waits in this shard; without one, the connection is idle.
@@ -422,7 +426,12 @@ impl State {
                 self.ended(None, shard)
             }
             Err(error) => self.ended(Some(&error), shard),
-            Ok(read) => self.received(&buffer[..read], shard),
+            Ok(read) => {
+                if shard.pairing.is_some() {
+                    self.arrived = link.transport.arrived().unwrap_or_else(Instant::now);
+                }
+                self.received(&buffer[..read], shard)
+            }
         })
     }
 
@@ -461,9 +470,7 @@ impl State {
             return Some(Err(End::Quiet));
         }
         loop {
-            if self.times.1.is_none() && self.is_compared() {
-                self.times.1 = Some(Instant::now());
-            }
+            self.times.1.get_or_insert(self.arrived);
             let (answer, used) = match self.reader.feed(bytes) {
                 Ok(Some(whole)) => whole,
                 Ok(None) => return None,
@@ -482,10 +489,6 @@ impl State {
             let clean = used == bytes.len() && !self.has_unsent() && !self.write_failed;
             return self.answered(&answer, clean, shard);
         }
-    }
-
-    fn is_compared(&self) -> bool {
-        self.job.as_ref().is_some_and(|job| job.part.is_some())
     }
 
     /// Hands the answer to the request under way on, where answers are tracked or compared. A redirect that is followed is none
@@ -517,10 +520,9 @@ impl State {
     fn measured(&self) -> Times {
         let (sent, first) = self.times;
         let took = |until: Instant| sent.map_or(Duration::ZERO, |sent| until.saturating_duration_since(sent));
-        let now = Instant::now();
         Times {
-            first: took(first.unwrap_or(now)),
-            last: took(now),
+            first: took(first.unwrap_or(self.arrived)),
+            last: took(self.arrived),
         }
     }
 

@@ -23,6 +23,7 @@ mod pool;
 mod redirect;
 mod response;
 mod shard;
+mod stamped;
 mod target;
 #[cfg(test)]
 mod tests;

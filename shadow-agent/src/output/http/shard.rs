@@ -69,7 +69,7 @@ impl Shard {
         tracking: Option<Tracking>,
         pairing: Option<Rc<RefCell<Pairing>>>,
     ) -> Rc<Self> {
-        let connector = upstream.connector();
+        let connector = upstream.connector().stamping(pairing.is_some());
         Rc::new_cyclic(|this| Self {
             upstream,
             connector,

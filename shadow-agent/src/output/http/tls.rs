@@ -8,10 +8,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::stamped::Stamped;
 use crate::pem::{Identity, identity, roots_of};
 use crate::settings::RelayTls;
 
@@ -82,7 +82,7 @@ impl Tls {
     }
 
     /// The handshake.
-    pub(super) async fn handshake(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn handshake(&self, tcp: Stamped) -> io::Result<TlsStream<Stamped>> {
         self.connector.connect(self.server.clone(), tcp).await
     }
 }

@@ -4,17 +4,20 @@ use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use nix::sys::socket::{MsgFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::stamped::Stamped;
+
 /// A connected byte stream.
 #[derive(Debug)]
 pub(in crate::output) enum Transport {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Stamped),
+    Tls(Box<TlsStream<Stamped>>),
 }
 
 impl Transport {
@@ -45,6 +48,15 @@ impl Transport {
 
     /// The socket.
     pub(in crate::output) fn socket(&self) -> &TcpStream {
+        self.stamped().tcp()
+    }
+
+    /// When the last of the bytes that were read last came to this host, as far as the kernel says.
+    pub(super) fn arrived(&self) -> Option<Instant> {
+        self.stamped().arrived()
+    }
+
+    fn stamped(&self) -> &Stamped {
         match self {
             Self::Plain(stream) => stream,
             Self::Tls(stream) => stream.get_ref().0,
@@ -63,31 +75,24 @@ impl Transport {
     /// bytes must go through TLS.
     pub(super) fn try_write(&mut self, head: &[u8], body: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(stream) if body.is_empty() => stream.try_write(head),
-            Self::Plain(stream) => stream.try_write_vectored(&slices(head, body)),
+            Self::Plain(stream) if body.is_empty() => stream.tcp().try_write(head),
+            Self::Plain(stream) => stream.tcp().try_write_vectored(&slices(head, body)),
             Self::Tls(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
     /// Closes at once with a reset.
     pub(super) fn reset(self) {
-        let tcp = match &self {
-            Self::Plain(stream) => stream,
-            Self::Tls(stream) => stream.get_ref().0,
-        };
         // Without it, it is closed in the orderly way; that is all that could go wrong.
-        let _ = tcp.set_zero_linger();
+        let _ = self.socket().set_zero_linger();
     }
 
     /// Asks the kernel whether a connection that has nothing to say is still good: neither closed nor, in
     /// plain text, with bytes that nobody asked for.
     pub(super) fn is_quiet(&self) -> bool {
-        let (tcp, tls) = match self {
-            Self::Plain(stream) => (stream, false),
-            Self::Tls(stream) => (stream.get_ref().0, true),
-        };
+        let tls = matches!(self, Self::Tls(_));
         let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        match recv(tcp.as_raw_fd(), &mut [0], flags) {
+        match recv(self.socket().as_raw_fd(), &mut [0], flags) {
             Err(nix::errno::Errno::EAGAIN) => true,
             // With TLS it may be a session ticket.
             Ok(received) => tls && received > 0,
