@@ -1,11 +1,14 @@
 //! The life of a run: inputs attached, shards running, signals answered, everything drained and accounted.
 
 mod account;
+mod comparisons;
+mod counting;
 mod cpu;
 mod following;
 mod messages;
 mod mirrors;
 mod operation;
+mod plans;
 mod pods;
 mod priority;
 mod reload;

@@ -1,7 +1,7 @@
 //! A run under way: its shards' threads, its signals, and the account of it all.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::following::InForce;
 use super::mirrors::Mirrors;
 use super::operation::Operation;
-use super::pods::{self, Slots};
+use super::plans::{asked_for, tried_again};
 use super::priority;
 use super::reload::Pending;
 use super::settings_file::{Reloading, loaded};
@@ -21,28 +21,22 @@ use super::shard::{Phase, ShardReport, ShardTask, Source};
 use super::signals::{Signals, hangup};
 use super::stats::Stats;
 use super::wanted::Wanted;
-use super::{Account, CaptureReport, ConnectionReport, Control};
+use super::{Account, Control};
 use crate::budget::MemoryBudget;
-use crate::capture::{CaptureCounters, FileCounters, LiveCapture};
+use crate::capture::{CaptureCounters, LiveCapture};
 use crate::compare::Comparer;
 use crate::kubernetes::{Cluster, Desired};
 use crate::middleware::Middleware;
 use crate::mirror::Limiter;
-use crate::mirror::ledger::{OutputCounts, RequestCounts, ShardLedger};
+use crate::mirror::ledger::ShardLedger;
 use crate::mirror::plan::Plan;
 use crate::report::{LedgerFile, VerdictFile};
 use crate::settings::{Limit, OnExit, Settings};
-use crate::status::{self, Snapshot, StatusLine};
-use crate::ui::{Moment, Ui};
+use crate::status::{self, StatusLine};
+use crate::ui::Ui;
 
 /// How often the status line is drawn.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long shards may take to go over to another plan; they do at their next tick, a tenth of a second away.
-const MAX_FOLLOWING: Duration = Duration::from_millis(500);
-
-/// When what could not be had is tried again.
-const RETRY: Duration = Duration::from_secs(5);
 
 /// A run under way.
 pub(super) struct Run {
@@ -62,7 +56,7 @@ pub(super) struct Run {
     pub(super) middleware: Option<Middleware>,
     /// The screen, where it is taken.
     pub(super) ui: Option<Ui>,
-    shards: Vec<ShardHandle>,
+    pub(super) shards: Vec<ShardHandle>,
     pub(super) phase: watch::Sender<Phase>,
     /// A shard sends on it when it ends: whether it read a ring, which has no end of its own.
     ended: mpsc::Receiver<bool>,
@@ -78,11 +72,11 @@ pub(super) struct Run {
     /// Settings that wait for the cluster.
     pub(super) pending: Option<Pending>,
     /// What the cluster asked for and could not be had, and when to try again.
-    retry: Option<(Instant, Arc<Desired>)>,
+    pub(super) retry: Option<(Instant, Arc<Desired>)>,
     /// Keys of the mirrors of routes that are in force.
-    routes: BTreeSet<String>,
+    pub(super) routes: BTreeSet<String>,
     /// UIDs of the pods that are watched.
-    watched: BTreeSet<String>,
+    pub(super) watched: BTreeSet<String>,
 }
 
 /// What a run is started with.
@@ -103,13 +97,13 @@ pub(super) struct Parts {
     pub middleware: Option<Middleware>,
 }
 
-struct ShardHandle {
+pub(super) struct ShardHandle {
     /// `None` once joined.
     thread: Option<JoinHandle<anyhow::Result<()>>>,
-    ledger: ShardLedger,
-    report: Arc<Mutex<ShardReport>>,
+    pub(super) ledger: ShardLedger,
+    pub(super) report: Arc<Mutex<ShardReport>>,
     /// Generation of the plan that it follows.
-    followed: watch::Receiver<u64>,
+    pub(super) followed: watch::Receiver<u64>,
 }
 
 impl Run {
@@ -247,13 +241,8 @@ impl Run {
             }
         }
         let mut account = self.account();
-        self.tell_comparer();
-        if self.settings.compares() || self.comparer.is_active() {
-            match self.comparer.finish() {
-                Ok(document) => account.verdict = Some(Box::new(document)),
-                Err(error) => ended = ended.and(Err(error)),
-            }
-        }
+        let compared = self.end_comparing(&mut account);
+        ended = ended.and(compared);
         if let Some(document) = &account.verdict {
             for report in &mut self.reports {
                 ended = ended.and(report.write(document));
@@ -354,90 +343,6 @@ impl Run {
         }
     }
 
-    /// Mirrors what the cluster asks for now, or goes on as before where that cannot be.
-    async fn follow_cluster(&mut self, desired: Arc<Desired>) {
-        let before = std::mem::replace(&mut self.desired, Arc::clone(&desired));
-        let followed = self.follow_desired().await.map_err(|error| format!("{error:#}"));
-        if let Err(error) = &followed {
-            tracing::error!(
-                error,
-                "what the cluster asks for cannot be had; what was before stays"
-            );
-            self.desired = before;
-            if let Err(error) = self.follow_desired().await {
-                let error = format!("{error:#}");
-                tracing::error!(error, "what was mirrored before cannot be mirrored whole");
-            }
-        }
-        self.retry = followed
-            .is_err()
-            .then(|| (Instant::now() + RETRY, desired.clone()));
-        self.report_on_cluster(&desired);
-        self.report_on_following(followed);
-    }
-
-    /// Mirrors what the settings and the cluster ask for. The shards know of a pod before the kernel watches it, and go
-    /// on knowing it for a while when it is watched no more.
-    pub(super) async fn follow_desired(&mut self) -> anyhow::Result<()> {
-        if *self.phase.borrow() != Phase::Running {
-            return Ok(());
-        }
-        let desired = Arc::clone(&self.desired);
-        let mut wanted = self.wanted.mirrors.clone();
-        wanted.extend_from_slice(&desired.mirrors);
-        let ledgers: Vec<_> = self.shards.iter().map(|shard| shard.ledger.clone()).collect();
-        let mirrors = self.mirrors.set(&wanted, &ledgers)?;
-        let (own, of_routes) = mirrors.split_at(self.wanted.mirrors.len());
-        let slots = Slots::new(self.wanted.slots_of_pods(own), &desired, of_routes);
-        let plan = Plan {
-            generation: self.plans.borrow().plan.generation + 1,
-            addresses: self.wanted.addresses(own),
-            live: self.wanted.live_scopes(own),
-            admissions: self.wanted.admissions(own),
-            splits: self.wanted.splits(own),
-            pods: pods::scopes(&desired, &slots, &self.wanted.pod_limits),
-            mirrors,
-        };
-        self.put_in_force(plan).await;
-        if let Some(capture) = &mut self.capture {
-            capture.watch(&self.wanted.live)?;
-            capture.watch_pods(&pods::targets(&desired))?;
-        }
-        self.report_on_cluster(&desired);
-        let routes: BTreeSet<String> = desired.mirrors.iter().map(|mirror| mirror.key.clone()).collect();
-        if self.routes != routes {
-            tracing::info!(mirrors = routes.len(), "mirrors of routes are in force");
-            self.routes = routes;
-        }
-        let watched: BTreeSet<String> = desired.pods.iter().map(|pod| pod.identity.uid.clone()).collect();
-        if self.watched != watched {
-            tracing::info!(
-                pods = watched.len(),
-                came = watched.difference(&self.watched).count(),
-                went = self.watched.difference(&watched).count(),
-                "watching pods"
-            );
-            self.watched = watched;
-        }
-        Ok(())
-    }
-
-    /// Gives every shard a plan and waits until all follow it.
-    async fn put_in_force(&mut self, plan: Plan) {
-        let generation = plan.generation;
-        let outputs = self.mirrors.outputs();
-        self.plans.send_replace(Arc::new(InForce { plan, outputs }));
-        let shards = &mut self.shards;
-        let all = async {
-            for shard in shards {
-                // One that has failed has closed it.
-                let _ = shard.followed.wait_for(|followed| *followed >= generation).await;
-            }
-        };
-        // A shard that is held up is not waited for any longer: signals and orders wait meanwhile.
-        let _ = tokio::time::timeout(MAX_FOLLOWING, all).await;
-    }
-
     fn write_ledger(&mut self) {
         let document = self.account().document();
         if let Some(file) = &mut self.ledger_file {
@@ -448,149 +353,6 @@ impl Run {
         } else {
             tracing::info!("no --ledger FILE to write to");
         }
-    }
-
-    /// The account at this moment, with what comparisons asked for themselves.
-    pub(super) fn account(&self) -> Account {
-        let mut account = self.account_of_mirrors();
-        for (name, counts) in self.mirrors.extra() {
-            account.outputs.push(name);
-            account.requests.outputs.push(counts);
-        }
-        account
-    }
-
-    /// Tells the comparing thread what only the run knows.
-    fn tell_comparer(&self) {
-        if !self.comparer.is_active() {
-            return;
-        }
-        let account = self.account_of_mirrors();
-        let missed = account.capture.kernel.map_or(0, |kernel| kernel.lost_packets())
-            + account.capture.vxlan.map_or(0, |vxlan| vxlan.lost);
-        let copied = account.capture.kernel.map_or(0, |kernel| kernel.copied_packets());
-        let loss = if missed == 0 {
-            0.0
-        } else {
-            missed as f64 / (missed + copied) as f64
-        };
-        let production: Vec<String> = self.settings.sources().collect();
-        for (intake, counts, extra) in self.mirrors.compared(&self.slots()) {
-            self.comparer.tell(&intake, |facts| {
-                facts.counts = counts;
-                facts.extra = extra;
-                facts.production.clone_from(&production);
-                facts.capture_lost_packets = missed;
-                facts.capture_loss = loss;
-            });
-        }
-    }
-
-    /// What every slot counted, over all shards.
-    fn slots(&self) -> RequestCounts {
-        let mut requests = ShardLedger::new(self.mirrors.slots()).snapshot();
-        for shard in &self.shards {
-            requests.add(&shard.ledger.snapshot());
-        }
-        requests
-    }
-
-    /// The account of production's requests at this moment.
-    fn account_of_mirrors(&self) -> Account {
-        let requests = self.slots();
-        let mut connections = ConnectionReport::default();
-        let mut files: Option<FileCounters> = None;
-        let mut vxlan = None;
-        let mut inputs = BTreeMap::new();
-        for shard in &self.shards {
-            let report = shard.report.lock().unwrap_or_else(PoisonError::into_inner);
-            connections.add(&report.connections);
-            inputs.extend(report.input.clone());
-            vxlan = vxlan.or(report.vxlan);
-            if let Some(file) = report.file {
-                files.get_or_insert_default().add(&file);
-            }
-        }
-        let kernel = self.counters.as_ref().and_then(|counters| match counters.read() {
-            Ok(counts) => Some(counts),
-            Err(error) => {
-                tracing::error!(%error, "cannot read the kernel's counters");
-                None
-            }
-        });
-        let shown = self.mirrors.shown();
-        let outputs = shown.iter().map(|one| {
-            let mut counts = OutputCounts::default();
-            for slot in &one.slots {
-                counts.add(&requests.outputs[*slot]);
-            }
-            counts
-        });
-        let requests = RequestCounts {
-            seen: requests.seen,
-            outputs: outputs.collect(),
-        };
-        Account {
-            requests,
-            outputs: shown.into_iter().map(|one| one.name).collect(),
-            connections,
-            capture: CaptureReport {
-                kernel,
-                files,
-                vxlan,
-                inputs,
-                middleware: self.middleware.as_ref().map(Middleware::counters),
-            },
-            verdict: None,
-        }
-    }
-
-    /// The part that is done, where every source has an end: the slowest's.
-    fn progress(&self) -> Option<f64> {
-        let done = |shard: &ShardHandle| {
-            let report = shard.report.lock().unwrap_or_else(PoisonError::into_inner);
-            report.progress.as_ref().map(|progress| progress.done())
-        };
-        let all: Option<Vec<f64>> = self.shards.iter().map(done).collect();
-        all?.into_iter().min_by(f64::total_cmp)
-    }
-
-    fn moment(&self) -> Moment {
-        Moment {
-            at: std::time::Instant::now(),
-            stats: self.stats(),
-            paused: self.operation.gate.is_paused(),
-            progress: self.progress(),
-        }
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        let account = self.account_of_mirrors();
-        Snapshot {
-            requests: account.requests,
-            outputs: self.mirrors.status(),
-            paused: self.operation.gate.is_paused(),
-            capture_lost: account.capture.kernel.map_or(0, |kernel| kernel.lost_packets())
-                + account.capture.vxlan.map_or(0, |vxlan| vxlan.lost),
-            progress: self.progress(),
-        }
-    }
-}
-
-/// Resolves when what could not be had is to be tried again; never, where there is nothing of the kind.
-async fn tried_again(retry: &mut Option<(Instant, Arc<Desired>)>) -> Arc<Desired> {
-    let Some((at, desired)) = retry else {
-        return std::future::pending().await;
-    };
-    tokio::time::sleep_until(*at).await;
-    Arc::clone(desired)
-}
-
-/// Resolves when the cluster asks for something else; never, where there is none.
-async fn asked_for(cluster: &mut Option<Cluster>) -> Arc<Desired> {
-    match cluster {
-        Some(cluster) => cluster.changed().await,
-        None => std::future::pending().await,
     }
 }
 
