@@ -1,7 +1,16 @@
 //! What a run does about comparisons: it tells them what it alone knows, and has the word at its end.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::Account;
 use super::run::Run;
+
+/// The condition of comparing.
+const COMPARING: &str = "comparing";
+/// The comparing thread has so long at least for what still waits when the shards have ended.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 
 impl Run {
     /// Tells the comparing thread what only the run knows.
@@ -30,12 +39,29 @@ impl Run {
         }
     }
 
-    /// The last word on what was compared goes into `account`, once nothing is handed over any more.
-    pub(super) fn end_comparing(&self, account: &mut Account) -> anyhow::Result<()> {
-        self.tell_comparer();
-        if self.settings.compares() || self.comparer.is_active() {
-            account.verdict = Some(Box::new(self.comparer.finish()?));
+    /// Says that what is to be compared is.
+    pub(super) fn report_comparing(&self) {
+        if self.comparer.is_active() {
+            self.operation.readiness.set(COMPARING, Ok(()));
         }
-        Ok(())
+    }
+
+    /// Says that nothing is compared any more, by a fault of this program.
+    pub(super) fn report_comparing_failed(&self) {
+        let why = "the comparing thread has panicked: nothing is compared any more, mirroring goes on; the log says more";
+        self.operation.readiness.set(COMPARING, Err(why.to_owned()));
+    }
+
+    /// The last word on what was compared goes into `account`, once nothing is handed over any more: by `end`, or a little
+    /// later where shards took as long.
+    pub(super) fn end_comparing(&self, account: &mut Account, end: Instant) -> anyhow::Result<()> {
+        self.tell_comparer();
+        if !self.settings.compares() && !self.comparer.is_active() {
+            return Ok(());
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        let (document, ended) = self.comparer.finish(left.max(LAST_LOOK));
+        account.verdict = Some(Box::new(document));
+        ended
     }
 }

@@ -220,6 +220,7 @@ impl Run {
         signals: Signals,
     ) -> (Account, anyhow::Result<()>) {
         let watched = runtime.block_on(self.watch(control, signals));
+        let end = self.drained_by();
         // Whatever happened, no shard is left behind.
         self.phase
             .send_replace(Phase::Draining(Instant::now() + self.settings.shutdown_timeout));
@@ -241,7 +242,7 @@ impl Run {
             }
         }
         let mut account = self.account();
-        let compared = self.end_comparing(&mut account);
+        let compared = self.end_comparing(&mut account, end);
         ended = ended.and(compared);
         if let Some(document) = &account.verdict {
             for report in &mut self.reports {
@@ -263,6 +264,8 @@ impl Run {
         let mut drawn = Instant::now();
         let on_terminal = self.ui.is_some() || self.settings.status_line && status::is_terminal();
         let mut middleware_gone = false;
+        let comparer = self.comparer.clone();
+        let mut comparing_failed = false;
         let mut telling = tokio::time::interval(STATUS_INTERVAL);
         let mut running = self.shards.len();
         if let Some(capturing) = control.capturing {
@@ -295,6 +298,10 @@ impl Run {
                     middleware_gone = true;
                     self.middleware_ended(&how);
                 }
+                () = comparer.failed(), if !comparing_failed => {
+                    comparing_failed = true;
+                    self.report_comparing_failed();
+                }
                 event = self.operation.next() => self.steer(event),
                 _ = telling.tick() => self.tell_comparer(),
                 due = counts.next() => self.log_stats(&mut counts, due),
@@ -314,6 +321,14 @@ impl Run {
             status::clear();
         }
         Ok(())
+    }
+
+    /// By when all that is under way is to be done with.
+    fn drained_by(&self) -> Instant {
+        match *self.phase.borrow() {
+            Phase::Draining(by) => by,
+            Phase::Running => Instant::now() + self.settings.shutdown_timeout,
+        }
     }
 
     /// The middleware has ended, for whatever reason.

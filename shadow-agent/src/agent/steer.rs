@@ -70,6 +70,7 @@ impl Run {
         if self.listens {
             readiness.set(LISTENING, Ok(()));
         }
+        self.report_comparing();
         if self.settings.kubernetes.is_some() {
             readiness.set(CLUSTER, Err("the Kubernetes API has not answered yet".to_owned()));
         }

@@ -3,32 +3,37 @@
 //! One for a run, with all of its comparisons. It gives way to everything else, as all threads of the agent do; what it does not
 //! get to is dropped at [`Intake`] with a reason.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+#[cfg(test)]
+mod tests;
+mod thread;
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
+use tokio::sync::watch;
 
+use self::thread::{Add, Comparing};
 use super::counters::CompareCounters;
-use super::document::{Comparison as ComparisonDocument, Document, SCHEMA};
-use super::intake::{Finished, Intake};
+use super::document::{Comparison, Document, SCHEMA};
+use super::intake::Intake;
 use super::live::LiveDocument;
-use super::store::{KeptComparison, StoreHandle, StoreWriter};
+use super::pair::NotCompared;
+use super::store::StoreWriter;
 use super::tally::{Facts, Tally};
 use super::verdict;
 use crate::budget::MemoryBudget;
-use crate::mirror::ledger::OutputCounts;
 use crate::settings::CompareSettings;
 use crate::time::unix_now;
 
-/// How often the thread looks for pairs: a batch instead of a wake-up for each.
-const TURN: Duration = Duration::from_millis(20);
-/// How often the store is told what the run knows.
-const DESCRIBE: Duration = Duration::from_secs(1);
+/// How long the thread may take to count what it did not get to, and to make the last document.
+const LAST_DOCUMENT: Duration = Duration::from_secs(5);
 /// How long the end of a run waits for the store's disk.
 const STORE_END: Duration = Duration::from_secs(10);
+/// What a document says that was made without the thread.
+const LOST: &str = "The comparing thread did not end: what it had compared is not known.";
 /// Bytes of pairs where nobody says otherwise.
 const DEFAULT_MEMORY: usize = 64 << 20;
 
@@ -40,19 +45,30 @@ pub struct Comparer {
     store: Option<Arc<StoreWriter>>,
     /// Called first by the thread.
     give_way: fn(),
+    add: Add,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     live: LiveDocument,
-    ended: AtomicBool,
+    /// Nothing more will be handed over, and by when the thread is to be done with what was.
+    end: OnceLock<Instant>,
+    /// Whether a fault of this program ended comparing.
+    failed: watch::Sender<bool>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     comparisons: Vec<Arc<Registered>>,
-    thread: Option<JoinHandle<Document>>,
+    thread: Option<Running>,
+}
+
+/// The thread, and what it sends when it ends.
+#[derive(Debug)]
+struct Running {
+    thread: Thread,
+    last: Receiver<Document>,
 }
 
 #[derive(Debug)]
@@ -72,11 +88,18 @@ impl Default for Comparer {
 impl Comparer {
     /// One that holds so many bytes of pairs at most. Its thread calls `give_way` first.
     pub fn new(memory: usize, give_way: fn()) -> Self {
+        let shared = Shared {
+            live: LiveDocument::default(),
+            end: OnceLock::new(),
+            failed: watch::Sender::new(false),
+            state: Mutex::default(),
+        };
         Self {
-            shared: Arc::default(),
+            shared: Arc::new(shared),
             budget: MemoryBudget::new(memory),
             store: None,
             give_way,
+            add: Tally::add,
         }
     }
 
@@ -115,16 +138,18 @@ impl Comparer {
         let mut state = self.lock();
         state.comparisons.push(Arc::new(registered));
         if state.thread.is_none() {
-            let (shared, give_way) = (Arc::clone(&self.shared), self.give_way);
-            let store = self.store.clone();
+            let shared = Arc::clone(&self.shared);
+            let comparing = Comparing::new(shared, self.store.clone(), self.add, self.give_way);
+            let (done, last) = sync_channel(1);
             let thread = std::thread::Builder::new()
                 .name("compare".to_owned())
                 .spawn(move || {
-                    give_way();
-                    Comparing::new(shared, store).run()
+                    // One place, and one document.
+                    let _ = done.send(comparing.run());
                 })
                 .context("cannot start the comparing thread")?;
-            state.thread = Some(thread);
+            let thread = thread.thread().clone();
+            state.thread = Some(Running { thread, last });
         }
         Ok(intake)
     }
@@ -138,23 +163,61 @@ impl Comparer {
         }
     }
 
-    /// Ends it, once nothing is handed over any more: what everything came to. Where no comparison ever began there was not
-    /// enough to say anything.
-    pub fn finish(&self) -> anyhow::Result<Document> {
-        self.shared.ended.store(true, Relaxed);
-        let Some(thread) = self.lock().thread.take() else {
-            return Ok(document(Vec::new()));
+    /// Whether a fault of this program ended comparing: nothing is compared any more, and all is counted.
+    pub fn has_failed(&self) -> bool {
+        *self.shared.failed.borrow()
+    }
+
+    /// Resolves when such a fault has ended comparing; never, where none does.
+    pub async fn failed(&self) {
+        // It fails when the sender is gone, which this holds.
+        let _ = self.shared.failed.subscribe().wait_for(|failed| *failed).await;
+    }
+
+    /// Ends it, once nothing is handed over any more: what everything came to, and whether the thread did its work to the end.
+    /// It may compare for `limit` what still waits, and counts the rest. Where no comparison ever began there was not enough
+    /// to say anything.
+    pub fn finish(&self, limit: Duration) -> (Document, anyhow::Result<()>) {
+        let _ = self.shared.end.set(Instant::now() + limit);
+        let Some(Running { thread, last }) = self.lock().thread.take() else {
+            return (document(Vec::new()), Ok(()));
         };
-        thread.thread().unpark();
-        let document = thread
-            .join()
-            .map_err(|_| anyhow!("the comparing thread panicked: please report it"))?;
+        thread.unpark();
+        let Ok(document) = last.recv_timeout(limit + LAST_DOCUMENT) else {
+            // It is stuck, or has panicked in whatever was left for it to do.
+            let document = self.without_thread();
+            self.live().end(document.clone());
+            let error =
+                anyhow!("the comparing thread does not end: please report it; the verdict says nothing");
+            return (document, Err(error));
+        };
         if let Some(store) = &self.store
             && !store.end(STORE_END)
         {
             tracing::warn!("--compare-store: its disk is too slow, and the last pairs are not written");
         }
-        Ok(document)
+        let ended = if self.has_failed() {
+            Err(anyhow!(
+                "the comparing thread panicked: please report it; the verdict says nothing of what came after"
+            ))
+        } else {
+            Ok(())
+        };
+        (document, ended)
+    }
+
+    /// What can be said without the thread: that nothing is known of any request.
+    fn without_thread(&self) -> Document {
+        let state = self.lock();
+        let comparisons = state.comparisons.iter().map(|one| {
+            let mut tally = Tally::new(Arc::clone(&one.settings.judging), one.counters.clone());
+            let mut facts = one.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            facts.doubts.push(LOST.to_owned());
+            let all = tally.comparison(&facts).coverage.waiting;
+            tally.uncounted(NotCompared::Internal, all);
+            tally.comparison(&facts)
+        });
+        document(comparisons.collect())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -168,147 +231,8 @@ impl Shared {
     }
 }
 
-/// One comparison, and what was counted of its requests before its counts began anew.
-struct Comparison {
-    of: Arc<Registered>,
-    tally: Tally,
-    before: OutputCounts,
-    /// Where its pairs are kept, if they are.
-    store: Option<StoreHandle>,
-}
-
-/// What the thread has.
-struct Comparing {
-    shared: Arc<Shared>,
-    comparisons: Vec<Comparison>,
-    taken: VecDeque<Finished>,
-    store: Option<Arc<StoreWriter>>,
-    /// When the store is told next what the run knows.
-    describe: Instant,
-}
-
-impl Comparison {
-    fn facts(&self) -> Facts {
-        self.of
-            .facts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-}
-
-impl Comparing {
-    fn new(shared: Arc<Shared>, store: Option<Arc<StoreWriter>>) -> Self {
-        Self {
-            shared,
-            comparisons: Vec::new(),
-            taken: VecDeque::new(),
-            store,
-            describe: Instant::now(),
-        }
-    }
-
-    fn run(mut self) -> Document {
-        loop {
-            // Asked first: what was handed over before the end is taken after it.
-            let ended = self.shared.ended.load(Relaxed);
-            self.join();
-            self.take();
-            let live = self.shared.live.clone();
-            if live.take_orders().reset {
-                for one in &mut self.comparisons {
-                    one.tally.reset();
-                    one.before = one.facts().counts;
-                }
-            }
-            if ended || self.describe <= Instant::now() {
-                self.describe();
-            }
-            if ended {
-                let document = self.document();
-                live.end(document.clone());
-                return document;
-            }
-            if live.is_wanted() {
-                live.publish(self.document());
-            }
-            std::thread::park_timeout(TURN);
-        }
-    }
-
-    /// Takes in comparisons that have begun.
-    fn join(&mut self) {
-        let state = self.shared.lock();
-        for one in &state.comparisons[self.comparisons.len()..] {
-            let tally = Tally::new(Arc::clone(&one.settings.judging), one.counters.clone());
-            let place = u16::try_from(self.comparisons.len()).unwrap_or(u16::MAX);
-            let redaction = one.settings.judging.redaction.as_ref();
-            self.comparisons.push(Comparison {
-                of: Arc::clone(one),
-                tally,
-                store: self.store.as_ref().map(|store| store.handle(place, redaction)),
-                before: OutputCounts::default(),
-            });
-        }
-    }
-
-    /// Compares what is there.
-    fn take(&mut self) {
-        for Comparison { of, tally, store, .. } in &mut self.comparisons {
-            for (why, requests) in of.intake.take(&mut self.taken) {
-                tally.uncounted(why, requests);
-            }
-            for finished in self.taken.drain(..) {
-                match finished {
-                    Finished::Pair(pair, _charge) => {
-                        tally.add(&pair);
-                        if let Some(store) = store {
-                            store.pair(&pair);
-                        }
-                    }
-                    Finished::Not(unpaired) => {
-                        tally.not_compared(&unpaired);
-                        if let Some(store) = store {
-                            store.unpaired(&unpaired);
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Tells the store what the run knows beside the pairs.
-    fn describe(&mut self) {
-        self.describe = Instant::now() + DESCRIBE;
-        let Some(store) = &self.store else { return };
-        let known = self.comparisons.iter();
-        let known = known.map(|one| KeptComparison::new(&one.facts(), &one.tally));
-        store.describe(known.collect());
-    }
-
-    fn document(&self) -> Document {
-        let comparisons: Vec<_> = self
-            .comparisons
-            .iter()
-            .map(|one| {
-                let mut facts = one.facts();
-                facts.counts = facts.counts.since(&one.before);
-                let comparison = one.tally.comparison(&facts);
-                let (endpoints, differences) = one.tally.sizes();
-                let of = &one.of;
-                of.counters
-                    .set_verdict(comparison.verdict.word, endpoints, differences);
-                of.counters
-                    .set_waiting(comparison.coverage.waiting, of.intake.budget().used() as u64);
-                comparison
-            })
-            .collect();
-        document(comparisons)
-    }
-}
-
 /// What these comparisons come to, now.
-pub fn document(comparisons: Vec<ComparisonDocument>) -> Document {
+pub fn document(comparisons: Vec<Comparison>) -> Document {
     Document {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -151,9 +151,14 @@ impl CompareCounters {
 
     /// The word as it stands, and how many endpoints and differences that count there are to show.
     pub fn set_verdict(&self, word: Word, endpoints: u64, differences: u64) {
-        self.0.word.store(word as u8, Relaxed);
+        self.set_word(word);
         self.0.endpoints.store(endpoints, Relaxed);
         self.0.differences.store(differences, Relaxed);
+    }
+
+    /// The word as it stands, where nothing else is known anew.
+    pub fn set_word(&self, word: Word) {
+        self.0.word.store(word as u8, Relaxed);
     }
 
     /// A request of the comparison's own is sent.
@@ -324,7 +329,8 @@ fn index(reason: NotCompared) -> usize {
         NotCompared::Memory => DROP_REASONS + 9,
         NotCompared::Busy => DROP_REASONS + 10,
         NotCompared::Shutdown => DROP_REASONS + 11,
-        NotCompared::NotKept => DROP_REASONS + 12,
+        NotCompared::Internal => DROP_REASONS + 12,
+        NotCompared::NotKept => DROP_REASONS + 13,
     }
 }
 

@@ -4,7 +4,7 @@
 //! that is there every few milliseconds, so that no pair costs a wake-up.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::pair::{NotCompared, Pair};
@@ -55,6 +55,8 @@ pub struct Intake {
     queue: Mutex<Queue>,
     /// Requests of which a pair was to come.
     opened: AtomicU64,
+    /// Whether nobody compares any more.
+    closed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +73,7 @@ impl Intake {
             budget,
             queue: Mutex::default(),
             opened: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -87,6 +90,16 @@ impl Intake {
     /// Requests of which a pair was to come.
     pub fn opened(&self) -> u64 {
         self.opened.load(Relaxed)
+    }
+
+    /// Nothing will be compared any more, by a fault of this program: no pair need wait for its answers.
+    pub fn close(&self) {
+        self.closed.store(true, Relaxed);
+    }
+
+    /// Whether nothing will be compared any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Relaxed)
     }
 
     /// Hands something over. Never waits.

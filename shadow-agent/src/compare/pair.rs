@@ -76,15 +76,17 @@ pub enum NotCompared {
     Memory,
     /// The comparison did not keep up.
     Busy,
-    /// The run ended first.
+    /// The run ended first, or its time to end did.
     Shutdown,
+    /// A fault of this program ended comparing: it is said in the log and by `/readyz`.
+    Internal,
     /// It was kept and has gone since, or could not be kept (`--compare-store`): only of a run that is read again.
     NotKept,
 }
 
 impl NotCompared {
     /// Those that are no reason of the ledger.
-    pub const OTHERS: [Self; 13] = [
+    pub const OTHERS: [Self; 14] = [
         Self::Copy,
         Self::Incomplete,
         Self::SameName,
@@ -97,6 +99,7 @@ impl NotCompared {
         Self::Memory,
         Self::Busy,
         Self::Shutdown,
+        Self::Internal,
         Self::NotKept,
     ];
 
@@ -125,6 +128,7 @@ impl NotCompared {
             Self::Memory => "compare_memory".to_owned(),
             Self::Busy => "compare_busy".to_owned(),
             Self::Shutdown => "compare_shutdown".to_owned(),
+            Self::Internal => "compare_internal".to_owned(),
             Self::NotKept => "not_kept".to_owned(),
         }
     }

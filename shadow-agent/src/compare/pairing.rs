@@ -138,6 +138,8 @@ impl Pairing {
         self.intake.open();
         let refused = if exchange.copy > 1 {
             Some(NotCompared::Copy)
+        } else if self.intake.is_closed() {
+            Some(NotCompared::Internal)
         } else {
             exchange.request.incomplete.map(|_| NotCompared::Incomplete)
         };

@@ -38,8 +38,9 @@ impl Default for Settings {
     }
 }
 
-/// Judges a comparison by the rules in force ([`FailRule::in_force`]); the verdict that is in it is not looked at.
-pub fn judge(comparison: &Comparison, rules: &[FailRule], settings: &Settings) -> Verdict {
+/// Judges a comparison by the rules in force ([`FailRule::in_force`]); the verdict that is in it is not looked at. Where there are
+/// `doubts` whether the figures are of all there was, the word is NOT ENOUGH DATA whatever they are.
+pub fn judge(comparison: &Comparison, rules: &[FailRule], settings: &Settings, doubts: &[String]) -> Verdict {
     let mut judged: Vec<Judged> = rules
         .iter()
         .filter_map(|rule| {
@@ -47,13 +48,17 @@ pub fn judge(comparison: &Comparison, rules: &[FailRule], settings: &Settings) -
             Some(Judged::new(comparison, *rule, operator, value, settings))
         })
         .collect();
-    let word = word(&judged);
+    let word = if doubts.is_empty() {
+        word(&judged)
+    } else {
+        Word::NotEnoughData
+    };
     let rules = judged.iter().map(Judged::result).collect();
     // The metrics are in the order of their weight.
     judged.sort_by_key(|judged| judged.rule.metric);
     Verdict {
         word,
-        why: words::why(word, &judged, comparison),
+        why: words::why(word, &judged, comparison, doubts),
         rules,
     }
 }

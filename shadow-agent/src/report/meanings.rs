@@ -29,7 +29,8 @@ fn of_comparison(reason: NotCompared) -> &'static str {
         NotCompared::ShadowTooLarge => "the shadow's answer was larger than the largest that is kept",
         NotCompared::Memory => "answers that waited took all of --compare-memory",
         NotCompared::Busy => "the comparison did not keep up",
-        NotCompared::Shutdown => "the run ended before both answers were there",
+        NotCompared::Shutdown => "the run ended before both answers were there, or before they were compared",
+        NotCompared::Internal => "a fault of this program ended comparing: the log says more",
         NotCompared::NotKept => "it was not kept, or has gone since for others (--compare-store)",
     }
 }

@@ -9,7 +9,7 @@ mod places;
 mod secrets;
 mod summary;
 #[cfg(test)]
-mod tests;
+pub(in crate::compare) mod tests;
 mod timeline;
 
 use std::collections::{BTreeMap, HashMap};
@@ -202,6 +202,18 @@ impl Tally {
     pub fn uncounted(&mut self, why: NotCompared, requests: u64) {
         *self.uncounted.entry(why).or_default() += requests;
         self.counters.not_compared(why, requests);
+    }
+
+    /// Requests of which it is known what became of them: compared or not.
+    pub fn accounted(&self) -> u64 {
+        let of = |endpoint: &EndpointTally| endpoint.compared + endpoint.not_compared.values().sum::<u64>();
+        self.endpoints.values().map(of).sum::<u64>() + self.uncounted.values().sum::<u64>()
+    }
+
+    /// Nothing of `requests` is known any more but that they were there. What was counted for good stays.
+    pub fn give_up(&mut self, requests: u64) {
+        self.reset();
+        self.uncounted.insert(NotCompared::Internal, requests);
     }
 
     /// What of production's requests is compared, in words.

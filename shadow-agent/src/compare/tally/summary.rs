@@ -36,6 +36,9 @@ pub struct Facts {
     pub capture_loss: f64,
     /// What became of requests that the comparison made itself: what they are, and counts.
     pub extra: Vec<(String, OutputCounts)>,
+    /// Why nobody can know what all of the requests would have shown, in sentences: with any, the word is NOT ENOUGH DATA.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
 }
 
 /// Requests of which capture lost bytes, by the ledger.
@@ -93,7 +96,7 @@ impl Tally {
             extra: facts.extra.iter().map(extra).collect(),
             in_force: self.in_force(),
         };
-        comparison.verdict = verdict::judge(&comparison, &judging.fail_on, &judging.verdict);
+        comparison.verdict = verdict::judge(&comparison, &judging.fail_on, &judging.verdict, &facts.doubts);
         comparison
     }
 

@@ -12,7 +12,7 @@ use crate::mirror::MessageId;
 use crate::mirror::ledger::{DropReason, OutputCounts};
 use crate::mirror::rules::{OF_RECORDINGS, Redaction, RedactionKey};
 
-fn judging() -> Judging {
+pub(in crate::compare) fn judging() -> Judging {
     let key = RedactionKey::new(b"0123456789abcdef").unwrap();
     let headers = OF_RECORDINGS.map(str::to_owned);
     Judging {
@@ -47,7 +47,7 @@ fn answer(status: u16, body: &str) -> Answer {
     }
 }
 
-fn pair(number: u64, path: &str, production: &str, shadow: &str) -> Pair {
+pub(in crate::compare) fn pair(number: u64, path: &str, production: &str, shadow: &str) -> Pair {
     Pair {
         id: MessageId::given(format!("pair-{number}").as_bytes()).unwrap(),
         at: (1_700_000_000_000 + number) * MILLISECOND,

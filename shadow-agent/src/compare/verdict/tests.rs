@@ -106,7 +106,7 @@ fn judged(comparison: &Comparison) -> Verdict {
 
 fn judge_by(comparison: &Comparison, given: &[&str]) -> Verdict {
     let given: Vec<FailRule> = given.iter().map(|text| text.parse().expect(text)).collect();
-    judge(comparison, &FailRule::in_force(&given), &Settings::default())
+    judge(comparison, &FailRule::in_force(&given), &Settings::default(), &[])
 }
 
 #[test]
@@ -418,4 +418,33 @@ fn hostile_names_are_cut() {
     comparison.differences = vec![difference("GET /a", &"\u{e9}".repeat(5_000), 1_000)];
     let why = judged(&comparison).why;
     assert!(why[0].chars().count() < 300, "{why:?}");
+}
+
+#[test]
+fn where_nobody_knows_whether_the_figures_are_of_all_there_was_nothing_goes_and_nothing_fails() {
+    let doubts = ["The run was broken off.".to_owned()];
+    let judge = |comparison: &Comparison| {
+        judge(
+            comparison,
+            &FailRule::in_force(&[]),
+            &Settings::default(),
+            &doubts,
+        )
+    };
+    let good = judge(&healthy(10_000));
+    assert_eq!(judged(&healthy(10_000)).word, Word::Go);
+    assert_eq!(
+        (good.word, good.why.as_slice()),
+        (Word::NotEnoughData, &doubts[..])
+    );
+    let mut bad = healthy(10_000);
+    bad.new_5xx = rate(500, 10_000);
+    assert_eq!(judged(&bad).word, Word::NoGo);
+    let bad = judge(&bad);
+    assert_eq!((bad.word, &bad.why[0]), (Word::NotEnoughData, &doubts[0]));
+    assert!(
+        bad.why[1].starts_with("Looks failed already: The shadow answered 5xx"),
+        "{:?}",
+        bad.why
+    );
 }

@@ -12,8 +12,8 @@ const NAMED: usize = 3;
 /// Characters of a name, before it is cut.
 const NAME: usize = 120;
 
-/// The sentences, the weightiest first: `judged` is in the order of weight.
-pub(super) fn why(word: Word, judged: &[Judged], comparison: &Comparison) -> Vec<String> {
+/// The sentences, the weightiest first: `doubts`, and then `judged`, which is in the order of weight.
+pub(super) fn why(word: Word, judged: &[Judged], comparison: &Comparison, doubts: &[String]) -> Vec<String> {
     let say = |prefix: &str, about_data: bool, outcomes: &[RuleOutcome]| {
         let of = judged.iter().filter(|judged| {
             let says_nothing = matches!(&judged.measured, Measured::Endpoints(failing) if failing.is_empty());
@@ -28,7 +28,8 @@ pub(super) fn why(word: Word, judged: &[Judged], comparison: &Comparison) -> Vec
         Word::Go => say("", false, &[RuleOutcome::Passed]),
         Word::NoGo => say("", false, &[RuleOutcome::Failed]),
         Word::NotEnoughData => {
-            let mut data = say("", true, &[RuleOutcome::Failed, RuleOutcome::Undecided]);
+            let mut data = doubts.to_vec();
+            data.extend(say("", true, &[RuleOutcome::Failed, RuleOutcome::Undecided]));
             if data.is_empty() {
                 data = say("Not sure yet: ", false, &[RuleOutcome::Undecided]);
             } else {

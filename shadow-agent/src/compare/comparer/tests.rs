@@ -1,0 +1,181 @@
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+
+use super::*;
+use crate::compare::document::Word;
+use crate::compare::tally::tests::{judging, pair};
+use crate::compare::{Finished, Pair, Unpaired};
+use crate::mirror::Share;
+use crate::mirror::ledger::{DropReason, OutputCounts};
+
+/// Longer than any of these takes.
+const LONG: Duration = Duration::from_mins(1);
+
+fn settings() -> CompareSettings {
+    CompareSettings {
+        control: None,
+        repeat: Share::NOTHING,
+        wait: LONG,
+        max_answer: 1 << 20,
+        judging: Arc::new(judging()),
+    }
+}
+
+fn comparer(add: Add) -> Comparer {
+    Comparer {
+        add,
+        ..Comparer::default()
+    }
+}
+
+/// Hands over a pair of equal answers.
+fn hand_over(intake: &Intake, path: &str) {
+    let pair = pair(1, path, "{}", "{}");
+    intake.put(Finished::Pair(Box::new(pair), intake.budget().charge()));
+}
+
+fn hand_over_lost(intake: &Intake, why: NotCompared) {
+    let unpaired = Unpaired::new(b"GET /lost HTTP/1.1\r\n\r\n", 7, why);
+    intake.put(Finished::Not(unpaired));
+}
+
+/// Tells the ledger's side: so many requests were seen.
+fn seen(comparer: &Comparer, intake: &Arc<Intake>, seen: u64) {
+    comparer.tell(intake, |facts| {
+        facts.counts = OutputCounts {
+            seen,
+            delivered: seen,
+            ..OutputCounts::default()
+        };
+    });
+}
+
+fn reasons(of: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    of.iter()
+        .map(|(why, count)| ((*why).to_owned(), *count))
+        .collect()
+}
+
+/// A tally that cannot stand one path.
+fn faulty_add(tally: &mut Tally, pair: &Pair) {
+    tally.add(pair);
+    assert!(!pair.request_head.starts_with(b"GET /fault "), "for the test");
+}
+
+#[tokio::test]
+async fn a_fault_while_comparing_is_told_at_once_and_every_request_is_counted() {
+    let comparer = comparer(faulty_add);
+    let intake = comparer.register("http://shadow:80", &settings()).unwrap();
+    let counters = comparer.live().counters().remove(0).1;
+    counters.set_word(Word::Go);
+    for path in ["/a", "/b", "/fault", "/c"] {
+        hand_over(&intake, path);
+    }
+    hand_over_lost(&intake, NotCompared::ProductionGap);
+    comparer.failed().await;
+    assert!(comparer.has_failed());
+    // Pairs that were open go on coming; no more are opened.
+    hand_over(&intake, "/d");
+    hand_over_lost(&intake, NotCompared::Shadow(DropReason::Timeout));
+    seen(&comparer, &intake, 7);
+    let (document, ended) = comparer.finish(LONG);
+    assert!(intake.is_closed());
+    assert_eq!(counters.counts().word, Word::NotEnoughData);
+    assert!(ended.unwrap_err().to_string().contains("panicked"));
+    let [comparison] = &document.comparisons[..] else {
+        panic!("one comparison")
+    };
+    let coverage = &comparison.coverage;
+    // The pair at which it broke was counted in full.
+    assert_eq!(
+        (coverage.eligible, coverage.compared, coverage.waiting),
+        (7, 3, 0)
+    );
+    assert_eq!(coverage.failed, reasons(&[("timeout", 1)]));
+    assert_eq!(
+        coverage.not_compared,
+        reasons(&[("compare_internal", 2), ("production_gap", 1)])
+    );
+    assert_eq!(
+        (document.verdict, comparison.verdict.word),
+        (Word::NotEnoughData, Word::NotEnoughData)
+    );
+    assert!(comparison.verdict.why[0].starts_with("A fault of this program ended comparing early"));
+}
+
+#[test]
+fn a_fault_within_the_counting_of_a_pair_counts_that_pair_too() {
+    let comparer = comparer(|_, _| panic!("for the test"));
+    let intake = comparer.register("http://shadow:80", &settings()).unwrap();
+    hand_over(&intake, "/a");
+    hand_over(&intake, "/b");
+    seen(&comparer, &intake, 2);
+    let (document, ended) = comparer.finish(LONG);
+    ended.unwrap_err();
+    let coverage = &document.comparisons[0].coverage;
+    assert_eq!((coverage.compared, coverage.waiting), (0, 0));
+    assert_eq!(coverage.not_compared, reasons(&[("compare_internal", 2)]));
+}
+
+#[test]
+fn comparisons_that_begin_after_a_fault_are_told_that_nobody_compares() {
+    let comparer = Comparer::new(1 << 20, || panic!("for the test"));
+    let first = comparer.register("http://a:80", &settings()).unwrap();
+    let second = comparer.register("http://b:80", &settings()).unwrap();
+    hand_over(&second, "/a");
+    let (document, ended) = comparer.finish(LONG);
+    ended.unwrap_err();
+    assert!(first.is_closed() && second.is_closed());
+    assert_eq!(document.verdict, Word::NotEnoughData);
+    assert_eq!(
+        document.comparisons[1].coverage.not_compared,
+        reasons(&[("compare_internal", 1)])
+    );
+}
+
+#[test]
+fn what_is_not_compared_in_the_time_to_end_is_counted_as_that() {
+    let comparer = comparer(|tally, pair| {
+        tally.add(pair);
+        std::thread::sleep(Duration::from_millis(50));
+    });
+    let intake = comparer.register("http://shadow:80", &settings()).unwrap();
+    for _ in 0..1000 {
+        hand_over(&intake, "/a");
+    }
+    hand_over_lost(&intake, NotCompared::ProductionGap);
+    seen(&comparer, &intake, 1001);
+    let (document, ended) = comparer.finish(Duration::from_millis(200));
+    ended.unwrap();
+    let coverage = &document.comparisons[0].coverage;
+    let passed_over = coverage.not_compared["compare_shutdown"];
+    assert!(coverage.compared > 0 && passed_over > 900, "{coverage:?}");
+    assert_eq!(coverage.compared + passed_over, 1000);
+    assert_eq!(coverage.not_compared["production_gap"], 1);
+    assert_eq!(coverage.waiting, 0);
+}
+
+#[test]
+fn a_thread_that_has_gone_is_not_waited_for_and_nothing_is_said_of_what_it_had() {
+    let comparer = Comparer::default();
+    let intake = comparer.register("http://shadow:80", &settings()).unwrap();
+    seen(&comparer, &intake, 9);
+    // As if it had: its word never comes.
+    let (_, last) = mpsc::sync_channel(1);
+    let before = comparer.lock().thread.replace(Running {
+        thread: std::thread::current(),
+        last,
+    });
+    let (document, ended) = comparer.finish(LONG);
+    drop(before);
+    ended.unwrap_err();
+    assert_eq!(document.verdict, Word::NotEnoughData);
+    let [comparison] = &document.comparisons[..] else {
+        panic!("one comparison")
+    };
+    assert_eq!(
+        comparison.coverage.not_compared,
+        reasons(&[("compare_internal", 9)])
+    );
+    assert_eq!(comparison.verdict.why[0], LOST);
+}
