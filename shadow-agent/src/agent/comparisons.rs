@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::Account;
 use super::run::Run;
+use crate::time::unix_now;
 
 /// The condition of comparing.
 const COMPARING: &str = "comparing";
@@ -14,7 +15,7 @@ const LAST_LOOK: Duration = Duration::from_secs(2);
 
 impl Run {
     /// Tells the comparing thread what only the run knows.
-    pub(super) fn tell_comparer(&self) {
+    pub(super) fn tell_comparer(&mut self) {
         if !self.comparer.is_active() {
             return;
         }
@@ -28,15 +29,20 @@ impl Run {
             missed as f64 / (missed + copied) as f64
         };
         let production: Vec<String> = self.settings.sources().collect();
-        for (intake, counts, extra) in self.mirrors.compared(&self.slots()) {
-            self.comparer.tell(&intake, |facts| {
-                facts.counts = counts;
-                facts.extra = extra;
+        let now = unix_now() / 1_000_000;
+        let slots = self.slots();
+        for one in self.mirrors.compared(&slots) {
+            self.comparer.tell(&one.intake, |facts| {
+                facts.counts = one.counts;
+                facts.extra = one.extra;
                 facts.production.clone_from(&production);
                 facts.capture_lost_packets = missed;
                 facts.capture_loss = loss;
+                facts.ended_ms = one.has_ended.then(|| facts.ended_ms.unwrap_or(now));
             });
         }
+        let ledgers: Vec<_> = self.shards.iter().map(|shard| shard.ledger.clone()).collect();
+        self.mirrors.settle(&ledgers, &slots);
     }
 
     /// Says that what is to be compared is.
@@ -54,7 +60,7 @@ impl Run {
 
     /// The last word on what was compared goes into `account`, once nothing is handed over any more: by `end`, or a little
     /// later where shards took as long.
-    pub(super) fn end_comparing(&self, account: &mut Account, end: Instant) -> anyhow::Result<()> {
+    pub(super) fn end_comparing(&mut self, account: &mut Account, end: Instant) -> anyhow::Result<()> {
         self.tell_comparer();
         if !self.settings.compares() && !self.comparer.is_active() {
             return Ok(());

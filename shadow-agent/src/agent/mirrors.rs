@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::capture::OwnConnections;
-use crate::compare::{Comparer, Intake};
+use crate::compare::{Comparer, Intake, add_by_name};
 use crate::mirror::ledger::{OutputCounts, RequestCounts, ShardLedger};
 use crate::mirror::plan::{PlannedMirror, Selection, WantedMirror};
 use crate::output::{Output, OutputStatus};
@@ -27,6 +27,9 @@ const REST: Duration = Duration::from_mins(1);
 /// What ended mirrors whose slots were given to others are counted as.
 const ENDED: &str = "(ended mirrors)";
 
+/// What comparisons of ended mirrors asked for themselves is counted as, beyond as many names as there may be mirrors.
+const ENDED_COMPARISONS: &str = "(ended comparisons)";
+
 /// The mirrors of a run.
 pub struct Mirrors {
     own: OwnConnections,
@@ -35,6 +38,8 @@ pub struct Mirrors {
     by_key: HashMap<String, usize>,
     /// The slot that counts ended mirrors.
     ended: Option<usize>,
+    /// What comparisons of ended outputs asked for themselves, by name.
+    extra_of_ended: Vec<(String, OutputCounts)>,
 }
 
 /// A line of the ledger: a name, and the slots whose counts it sums.
@@ -47,8 +52,17 @@ pub struct Shown {
     pub of_route: bool,
 }
 
-/// A comparison, counts of its slot, and of the requests that it made itself.
-pub type Compared = (Arc<Intake>, OutputCounts, Vec<(String, OutputCounts)>);
+/// A comparison, and what the outputs that have it counted.
+pub struct Compared {
+    /// It.
+    pub intake: Arc<Intake>,
+    /// Production's requests.
+    pub counts: OutputCounts,
+    /// Requests that it made itself, by kind.
+    pub extra: Vec<(String, OutputCounts)>,
+    /// Whether these outputs have ended.
+    pub has_ended: bool,
+}
 
 struct Slot {
     of_route: bool,
@@ -57,9 +71,21 @@ struct Slot {
     settings: OutputSettings,
     /// `None` once the mirror is not wanted any more.
     output: Option<Arc<Output>>,
-    /// The same, also afterwards, where it compares.
+    /// The same, until it has finished what it held, where it compares.
     comparing: Option<Arc<Output>>,
     ended: Option<Instant>,
+}
+
+impl Slot {
+    /// The output and its comparison, until it is settled.
+    fn comparison(&self) -> Option<(&Arc<Output>, &Arc<Intake>)> {
+        let output = self.comparing.as_ref()?;
+        Some((output, output.comparison()?))
+    }
+
+    fn has_rested(&self) -> bool {
+        self.ended.is_some_and(|ended| ended.elapsed() >= REST)
+    }
 }
 
 impl Mirrors {
@@ -71,6 +97,7 @@ impl Mirrors {
             slots: Vec::new(),
             by_key: HashMap::new(),
             ended: None,
+            extra_of_ended: Vec::new(),
         }
     }
 
@@ -90,7 +117,7 @@ impl Mirrors {
         let mut opened = HashMap::new();
         for mirror in wanted {
             if self.current(mirror).is_none() {
-                let output = Output::new(&mirror.output, &self.own, &self.comparer)
+                let output = Output::new(&mirror.output, &self.own, &self.comparer.of(&mirror.key))
                     .with_context(|| mirror.name.clone().unwrap_or_else(|| mirror.key.clone()))?;
                 opened.insert(mirror.key.as_str(), Arc::new(output));
             }
@@ -176,18 +203,66 @@ impl Mirrors {
     /// Requests that comparisons made besides copies, each kind with its name in the ledger.
     pub fn extra(&self) -> Vec<(String, OutputCounts)> {
         let outputs = self.slots.iter().filter_map(|entry| entry.comparing.as_ref());
-        outputs.flat_map(|output| output.extra()).collect()
+        let mut extra: Vec<_> = outputs.flat_map(|output| output.extra()).collect();
+        add_by_name(&mut extra, &self.extra_of_ended);
+        extra
     }
 
-    /// The comparisons, each with what its slot counted and with its own requests.
+    /// The comparisons, each with what the slots that have it counted.
     pub fn compared(&self, counts: &RequestCounts) -> Vec<Compared> {
-        let outputs = self.slots.iter().enumerate();
-        let compared = outputs.filter_map(|(slot, entry)| {
-            let output = entry.comparing.as_ref()?;
-            let counts = counts.outputs.get(slot).cloned().unwrap_or_default();
-            Some((Arc::clone(output.comparison()?), counts, output.extra_by_kind()))
-        });
-        compared.collect()
+        let mut compared: Vec<Compared> = Vec::new();
+        let mut places: HashMap<*const Intake, usize> = HashMap::new();
+        for (slot, entry) in self.slots.iter().enumerate() {
+            let Some((output, intake)) = entry.comparison() else {
+                continue;
+            };
+            let place = *places.entry(Arc::as_ptr(intake)).or_insert(compared.len());
+            if place == compared.len() {
+                compared.push(Compared {
+                    intake: Arc::clone(intake),
+                    counts: OutputCounts::default(),
+                    extra: Vec::new(),
+                    has_ended: true,
+                });
+            }
+            let one = &mut compared[place];
+            one.counts
+                .add(counts.outputs.get(slot).unwrap_or(&OutputCounts::default()));
+            add_by_name(&mut one.extra, &output.extra_by_kind());
+            one.has_ended &= entry.output.is_none();
+        }
+        compared
+    }
+
+    /// Lets go of outputs that have compared, ended a while ago and have nothing in flight: their counts are final, and are
+    /// kept. Each is told of once.
+    pub fn settle(&mut self, ledgers: &[ShardLedger], counts: &RequestCounts) {
+        for slot in 0..self.slots.len() {
+            let entry = &mut self.slots[slot];
+            let Some((output, intake)) = entry.comparison() else {
+                continue;
+            };
+            let extra = output.extra();
+            if !entry.has_rested()
+                || ledgers.iter().any(|ledger| ledger.in_flight(slot) > 0)
+                || extra.iter().any(|(_, counts)| counts.in_flight > 0)
+            {
+                continue;
+            }
+            let of_slot = counts.outputs.get(slot).cloned().unwrap_or_default();
+            self.comparer.settle(intake, &of_slot, &output.extra_by_kind());
+            entry.comparing = None;
+            for (name, counts) in extra.into_iter().filter(|(_, counts)| counts.seen > 0) {
+                let is_known = self.extra_of_ended.iter().any(|(known, _)| *known == name);
+                let has_room = is_known || self.extra_of_ended.len() < MAX_MIRRORS;
+                let name = if has_room {
+                    name
+                } else {
+                    ENDED_COMPARISONS.to_owned()
+                };
+                add_by_name(&mut self.extra_of_ended, &[(name, counts)]);
+            }
+        }
     }
 
     /// Whether a slot's output is an HTTP upstream.
@@ -248,9 +323,8 @@ impl Mirrors {
 
     /// The slots of mirrors that ended a while ago and have nothing in flight.
     fn foldable(&self, ledgers: &[ShardLedger]) -> impl Iterator<Item = usize> {
-        let rested = |entry: &Slot| entry.ended.is_some_and(|ended| ended.elapsed() >= REST);
         (0..self.slots.len())
-            .filter(move |slot| rested(&self.slots[*slot]))
+            .filter(|slot| self.slots[*slot].has_rested() && self.slots[*slot].comparing.is_none())
             .filter(|slot| ledgers.iter().all(|ledger| ledger.in_flight(*slot) == 0))
     }
 
@@ -277,101 +351,4 @@ impl Mirrors {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mirror(key: &str, queue_bytes: usize) -> WantedMirror {
-        WantedMirror {
-            key: key.to_owned(),
-            name: Some(format!("mirror {key}")),
-            selection: Selection::Everything,
-            rules: None,
-            limit: None,
-            output: if queue_bytes == 0 {
-                OutputSettings::Null
-            } else {
-                OutputSettings::Stdout { queue_bytes }
-            },
-        }
-    }
-
-    fn slots(mirrors: &mut Mirrors, wanted: &[WantedMirror]) -> Vec<usize> {
-        let planned = mirrors.set(wanted, &[]).unwrap();
-        planned.into_iter().map(|planned| planned.slot).collect()
-    }
-
-    #[test]
-    fn a_mirror_that_stays_as_it_is_keeps_its_slot_and_its_output() {
-        let mut mirrors = Mirrors::new(OwnConnections::default(), Comparer::default());
-        assert_eq!(slots(&mut mirrors, &[mirror("a", 0), mirror("b", 0)]), [0, 1]);
-        let before = mirrors.outputs();
-        assert_eq!(slots(&mut mirrors, &[mirror("b", 0), mirror("c", 0)]), [1, 2]);
-        let now = mirrors.outputs();
-        assert!(Arc::ptr_eq(&before[&1], &now[&1]));
-        assert!(!now.contains_key(&0), "what is not wanted any more has no output");
-        let names: Vec<_> = mirrors.shown().into_iter().map(|one| one.name).collect();
-        assert_eq!(
-            names,
-            ["mirror b", "mirror c", "mirror a"],
-            "those in force first"
-        );
-    }
-
-    #[test]
-    fn one_whose_output_changes_gets_another_slot() {
-        let mut mirrors = Mirrors::new(OwnConnections::default(), Comparer::default());
-        assert_eq!(slots(&mut mirrors, &[mirror("a", 0)]), [0]);
-        assert_eq!(slots(&mut mirrors, &[mirror("a", 4096)]), [1]);
-        assert_eq!(slots(&mut mirrors, &[mirror("a", 4096)]), [1]);
-        let shown = mirrors.shown();
-        assert_eq!(shown.len(), 1, "and is shown with what it counted before");
-        assert_eq!(shown[0].slots, [1, 0]);
-    }
-
-    #[test]
-    fn more_mirrors_than_the_bound_are_refused_and_change_nothing() {
-        let mut mirrors = Mirrors::new(OwnConnections::default(), Comparer::default());
-        slots(&mut mirrors, &[mirror("a", 0)]);
-        let many: Vec<_> = (0..=MAX_MIRRORS)
-            .map(|number| mirror(&number.to_string(), 0))
-            .collect();
-        assert!(mirrors.set(&many, &[]).is_err());
-        assert_eq!(mirrors.outputs().len(), 1);
-    }
-
-    #[test]
-    fn slots_of_mirrors_that_ended_long_ago_are_given_away_and_their_counts_kept() {
-        let mut mirrors = Mirrors::new(OwnConnections::default(), Comparer::default());
-        let ledger = ShardLedger::new(0);
-        for round in 0..2 * MAX_MIRRORS {
-            slots(&mut mirrors, &[mirror(&round.to_string(), 0)]);
-        }
-        ledger
-            .open_for(&[3].into())
-            .settle(crate::mirror::ledger::Outcome::Delivered);
-        let late = [mirror("late", 0)];
-        let ledgers = [ledger.clone()];
-        assert!(mirrors.set(&late, &ledgers).is_err(), "none has rested yet");
-        let long_ago = Instant::now().checked_sub(REST).unwrap();
-        for slot in &mut mirrors.slots {
-            slot.ended = slot.ended.map(|_| long_ago);
-        }
-        let mut given = Vec::new();
-        for round in 0..3 {
-            given.push(
-                mirrors
-                    .set(&[mirror(&format!("late {round}"), 0)], &ledgers)
-                    .unwrap()[0]
-                    .slot,
-            );
-        }
-        assert_eq!(given, [1, 2, 3]);
-        assert_eq!(mirrors.slots[0].name, ENDED);
-        assert_eq!(
-            ledger.snapshot().outputs[0].delivered,
-            1,
-            "with those of the ended ones"
-        );
-        assert!(ledger.snapshot().balanced());
-    }
-}
+mod tests;

@@ -3,6 +3,8 @@
 //! One for a run, with all of its comparisons. It gives way to everything else, as all threads of the agent do; what it does not
 //! get to is dropped at [`Intake`] with a reason.
 
+mod ended;
+mod one;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -25,6 +27,7 @@ use super::store::StoreWriter;
 use super::tally::{Facts, Tally};
 use super::verdict;
 use crate::budget::MemoryBudget;
+use crate::mirror::ledger::OutputCounts;
 use crate::settings::CompareSettings;
 use crate::time::unix_now;
 
@@ -43,6 +46,8 @@ pub struct Comparer {
     shared: Arc<Shared>,
     budget: MemoryBudget,
     store: Option<Arc<StoreWriter>>,
+    /// Tells comparisons with the same shadow apart.
+    key: String,
     /// Called first by the thread.
     give_way: fn(),
     add: Add,
@@ -60,8 +65,13 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
+    /// All that are known.
     comparisons: Vec<Arc<Registered>>,
+    /// Those of them that the thread has not seen yet.
+    begun: Vec<Arc<Registered>>,
     thread: Option<Running>,
+    /// Whether there ever was one.
+    is_active: bool,
 }
 
 /// The thread, and what it sends when it ends.
@@ -73,10 +83,44 @@ struct Running {
 
 #[derive(Debug)]
 struct Registered {
+    key: String,
+    shadow: String,
     intake: Arc<Intake>,
     settings: CompareSettings,
     counters: CompareCounters,
     facts: Mutex<Facts>,
+    /// Counts of outputs that had it before and have ended.
+    settled: Mutex<Settled>,
+}
+
+#[derive(Debug, Default)]
+struct Settled {
+    counts: OutputCounts,
+    extra: Vec<(String, OutputCounts)>,
+}
+
+impl Registered {
+    /// Whether no output has it any more.
+    fn is_unheld(&self) -> bool {
+        Arc::strong_count(&self.intake) == 1
+    }
+
+    /// When its output ended, in milliseconds of Unix time: `now`, where nobody said.
+    fn ended_at(&self, now: u64) -> u64 {
+        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        *facts.ended_ms.get_or_insert(now)
+    }
+
+    /// Whether it is of the same output, however that compares.
+    fn is_same_output(&self, other: &Self) -> bool {
+        self.key == other.key && self.shadow == other.shadow
+    }
+}
+
+impl State {
+    fn forget(&mut self, gone: &Arc<Registered>) {
+        self.comparisons.retain(|one| !Arc::ptr_eq(one, gone));
+    }
 }
 
 impl Default for Comparer {
@@ -98,6 +142,7 @@ impl Comparer {
             shared: Arc::new(shared),
             budget: MemoryBudget::new(memory),
             store: None,
+            key: String::new(),
             give_way,
             add: Tally::add,
         }
@@ -117,26 +162,46 @@ impl Comparer {
         &self.shared.live
     }
 
-    /// Whether anything is compared.
+    /// Whether anything is compared, or was.
     pub fn is_active(&self) -> bool {
-        !self.lock().comparisons.is_empty()
+        self.lock().is_active
     }
 
-    /// Begins a comparison with `shadow`, as the ledger names it.
+    /// The same, for the output that `key` names among all of a run: two with the same shadow have a comparison each, and one
+    /// that comes back goes on with its own.
+    #[must_use]
+    pub fn of(&self, key: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// Begins a comparison with `shadow`, as the ledger names it, or goes on with the one that this output had before. It ends
+    /// when the intake is dropped by all who got it.
     pub fn register(&self, shadow: &str, settings: &CompareSettings) -> anyhow::Result<Arc<Intake>> {
+        let mut state = self.lock();
+        let same =
+            |one: &&Arc<Registered>| one.key == self.key && one.shadow == shadow && one.settings == *settings;
+        if let Some(before) = state.comparisons.iter().find(same) {
+            let mut facts = before.facts.lock().unwrap_or_else(PoisonError::into_inner);
+            facts.ended_ms = None;
+            return Ok(Arc::clone(&before.intake));
+        }
         let intake = Arc::new(Intake::new(self.budget.clone()));
-        let registered = Registered {
+        let registered = Arc::new(Registered {
+            key: self.key.clone(),
+            shadow: shadow.to_owned(),
             intake: Arc::clone(&intake),
             settings: settings.clone(),
-            counters: self.shared.live.counters_of(shadow),
+            counters: self.shared.live.counters_of(&self.key, shadow),
             facts: Mutex::new(Facts {
                 shadow: shadow.to_owned(),
                 control: settings.control.as_ref().map(|control| control.name.clone()),
                 ..Facts::default()
             }),
-        };
-        let mut state = self.lock();
-        state.comparisons.push(Arc::new(registered));
+            settled: Mutex::default(),
+        });
         if state.thread.is_none() {
             let shared = Arc::clone(&self.shared);
             let comparing = Comparing::new(shared, self.store.clone(), self.add, self.give_way);
@@ -151,16 +216,36 @@ impl Comparer {
             let thread = thread.thread().clone();
             state.thread = Some(Running { thread, last });
         }
+        state.is_active = true;
+        state.comparisons.push(Arc::clone(&registered));
+        state.begun.push(registered);
         Ok(intake)
     }
 
-    /// Tells what the run knows of a comparison, by its intake.
+    /// Tells what the run knows of a comparison, by its intake; the counts are those of the outputs that have it.
     pub fn tell(&self, intake: &Arc<Intake>, told: impl FnOnce(&mut Facts)) {
-        let state = self.lock();
-        let mut comparisons = state.comparisons.iter();
-        if let Some(one) = comparisons.find(|one| Arc::ptr_eq(&one.intake, intake)) {
-            told(&mut one.facts.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(one) = self.registered(intake) {
+            let mut facts = one.facts.lock().unwrap_or_else(PoisonError::into_inner);
+            told(&mut facts);
+            let settled = one.settled.lock().unwrap_or_else(PoisonError::into_inner);
+            facts.counts.add(&settled.counts);
+            add_by_name(&mut facts.extra, &settled.extra);
         }
+    }
+
+    /// One of the outputs that had it has ended, and counted so much to its end. What is told from now on is that of others.
+    pub fn settle(&self, intake: &Arc<Intake>, counts: &OutputCounts, extra: &[(String, OutputCounts)]) {
+        if let Some(one) = self.registered(intake) {
+            let mut settled = one.settled.lock().unwrap_or_else(PoisonError::into_inner);
+            settled.counts.add(counts);
+            add_by_name(&mut settled.extra, extra);
+        }
+    }
+
+    fn registered(&self, intake: &Arc<Intake>) -> Option<Arc<Registered>> {
+        let state = self.lock();
+        let mut all = state.comparisons.iter();
+        all.find(|one| Arc::ptr_eq(&one.intake, intake)).cloned()
     }
 
     /// Whether a fault of this program ended comparing: nothing is compared any more, and all is counted.
@@ -209,7 +294,8 @@ impl Comparer {
     /// What can be said without the thread: that nothing is known of any request.
     fn without_thread(&self) -> Document {
         let state = self.lock();
-        let comparisons = state.comparisons.iter().map(|one| {
+        let was_asked = |one: &&Arc<Registered>| !one.is_unheld() || one.intake.opened() > 0;
+        let comparisons = state.comparisons.iter().filter(was_asked).map(|one| {
             let mut tally = Tally::new(Arc::clone(&one.settings.judging), one.counters.clone());
             let mut facts = one.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
             facts.doubts.push(LOST.to_owned());
@@ -231,6 +317,16 @@ impl Shared {
     }
 }
 
+/// Adds counts to those of the same name.
+pub fn add_by_name(counts: &mut Vec<(String, OutputCounts)>, more: &[(String, OutputCounts)]) {
+    for (name, more) in more {
+        match counts.iter_mut().find(|(known, _)| known == name) {
+            Some((_, counts)) => counts.add(more),
+            None => counts.push((name.clone(), more.clone())),
+        }
+    }
+}
+
 /// What these comparisons come to, now.
 pub fn document(comparisons: Vec<Comparison>) -> Document {
     Document {
@@ -239,5 +335,6 @@ pub fn document(comparisons: Vec<Comparison>) -> Document {
         made_at_ms: unix_now() / 1_000_000,
         verdict: verdict::worst(comparisons.iter().map(|comparison| comparison.verdict.word)),
         comparisons,
+        notes: Vec::new(),
     }
 }

@@ -26,6 +26,9 @@ pub struct Document {
     pub verdict: Word,
     /// The comparisons, in the order of the outputs.
     pub comparisons: Vec<Comparison>,
+    /// What is to be known of all of it, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// One word on a release.
@@ -92,6 +95,9 @@ pub struct Comparison {
     pub from_ms: u64,
     /// When the last was.
     pub to_ms: u64,
+    /// When its output ended, where it did before the run: another configuration wants it no more, or a route has gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_ms: Option<u64>,
     /// The word, and why.
     pub verdict: Verdict,
     /// What became of the requests.

@@ -20,6 +20,7 @@ pub(crate) fn document() -> Document {
         made_at_ms: FROM_MS + 60_000,
         verdict: Word::NoGo,
         comparisons: vec![comparison()],
+        notes: Vec::new(),
     }
 }
 
@@ -31,6 +32,7 @@ pub(crate) fn comparison() -> Comparison {
         control: None,
         from_ms: FROM_MS,
         to_ms: FROM_MS + 60_000,
+        ended_ms: None,
         verdict: Verdict {
             word: Word::NoGo,
             why: vec!["30 of 9,900 answers are new 5xx: 0.30% (0.21% to 0.43%), and 0.1% may be".to_owned()],

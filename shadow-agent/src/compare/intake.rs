@@ -48,7 +48,8 @@ impl Unpaired {
     }
 }
 
-/// See the module's description. Shared by the shards and the comparing thread.
+/// See the module's description. Shared by the shards and the comparing thread: an output and its shards hold it for as long as
+/// they may hand something over.
 #[derive(Debug)]
 pub struct Intake {
     budget: MemoryBudget,
@@ -121,6 +122,12 @@ impl Intake {
         let mut queue = self.lock();
         std::mem::swap(&mut queue.waiting, into);
         std::mem::take(&mut queue.uncounted)
+    }
+
+    /// Whether there is nothing to take.
+    pub fn is_empty(&self) -> bool {
+        let queue = self.lock();
+        queue.waiting.is_empty() && queue.uncounted.is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

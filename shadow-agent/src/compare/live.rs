@@ -17,8 +17,9 @@
 //!
 //! [`CompareCounters`] are apart from that: they are counted as pairs are, whether anybody looks or not, and never fall.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -52,7 +53,27 @@ struct Shared {
     due: AtomicU64,
     /// Whether the counts are to begin anew.
     reset: watch::Sender<bool>,
-    counters: Mutex<Vec<(String, CompareCounters)>>,
+    counters: Mutex<Vec<Labelled>>,
+}
+
+/// The counters of one output's comparison.
+#[derive(Debug)]
+struct Labelled {
+    key: String,
+    shadow: String,
+    /// The `n`-th at a time with this shadow.
+    nth: usize,
+    counters: CompareCounters,
+}
+
+impl Labelled {
+    /// As metrics name it: the second of two with the same shadow is `http://a:80 #2`, as in the ledger's metrics.
+    fn label(&self) -> String {
+        match self.nth {
+            1 => self.shadow.clone(),
+            nth => format!("{} #{nth}", self.shadow),
+        }
+    }
 }
 
 /// A document that was published.
@@ -93,19 +114,35 @@ impl Default for LiveDocument {
 /// The comparing thread's side.
 impl LiveDocument {
     /// The counters of one output's comparison, for whoever counts; they are shown in the order in which they were asked
-    /// for first. The name is the shadow's, as the ledger has it.
-    pub fn counters_of(&self, shadow: &str) -> CompareCounters {
-        let mut counters = self
-            .shared
-            .counters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, known)) = counters.iter().find(|(name, _)| name == shadow) {
-            return known.clone();
+    /// for first. `key` tells it from others with the same shadow, which is named as the ledger has it.
+    pub fn counters_of(&self, key: &str, shadow: &str) -> CompareCounters {
+        let mut all = self.lock_counters();
+        if let Some(known) = all.iter().find(|one| one.key == key && one.shadow == shadow) {
+            return known.counters.clone();
         }
-        let new = CompareCounters::default();
-        counters.push((shadow.to_owned(), new.clone()));
-        new
+        let same = all.iter().filter(|one| one.shadow == shadow);
+        let taken: BTreeSet<usize> = same.map(|one| one.nth).collect();
+        let nth = (1..=taken.len()).find(|nth| !taken.contains(nth));
+        let nth = nth.unwrap_or(taken.len() + 1);
+        let counters = CompareCounters::default();
+        all.push(Labelled {
+            key: key.to_owned(),
+            shadow: shadow.to_owned(),
+            nth,
+            counters: counters.clone(),
+        });
+        counters
+    }
+
+    /// Forgets the counters of a comparison that is not known any more.
+    pub fn forget(&self, key: &str, shadow: &str) {
+        let mut all = self.lock_counters();
+        all.retain(|one| one.key != key || one.shadow != shadow);
+    }
+
+    fn lock_counters(&self) -> MutexGuard<'_, Vec<Labelled>> {
+        let counters = self.shared.counters.lock();
+        counters.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What readers asked for since the last time; each order is handed over once.
@@ -200,14 +237,12 @@ impl LiveDocument {
         let _ = self.shared.reset.subscribe().wait_for(|waiting| !waiting).await;
     }
 
-    /// The counters of each comparison, by the shadow's name.
+    /// The counters of each comparison, by the name that metrics give it: the shadow's, where it is the only one of that.
     pub fn counters(&self) -> Vec<(String, CompareCounters)> {
-        let counters = self
-            .shared
-            .counters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        counters.clone()
+        let all = self.lock_counters();
+        all.iter()
+            .map(|one| (one.label(), one.counters.clone()))
+            .collect()
     }
 }
 
@@ -311,12 +346,18 @@ mod tests {
     }
 
     #[test]
-    fn counters_are_one_for_each_shadow() {
+    fn counters_are_one_for_each_comparison_and_told_apart_where_two_have_one_shadow() {
         let live = LiveDocument::default();
-        live.counters_of("b").set_waiting(1, 2);
-        live.counters_of("a");
-        live.counters_of("b");
-        let names: Vec<_> = live.counters().into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["b", "a"]);
+        let names = || -> Vec<_> { live.counters().into_iter().map(|(name, _)| name).collect() };
+        live.counters_of("web", "b").set_waiting(1, 2);
+        live.counters_of("web", "a");
+        live.counters_of("api", "a").set_waiting(3, 4);
+        live.counters_of("web", "b");
+        assert_eq!(names(), ["b", "a", "a #2"]);
+        live.forget("web", "a");
+        assert_eq!(names(), ["b", "a #2"], "a name stays what it was");
+        assert_eq!(live.counters_of("api", "a").counts().waiting, 3);
+        live.counters_of("other", "a");
+        assert_eq!(names(), ["b", "a #2", "a"]);
     }
 }

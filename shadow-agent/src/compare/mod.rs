@@ -44,7 +44,7 @@ mod tests;
 mod text;
 pub mod verdict;
 
-pub use comparer::Comparer;
+pub use comparer::{Comparer, add_by_name};
 pub use comparing::compare;
 pub use difference::{Difference, Kind};
 pub use findings::Compared;

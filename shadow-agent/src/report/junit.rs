@@ -14,11 +14,13 @@ use crate::compare::document::{Comparison, Document, RuleOutcome, Word};
 /// The document as `JUnit` XML.
 pub fn junit(document: &Document) -> String {
     let suites: Vec<_> = document.comparisons.iter().map(Suite::new).collect();
+    let of_all = Case::of_all(document);
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let count = |of: fn(&Case) -> bool| {
         suites
             .iter()
             .flat_map(|suite| &suite.cases)
+            .chain(&of_all)
             .filter(|case| of(case))
             .count()
     };
@@ -31,6 +33,16 @@ pub fn junit(document: &Document) -> String {
     );
     for suite in &suites {
         suite.write(&mut xml);
+    }
+    if let Some(case) = &of_all {
+        let undecided = usize::from(case.outcome == RuleOutcome::Undecided);
+        let _ = writeln!(
+            xml,
+            "  <testsuite name=\"all\" tests=\"1\" failures=\"{}\" errors=\"{undecided}\" skipped=\"0\">",
+            1 - undecided
+        );
+        case.write(&mut xml, "all");
+        xml.push_str("  </testsuite>\n");
     }
     xml.push_str("</testsuites>\n");
     xml
@@ -60,11 +72,7 @@ impl<'a> Suite<'a> {
             })
             .collect();
         // A word that no rule accounts for (a verdict that is void, say) must be seen as well.
-        let outcome = match verdict.word {
-            Word::Go => RuleOutcome::Passed,
-            Word::NotEnoughData => RuleOutcome::Undecided,
-            Word::NoGo => RuleOutcome::Failed,
-        };
+        let outcome = outcome(verdict.word);
         if cases.is_empty()
             || outcome != RuleOutcome::Passed && !cases.iter().any(|case| case.outcome == outcome)
         {
@@ -126,7 +134,25 @@ impl<'a> Suite<'a> {
     }
 }
 
+fn outcome(word: Word) -> RuleOutcome {
+    match word {
+        Word::Go => RuleOutcome::Passed,
+        Word::NotEnoughData => RuleOutcome::Undecided,
+        Word::NoGo => RuleOutcome::Failed,
+    }
+}
+
 impl Case {
+    /// The word on all of it, where no comparison that is listed accounts for it.
+    fn of_all(document: &Document) -> Option<Self> {
+        let listed = document.comparisons.iter().map(|one| one.verdict.word).max();
+        (document.verdict > listed.unwrap_or(Word::Go)).then(|| Self {
+            name: "verdict".to_owned(),
+            outcome: outcome(document.verdict),
+            measured: document.notes.first().cloned().unwrap_or_default(),
+        })
+    }
+
     fn write(&self, xml: &mut String, shadow: &str) {
         let (name, measured) = (escaped(&self.name), escaped(&self.measured));
         let _ = write!(
@@ -159,6 +185,25 @@ mod tests {
     use super::super::figures::visible;
     use super::super::sample;
     use super::*;
+
+    #[test]
+    fn a_word_that_no_listed_comparison_accounts_for_is_no_pass() {
+        let mut document = sample::document();
+        document.comparisons.clear();
+        document.notes = vec!["It has gone.".to_owned()];
+        let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="shadow-agent" tests="1" failures="1" errors="0">
+  <testsuite name="all" tests="1" failures="1" errors="0" skipped="0">
+    <testcase classname="all" name="verdict">
+      <failure type="NO-GO" message="not met: It has gone."/>
+    </testcase>
+  </testsuite>
+</testsuites>
+"#;
+        assert_eq!(junit(&document), expected);
+        document.verdict = Word::NotEnoughData;
+        assert!(junit(&document).contains("<error type=\"NOT ENOUGH DATA\""));
+    }
 
     #[test]
     fn a_suite_for_each_comparison_and_a_case_for_each_rule() {
@@ -202,6 +247,7 @@ mod tests {
         verdict.rules.retain(|rule| rule.outcome == RuleOutcome::Passed);
         verdict.word = Word::NotEnoughData;
         verdict.why = vec!["capture lost too much".to_owned()];
+        document.verdict = Word::NotEnoughData;
         let xml = junit(&document);
         assert!(
             xml.contains(r#"tests="2" failures="0" errors="1">"#)

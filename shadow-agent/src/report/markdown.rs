@@ -26,6 +26,9 @@ pub fn markdown(document: &Document) -> String {
     for comparison in &document.comparisons {
         one(&mut text, comparison);
     }
+    for note in &document.notes {
+        let _ = writeln!(text, "\n{}", plain(note));
+    }
     let _ = writeln!(
         text,
         "\nMade {} by shadow-agent {}.",
@@ -66,6 +69,9 @@ fn one(text: &mut String, comparison: &Comparison) {
         code(&comparison.shadow),
         word(verdict.word)
     );
+    if let Some(at) = comparison.ended_ms {
+        let _ = writeln!(text, "Its output ended {}.\n", moment(at));
+    }
     for why in verdict.why.iter().take(SENTENCES) {
         let _ = writeln!(text, "- {}", plain(why));
     }

@@ -15,6 +15,7 @@ pub(super) fn document() -> Document {
         made_at_ms: 1_764_000_367_123,
         verdict: Word::NoGo,
         comparisons: vec![comparison()],
+        notes: Vec::new(),
     }
 }
 
@@ -64,6 +65,7 @@ fn comparison() -> Comparison {
         control: None,
         from_ms: 1_764_000_000_000,
         to_ms: 1_764_000_360_000,
+        ended_ms: None,
         verdict: verdict(),
         coverage: coverage(),
         agreement_raw: rate(4187, 9970, 0.41, 0.43),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::figures::{duration, percent, rate, ratio, visible};
+use super::figures::{duration, moment, percent, rate, ratio, visible};
 use super::grouped;
 use crate::compare::document::{Comparison, DifferenceRow, Document};
 
@@ -23,6 +23,9 @@ pub fn summary(document: &Document) -> String {
     if document.comparisons.is_empty() {
         text.push_str("  Nothing was compared.\n");
     }
+    for note in &document.notes {
+        let _ = writeln!(text, "\n  {}", visible(note));
+    }
     text
 }
 
@@ -34,6 +37,9 @@ fn one(text: &mut String, comparison: &Comparison) {
         visible(&comparison.shadow),
         verdict.word.text()
     );
+    if let Some(at) = comparison.ended_ms {
+        let _ = writeln!(text, "    its output ended {}", moment(at));
+    }
     for why in verdict.why.iter().take(SENTENCES) {
         let _ = writeln!(text, "    - {}", visible(why));
     }
@@ -150,6 +156,17 @@ Verdict: NO-GO
       taken for noise: 1 more
 ";
         assert_eq!(summary(&sample::document()), expected);
+    }
+
+    #[test]
+    fn what_is_to_be_known_of_all_of_it_is_said_and_what_has_ended_is_marked() {
+        let mut document = sample::document();
+        document.notes = vec!["Something is missing.".to_owned()];
+        document.comparisons[0].ended_ms = Some(1_764_000_367_123);
+        let text = summary(&document);
+        assert!(text.ends_with("\n\n  Something is missing.\n"), "{text}");
+        let head = "  http://shadow:8080: NO-GO\n    its output ended 2025-11-24 16:06:07 UTC\n    - New";
+        assert!(text.contains(head), "{text}");
     }
 
     #[test]

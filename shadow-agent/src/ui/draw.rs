@@ -239,8 +239,13 @@ fn comparison(model: &Model, width: usize) -> Vec<Line<'static>> {
         title(&name, width),
         Line::raw(fit(
             &format!(
-                "{}  compared {} of {} ({})  failed {}  not compared {}  waiting {}",
+                "{}{}  compared {} of {} ({})  failed {}  not compared {}  waiting {}",
                 harmless(&comparison.shadow),
+                if comparison.ended_ms.is_some() {
+                    " (ended)"
+                } else {
+                    ""
+                },
                 grouped(cover.compared),
                 grouped(cover.eligible),
                 percent(cover.share),

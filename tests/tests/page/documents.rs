@@ -40,7 +40,10 @@ pub fn several() -> Document {
     unsure.production_latency = Latency::default();
     unsure.shadow_latency = Latency::default();
     unsure.agreement = Rate::default();
-    of(vec![go, unsure])
+    unsure.ended_ms = Some(BEGIN + 600 * SECOND);
+    let mut document = of(vec![go, unsure]);
+    document.notes = vec!["3 comparisons of outputs that ended are not listed any more.".to_owned()];
+    document
 }
 
 /// The ordinary one with an attack wherever traffic or a peer has a say.
@@ -48,6 +51,7 @@ pub fn hostile() -> Document {
     let mut document = ordinary();
     let attack = ATTACKS.join(" ");
     attack.clone_into(&mut document.version);
+    document.notes = ATTACKS.map(str::to_owned).to_vec();
     let comparison = &mut document.comparisons[0];
     attack.clone_into(&mut comparison.shadow);
     comparison.production = ATTACKS.map(str::to_owned).to_vec();
@@ -153,5 +157,6 @@ fn of(comparisons: Vec<Comparison>) -> Document {
             .max()
             .unwrap_or(Word::NotEnoughData),
         comparisons,
+        notes: Vec::new(),
     }
 }

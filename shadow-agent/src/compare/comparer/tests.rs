@@ -179,3 +179,183 @@ fn a_thread_that_has_gone_is_not_waited_for_and_nothing_is_said_of_what_it_had()
     );
     assert_eq!(comparison.verdict.why[0], LOST);
 }
+
+/// Does something at each turn of the thread until it is so.
+fn until(is_so: impl Fn() -> bool) {
+    let end = Instant::now() + LONG;
+    while !is_so() {
+        assert!(Instant::now() < end, "it never is");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// How many comparisons are known.
+fn known(comparer: &Comparer) -> usize {
+    comparer.lock().comparisons.len()
+}
+
+/// One request of an output, to its end.
+fn run_and_end(comparer: &Comparer, shadow: &str) {
+    let intake = comparer.register(shadow, &settings()).unwrap();
+    intake.open();
+    hand_over(&intake, "/a");
+    seen(comparer, &intake, 1);
+}
+
+fn shadows(document: &Document) -> Vec<&str> {
+    let comparisons = document.comparisons.iter();
+    comparisons.map(|one| one.shadow.as_str()).collect()
+}
+
+#[test]
+fn a_comparison_that_was_asked_nothing_goes_with_its_output() {
+    let comparer = Comparer::default();
+    let stays = comparer.register("http://a:80", &settings()).unwrap();
+    for _ in 0..100 {
+        // Such as one that could not be opened, and is tried again.
+        drop(comparer.of("b").register("http://b:80", &settings()).unwrap());
+    }
+    until(|| known(&comparer) == 1);
+    assert_eq!(comparer.live().counters().len(), 1);
+    drop(stays);
+    until(|| known(&comparer) == 0);
+    let (document, ended) = comparer.finish(LONG);
+    ended.unwrap();
+    assert!(comparer.is_active());
+    assert!(document.comparisons.is_empty() && document.notes.is_empty());
+    assert_eq!(document.verdict, Word::NotEnoughData);
+}
+
+#[test]
+fn one_that_was_asked_stays_and_says_that_its_output_has_ended() {
+    let comparer = Comparer::default();
+    run_and_end(&comparer, "http://a:80");
+    let goes_on = comparer.register("http://b:80", &settings()).unwrap();
+    until(|| {
+        let state = comparer.lock();
+        state.comparisons[0].facts.lock().unwrap().ended_ms.is_some()
+    });
+    let (document, _) = comparer.finish(LONG);
+    drop(goes_on);
+    assert_eq!(shadows(&document), ["http://a:80", "http://b:80"]);
+    assert_eq!(document.comparisons[0].coverage.compared, 1);
+    let ended: Vec<_> = document
+        .comparisons
+        .iter()
+        .map(|one| one.ended_ms.is_some())
+        .collect();
+    assert_eq!(ended, [true, false]);
+}
+
+#[test]
+fn an_output_that_ended_a_moment_ago_and_was_asked_nothing_is_not_shown() {
+    let comparer = Comparer::default();
+    let ends = comparer.register("http://a:80", &settings()).unwrap();
+    comparer.tell(&ends, |facts| facts.ended_ms = Some(1));
+    run_and_end(&comparer, "http://b:80");
+    let (document, _) = comparer.finish(LONG);
+    assert_eq!(shadows(&document), ["http://b:80"]);
+}
+
+#[test]
+fn an_output_that_comes_back_goes_on_with_its_comparison() {
+    let comparer = Comparer::default().of("web");
+    let first = comparer.register("http://a:80", &settings()).unwrap();
+    hand_over(&first, "/a");
+    let of = |seen, kind: &str| {
+        let counts = OutputCounts {
+            seen,
+            delivered: seen,
+            ..OutputCounts::default()
+        };
+        (counts.clone(), vec![(kind.to_owned(), counts)])
+    };
+    let (counts, extra) = of(1, "repeat");
+    comparer.settle(&first, &counts, &extra);
+    drop(first);
+    let again = comparer.register("http://a:80", &settings()).unwrap();
+    hand_over(&again, "/b");
+    hand_over(&again, "/c");
+    let (counts, extra) = of(2, "repeat");
+    comparer.tell(&again, |facts| (facts.counts, facts.extra) = (counts, extra));
+    assert_eq!(known(&comparer), 1);
+    let (document, _) = comparer.finish(LONG);
+    let [comparison] = &document.comparisons[..] else {
+        panic!("one comparison")
+    };
+    assert_eq!(
+        (comparison.coverage.eligible, comparison.coverage.compared),
+        (3, 3)
+    );
+    assert_eq!((comparison.extra[0].sent, comparison.ended_ms), (3, None));
+}
+
+#[test]
+fn two_outputs_with_one_shadow_and_one_that_judges_otherwise_have_comparisons_of_their_own() {
+    let comparer = Comparer::default();
+    let shadow = "http://a:80";
+    let otherwise = CompareSettings {
+        judging: Arc::new(crate::compare::Judging {
+            max_routes: 7,
+            ..judging()
+        }),
+        ..settings()
+    };
+    let all = [
+        comparer.of("web").register(shadow, &settings()).unwrap(),
+        comparer.of("api").register(shadow, &settings()).unwrap(),
+        comparer.of("web").register(shadow, &otherwise).unwrap(),
+    ];
+    assert!(!Arc::ptr_eq(&all[0], &all[1]) && !Arc::ptr_eq(&all[0], &all[2]));
+    // Counters are those of the output, and never fall.
+    let names: Vec<_> = comparer
+        .live()
+        .counters()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(names, [shadow, "http://a:80 #2"]);
+    let (document, _) = comparer.finish(LONG);
+    assert_eq!(shadows(&document), [shadow; 3]);
+}
+
+#[test]
+fn of_many_that_ended_the_last_stay_and_the_word_of_the_others_counts() {
+    let comparer = comparer(Tally::add);
+    let most = super::ended::MAX_ENDED;
+    for number in 0..most + 3 {
+        let intake = comparer
+            .register(&format!("http://{number}:80"), &settings())
+            .unwrap();
+        intake.open();
+        seen(&comparer, &intake, 1);
+        // Each in a time of its own.
+        comparer.tell(&intake, |facts| facts.ended_ms = Some(number as u64 + 1));
+    }
+    until(|| known(&comparer) == most);
+    let (document, _) = comparer.finish(LONG);
+    assert_eq!(document.comparisons.len(), most);
+    assert_eq!(document.comparisons[0].shadow, "http://3:80");
+    let [note] = &document.notes[..] else {
+        panic!("one note")
+    };
+    assert!(
+        note.starts_with("3 comparisons of outputs that ended, with 3 requests, are not"),
+        "{note}"
+    );
+    assert!(note.contains("NOT ENOUGH DATA"), "{note}");
+    assert_eq!(comparer.live().counters().len(), most);
+}
+
+#[test]
+fn a_reset_forgets_what_has_ended() {
+    let comparer = Comparer::default();
+    run_and_end(&comparer, "http://a:80");
+    let stays = comparer.register("http://b:80", &settings()).unwrap();
+    until(|| comparer.lock().begun.is_empty());
+    comparer.live().reset();
+    until(|| known(&comparer) == 1);
+    let (document, _) = comparer.finish(LONG);
+    drop(stays);
+    assert_eq!(shadows(&document), ["http://b:80"]);
+}

@@ -4,43 +4,34 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Registered, Shared, document};
+use super::ended::{Gone, MAX_ENDED, Places};
+use super::one::Comparison;
+use super::{Shared, document};
 use crate::compare::document::{Document, Word};
 use crate::compare::intake::Finished;
 use crate::compare::pair::{NotCompared, Pair};
-use crate::compare::store::{KeptComparison, StoreHandle, StoreWriter};
-use crate::compare::tally::{Facts, Tally};
-use crate::mirror::ledger::OutputCounts;
+use crate::compare::store::StoreWriter;
+use crate::compare::tally::Tally;
+use crate::compare::verdict;
+use crate::time::unix_now;
 
 /// How often the thread looks for pairs: a batch instead of a wake-up for each.
 const TURN: Duration = Duration::from_millis(20);
-/// How often the store is told what the run knows.
+/// How often outputs that have ended are looked for, and the store is told what the run knows.
 const DESCRIBE: Duration = Duration::from_secs(1);
-/// What a document says after a fault.
-const BROKEN: &str = "A fault of this program ended comparing early (please report what the log says of it): what came after \
-                      it counts as compare_internal, and nobody knows what it would have shown.";
-
 /// How pairs are compared and counted: [`Tally::add`], but in tests of what becomes of faults.
 pub(super) type Add = fn(&mut Tally, &Pair);
-
-/// One comparison, and what was counted of its requests before its counts began anew.
-struct Comparison {
-    of: Arc<Registered>,
-    tally: Tally,
-    before: OutputCounts,
-    /// Requests that were handed over since then.
-    handed: u64,
-    /// Where its pairs are kept, if they are.
-    store: Option<StoreHandle>,
-}
 
 /// What the thread has.
 pub(super) struct Comparing {
     shared: Arc<Shared>,
+    /// In the order in which they began.
     comparisons: Vec<Comparison>,
+    gone: Gone,
+    places: Places,
     taken: VecDeque<Finished>,
     /// The place of the comparison whose requests those are.
     at: usize,
@@ -53,54 +44,13 @@ pub(super) struct Comparing {
     faults: u32,
 }
 
-impl Comparison {
-    fn facts(&self, faulty: bool) -> Facts {
-        let facts = self.of.facts.lock();
-        let mut facts = facts.unwrap_or_else(PoisonError::into_inner).clone();
-        if faulty {
-            facts.doubts.push(BROKEN.to_owned());
-        }
-        facts
-    }
-
-    fn uncounted(&mut self, why: NotCompared, requests: u64) {
-        self.handed += requests;
-        self.tally.uncounted(why, requests);
-    }
-
-    /// Compares it, and counts what comes of it.
-    fn look_at(&mut self, finished: Finished, add: Add) {
-        self.handed += 1;
-        match finished {
-            Finished::Pair(pair, _charge) => {
-                add(&mut self.tally, &pair);
-                if let Some(store) = &self.store {
-                    store.pair(&pair);
-                }
-            }
-            Finished::Not(unpaired) => {
-                self.tally.not_compared(&unpaired);
-                if let Some(store) = &self.store {
-                    store.unpaired(&unpaired);
-                }
-            }
-        }
-    }
-
-    /// Only counts it: a pair as not compared, and `why`.
-    fn pass_over(&mut self, finished: &Finished, why: NotCompared) {
-        match finished {
-            Finished::Pair(..) => self.uncounted(why, 1),
-            Finished::Not(unpaired) => self.uncounted(unpaired.why, 1),
-        }
-    }
-}
-
 impl Comparing {
     pub fn new(shared: Arc<Shared>, store: Option<Arc<StoreWriter>>, add: Add, give_way: fn()) -> Self {
         Self {
             shared,
             comparisons: Vec::new(),
+            gone: Gone::default(),
+            places: Places::default(),
             taken: VecDeque::new(),
             at: 0,
             store,
@@ -133,14 +83,12 @@ impl Comparing {
         self.take();
         let live = self.shared.live.clone();
         if live.take_orders().reset {
-            let faulty = self.is_faulty();
-            for one in &mut self.comparisons {
-                one.tally.reset();
-                one.handed = 0;
-                one.before = one.facts(faulty).counts;
-            }
+            self.comparisons.iter_mut().for_each(Comparison::reset);
+            self.gone = Gone::default();
         }
         if is_last || self.describe <= Instant::now() {
+            self.describe = Instant::now() + DESCRIBE;
+            self.let_go();
             self.describe();
         }
         if is_last {
@@ -191,21 +139,57 @@ impl Comparing {
 
     /// Takes in comparisons that have begun.
     fn join(&mut self) {
-        let state = self.shared.lock();
-        for one in &state.comparisons[self.comparisons.len()..] {
-            if self.faults > 0 {
+        let begun = std::mem::take(&mut self.shared.lock().begun);
+        for one in begun {
+            if self.is_faulty() {
                 one.intake.close();
             }
-            let tally = Tally::new(Arc::clone(&one.settings.judging), one.counters.clone());
-            let place = u16::try_from(self.comparisons.len()).unwrap_or(u16::MAX);
+            let store = self.store.as_ref();
             let redaction = one.settings.judging.redaction.as_ref();
-            self.comparisons.push(Comparison {
-                of: Arc::clone(one),
-                tally,
-                before: OutputCounts::default(),
-                handed: 0,
-                store: self.store.as_ref().map(|store| store.handle(place, redaction)),
-            });
+            let kept = store.and_then(|store| self.places.take(store, redaction));
+            self.comparisons.push(Comparison::new(one, kept));
+        }
+    }
+
+    /// Lets comparisons go whose outputs have ended: those that were asked nothing, and those of which there are too many.
+    fn let_go(&mut self) {
+        let faulty = self.is_faulty();
+        if let Some(store) = &self.store {
+            let unkept = self.comparisons.iter_mut();
+            let unkept = unkept.map(|one| std::mem::take(&mut one.unkept)).sum();
+            store.lose("too_many_comparisons", unkept);
+        }
+        let mut state = self.shared.lock();
+        // Nobody but the two lists has it, and nobody can get it while the state is locked.
+        let has_ended = |one: &Comparison| one.of.is_unheld() && one.of.intake.is_empty();
+        let mut going = Vec::new();
+        let mut ended = Vec::new();
+        for (at, one) in self.comparisons.iter().enumerate() {
+            if has_ended(one) {
+                if one.is_empty() {
+                    going.push(at);
+                } else {
+                    ended.push((one.of.ended_at(unix_now() / 1_000_000), at));
+                }
+            }
+        }
+        ended.sort_unstable();
+        for (_, at) in ended.iter().take(ended.len().saturating_sub(MAX_ENDED)) {
+            self.gone.add(&self.comparisons[*at], faulty);
+            going.push(*at);
+        }
+        going.sort_unstable();
+        for at in going.into_iter().rev() {
+            let one = self.comparisons.remove(at);
+            self.places.leave(&one, faulty);
+            state.forget(&one.of);
+            if !state
+                .comparisons
+                .iter()
+                .any(|other| other.is_same_output(&one.of))
+            {
+                self.shared.live.forget(&one.of.key, &one.of.shadow);
+            }
         }
     }
 
@@ -239,33 +223,24 @@ impl Comparing {
     }
 
     /// Tells the store what the run knows beside the pairs.
-    fn describe(&mut self) {
-        self.describe = Instant::now() + DESCRIBE;
-        let Some(store) = &self.store else { return };
-        let faulty = self.is_faulty();
-        let known = self.comparisons.iter();
-        let known = known.map(|one| KeptComparison::new(&one.facts(faulty), &one.tally));
-        store.describe(known.collect());
+    fn describe(&self) {
+        if let Some(store) = &self.store {
+            store.describe(self.places.described(&self.comparisons, self.is_faulty()));
+        }
     }
 
     fn document(&self) -> Document {
         let faulty = self.is_faulty();
-        let comparisons: Vec<_> = self
+        let has_ended = |one: &Comparison| one.facts(faulty).ended_ms.is_some() || one.of.is_unheld();
+        let shown = self
             .comparisons
             .iter()
-            .map(|one| {
-                let mut facts = one.facts(faulty);
-                facts.counts = facts.counts.since(&one.before);
-                let comparison = one.tally.comparison(&facts);
-                let (endpoints, differences) = one.tally.sizes();
-                let of = &one.of;
-                of.counters
-                    .set_verdict(comparison.verdict.word, endpoints, differences);
-                of.counters
-                    .set_waiting(comparison.coverage.waiting, of.intake.budget().used() as u64);
-                comparison
-            })
-            .collect();
-        document(comparisons)
+            .filter(|one| !(has_ended(one) && one.is_empty()));
+        let mut document = document(shown.map(|one| one.document(faulty)).collect());
+        document.notes.extend(self.gone.note());
+        if let Some(word) = self.gone.word() {
+            document.verdict = verdict::worst([document.verdict, word]);
+        }
+        document
     }
 }

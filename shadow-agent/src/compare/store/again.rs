@@ -12,7 +12,7 @@ use crate::compare::tally::Tally;
 use crate::compare::{Judging, NotCompared, verdict};
 
 /// Most comparisons of one run: those of a configuration file that is as long as can be.
-const MAX_COMPARISONS: usize = 1024;
+pub const MAX_COMPARISONS: usize = 1024;
 
 /// Judges the pairs in `store` by `judging`. What the examples hold was redacted when it was kept, and is shown so.
 pub fn document(store: &Store, judging: &Judging) -> Document {
@@ -45,6 +45,12 @@ pub fn document(store: &Store, judging: &Judging) -> Document {
         }
     }
     let damage = records.damage();
+    // Places of outputs that ended before there was a request for them.
+    let is_empty = |kept: &KeptComparison, tally: &Tally| {
+        let has_ended = kept.facts.ended_ms.is_some() || kept.facts.shadow.is_empty();
+        has_ended && kept.facts.counts.seen == 0 && tally.accounted() == 0
+    };
+    tallies.retain(|(kept, tally)| !is_empty(kept, tally));
     let comparisons: Vec<Comparison> = tallies
         .into_iter()
         .map(|(kept, tally)| comparison(store, kept, tally, damage))
@@ -56,6 +62,7 @@ pub fn document(store: &Store, judging: &Judging) -> Document {
         made_at_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
         verdict: verdict::worst(comparisons.iter().map(|comparison| comparison.verdict.word)),
         comparisons,
+        notes: Vec::new(),
     }
 }
 

@@ -40,7 +40,7 @@ mod segments;
 mod tests;
 mod writer;
 
-pub use again::document;
+pub use again::{MAX_COMPARISONS, document};
 pub use reader::{Damage, ReadError, Records, Store};
 pub use record::{Broken, Kept, KeptPair, MAX_RECORD, RecordReader, write};
 pub use run::{Counts, KeptComparison, Run};

@@ -68,7 +68,7 @@ impl KeptComparison {
 pub struct Counts {
     /// Written, those that have gone since included.
     pub written: u64,
-    /// Not written, by reason: `store_queue_full`, `unredactable`, `too_large`, `write_error`.
+    /// Not written, by reason: `store_queue_full`, `unredactable`, `too_large`, `write_error`, `too_many_comparisons`.
     pub lost: BTreeMap<String, u64>,
     /// Gone again, for those behind them.
     pub gone: u64,

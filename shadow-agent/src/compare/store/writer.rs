@@ -157,6 +157,13 @@ impl StoreWriter {
         self.shared.lock().comparisons = comparisons;
     }
 
+    /// So many could not be kept, for this reason.
+    pub fn lose(&self, why: &str, count: u64) {
+        if count > 0 {
+            self.shared.lock().lose(why, count);
+        }
+    }
+
     /// What became of pairs so far.
     pub fn counts(&self) -> Counts {
         self.shared.lock().counts.clone()

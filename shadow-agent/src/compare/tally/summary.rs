@@ -36,6 +36,9 @@ pub struct Facts {
     pub capture_loss: f64,
     /// What became of requests that the comparison made itself: what they are, and counts.
     pub extra: Vec<(String, OutputCounts)>,
+    /// When its output ended, where that was before the run did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_ms: Option<u64>,
     /// Why nobody can know what all of the requests would have shown, in sentences: with any, the word is NOT ENOUGH DATA.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<String>,
@@ -74,6 +77,7 @@ impl Tally {
             control: facts.control.clone(),
             from_ms,
             to_ms,
+            ended_ms: facts.ended_ms,
             verdict: Verdict {
                 word: Word::NotEnoughData,
                 why: Vec::new(),

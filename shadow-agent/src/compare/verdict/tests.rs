@@ -32,6 +32,7 @@ fn healthy(pairs: u64) -> Comparison {
         control: None,
         from_ms: 0,
         to_ms: 0,
+        ended_ms: None,
         verdict: Verdict {
             word: Word::NoGo,
             why: Vec::new(),

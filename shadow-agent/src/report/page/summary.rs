@@ -23,9 +23,15 @@ pub(super) fn one(document: &Document) -> String {
         let verdict = &comparison.verdict;
         let _ = write!(html, "<section><h2>{}</h2>", escaped(&comparison.shadow));
         html.push_str(&word(verdict.word));
+        if let Some(at) = comparison.ended_ms {
+            let _ = write!(html, "<p>Its output ended {}.</p>", moment(at));
+        }
         html.push_str(&why(&verdict.why));
         figures(&mut html, comparison);
         html.push_str("</section>");
+    }
+    for note in &document.notes {
+        let _ = write!(html, "<p>{}</p>", escaped(note));
     }
     html
 }

@@ -76,6 +76,7 @@ pub(super) fn comparison(shadow: &str, word: Word) -> Comparison {
         control: Some("http://release-41.control:8080".to_owned()),
         from_ms: BEGIN,
         to_ms: BEGIN + 3600 * SECOND,
+        ended_ms: None,
         verdict: verdict(word),
         coverage: coverage(),
         agreement_raw: rate(61_440, 98_700),

@@ -29,6 +29,7 @@ const headPart = () => {
                 ` (${lasted(comparison.to_ms - comparison.from_ms)}).`,
               ]
             : ". No request yet.",
+          comparison.ended_ms !== undefined && [" Its output ended ", moment(comparison.ended_ms), "."],
         ),
         h(
           "p",

@@ -9,7 +9,10 @@ const overview = (comparisons, views) =>
     "Comparisons",
     ["Shadow", "Verdict", "Compared", "Agreement", "New 5xx", "p99 ratio"],
     comparisons.map((one, at) => [
-      h("a", { href: `#${views[at].id}` }, sentence(one.shadow)),
+      [
+        h("a", { href: `#${views[at].id}` }, sentence(one.shadow)),
+        one.ended_ms !== undefined && h("span", { class: "muted" }, " ended"),
+      ],
       wordBadge(one.verdict.word),
       grouped(one.coverage.compared),
       percent(one.agreement.share),
@@ -39,6 +42,7 @@ const documentView = (holder) => {
       over,
       next.comparisons.length === 0 && h("p", {}, "Nothing was compared."),
       next.comparisons.length > 1 && overview(next.comparisons, views),
+      (next.notes ?? []).map((note) => h("p", {}, sentence(note))),
     );
     next.comparisons.forEach((comparison, at) => views[at].update(comparison));
   };
