@@ -162,7 +162,7 @@ impl Telling {
         loop {
             let newest = self.watcher.newest().filter(|newest| newest.number > self.told);
             if let Some(newest) = newest.filter(|newest| newest.last || Instant::now() >= due) {
-                return self.tell(&newest);
+                return self.tell(newest).await;
             }
             tokio::select! {
                 () = closed(&mut self.closing) => return self.end(),
@@ -175,13 +175,17 @@ impl Telling {
         }
     }
 
-    fn tell(&mut self, published: &Published) {
+    /// The document is written by another thread, once for all readers: a large one takes longer than a probe should wait.
+    async fn tell(&mut self, published: Arc<Published>) {
         self.told = published.number;
         self.told_at = Some(Instant::now());
-        let head = format!("id: {}\ndata: ", published.number);
-        self.ready
-            .extend([Bytes::from(head), published.json(), Bytes::from_static(b"\n\n")]);
-        if published.last {
+        let (number, last) = (published.number, published.last);
+        if let Ok(json) = tokio::task::spawn_blocking(move || published.json()).await {
+            let head = format!("id: {number}\ndata: ");
+            self.ready
+                .extend([Bytes::from(head), json, Bytes::from_static(b"\n\n")]);
+        }
+        if last {
             self.end();
         }
     }
@@ -200,6 +204,9 @@ async fn closed(closing: &mut watch::Receiver<bool>) {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
     use futures::StreamExt as _;
     use futures::stream::LocalBoxStream;
 
@@ -249,6 +256,34 @@ mod tests {
         }
         assert_eq!(rig.next().await.unwrap(), "id: 6\ndata: JSON\n\n");
         assert_eq!(told.elapsed(), EVERY);
+    }
+
+    #[tokio::test]
+    async fn a_large_document_is_written_by_another_thread_and_once_for_all_readers() {
+        let (live, streams) = (LiveDocument::default(), Streams::default());
+        let mut large = document();
+        let row = large.comparisons[0].differences[0].clone();
+        large.comparisons[0].differences = vec![row; 10_000];
+        let mut all = Vec::new();
+        for _ in 0..MAX_STREAMS {
+            let mut stream = streams.open(&live, &Arc::default()).unwrap().boxed_local();
+            stream.next().await.unwrap().unwrap();
+            all.push(stream);
+        }
+        live.publish(large);
+        for stream in &mut all {
+            // Asked, and not yet there: meanwhile this thread, the port's, does whatever else it has to.
+            let asked = poll_fn(|context| Poll::Ready(stream.poll_next_unpin(context))).await;
+            assert!(asked.is_pending());
+        }
+        let mut texts = Vec::new();
+        for stream in &mut all {
+            stream.next().await.unwrap().unwrap();
+            texts.push(stream.next().await.unwrap().unwrap().into_data().unwrap());
+        }
+        assert!(texts[0].len() > 1_000_000);
+        // The same bytes, not others like them.
+        assert!(texts.iter().all(|text| text.as_ptr() == texts[0].as_ptr()));
     }
 
     #[tokio::test(start_paused = true)]

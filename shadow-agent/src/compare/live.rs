@@ -247,7 +247,7 @@ impl LiveDocument {
 }
 
 impl Published {
-    /// The document's JSON on one line, made once for all readers.
+    /// The document's JSON on one line, made once for all readers, by the first of them: call it where that may take a while.
     pub fn json(&self) -> Bytes {
         let make = || serde_json::to_vec(&self.document).map_or_else(|_| Bytes::new(), Bytes::from);
         self.json.get_or_init(make).clone()

@@ -125,9 +125,7 @@ fn a_comparison_counts_on_when_its_output_is_made_anew_and_until_the_last_has_fi
     let ledgers = [ledger.clone()];
     let seen = |mirrors: &Mirrors| -> Vec<_> {
         let all = mirrors.compared(&ledger.snapshot());
-        all.iter()
-            .map(|one| (one.counts.seen, one.has_ended))
-            .collect()
+        all.iter().map(|one| (one.counts.seen, one.has_ended)).collect()
     };
     slots(&mut mirrors, &[comparing("a", &[])]);
     ledger.open_for(&[0].into()).settle(Outcome::Delivered);
