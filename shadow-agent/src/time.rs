@@ -35,3 +35,15 @@ impl Timestamp {
         )
     }
 }
+
+/// A moment, given in milliseconds of Unix time, for people: `2026-11-24 12:26:07 UTC`.
+pub fn moment(unix_ms: u64) -> String {
+    i64::try_from(unix_ms)
+        .ok()
+        .filter(|ms| *ms > 0)
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+        .map_or_else(
+            || "unknown".to_owned(),
+            |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        )
+}

@@ -6,6 +6,8 @@ use std::fmt::Write;
 use super::grouped;
 use crate::compare::document::{Interval, Rate};
 
+pub(super) use crate::time::moment;
+
 /// A share as a percentage. It says 0% and 100% only where that is exactly so: one in a million shows.
 pub(super) fn percent(share: f64) -> String {
     if !share.is_finite() {
@@ -66,18 +68,6 @@ pub(super) fn ratio(ratio: &Interval) -> String {
         return "–".to_owned();
     }
     format!("{:.2} ({:.2} to {:.2})", ratio.value, ratio.low, ratio.high)
-}
-
-/// A moment: `2026-11-24 12:26:07 UTC`.
-pub(super) fn moment(unix_ms: u64) -> String {
-    i64::try_from(unix_ms)
-        .ok()
-        .filter(|ms| *ms > 0)
-        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
-        .map_or_else(
-            || "unknown".to_owned(),
-            |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        )
 }
 
 /// Hostile text with everything made visible that a reader would not see, or that would move what is around it: control

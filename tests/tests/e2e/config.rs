@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use shadow_tests::client::Connection;
 use shadow_tests::fault::{Fault, FaultServer};
 use shadow_tests::metrics::{Metrics, ask};
-use shadow_tests::{AccessLog, Agent, Ledger, Netns, Nginx, Stage, load, stage, until};
+use shadow_tests::{AccessLog, Agent, Ledger, Netns, Nginx, Report, Stage, load, stage, until};
 
 use crate::cluster::{Cluster, labelled};
 
@@ -466,4 +466,51 @@ fn what_an_output_holds_when_it_is_taken_out_is_still_sent() {
     let (_, [first, _], ledger) = host.finish(agent);
     assert_eq!((first.len(), ledger.delivered(0)), (20, 20), "{ledger}");
     assert_eq!((ledger.all_dropped(0), ledger.all_dropped(1)), (0, 0), "{ledger}");
+}
+
+#[test]
+fn an_output_that_comes_and_goes_keeps_its_comparison_and_one_without_a_request_leaves_none() {
+    let stage = stage!("root", "agent", "nginx");
+    let host = Host::new(&stage);
+    let report = stage.path("report.json");
+    let idle = format!(
+        "[mirror.idle]\ninput-raw = ':{}'\noutput-http = 'http://127.0.0.1:{}'\n",
+        host.netns.free_port(),
+        host.netns.free_port()
+    );
+    let text = |shadow| format!("compare = true\ncompare-repeat = 0\n{}", host.mirror_to(shadow));
+    host.write(&format!("{}{idle}", text(0)));
+    let agent = host.agent(&["--report", report.to_str().expect("a path in UTF-8")]);
+    let mut requests = [0; 2];
+    for (times, shadow) in [0, 1, 0].into_iter().enumerate() {
+        if times > 0 {
+            host.write(&text(shadow));
+            agent.signal(Signal::SIGHUP);
+            taken(&agent, times);
+        }
+        requests[shadow] += load::keep_alive(&host.netns, Host::at(host.port), 4, 25);
+        let all: u64 = requests.iter().sum();
+        agent.wait_for_ledger("all is delivered", |ledger| {
+            (0..ledger.outputs())
+                .map(|output| ledger.delivered(output))
+                .sum::<u64>()
+                == all
+        });
+    }
+    let production = host.production.finish();
+    // Too little for a word.
+    let ledger = agent.stop_with(3);
+    ledger.assert_closed();
+    let logs = host.shadows.map(Nginx::finish);
+    production.assert_same_requests(&joined(logs));
+    let report = Report::read(&report);
+    assert_eq!(report.comparisons(), 2, "{report}");
+    for (shadow, ended) in [(0, false), (1, true)] {
+        let comparison = &report.0["comparisons"][shadow];
+        let name = format!("http://127.0.0.1:{}", host.shadow_ports[shadow]);
+        assert_eq!(comparison["shadow"].as_str(), Some(name.as_str()), "{report}");
+        assert_eq!(report.compared(shadow), requests[shadow], "{report}");
+        assert_eq!(comparison["coverage"]["seen"], requests[shadow], "{report}");
+        assert_eq!(comparison["ended_ms"].is_u64(), ended, "{report}");
+    }
 }

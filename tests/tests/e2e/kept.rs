@@ -11,7 +11,7 @@ use serde_json::Value;
 use shadow_agent::compare::store::{StoreSettings, StoreWriter};
 use shadow_agent::compare::{Answer, Pair};
 use shadow_agent::mirror::MessageId;
-use shadow_tests::{Agent, Netns, Shop, Stage, shop, stage};
+use shadow_tests::{Agent, Netns, Report, Shop, Stage, shop, stage, until};
 
 /// A run that was kept, with a pair for each of these requests.
 fn store(stage: &Stage, requests: &[(&str, &[u8], &[u8])]) -> String {
@@ -281,4 +281,76 @@ fn a_run_that_was_kept_makes_the_same_report_again_and_another_with_other_rules(
         sent.stderr
     );
     fixed.finish();
+}
+
+#[test]
+fn a_run_that_was_killed_says_so_and_goes_for_nobody() {
+    let stage = stage!("root", "agent");
+    let (production, next) = (Shop::start("none"), Shop::start("none"));
+    let host = Netns::host();
+    let directory = stage.path("kept");
+    let directory = directory.to_str().expect("a path in UTF-8");
+    let again = stage.path("again.json");
+    let again_text = again.to_str().expect("a path in UTF-8");
+    let mut agent = Agent::start(
+        &stage,
+        &host,
+        &[
+            "--input-raw",
+            &production.address.to_string(),
+            "--output-http",
+            &next.url(),
+            "--compare",
+            "--compare-store",
+            directory,
+        ],
+    );
+    shop::load(production.address, 300, 300);
+    agent.wait_for_ledger("all is delivered", |ledger| ledger.delivered(0) == 300);
+    let lenient = [
+        "compared < 100",
+        "coverage < 1%",
+        "agreement < 1%",
+        "p99_ratio off",
+    ];
+    let lenient = lenient.iter().flat_map(|rule| ["--fail-on", rule]);
+    let others = [
+        "endpoint_agreement off",
+        "endpoint_p99_ratio off",
+        "new_5xx > 50%",
+    ];
+    let others = others.iter().flat_map(|rule| ["--fail-on", rule]);
+    let arguments: Vec<&str> = ["report", directory, "--report", again_text]
+        .into_iter()
+        .chain(lenient)
+        .chain(others)
+        .collect();
+    until("the pairs are written", || {
+        Agent::output(&host, &arguments);
+        Report::read(&again).compared(0) == 300
+    });
+    agent.kill();
+    production.finish();
+    let url = next.url();
+    next.finish();
+    let output = Agent::output(&host, &arguments);
+    assert_eq!(output.status.code(), Some(3), "{}", output.stdout);
+    let report = Report::read(&again);
+    assert_eq!(
+        (report.verdict(), report.compared(0)),
+        ("NOT ENOUGH DATA", 300),
+        "{report}"
+    );
+    assert_eq!(
+        report.0["comparisons"][0]["shadow"].as_str(),
+        Some(url.as_str()),
+        "{report}"
+    );
+    assert!(
+        output
+            .stdout
+            .contains("The run did not end in order, or goes on."),
+        "{}",
+        output.stdout
+    );
 }

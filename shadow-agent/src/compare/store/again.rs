@@ -5,11 +5,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::reader::{Damage, Store};
 use super::record::Kept;
-use super::run::KeptComparison;
+use super::run::{KeptComparison, Run};
 use crate::compare::counters::CompareCounters;
 use crate::compare::document::{Comparison, Document, SCHEMA};
 use crate::compare::tally::Tally;
 use crate::compare::{Judging, NotCompared, verdict};
+use crate::time::moment;
 
 /// Most comparisons of one run: those of a configuration file that is as long as can be.
 pub const MAX_COMPARISONS: usize = 1024;
@@ -33,7 +34,9 @@ pub fn document(store: &Store, judging: &Judging) -> Document {
         }
     };
     begin_until(&mut tallies, known.len());
+    let mut last_request = 0;
     for record in records.by_ref() {
+        last_request = last_request.max(record.at() / 1_000_000);
         let of = usize::from(record.of());
         begin_until(&mut tallies, of + 1);
         let Some((_, tally)) = tallies.get_mut(of) else {
@@ -62,8 +65,21 @@ pub fn document(store: &Store, judging: &Judging) -> Document {
         made_at_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
         verdict: verdict::worst(comparisons.iter().map(|comparison| comparison.verdict.word)),
         comparisons,
-        notes: Vec::new(),
+        notes: broken_off(store.run(), last_request).into_iter().collect(),
     }
+}
+
+/// What is to be said of a run of which nobody knows how it went on.
+fn broken_off(run: &Run, last_request: u64) -> Option<String> {
+    if run.ended {
+        return None;
+    }
+    let (written, last) = (moment(run.written_at_ms), moment(last_request));
+    Some(format!(
+        "The run did not end in order, or goes on. Its counts are of {written}, and its last pair or request is of {last}: what \
+         it saw later, and what was not written yet, is missing, and nobody knows how much that is. The verdict is of what is \
+         there, and cannot be GO."
+    ))
 }
 
 fn comparison(store: &Store, kept: KeptComparison, mut tally: Tally, damage: &Damage) -> Comparison {
@@ -72,13 +88,19 @@ fn comparison(store: &Store, kept: KeptComparison, mut tally: Tally, damage: &Da
         tally.uncounted(why, requests);
     }
     let mut facts = kept.facts;
-    let is_all = run.counts.missing() == 0 && damage.segments == 0;
+    let is_all = run.ended && run.counts.missing() == 0 && damage.segments == 0;
     if !is_all {
         // What is left is a part of the run, and failures are counted in that part alone: their rate is of it.
         let dropped = &mut facts.counts.dropped;
         dropped.retain(|reason, _| !NotCompared::Shadow(*reason).is_failure());
         let missing = tally.comparison(&facts).coverage.waiting;
         tally.uncounted(NotCompared::NotKept, missing);
+    }
+    if !run.ended {
+        facts.doubts.push(format!(
+            "The run did not end in order, or goes on: of what it saw after {} nobody knows all.",
+            moment(run.written_at_ms)
+        ));
     }
     let mut comparison = tally.comparison(&facts);
     comparison.in_force.notes.extend(notes(store, damage));
@@ -87,8 +109,7 @@ fn comparison(store: &Store, kept: KeptComparison, mut tally: Tally, damage: &Da
 
 /// What is to be said of what is there of a run; nothing where all of it is.
 fn notes(store: &Store, damage: &Damage) -> Vec<String> {
-    let run = store.run();
-    let counts = &run.counts;
+    let counts = &store.run().counts;
     let mut notes = Vec::new();
     if counts.gone > 0 {
         notes.push(format!(
@@ -114,9 +135,6 @@ fn notes(store: &Store, damage: &Damage) -> Vec<String> {
             damage.segments,
             damage.first.as_deref().unwrap_or_default()
         ));
-    }
-    if !run.ended {
-        notes.push("The run goes on, or did not end in order: its last seconds may be missing.".to_owned());
     }
     notes
 }

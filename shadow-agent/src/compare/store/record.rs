@@ -47,6 +47,14 @@ impl Kept {
             Self::Unpaired { of, .. } => *of,
         }
     }
+
+    /// When its request was seen: Unix time in nanoseconds.
+    pub fn at(&self) -> u64 {
+        match self {
+            Self::Pair(kept) => kept.pair.at,
+            Self::Unpaired { unpaired, .. } => unpaired.at,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]

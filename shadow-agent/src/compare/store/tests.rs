@@ -8,6 +8,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::compare::document::Word;
 use crate::compare::tally::Facts;
 use crate::compare::{Answer, NotCompared, Pair, Times, Unpaired};
 use crate::mirror::MessageId;
@@ -385,6 +386,82 @@ fn a_run_that_goes_on_can_be_read_and_says_that_it_has_not_ended() {
     let store = Store::open(&folder.0).unwrap();
     assert!(!store.run().ended && store.run().comparisons.is_empty());
     assert_eq!(store.records().count(), 0);
+}
+
+#[test]
+fn a_run_that_is_broken_off_says_what_it_compared_and_goes_for_nobody() {
+    let folder = Folder::new("broken-off");
+    let writer = folder.writer(1 << 30);
+    let mut described = comparisons();
+    described[0].facts.counts.seen = 9;
+    described[0].uncounted.clear();
+    writer.describe(described);
+    let end = std::time::Instant::now() + Duration::from_secs(8);
+    while Store::open(&folder.0).unwrap().run().comparisons.is_empty() {
+        // Before the time at which it is written anyway.
+        assert!(std::time::Instant::now() < end, "it never is");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let mut alike = pair("a");
+    (alike.shadow, alike.repeat) = (alike.production.clone(), None);
+    for number in 0..7 {
+        alike.id = MessageId::given(format!("pair-{number}").as_bytes()).unwrap();
+        writer.handle(0, None).pair(&alike);
+    }
+    writer.handle(0, None).unpaired(&unpaired());
+    assert!(writer.end(Duration::from_secs(10)));
+    let judged = || {
+        let lenient = |rule: &str| rule.parse().unwrap();
+        let judging = crate::compare::Judging {
+            fail_on: crate::compare::fail_on::FailRule::in_force(&[
+                lenient("compared < 1"),
+                lenient("coverage < 1%"),
+                lenient("failed > 99%"),
+                lenient("new_5xx > 99%"),
+                lenient("agreement < 1%"),
+                lenient("p99_ratio off"),
+            ]),
+            ..crate::compare::tally::tests::judging()
+        };
+        document(&Store::open(&folder.0).unwrap(), &judging)
+    };
+    let whole = judged();
+    assert_eq!(
+        (whole.verdict, &whole.notes[..]),
+        (Word::Go, &[][..]),
+        "{whole:?}"
+    );
+    // As if the last word had not come to be written.
+    let file = folder.0.join("run.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("\"ended\": true", "\"ended\": false")).unwrap();
+    let broken = judged();
+    assert_eq!(broken.verdict, Word::NotEnoughData);
+    let [note] = &broken.notes[..] else {
+        panic!("a note")
+    };
+    assert!(
+        note.starts_with("The run did not end in order, or goes on."),
+        "{note}"
+    );
+    assert!(
+        note.contains("its last pair or request is of 2023-11-14 22:13:20 UTC"),
+        "{note}"
+    );
+    let comparison = &broken.comparisons[0];
+    assert!(
+        comparison.verdict.why[0]
+            .starts_with("The run did not end in order, or goes on: of what it saw after "),
+        "{:?}",
+        comparison.verdict.why
+    );
+    let coverage = &comparison.coverage;
+    assert_eq!(
+        (coverage.eligible, coverage.compared, coverage.waiting),
+        (9, 7, 0)
+    );
+    assert_eq!(coverage.not_compared, [("not_kept".to_owned(), 1)].into());
+    assert!(crate::report::summary(&broken).contains(&note[..40]));
 }
 
 #[test]

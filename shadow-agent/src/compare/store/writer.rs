@@ -67,6 +67,8 @@ struct Queue {
     counts: Counts,
     comparisons: Vec<KeptComparison>,
     redacted_headers: Vec<String>,
+    /// Whether these are more or fewer comparisons than were written.
+    has_others: bool,
     /// Whether the thread sleeps, and must be told.
     sleeping: bool,
     /// The last document is there, and nothing more will come.
@@ -152,9 +154,15 @@ impl StoreWriter {
         }
     }
 
-    /// What the run knows of its comparisons at this moment. It is written within some seconds.
+    /// What the run knows of its comparisons at this moment. It is written within some seconds; at once where there are
+    /// others than before, so that of a run that is broken off it is known what it compared.
     pub fn describe(&self, comparisons: Vec<KeptComparison>) {
-        self.shared.lock().comparisons = comparisons;
+        let mut queue = self.shared.lock();
+        queue.has_others |= comparisons.len() != queue.comparisons.len();
+        queue.comparisons = comparisons;
+        if queue.has_others && std::mem::take(&mut queue.sleeping) {
+            self.shared.more.notify_one();
+        }
     }
 
     /// So many could not be kept, for this reason.
@@ -298,7 +306,7 @@ impl Writing {
                 self.write_run(true);
                 return;
             }
-            if self.next_run <= now {
+            if self.next_run <= now || std::mem::take(&mut self.shared.lock().has_others) {
                 self.write_run(false);
             }
         }
@@ -307,7 +315,7 @@ impl Writing {
     /// What waits, once there is something to do; and whether it is the last.
     fn take(&self) -> (VecDeque<Item>, bool) {
         let mut queue = self.shared.lock();
-        while queue.waiting.is_empty() && !queue.ended {
+        while queue.waiting.is_empty() && !queue.ended && !queue.has_others {
             let due = self.flush.map_or(self.next_run, |flush| flush.min(self.next_run));
             let left = due.saturating_duration_since(Instant::now());
             if left.is_zero() {
