@@ -8,11 +8,17 @@ use crate::{DEADLINE, Netns};
 
 /// Asks the agent's port in `netns`; gives the status and the body.
 pub fn ask(netns: &Netns, port: SocketAddr, method: &str, path: &str) -> (u16, String) {
+    ask_with(netns, port, method, path, &[])
+}
+
+/// The same, with these header fields.
+pub fn ask_with(netns: &Netns, port: SocketAddr, method: &str, path: &str, fields: &[&str]) -> (u16, String) {
     let mut stream = netns
         .enter(|| TcpStream::connect_timeout(&port, DEADLINE))
         .unwrap_or_else(|error| panic!("cannot connect to {port}: {error}"));
     stream.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: {port}\r\n\r\n");
+    let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: {port}\r\n{fields}\r\n");
     stream
         .write_all(request.as_bytes())
         .expect("the port takes bytes");

@@ -7,7 +7,8 @@
 //! and for the rest it asks the run by an [`Order`].
 //!
 //! Whoever can reach the port may read, but for reports, which carry traffic: those are read from loopback, or with the
-//! token (see [`reader`]). Orders are taken from loopback, or with the token. Connections, their lives, and the size of a
+//! token (see [`reader`]). Orders are taken from loopback, or with the token; a reset, which destroys evidence, with the token
+//! alone. Connections, their lives, and the size of a
 //! request are bounded: see [`server`]; and so are streams: see [`events`].
 
 mod answer;

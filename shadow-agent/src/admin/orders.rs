@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use http::header::{ORIGIN, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
 use tokio::sync::oneshot;
@@ -24,14 +24,17 @@ const MAX_BODY: usize = 4096;
 /// Shards see a pause within a tenth of a second; with this long, what waited is settled before the answer comes.
 const SETTLING: Duration = Duration::from_millis(250);
 
+/// Begins the comparison's counts anew. What it has found so far is gone then, so that it takes the token always.
+const RESET: &str = "/compare/reset";
+
 /// Whether there is an order by this name.
 pub(super) fn is_path(path: &str) -> bool {
-    matches!(path, "/pause" | "/resume" | "/compare/reset")
+    matches!(path, "/pause" | "/resume" | RESET)
 }
 
 /// Obeys an order, if it may be obeyed.
 pub(super) async fn obey(desk: &Desk, client: &Client, request: &Parts, body: Incoming) -> Reply {
-    if let Err(refusal) = admit(desk, client, &request.headers, body).await {
+    if let Err(refusal) = admit(desk, client, request, body).await {
         return refusal;
     }
     match request.uri.path() {
@@ -106,7 +109,8 @@ pub(super) fn pauses(gate: &Gate) -> String {
 }
 
 /// Whether an order may be obeyed, its body read and thrown away.
-async fn admit(desk: &Desk, client: &Client, headers: &HeaderMap, body: Incoming) -> Result<(), Reply> {
+async fn admit(desk: &Desk, client: &Client, request: &Parts, body: Incoming) -> Result<(), Reply> {
+    let headers = &request.headers;
     // A page in a browser on this machine is a loopback peer, too: it must be the agent's own, and have the token, which
     // the page of a name that was pointed here cannot know.
     if headers.contains_key(ORIGIN) && (desk.token.is_none() || !is_same_origin(headers)) {
@@ -116,6 +120,12 @@ async fn admit(desk: &Desk, client: &Client, headers: &HeaderMap, body: Incoming
         ));
     }
     match judge(desk.token.as_ref(), client.peer, headers) {
+        Verdict::Allowed if desk.token.is_none() && request.uri.path() == RESET => {
+            return Err(text(
+                StatusCode::FORBIDDEN,
+                "a reset forgets what was found, and is taken with the token of --http-token-file only: none is set\n",
+            ));
+        }
         Verdict::Allowed => {}
         Verdict::NotLocal => {
             return Err(text(

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use shadow_tests::metrics::{Metrics, ask};
+use shadow_tests::metrics::{Metrics, ask, ask_with};
 use shadow_tests::{Agent, Ledger, Netns, Shop, Stage, process, shop, stage, until};
 
 /// A terminal of 100 by 30 in which the agent runs, from a shell that tells how it ended. Dropping it ends all of it.
@@ -99,6 +99,8 @@ fn a_run_is_shown_and_steered_on_a_terminal_and_on_the_port() {
     let host = Netns::host();
     let port = format!("127.0.0.1:{}", host.free_port());
     let (input, output) = (production.address.to_string(), next.url());
+    let token = stage.path("token");
+    std::fs::write(&token, "s3cret\n").expect("a token file");
     let pane = Pane::open(
         &stage,
         &[
@@ -109,6 +111,8 @@ fn a_run_is_shown_and_steered_on_a_terminal_and_on_the_port() {
             "--compare",
             "--http-listen",
             &port,
+            "--http-token-file",
+            token.to_str().expect("a path in UTF-8"),
         ],
     );
     pane.wait_for("── Comparison");
@@ -143,7 +147,9 @@ fn a_run_is_shown_and_steered_on_a_terminal_and_on_the_port() {
     let metrics = Metrics::scrape(&host, port);
     let pairs = || metrics.sum("shadow_agent_compare_pairs_total", &[]);
     assert!((pairs() - compared).abs() < 0.5, "{} and {compared}", pairs());
-    assert_eq!(ask(&host, port, "POST", "/compare/reset").0, 200);
+    assert_eq!(ask(&host, port, "POST", "/compare/reset").0, 401);
+    let token = ["Authorization: Bearer s3cret"];
+    assert_eq!(ask_with(&host, port, "POST", "/compare/reset", &token).0, 200);
     let (_, report) = ask(&host, port, "GET", "/report.json");
     let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
     assert_eq!(report["comparisons"][0]["coverage"]["compared"], 0, "{report}");

@@ -114,7 +114,9 @@ fn without_a_comparison_it_says_what_to_do() {
             "{body}"
         );
     }
-    assert_eq!(rig.ask("POST", "/compare/reset").0, 404);
+    let guarded = Rig::with(Some("s3cret"), drop);
+    let token = "Authorization: Bearer s3cret\r\n";
+    assert_eq!(say(&guarded, "POST", "/compare/reset", token).0, 404);
 }
 
 #[test]
@@ -157,13 +159,25 @@ fn a_page_of_another_site_reads_nothing() {
 }
 
 #[test]
-fn a_reset_is_obeyed_for_this_machine_and_for_the_agents_own_page_with_the_token() {
+fn a_reset_is_obeyed_with_the_token_alone_on_this_machine_too_and_for_the_agents_own_page() {
     let (comparing, open) = rig(None);
-    assert_eq!(
-        say(&open, "POST", "/compare/reset", "").2,
-        "the comparison begins anew\n"
-    );
-    assert_eq!(comparing.resets.load(Relaxed), 1);
+    for fields in [
+        "",
+        "Authorization: Bearer s3cret\r\n",
+        "Authorization: Bearer \r\n",
+    ] {
+        let (status, _, body) = say(&open, "POST", "/compare/reset", fields);
+        assert_eq!(
+            (status, &*body),
+            (
+                403,
+                "a reset forgets what was found, and is taken with the token of --http-token-file only: none is set\n"
+            )
+        );
+    }
+    // The kill switch needs none.
+    assert_ne!(say(&open, "POST", "/pause", "").0, 403);
+    assert_eq!(comparing.resets.load(Relaxed), 0);
     // Without a token a page can never order anything, be it the agent's own.
     let own = format!("Origin: http://{}\r\n", open.address());
     for order in ["/compare/reset", "/pause", "/resume"] {

@@ -19,15 +19,16 @@ pub struct Admin {
     /// any more, until /resume; both are taken from this machine only, unless --http-token-file is given.
     ///
     /// With --compare, / is a page that follows the comparison, /report.json and /report.html are the report of the moment,
-    /// and POST /compare/reset begins it anew. A report carries traffic: it is read from this machine only, unless
-    /// --http-token-file is given, and under an address, localhost or this machine's name.
+    /// and POST /compare/reset begins it anew: it forgets what was found, and is taken with the token of --http-token-file only.
+    /// A report carries traffic: it is read from this machine only, unless --http-token-file is given, and under an address,
+    /// localhost or this machine's name.
     #[arg(long, value_name = "ADDRESS", env = "SHADOW_AGENT_HTTP_LISTEN", hide_env_values = true, value_parser = listen)]
     pub http_listen: Option<Listen>,
 
     /// Take orders from anywhere, and let reports be read from anywhere, with the token in this file
     ///
     /// As 'Authorization: Bearer TOKEN'. Orders are then taken from this machine with it only, too, and from the agent's own
-    /// page; to read a report, it may also be the password of any user, which browsers ask for. The file is read at the start;
+    /// page; POST /compare/reset is never taken without it. To read a report, it may also be the password of any user, which browsers ask for. The file is read at the start;
     /// white space around the token does not count.
     #[arg(long, value_name = "FILE", env = "SHADOW_AGENT_HTTP_TOKEN_FILE", hide_env_values = true, value_hint = clap::ValueHint::FilePath)]
     pub http_token_file: Option<PathBuf>,
