@@ -120,7 +120,12 @@ fn left_out(prepared: &Prepared) -> String {
         );
     }
     if prepared.has_hashes {
-        text.push_str("The target or the body is not as it was: hashes stand in the place of values that were redacted\n");
+        text.push_str(
+            "The target or the body is not as it was: hashes stand in the place of secrets that were hidden when it was kept\n",
+        );
+    }
+    if !text.is_empty() {
+        text.push_str("So it may be answered 401 or 403 where production answered otherwise\n");
     }
     text
 }

@@ -32,6 +32,11 @@ impl<'a> Side<'a> {
     pub fn new(method: &[u8], head: &Head<'a>, body: &'a [u8]) -> Self {
         // RFC 9112 section 6.3, rule 1.
         let none = method == b"HEAD" || matches!(head.status, [b'1', _, _] | b"204" | b"304");
+        Self::there(head, if none { &[] } else { body })
+    }
+
+    /// Whatever bytes are there, of a request or of an answer.
+    pub fn there(head: &Head<'a>, body: &'a [u8]) -> Self {
         let mut codings = Codings::default();
         for value in head.values("content-encoding") {
             codings.read(value);
@@ -45,7 +50,7 @@ impl<'a> Side<'a> {
             is_charset.then(|| value.trim().trim_matches('"').to_owned())
         });
         Self {
-            raw: if none { &[] } else { body },
+            raw: body,
             chunked: head.lists("transfer-encoding", "chunked"),
             codings,
             media,

@@ -41,7 +41,7 @@ fn fields(text: &str) -> BTreeMap<String, Vec<String>> {
 }
 
 /// Without `+` and percent-encoding. What is no encoding stays as it is.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

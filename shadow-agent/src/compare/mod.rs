@@ -33,6 +33,7 @@ mod pattern;
 pub mod routes;
 mod rules;
 mod rules_file;
+mod secrets;
 mod shown;
 #[cfg(test)]
 mod simulation;

@@ -25,6 +25,15 @@ pub(super) fn apart(path: &str, a: Shown<'_>, b: Shown<'_>) -> Option<Duration> 
     Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
 }
 
+/// Whether `text` is a time as [`apart`] knows it: a string, whatever its name, or a number of a name that says so.
+pub(super) fn is_time(name: &str, text: &str, is_number: bool) -> bool {
+    if is_number {
+        names_a_time(name) && unix(text, text).is_some()
+    } else {
+        written(text, text).is_some()
+    }
+}
+
 /// Nanoseconds of two times written in the same way.
 fn written(a: &str, b: &str) -> Option<(i128, i128)> {
     let plausible = |text: &str| (16..=40).contains(&text.len()) && text.is_ascii();

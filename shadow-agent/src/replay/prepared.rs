@@ -3,11 +3,10 @@
 use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
 
-use super::has_hash;
 use crate::budget::MemoryBudget;
 use crate::compare::store::{KeptPair, MAX_RECORD};
 use crate::http::{Limits, RequestKind, head_fields, is_field_value, whole_request};
-use crate::mirror::rules::{Invalid, header_name};
+use crate::mirror::rules::{Invalid, has_hash, header_name};
 use crate::output::copy_head;
 use crate::settings::HttpOutputSettings;
 

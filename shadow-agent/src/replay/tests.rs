@@ -89,7 +89,11 @@ fn hashes_in_target_and_body_are_told() {
     let hash = b"{\"a\":\"redacted-0123456789abcdef\"}";
     let typed = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", hash.len());
     assert!(prepared(&typed, hash, &[]).has_hashes);
-    assert!(!has_hash(b"redacted-0123456789abcde") && !has_hash(b"redacted-0123456789abcdeg"));
+    let number = b"{\"pin_secret\":733228330123456789}";
+    let typed = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", number.len());
+    assert!(prepared(&typed, number, &[]).has_hashes);
+    let target = "GET /?token=redacted-0123456789abcdef HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert!(prepared(target, b"", &[]).has_hashes);
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! What the answer to a request that was sent again is, beside production's.
 
 use crate::compare::{Answer, Compared, Difference, Rules, compare};
-
-use super::has_hash;
+use crate::mirror::rules::has_hash;
 
 /// How an answer differs from production's.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 use shadow_agent::compare::store::{StoreSettings, StoreWriter};
-use shadow_agent::compare::{Answer, Pair};
+use shadow_agent::compare::{Answer, Pair, Secrets};
 use shadow_agent::mirror::MessageId;
 use shadow_tests::{Agent, Netns, Report, Shop, Stage, shop, stage, until};
 
@@ -22,7 +22,7 @@ fn store(stage: &Stage, requests: &[(&str, &[u8], &[u8])]) -> String {
         queue_bytes: 1 << 24,
     };
     let writer = StoreWriter::create(&settings).expect("a store");
-    let handle = writer.handle(0, None);
+    let handle = writer.handle(0, None, Secrets::Shown);
     let answer = |body: &'static str| Answer {
         head: format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).into(),
         body: Bytes::from_static(body.as_bytes()),

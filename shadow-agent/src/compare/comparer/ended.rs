@@ -8,7 +8,7 @@
 use super::one::Comparison;
 use crate::compare::document::Word;
 use crate::compare::store::{KeptComparison, MAX_COMPARISONS, StoreHandle, StoreWriter};
-use crate::mirror::rules::Redaction;
+use crate::compare::Judging;
 
 /// Comparisons of ended outputs that stay: as many releases as anybody looks back at within one run.
 pub(super) const MAX_ENDED: usize = 32;
@@ -60,7 +60,7 @@ pub(super) struct Places {
 
 impl Places {
     /// A place for one more; none beyond the most that a store has.
-    pub fn take(&mut self, store: &StoreWriter, redaction: Option<&Redaction>) -> Option<(u16, StoreHandle)> {
+    pub fn take(&mut self, store: &StoreWriter, judging: &Judging) -> Option<(u16, StoreHandle)> {
         let place = match self.free.pop() {
             Some(place) => place,
             None if self.all.len() < MAX_COMPARISONS => {
@@ -77,7 +77,7 @@ impl Places {
             }
         };
         self.all[usize::from(place)] = None;
-        Some((place, store.handle(place, redaction)))
+        Some((place, store.handle(place, judging.redaction.as_ref(), judging.secrets)))
     }
 
     /// Its comparison has gone.

@@ -145,8 +145,7 @@ impl Comparing {
                 one.intake.close();
             }
             let store = self.store.as_ref();
-            let redaction = one.settings.judging.redaction.as_ref();
-            let kept = store.and_then(|store| self.places.take(store, redaction));
+            let kept = store.and_then(|store| self.places.take(store, &one.settings.judging));
             self.comparisons.push(Comparison::new(one, kept));
         }
     }

@@ -1,11 +1,13 @@
 //! JSON bodies, compared by structure: names, types and values.
 
 mod arrays;
+mod leaves;
 mod number;
 mod read;
 
 use std::cmp::Ordering;
 
+pub(super) use leaves::{Leaf, Scalar, leaves};
 pub(super) use read::{Json, Node, Reader};
 
 use super::Kind;

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use super::number;
 
 /// Deepest nesting that is read.
-const MAX_DEPTH: usize = 128;
+pub(super) const MAX_DEPTH: usize = 128;
 /// Most values that are read: each takes 40 bytes, and a byte or two of a text can be one.
 const MAX_VALUES: usize = 1 << 18;
 
@@ -72,7 +72,7 @@ impl Reader {
         Some(reading.node(Json::Array(elements)))
     }
 
-    fn reading<'a>(&self, text: &'a str) -> Reading<'a, '_> {
+    pub(super) fn reading<'a>(&self, text: &'a str) -> Reading<'a, '_> {
         Reading {
             text,
             at: 0,
@@ -83,9 +83,9 @@ impl Reader {
     }
 }
 
-struct Reading<'a, 'k> {
+pub(super) struct Reading<'a, 'k> {
     text: &'a str,
-    at: usize,
+    pub at: usize,
     /// How many were read.
     values: usize,
     key: &'k RandomState,
@@ -93,18 +93,18 @@ struct Reading<'a, 'k> {
 }
 
 impl<'a> Reading<'a, '_> {
-    fn peek(&self) -> Option<u8> {
+    pub fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn space(&mut self) {
+    pub fn space(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
     }
 
     /// Passes over white space and this byte.
-    fn take(&mut self, byte: u8) -> Option<()> {
+    pub fn take(&mut self, byte: u8) -> Option<()> {
         self.space();
         (self.peek()? == byte).then(|| self.at += 1)
     }
@@ -154,7 +154,7 @@ impl<'a> Reading<'a, '_> {
         hasher.finish()
     }
 
-    fn word(&mut self, word: &str, value: Json<'a>) -> Option<Json<'a>> {
+    pub fn word<T>(&mut self, word: &str, value: T) -> Option<T> {
         self.text.as_bytes()[self.at..]
             .starts_with(word.as_bytes())
             .then(|| {
@@ -214,7 +214,7 @@ impl<'a> Reading<'a, '_> {
         }
     }
 
-    fn number(&mut self) -> Option<&'a str> {
+    pub fn number(&mut self) -> Option<&'a str> {
         let from = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -247,7 +247,7 @@ impl<'a> Reading<'a, '_> {
     }
 
     /// A string, from its first quote. Copied only where it has escapes.
-    fn string(&mut self) -> Option<Cow<'a, str>> {
+    pub fn string(&mut self) -> Option<Cow<'a, str>> {
         self.at += 1;
         let from = self.at;
         let bytes = self.text.as_bytes();

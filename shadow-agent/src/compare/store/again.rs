@@ -12,6 +12,9 @@ use crate::compare::tally::Tally;
 use crate::compare::{Judging, NotCompared, verdict};
 use crate::time::moment;
 
+#[cfg(test)]
+mod tests;
+
 /// Most comparisons of one run: those of a configuration file that is as long as can be.
 pub const MAX_COMPARISONS: usize = 1024;
 
@@ -127,6 +130,13 @@ fn notes(store: &Store, damage: &Damage) -> Vec<String> {
         notes.push(format!(
             "Not everything that was compared could be kept: {}.",
             lost.join(", ")
+        ));
+    }
+    if counts.bodies_as_a_whole > 0 {
+        notes.push(format!(
+            "{} bodies are hidden as a whole, because they hold a name of a secret and are neither JSON nor a form, or cannot be \
+             decoded: where they differ is told, and not what they said.",
+            counts.bodies_as_a_whole
         ));
     }
     if damage.segments > 0 {

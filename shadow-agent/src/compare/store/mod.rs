@@ -30,6 +30,7 @@
 //! different pairs stand as they were, so that no rate is off; how many went is counted, and reports say so.
 
 mod again;
+mod by_name;
 mod directory;
 mod reader;
 mod record;
@@ -43,5 +44,6 @@ mod writer;
 pub use again::{MAX_COMPARISONS, document};
 pub use reader::{Damage, ReadError, Records, Store};
 pub use record::{Broken, Kept, KeptPair, MAX_RECORD, RecordReader, write};
+pub use redacted::{Hidden, Redacted};
 pub use run::{Counts, KeptComparison, Run};
 pub use writer::{StoreHandle, StoreSettings, StoreWriter};

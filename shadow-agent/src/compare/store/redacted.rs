@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::compare::{Answer, Pair, heads};
+use super::by_name::ByName;
+use crate::compare::{Answer, Pair, Secrets, heads};
 use crate::mirror::rules::{Prettifier, Redaction, Rules, Unredactable};
 
 /// Largest body that is decoded to be searched, in bytes.
@@ -10,16 +11,27 @@ const MAX_DECODED: usize = 8 << 20;
 
 /// What is hidden in pairs.
 #[derive(Clone, Debug)]
-pub(super) struct Hidden {
+pub struct Hidden {
     /// As it is.
     plain: Rules,
     /// With codings and chunks taken off before: where a body cannot be searched otherwise.
     decoded: Rules,
+    /// What is hidden by its name; nothing when `None`.
+    by_name: Option<ByName>,
+}
+
+/// A pair without what is to be hidden.
+#[derive(Clone, Debug)]
+pub struct Redacted {
+    /// It.
+    pub pair: Pair,
+    /// Bodies in it that are hidden as a whole.
+    pub bodies_as_a_whole: u64,
 }
 
 impl Hidden {
-    /// What `redaction` hides; cookies of answers keep their names.
-    pub fn new(redaction: &Redaction) -> Self {
+    /// What `redaction` hides, and what says by its name that it is secret; cookies of answers keep their names.
+    pub fn new(redaction: &Redaction, secrets: Secrets) -> Self {
         let plain = Rules {
             redaction: Some(redaction.clone().keeping_cookie_names()),
             ..Rules::default()
@@ -32,12 +44,16 @@ impl Hidden {
                 ..plain.clone()
             },
             plain,
+            by_name: match secrets {
+                Secrets::Hidden => Some(ByName::new(redaction.key())),
+                Secrets::Shown => None,
+            },
         }
     }
 
     /// The pair without that.
-    pub fn redacted(&self, pair: &Pair) -> Result<Pair, Unredactable> {
-        with_messages(pair, |head, body| {
+    pub fn redacted(&self, pair: &Pair) -> Result<Redacted, Unredactable> {
+        let pair = with_messages(pair, |head, body| {
             let redacted = self.plain.message(head, body);
             Ok(match redacted.or_else(|_| self.decoded.message(head, body))? {
                 None => (head.clone(), body.clone()),
@@ -46,7 +62,40 @@ impl Hidden {
                     new.body.map_or_else(|| body.clone(), Bytes::from),
                 ),
             })
+        })?;
+        let Some(by_name) = &self.by_name else {
+            return Ok(Redacted {
+                pair,
+                bodies_as_a_whole: 0,
+            });
+        };
+        let (request, of_request) = by_name
+            .message(&pair.request_head, &pair.request_body, false)?
+            .parts();
+        let all = |suspect| {
+            let mut as_a_whole = 0;
+            let answers = with_answers(&pair, |head, body| {
+                let (message, is_whole) = by_name.message(head, body, suspect)?.parts();
+                as_a_whole += is_whole;
+                Ok(message)
+            });
+            answers.map(|pair| (pair, as_a_whole))
+        };
+        // Of two answers either both or neither must be hidden as a whole: else all of one would differ from the other.
+        let (mut pair, of_answers) = match all(false)? {
+            (_, 1..) => all(true)?,
+            none => none,
+        };
+        (pair.request_head, pair.request_body) = request;
+        Ok(Redacted {
+            pair,
+            bodies_as_a_whole: of_request + of_answers,
         })
+    }
+
+    /// A request line without that.
+    pub fn request_line(&self, line: &[u8]) -> Option<Vec<u8>> {
+        self.by_name.as_ref().map(|by_name| by_name.start_line(line))
     }
 }
 
@@ -72,9 +121,22 @@ pub(super) fn start_lines(pair: &Pair) -> Pair {
 /// The pair with other heads and bodies.
 fn with_messages<E>(
     pair: &Pair,
-    message: impl Fn(&Bytes, &Bytes) -> Result<(Bytes, Bytes), E>,
+    mut message: impl FnMut(&Bytes, &Bytes) -> Result<(Bytes, Bytes), E>,
 ) -> Result<Pair, E> {
-    let answer = |answer: &Answer| {
+    let (request_head, request_body) = message(&pair.request_head, &pair.request_body)?;
+    Ok(Pair {
+        request_head,
+        request_body,
+        ..with_answers(pair, message)?
+    })
+}
+
+/// The pair with other heads and bodies of its answers.
+fn with_answers<E>(
+    pair: &Pair,
+    mut message: impl FnMut(&Bytes, &Bytes) -> Result<(Bytes, Bytes), E>,
+) -> Result<Pair, E> {
+    let mut answer = |answer: &Answer| {
         let (head, body) = message(&answer.head, &answer.body)?;
         Ok(Answer {
             head,
@@ -82,15 +144,14 @@ fn with_messages<E>(
             times: answer.times,
         })
     };
-    let (request_head, request_body) = message(&pair.request_head, &pair.request_body)?;
     Ok(Pair {
         id: pair.id.clone(),
         at: pair.at,
-        request_head,
-        request_body,
+        request_head: pair.request_head.clone(),
+        request_body: pair.request_body.clone(),
         production: answer(&pair.production)?,
         shadow: answer(&pair.shadow)?,
-        control: pair.control.as_ref().map(&answer).transpose()?,
-        repeat: pair.repeat.as_ref().map(&answer).transpose()?,
+        control: pair.control.as_ref().map(&mut answer).transpose()?,
+        repeat: pair.repeat.as_ref().map(&mut answer).transpose()?,
     })
 }

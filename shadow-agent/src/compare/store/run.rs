@@ -74,6 +74,10 @@ pub struct Counts {
     pub gone: u64,
     /// Bytes of pairs in the directory.
     pub bytes: u64,
+    /// Bodies that were hidden as a whole, those that have gone since included: they hold a name of a secret and are not
+    /// understood, or they cannot be decoded.
+    #[serde(default)]
+    pub bodies_as_a_whole: u64,
 }
 
 impl Counts {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::compare::document::Word;
 use crate::compare::tally::Facts;
-use crate::compare::{Answer, NotCompared, Pair, Times, Unpaired};
+use crate::compare::{Answer, NotCompared, Pair, Secrets, Times, Unpaired};
 use crate::mirror::MessageId;
 use crate::mirror::ledger::DropReason;
 use crate::mirror::rules::{JsonPath, OF_RECORDINGS, Redaction, RedactionKey};
@@ -159,7 +159,7 @@ fn a_record_is_a_line_and_the_bytes_that_it_tells_the_lengths_of() {
 fn what_was_kept_is_read_back() {
     let folder = Folder::new("read-back");
     let writer = folder.writer(1 << 30);
-    let handle = writer.handle(2, None);
+    let handle = writer.handle(2, None, Secrets::Shown);
     handle.pair(&pair("a"));
     handle.unpaired(&unpaired());
     writer.describe(comparisons());
@@ -192,7 +192,7 @@ fn of_a_pair_without_differences_start_lines_and_times_are_kept() {
         "HTTP/1.1 200 OK\r\nSet-Cookie: sid=s3cret-2; Path=/\r\nDate: now\r\nContent-Length: 16\r\n\r\n";
     alike.shadow = answer(other, "{\"a\":\"s3cret-3\"}");
     alike.repeat = Some(alike.shadow.clone());
-    let handle = writer.handle(0, None);
+    let handle = writer.handle(0, None, Secrets::Shown);
     handle.pair(&alike);
     alike.repeat = Some(answer(other, "{\"a\":\"s3cret-4\"}"));
     handle.pair(&alike);
@@ -219,7 +219,9 @@ fn no_secret_reaches_the_disk_and_equal_ones_stay_equal() {
     both.repeat = Some(answer("HTTP/1.1 200 OK\r\n\r\n", "again"));
     for id in ["a", "b"] {
         both.id = MessageId::given(id.as_bytes()).unwrap();
-        writer.handle(0, Some(&redaction(&["a"]))).pair(&both);
+        writer
+            .handle(0, Some(&redaction(&["a"])), Secrets::Shown)
+            .pair(&both);
     }
     drop(writer);
     for name in folder.names() {
@@ -263,7 +265,9 @@ fn a_compressed_body_is_searched_as_it_reads() {
     )
     .into();
     coded.shadow.body = body.into();
-    writer.handle(0, Some(&redaction(&["a"]))).pair(&coded);
+    writer
+        .handle(0, Some(&redaction(&["a"])), Secrets::Shown)
+        .pair(&coded);
     drop(writer);
     let Some(Kept::Pair(kept)) = Store::open(&folder.0).unwrap().records().next() else {
         panic!("a pair")
@@ -280,7 +284,9 @@ fn a_message_that_cannot_be_redacted_is_counted_and_not_kept() {
     let writer = folder.writer(1 << 30);
     let mut broken = pair("a");
     broken.shadow.body = Bytes::from_static(b"{\"a\":");
-    writer.handle(0, Some(&redaction(&["a"]))).pair(&broken);
+    writer
+        .handle(0, Some(&redaction(&["a"])), Secrets::Shown)
+        .pair(&broken);
     writer.describe(comparisons());
     assert!(writer.end(Duration::from_secs(10)));
     let store = Store::open(&folder.0).unwrap();
@@ -296,7 +302,7 @@ fn what_the_queue_has_no_room_for_is_counted() {
         ..settings(&folder.0, 1 << 30)
     })
     .unwrap();
-    writer.handle(0, None).pair(&pair("a"));
+    writer.handle(0, None, Secrets::Shown).pair(&pair("a"));
     assert_eq!(writer.counts().lost, [("store_queue_full".to_owned(), 1)].into());
 }
 
@@ -305,7 +311,7 @@ fn the_oldest_go_when_the_directory_is_full_and_are_counted() {
     let folder = Folder::new("bound");
     let bound = 600 * 1024;
     let writer = folder.writer(bound);
-    let handle = writer.handle(0, None);
+    let handle = writer.handle(0, None, Secrets::Shown);
     let mut noise = 1_u64;
     for number in 0..400 {
         let mut pair = pair(&format!("{number}"));
@@ -346,7 +352,7 @@ fn the_oldest_go_when_the_directory_is_full_and_are_counted() {
 fn the_directory_and_its_files_are_their_owners_alone() {
     let folder = Folder::new("modes");
     let writer = folder.writer(1 << 30);
-    writer.handle(0, None).pair(&pair("a"));
+    writer.handle(0, None, Secrets::Shown).pair(&pair("a"));
     drop(writer);
     assert_eq!(folder.0.metadata().unwrap().mode() & 0o777, 0o700);
     for name in folder.names() {

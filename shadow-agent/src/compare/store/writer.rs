@@ -14,7 +14,7 @@ use super::record::{Kept, KeptPair, MAX_RECORD, write};
 use super::redacted::{Hidden, is_alike, start_lines};
 use super::run::{Counts, FORMAT, KeptComparison, Run, SCHEMA};
 use super::segments::Segments;
-use crate::compare::{Answer, Pair, Unpaired};
+use crate::compare::{Answer, Pair, Secrets, Unpaired};
 use crate::mirror::rules::Redaction;
 use crate::recording::Compression;
 
@@ -85,23 +85,27 @@ enum Item {
     },
     Unpaired {
         of: u16,
+        hidden: Option<Arc<Hidden>>,
         unpaired: Unpaired,
     },
 }
 
+/// Bytes of all messages of a pair.
+fn bytes(pair: &Pair) -> usize {
+    let of = |answer: &Answer| answer.head.len() + answer.body.len();
+    pair.request_head.len()
+        + pair.request_body.len()
+        + of(&pair.production)
+        + of(&pair.shadow)
+        + pair.control.as_ref().map_or(0, of)
+        + pair.repeat.as_ref().map_or(0, of)
+}
+
 impl Item {
     fn bytes(&self) -> usize {
-        let of = |answer: &Answer| answer.head.len() + answer.body.len();
         OVERHEAD
             + match self {
-                Self::Pair { pair, .. } => {
-                    pair.request_head.len()
-                        + pair.request_body.len()
-                        + of(&pair.production)
-                        + of(&pair.shadow)
-                        + pair.control.as_ref().map_or(0, of)
-                        + pair.repeat.as_ref().map_or(0, of)
-                }
+                Self::Pair { pair, .. } => bytes(pair),
                 Self::Unpaired { unpaired, .. } => unpaired.request_line.len(),
             }
     }
@@ -138,8 +142,9 @@ impl StoreWriter {
         })
     }
 
-    /// The way in for the comparison at place `of` of the run. `redaction` says what is hidden.
-    pub fn handle(&self, of: u16, redaction: Option<&Redaction>) -> StoreHandle {
+    /// The way in for the comparison at place `of` of the run. `redaction` says what is hidden, by hashes with its key; and
+    /// `secrets`, whether that is also what says by its name that it is secret.
+    pub fn handle(&self, of: u16, redaction: Option<&Redaction>, secrets: Secrets) -> StoreHandle {
         if let Some(redaction) = redaction {
             let mut queue = self.shared.lock();
             let names = redaction.headers().map(str::to_ascii_lowercase);
@@ -150,7 +155,7 @@ impl StoreWriter {
         StoreHandle {
             shared: self.shared.clone(),
             of,
-            hidden: redaction.map(|redaction| Arc::new(Hidden::new(redaction))),
+            hidden: redaction.map(|redaction| Arc::new(Hidden::new(redaction, secrets))),
         }
     }
 
@@ -222,6 +227,7 @@ impl StoreHandle {
     pub fn unpaired(&self, unpaired: &Unpaired) {
         self.shared.put(Item::Unpaired {
             of: self.of,
+            hidden: self.hidden.clone(),
             unpaired: unpaired.clone(),
         });
     }
@@ -273,6 +279,42 @@ impl Queue {
     fn lose(&mut self, why: &str, count: u64) {
         *self.counts.lost.entry(why.to_owned()).or_default() += count;
     }
+}
+
+/// What is kept of an item, or the reason why nothing is; and how many bodies in it are hidden as a whole.
+fn redacted(item: Item) -> (Result<Kept, &'static str>, u64) {
+    let (of, hidden, pair, whole) = match item {
+        Item::Unpaired {
+            of,
+            hidden,
+            mut unpaired,
+        } => {
+            if let Some(line) = hidden.and_then(|hidden| hidden.request_line(&unpaired.request_line)) {
+                unpaired.request_line = line.into();
+            }
+            return (Ok(Kept::Unpaired { of, unpaired }), 0);
+        }
+        Item::Pair {
+            of,
+            hidden,
+            pair,
+            whole,
+        } => (of, hidden, pair, whole),
+    };
+    if bytes(&pair) > MAX_RECORD {
+        return (Err("too_large"), 0);
+    }
+    let (pair, bodies_as_a_whole) = match hidden.map(|hidden| hidden.redacted(&pair)) {
+        None => (*pair, 0),
+        Some(Ok(redacted)) => (redacted.pair, redacted.bodies_as_a_whole),
+        Some(Err(_)) => return (Err("unredactable"), 0),
+    };
+    // Hashes may be longer than what they stand for.
+    if bytes(&pair) > MAX_RECORD {
+        return (Err("too_large"), 0);
+    }
+    let kept = Kept::Pair(Box::new(KeptPair { of, whole, pair }));
+    (Ok(kept), bodies_as_a_whole)
 }
 
 /// The thread.
@@ -331,31 +373,14 @@ impl Writing {
 
     fn add(&mut self, item: Item) {
         let bytes = item.bytes();
-        let kept = match item {
-            Item::Unpaired { of, unpaired } => Ok(Kept::Unpaired { of, unpaired }),
-            Item::Pair {
-                of,
-                hidden,
-                pair,
-                whole,
-            } => {
-                let hidden = hidden.filter(|_| whole);
-                match hidden.map_or(Ok(None), |hidden| hidden.redacted(&pair).map(Some)) {
-                    _ if bytes > MAX_RECORD => Err("too_large"),
-                    Ok(redacted) => {
-                        let pair = redacted.unwrap_or(*pair);
-                        Ok(Kept::Pair(Box::new(KeptPair { of, whole, pair })))
-                    }
-                    Err(_) => Err("unredactable"),
-                }
-            }
-        };
+        let (kept, bodies_as_a_whole) = redacted(item);
         let mut queue = self.shared.lock();
         queue.bytes -= bytes;
         let kept = match kept {
             Ok(kept) => kept,
             Err(why) => return queue.lose(why, 1),
         };
+        queue.counts.bodies_as_a_whole += bodies_as_a_whole;
         drop(queue);
         write(&kept, &mut self.records);
         self.count += 1;

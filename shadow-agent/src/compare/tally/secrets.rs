@@ -1,36 +1,15 @@
 //! What is hidden in examples by its name, beside the headers that recordings hide: whoever reads a report is seldom meant to
 //! have a user's token. Values are compared all the same; here is only what is shown of them.
 
+use std::ops::Range;
+
 use serde_json::Value;
 
 use crate::compare::Difference;
+use crate::compare::secrets::{has_word, in_form, in_query, is_secret_parameter, replaced};
 
 /// What stands in place of a value.
 const HIDDEN: &str = "(hidden)";
-
-/// Parts of names whose values are secrets, whatever else is in the name.
-const WORDS: [&str; 9] = [
-    "token",
-    "secret",
-    "passw",
-    "session",
-    "apikey",
-    "api-key",
-    "api_key",
-    "credential",
-    "signature",
-];
-/// Whole names of parameters that are.
-const PARAMETERS: [&str; 6] = ["auth", "code", "jwt", "key", "otp", "sid"];
-
-fn has_word(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    WORDS.iter().any(|word| text.contains(word))
-}
-
-fn is_secret_parameter(name: &str) -> bool {
-    has_word(name) || PARAMETERS.iter().any(|known| known.eq_ignore_ascii_case(name))
-}
 
 /// A head, its lines ending in `\n`, without secrets in its target and in its fields.
 pub(super) fn hide_in_head(head: &str) -> String {
@@ -42,7 +21,7 @@ pub(super) fn hide_in_head(head: &str) -> String {
     for line in lines {
         text.push('\n');
         match line.split_once(':') {
-            Some((name, _)) if has_word(name) => text.extend([name, ": ", HIDDEN]),
+            Some((name, _)) if has_word(name.as_bytes()) => text.extend([name, ": ", HIDDEN]),
             Some((name, value)) if is_link(name) => {
                 text.extend([name, ":", hide_in_target(value).as_str()]);
             }
@@ -60,25 +39,32 @@ fn is_link(name: &str) -> bool {
 
 /// A request target or a link without secrets in its query.
 fn hide_in_target(target: &str) -> String {
-    match target.split_once('?') {
-        Some((path, query)) => format!("{path}?{}", hide_in_form(query)),
-        None => target.to_owned(),
-    }
+    let mut places = Vec::new();
+    in_query(target.as_bytes(), |place| places.push(place));
+    hide(target, &places)
 }
 
 /// `name=value` pairs without secrets.
 pub(super) fn hide_in_form(form: &str) -> String {
-    let pair = |pair: &str| match pair.split_once('=') {
-        Some((name, _)) if is_secret_parameter(name) => format!("{name}={HIDDEN}"),
-        _ => pair.to_owned(),
-    };
-    form.split('&').map(pair).collect::<Vec<_>>().join("&")
+    let mut places = Vec::new();
+    in_form(form.as_bytes(), |is_secret, place| {
+        if is_secret {
+            places.push(place);
+        }
+    });
+    hide(form, &places)
+}
+
+fn hide(text: &str, places: &[Range<usize>]) -> String {
+    let hidden = replaced(text.as_bytes(), places, |_| HIDDEN.to_owned());
+    String::from_utf8_lossy(&hidden).into_owned()
 }
 
 /// Text of which nobody knows where a secret in it begins and ends: the lines that may hold one are left out.
 pub(super) fn hide_in_text(text: &str) -> String {
-    let line = |line| if has_word(line) { HIDDEN } else { line };
-    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+    let lines = text.split('\n');
+    let lines = lines.map(|line| if has_word(line.as_bytes()) { HIDDEN } else { line });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Hides the values of members whose names say that they are secrets. As deep as JSON is read.
@@ -86,7 +72,7 @@ pub(super) fn hide_in_json(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
-                if has_word(name) {
+                if has_word(name.as_bytes()) {
                     *value = Value::from(HIDDEN);
                 } else {
                     hide_in_json(value);
@@ -100,18 +86,18 @@ pub(super) fn hide_in_json(value: &mut Value) {
 
 /// Hides the values of a difference whose place, or whose values, say that they are secrets.
 pub(super) fn hide_in_difference(difference: &mut Difference) {
-    let place = has_word(&difference.path)
+    let place = has_word(difference.path.as_bytes())
         || difference
             .path
             .strip_prefix("form.")
-            .is_some_and(is_secret_parameter);
+            .is_some_and(|name| is_secret_parameter(name.as_bytes()));
     for value in [&mut difference.production, &mut difference.shadow] {
         if value
             .as_deref()
-            .is_some_and(|value| place || has_word(value) || value.contains('?'))
+            .is_some_and(|value| place || has_word(value.as_bytes()) || value.contains('?'))
         {
             *value = Some(match value.as_deref() {
-                Some(text) if !place && !has_word(text) => hide_in_target(text),
+                Some(text) if !place && !has_word(text.as_bytes()) => hide_in_target(text),
                 _ => HIDDEN.to_owned(),
             });
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::http::HeaderField;
 
 /// The lines of a header section.
-pub(super) struct Lines<'a>(Vec<Line<'a>>);
+pub(crate) struct Lines<'a>(Vec<Line<'a>>);
 
 struct Line<'a> {
     /// With its line end.
@@ -110,6 +110,15 @@ impl<'a> Lines<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Gives each field the value that `other` makes of its name and its own, where it makes one.
+    pub fn change_all(&mut self, mut other: impl FnMut(&[u8], &[u8]) -> Option<Vec<u8>>) {
+        for line in &mut self.0 {
+            if let Some(value) = other(&line.text[..line.name], line.value()) {
+                *line = line.with(&value);
+            }
+        }
     }
 
     /// A head with these lines behind `start_line`, which has no line end.

@@ -34,9 +34,12 @@ pub use self::filters::{Filter, Filters, JsonMatch, Named, SafeMethods};
 pub use self::hash::{HashShare, fnv1a_32};
 pub use self::json::JsonPath;
 pub use self::limiter::{Limiter, User};
+pub(crate) use self::lines::Lines;
 pub use self::network::Network;
 pub use self::prettify::Prettifier;
-pub use self::redaction::{OF_RECORDINGS, Redacted, Redaction, RedactionKey, Unredactable};
+pub use self::redaction::{
+    OF_RECORDINGS, Redacted, Redaction, RedactionKey, Unredactable, has_hash, is_hash,
+};
 pub use self::rewriters::{RewriteHeader, Rewriters, SetHeader, SetParameter, header_name};
 use super::ledger::{DropReason, Outcome};
 use crate::http::{Request, RewriteError};

@@ -27,6 +27,10 @@ pub const OF_RECORDINGS: [&str; 5] = [
 const PREFIX: &str = "redacted-";
 /// Bytes of the hash that are shown, as twice so many hexadecimal digits: enough to tell values apart.
 const SHOWN: usize = 8;
+/// What stands before the hash of a number: "redacted" on the keys of a telephone.
+const NUMBER_PREFIX: &str = "73322833";
+/// Digits of it that follow. All of it is less than 2^63, as whoever reads numbers expects.
+const NUMBER_DIGITS: usize = 10;
 /// Attributes of cookies that are no secrets (RFC 6265 section 5.2, and what browsers have added).
 const COOKIE_ATTRIBUTES: [&str; 9] = [
     "expires",
@@ -104,6 +108,42 @@ impl RedactionKey {
         }
         text
     }
+
+    /// What is put in place of a number, where another number must stand: 18 digits, the first eight the same in all.
+    pub fn number(&self, value: &[u8]) -> String {
+        let tag = hmac::sign(&self.key, value);
+        let hash = tag.as_ref().iter().take(8);
+        let hash = hash.fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte));
+        let digits = hash % 10_u64.pow(NUMBER_DIGITS as u32);
+        format!("{NUMBER_PREFIX}{digits:0width$}", width = NUMBER_DIGITS)
+    }
+}
+
+/// How long what stands at the beginning of `text` is, where that has the form of what [`RedactionKey::hash`] makes.
+fn hash_length(text: &[u8]) -> Option<usize> {
+    let digits = text.strip_prefix(PREFIX.as_bytes())?.get(..2 * SHOWN)?;
+    let is_hash = digits.iter().all(u8::is_ascii_hexdigit);
+    is_hash.then_some(PREFIX.len() + 2 * SHOWN)
+}
+
+/// Whether `text` has the form of a hash, and is nothing else.
+pub fn is_hash(text: &[u8]) -> bool {
+    hash_length(text) == Some(text.len())
+}
+
+/// Whether somewhere in `text` stands what has the form of a hash, or of a number in place of one.
+pub fn has_hash(text: &[u8]) -> bool {
+    let is_number = |at: usize| {
+        let before = at.checked_sub(1).map(|before| text[before]);
+        let length = NUMBER_PREFIX.len() + NUMBER_DIGITS;
+        let digits = text[at..]
+            .iter()
+            .take(length + 1)
+            .take_while(|byte| byte.is_ascii_digit());
+        digits.count() == length && !before.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+    };
+    memchr::memmem::find_iter(text, PREFIX).any(|at| hash_length(&text[at..]).is_some())
+        || memchr::memmem::find_iter(text, NUMBER_PREFIX).any(is_number)
 }
 
 /// What is redacted in each message.
@@ -169,6 +209,11 @@ impl Redaction {
             cookie_names: true,
             ..self
         }
+    }
+
+    /// The key of the hashes.
+    pub fn key(&self) -> &RedactionKey {
+        &self.key
     }
 
     /// Names of the headers whose values are hidden.
@@ -332,6 +377,20 @@ mod tests {
         assert!(RedactionKey::new(b"too short").is_err());
         assert_eq!(RedactionKey::of_run().unwrap(), RedactionKey::of_run().unwrap());
         assert_eq!(format!("{key:?}"), "(secret)");
+    }
+
+    #[test]
+    fn a_number_in_place_of_one_is_a_number_and_is_known_as_such() {
+        let key = RedactionKey::new(&[0x0b; 20]).unwrap();
+        let number = key.number(b"Hi There");
+        // The first eight bytes of the hash of RFC 4231, modulo 10^10.
+        let digits = 0xb034_4c61_d8db_3853_u64 % 10_000_000_000;
+        assert_eq!(number, format!("73322833{digits:010}"));
+        assert!(number.parse::<i64>().is_ok());
+        assert!(has_hash(number.as_bytes()) && has_hash(format!("{{\"a\":{number}}}").as_bytes()));
+        assert!(!has_hash(format!("{number}1").as_bytes()) && !has_hash(format!("1{number}").as_bytes()));
+        assert!(!has_hash(&number.as_bytes()[..17]) && !has_hash(b"redacted-0123456789abcde"));
+        assert!(is_hash(b"redacted-0123456789abcdef") && !is_hash(b"redacted-0123456789abcdef0"));
     }
 
     #[test]
