@@ -11,10 +11,20 @@ use serde_json::Value;
 use shadow_agent::compare::store::{StoreSettings, StoreWriter};
 use shadow_agent::compare::{Answer, Pair, Secrets};
 use shadow_agent::mirror::MessageId;
+<<<<<<< HEAD
 use shadow_tests::{Agent, Netns, Report, Shop, Stage, shop, stage, until};
+=======
+use shadow_agent::mirror::rules::{OF_RECORDINGS, Redaction, RedactionKey};
+use shadow_tests::{Agent, Netns, Shop, Stage, shop, stage};
+>>>>>>> d542d22 (Say what is hidden in kept pairs, and when one is sent again; fuzz the hiding)
 
-/// A run that was kept, with a pair for each of these requests.
+/// A run that was kept whole, with a pair for each of these requests.
 fn store(stage: &Stage, requests: &[(&str, &[u8], &[u8])]) -> String {
+    store_hiding(stage, None, requests)
+}
+
+/// The same, but with what `redaction` hides hidden, and what says by its name that it is secret.
+fn store_hiding(stage: &Stage, redaction: Option<&Redaction>, requests: &[(&str, &[u8], &[u8])]) -> String {
     let directory = stage.path("kept");
     let settings = StoreSettings {
         directory: directory.clone(),
@@ -22,7 +32,7 @@ fn store(stage: &Stage, requests: &[(&str, &[u8], &[u8])]) -> String {
         queue_bytes: 1 << 24,
     };
     let writer = StoreWriter::create(&settings).expect("a store");
-    let handle = writer.handle(0, None, Secrets::Shown);
+    let handle = writer.handle(0, redaction, Secrets::Hidden);
     let answer = |body: &'static str| Answer {
         head: format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).into(),
         body: Bytes::from_static(body.as_bytes()),
@@ -159,6 +169,44 @@ fn a_pair_is_sent_again_by_curl_as_by_the_agent_whatever_bytes_it_has() {
         assert_eq!(parts(&by_curl), parts(&by_agent), "{id}: {}", line.stdout);
     }
     assert!(!Path::new("pwned").exists());
+}
+
+#[test]
+fn a_request_whose_secrets_are_hidden_is_sent_as_one_message_and_that_is_said() {
+    let stage = stage!("agent", "curl", "base64");
+    let key = RedactionKey::new(b"0123456789abcdef").expect("a key");
+    let hash = key.hash(b"s3cret");
+    let redaction = Redaction::new(OF_RECORDINGS.map(str::to_owned), Vec::new(), 1 << 20, key);
+    let body = b"13\r\n{\"password\":\"s3cret\r\n2\r\n\"}\r\n0\r\nX-Token: s3cret\r\n\r\n";
+    let head = b"POST /in?page=1&token=s3cret HTTP/1.1\r\nHost: a\r\nX-Auth-Token: s3cret\r\n\
+                 Content-Type: application/json\r\nTransfer-Encoding: chunked\r\nTrailer: X-Token\r\n\r\n";
+    let requests: [(&str, &[u8], &[u8]); 1] = [("login", head, body)];
+    let directory = store_hiding(&stage, Some(&redaction.expect("names of headers")), &requests);
+    let host = Netns::host();
+    let (url, serving) = server();
+    let arguments = ["replay", &directory, "--pair", "login", "--to", &url];
+    let sent = Agent::output(&host, &arguments);
+    assert!(sent.status.success(), "{}{}", sent.stdout, sent.stderr);
+    let line = Agent::output(&host, &[&arguments[..], &["--curl"]].concat());
+    let ran = host.output("sh", &["-c", &line.stdout]);
+    assert!(ran.status.success(), "{}{}", line.stdout, ran.stderr);
+    for said in [&sent.stdout, &line.stderr] {
+        for part in [
+            "Left out, because it was redacted when it was kept: X-Auth-Token",
+            "hashes stand in the place of secrets that were hidden when it was kept",
+            "So it may be answered 401 or 403",
+        ] {
+            assert!(said.contains(part), "{part:?} in {said}");
+        }
+    }
+    let [by_agent, by_curl] = serving.join().expect("the server");
+    assert_eq!(parts(&by_curl), parts(&by_agent), "{}", line.stdout);
+    let (first, fields, body) = parts(&by_agent);
+    assert_eq!(first, format!("POST /in?page=1&token={hash} HTTP/1.1").as_bytes());
+    let expected = format!("{{\"password\":\"{hash}\"}}");
+    assert_eq!(body, expected.as_bytes());
+    let length = format!("Content-Length: {}", expected.len()).into_bytes();
+    assert!(fields.contains(&length), "{fields:?}");
 }
 
 #[test]

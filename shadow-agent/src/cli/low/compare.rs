@@ -48,7 +48,8 @@ pub struct Compare {
 
     /// Keep pairs in this directory, redacted, to report on them again or to replay them
     ///
-    /// It is made if it is missing, and must hold nothing else. See shadow-agent report and shadow-agent replay.
+    /// It is made if it is missing, and must hold nothing else. See shadow-agent report and shadow-agent replay. What recordings
+    /// hide, and values whose names say that they are secrets, are hashes in it, unless --http-redact-none is given.
     #[arg(long, value_name = "DIR")]
     pub compare_store: Option<PathBuf>,
 

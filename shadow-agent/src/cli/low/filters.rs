@@ -155,7 +155,7 @@ pub struct FilterFlags {
 
     /// Keep authorization, proxy-authorization, cookie, set-cookie and x-api-key in recordings as they are
     ///
-    /// By default they are redacted in what is kept. What is replayed or shown has them anyway, unless they are named
+    /// By default they are redacted in what is kept; of compared pairs, whatever has a name that says that it is secret, too. What is replayed or shown has them anyway, unless they are named
     /// with --http-redact-header.
     #[arg(long)]
     pub http_redact_none: bool,

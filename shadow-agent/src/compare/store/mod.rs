@@ -26,6 +26,9 @@
 //! no rules can make a difference of it, so the answers themselves are not needed: what is kept are their start lines and
 //! times (`"whole":false`), which is all that counts, routes, timelines and latencies are made from.
 //!
+//! **Secrets.** What is hidden is hidden before it is written, so that each message is whole and framed as its head says: see
+//! `by_name`.
+//!
 //! **Bounds.** When the directory is full, the oldest segment goes. What is left is a window of the run in which equal and
 //! different pairs stand as they were, so that no rate is off; how many went is counted, and reports say so.
 
