@@ -17,8 +17,9 @@ pub fn ask_with(netns: &Netns, port: SocketAddr, method: &str, path: &str, field
         .enter(|| TcpStream::connect_timeout(&port, DEADLINE))
         .unwrap_or_else(|error| panic!("cannot connect to {port}: {error}"));
     stream.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
-    let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: {port}\r\n{fields}\r\n");
+    let mut lines = vec![format!("{method} {path} HTTP/1.1"), format!("Host: {port}")];
+    lines.extend(fields.iter().map(|field| (*field).to_owned()));
+    let request = lines.join("\r\n") + "\r\n\r\n";
     stream
         .write_all(request.as_bytes())
         .expect("the port takes bytes");

@@ -115,7 +115,7 @@ impl RedactionKey {
         let hash = tag.as_ref().iter().take(8);
         let hash = hash.fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte));
         let digits = hash % 10_u64.pow(NUMBER_DIGITS as u32);
-        format!("{NUMBER_PREFIX}{digits:0width$}", width = NUMBER_DIGITS)
+        format!("{NUMBER_PREFIX}{digits:0NUMBER_DIGITS$}")
     }
 }
 
