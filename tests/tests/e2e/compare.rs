@@ -322,7 +322,7 @@ fn an_answer_that_its_client_did_not_wait_for_is_not_compared() {
 #[test]
 fn a_ring_that_answers_would_fill_has_room_for_requests() {
     let stage = stage!("root", "agent", "nginx");
-    std::fs::write(stage.path("large"), noise(1 << 20, 5)).expect("the test's folder");
+    std::fs::write(stage.path("large"), noise(1 << 18, 5)).expect("the test's folder");
     let setup = NginxSetup {
         server: format!("location = /large {{ root {}; }}", stage.path("").display()),
         ..NginxSetup::default()
@@ -330,7 +330,7 @@ fn a_ring_that_answers_would_fill_has_room_for_requests() {
     let scene = Scene::on_lo_with(&stage, &setup);
     let ring = ["--input-raw-buffer-size", "1mb", "--input-raw-shards", "1"];
     let agent = mirror_and_compare(&scene, &[&ring[..], &["--compare-repeat", "0"]].concat());
-    // Nobody reads the ring meanwhile. The first answer alone would fill it.
+    // Nobody reads the ring meanwhile. Four answers would fill it.
     agent.signal(Signal::SIGSTOP);
     for _ in 0..10 {
         let mut connection = Connection::open(&scene.client, scene.v4);
@@ -343,7 +343,7 @@ fn a_ring_that_answers_would_fill_has_room_for_requests() {
     finished.assert_mirrored(100);
     let ledger = &finished.ledger;
     assert_eq!(ledger.capture("ring_full_packets"), 0, "{ledger}");
-    assert!(ledger.capture("responses_left_out_bytes") > 99 << 20, "{ledger}");
+    assert!(ledger.capture("responses_left_out_bytes") > 23 << 20, "{ledger}");
     let report = Report::read(&report_file(&stage));
     report.assert_accounts_for(0, ledger);
     assert_eq!(
@@ -351,7 +351,7 @@ fn a_ring_that_answers_would_fill_has_room_for_requests() {
         100,
         "{report}"
     );
-    assert!(report.compared(0) < 2, "{report}");
+    assert!(report.compared(0) < 4, "{report}");
 }
 
 #[test]
