@@ -199,11 +199,13 @@ const latencyChart = (production, shadow) => {
 
 const timeTicks = (timeline, wide) => {
   const end = timeline.from_ms + timeline.step_ms * timeline.steps.length;
-  const wanted = Math.max(2, Math.floor((wide - MARGIN.left) / 110));
+  const most = Math.max(2, Math.floor((wide - MARGIN.left) / 110));
+  // Where a step begins: two within one second would read the same.
+  const stride = Math.ceil(timeline.steps.length / most);
   const days = (iso(timeline.from_ms) || "").slice(0, 10) !== (iso(end) || "").slice(0, 10);
-  return Array.from({ length: wanted }, (_, at) => {
-    const ms = timeline.from_ms + ((end - timeline.from_ms) * (at + 0.5)) / wanted;
-    const text = iso(Math.round(ms)) || "";
+  return Array.from({ length: Math.ceil(timeline.steps.length / stride) }, (_, at) => {
+    const ms = timeline.from_ms + at * stride * timeline.step_ms;
+    const text = iso(ms) || "";
     return [ms, days ? `${text.slice(5, 10)} ${text.slice(11, 16)}` : text.slice(11, 19)];
   });
 };

@@ -49,7 +49,11 @@ const headPart = () => {
           figure("Before noise", ...ofRate(comparison.agreement_raw)),
           figure("New 5xx", ...ofRate(comparison.new_5xx)),
           figure("Other status", ...ofRate(comparison.other_status)),
-          figure("p99 ratio", ratio(comparison.p99_ratio.value), between(comparison.p99_ratio, ratio)),
+          figure(
+            "p99 ratio",
+            ratio(comparison.p99_ratio.value),
+            comparison.p99_ratio.value > 0 ? between(comparison.p99_ratio, ratio) : "not known yet",
+          ),
           figure(
             "Coverage",
             percent(coverage.share),
@@ -163,7 +167,9 @@ const comparisonView = (meanings) => {
       title.replaceChildren(sentence(comparison.shadow));
       nav.setAttribute("aria-label", `Parts of ${visible(comparison.shadow)}`);
       head.update(comparison);
-      for (const { part } of parts) part.update(comparison);
+      holding(element, () => {
+        for (const { part } of parts) part.update(comparison);
+      });
     },
   };
 };

@@ -37,6 +37,15 @@ const differencesPart = () => {
     }),
   );
 
+  const views = new Map();
+  const nameOf = (row) => `${row.endpoint}\n${row.path}\n${row.kind}`;
+  /** An example below a row: made once, so that what is opened in it stays open while the page goes on. */
+  const exampleOf = (row, id) => {
+    const name = `${nameOf(row)}\n${id}`;
+    if (!views.has(name)) views.set(name, { id, element: exampleView(examples.get(id)) });
+    return views.get(name).element;
+  };
+
   const detail = (row) =>
     h(
       "div",
@@ -58,7 +67,7 @@ const differencesPart = () => {
           `in ${counted(row.suspicious, "pair")} the shadow's value was neither production's nor the control's.`,
         ),
       h("p", {}, "In the first pair: ", values(row)),
-      row.examples.map((id) => (examples.has(id) ? exampleView(examples.get(id)) : null)),
+      row.examples.map((id) => (examples.has(id) ? exampleOf(row, id) : null)),
       !row.examples.some((id) => examples.has(id)) && h("p", { class: "muted" }, "No example of it was kept."),
     );
 
@@ -66,7 +75,7 @@ const differencesPart = () => {
     caption: "Differences between the shadow's answers and production's",
     noun: "difference",
     sorted: { at: 0, way: "descending" },
-    key: (row) => `${row.endpoint}\n${row.path}\n${row.kind}`,
+    key: nameOf,
     text: (row) => `${row.endpoint} ${row.path} ${row.kind} ${row.production ?? ""} ${row.shadow ?? ""}`,
     keep: (row) => kept(row),
     detailName: (row) => `${row.path}, ${row.kind}, ${row.endpoint}`,
@@ -114,6 +123,7 @@ const differencesPart = () => {
       comparison = next;
       oneDay = isOneDay(comparison);
       examples = new Map(comparison.examples.map((example) => [example.id, example]));
+      for (const [name, { id }] of views) if (!examples.has(id)) views.delete(name);
       const rows = comparison.differences;
       for (const [name, text, keep] of choices)
         labels.get(name).textContent = `${text} (${grouped(rows.filter(keep).length)})`;

@@ -40,6 +40,35 @@ const scroller = (label, ...children) => {
   return region;
 };
 
+/**
+ * Lets `change` make parts of `element` anew. What somebody scrolled sideways stays where it was, and keeps the focus: a live
+ * page changes every second.
+ */
+const holding = (element, change) => {
+  const regions = () => {
+    const times = new Map();
+    return [...element.querySelectorAll(".scroll")].map((region) => {
+      const label = region.getAttribute("aria-label");
+      times.set(label, (times.get(label) || 0) + 1);
+      return [`${times.get(label)} ${label}`, region];
+    });
+  };
+  const held = new Map(
+    regions()
+      .filter(([, region]) => region.scrollLeft > 0 || region === document.activeElement)
+      .map(([name, region]) => [name, { left: region.scrollLeft, focus: region === document.activeElement }]),
+  );
+  change();
+  if (held.size === 0) return;
+  for (const [name, region] of regions()) {
+    const { left, focus } = held.get(name) || {};
+    if (left > 0) region.scrollLeft = left;
+    if (!focus) continue;
+    region.setAttribute("tabindex", "0");
+    region.focus({ preventScroll: true });
+  }
+};
+
 /** A plain table: `rows` are arrays of cells, the first of which heads its row. */
 const plainTable = (caption, heads, rows, numeric = []) =>
   scroller(

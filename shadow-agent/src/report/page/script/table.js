@@ -105,8 +105,11 @@ const dataTable = ({
 
   const draw = () => {
     pick();
-    const focused = body.contains(document.activeElement) ? document.activeElement.getAttribute("data-key") : null;
+    const active = body.contains(document.activeElement) ? document.activeElement : null;
+    const focused = active && active.getAttribute("data-key");
     refill(body, wanted.slice(0, shown).map(lines));
+    // What stands below a row may be what stood there before.
+    if (active && active.isConnected) active.focus({ preventScroll: true });
     if (focused !== null) {
       const again = [...body.querySelectorAll("[data-key]")].find((one) => one.getAttribute("data-key") === focused);
       if (again) again.focus();

@@ -25,13 +25,15 @@ const latencyPart = () => {
           ],
           [1, 2, 3, 4],
         ),
-        h(
-          "p",
-          {},
-          "The shadow's 99th percentile is ",
-          h("b", {}, ratio(p99_ratio.value)),
-          ` production's (${between(p99_ratio, ratio)}).`,
-        ),
+        p99_ratio.value > 0
+          ? h(
+              "p",
+              {},
+              "The shadow's 99th percentile is ",
+              h("b", {}, ratio(p99_ratio.value)),
+              ` production's (${between(p99_ratio, ratio)}).`,
+            )
+          : h("p", { class: "muted" }, "How the 99th percentiles compare is not known yet."),
       );
     },
   };
@@ -39,8 +41,11 @@ const latencyPart = () => {
 
 const timePart = () => {
   const holder = h("div", {});
+  const table = h("div", {});
+  // Opened, it stays so while the page goes on.
+  const figures = h("details", {}, h("summary", {}, "These figures as a table"), table);
   return {
-    element: holder,
+    element: h("div", {}, holder, figures),
     update: ({ timeline }) => {
       const seconds = timeline.step_ms / 1000 || 1;
       const perSecond = (count) => Number((count / seconds).toPrecision(3));
@@ -87,30 +92,28 @@ const timePart = () => {
           ],
           (value) => (value % 1 === 0 ? grouped(value) : String(value)),
         ),
-        timeline.steps.length > 0 &&
-          h(
-            "details",
-            {},
-            h("summary", {}, "These figures as a table"),
-            plainTable(
-              `Counts in steps of ${lasted(timeline.step_ms)}`,
-              ["From", "Production", "Shadow", "Failed", "Differ, noise included", "Production 5xx", "Shadow 5xx"],
-              timeline.steps
-                .slice(0, 1000)
-                .map((step, at) => [
-                  moment(timeline.from_ms + at * timeline.step_ms),
-                  ...[
-                    step.production,
-                    step.shadow,
-                    step.failed,
-                    step.different,
-                    step.production_5xx,
-                    step.shadow_5xx,
-                  ].map(grouped),
-                ]),
-              [1, 2, 3, 4, 5, 6],
-            ),
-          ),
+      );
+      figures.hidden = timeline.steps.length === 0;
+      refill(
+        table,
+        plainTable(
+          `Counts in steps of ${lasted(timeline.step_ms)}`,
+          ["From", "Production", "Shadow", "Failed", "Differ, noise included", "Production 5xx", "Shadow 5xx"],
+          timeline.steps
+            .slice(0, 1000)
+            .map((step, at) => [
+              moment(timeline.from_ms + at * timeline.step_ms),
+              ...[
+                step.production,
+                step.shadow,
+                step.failed,
+                step.different,
+                step.production_5xx,
+                step.shadow_5xx,
+              ].map(grouped),
+            ]),
+          [1, 2, 3, 4, 5, 6],
+        ),
       );
     },
   };
