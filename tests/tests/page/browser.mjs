@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
+import { running } from "./running.mjs";
 
 const [modules, executablePath, name, ...pages] = process.argv.slice(2);
 const require = createRequire(`${modules}/`);
@@ -76,6 +77,46 @@ const audit = async (page, place) => {
     wrong.push(`${place}: ${id}: ${help}: ${nodes.slice(0, 3).map((node) => `${node.target} ${node.failureSummary}`)}`);
 };
 
+/** Looks for what traffic could have made of the page: nothing but text, in which these attacks are to be read. */
+const foreign = async (page, place, attacks) => {
+  const found = await page.evaluate(() => {
+    const inside = document.querySelector("main");
+    return {
+      text: document.body.innerText,
+      strangers: [
+        ...inside.querySelectorAll("script, img, iframe, object, embed, style, link, form, base, meta"),
+      ].map((one) => one.outerHTML),
+      handlers: [...document.querySelectorAll("*")].filter((one) =>
+        [...one.attributes].some((attribute) => attribute.name.startsWith("on")),
+      ).length,
+      links: [...inside.querySelectorAll("[href], [src]")]
+        .map((one) => one.getAttribute("href") || one.getAttribute("src"))
+        .filter((to) => !to.startsWith("#")),
+      hidden: [...inside.querySelectorAll("*")]
+        .flatMap((one) => [...one.childNodes])
+        .filter(
+          (node) =>
+            node.nodeType === 3 && /[\u0000-\u0008\u000b-\u001f\u200b-\u200f\u2028-\u202e\ufeff]/u.test(node.data),
+        )
+        .map((node) => node.data),
+    };
+  });
+  expect(found.strangers.length === 0, `${place}: elements of traffic: ${found.strangers}`);
+  expect(found.handlers === 0, `${place}: handlers in attributes`);
+  expect(found.links.length === 0, `${place}: links of traffic: ${found.links}`);
+  expect(found.hidden.length === 0, `${place}: hidden characters: ${JSON.stringify(found.hidden.slice(0, 3))}`);
+  const missing = attacks.filter((attack) => !found.text.includes(attack));
+  expect(missing.length === 0, `${place}: not shown as text: ${missing}`);
+};
+
+/** Attacks of the documents, as they read. */
+const ATTACKS = [
+  "<img src=x onerror=alert(1)>",
+  "</script><script>alert(1)</script>",
+  "user⟨U+202E⟩gnp.exe",
+  "⟨U+001B⟩[31m",
+];
+
 const checks = {
   async looks() {
     for (const file of pages)
@@ -98,43 +139,9 @@ const checks = {
         await openAll(page);
         await shown(page, place);
         await picture(page, place);
-        const found = await page.evaluate(() => {
-          const inside = document.querySelector("main");
-          const text = document.body.innerText;
-          return {
-            strangers: [
-              ...inside.querySelectorAll("script, img, iframe, object, embed, style, link, form, base, meta"),
-            ].map((one) => one.outerHTML),
-            handlers: [...document.querySelectorAll("*")].filter((one) =>
-              [...one.attributes].some((attribute) => attribute.name.startsWith("on")),
-            ).length,
-            links: [...inside.querySelectorAll("[href], [src]")]
-              .map((one) => one.getAttribute("href") || one.getAttribute("src"))
-              .filter((to) => !to.startsWith("#")),
-            hidden: [...inside.querySelectorAll("*")]
-              .flatMap((one) => [...one.childNodes])
-              .filter(
-                (node) =>
-                  node.nodeType === 3 &&
-                  /[\u0000-\u0008\u000b-\u001f\u200b-\u200f\u2028-\u202e\ufeff]/u.test(node.data),
-              )
-              .map((node) => node.data),
-            asText: [
-              "<img src=x onerror=alert(1)>",
-              "</script><script>alert(1)</script>",
-              "user⟨U+202E⟩gnp.exe",
-              "⟨U+001B⟩[31m",
-              "__proto__",
-            ].filter((attack) => !text.includes(attack)),
-          };
-        });
-        const two = file.includes("two");
-        expect(found.strangers.length === 0, `${place}: elements of traffic: ${found.strangers}`);
-        expect(found.handlers === 0, `${place}: handlers in attributes`);
-        expect(found.links.length === 0, `${place}: links of traffic: ${found.links}`);
-        expect(found.hidden.length === 0, `${place}: hidden characters: ${JSON.stringify(found.hidden.slice(0, 3))}`);
-        const missing = found.asText.filter((attack) => !(two && attack === "__proto__"));
-        expect(missing.length === 0, `${place}: not shown as text: ${missing}`);
+        const attacks = [...ATTACKS];
+        if (!file.includes("two")) attacks.push("__proto__");
+        await foreign(page, place, attacks);
         await context.close();
       }
   },
@@ -338,7 +345,11 @@ const checks = {
     await page.locator("input[type=search]").first().fill("items");
     await page.locator(".said", { hasText: "2 of 7" }).waitFor({ timeout: 5000 });
     await table.locator(".opener").nth(1).click();
+    await table.locator("article summary", { hasText: "The request" }).first().click();
+    await page.locator("summary", { hasText: "These figures as a table" }).click();
     await table.locator(".opener").nth(1).focus();
+    const sideways = () => page.locator(".scroll", { has: page.locator("table.data") }).first();
+    await sideways().evaluate((one) => (one.scrollLeft = 50));
     stream.write(`data: ${documents[1]}\n\n`);
     await page.locator("p.word.go").waitFor({ timeout: 10000 });
     expect((await page.locator("input[type=search]").first().inputValue()) === "items", `${place}: the filter went`);
@@ -348,6 +359,9 @@ const checks = {
       document.activeElement.getAttribute("aria-expanded"),
     ]);
     expect(kept.join() === "opener,true", `${place}: what was opened: ${kept}`);
+    const opened = await page.locator("details[open] > summary").allInnerTexts();
+    expect(opened.join() === "The request,These figures as a table", `${place}: still open: ${opened}`);
+    expect((await sideways().evaluate((one) => one.scrollLeft)) === 50, `${place}: scrolled back`);
 
     // The page holds still while it is paused, and has the newest when it goes on.
     await page.locator("button", { hasText: "Pause this page" }).click();
@@ -395,6 +409,8 @@ const checks = {
     server.closeAllConnections();
     server.close();
   },
+
+  running: () => running({ browser, expect, wrong, shown, openAll, picture, audit, foreign }, pages),
 
   // The page's own comparison of lines, called as it is.
   async lines() {

@@ -4,7 +4,9 @@
 //! nothing wrong. With `SHADOW_AGENT_PAGES=FOLDER` the pages and pictures of them are left there for people to look at.
 
 mod documents;
+mod running;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,8 +31,8 @@ fn write(stage: &Stage, name: &str, page: &str) -> PathBuf {
     hand_over(stage, name, page)
 }
 
-/// Has the browser do `check` with pages, and expects that it finds nothing wrong.
-fn check(stage: &Stage, check: &str, pages: &[PathBuf]) {
+/// Has the browser do `check` with pages, or what else it is to know, and expects that it finds nothing wrong.
+fn check(stage: &Stage, check: &str, given: &[impl AsRef<OsStr>]) {
     // Beside the folders of the tests: installed once.
     let modules = stage.path("../npm-of-pages");
     let installed = Command::new("npm")
@@ -46,7 +48,7 @@ fn check(stage: &Stage, check: &str, pages: &[PathBuf]) {
         .arg(&modules)
         .arg(shadow_tests::program("chromium").expect("chromium"))
         .arg(check)
-        .args(pages)
+        .args(given)
         .output()
         .expect("node");
     assert!(
