@@ -13,6 +13,7 @@ use super::{high, print};
 use crate::compare::routes::Routes;
 use crate::compare::store::{Kept, KeptPair, Store};
 use crate::compare::{Answer, Difference, Judging, PathPattern, compare};
+use crate::http::head_fields;
 use crate::output::exchange;
 use crate::replay::{GivenHeader, Prepared, Told, curl};
 use crate::report::visible;
@@ -140,7 +141,10 @@ fn send(
         .enable_all()
         .build()?;
     let asked = exchange(settings, &prepared.head, &prepared.body, prepared.kind);
-    let now = runtime.block_on(asked).with_context(|| settings.name.clone())?;
+    let now = runtime.block_on(asked).with_context(|| settings.name.clone());
+    // A name that is still being looked up is waited for no longer.
+    runtime.shutdown_background();
+    let now = now?;
     let endpoint = endpoint(&prepared.method, &prepared.target, judging);
     let told = Told::new(
         &endpoint,
@@ -160,7 +164,7 @@ fn send(
         let took = answer
             .times
             .map_or_else(String::new, |times| format!(", {:.1?}", times.last));
-        let _ = writeln!(text, "  {who:<14}{}{took}", status(answer));
+        let _ = writeln!(text, "  {who:<14}{}{}{took}", status(answer), leads_to(answer));
     }
     let mut rows = |title: &str, differences: &mut dyn Iterator<Item = (&Difference, &str)>| {
         let mut title = Some(title);
@@ -290,6 +294,23 @@ fn status(answer: &Answer) -> String {
     let end = memchr::memchr(b'\r', &answer.head).unwrap_or(answer.head.len());
     let line = String::from_utf8_lossy(&answer.head[..end]);
     visible(line.split_once(' ').map_or("", |(_, status)| status)).into_owned()
+}
+
+/// Where a redirect leads, which is not followed.
+fn leads_to(answer: &Answer) -> String {
+    let is_redirect = answer
+        .head
+        .split(|byte| *byte == b' ')
+        .nth(1)
+        .is_some_and(|status| status.starts_with(b"3"));
+    let fields = head_fields(&answer.head).filter(|_| is_redirect);
+    let location = fields.into_iter().flatten().find_map(|field| {
+        let part = |range: std::ops::Range<u32>| &answer.head[range.start as usize..range.end as usize];
+        part(field.name)
+            .eq_ignore_ascii_case(b"location")
+            .then(|| String::from_utf8_lossy(part(field.value)).into_owned())
+    });
+    location.map_or_else(String::new, |location| format!(" to {}", visible(&location)))
 }
 
 fn row(difference: &Difference) -> String {

@@ -125,7 +125,8 @@ fn edited(head: &[u8], given: &[GivenHeader]) -> Option<(Vec<u8>, Vec<String>)> 
             }
             continue;
         }
-        for part in [name, b": ", value, b"\r\n"] {
+        let colon: &[u8] = if value.is_empty() { b":" } else { b": " };
+        for part in [name, colon, value, b"\r\n"] {
             out.extend_from_slice(part);
         }
     }

@@ -25,11 +25,16 @@ pub struct ReplayArguments {
     #[arg(long, value_name = "ID", requires = "to")]
     pub pair: Option<String>,
 
-    /// The server it goes to
+    /// The server it goes to, as --output-http has it
+    ///
+    /// A redirect is not followed: it is the answer, and is compared as it is. Of an https server the certificate is
+    /// verified by the authorities of this host, or those in the file that SSL_CERT_FILE names.
     #[arg(long, value_name = "URL")]
     pub to: Option<String>,
 
     /// Print a curl command line for a POSIX shell, and send nothing
+    ///
+    /// It shows the answer as it comes, and follows no redirect either.
     #[arg(long, requires = "to")]
     pub curl: bool,
 
@@ -63,7 +68,7 @@ pub struct ReplayArguments {
     #[arg(long)]
     pub output_http_skip_verify: bool,
 
-    /// Time for the exchange
+    /// Time for the exchange, behind the 3 seconds that connecting may take
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = positive_duration)]
     pub output_http_timeout: Duration,
 
