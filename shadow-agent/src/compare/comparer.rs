@@ -226,10 +226,12 @@ impl Comparer {
     pub fn tell(&self, intake: &Arc<Intake>, told: impl FnOnce(&mut Facts)) {
         if let Some(one) = self.registered(intake) {
             let mut facts = one.facts.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = facts.extra.clone();
             told(&mut facts);
             let settled = one.settled.lock().unwrap_or_else(PoisonError::into_inner);
             facts.counts.add(&settled.counts);
             add_by_name(&mut facts.extra, &settled.extra);
+            one.counters.extra(&before, &facts.extra);
         }
     }
 

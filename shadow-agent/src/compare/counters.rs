@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::NotCompared;
 use super::document::Word;
 use crate::latency::{LatencyCounts, LatencyHistogram};
-use crate::mirror::ledger::DropReason;
+use crate::mirror::ledger::{DropReason, OutputCounts};
 
 const DROP_REASONS: usize = DropReason::ALL.len();
 const REASONS: usize = DROP_REASONS + NotCompared::OTHERS.len();
@@ -161,19 +161,25 @@ impl CompareCounters {
         self.0.word.store(word as u8, Relaxed);
     }
 
-    /// A request of the comparison's own is sent.
-    pub fn extra_sent(&self, what: Extra) {
-        self.0.extra[what as usize].sent.fetch_add(1, Relaxed);
-    }
-
-    /// It was answered whole.
-    pub fn extra_answered(&self, what: Extra) {
-        self.0.extra[what as usize].answered.fetch_add(1, Relaxed);
-    }
-
-    /// It was not, for this reason.
-    pub fn extra_lost(&self, what: Extra, reason: DropReason) {
-        self.0.extra[what as usize].lost[reason as usize].fetch_add(1, Relaxed);
+    /// Counts the comparison's own requests by what their ledger has of each kind now, and had `before`.
+    pub fn extra(&self, before: &[(String, OutputCounts)], now: &[(String, OutputCounts)]) {
+        for what in Extra::ALL {
+            let of = |counts: &[(String, OutputCounts)]| {
+                let known = counts.iter().find(|(kind, _)| kind == what.name());
+                known.map(|(_, counts)| counts.clone()).unwrap_or_default()
+            };
+            let (before, now) = (of(before), of(now));
+            let more = |counter: &AtomicU64, now: u64, before: u64| {
+                counter.fetch_add(now.saturating_sub(before), Relaxed);
+            };
+            let counts = &self.0.extra[what as usize];
+            more(&counts.sent, now.seen, before.seen);
+            more(&counts.answered, now.delivered, before.delivered);
+            for (reason, dropped) in now.dropped {
+                let then = before.dropped.get(&reason).copied().unwrap_or(0);
+                more(&counts.lost[reason as usize], dropped, then);
+            }
+        }
     }
 }
 
@@ -373,15 +379,22 @@ mod tests {
     fn requests_of_its_own_are_counted_once_there_are_any() {
         let counters = CompareCounters::default();
         assert_eq!(counters.counts().extra, []);
-        counters.extra_sent(Extra::Repeat);
-        counters.extra_sent(Extra::Repeat);
-        counters.extra_answered(Extra::Repeat);
-        counters.extra_lost(Extra::Repeat, DropReason::Timeout);
+        let of = |seen, delivered, timeouts| {
+            let counts = OutputCounts {
+                seen,
+                delivered,
+                dropped: [(DropReason::Timeout, timeouts)].into(),
+                ..OutputCounts::default()
+            };
+            [("repeat".to_owned(), counts)]
+        };
+        counters.extra(&[], &of(2, 1, 0));
+        counters.extra(&of(2, 1, 0), &of(3, 1, 1));
         assert_eq!(
             counters.counts().extra,
             [ExtraRequestCounts {
                 what: Extra::Repeat,
-                sent: 2,
+                sent: 3,
                 answered: 1,
                 lost: vec![(DropReason::Timeout, 1)],
             }]

@@ -74,10 +74,13 @@ fn comparison() -> CompareCounts {
     counters.not_compared(NotCompared::Memory, 3);
     counters.set_waiting(4, 5_000);
     counters.set_verdict(Word::NoGo, 7, 6);
-    counters.extra_sent(Extra::Control);
-    counters.extra_sent(Extra::Control);
-    counters.extra_answered(Extra::Control);
-    counters.extra_lost(Extra::Control, DropReason::ConnectError);
+    let control = OutputCounts {
+        seen: 2,
+        delivered: 1,
+        dropped: [(DropReason::ConnectError, 1)].into(),
+        ..OutputCounts::default()
+    };
+    counters.extra(&[], &[(Extra::Control.name().to_owned(), control)]);
     counters.counts()
 }
 
