@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use shadow_agent::compare::{Answer, ArrayMatch, ArrayRule, Compared, PathPattern, Rules, RulesFile, compare};
+use shadow_agent::compare::{Answer, ArrayMatch, ArrayRule, Compared, PathPattern, Question, Rules, RulesFile, compare};
 
 /// What stands between the two answers.
 const BETWEEN: &[u8] = b"\n====\n";
@@ -56,8 +56,15 @@ fuzz_target!(|data: &[u8]| {
         Some(at) => (answer(&data[..at]), answer(&data[at + BETWEEN.len()..])),
         None => (answer(data), answer(b"HTTP/1.1 200 OK\r\n\r\n{}")),
     };
-    let there = compare("GET /", method, &production, &shadow, &rules);
-    let back = compare("GET /", method, &shadow, &production, &rules);
+    // Under the host that stands in production's answer, and another.
+    let question = Question {
+        endpoint: "GET /",
+        method,
+        head: &production.head,
+        host: Some("next:8080"),
+    };
+    let there = compare(&question, &production, &shadow, &rules);
+    let back = compare(&question, &shadow, &production, &rules);
     assert_eq!(check(&there), check(&back));
-    assert!(compare("GET /", method, &production, &production, &rules).is_equal());
+    assert!(compare(&question, &production, &production, &rules).is_equal());
 });

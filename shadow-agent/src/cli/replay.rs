@@ -12,9 +12,9 @@ use super::upstream::{Upstream, without_userinfo};
 use super::{high, print};
 use crate::compare::routes::Routes;
 use crate::compare::store::{Kept, KeptPair, Store};
-use crate::compare::{Answer, Difference, Judging, PathPattern, compare};
+use crate::compare::{Answer, Difference, Judging, PathPattern, Question, compare};
 use crate::http::head_fields;
-use crate::output::exchange;
+use crate::output::{exchange, upstream_host};
 use crate::replay::{GivenHeader, Prepared, Told, curl};
 use crate::report::visible;
 use crate::settings::{HostHeader, HttpOutputSettings};
@@ -146,13 +146,14 @@ fn send(
     runtime.shutdown_background();
     let now = now?;
     let endpoint = endpoint(&prepared.method, &prepared.target, judging);
-    let told = Told::new(
-        &endpoint,
-        &prepared.method,
-        &kept.pair.production,
-        &now,
-        &judging.rules,
-    );
+    let host = upstream_host(settings);
+    let question = Question {
+        endpoint: &endpoint,
+        method: &prepared.method,
+        head: &kept.pair.request_head,
+        host: host.as_deref(),
+    };
+    let told = Told::new(&question, &kept.pair.production, &now, &judging.rules);
     let request = [&prepared.method[..], b" ", &prepared.target].concat();
     let mut text = format!("{}\n", visible(&String::from_utf8_lossy(&request)));
     text.push_str(&left_out(prepared));
@@ -241,7 +242,17 @@ fn list(
         {
             continue;
         }
-        let compared = compare(&endpoint, method, &pair.production, &pair.shadow, &judging.rules);
+        let question = Question {
+            endpoint: &endpoint,
+            method,
+            head: &pair.request_head,
+            host: store
+                .run()
+                .comparisons
+                .get(usize::from(kept.of))
+                .and_then(|kept| kept.hosts.shadow.as_deref()),
+        };
+        let compared = compare(&question, &pair.production, &pair.shadow, &judging.rules);
         let of_path = |difference: &&Difference| {
             path.as_ref()
                 .is_none_or(|path| path.covers(&endpoint, &difference.path))

@@ -2,29 +2,23 @@
 
 use super::findings::{Compared, Findings};
 use super::heads::{self, Head};
+use super::hosts::Question;
 use super::rules::Rules;
 use super::{Answer, bodies};
 
-/// What makes `other` another answer than production's to a request with this method, at `endpoint` (`GET /users/{id}`), for
-/// which some rules hold alone.
+/// What makes `other` another answer than production's to `question`.
 ///
 /// Status code, header fields (not those that vary by nature), and the body as it reads, without codings and chunks. Where the
 /// status codes are of another class, the rest is looked at no closer than whether it is of the same type.
 ///
 /// Equal answers cost about a microsecond beside the look at their bytes. Others cost time in the length of both, decoded bodies
 /// of at most 8 MiB each, and tens of bytes for each value of JSON within [`Rules::with_max_structured`].
-pub fn compare(
-    endpoint: &str,
-    method: &[u8],
-    production: &Answer,
-    other: &Answer,
-    rules: &Rules,
-) -> Compared {
+pub fn compare(question: &Question<'_>, production: &Answer, other: &Answer, rules: &Rules) -> Compared {
     if production.body == other.body && heads::are_alike(&production.head, &other.head) {
         return Compared::default();
     }
     let (left, right) = (Head::new(&production.head), Head::new(&other.head));
-    let mut findings = Findings::new(endpoint, rules);
+    let mut findings = Findings::new(question, rules);
     let same_class = heads::compare_status(&left, &right, &mut findings);
     heads::compare_fields(
         &left,
@@ -33,8 +27,8 @@ pub fn compare(
         &mut findings,
     );
     bodies::compare(
-        &bodies::Side::new(method, &left, &production.body),
-        &bodies::Side::new(method, &right, &other.body),
+        &bodies::Side::new(question.method, &left, &production.body),
+        &bodies::Side::new(question.method, &right, &other.body),
         same_class,
         &mut findings,
     );

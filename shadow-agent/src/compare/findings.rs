@@ -1,7 +1,9 @@
 //! Collects what differs: each place and kind once, told apart by the rules, and no more of it than anybody reads.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
+use super::hosts::{OneHost, Question};
 use super::moment;
 use super::path::{self, Path};
 use super::pattern::PathPattern;
@@ -11,6 +13,8 @@ use super::{Difference, Kind};
 
 /// Most differences of one pair in either list. Behind them comes one that says so.
 pub(super) const MAX_DIFFERENCES: usize = 100;
+/// Where the paths of cookies begin.
+const OF_COOKIES: &str = "header.set-cookie.";
 /// Most places of one pair that rules are asked about.
 const MAX_PLACES: usize = 2000;
 
@@ -49,7 +53,9 @@ pub(super) struct Findings<'r> {
     /// Where it is.
     pub path: Path,
     pub rules: &'r Rules,
-    endpoint: &'r str,
+    question: &'r Question<'r>,
+    /// Known when it is asked for first.
+    hosts: OnceCell<OneHost>,
     places: HashMap<String, Place>,
     /// How arrays are matched, by their paths.
     arrays: HashMap<String, &'r ArrayMatch>,
@@ -58,11 +64,12 @@ pub(super) struct Findings<'r> {
 }
 
 impl<'r> Findings<'r> {
-    pub fn new(endpoint: &'r str, rules: &'r Rules) -> Self {
+    pub fn new(question: &'r Question<'r>, rules: &'r Rules) -> Self {
         Self {
             path: Path::default(),
             rules,
-            endpoint,
+            question,
+            hosts: OnceCell::new(),
             places: HashMap::new(),
             arrays: HashMap::new(),
             found: Compared::default(),
@@ -79,6 +86,17 @@ impl<'r> Findings<'r> {
         self.full
     }
 
+    /// Names that are taken for one host; none where a rule says so.
+    pub fn hosts(&self) -> &OneHost {
+        self.hosts.get_or_init(|| {
+            if self.rules.exact_hosts() {
+                OneHost::default()
+            } else {
+                OneHost::of(self.question)
+            }
+        })
+    }
+
     /// How the array here is matched.
     pub fn array(&mut self) -> &'r ArrayMatch {
         let path = self.path.as_str();
@@ -89,7 +107,7 @@ impl<'r> Findings<'r> {
             return &ArrayMatch::Order;
         }
         let (root, steps) = path::steps(path).unwrap_or_default();
-        let about = |pattern: &PathPattern| pattern.fits(self.endpoint, root, &steps, false);
+        let about = |pattern: &PathPattern| pattern.fits(self.question.endpoint, root, &steps, false);
         let matched = self.rules.array(about);
         self.arrays.insert(path.to_owned(), matched);
         matched
@@ -160,7 +178,7 @@ impl<'r> Findings<'r> {
         }
         // What was written here can be read again.
         let (root, steps) = path::steps(path).unwrap_or_default();
-        let covers = |pattern: &PathPattern| pattern.fits(self.endpoint, root, &steps, true);
+        let covers = |pattern: &PathPattern| pattern.fits(self.question.endpoint, root, &steps, true);
         let ignored = self.rules.ignored().iter();
         let tolerances = self.rules.tolerances().iter();
         let place = Place {
@@ -178,7 +196,7 @@ impl<'r> Findings<'r> {
         Some(place)
     }
 
-    /// The tolerance that two values are within.
+    /// The rule by which two values are near enough.
     fn tolerated(
         &self,
         tolerance: Option<usize>,
@@ -190,6 +208,12 @@ impl<'r> Findings<'r> {
             && self.rules.tolerances()[index].within.holds(a, b)
         {
             return Some(RuleId::Tolerance(index));
+        }
+        if let (Some(a), Some(b)) = (production.string(), shadow.string()) {
+            let is_cookie = self.path.as_str().starts_with(OF_COOKIES);
+            if self.hosts().same(a, b) || (is_cookie && self.hosts().same_domain(a, b)) {
+                return Some(RuleId::Host);
+            }
         }
         let most = self.rules.time_tolerance()?;
         let apart = moment::apart(self.path.as_str(), production, shadow)?;

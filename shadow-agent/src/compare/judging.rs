@@ -1,6 +1,7 @@
 //! How pairs are judged, as settled from the flags.
 
 use super::fail_on::FailRule;
+use super::hosts::Hosts;
 use super::noise::Thresholds;
 use super::routes::RouteTemplate;
 use super::rules::Rules;
@@ -34,6 +35,8 @@ pub struct Judging {
     pub secrets: Secrets,
     /// What else is hidden in examples; nothing when `None`.
     pub redaction: Option<Redaction>,
+    /// The hosts that the shadow and the control are asked under.
+    pub hosts: Hosts,
     /// What of production's requests is compared, in words.
     pub selection: Vec<String>,
 }

@@ -17,6 +17,7 @@ pub struct Rules {
     arrays: Vec<ArrayRule>,
     protected: Vec<PathPattern>,
     time_tolerance: Option<Duration>,
+    exact_hosts: bool,
     max_structured: usize,
 }
 
@@ -28,6 +29,7 @@ impl Default for Rules {
             arrays: Vec::new(),
             protected: Vec::new(),
             time_tolerance: Some(DEFAULT_TIME_TOLERANCE),
+            exact_hosts: false,
             max_structured: DEFAULT_MAX_STRUCTURED,
         }
     }
@@ -121,6 +123,8 @@ pub enum RuleId {
     Tolerance(usize),
     /// Two times that are near each other.
     Time,
+    /// URLs of the hosts that both sides were asked under.
+    Host,
 }
 
 impl Rules {
@@ -159,6 +163,13 @@ impl Rules {
         self
     }
 
+    /// Whether URLs of the host that each side was asked under are compared as they are.
+    #[must_use]
+    pub fn with_exact_hosts(mut self, exact: bool) -> Self {
+        self.exact_hosts = exact;
+        self
+    }
+
     /// Largest decoded body that is looked into, in bytes; larger ones are equal or not.
     #[must_use]
     pub fn with_max_structured(mut self, bytes: usize) -> Self {
@@ -166,7 +177,7 @@ impl Rules {
         self
     }
 
-    /// The rules of `other` behind these. Its tolerance of times and its bound do not count.
+    /// The rules of `other` behind these. Its tolerance of times, its hosts and its bound do not count.
     #[must_use]
     pub fn and(mut self, other: Rules) -> Self {
         self.ignore.extend(other.ignore);
@@ -203,6 +214,11 @@ impl Rules {
         self.time_tolerance
     }
 
+    /// See [`Self::with_exact_hosts`].
+    pub fn exact_hosts(&self) -> bool {
+        self.exact_hosts
+    }
+
     /// See [`Self::with_max_structured`].
     pub fn max_structured(&self) -> usize {
         self.max_structured
@@ -226,9 +242,11 @@ impl Rules {
         let ignored = (0..self.ignore.len()).map(RuleId::Ignore);
         let tolerated = (0..self.tolerances.len()).map(RuleId::Tolerance);
         let time = self.time_tolerance.map(|_| RuleId::Time);
+        let host = (!self.exact_hosts).then_some(RuleId::Host);
         ignored
             .chain(tolerated)
             .chain(time)
+            .chain(host)
             .map(|id| self.words(id))
             .collect()
     }
@@ -266,6 +284,7 @@ impl Rules {
                 let seconds = self.time_tolerance.unwrap_or_default().as_secs_f64();
                 format!("a time within {seconds} s")
             }
+            RuleId::Host => "in URLs, the host that each was asked under".to_owned(),
         }
     }
 }

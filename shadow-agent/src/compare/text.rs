@@ -27,7 +27,8 @@ fn tags(text: &str) -> Vec<&str> {
 }
 
 fn compare_parts(production: &[&str], shadow: &[&str], findings: &mut Findings<'_>) {
-    let equal = |(a, b): &(&&str, &&str)| a == b;
+    let hosts = findings.hosts().clone();
+    let equal = |(a, b): &(&&str, &&str)| a == b || hosts.same(a, b);
     let prefix = production.iter().zip(shadow).take_while(equal).count();
     let (a, b) = (&production[prefix..], &shadow[prefix..]);
     if production.len() != shadow.len() {
@@ -37,6 +38,15 @@ fn compare_parts(production: &[&str], shadow: &[&str], findings: &mut Findings<'
     let suffix = a.iter().rev().zip(b.iter().rev()).take_while(equal).count();
     // What is new, or gone, is told by the number.
     if let (Some(a), Some(b)) = (a[..a.len() - suffix].first(), b[..b.len() - suffix].first()) {
+        findings.add(Kind::Value, Shown::Text(a), Shown::Text(b));
+    }
+    // What is the same but for the host is told by its rule, where there is nothing else.
+    let mut ends = production[..prefix].iter().zip(shadow).chain(
+        production[production.len() - suffix..]
+            .iter()
+            .zip(&shadow[shadow.len() - suffix..]),
+    );
+    if let Some((a, b)) = ends.find(|(a, b)| a != b) {
         findings.add(Kind::Value, Shown::Text(a), Shown::Text(b));
     }
 }

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use self::http::HttpOutput;
 pub use self::http::copy_head;
 pub use self::http::once::exchange;
+pub use self::http::upstream_host;
 use self::null::NullOutput;
 use self::relay::RelayOutput;
 use self::writer::Writer;

@@ -12,7 +12,7 @@ use crate::cli::high::outputs;
 use crate::cli::low::Arguments;
 use crate::cli::upstream::Upstream;
 use crate::compare::store::KeptPair;
-use crate::compare::{Answer, Kind, Pair, Rules};
+use crate::compare::{Answer, Kind, Pair, Question, Rules};
 use crate::mirror::MessageId;
 use crate::output::exchange;
 use crate::settings::HttpOutputSettings;
@@ -173,8 +173,12 @@ fn a_difference_where_a_hash_stands_cannot_be_told() {
         answer(&head, body)
     };
     let told = Told::new(
-        "GET /",
-        b"GET",
+        &Question {
+            endpoint: "GET /",
+            method: b"GET",
+            head: b"",
+            host: None,
+        },
         &json("{\"a\":\"redacted-0123456789abcdef\",\"b\":1}"),
         &json("{\"a\":5,\"b\":2}"),
         &Rules::default(),

@@ -1,6 +1,6 @@
 //! What the answer to a request that was sent again is, beside production's.
 
-use crate::compare::{Answer, Compared, Difference, Rules, compare};
+use crate::compare::{Answer, Compared, Difference, Question, Rules, compare};
 use crate::mirror::rules::has_hash;
 
 /// How an answer differs from production's.
@@ -15,9 +15,9 @@ pub struct Told {
 }
 
 impl Told {
-    /// Compares `now` with what production answered.
-    pub fn new(endpoint: &str, method: &[u8], production: &Answer, now: &Answer, rules: &Rules) -> Self {
-        let Compared { differences, by_rule } = compare(endpoint, method, production, now, rules);
+    /// Compares `now` with what production answered to `question`.
+    pub fn new(question: &Question<'_>, production: &Answer, now: &Answer, rules: &Rules) -> Self {
+        let Compared { differences, by_rule } = compare(question, production, now, rules);
         let is_hash = |difference: &Difference| {
             let value = difference.production.as_deref().unwrap_or_default();
             has_hash(value.as_bytes())

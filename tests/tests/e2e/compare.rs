@@ -197,6 +197,62 @@ fn equal_pages_agree_in_full() {
 }
 
 #[test]
+fn urls_of_ones_own_host_agree_and_of_another_do_not() {
+    let stage = stage!("root", "agent", "nginx");
+    let setup = NginxSetup {
+        // As a server does that makes URLs of the Host it was asked under; and one that has an address of its own in them.
+        server: "location = /own { return 302 http://$http_host/next; }
+            location = /other { return 302 http://127.0.0.1:$server_port/next; }"
+            .to_owned(),
+        ..NginxSetup::default()
+    };
+    let again = stage.path("again.json");
+    for exact in [false, true] {
+        let scene = Scene::on_lo_with(&stage, &setup);
+        let kept = stage.path(&format!("kept-{exact}"));
+        let mut flags = vec!["--compare-repeat", "0", "--compare-store", text(&kept)];
+        flags.extend(exact.then_some("--compare-exact-hosts"));
+        let agent = mirror_and_compare(&scene, &flags);
+        let mut connection = Connection::open(&scene.client, scene.v4);
+        for (uri, id) in [("/own", "a"), ("/other", "b")] {
+            assert_eq!(connection.get(uri, id).status, 302);
+        }
+        drop(connection);
+        let finished = scene.finish_with(agent, 3);
+        finished.assert_mirrored(2);
+        let made_again = [&["report", text(&kept), "--report", text(&again)], &flags[4..]].concat();
+        assert_eq!(Agent::output(&Netns::host(), &made_again).status.code(), Some(3));
+        for file in [&report_file(&stage), &again] {
+            let report = Report::read(file);
+            let differs = |names: &[&str]| {
+                let of = |endpoint: &str, path: &str, kind: &str| {
+                    (endpoint.to_owned(), path.to_owned(), kind.to_owned())
+                };
+                let all = names.iter();
+                all.map(|name| of(&format!("GET /{name}"), "header.location", "value"))
+                    .collect::<Vec<_>>()
+            };
+            let sorted = |mut found: Vec<_>| {
+                found.sort();
+                found
+            };
+            // The port of the second is production's Host on neither side: requests are for production.test.
+            let expected: (&[&str], &[&str]) = if exact {
+                (&["other", "own"], &[])
+            } else {
+                (&["other"], &["own"])
+            };
+            assert_eq!(
+                (sorted(report.differences(0)), report.noise(0)),
+                (differs(expected.0), differs(expected.1)),
+                "{report}"
+            );
+            assert_eq!(report.compared(0), 2, "{report}");
+        }
+    }
+}
+
+#[test]
 fn whatever_http_can_do_each_answer_meets_its_own_request() {
     let stage = stage!("root", "agent", "nginx");
     // Each answer says what it is an answer to, so that a pair of strangers would differ.

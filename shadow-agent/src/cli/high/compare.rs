@@ -17,8 +17,8 @@ use crate::compare::fail_on::FailRule;
 use crate::compare::noise::Thresholds;
 use crate::compare::store::StoreSettings;
 use crate::compare::{
-    ArrayMatch, ArrayRule, IgnoreRule, Judging, PathPattern, Rules, RulesFile, Secrets, Tolerance, Within,
-    verdict,
+    ArrayMatch, ArrayRule, Hosts, IgnoreRule, Judging, PathPattern, Rules, RulesFile, Secrets, Tolerance,
+    Within, verdict,
 };
 use crate::mirror::Share;
 use crate::mirror::rules::{Filters, Redaction, Rewriters};
@@ -178,6 +178,7 @@ pub fn judging_flag(flags: &JudgingFlags) -> Option<&'static str> {
         ("--compare-protect", !flags.compare_protect.is_empty()),
         ("--compare-tolerance", !flags.compare_tolerance.is_empty()),
         ("--compare-array", !flags.compare_array.is_empty()),
+        ("--compare-exact-hosts", flags.compare_exact_hosts),
         ("--compare-rules", flags.compare_rules.is_some()),
         ("--route", !flags.route.is_empty()),
     ];
@@ -206,6 +207,7 @@ pub fn judging(flags: &JudgingFlags, filters: &FilterFlags, max_body: usize) -> 
 pub fn of_kept(flags: &JudgingFlags) -> Result<Judging, UsageError> {
     let mut compared = Rules::default()
         .with_max_structured(flags.compare_max_body)
+        .with_exact_hosts(flags.compare_exact_hosts)
         .with_time_tolerance(Some(flags.compare_time_tolerance).filter(|time| *time > Duration::ZERO));
     for text in &flags.compare_ignore {
         let rule =
@@ -255,6 +257,7 @@ pub fn of_kept(flags: &JudgingFlags) -> Result<Judging, UsageError> {
         max_differences: flags.compare_max_differences as usize,
         secrets: Secrets::Hidden,
         redaction: None,
+        hosts: Hosts::default(),
         selection: Vec::new(),
     })
 }

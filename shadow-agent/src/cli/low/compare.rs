@@ -105,6 +105,13 @@ pub struct Judging {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub compare_time_tolerance: Duration,
 
+    /// Compare URLs of the host that each side was asked under as they are
+    ///
+    /// By default production's host and the shadow's are one: as a whole authority behind // in headers and bodies, and as
+    /// the Domain of a cookie. Any other host is a difference.
+    #[arg(long)]
+    pub compare_exact_hosts: bool,
+
     /// A TOML file with rules of these kinds, each with its reason and date
     #[arg(long, value_name = "FILE")]
     pub compare_rules: Option<PathBuf>,
@@ -156,7 +163,7 @@ pub struct Judging {
 /// What takes differences away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum NoiseName {
-    /// --compare-ignore, --compare-tolerance, --compare-time-tolerance and --compare-rules
+    /// --compare-ignore, --compare-tolerance, --compare-time-tolerance, --compare-rules, and one's own host in URLs
     Rules,
     /// --compare-control
     Control,

@@ -6,9 +6,9 @@
 //! document's.
 
 use super::one::Comparison;
+use crate::compare::Judging;
 use crate::compare::document::Word;
 use crate::compare::store::{KeptComparison, MAX_COMPARISONS, StoreHandle, StoreWriter};
-use crate::compare::Judging;
 
 /// Comparisons of ended outputs that stay: as many releases as anybody looks back at within one run.
 pub(super) const MAX_ENDED: usize = 32;
@@ -77,7 +77,10 @@ impl Places {
             }
         };
         self.all[usize::from(place)] = None;
-        Some((place, store.handle(place, judging.redaction.as_ref(), judging.secrets)))
+        Some((
+            place,
+            store.handle(place, judging.redaction.as_ref(), judging.secrets),
+        ))
     }
 
     /// Its comparison has gone.

@@ -29,6 +29,7 @@ pub fn document(store: &Store, judging: &Judging) -> Document {
             let kept = known.get(tallies.len()).cloned().unwrap_or_default();
             let judging = Judging {
                 redaction: None,
+                hosts: kept.hosts.clone(),
                 selection: kept.selection.clone(),
                 ..judging.clone()
             };

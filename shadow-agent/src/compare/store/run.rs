@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::compare::NotCompared;
 use crate::compare::tally::{Facts, Tally};
+use crate::compare::{Hosts, NotCompared};
 
 /// What the file says it is.
 pub(super) const FORMAT: &str = "shadow-agent comparison";
@@ -39,6 +39,9 @@ pub struct Run {
 pub struct KeptComparison {
     /// What it knows.
     pub facts: Facts,
+    /// The hosts that the shadow and the control were asked under.
+    #[serde(default)]
+    pub hosts: Hosts,
     /// What of production's requests is compared, in words.
     pub selection: Vec<String>,
     /// Requests that were not compared and of which there is no record, by reason.
@@ -51,6 +54,7 @@ impl KeptComparison {
         let uncounted = tally.uncounted_so_far().iter();
         Self {
             facts: facts.clone(),
+            hosts: tally.hosts().clone(),
             selection: tally.selection().to_vec(),
             uncounted: uncounted.map(|(why, count)| (why.name(), *count)).collect(),
         }

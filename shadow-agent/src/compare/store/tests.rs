@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::compare::document::Word;
 use crate::compare::tally::Facts;
-use crate::compare::{Answer, NotCompared, Pair, Secrets, Times, Unpaired};
+use crate::compare::{Answer, Hosts, NotCompared, Pair, Secrets, Times, Unpaired};
 use crate::mirror::MessageId;
 use crate::mirror::ledger::DropReason;
 use crate::mirror::rules::{JsonPath, OF_RECORDINGS, Redaction, RedactionKey};
@@ -64,6 +64,10 @@ fn comparisons() -> Vec<KeptComparison> {
         facts: Facts {
             shadow: "http://shadow".to_owned(),
             ..Facts::default()
+        },
+        hosts: Hosts {
+            shadow: Some("next".to_owned()),
+            control: None,
         },
         selection: vec!["all".to_owned()],
         uncounted: [("compare_busy".to_owned(), 2)].into(),
@@ -412,9 +416,9 @@ fn a_run_that_is_broken_off_says_what_it_compared_and_goes_for_nobody() {
     (alike.shadow, alike.repeat) = (alike.production.clone(), None);
     for number in 0..7 {
         alike.id = MessageId::given(format!("pair-{number}").as_bytes()).unwrap();
-        writer.handle(0, None).pair(&alike);
+        writer.handle(0, None, Secrets::Shown).pair(&alike);
     }
-    writer.handle(0, None).unpaired(&unpaired());
+    writer.handle(0, None, Secrets::Shown).unpaired(&unpaired());
     assert!(writer.end(Duration::from_secs(10)));
     let judged = || {
         let lenient = |rule: &str| rule.parse().unwrap();

@@ -10,6 +10,7 @@ use crate::compare::comparing::compare;
 use crate::compare::document::{Body, Example, ExampleAnswer};
 use crate::compare::findings::Compared;
 use crate::compare::heads::Head;
+use crate::compare::hosts::Question;
 use crate::compare::judging::{Judging, Secrets};
 use crate::compare::pair::{Answer, Pair};
 use crate::mirror::rules::{Redaction, Unredactable};
@@ -43,8 +44,7 @@ impl Examples {
         places: &mut Places,
         row: u32,
         pair: &Pair,
-        endpoint: &str,
-        method: &[u8],
+        question: &Question<'_>,
         judging: &Judging,
     ) {
         let Some(entry) = places.row_mut(row) else { return };
@@ -55,7 +55,7 @@ impl Examples {
         let name = match &self.latest {
             Some((latest, name)) if *latest == key => name.clone(),
             _ => {
-                let example = self.example(pair, endpoint, method, judging).ok();
+                let example = self.example(pair, question, judging).ok();
                 let name = example.as_ref().map(|example| example.id.clone());
                 if let Some(example) = example {
                     self.bytes += size(&example);
@@ -84,8 +84,7 @@ impl Examples {
     fn example(
         &mut self,
         pair: &Pair,
-        endpoint: &str,
-        method: &[u8],
+        question: &Question<'_>,
         judging: &Judging,
     ) -> Result<Example, Unredactable> {
         let redaction = judging.redaction.as_ref();
@@ -96,7 +95,7 @@ impl Examples {
         let Compared {
             mut differences,
             by_rule,
-        } = compare(endpoint, method, &production, &shadow, &judging.rules);
+        } = compare(question, &production, &shadow, &judging.rules);
         differences.extend(by_rule.into_iter().map(|(difference, _)| difference));
         let hide = judging.secrets == Secrets::Hidden;
         if hide {
@@ -108,12 +107,12 @@ impl Examples {
         let id = if *used == 1 { id } else { format!("{id}.{used}") };
         Ok(Example {
             id,
-            endpoint: endpoint.to_owned(),
+            endpoint: question.endpoint.to_owned(),
             at_ms: pair.at / super::MILLISECOND,
             request_body: body(b"", &request_head, &request_body, hide),
             request_head: head(&request_head, hide),
-            production: answer(method, &production, hide),
-            shadow: answer(method, &shadow, hide),
+            production: answer(question.method, &production, hide),
+            shadow: answer(question.method, &shadow, hide),
             differences,
         })
     }

@@ -24,6 +24,7 @@ use super::comparing::compare;
 use super::counters::{CompareCounters, Compared as CountedPair, Outcome};
 use super::findings::Compared;
 use super::histogram::Histogram;
+use super::hosts::{Hosts, Question};
 use super::intake::Unpaired;
 use super::judging::Judging;
 use super::pair::{Answer, NotCompared, Pair};
@@ -107,13 +108,20 @@ impl Tally {
             .get_mut(&id)
             .unwrap_or_else(|| unreachable!("it was made"));
         let name = &*Arc::clone(&endpoint.name);
-        let against = |a: &Answer, b: &Answer| compare(name, method, a, b, &judging.rules);
-        let compared = against(&pair.production, &pair.shadow);
-        let control = pair
-            .control
-            .as_ref()
-            .map(|control| against(&pair.production, control));
-        let repeat = pair.repeat.as_ref().map(|repeat| against(&pair.shadow, repeat));
+        let question = Question {
+            endpoint: name,
+            method,
+            head: &pair.request_head,
+            host: judging.hosts.shadow.as_deref(),
+        };
+        let compared = compare(&question, &pair.production, &pair.shadow, &judging.rules);
+        let control = pair.control.as_ref().map(|control| {
+            let host = judging.hosts.control.as_deref();
+            let question = Question { host, ..question };
+            compare(&question, &pair.production, control, &judging.rules)
+        });
+        let repeat = pair.repeat.as_ref();
+        let repeat = repeat.map(|repeat| compare(&question, &pair.shadow, repeat, &judging.rules));
 
         let statuses = (status(&pair.production.head), status(&pair.shadow.head));
         *self.statuses.entry(statuses).or_default() += 1;
@@ -146,7 +154,7 @@ impl Tally {
                 match self.places.count(&place, difference, at) {
                     Some(row) => {
                         self.examples
-                            .offer(&mut self.places, row, pair, name, method, &judging);
+                            .offer(&mut self.places, row, pair, &question, &judging);
                         if !matches!(sort, Sort::Rule(_)) {
                             signature.push(row);
                         }
@@ -214,6 +222,11 @@ impl Tally {
     pub fn give_up(&mut self, requests: u64) {
         self.reset();
         self.uncounted.insert(NotCompared::Internal, requests);
+    }
+
+    /// The hosts that the shadow and the control are asked under.
+    pub fn hosts(&self) -> &Hosts {
+        &self.judging.hosts
     }
 
     /// What of production's requests is compared, in words.

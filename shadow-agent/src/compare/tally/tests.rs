@@ -7,7 +7,7 @@ use super::*;
 use crate::compare::document::{Comparison, DifferenceRow, NoiseBy, Word};
 use crate::compare::fail_on::FailRule;
 use crate::compare::noise::Thresholds;
-use crate::compare::{IgnoreRule, PathPattern, Rules, Times, verdict};
+use crate::compare::{Hosts, IgnoreRule, PathPattern, Rules, Times, verdict};
 use crate::mirror::MessageId;
 use crate::mirror::ledger::{DropReason, OutputCounts};
 use crate::mirror::rules::{OF_RECORDINGS, Redaction, RedactionKey};
@@ -28,6 +28,7 @@ pub(in crate::compare) fn judging() -> Judging {
         max_differences: 10_000,
         secrets: crate::compare::Secrets::Hidden,
         redaction: Some(Redaction::new(headers, Vec::new(), 1 << 20, key).unwrap()),
+        hosts: Hosts::default(),
         selection: Vec::new(),
     }
 }

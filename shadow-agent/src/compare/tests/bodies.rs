@@ -5,8 +5,8 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
-use super::{answer, compared, differences, json};
-use crate::compare::{Rules, compare};
+use super::{answer, compared, differences, json, question};
+use crate::compare::{Question, Rules, compare};
 
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -122,8 +122,7 @@ fn what_unfolds_beyond_the_bound_is_compared_as_it_was_sent() {
 fn a_body_beyond_the_structured_bound_is_equal_or_not() {
     let rules = Rules::default().with_max_structured(10);
     let compared = compare(
-        "GET /",
-        b"GET",
+        &question("GET /"),
         &json("{\"aaaaaa\":1}"),
         &json("{\"aaaaaa\":2}"),
         &rules,
@@ -141,8 +140,10 @@ fn answers_without_a_body_by_definition_have_none() {
         assert_eq!(differences(&with(status, "a"), &with(status, "b")), [""; 0]);
     }
     let compared = compare(
-        "HEAD /",
-        b"HEAD",
+        &Question {
+            method: b"HEAD",
+            ..question("HEAD /")
+        },
         &with("200 OK", "a"),
         &with("200 OK", "b"),
         &Rules::default(),

@@ -2,13 +2,14 @@
 
 mod bodies;
 mod heads;
+mod hosts;
 mod json;
 mod properties;
 mod rules;
 
 use bytes::Bytes;
 
-use super::{Answer, Compared, Rules, compare};
+use super::{Answer, Compared, Question, Rules, compare};
 
 /// An answer with this status line and these fields, one a line.
 pub fn answer(status: &str, fields: &str, body: impl Into<Vec<u8>>) -> Answer {
@@ -29,8 +30,18 @@ pub fn json(body: &str) -> Answer {
     answer("200 OK", "Content-Type: application/json", body)
 }
 
+/// A request of which no more is known.
+pub fn question(endpoint: &str) -> Question<'_> {
+    Question {
+        endpoint,
+        method: b"GET",
+        head: b"",
+        host: None,
+    }
+}
+
 pub fn compared(production: &Answer, shadow: &Answer) -> Compared {
-    compare("GET /", b"GET", production, shadow, &Rules::default())
+    compare(&question("GET /"), production, shadow, &Rules::default())
 }
 
 /// Differences that count, each as `path kind: production -> shadow`.

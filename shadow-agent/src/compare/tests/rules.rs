@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{answer, json, lines};
+use super::{answer, json, lines, question};
 use crate::compare::{
     Answer, ArrayMatch, ArrayRule, Compared, IgnoreRule, PathPattern, RuleId, Rules, Tolerance, Within,
     compare,
@@ -18,7 +18,7 @@ fn ignoring(paths: &[&str]) -> Rules {
 }
 
 fn with(rules: &Rules, production: &Answer, shadow: &Answer) -> Compared {
-    compare("GET /a", b"GET", production, shadow, rules)
+    compare(&question("GET /a"), production, shadow, rules)
 }
 
 fn by_rule(compared: &Compared) -> Vec<(&str, RuleId)> {

@@ -46,11 +46,11 @@ use self::tracking::Tracking;
 use self::upstream::Upstream;
 use super::{OutputStatus, ShardOutput};
 use crate::capture::OwnConnections;
-use crate::compare::{Comparer, Intake};
+use crate::compare::{Comparer, Hosts, Intake, Judging};
 use crate::http::Request;
 use crate::mirror::ledger::{DropReason, OutputCounts, Ticket};
 use crate::mirror::{AnswerLost, Exchange, ExchangeResponse, MessageId, Onward};
-use crate::settings::HttpOutputSettings;
+use crate::settings::{CompareSettings, HostHeader, HttpOutputSettings};
 
 /// The head of the copy that an output with these settings sends of `request`, its marker included: what it writes
 /// without a connection to write to, for fuzzing. The error says what cannot be sent.
@@ -59,6 +59,27 @@ pub fn copy_head(settings: &HttpOutputSettings, request: &Request) -> Result<Vec
     match CopyTemplate::new(settings)?.write_head(request, None, 1, None, &mut head) {
         Ok(()) => Ok(head),
         Err(Unsafe) => Err("the request has a field that no request may have".to_owned()),
+    }
+}
+
+/// The host that an upstream is asked under; `None` where it is the one that production was asked under, or is made of it.
+pub fn upstream_host(settings: &HttpOutputSettings) -> Option<String> {
+    let is_own = settings.host_header == HostHeader::Upstream;
+    is_own.then(|| target::upstream_host(&settings.host, settings.port, settings.tls))
+}
+
+/// The comparison with the hosts in it that its upstreams are asked under.
+fn asked_under(settings: &HttpOutputSettings, compare: &CompareSettings) -> CompareSettings {
+    let hosts = Hosts {
+        shadow: upstream_host(settings),
+        control: compare.control.as_deref().and_then(upstream_host),
+    };
+    CompareSettings {
+        judging: Arc::new(Judging {
+            hosts,
+            ..(*compare.judging).clone()
+        }),
+        ..compare.clone()
     }
 }
 
@@ -83,8 +104,9 @@ impl HttpOutput {
                     Some(control) => Some(Arc::new(Upstream::new((**control).clone(), own.clone())?)),
                     None => None,
                 };
-                let intake = comparer.register(&settings.name, compare)?;
-                Some(Arc::new(Comparison::new(compare.clone(), intake, control)))
+                let compare = asked_under(settings, compare);
+                let intake = comparer.register(&settings.name, &compare)?;
+                Some(Arc::new(Comparison::new(compare, intake, control)))
             }
         };
         Ok(Self {

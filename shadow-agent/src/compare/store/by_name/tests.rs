@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::compare::store::Hidden;
+use crate::compare::tests::question;
 use crate::compare::{Answer, Compared, Pair, Rules, Secrets, compare};
 use crate::mirror::MessageId;
 use crate::mirror::rules::{OF_RECORDINGS, Redaction};
@@ -507,9 +508,9 @@ proptest! {
     #[test]
     fn what_differs_differs_where_it_did_and_nothing_else((a, b) in answers()) {
         let rules = Rules::default();
-        let before = compare("GET /a", b"GET", &a, &b, &rules);
+        let before = compare(&question("GET /a"), &a, &b, &rules);
         let kept = of_run().redacted(&pair(a, b)).unwrap().pair;
-        let after = compare("GET /a", b"GET", &kept.production, &kept.shadow, &rules);
+        let after = compare(&question("GET /a"), &kept.production, &kept.shadow, &rules);
         prop_assert_eq!(told(&after), told(&before), "{:?}", kept);
     }
 
