@@ -13,12 +13,8 @@ use serde_json::Value;
 use shadow_agent::compare::store::{StoreSettings, StoreWriter};
 use shadow_agent::compare::{Answer, Pair, Secrets};
 use shadow_agent::mirror::MessageId;
-<<<<<<< HEAD
-use shadow_tests::{Agent, Netns, Report, Shop, Stage, shop, stage, until};
-=======
 use shadow_agent::mirror::rules::{OF_RECORDINGS, Redaction, RedactionKey};
-use shadow_tests::{Agent, Netns, Shop, Stage, shop, stage};
->>>>>>> d542d22 (Say what is hidden in kept pairs, and when one is sent again; fuzz the hiding)
+use shadow_tests::{Agent, Netns, Report, Shop, Stage, shop, stage, until};
 
 /// A run that was kept whole, with a pair for each of these requests.
 fn store(stage: &Stage, requests: &[(&str, &[u8], &[u8])]) -> String {
