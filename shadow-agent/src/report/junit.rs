@@ -183,12 +183,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::figures::visible;
-    use super::super::sample;
     use super::*;
+    use crate::compare::example;
 
     #[test]
     fn a_word_that_no_listed_comparison_accounts_for_is_no_pass() {
-        let mut document = sample::document();
+        let mut document = example::document();
         document.comparisons.clear();
         document.notes = vec!["It has gone.".to_owned()];
         let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -209,40 +209,40 @@ mod tests {
     fn a_suite_for_each_comparison_and_a_case_for_each_rule() {
         let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="shadow-agent" tests="3" failures="1" errors="1">
-  <testsuite name="http://shadow:8080" tests="3" failures="1" errors="1" skipped="0" time="360">
+  <testsuite name="http://staging:80" tests="3" failures="1" errors="1" skipped="0" time="60">
     <properties>
       <property name="verdict" value="NO-GO"/>
-      <property name="from" value="2025-11-24 16:00:00 UTC"/>
-      <property name="to" value="2025-11-24 16:06:00 UTC"/>
-      <property name="eligible" value="10050"/>
-      <property name="compared" value="9970"/>
-      <property name="failed" value="30"/>
-      <property name="not_compared" value="50"/>
-      <property name="coverage" value="0.995025"/>
-      <property name="agreement" value="0.990973"/>
-      <property name="agreement_raw" value="0.419960"/>
-      <property name="new_5xx" value="0.003009"/>
-      <property name="p99_ratio" value="1.100000"/>
+      <property name="from" value="2026-03-04 05:06:07 UTC"/>
+      <property name="to" value="2026-03-04 05:07:07 UTC"/>
+      <property name="eligible" value="10000"/>
+      <property name="compared" value="9900"/>
+      <property name="failed" value="20"/>
+      <property name="not_compared" value="75"/>
+      <property name="coverage" value="0.992000"/>
+      <property name="agreement" value="0.989899"/>
+      <property name="agreement_raw" value="0.949495"/>
+      <property name="new_5xx" value="0.003030"/>
+      <property name="p99_ratio" value="1.330000"/>
     </properties>
-    <testcase classname="http://shadow:8080" name="new_5xx &gt; 0.1%">
+    <testcase classname="http://staging:80" name="new_5xx &gt; 0.1%">
       <failure type="NO-GO" message="not met: 0.30% (0.21% to 0.43%)"/>
     </testcase>
-    <testcase classname="http://shadow:8080" name="p99_ratio &gt; 1.1">
-      <error type="NOT ENOUGH DATA" message="nobody can say yet: 1.10 (1.05 to 1.16)"/>
+    <testcase classname="http://staging:80" name="p99_ratio &gt; 1.3">
+      <error type="NOT ENOUGH DATA" message="nobody can say yet: 1.33 (1.20 to 1.50)"/>
     </testcase>
-    <testcase classname="http://shadow:8080" name="compared &lt; 5000"/>
+    <testcase classname="http://staging:80" name="compared &lt; 5000"/>
     <system-out>NO-GO
-- New 5xx: 0.30% of pairs, and at most 0.10% is allowed.
+- 30 of 9,900 answers are new 5xx: 0.30% (0.21% to 0.43%), and 0.1% may be
 </system-out>
   </testsuite>
 </testsuites>
 "#;
-        assert_eq!(junit(&sample::document()), expected);
+        assert_eq!(junit(&example::document()), expected);
     }
 
     #[test]
     fn a_word_that_no_rule_accounts_for_is_a_case_of_its_own() {
-        let mut document = sample::document();
+        let mut document = example::document();
         let verdict = &mut document.comparisons[0].verdict;
         verdict.rules.retain(|rule| rule.outcome == RuleOutcome::Passed);
         verdict.word = Word::NotEnoughData;
@@ -260,7 +260,7 @@ mod tests {
         #[test]
         fn it_is_xml_whatever_traffic_held(text in any::<String>()) {
             let hostile = format!("]]></system-out><!--{text}\u{0}\u{fffe}&\"'<");
-            let mut document = sample::document();
+            let mut document = example::document();
             let comparison = &mut document.comparisons[0];
             comparison.shadow.clone_from(&hostile);
             comparison.verdict.why = vec![hostile.clone()];

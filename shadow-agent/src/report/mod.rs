@@ -8,8 +8,6 @@ mod junit;
 mod markdown;
 mod meanings;
 pub mod page;
-#[cfg(test)]
-mod sample;
 mod table;
 mod text;
 pub mod two;

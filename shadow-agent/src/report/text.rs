@@ -136,42 +136,43 @@ pub(super) fn sum<'a>(counts: impl Iterator<Item = &'a u64>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::compare::example;
 
     #[test]
     fn the_summary_can_be_read_at_a_glance() {
         let expected = "
 Verdict: NO-GO
 
-  http://shadow:8080: NO-GO
-    - New 5xx: 0.30% of pairs, and at most 0.10% is allowed.
-    coverage    99.50% of 10,050 requests
-                9,970 compared, 30 failed in the shadow, 50 not compared, 0 waiting
-    agreement   99.10% (98.89% to 99.27%), 42.00% before noise was taken out
+  http://staging:80: NO-GO
+    - 30 of 9,900 answers are new 5xx: 0.30% (0.21% to 0.43%), and 0.1% may be
+    coverage    99.20% of 10,000 requests
+                9,900 compared, 20 failed in the shadow, 75 not compared, 5 waiting
+    agreement   98.99% (98.80% to 99.20%), 94.95% before noise was taken out
     new 5xx     0.30% (0.21% to 0.43%)
-    p99         45.6 ms in production, 50.2 ms in the shadow, ratio 1.10 (1.05 to 1.16)
+    p99         9.00 ms in production, 12.0 ms in the shadow, ratio 1.33 (1.20 to 1.50)
     differences
-             60   0.60%  GET /items/{id}  $.price value  9.99 -> 10.99
+             70   1.01%  GET /items/{id}  $.items[*].price value  9.99 -> 10.99
+             30   1.00%  POST /cart  status status  200 -> 500
       taken for noise: 1 more
 ";
-        assert_eq!(summary(&sample::document()), expected);
+        assert_eq!(summary(&example::document()), expected);
     }
 
     #[test]
     fn what_is_to_be_known_of_all_of_it_is_said_and_what_has_ended_is_marked() {
-        let mut document = sample::document();
+        let mut document = example::document();
         document.notes = vec!["Something is missing.".to_owned()];
         document.comparisons[0].ended_ms = Some(1_764_000_367_123);
         let text = summary(&document);
         assert!(text.ends_with("\n\n  Something is missing.\n"), "{text}");
-        let head = "  http://shadow:8080: NO-GO\n    its output ended 2025-11-24 16:06:07 UTC\n    - New";
+        let head = "  http://staging:80: NO-GO\n    its output ended 2025-11-24 16:06:07 UTC\n    - 30";
         assert!(text.contains(head), "{text}");
     }
 
     #[test]
     fn a_terminal_obeys_nothing_that_traffic_says() {
-        let mut document = sample::document();
+        let mut document = example::document();
         let row = &mut document.comparisons[0].differences[0];
         row.path = "$.\u{1b}]0;owned\u{7}".to_owned();
         row.shadow = Some("\r\u{202e}x".to_owned());

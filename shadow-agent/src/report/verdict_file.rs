@@ -104,8 +104,8 @@ fn json(value: &impl serde::Serialize) -> String {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use super::super::sample;
     use super::*;
+    use crate::compare::example;
 
     #[test]
     fn the_form_is_what_the_name_ends_in() {
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn json_is_the_document_itself() {
-        let document = sample::document();
+        let document = example::document();
         let text = Form::Json.write(&document);
         assert_eq!(serde_json::from_str::<Document>(&text).unwrap(), document);
     }
@@ -136,19 +136,19 @@ mod tests {
         std::fs::create_dir(&folder).unwrap();
         let path = folder.join("report.md");
         let mut file = VerdictFile::open(&path).unwrap();
-        file.write(&sample::document()).unwrap();
-        file.write(&sample::document()).unwrap();
+        file.write(&example::document()).unwrap();
+        file.write(&example::document()).unwrap();
         let mode = path.metadata().unwrap().permissions().mode() & 0o777;
         let text = std::fs::read_to_string(&path).unwrap();
         let entries = std::fs::read_dir(&folder).unwrap().count();
         std::fs::remove_dir_all(&folder).unwrap();
         assert_eq!((mode, entries), (0o600, 1));
-        assert_eq!(text, markdown(&sample::document()));
+        assert_eq!(text, markdown(&example::document()));
     }
 
     #[test]
     fn two_reports_are_no_junit() {
-        let document = sample::document();
+        let document = example::document();
         assert!(Form::Junit.write_two(&document, &document).is_err());
     }
 }

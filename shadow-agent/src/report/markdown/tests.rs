@@ -1,38 +1,39 @@
-use super::super::sample;
 use super::*;
+use crate::compare::example;
 
 #[test]
 fn a_pull_request_reads_the_word_the_rules_and_what_differs() {
     let expected = "\
 # ❌ NO-GO
 
-## `http://shadow:8080`: ❌ NO-GO
+## `http://staging:80`: ❌ NO-GO
 
-- New 5xx: 0.30% of pairs, and at most 0.10% is allowed.
+- 30 of 9,900 answers are new 5xx: 0.30% (0.21% to 0.43%), and 0.1% may be
 
 | Fails on | Outcome | Measured |
 | --- | --- | --- |
 | `new_5xx > 0.1%` | ❌ failed | 0.30% (0.21% to 0.43%) |
-| `p99_ratio > 1.1` | ❔ undecided | 1.10 (1.05 to 1.16) |
-| `compared < 5000` | ✅ passed | 9,970 |
+| `p99_ratio > 1.3` | ❔ undecided | 1.33 (1.20 to 1.50) |
+| `compared < 5000` | ✅ passed | 9,920 |
 
 | Figure | Value |
 | --- | ---: |
-| Agreement | 99.10% (98.89% to 99.27%) |
-| Agreement before noise | 42.00% (41.00% to 43.00%) |
+| Agreement | 98.99% (98.80% to 99.20%) |
+| Agreement before noise | 94.95% (94.50% to 95.40%) |
 | New 5xx | 0.30% (0.21% to 0.43%) |
 | Other status | 0.30% (0.21% to 0.43%) |
-| Coverage | 99.50% of 10,050 requests |
-| p50, production → shadow | 3.21 ms → 3.30 ms |
-| p95, production → shadow | 20.0 ms → 22.0 ms |
-| p99, production → shadow | 45.6 ms → 50.2 ms |
-| p99 ratio | 1.10 (1.05 to 1.16) |
+| Coverage | 99.20% of 10,000 requests |
+| p50, production → shadow | 2.00 ms → 2.50 ms |
+| p95, production → shadow | 4.00 ms → 5.00 ms |
+| p99, production → shadow | 9.00 ms → 12.0 ms |
+| p99 ratio | 1.33 (1.20 to 1.50) |
 
 ### Differences
 
 | Pairs | Share | Endpoint | Where | What | Production | Shadow |
 | ---: | ---: | --- | --- | --- | --- | --- |
-| 60 | 0.60% | `GET /items/{id}` | `$.price` | value | `9.99` | `10.99` |
+| 70 | 1.01% | `GET /items/{id}` | `$.items[*].price` | value | `9.99` | `10.99` |
+| 30 | 1.00% | `POST /cart` | `status` | status | `200` | `500` |
 
 Taken for noise: 1 more.
 
@@ -40,18 +41,19 @@ Taken for noise: 1 more.
 
 | Endpoint | Compared | Agreement | New 5xx | Failed | p99, production → shadow |
 | --- | ---: | ---: | ---: | ---: | ---: |
-| `GET /items/{id}` | 9,970 | 99.10% | 0.30% | 30 | 45.6 ms → 50.2 ms, slower |
+| `GET /items/{id}` | 6,900 | 98.99% | 0% | 10 | 9.00 ms → 12.0 ms |
+| `POST /cart` | 3,000 | 99.00% | 0% | 10 | 9.00 ms → 12.0 ms, slower |
 
 ### Coverage
 
-10,350 seen = 100 filtered + 200 sampled out + 0 limited + 10,050 eligible; 10,050 eligible = 9,970 compared + 30 failed in the shadow + 50 not compared + 0 waiting.
+10,100 seen = 0 filtered + 100 sampled out + 0 limited + 10,000 eligible; 10,000 eligible = 9,900 compared + 20 failed in the shadow + 75 not compared + 5 waiting.
 
-- 30 `timeout`
-- 50 `production_gap`
+- 20 `timeout`
+- 75 `production_gap`
 
-Made 2025-11-24 16:06:07 UTC by shadow-agent 0.1.0.
+Made 2026-03-04 05:07:07 UTC by shadow-agent 0.1.0.
 ";
-    assert_eq!(markdown(&sample::document()), expected);
+    assert_eq!(markdown(&example::document()), expected);
 }
 
 #[test]
@@ -75,7 +77,7 @@ fn traffic_is_no_html_no_link_no_mention_and_no_cell() {
 
 #[test]
 fn every_row_of_a_table_has_its_cells_whatever_traffic_held() {
-    let mut document = sample::document();
+    let mut document = example::document();
     let comparison = &mut document.comparisons[0];
     comparison.differences[0].path = "a|b\\|c`|\r\n|".to_owned();
     comparison.differences[0].endpoint = "|".repeat(500);
@@ -83,7 +85,7 @@ fn every_row_of_a_table_has_its_cells_whatever_traffic_held() {
     let text = markdown(&document);
     let rows: Vec<_> = text
         .lines()
-        .filter(|line| line.starts_with("| 60 ") || line.starts_with("| `new"))
+        .filter(|line| line.starts_with("| 70 ") || line.starts_with("| `new"))
         .collect();
     let bars = |row: &str| row.replace("\\|", "").matches('|').count();
     assert_eq!([bars(rows[0]), bars(rows[1])], [4, 8], "{text}");
@@ -91,7 +93,7 @@ fn every_row_of_a_table_has_its_cells_whatever_traffic_held() {
 
 #[test]
 fn two_documents_stand_side_by_side() {
-    let (a, mut b) = (sample::document(), sample::document());
+    let (a, mut b) = (example::document(), example::document());
     b.verdict = Word::Go;
     b.comparisons[0].verdict.word = Word::Go;
     b.comparisons[0].differences.remove(0);
@@ -103,7 +105,7 @@ fn two_documents_stand_side_by_side() {
     for line in [
         "| New 5xx | 0.30% (0.21% to 0.43%) | 0% (0% to 0.04%) | better |",
         "### Differences that are gone",
-        "| 60 (0.60%) | - | `GET /items/{id}` | `$.price` | value | `9.99` | `10.99` |",
+        "| 70 (1.01%) | - | `GET /items/{id}` | `$.items[*].price` | value | `9.99` | `10.99` |",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }

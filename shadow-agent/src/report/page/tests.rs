@@ -1,11 +1,11 @@
-use super::super::sample;
 use super::*;
+use crate::compare::example;
 
 const ATTACK: &str =
     "</script><script>alert(1)</script><img src=x onerror=alert(1)>\u{202e}\u{0}@@script@@\u{2028}";
 
 fn hostile() -> Document {
-    let mut document = sample::document();
+    let mut document = example::document();
     ATTACK.clone_into(&mut document.version);
     let comparison = &mut document.comparisons[0];
     ATTACK.clone_into(&mut comparison.shadow);
@@ -26,7 +26,7 @@ fn data(page: &str) -> serde_json::Value {
 
 #[test]
 fn the_page_holds_the_document() {
-    let document = sample::document();
+    let document = example::document();
     let data = data(&render(&document));
     assert_eq!(data["mode"], "one");
     assert_eq!(
@@ -60,12 +60,12 @@ fn traffic_is_never_markup() {
 
 #[test]
 fn what_there_is_to_say_in_short_reads_without_script() {
-    let page = render(&sample::document());
+    let page = render(&example::document());
     for text in [
         "<title>NO-GO · shadow-agent report</title>",
-        "<h2>http://shadow:8080</h2><p class=\"word no-go\">NO-GO</p>",
-        "<li>New 5xx: 0.30% of pairs, and at most 0.10% is allowed.</li>",
-        "<dt>Agreement</dt><dd>99.10% (98.89% to 99.27%)</dd>",
+        "<h2>http://staging:80</h2><p class=\"word no-go\">NO-GO</p>",
+        "<li>30 of 9,900 answers are new 5xx: 0.30% (0.21% to 0.43%), and 0.1% may be</li>",
+        "<dt>Agreement</dt><dd>98.99% (98.80% to 99.20%)</dd>",
     ] {
         assert!(page.contains(text), "{text}");
     }
@@ -84,7 +84,7 @@ fn only_the_pages_own_script_and_style_may_run_and_only_the_live_page_asks_its_p
     );
     assert!(live.contains("; connect-src 'self';"), "{live}");
     assert!(live.ends_with("; frame-ancestors 'none'"), "{live}");
-    assert!(render(&sample::document()).contains(&policy(false)));
+    assert!(render(&example::document()).contains(&policy(false)));
     assert!(super::live().contains(&policy(true)));
 }
 

@@ -1,9 +1,9 @@
-use super::super::sample;
 use super::*;
+use crate::compare::example;
 
 #[test]
 fn a_document_beside_itself_has_nothing_new_and_nothing_changed() {
-    let document = sample::document();
+    let document = example::document();
     let two = TwoDocuments::new(&document, &document);
     let one = &two.comparisons[0];
     assert!(one.differences.iter().all(|row| row.state == State::Both));
@@ -12,12 +12,12 @@ fn a_document_beside_itself_has_nothing_new_and_nothing_changed() {
             .iter()
             .all(|figure| figure.change == Change::Unsure && figure.a == figure.b)
     );
-    assert_eq!(one.endpoints.len(), 1);
+    assert_eq!(one.endpoints.len(), 2);
 }
 
 #[test]
 fn differences_are_new_or_gone_or_in_both() {
-    let (a, mut b) = (sample::document(), sample::document());
+    let (a, mut b) = (example::document(), example::document());
     let rows = &mut b.comparisons[0].differences;
     rows[0].path = "$.cost".to_owned();
     let two = TwoDocuments::new(&a, &b);
@@ -30,15 +30,16 @@ fn differences_are_new_or_gone_or_in_both() {
         states,
         [
             (State::New, "$.cost"),
+            (State::Both, "status"),
             (State::Both, "$.timestamp"),
-            (State::Gone, "$.price")
+            (State::Gone, "$.items[*].price")
         ]
     );
 }
 
 #[test]
 fn a_figure_changed_for_sure_only_where_the_intervals_do_not_meet() {
-    let (a, mut b) = (sample::document(), sample::document());
+    let (a, mut b) = (example::document(), example::document());
     b.comparisons[0].agreement.low = 0.9928;
     b.comparisons[0].agreement.high = 0.999;
     b.comparisons[0].shadow_latency.last.p99.low = 60_000.0;
@@ -58,9 +59,9 @@ fn a_figure_changed_for_sure_only_where_the_intervals_do_not_meet() {
 
 #[test]
 fn comparisons_are_matched_by_shadow_and_else_by_their_order() {
-    let (mut a, mut b) = (sample::document(), sample::document());
+    let (mut a, mut b) = (example::document(), example::document());
     let named = |name: &str| {
-        let mut comparison = sample::document().comparisons.remove(0);
+        let mut comparison = example::document().comparisons.remove(0);
         comparison.shadow = name.to_owned();
         comparison
     };
