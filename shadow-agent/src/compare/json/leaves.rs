@@ -179,6 +179,8 @@ mod tests {
     fn what_stands_behind_the_last_whole_part_is_told() {
         for (text, rest) in [
             (r#"{"a":1,"b":"cut"#, r#":"cut"#),
+            (r#"{"a":1"#, ""),
+            (r#"{"a""#, ""),
             (r#"{"a" "b"}"#, r#" "b"}"#),
             (r#"{"a":b}"#, ":b}"),
             (r#"{"a":1}}"#, "}"),
@@ -195,10 +197,11 @@ mod tests {
         #[test]
         fn what_is_read_whole_is_understood_whole(text in "[\\[\\]{}\":,a0-9eE.+\\\\ u\\-tfn]{0,16}|\\PC{0,12}") {
             let (_, rest) = found(&text);
-            if Reader::default().read(&text).is_some() {
+            let reader = Reader::default();
+            // What is cut off behind a name or a value is understood, too, as far as it goes.
+            if reader.read(&text).is_some() || reader.read_lines(&text).is_some() {
                 prop_assert_eq!(rest, "");
             }
-            prop_assert_eq!(rest.trim_ascii().is_empty(), Reader::default().read_lines(&text).is_some());
         }
     }
 }
