@@ -31,6 +31,16 @@ pub(super) fn text<'a>(bytes: &'a [u8], charset: Option<&str>) -> Option<Cow<'a,
     }
 }
 
+/// Whether [`text`] reads two bytes for a character.
+pub(super) fn is_wide(bytes: &[u8], charset: Option<&str>) -> bool {
+    let label = || charset.is_some_and(|charset| charset.to_ascii_lowercase().starts_with("utf-16"));
+    match bytes {
+        [0xef, 0xbb, 0xbf, ..] => false,
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        _ => label(),
+    }
+}
+
 fn utf8(bytes: &[u8]) -> Option<Cow<'_, str>> {
     std::str::from_utf8(bytes).ok().map(Cow::Borrowed)
 }
@@ -73,6 +83,10 @@ mod tests {
             (b"abc", Some("x-unknown"), None),
         ] {
             assert_eq!(text(bytes, charset).as_deref(), expected, "{bytes:?}");
+            let wide = charset.is_some_and(|charset| charset.starts_with("utf-16"))
+                || bytes.starts_with(b"\xff\xfe")
+                || bytes.starts_with(b"\xfe\xff");
+            assert_eq!(is_wide(bytes, charset), wide, "{bytes:?}");
         }
     }
 }

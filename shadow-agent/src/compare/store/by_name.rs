@@ -161,7 +161,10 @@ impl ByName {
 
     /// What takes the place of a body without codings, if something does; and whether it is hidden as a whole.
     fn decoded(&self, side: &Side<'_>, body: &[u8], suspect: bool) -> Option<(Vec<u8>, bool)> {
-        let Some(text) = charset::text(body, side.charset.as_deref()) else {
+        let charset = side.charset.as_deref();
+        // Such a name in single bytes is none in text of two bytes a character: whoever reads it otherwise would find it.
+        let is_other = charset::is_wide(body, charset) && secrets::has_word(body);
+        let Some(text) = charset::text(body, charset).filter(|_| !is_other) else {
             let hidden = (suspect && body.len() >= MIN_NAMED) || secrets::has_word_of_any_width(body);
             return hidden.then(|| (self.filled(body), true));
         };
