@@ -3,15 +3,15 @@
 /// Number of counters.
 pub const COUNTERS: usize = Counter::BytesCut as usize + 1;
 
-/// One counter. A packet is *selected* when it goes to a target (or, where responses are tracked, comes from
-/// one). Each selected packet ends in exactly one of the counters marked **end**, so that
+/// One counter. A packet is *selected* when it goes to a target, or comes from one and either responses are tracked or it
+/// is a SYN with ACK, a FIN or a RST. Each selected packet ends in exactly one of the counters marked **end**, so that
 /// `PacketsSelected` is their sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Counter {
     /// Packets selected.
     PacketsSelected,
-    /// **end**: packets copied to a ring, whole.
+    /// **end**: packets copied to a ring, whole; where responses are not tracked, those of servers without payload.
     PacketsCopied,
     /// Payload bytes copied to a ring.
     BytesCopied,

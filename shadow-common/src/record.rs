@@ -22,6 +22,11 @@ pub const CLASSES: [u32; 6] = [256, 512, 1024, 2048, 4096, PART_BYTES];
 pub const HEADER_BYTES: usize = size_of::<RecordHeader>();
 
 /// In `marks`: the packet goes from server to client.
+///
+/// Where responses are not tracked, only a server's SYN with ACK, FIN and RST come, without payload (`length` is 0
+/// whatever the packet had): that it accepted the connection, and that it ended it. `sequence` is then that of the SYN,
+/// of the FIN itself (the payload left out lies before it; marked [`MARK_CONTINUATION`] where there was some) or of the
+/// RST segment. The same packet may come twice where it is seen twice on its way.
 pub const MARK_RESPONSE: u8 = 1;
 
 /// In `marks`: a later part of a packet that was cut.

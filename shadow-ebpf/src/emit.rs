@@ -14,6 +14,7 @@ use crate::rings::{is_for_requests, reserve};
 pub const FIN: u8 = 0x01;
 pub const SYN: u8 = 0x02;
 pub const RST: u8 = 0x04;
+pub const ACK: u8 = 0x10;
 
 /// Where the payload of a segment is, and what stands before it in the ring.
 pub struct Segment {

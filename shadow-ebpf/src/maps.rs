@@ -70,7 +70,7 @@ pub static SEED: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]
 pub static SAMPLE: Global<u64> = Global::new(1 << 32);
 
-/// Not 0: packets from targets are taken too.
+/// Not 0: all packets from targets are taken; else only those that open or end a connection, without their payload.
 #[unsafe(no_mangle)]
 pub static TRACK_RESPONSE: Global<u32> = Global::new(0);
 

@@ -3,11 +3,12 @@
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_ktime_get_ns};
 use shadow_common::{
-    Address, Counter, MARK_RESPONSE, MatchOn, RecordHeader, SCOPE_POD, Side, connection_hash,
+    Address, Counter, MARK_CONTINUATION, MARK_RESPONSE, MatchOn, RecordHeader, SCOPE_POD, Side,
+    connection_hash,
 };
 
 use crate::count::count;
-use crate::emit::{FIN, RST, SYN, Segment, emit};
+use crate::emit::{ACK, FIN, RST, SYN, Segment, emit};
 use crate::maps::{NETNS_COOKIE, SAMPLE, SEED, SHARD_MASK, TRACK_RESPONSE, VLAN_MODE};
 use crate::parse::{Fragment, Layer, Packet, parse, vlan};
 use crate::select::{is_own, pod_of, port_is_watched, targets_of, vlan_is_taken};
@@ -41,7 +42,7 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
         to_another_host.then_some(MatchOn::REQUESTS_TO_OTHERS),
     );
     let (response, selection) = match request {
-        Selection::No if TRACK_RESPONSE.load() != 0 => (
+        Selection::No if TRACK_RESPONSE.load() != 0 || opens_or_ends(packet.tcp.flags) => (
             true,
             place.select(
                 &packet.source,
@@ -107,9 +108,13 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
         Fragment::FirstV6 => return count(Counter::FragmentsFirstV6, 1),
     }
     // SAFETY: `skb` is the program's context.
-    let Some((offset, length)) = payload(&packet, unsafe { (*skb).len }) else {
+    let Some((offset, mut length)) = payload(&packet, unsafe { (*skb).len }) else {
         return count(Counter::BadLengths, 1);
     };
+    if response && TRACK_RESPONSE.load() == 0 {
+        leave_payload_out(&mut header, length);
+        length = 0;
+    }
     let hash = connection_hash(
         SEED.load(),
         &header.client,
@@ -141,6 +146,23 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
         shard: hash as u32 & SHARD_MASK.load(),
     };
     emit(skb, &mut segment);
+}
+
+/// Whether a packet of a server is taken although responses are not tracked: it accepts a connection (SYN and ACK) or
+/// ends one. Most packets do neither, and go no further.
+#[inline(always)]
+fn opens_or_ends(flags: u8) -> bool {
+    flags & (FIN | RST) != 0 || flags & (SYN | ACK) == SYN | ACK
+}
+
+/// Makes `header` that of the same segment without its `length` bytes of payload. A FIN stands behind them; a SYN before
+/// them, and what is in a RST takes no sequence numbers (RFC 9293 section 3.4).
+#[inline(always)]
+fn leave_payload_out(header: &mut RecordHeader, length: u32) {
+    if length > 0 && header.flags & (FIN | SYN | RST) == FIN {
+        header.sequence = header.sequence.wrapping_add(length);
+        header.marks |= MARK_CONTINUATION;
+    }
 }
 
 /// Whether a packet is meant.

@@ -148,7 +148,7 @@ impl Classifiers {
 }
 
 /// Attaches the socket programs to the cgroup v2 root: they see every socket of the machine.
-pub fn attach_to_sockets(ebpf: &mut Ebpf, responses: bool) -> Result<Vec<CgroupSkbLink>, CaptureError> {
+pub fn attach_to_sockets(ebpf: &mut Ebpf) -> Result<Vec<CgroupSkbLink>, CaptureError> {
     let root = cgroup2_root()?;
     let path = root.path.display().to_string();
     let cgroup = File::open(&root.path).map_err(|source| CaptureError::CgroupRoot {
@@ -156,10 +156,8 @@ pub fn attach_to_sockets(ebpf: &mut Ebpf, responses: bool) -> Result<Vec<CgroupS
         source,
     })?;
     let sides = [CgroupSkbAttachType::Ingress, CgroupSkbAttachType::Egress];
-    // Requests are what sockets receive; what they send matters only for responses.
-    let wanted = if responses { 2 } else { 1 };
     let mut links = Vec::new();
-    for (name, side) in SOCKET_PROGRAMS.into_iter().zip(sides).take(wanted) {
+    for (name, side) in SOCKET_PROGRAMS.into_iter().zip(sides) {
         let program = socket_program(ebpf, name)?;
         let link = program
             // A link always lets other programs (systemd's firewall) stay and run too, as BPF_F_ALLOW_MULTI does for

@@ -33,7 +33,6 @@ pub struct Following {
     pub classifiers: Classifiers,
     pub targets: Targets,
     pub inputs: Vec<LiveInput>,
-    pub responses: bool,
     /// Interfaces that are left alone, as if they were not there.
     pub ignored: Vec<String>,
     /// What narrows the targets.
@@ -53,7 +52,7 @@ impl Following {
 
     fn plan(&self, mut interfaces: Vec<Interface>) -> Plan {
         interfaces.retain(|one| !self.ignored.iter().any(|pattern| matches(pattern, &one.name)));
-        let mut plan = on_interfaces(&self.inputs, &interfaces, self.responses);
+        let mut plan = on_interfaces(&self.inputs, &interfaces);
         if let Some(filter) = &self.filter {
             plan.narrow(filter);
         }

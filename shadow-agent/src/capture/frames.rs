@@ -23,7 +23,8 @@ pub struct FileCounters {
     pub not_selected: u64,
     /// Without the VLAN tag that is asked for.
     pub other_vlan: u64,
-    /// Of a response, and responses are not watched.
+    /// Of a response, and responses are not watched. Those that open or end a connection are handed on all the same,
+    /// without payload, and are among the `selected`.
     pub unwatched: u64,
     /// Not IPv4 or IPv6.
     pub not_ip: u64,
@@ -92,8 +93,8 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// `ports` are the servers'; with none, every TCP connection is taken and its server found by itself. Packets to
-    /// clients are passed over unless `watch_responses`.
+    /// `ports` are the servers'; with none, every TCP connection is taken and its server found by itself. Of packets to
+    /// clients, only those that open or end a connection are taken unless `watch_responses`, as the kernel programs do.
     pub fn new(ports: Vec<u16>, watch_responses: bool) -> Self {
         Self {
             servers: Servers::new(ports),
@@ -138,8 +139,12 @@ impl Frames {
             return None;
         }
         if direction == Direction::Response && !self.watch_responses {
-            self.counters.unwatched += 1;
-            return None;
+            if !opens_or_ends(packet.flags) {
+                self.counters.unwatched += 1;
+                return None;
+            }
+            self.counters.selected += 1;
+            return Some((without_payload(&packet, flow, time), 0..0));
         }
         self.counters.selected += 1;
         let segment = self.segment(&packet, flow, direction, time);
@@ -192,5 +197,34 @@ impl Frames {
             NoSegment::Malformed => &mut self.counters.malformed,
         };
         *counter += 1;
+    }
+}
+
+/// Whether a packet of a server is taken although responses are not watched: it accepts a connection or ends one.
+fn opens_or_ends(flags: TcpFlags) -> bool {
+    flags.contains(TcpFlags::SYN | TcpFlags::ACK)
+        || flags.contains(TcpFlags::FIN)
+        || flags.contains(TcpFlags::RST)
+}
+
+/// A server's segment as [`MARK_RESPONSE`](shadow_common::MARK_RESPONSE) has it where responses are not tracked.
+fn without_payload(packet: &TcpPacket, flow: FlowKey, time: Timestamp) -> Segment<'static> {
+    let flags = packet.flags;
+    let behind =
+        flags.contains(TcpFlags::FIN) && !flags.contains(TcpFlags::SYN) && !flags.contains(TcpFlags::RST);
+    let left_out = if behind {
+        packet.payload.len() + packet.cut
+    } else {
+        0
+    };
+    Segment {
+        flow,
+        direction: Direction::Response,
+        sequence: packet.sequence.wrapping_add(left_out as u32),
+        acknowledgment: packet.acknowledgment,
+        flags,
+        continuation: left_out > 0,
+        payload: &[],
+        time,
     }
 }

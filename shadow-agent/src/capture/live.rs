@@ -26,7 +26,6 @@ pub struct LiveCapture {
     readers: Vec<RingReader>,
     counters: CaptureCounters,
     own: OwnConnections,
-    responses: bool,
     /// What is watched, or shall be once capture goes on.
     inputs: Vec<RawInput>,
     pods: Vec<PodTarget>,
@@ -92,7 +91,6 @@ impl LiveCapture {
         let counters = CaptureCounters::new(take_map(&mut ebpf, "COUNTS")?, malformed);
         let own = OwnConnections::new(take_map(&mut ebpf, "OWN")?);
         let mut targets = Targets::new(TargetMaps::take(&mut ebpf)?);
-        let responses = settings.responses;
 
         let attached = match engine {
             Engine::Tc => {
@@ -104,7 +102,6 @@ impl LiveCapture {
                     classifiers: Classifiers::load(ebpf, hook)?,
                     targets,
                     inputs,
-                    responses,
                     ignored: settings.ignored_interfaces.clone(),
                     filter: settings.filter.clone(),
                 };
@@ -112,8 +109,8 @@ impl LiveCapture {
                 Attached::ToInterfaces(Follower::start(following, changes)?)
             }
             Engine::Cgroup => {
-                targets.set(&on_sockets(&inputs, responses).targets)?;
-                let links = attach_to_sockets(&mut ebpf, responses)?;
+                targets.set(&on_sockets(&inputs).targets)?;
+                let links = attach_to_sockets(&mut ebpf)?;
                 Attached::ToSockets {
                     targets: Box::new(targets),
                     _links: links,
@@ -127,7 +124,6 @@ impl LiveCapture {
             readers,
             counters,
             own,
-            responses,
             inputs: asked,
             pods: Vec::new(),
             paused: false,
@@ -164,7 +160,7 @@ impl LiveCapture {
             Attached::ToInterfaces(_) if pods.is_empty() => Ok(()),
             Attached::ToInterfaces(_) => Err(CaptureError::PodsNeedCgroup),
             Attached::ToSockets { targets, .. } => {
-                let (keys, levels) = on_pods(pods, self.responses);
+                let (keys, levels) = on_pods(pods);
                 targets.set_pods(&keys, levels)
             }
         }
@@ -213,7 +209,7 @@ impl LiveCapture {
             Attached::ToInterfaces(follower) => follower.watch(inputs),
             Attached::ToSockets { targets, .. } => {
                 check_engine(Engine::Cgroup, &inputs)?;
-                targets.set(&on_sockets(&inputs, self.responses).targets)
+                targets.set(&on_sockets(&inputs).targets)
             }
         }
     }

@@ -187,6 +187,32 @@ fn every_packet_ends_in_one_counter() {
 }
 
 #[test]
+fn a_servers_syn_ack_fin_and_rst_come_without_their_payload() {
+    let mut file = Writer::pcap(false, 0xa1b2_c3d4, 101);
+    for (sequence, flags, payload) in [
+        (7, 0x12, &b""[..]),
+        (8, 0x18, b"answer"),
+        (14, 0x19, b"more"),
+        (19, 0x14, b"why"),
+    ] {
+        let frame = packet(80, 4000, sequence, flags, payload);
+        file.record(0, 0, &frame, frame.len());
+    }
+    let mut reader = PcapReader::new(&file.bytes[..], &[80], false).unwrap();
+    let mut seen = Vec::new();
+    while let Some(segment) = reader.next_segment().unwrap() {
+        assert_eq!(
+            (segment.direction, segment.payload),
+            (Direction::Response, &b""[..])
+        );
+        seen.push((segment.sequence, segment.flags.0, segment.continuation));
+    }
+    assert_eq!(seen, [(7, 0x12, false), (18, 0x19, true), (19, 0x14, false)]);
+    assert_eq!((reader.counters().selected, reader.counters().unwatched), (3, 1));
+    assert!(reader.counters().balanced());
+}
+
+#[test]
 fn responses_are_handed_on_when_watched() {
     let mut file = Writer::pcap(false, 0xa1b2_c3d4, 101);
     file.record(0, 0, &packet(80, 4000, 7, 0x18, b"answer"), 46);

@@ -3,6 +3,9 @@
 //! A packet should be seen once. So loopback is watched as it receives only (each packet passes it twice), a
 //! bridge and not its ports, an interface and not the VLANs on it. Where one is seen twice all the same (an address
 //! behind a bridge, asked from outside), reassembly drops the second copy.
+//!
+//! Both directions are always watched: where responses are not tracked, the programs pass of a server's packets those
+//! that open or end a connection, so that what no server accepted can be told from what one did.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -54,10 +57,9 @@ pub struct Plan {
 }
 
 /// The plan for the `tc` engine.
-pub fn on_interfaces(inputs: &[LiveInput], interfaces: &[Interface], responses: bool) -> Plan {
+pub fn on_interfaces(inputs: &[LiveInput], interfaces: &[Interface]) -> Plan {
     let mut planner = Planner {
         interfaces,
-        responses,
         plan: Plan::default(),
     };
     for input in inputs {
@@ -75,15 +77,14 @@ pub fn on_interfaces(inputs: &[LiveInput], interfaces: &[Interface], responses: 
 }
 
 /// The plan for the `cgroup` engine: sockets have no interface. Interface patterns must have been refused before.
-pub fn on_sockets(inputs: &[LiveInput], responses: bool) -> Plan {
-    let on = on_socket(responses);
+pub fn on_sockets(inputs: &[LiveInput]) -> Plan {
     let mut plan = Plan::default();
     for input in inputs {
         match &input.scope {
-            LiveScope::Any => plan.watch(Address::ANY, &input.ports, 0, on),
+            LiveScope::Any => plan.watch(Address::ANY, &input.ports, 0, ON_SOCKET),
             LiveScope::Addresses(addresses) => {
                 for address in addresses {
-                    plan.watch(key(*address), &input.ports, 0, on);
+                    plan.watch(key(*address), &input.ports, 0, ON_SOCKET);
                 }
             }
             LiveScope::Interfaces(_) => {}
@@ -93,8 +94,7 @@ pub fn on_sockets(inputs: &[LiveInput], responses: bool) -> Plan {
 }
 
 /// The pods to be watched, and the bits of the levels where their cgroups are.
-pub fn on_pods(pods: &[PodTarget], responses: bool) -> (BTreeMap<PodKey, MatchOn>, u32) {
-    let on = on_socket(responses);
+pub fn on_pods(pods: &[PodTarget]) -> (BTreeMap<PodKey, MatchOn>, u32) {
     let mut keys = BTreeMap::new();
     let mut levels = 0;
     for pod in pods {
@@ -102,21 +102,17 @@ pub fn on_pods(pods: &[PodTarget], responses: bool) -> (BTreeMap<PodKey, MatchOn
         keys.extend(
             pod.ports
                 .iter()
-                .map(|port| (PodKey::new(pod.cgroup.id, *port), on)),
+                .map(|port| (PodKey::new(pod.cgroup.id, *port), ON_SOCKET)),
         );
     }
     (keys, levels)
 }
 
 /// Requests are what a socket receives, responses what it sends.
-fn on_socket(responses: bool) -> MatchOn {
-    let on = MatchOn::requests(Side::Ingress);
-    if responses {
-        on.and(MatchOn::responses(Side::Egress))
-    } else {
-        on
-    }
-}
+const ON_SOCKET: MatchOn = MatchOn::requests(Side::Ingress).and(MatchOn::responses(Side::Egress));
+
+/// Loopback receives both.
+const ON_LOOPBACK: MatchOn = MatchOn::requests(Side::Ingress).and(MatchOn::responses(Side::Ingress));
 
 impl Plan {
     /// Takes out the targets that the expression takes no connection to.
@@ -157,17 +153,13 @@ impl Plan {
 
 struct Planner<'a> {
     interfaces: &'a [Interface],
-    responses: bool,
     plan: Plan,
 }
 
 impl<'a> Planner<'a> {
     /// Any address of this host.
     fn any(&mut self, ports: &[u16]) {
-        self.attach_everywhere(Side::Ingress);
-        if self.responses {
-            self.attach_everywhere(Side::Egress);
-        }
+        self.attach_everywhere();
         for address in self.local_addresses() {
             if !address.is_loopback() {
                 self.watch_local(address, ports);
@@ -185,25 +177,18 @@ impl<'a> Planner<'a> {
         if address.is_loopback() {
             return self.watch_on_loopback(key(address), ports);
         }
-        self.attach_everywhere(Side::Ingress);
+        self.attach_everywhere();
         if self.local_addresses().contains(&address) {
-            if self.responses {
-                self.attach_everywhere(Side::Egress);
-            }
             self.watch_local(address, ports);
         } else {
             // The address of a container or virtual machine: its packets leave by the interface before it. Frames to
             // it need not be for this host's hardware address (macvlan; a bridge that does not route).
-            self.attach_everywhere(Side::Egress);
-            let mut on = MatchOn::requests(Side::Ingress)
+            let on = MatchOn::requests(Side::Ingress)
                 .and(MatchOn::requests(Side::Egress))
-                .and(MatchOn::REQUESTS_TO_OTHERS);
-            if self.responses {
-                on = on
-                    .and(MatchOn::responses(Side::Ingress))
-                    .and(MatchOn::responses(Side::Egress))
-                    .and(MatchOn::RESPONSES_TO_OTHERS);
-            }
+                .and(MatchOn::REQUESTS_TO_OTHERS)
+                .and(MatchOn::responses(Side::Ingress))
+                .and(MatchOn::responses(Side::Egress))
+                .and(MatchOn::RESPONSES_TO_OTHERS);
             self.plan.watch(key(address), ports, 0, on);
         }
     }
@@ -219,29 +204,21 @@ impl<'a> Planner<'a> {
         {
             if interface.loopback {
                 self.plan.attach(interface, Side::Ingress);
-                self.plan
-                    .watch(Address::ANY, ports, interface.index, self.on_loopback());
+                self.plan.watch(Address::ANY, ports, interface.index, ON_LOOPBACK);
                 continue;
             }
             self.plan.attach(interface, Side::Ingress);
-            let mut on = MatchOn::requests(Side::Ingress);
-            if self.responses {
-                on = on.and(MatchOn::responses(Side::Egress));
-            }
+            self.plan.attach(interface, Side::Egress);
+            let mut on = MatchOn::requests(Side::Ingress).and(MatchOn::responses(Side::Egress));
             if interface.faces_guests() {
-                on = on.and(MatchOn::requests(Side::Egress));
-                if self.responses {
-                    on = on.and(MatchOn::responses(Side::Ingress));
-                }
+                on = on
+                    .and(MatchOn::requests(Side::Egress))
+                    .and(MatchOn::responses(Side::Ingress));
             }
             if interface.forwards_frames() {
-                on = on.and(MatchOn::REQUESTS_TO_OTHERS);
-                if self.responses {
-                    on = on.and(MatchOn::RESPONSES_TO_OTHERS);
-                }
-            }
-            if self.responses || interface.faces_guests() {
-                self.plan.attach(interface, Side::Egress);
+                on = on
+                    .and(MatchOn::REQUESTS_TO_OTHERS)
+                    .and(MatchOn::RESPONSES_TO_OTHERS);
             }
             self.plan.watch(Address::ANY, ports, interface.index, on);
             self.clients_of_this_host(interface, ports);
@@ -253,7 +230,7 @@ impl<'a> Planner<'a> {
     fn watch_on_loopback(&mut self, address: Address, ports: &[u16]) {
         for one in self.interfaces.iter().filter(|one| one.is_local() && one.up) {
             self.plan.attach(one, Side::Ingress);
-            self.plan.watch(address, ports, one.index, self.on_loopback());
+            self.plan.watch(address, ports, one.index, ON_LOOPBACK);
         }
     }
 
@@ -262,35 +239,22 @@ impl<'a> Planner<'a> {
         for lo in self.interfaces.iter().filter(|one| one.loopback && one.up) {
             self.plan.attach(lo, Side::Ingress);
             for address in &interface.addresses {
-                self.plan
-                    .watch(key(*address), ports, lo.index, self.on_loopback());
+                self.plan.watch(key(*address), ports, lo.index, ON_LOOPBACK);
             }
         }
     }
 
     /// An address of this host: its requests are received by any interface, loopback included.
     fn watch_local(&mut self, address: IpAddr, ports: &[u16]) {
-        let mut on = MatchOn::requests(Side::Ingress);
-        if self.responses {
-            on = on.and(MatchOn::responses(Side::Egress));
-            // Loopback receives the responses too; elsewhere a packet from our own address is not received.
-            on = on.and(MatchOn::responses(Side::Ingress));
-        }
+        // Loopback receives the responses too; elsewhere a packet from our own address is not received.
+        let on = ON_LOOPBACK.and(MatchOn::responses(Side::Egress));
         self.plan.watch(key(address), ports, 0, on);
     }
 
-    fn on_loopback(&self) -> MatchOn {
-        let on = MatchOn::requests(Side::Ingress);
-        if self.responses {
-            on.and(MatchOn::responses(Side::Ingress))
-        } else {
-            on
-        }
-    }
-
-    fn attach_everywhere(&mut self, side: Side) {
+    fn attach_everywhere(&mut self) {
         for interface in self.vantage_points() {
-            self.plan.attach(interface, side);
+            self.plan.attach(interface, Side::Ingress);
+            self.plan.attach(interface, Side::Egress);
         }
     }
 

@@ -36,20 +36,17 @@ fn transfer_is_seen(
 
     let mut readers = capture.take_readers();
     let streams = collect(&mut readers, |streams| {
+        let answers = responses(streams, client, server);
         requests(streams, client, server).is_some_and(|stream| stream.whole().is_some())
-            && (!track_response
-                || responses(streams, client, server).is_some_and(|stream| stream.whole().is_some()))
+            && answers.is_some_and(|stream| {
+                stream.accepts_and_ends() && (!track_response || stream.whole().is_some())
+            })
     });
     assert!(requests(&streams, client, server).unwrap().whole().unwrap() == question);
     if track_response {
         assert!(responses(&streams, client, server).unwrap().whole().unwrap() == answer);
     }
-    assert_eq!(
-        streams.len(),
-        1 + usize::from(track_response),
-        "{:?}",
-        streams.keys()
-    );
+    assert_eq!(streams.len(), 2, "{:?}", streams.keys());
     let counts = capture.counters().read().unwrap();
     assert!(counts.balanced(), "{counts:?}");
     assert_eq!(counts.get(Counter::RingFullPackets), 0);

@@ -222,6 +222,11 @@ impl Stream {
         }
     }
 
+    /// Whether its SYN and its FIN were seen.
+    pub fn accepts_and_ends(&self) -> bool {
+        self.syn.is_some() && self.fin
+    }
+
     /// The bytes, when there is no hole up to the FIN.
     pub fn whole(&self) -> Option<Vec<u8>> {
         let first = self.syn?.wrapping_add(1);

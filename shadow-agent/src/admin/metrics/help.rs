@@ -103,7 +103,10 @@ const CONNECTIONS: [(&str, &str); 31] = [
 
 const CAPTURE: [(&str, &str); 27] = [
     ("packets_selected", "Packets selected."),
-    ("packets_copied", "Packets copied to a ring, whole."),
+    (
+        "packets_copied",
+        "Packets copied to a ring, whole; where responses are not tracked, those of servers without payload.",
+    ),
     ("bytes_copied", "Payload bytes copied to a ring."),
     ("records", "Records put in a ring."),
     (

@@ -50,7 +50,6 @@ fn following() -> Following {
         classifiers: Classifiers::load(ebpf, TcHook::of_this_kernel()).unwrap(),
         targets,
         inputs: any(80),
-        responses: false,
         ignored: Vec::new(),
         filter: None,
     }
@@ -92,7 +91,7 @@ fn the_new_is_attached_before_the_old_is_let_go_of() {
                 scope: LiveScope::Interfaces(pattern.to_owned()),
                 ports: vec![80],
             };
-            on_interfaces(&[input], &super::super::interfaces::list().unwrap(), false)
+            on_interfaces(&[input], &super::super::interfaces::list().unwrap())
         };
         let (old, new) = (plan("a0"), plan("b0"));
         following.classifiers.attach(&old.attachments).unwrap();

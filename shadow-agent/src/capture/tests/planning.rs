@@ -15,6 +15,21 @@ const RESPONSES_OUT: u32 = 8;
 const REQUESTS_TO_OTHERS: u32 = 16;
 const RESPONSES_TO_OTHERS: u32 = 32;
 
+/// What loopback and what any other address of this host take.
+const ON_LOOPBACK: u32 = REQUESTS_IN | RESPONSES_IN;
+const LOCAL: u32 = REQUESTS_IN | RESPONSES_IN | RESPONSES_OUT;
+const BOTH_WAYS: u32 =
+    REQUESTS_IN | REQUESTS_OUT | RESPONSES_IN | RESPONSES_OUT | REQUESTS_TO_OTHERS | RESPONSES_TO_OTHERS;
+
+/// The outermost interfaces of [`host`], both sides; loopback receives what it sends.
+const EVERYWHERE: [(&str, &str); 5] = [
+    ("lo", "in"),
+    ("eth0", "in"),
+    ("eth0", "out"),
+    ("br0", "in"),
+    ("br0", "out"),
+];
+
 fn interface(index: u32, name: &str, kind: &str, addresses: &[&str]) -> Interface {
     Interface {
         name: name.to_owned(),
@@ -96,47 +111,33 @@ fn targets(targets: &[(&str, u32)]) -> BTreeMap<String, u32> {
 
 #[test]
 fn any_address_is_each_of_this_host_and_all_of_loopback() {
-    let plan = on_interfaces(&input(LiveScope::Any), &host(), false);
-    assert_eq!(attached(&plan), [("lo", "in"), ("eth0", "in"), ("br0", "in")]);
-    let local = ["10.0.0.5@0", "10.7.0.5@0", "172.17.0.1@0", "::@1"];
+    let plan = on_interfaces(&input(LiveScope::Any), &host());
+    assert_eq!(attached(&plan), EVERYWHERE);
     assert_eq!(
         watched(&plan),
-        targets(&local.map(|target| (target, REQUESTS_IN)))
+        targets(&[
+            ("10.0.0.5@0", LOCAL),
+            ("10.7.0.5@0", LOCAL),
+            ("172.17.0.1@0", LOCAL),
+            ("::@1", ON_LOOPBACK)
+        ])
     );
-}
-
-#[test]
-fn responses_leave_by_the_other_side_except_on_loopback() {
-    let plan = on_interfaces(&input(LiveScope::Any), &host(), true);
-    assert_eq!(
-        attached(&plan),
-        [
-            ("lo", "in"),
-            ("eth0", "in"),
-            ("eth0", "out"),
-            ("br0", "in"),
-            ("br0", "out")
-        ]
-    );
-    let watched = watched(&plan);
-    assert_eq!(watched["10.0.0.5@0"], REQUESTS_IN | RESPONSES_IN | RESPONSES_OUT);
-    assert_eq!(watched["::@1"], REQUESTS_IN | RESPONSES_IN);
 }
 
 #[test]
 fn an_address_of_this_host_is_received_wherever_it_is() {
     let scope = LiveScope::Addresses(vec!["10.0.0.5".parse().unwrap()]);
-    let plan = on_interfaces(&input(scope), &host(), false);
-    assert_eq!(attached(&plan), [("lo", "in"), ("eth0", "in"), ("br0", "in")]);
-    assert_eq!(watched(&plan), targets(&[("10.0.0.5@0", REQUESTS_IN)]));
+    let plan = on_interfaces(&input(scope), &host());
+    assert_eq!(attached(&plan), EVERYWHERE);
+    assert_eq!(watched(&plan), targets(&[("10.0.0.5@0", LOCAL)]));
 }
 
 #[test]
 fn a_loopback_address_is_watched_on_loopback_alone() {
     let addresses = ["127.0.0.9", "::1", "::ffff:127.0.0.1"];
     let scope = LiveScope::Addresses(addresses.map(|one| one.parse().unwrap()).to_vec());
-    let plan = on_interfaces(&input(scope.clone()), &host(), true);
-    let on = REQUESTS_IN | RESPONSES_IN;
+    let plan = on_interfaces(&input(scope.clone()), &host());
+    let on = ON_LOOPBACK;
     assert_eq!(attached(&plan), [("lo", "in")]);
     assert_eq!(
         watched(&plan),
@@ -145,73 +146,44 @@ fn a_loopback_address_is_watched_on_loopback_alone() {
     // A VRF has a loopback of its own.
     let mut host = host();
     host.push(interface(7, "red", "vrf", &["127.0.0.1"]));
-    let plan = on_interfaces(&input(scope), &host, false);
+    let plan = on_interfaces(&input(scope), &host);
     assert_eq!(attached(&plan), [("lo", "in"), ("red", "in")]);
-    assert_eq!(watched(&plan)["127.0.0.9@7"], REQUESTS_IN);
+    assert_eq!(watched(&plan)["127.0.0.9@7"], ON_LOOPBACK);
 }
 
 #[test]
-fn an_address_behind_this_host_is_seen_as_it_leaves_too() {
+fn an_address_behind_this_host_is_seen_both_ways_on_both_sides() {
     let scope = LiveScope::Addresses(vec!["172.17.0.2".parse().unwrap()]);
-    let plan = on_interfaces(&input(scope), &host(), false);
-    assert_eq!(
-        attached(&plan),
-        [
-            ("lo", "in"),
-            ("eth0", "in"),
-            ("eth0", "out"),
-            ("br0", "in"),
-            ("br0", "out")
-        ]
-    );
-    assert_eq!(
-        watched(&plan),
-        targets(&[("172.17.0.2@0", REQUESTS_IN | REQUESTS_OUT | REQUESTS_TO_OTHERS)])
-    );
+    let plan = on_interfaces(&input(scope), &host());
+    assert_eq!(attached(&plan), EVERYWHERE);
+    assert_eq!(watched(&plan), targets(&[("172.17.0.2@0", BOTH_WAYS)]));
 }
 
 #[test]
 fn the_unspecified_address_is_any() {
     let scope = LiveScope::Addresses(vec!["0.0.0.0".parse().unwrap()]);
     assert_eq!(
-        on_interfaces(&input(scope), &host(), false),
-        on_interfaces(&input(LiveScope::Any), &host(), false)
+        on_interfaces(&input(scope), &host()),
+        on_interfaces(&input(LiveScope::Any), &host())
     );
 }
 
 #[test]
-fn an_interface_is_watched_as_it_receives_and_its_addresses_on_loopback() {
-    let plan = on_interfaces(&pattern("eth0"), &host(), false);
-    assert_eq!(attached(&plan), [("lo", "in"), ("eth0", "in")]);
-    assert_eq!(
-        watched(&plan),
-        targets(&[("::@2", REQUESTS_IN), ("10.0.0.5@1", REQUESTS_IN)])
-    );
-}
-
-#[test]
-fn requests_of_this_hosts_own_clients_are_not_taken_for_the_responses_side() {
-    let plan = on_interfaces(&pattern("eth0"), &host(), true);
+fn an_interface_and_its_addresses_on_loopback_are_watched() {
+    let plan = on_interfaces(&pattern("eth0"), &host());
     assert_eq!(attached(&plan), [("lo", "in"), ("eth0", "in"), ("eth0", "out")]);
     assert_eq!(
         watched(&plan),
-        targets(&[
-            ("::@2", REQUESTS_IN | RESPONSES_OUT),
-            ("10.0.0.5@1", REQUESTS_IN | RESPONSES_IN)
-        ])
+        targets(&[("::@2", REQUESTS_IN | RESPONSES_OUT), ("10.0.0.5@1", ON_LOOPBACK)])
     );
 }
 
 #[test]
 fn an_interface_before_a_container_is_watched_both_ways() {
     for name in ["veth*", "br0"] {
-        let plan = on_interfaces(&pattern(name), &host(), false);
+        let plan = on_interfaces(&pattern(name), &host());
         assert_eq!(attached(&plan).len(), 3, "{name}");
-        assert!(
-            watched(&plan)
-                .values()
-                .any(|on| *on == REQUESTS_IN | REQUESTS_OUT | REQUESTS_TO_OTHERS)
-        );
+        assert!(watched(&plan).values().any(|on| *on == BOTH_WAYS));
     }
     let mut host = host();
     // The container's own end of a veth leads to the rest of the world.
@@ -219,17 +191,18 @@ fn an_interface_before_a_container_is_watched_both_ways() {
         default_route: true,
         ..interface(7, "veth9", "veth", &[])
     });
-    let plan = on_interfaces(&pattern("veth9"), &host, false);
-    assert_eq!(attached(&plan), [("lo", "in"), ("veth9", "in")]);
+    let plan = on_interfaces(&pattern("veth9"), &host);
+    assert_eq!(attached(&plan), [("lo", "in"), ("veth9", "in"), ("veth9", "out")]);
+    assert_eq!(watched(&plan)["::@7"], REQUESTS_IN | RESPONSES_OUT);
 }
 
 #[test]
 fn frames_to_other_hosts_are_taken_on_ports_of_a_bridge_and_not_on_a_card() {
-    let plan = on_interfaces(&pattern("eth0"), &host(), true);
+    let plan = on_interfaces(&pattern("eth0"), &host());
     assert_eq!(watched(&plan)["::@2"], REQUESTS_IN | RESPONSES_OUT);
     let mut host = host();
     host[1].master = "bridge".to_owned();
-    let plan = on_interfaces(&pattern("eth0"), &host, true);
+    let plan = on_interfaces(&pattern("eth0"), &host);
     let others = REQUESTS_TO_OTHERS | RESPONSES_TO_OTHERS;
     assert_eq!(watched(&plan)["::@2"], REQUESTS_IN | RESPONSES_OUT | others);
 }
@@ -238,7 +211,7 @@ fn frames_to_other_hosts_are_taken_on_ports_of_a_bridge_and_not_on_a_card() {
 fn an_interface_in_a_vrf_is_watched() {
     let mut host = host();
     host[1].master = "vrf".to_owned();
-    let plan = on_interfaces(&input(LiveScope::Any), &host, false);
+    let plan = on_interfaces(&input(LiveScope::Any), &host);
     assert!(attached(&plan).contains(&("eth0", "in")), "{plan:?}");
 }
 
@@ -246,30 +219,30 @@ fn an_interface_in_a_vrf_is_watched() {
 fn a_vlan_with_a_hardware_address_of_its_own_is_watched() {
     let mut host = host();
     host[2].hardware = vec![2, 0, 0, 0, 0, 7];
-    let plan = on_interfaces(&input(LiveScope::Any), &host, false);
+    let plan = on_interfaces(&input(LiveScope::Any), &host);
     assert!(attached(&plan).contains(&("eth0.7", "in")), "{plan:?}");
 }
 
 #[test]
 fn a_new_name_changes_no_attachment() {
-    let before = on_interfaces(&input(LiveScope::Any), &host(), true);
+    let before = on_interfaces(&input(LiveScope::Any), &host());
     let mut host = host();
     host[1].name = "wan0".to_owned();
-    let after = on_interfaces(&input(LiveScope::Any), &host, true);
+    let after = on_interfaces(&input(LiveScope::Any), &host);
     assert!(before.attachments.keys().eq(after.attachments.keys()));
 }
 
 #[test]
 fn several_inputs_add_up() {
     let inputs = [pattern("lo"), pattern("eth0")].concat();
-    let plan = on_interfaces(&inputs, &host(), false);
-    assert_eq!(attached(&plan), [("lo", "in"), ("eth0", "in")]);
+    let plan = on_interfaces(&inputs, &host());
+    assert_eq!(attached(&plan), [("lo", "in"), ("eth0", "in"), ("eth0", "out")]);
     assert_eq!(watched(&plan).len(), 3);
 }
 
 #[test]
 fn sockets_have_no_interface() {
-    let plan = on_sockets(&input(LiveScope::Any), true);
+    let plan = on_sockets(&input(LiveScope::Any));
     assert_eq!(attached(&plan), []);
     assert_eq!(watched(&plan), targets(&[("::@0", REQUESTS_IN | RESPONSES_OUT)]));
 }

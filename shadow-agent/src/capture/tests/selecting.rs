@@ -164,6 +164,53 @@ fn responses_are_left_alone_unless_they_are_asked_for() {
 }
 
 #[test]
+fn without_responses_a_servers_syn_ack_fin_and_rst_come_alone() {
+    let Some(mut kernel) = Kernel::load("without_responses_a_servers_syn_ack", &settings()) else {
+        return;
+    };
+    kernel.watch("10.9.8.7", 8081, 0);
+    let cases = [
+        // Flags, payload; the sequence number (the packet's is 1000) and whether something was left out before it.
+        (0x12, &b""[..], Some((1000, false))),
+        (0x12, b"early", Some((1000, false))),
+        (0x11, b"", Some((1000, false))),
+        (0x19, b"bye", Some((1003, true))),
+        (0x14, b"", Some((1000, false))),
+        (0x04, b"", Some((1000, false))),
+        (0x14, b"why", Some((1000, false))),
+        (0x10, b"", None),
+        (0x18, b"answer", None),
+        (0x02, b"", None),
+    ];
+    for program in [
+        "shadow_l2_in",
+        "shadow_l2_out",
+        "shadow_sock_in",
+        "shadow_sock_out",
+    ] {
+        for (flags, payload, expected) in cases {
+            let mut packet = request(SERVER, CLIENT, payload);
+            packet.flags = TcpFlags(flags);
+            let seen = kernel.see(program, &packet.frame());
+            let told = seen.first().map(|one| (one.sequence, one.continuation));
+            assert_eq!(told, expected, "{program} {flags:x}");
+            for one in seen {
+                assert_eq!((one.direction, one.flags.0), (Direction::Response, flags));
+                assert_eq!((one.acknowledgment, one.payload.len()), (2000, 0));
+                assert_eq!(one.flow.server.socket_addr(), SERVER.parse().unwrap());
+            }
+            // Another server's are nothing to it.
+            packet.source = "10.9.8.6:8081".parse().unwrap();
+            assert_eq!(kernel.see(program, &packet.frame()), []);
+        }
+    }
+    assert_eq!(
+        kernel.nonzero(),
+        [("packets_selected", 28), ("packets_copied", 28), ("records", 28)].into()
+    );
+}
+
+#[test]
 fn the_agents_own_connections_are_passed_over_both_ways() {
     let Some(mut kernel) = Kernel::load("the_agents_own_connections", &responses()) else {
         return;
