@@ -1,4 +1,4 @@
-//! The agent under test: the binary as users get it, with its ledger in the test's folder.
+//! The agent under test: the binary that `cargo xtask test` builds, with its ledger in the test's folder.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,8 @@ pub struct Agent {
 
 /// The agent's binary: what `cargo xtask test` built, or else what was built last.
 pub(crate) fn binary() -> Option<PathBuf> {
-    let built = ["release", "debug"].map(|profile| stage::target().join(profile).join("shadow-agent"));
+    let built =
+        ["source", "release", "debug"].map(|profile| stage::target().join(profile).join("shadow-agent"));
     std::env::var_os("SHADOW_AGENT_BIN")
         .map(PathBuf::from)
         .into_iter()

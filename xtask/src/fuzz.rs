@@ -7,8 +7,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 
 /// The LLVM pass and options that cargo-fuzz hands to rustc as well. libFuzzer needs nothing unstable.
 const RUSTFLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -29,6 +31,12 @@ pub struct Arguments {
     /// How long each target runs.
     #[arg(long, default_value_t = 20)]
     seconds: u32,
+    /// How many targets run at a time.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
+    /// Build the targets and run none.
+    #[arg(long)]
+    build_only: bool,
 }
 
 /// Runs the chore.
@@ -50,9 +58,32 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         &arguments.targets
     };
     let binaries = build(&fuzz, chosen)?;
-    for target in chosen {
-        fuzz_one(&fuzz, &binaries.join(target), target, arguments.seconds)?;
+    if arguments.build_only {
+        return Ok(());
     }
+    // Each thread takes the next target; the first failure of each ends it, and all are told.
+    let waiting = Mutex::new(chosen.iter());
+    let next = || waiting.lock().ok()?.next();
+    let failures: Vec<anyhow::Error> = thread::scope(|scope| {
+        let run_all = || -> anyhow::Result<()> {
+            while let Some(target) = next() {
+                fuzz_one(&fuzz, &binaries.join(target), target, arguments.seconds)?;
+            }
+            Ok(())
+        };
+        let jobs: Vec<_> = (0..arguments.jobs).map(|_| scope.spawn(run_all)).collect();
+        jobs.into_iter()
+            .filter_map(|job| {
+                job.join()
+                    .unwrap_or_else(|_| Err(anyhow!("a fuzzing thread panicked")))
+                    .err()
+            })
+            .collect()
+    });
+    for failure in &failures {
+        eprintln!("{failure:#}");
+    }
+    ensure!(failures.is_empty(), "fuzzing found faults");
     Ok(())
 }
 
@@ -107,7 +138,6 @@ fn fuzz_one(fuzz: &Path, binary: &Path, target: &str, seconds: u32) -> anyhow::R
     fs::create_dir_all(&corpus)?;
     fs::create_dir_all(&artifacts)?;
     let seeds = fuzz.join("seeds").join(target);
-    eprintln!("fuzz {target}: {seconds} s");
     // The folder that comes first takes new inputs, the others are only read.
     let mut command = Command::new(binary);
     command.arg(&corpus);
@@ -123,7 +153,7 @@ fn fuzz_one(fuzz: &Path, binary: &Path, target: &str, seconds: u32) -> anyhow::R
     let log = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
         let done = log.lines().rfind(|line| line.contains("DONE"));
-        eprintln!("  {}", done.unwrap_or("done"));
+        eprintln!("fuzz {target}: {seconds} s  {}", done.unwrap_or("done"));
         return Ok(());
     }
     let tail: Vec<&str> = log.lines().rev().take(60).collect();

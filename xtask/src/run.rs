@@ -1,4 +1,4 @@
-//! `cargo xtask run`: builds the agent as users get it and becomes it; as root by sudo where it must be.
+//! `cargo xtask run`: builds the agent from source, quickly, and becomes it; as root by sudo where it must be.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -18,7 +18,7 @@ pub struct Arguments {
 
 /// Runs the chore; comes back only when the agent cannot be started.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let agent = setup::build_agent()?;
+    let agent = setup::build_agent(setup::Profile::Source)?;
     let mut typed = arguments.agent.clone();
     if typed.is_empty() {
         typed.push("demo".into());

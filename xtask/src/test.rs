@@ -59,7 +59,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let programs = Programs {
         kubectl: kubectl::provide(!arguments.no_install),
-        agent: setup::build_agent()?,
+        agent: setup::build_agent(setup::Profile::Source)?,
     };
     let skips = SkipsFile::new()?;
 
