@@ -22,6 +22,8 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("node", "nodejs"),
     ("npm", "npm"),
     ("chromium", "chromium"),
+    ("containerd", "containerd"),
+    ("podman", "podman"),
 ];
 
 /// Whether this process may capture and make network namespaces.

@@ -17,6 +17,10 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
+/// What a reference without a registry means, for containerd and for kubelet: `shadow-agent:0.1.0` in the manifests is
+/// looked for under this name (distribution/reference, "familiar names").
+const REPOSITORY: &str = "docker.io/library/shadow-agent";
+
 /// Where Debian keeps all certificate authorities in one file; the agent looks there too.
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -90,8 +94,8 @@ impl Layout {
     fn archive(self, mut image: Value, version: &str, time: u64) -> Result<Vec<u8>> {
         image["annotations"] = json!({
             "org.opencontainers.image.ref.name": version,
-            // containerd and podman take the whole name from this one.
-            "io.containerd.image.name": format!("shadow-agent:{version}"),
+            // containerd and podman take the whole name from this one, as it stands: neither completes it.
+            "io.containerd.image.name": format!("{REPOSITORY}:{version}"),
         });
         let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [image]});
         let mut tar = Tar::new(time);
@@ -179,8 +183,11 @@ fn sha256(bytes: &[u8]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
     use crate::dist::arch::Arch;
+    use crate::setup;
 
     fn blob<'a>(layout: &'a Layout, descriptor: &Value) -> &'a [u8] {
         let digest = descriptor["digest"]
@@ -224,6 +231,130 @@ mod tests {
         assert_eq!(layout.blobs.len(), 3);
         layout.image(&Release::sample(Arch::Arm64), b"").unwrap();
         assert_eq!(layout.blobs.len(), 6);
+    }
+
+    /// Architectures as a release has them: two, of which one is this machine's.
+    fn both() -> Vec<Release> {
+        vec![Release::sample(Arch::Amd64), Release::sample(Arch::Arm64)]
+    }
+
+    #[test]
+    fn the_archive_is_named_as_the_manifests_image_is_looked_up() {
+        let manifest =
+            std::fs::read_to_string(setup::workspace().join("deploy/kubernetes/base/daemon-set.yaml"));
+        let manifest = manifest.unwrap();
+        assert!(manifest.contains("\n          image: shadow-agent:0.1.0\n"));
+        assert!(manifest.contains("\n          imagePullPolicy: IfNotPresent\n"));
+        let mut layout = Layout::default();
+        let image = layout.image(&Release::sample(Arch::Amd64), b"").unwrap();
+        let archive = layout.archive(image, "0.1.0", 0).unwrap();
+        let text = String::from_utf8_lossy(&archive);
+        let name = r#""io.containerd.image.name":"docker.io/library/shadow-agent:0.1.0""#;
+        assert_eq!(text.matches(name).count(), 1);
+        assert_eq!(
+            text.matches(r#""org.opencontainers.image.ref.name":"0.1.0""#)
+                .count(),
+            1
+        );
+    }
+
+    #[test]
+    fn containerd_imports_the_archive_under_the_name_of_the_manifests() {
+        let stage = shadow_tests::stage!("root", "containerd", "ctr");
+        let containerd = Containerd::start(&stage);
+        let archive = write(&both(), &stage.path("")).unwrap();
+        containerd.ctr(&["images", "import", "--no-unpack", archive.to_str().unwrap()]);
+        assert_eq!(
+            containerd.ctr(&["images", "list", "--quiet"]).trim(),
+            "docker.io/library/shadow-agent:1.2.3"
+        );
+    }
+
+    #[test]
+    fn podman_loads_the_archive_under_the_same_name() {
+        let stage = shadow_tests::stage!("root", "podman");
+        let archive = write(&both(), &stage.path("")).unwrap();
+        // Podman takes 50 bytes at most.
+        let run = Run::new("podman");
+        let podman = |arguments: &[&str]| {
+            let mut command = Command::new("podman");
+            command.args(["--storage-driver", "vfs", "--root"]);
+            command.arg(stage.path("root")).arg("--runroot").arg(&run.0);
+            crate::dist::output(command.args(arguments)).unwrap()
+        };
+        podman(&["load", "--quiet", "--input", archive.to_str().unwrap()]);
+        assert_eq!(
+            podman(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).trim(),
+            "docker.io/library/shadow-agent:1.2.3"
+        );
+        let entrypoint = "{{.Config.User}} {{index .Config.Entrypoint 0}}";
+        assert_eq!(
+            podman(&["inspect", "--format", entrypoint, "shadow-agent:1.2.3"]).trim(),
+            "0:0 /shadow-agent"
+        );
+    }
+
+    /// A folder with a short path, unlike a stage's: for sockets, whose paths have 107 bytes at most (unix(7)).
+    struct Run(PathBuf);
+
+    impl Run {
+        fn new(name: &str) -> Self {
+            let folder = PathBuf::from(format!("/run/shadow-agent-{}-{name}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
+            Self(folder)
+        }
+    }
+
+    impl Drop for Run {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// A containerd with folders of its own.
+    struct Containerd {
+        process: std::process::Child,
+        run: Run,
+    }
+
+    impl Containerd {
+        fn start(stage: &shadow_tests::Stage) -> Self {
+            let run = Run::new("containerd");
+            let (config, root) = (stage.path("containerd.toml"), stage.path("root"));
+            let (state, socket) = (run.0.join("state"), run.0.join("socket"));
+            let text = format!(
+                "version = 2\nroot = {root:?}\nstate = {state:?}\n\
+                 disabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = {socket:?}\n"
+            );
+            std::fs::write(&config, text).unwrap();
+            let log = std::fs::File::create(stage.path("containerd.log")).unwrap();
+            let process = Command::new("containerd")
+                .arg("--config")
+                .arg(config)
+                .stderr(log)
+                .spawn()
+                .unwrap();
+            let containerd = Self { process, run };
+            shadow_tests::until("containerd answers", || containerd.run(&["version"]).is_ok());
+            containerd
+        }
+
+        fn run(&self, arguments: &[&str]) -> Result<String> {
+            let mut command = Command::new("ctr");
+            command.arg("--address").arg(self.run.0.join("socket"));
+            crate::dist::output(command.args(["--namespace", "k8s.io"]).args(arguments))
+        }
+
+        fn ctr(&self, arguments: &[&str]) -> String {
+            self.run(arguments).unwrap()
+        }
+    }
+
+    impl Drop for Containerd {
+        fn drop(&mut self) {
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
     }
 
     #[test]
