@@ -19,6 +19,9 @@ const AGENT_LABEL: &str = "app.kubernetes.io/name=shadow-agent";
 /// The pod that sends requests.
 const CLIENT: &str = "client";
 
+/// Requests by which a Service shows that it answers, each on a connection of its own: more than it has endpoints here.
+const PROBES: usize = 10;
+
 /// Two services whose logs are compared.
 pub struct Pair {
     /// Where requests are sent.
@@ -95,9 +98,20 @@ impl Scene {
         ])
     }
 
+    /// Waits until a Service answers from wherever it leads: after a rollout kube-proxy knows a new endpoint a moment
+    /// after the API does, and refuses connections meanwhile.
+    fn answers(&self, pair: &Pair) -> Result<()> {
+        let url = format!("{}/[1-{PROBES}]?probe", pair.url);
+        self.kubectl.until("the Service to answer", || {
+            let probed = self.kubectl.read(&curl("Connection: close", &url));
+            Ok(probed.map(drop).map_err(|error| format!("{error:#}")))
+        })
+    }
+
     /// Sends a batch of requests through a Service; all are answered. Each on a connection of its own when `spread`, so
     /// that they go to all pods.
     pub fn send(&self, pair: &Pair, count: usize, spread: bool) -> Result<Batch> {
+        self.answers(pair)?;
         self.sent.set(self.sent.get() + 1);
         let batch = Batch {
             name: format!("{}-{}", self.run, self.sent.get()),
@@ -109,26 +123,7 @@ impl Scene {
         } else {
             "Connection: keep-alive"
         };
-        self.kubectl.run(&[
-            "exec",
-            "--namespace",
-            DEMO,
-            CLIENT,
-            "--",
-            "curl",
-            "--silent",
-            "--show-error",
-            "--fail",
-            "--max-time",
-            "30",
-            "--output",
-            "/dev/null",
-            "--header",
-            "Host: cluster-1",
-            "--header",
-            connection,
-            &url,
-        ])?;
+        self.kubectl.run(&curl(connection, &url))?;
         Ok(batch)
     }
 
@@ -303,6 +298,18 @@ impl Scene {
     }
 }
 
+/// Sends what `url` globs, from the client's pod. The first transfer that fails ends it: curl's status is otherwise that of
+/// the last. A connection that is refused was no request yet, and is tried again.
+fn curl<'a>(connection: &'a str, url: &'a str) -> Vec<&'a str> {
+    let exec = ["exec", "--namespace", DEMO, CLIENT, "--", "curl"];
+    let curl = "--silent --show-error --fail --fail-early --max-time 30 --output /dev/null";
+    let retry = "--retry 5 --retry-delay 1 --retry-connrefused";
+    let mut arguments = exec.to_vec();
+    arguments.extend(curl.split(' ').chain(retry.split(' ')));
+    arguments.extend(["--header", "Host: cluster-1", "--header", connection, url]);
+    arguments
+}
+
 /// The pods of the demo that have a series of their own in an agent's metrics: those that it watches.
 fn watched_pods(metrics: &str) -> BTreeSet<String> {
     let label = |series: &str, name: &str| {
@@ -320,6 +327,20 @@ fn watched_pods(metrics: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_transfer_that_fails_ends_the_batch_and_a_refused_connection_is_tried_again() {
+        let arguments = curl("Connection: close", "http://nginx/?id=a-[1-2]");
+        let after = arguments.iter().position(|word| *word == "curl").unwrap();
+        let flags: Vec<_> = arguments[after..]
+            .iter()
+            .filter(|word| word.starts_with("--"))
+            .collect();
+        for flag in [&"--fail", &"--fail-early", &"--retry-connrefused", &"--max-time"] {
+            assert!(flags.contains(&flag), "{arguments:?}");
+        }
+        assert_eq!(arguments.last(), Some(&"http://nginx/?id=a-[1-2]"));
+    }
 
     #[test]
     fn watched_pods_are_those_with_a_series() {

@@ -56,6 +56,10 @@ case "$*" in
   "apply --filename -") cat >/dev/null ;;
   "apply -k "*goreplay | "apply -k "*routes) touch bound ;;
   "delete clusterrolebinding"*) rm -f bound ;;
+  exec*probe*)
+    left=$(cat refuses 2>/dev/null || echo 0)
+    [ "$left" -gt 0 ] && echo $((left - 1)) >refuses && echo "Connection refused" >&2 && exit 7
+    ;;
   exec*) for last; do :; done; send "$last" ;;
   *"logs --namespace goreplay --selector app=nginx "*) cat nginx.production ;;
   *"logs --namespace goreplay --selector app=httpd "*) cat nginx.shadow ;;

@@ -40,11 +40,14 @@ impl Fake {
     /// What changed the cluster: the first words of each call, with the last part of paths.
     fn changes(&self) -> Vec<String> {
         let calls = std::fs::read_to_string(self.0.join("calls")).unwrap();
-        let changes = calls.lines().filter(|call| {
-            ["apply", "delete", "scale", "patch", "rollout restart", "exec"]
-                .iter()
-                .any(|verb| call.starts_with(verb))
-        });
+        let changes = calls
+            .lines()
+            .filter(|call| !call.ends_with("?probe"))
+            .filter(|call| {
+                ["apply", "delete", "scale", "patch", "rollout restart", "exec"]
+                    .iter()
+                    .any(|verb| call.starts_with(verb))
+            });
         changes
             .map(|call| {
                 let words = call
@@ -102,6 +105,32 @@ fn every_step_is_done_in_its_order_and_all_is_deleted() {
         "exec client curl",
     ];
     assert_eq!(fake.changes(), [&expected[..], &CLEAN_UP].concat());
+}
+
+#[test]
+fn requests_are_sent_once_the_service_answers() {
+    let fake = Fake::new("refuses", &[("refuses", "3")]);
+    fake.run().unwrap();
+    let calls = std::fs::read_to_string(fake.0.join("calls")).unwrap();
+    let sent: Vec<_> = calls
+        .lines()
+        .filter_map(|call| call.rsplit_once("http://").filter(|_| call.starts_with("exec ")))
+        .map(|(_, url)| url.split_once("id=").map_or(url, |(url, _)| url))
+        .take(6)
+        .collect();
+    let probe = "nginx.goreplay.svc/[1-10]?probe";
+    assert_eq!(sent, [probe, probe, probe, probe, "nginx.goreplay.svc/?", probe]);
+}
+
+#[test]
+fn a_service_that_never_answers_fails_the_step() {
+    let fake = Fake::new("silent", &[("refuses", "1000")]);
+    let error = format!("{:#}", fake.run().unwrap_err());
+    assert!(
+        error.contains("waited 300ms for the Service to answer: ") && error.ends_with("Connection refused"),
+        "{error}"
+    );
+    assert!(fake.changes().ends_with(&CLEAN_UP.map(str::to_owned)));
 }
 
 /// Only with a kubectl of today: `cargo xtask test` names one.
