@@ -1,7 +1,8 @@
 //! Cgroups (v2) as kubelet's two cgroup drivers lay them out, deleted with the value that stands for them.
 //!
-//! The agent looks for them by their names from the root on, so they stand where a kubelet's would. What was
-//! there before is left alone.
+//! The agent looks for them by their names from the root on, so they are called as a kubelet's would be. They stand below a
+//! cgroup of the tests' own (as with kubelet's `cgroupRoot`): a kubelet of this machine removes what it does not know from
+//! its own. What was there before is left alone.
 
 use std::fs;
 use std::io;
@@ -15,8 +16,8 @@ use crate::api_server::new_uid;
 /// the dead can be told.
 const MARK: &str = "736861646f77";
 
-/// What kubelets call the cgroup of all pods, or what that stands in.
-const TOPS: [&str; 4] = ["kubepods.slice", "kubepods", "kubelet.slice", "kubelet"];
+/// What all of them stand in. No dash: that would be a level of a slice's path.
+const TOP: &str = "shadowtests";
 
 /// From a top down to a container in the deepest layout; the walk for leftovers goes no deeper.
 const DEPTH: usize = 5;
@@ -49,7 +50,7 @@ pub enum Qos {
 pub struct Layout {
     /// Its cgroup driver.
     pub driver: Driver,
-    /// Whether its pods stand below a cgroup of its own (`cgroupRoot: /kubelet`), as in a node of kind.
+    /// Whether its pods stand below a cgroup of its own (`cgroupRoot: /kubelet`), as in a node of kind: one level deeper.
     pub nested: bool,
 }
 
@@ -64,7 +65,7 @@ pub struct Cgroup {
 impl Layout {
     /// The cgroup of a pod, relative to the root of the hierarchy.
     pub fn pod(self, qos: Qos, uid: &str) -> PathBuf {
-        let mut levels = Vec::new();
+        let mut levels = vec![TOP.to_owned()];
         if self.nested {
             levels.push("kubelet".to_owned());
         }
@@ -198,7 +199,7 @@ pub(crate) fn delete_leftovers() {
     let Some(root) = root() else {
         return;
     };
-    for top in TOPS {
+    for top in [TOP.to_owned(), format!("{TOP}.slice")] {
         delete_leftovers_in(&root.join(top), DEPTH);
     }
 }
@@ -259,13 +260,14 @@ mod tests {
         let layout = Layout::default();
         assert_eq!(
             layout.container(Qos::Burstable, UID, "c0ffee"),
-            Path::new("kubepods.slice/kubepods-burstable.slice")
-                .join("kubepods-burstable-pod0a1b2c3d_0000_4000_8000_000000000001.slice")
+            Path::new("shadowtests.slice/shadowtests-kubepods.slice/shadowtests-kubepods-burstable.slice")
+                .join("shadowtests-kubepods-burstable-pod0a1b2c3d_0000_4000_8000_000000000001.slice")
                 .join("cri-containerd-c0ffee.scope")
         );
         assert_eq!(
             layout.pod(Qos::Guaranteed, UID),
-            Path::new("kubepods.slice/kubepods-pod0a1b2c3d_0000_4000_8000_000000000001.slice")
+            Path::new("shadowtests.slice/shadowtests-kubepods.slice")
+                .join("shadowtests-kubepods-pod0a1b2c3d_0000_4000_8000_000000000001.slice")
         );
         let nested = Layout {
             nested: true,
@@ -273,8 +275,11 @@ mod tests {
         };
         assert_eq!(
             nested.pod(Qos::BestEffort, UID),
-            Path::new("kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice")
-                .join("kubelet-kubepods-besteffort-pod0a1b2c3d_0000_4000_8000_000000000001.slice")
+            Path::new("shadowtests.slice/shadowtests-kubelet.slice/shadowtests-kubelet-kubepods.slice")
+                .join("shadowtests-kubelet-kubepods-besteffort.slice")
+                .join(
+                    "shadowtests-kubelet-kubepods-besteffort-pod0a1b2c3d_0000_4000_8000_000000000001.slice"
+                )
         );
     }
 
@@ -284,14 +289,14 @@ mod tests {
             driver: Driver::Cgroupfs,
             nested: false,
         };
-        let burstable = format!("kubepods/burstable/pod{UID}/c0ffee");
+        let burstable = format!("shadowtests/kubepods/burstable/pod{UID}/c0ffee");
         assert_eq!(
             layout.container(Qos::Burstable, UID, "c0ffee"),
             Path::new(&burstable)
         );
         assert_eq!(
             layout.pod(Qos::Guaranteed, UID),
-            Path::new(&format!("kubepods/pod{UID}"))
+            Path::new(&format!("shadowtests/kubepods/pod{UID}"))
         );
     }
 

@@ -44,10 +44,10 @@ fn what_is_not_a_capture_file_is_named() {
 
 #[test]
 fn a_file_that_cannot_be_opened_is_named() {
-    let error = PcapFile::open(Path::new("/nonexistent/x.pcap"), &[], false).unwrap_err();
+    let error = PcapFile::open(Path::new("/proc/nonexistent/x.pcap"), &[], false).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "cannot open /nonexistent/x.pcap: No such file or directory (os error 2)"
+        "cannot open /proc/nonexistent/x.pcap: No such file or directory (os error 2)"
     );
 }
 

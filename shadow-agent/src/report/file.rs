@@ -251,11 +251,11 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_not_there_is_known_at_the_start() {
-        let error = LedgerFile::open(Path::new("/nonexistent/ledger.json")).unwrap_err();
+        let error = LedgerFile::open(Path::new("/proc/nonexistent/ledger.json")).unwrap_err();
         assert!(
             error
                 .to_string()
-                .starts_with("--ledger '/nonexistent/ledger.json'")
+                .starts_with("--ledger '/proc/nonexistent/ledger.json'")
         );
     }
 }

@@ -51,8 +51,8 @@ fn what_cannot_be_run_is_refused_with_the_flag_and_the_way_out() {
         &["--output-http"],
     );
     refuses(
-        &["--input-raw", "/nowhere/x.pcap", "--output-null"],
-        &["--input-raw", "/nowhere/x.pcap", "No such file"],
+        &["--input-raw", "/proc/nowhere/x.pcap", "--output-null"],
+        &["--input-raw", "/proc/nowhere/x.pcap", "No such file"],
     );
     refuses(
         &[

@@ -124,7 +124,7 @@ fn in_its_own_pod_it_captures_the_pods_of_its_node_with_three_capabilities() {
             ("NODE_NAME", NODE),
             ("KUBERNETES_SERVICE_HOST", "127.0.0.1"),
             ("KUBERNETES_SERVICE_PORT", &API_PORT.to_string()),
-            ("KUBECONFIG", "/nonexistent"),
+            ("KUBECONFIG", "/proc/nonexistent"),
         ],
     );
     watching(&agent, 1);

@@ -288,7 +288,7 @@ fn pairs_that_differ_are_listed_and_one_that_still_differs_is_told_by_the_exit_s
             refused.stderr
         );
     }
-    let refused = Agent::output(&host, &["report", "/nonexistent"]);
+    let refused = Agent::output(&host, &["report", "/proc/nonexistent"]);
     assert_eq!(refused.status.code(), Some(2), "{}", refused.stderr);
 }
 

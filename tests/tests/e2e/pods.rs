@@ -30,7 +30,7 @@ fn a_server_in_a_pod_is_reached_by_the_pods_addresses() {
 }
 
 #[test]
-fn pods_stand_where_a_kubelet_puts_them_and_leave_nothing() {
+fn pods_are_called_as_a_kubelet_calls_them_and_leave_nothing() {
     let stage = stage!("root", "nginx", "ip", "nsenter");
     let root = shadow_tests::cgroup::root().expect("cgroup v2");
     for (driver, nested) in [
@@ -46,6 +46,9 @@ fn pods_stand_where_a_kubelet_puts_them_and_leave_nothing() {
         let mut pod = node.start(setup.clone());
         let cgroup = pod.cgroup().to_owned();
         assert!(cgroup.starts_with(&root) && cgroup.is_dir());
+        // Not among those of this machine's kubelet.
+        let top = cgroup.strip_prefix(&root).expect("below the root").iter().next();
+        assert!(top == Some("shadowtests.slice".as_ref()) || top == Some("shadowtests".as_ref()));
         assert_eq!(folders(&cgroup).len(), 3);
         let nginx = Nginx::start(&stage, pod.container("sidecar"), "web", 80);
         let old = pod.container("sidecar").cgroup().path().to_owned();
@@ -99,7 +102,7 @@ fn cgroups_of_dead_test_runs_are_deleted() {
 
 fn tops(root: &Path) -> Vec<PathBuf> {
     let mut folders = folders(root);
-    folders.retain(|path| path.to_string_lossy().contains("kube"));
+    folders.retain(|path| path.to_string_lossy().contains("shadowtests"));
     folders.sort();
     folders
 }

@@ -221,8 +221,8 @@ mod tests {
         let said = resolved(&[
             "--output-tcp=a:1",
             "--output-tcp-secure",
-            "--output-tcp-ca=/nonexistent",
+            "--output-tcp-ca=/proc/nonexistent",
         ]);
-        assert!(said.unwrap_err().contains("/nonexistent cannot be read"));
+        assert!(said.unwrap_err().contains("/proc/nonexistent cannot be read"));
     }
 }

@@ -236,7 +236,7 @@ fn the_cgroup_hook_cannot_watch_an_interface() {
 
 #[test]
 fn a_capture_file_that_cannot_be_read_is_known_at_once() {
-    let text = error(&["--input-raw=/nonexistent/a.pcap", "--output-null"]);
+    let text = error(&["--input-raw=/proc/nonexistent/a.pcap", "--output-null"]);
     assert!(
         text.contains("cannot be read (No such file or directory"),
         "{text}"
@@ -245,9 +245,13 @@ fn a_capture_file_that_cannot_be_read_is_known_at_once() {
 
 #[test]
 fn a_ledger_needs_a_directory_that_exists() {
-    let text = error(&["--input-raw=:80", "--output-null", "--ledger=/nonexistent/a.json"]);
+    let text = error(&[
+        "--input-raw=:80",
+        "--output-null",
+        "--ledger=/proc/nonexistent/a.json",
+    ]);
     assert!(
-        text.starts_with("--ledger '/nonexistent/a.json': its directory does not exist"),
+        text.starts_with("--ledger '/proc/nonexistent/a.json': its directory does not exist"),
         "{text}"
     );
     let text = error(&["--input-raw=:80", "--output-null", "--ledger=/tmp"]);

@@ -382,9 +382,11 @@ fn a_directory_that_holds_something_or_that_others_may_write_to_is_refused() {
     assert!(refused().contains("others may write to it"), "{}", refused());
     std::fs::set_permissions(&folder.0, std::fs::Permissions::from_mode(0o700)).unwrap();
     drop(folder.writer(1 << 30));
-    let error = StoreWriter::create(&settings(Path::new("/nonexistent/a"), 1)).unwrap_err();
+    let error = StoreWriter::create(&settings(Path::new("/proc/nonexistent/a"), 1)).unwrap_err();
     assert!(
-        error.to_string().starts_with("--compare-store '/nonexistent/a'"),
+        error
+            .to_string()
+            .starts_with("--compare-store '/proc/nonexistent/a'"),
         "{error}"
     );
 }

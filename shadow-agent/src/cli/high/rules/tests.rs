@@ -137,7 +137,7 @@ fn what_cannot_be_used_is_refused_with_the_way_out_and_without_secrets() {
         ),
         ("--http-redact-header=Content-Length", "frames the message"),
         ("--http-redact-json=", "empty step"),
-        ("--http-redact-key-file=/nowhere", "cannot be read"),
+        ("--http-redact-key-file=/proc/nowhere", "cannot be read"),
         ("--http-redact-key-file=/dev/null", "could be guessed"),
         ("--http-redact-key-file=/dev/zero", "longer than 4096"),
         ("--safe-methods-allow-url=/x", "--safe-methods"),
