@@ -27,12 +27,13 @@ impl<'a> Slots<'a> {
         Self { of_inputs, of_routes }
     }
 
+    fn of_routes(&self, keys: &BTreeSet<String>) -> BTreeSet<usize> {
+        let slots = keys.iter().filter_map(|key| self.of_routes.get(key.as_str()));
+        slots.copied().collect()
+    }
+
     fn of(&self, concern: &Concern) -> Vec<usize> {
-        let mut slots: BTreeSet<usize> = concern
-            .routes
-            .iter()
-            .filter_map(|key| self.of_routes.get(key.as_str()).copied())
-            .collect();
+        let mut slots = self.of_routes(&concern.routes);
         let of_inputs = concern
             .inputs
             .iter()
@@ -55,6 +56,7 @@ pub(super) fn scopes(
                 pod: pod.identity.clone(),
                 slots: slots.of(concern),
                 limit: limit(concern, limits),
+                shadow_of: slots.of_routes(&concern.shadow_of).into_iter().collect(),
             };
             scopes.insert((pod.cgroup.id, *port), scope);
         }
@@ -100,6 +102,7 @@ mod tests {
                 Concern {
                     inputs: inputs.iter().copied().collect(),
                     routes: routes.iter().map(|key| (*key).to_owned()).collect(),
+                    shadow_of: routes.iter().skip(1).map(|key| (*key).to_owned()).collect(),
                 },
             )]
             .into(),
@@ -116,7 +119,7 @@ mod tests {
             pods: vec![
                 pod(7, 80, &[1], &["b"]),
                 pod(9, 80, &[0, 1], &[]),
-                pod(8, 81, &[], &["a", "unknown"]),
+                pod(8, 81, &[], &["a", "unknown", "b"]),
             ],
             mirrors: vec![mirror("a"), mirror("b")],
             ..Desired::default()
@@ -131,7 +134,8 @@ mod tests {
         let scopes = scopes(&desired, &slots, &[]);
         assert_eq!(scopes[&(7, 80)].slots, [0, 1, 5]);
         assert_eq!(scopes[&(9, 80)].slots, [0, 1, 2]);
-        assert_eq!(scopes[&(8, 81)].slots, [4]);
+        assert_eq!(scopes[&(8, 81)].slots, [4, 5]);
+        assert_eq!(scopes[&(8, 81)].shadow_of, [5]);
         assert_eq!(targets(&desired).len(), 3);
     }
 }

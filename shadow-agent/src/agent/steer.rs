@@ -82,7 +82,9 @@ impl Run {
         for (name, condition) in &desired.conditions {
             match condition {
                 Condition::Good => readiness.set(name.clone(), Ok(())),
-                Condition::Idle(why) => readiness.set_idle(name.clone(), why.clone()),
+                Condition::Remark(why) | Condition::Idle(why) => {
+                    readiness.set_idle(name.clone(), why.clone())
+                }
                 Condition::Bad(why) => readiness.set(name.clone(), Err(why.clone())),
             }
         }

@@ -235,9 +235,12 @@ impl Keeper {
         let mut mirrors = Vec::new();
         if let Some(routes) = &mut self.routes {
             conditions.insert("--input-k8s-routes".to_owned(), routes.renew(&pods));
-            for (key, pod, ports) in routes.pods(&pods) {
-                add(&mut meant, &pod, &ports, |concern| {
-                    concern.routes.insert(key.to_owned());
+            for behind in routes.pods(&pods) {
+                add(&mut meant, &behind.pod, &behind.ports, |concern| {
+                    concern.routes.insert(behind.key.to_owned());
+                    if behind.is_shadow {
+                        concern.shadow_of.insert(behind.key.to_owned());
+                    }
                 });
             }
             mirrors = routes.mirrors().to_vec();
@@ -282,6 +285,7 @@ fn say_what_changed(before: &Desired, now: &Desired) {
         }
         match condition {
             Condition::Good => tracing::info!(input = name, "as it should be"),
+            Condition::Remark(reason) => tracing::warn!(input = name, reason, "not all of it is followed"),
             Condition::Idle(reason) => tracing::info!(input = name, reason, "nothing to capture here"),
             Condition::Bad(reason) if reason == NOT_YET => {}
             Condition::Bad(reason) => tracing::warn!(input = name, reason, "not as it should be"),

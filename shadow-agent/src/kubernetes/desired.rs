@@ -37,6 +37,8 @@ pub struct Concern {
     pub inputs: BTreeSet<usize>,
     /// Mirrors of routes, by their keys.
     pub routes: BTreeSet<String>,
+    /// Those of them whose shadow this is: what reaches it is counted and not copied to it.
+    pub shadow_of: BTreeSet<String>,
 }
 
 /// How an input does.
@@ -44,6 +46,8 @@ pub struct Concern {
 pub enum Condition {
     /// As it should.
     Good,
+    /// As it should, but for something that was passed over and should be known.
+    Remark(String),
     /// There is nothing to capture on this node, and nothing is wrong with that.
     Idle(String),
     /// Something is wrong.

@@ -151,10 +151,19 @@ impl RouteWatch {
             None if self.too_many_headless => Condition::Bad(format!(
                 "mirrors lead to more than {MAX_HEADLESS} headless services; those beyond get nothing"
             )),
-            None if self.mirrors.is_empty() => {
-                Condition::Idle("no route has a mirror that can be used".to_owned())
+            None => self.doing(),
+        }
+    }
+
+    /// How the routes do where nothing is wrong with what is known of them.
+    fn doing(&self) -> Condition {
+        match (self.mirrors.is_empty(), self.compiled.remark()) {
+            (true, None) => Condition::Idle("no route has a mirror that can be used".to_owned()),
+            (true, Some(remark)) => {
+                Condition::Idle(format!("no route has a mirror that can be used: {remark}"))
             }
-            None => Condition::Good,
+            (false, None) => Condition::Good,
+            (false, Some(remark)) => Condition::Remark(remark),
         }
     }
 
@@ -237,8 +246,8 @@ impl RouteWatch {
         &self.mirrors
     }
 
-    /// The pods on this node that are behind each mirror's services, and their ports, with the mirror's key.
-    pub fn pods(&self, pods: &Known<Pod>) -> Vec<(&str, Arc<Pod>, BTreeSet<u16>)> {
+    /// The pods on this node that are behind each mirror's services.
+    pub fn pods(&self, pods: &Known<Pod>) -> Vec<Behind<'_>> {
         let services = self.services.known().clone();
         let nothing = BTreeMap::new();
         let world = World {
@@ -255,11 +264,12 @@ impl RouteWatch {
                 let pods = behind
                     .entry(watched)
                     .or_insert_with(|| pods_behind(watched, &world));
-                all.extend(
-                    pods.iter()
-                        .filter(|(pod, _)| !shadow.contains(&pod.uid))
-                        .map(|(pod, ports)| (wanted.key.as_str(), pod.clone(), ports.clone())),
-                );
+                all.extend(pods.iter().map(|(pod, ports)| Behind {
+                    key: wanted.key.as_str(),
+                    pod: pod.clone(),
+                    ports: ports.clone(),
+                    is_shadow: shadow.contains(&pod.uid),
+                }));
             }
         }
         all
@@ -272,8 +282,19 @@ impl RouteWatch {
     }
 }
 
-/// The pods that a mirror's copies go to. Where the parent's selector has them too (one label for both releases), they
-/// are not watched for it: what they get is copies.
+/// A pod behind a mirror's services.
+pub struct Behind<'a> {
+    /// The mirror's key.
+    pub key: &'a str,
+    pub pod: Arc<Pod>,
+    /// Its ports that the services lead to.
+    pub ports: BTreeSet<u16>,
+    /// Whether the mirror's copies go there, too (one label for both releases). What it gets besides copies is counted,
+    /// and not sent to it again.
+    pub is_shadow: bool,
+}
+
+/// The pods that a mirror's copies go to.
 fn shadow_pods(mirror: &RouteMirror, world: &World<'_>) -> BTreeSet<String> {
     let backend = WatchedService {
         namespace: mirror.backend.namespace.clone(),

@@ -58,6 +58,8 @@ struct Pod {
     identity: Arc<PodIdentity>,
     slots: Rc<[usize]>,
     limit: Option<Limiter>,
+    /// Slots of the mirrors that it is the shadow of.
+    shadow_of: Rc<[usize]>,
     /// Set when the plan has it no more.
     until: Option<Timestamp>,
 }
@@ -136,6 +138,7 @@ impl Mirrors {
                 identity: scope.pod.clone(),
                 slots: scope.slots.as_slice().into(),
                 limit: scope.limit.clone(),
+                shadow_of: scope.shadow_of.as_slice().into(),
                 until: None,
             };
             self.pods.insert(*key, pod);
@@ -173,14 +176,20 @@ impl Mirrors {
         concerned
     }
 
-    /// Which of the mirrors in `slots` do not get a whole request because of a limit of their inputs, each with what that
-    /// comes to. Empty for most runs.
+    /// Which of the mirrors in `slots` do not get a whole request because of a limit of their inputs, or because their shadow
+    /// has got it itself, each with what that comes to. Empty for most runs.
     pub fn left_out(&mut self, flow: &FlowKey, slots: &[usize]) -> Vec<(usize, Outcome)> {
         if let Some(cgroup) = flow.pod() {
-            let limit = self
-                .pods
-                .get(&(cgroup, flow.server.port))
-                .and_then(|pod| pod.limit.as_ref());
+            let Some(pod) = self.pods.get(&(cgroup, flow.server.port)) else {
+                return Vec::new();
+            };
+            let own = |slot: &&usize| pod.shadow_of.contains(slot);
+            if !pod.shadow_of.is_empty() {
+                // Mirrors of routes: where one of them has to do with a pod, inputs have no limit there.
+                let reached = slots.iter().filter(own);
+                return reached.map(|slot| (*slot, Outcome::Filtered)).collect();
+            }
+            let limit = pod.limit.as_ref();
             let Some(outcome) = limit.and_then(|limit| limit.next(&mut self.draws, now()).err()) else {
                 return Vec::new();
             };

@@ -54,6 +54,7 @@ fn pod(name: &str, slots: &[usize]) -> PodScope {
         }),
         slots: slots.to_vec(),
         limit: None,
+        shadow_of: Vec::new(),
     }
 }
 
@@ -84,6 +85,26 @@ fn deliver(
         request: Rc::new(crate::output::testing::request(b"GET / HTTP/1.1\r\n\r\n")),
     });
     mirrors.deliver(&exchange, opened)
+}
+
+#[test]
+fn what_reaches_a_shadow_itself_is_filtered_for_its_mirror_alone() {
+    let mut mirrors = Mirrors::default();
+    let mut shadow = pod("v2", &[0, 1]);
+    shadow.shadow_of = vec![1];
+    let plan = Plan {
+        mirrors: vec![everything(0), everything(1)],
+        pods: [((POD, 80), shadow), ((POD + 1, 80), pod("v1", &[0, 1]))].into(),
+        ..Plan::default()
+    };
+    apply(&mut mirrors, &plan, 0);
+    let mut left_out = |pod| {
+        let flow = flow(shadow_common::SCOPE_POD | pod, "10.0.0.1:80");
+        mirrors.left_out(&flow, &[0, 1])
+    };
+    assert_eq!(left_out(POD), [(1, Outcome::Filtered)]);
+    assert_eq!(left_out(POD + 1), []);
+    assert_eq!(left_out(POD + 2), []);
 }
 
 #[test]

@@ -108,6 +108,8 @@ pub struct PodScope {
     pub slots: Vec<usize>,
     /// How many of its requests they get.
     pub limit: Option<Limiter>,
+    /// Those of `slots` whose copies go to this pod: what it gets otherwise is not copied to it.
+    pub shadow_of: Vec<usize>,
 }
 
 /// The pod that served a request.

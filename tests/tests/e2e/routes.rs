@@ -1,10 +1,12 @@
 //! Mirrors from `HTTPRoute`s, as an Istio user writes them, without Istio.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use shadow_tests::api_server::Verb;
 use shadow_tests::client::Connection;
+use shadow_tests::metrics::ask;
 use shadow_tests::{AccessLog, Agent, Ledger, Stage, stage, until};
 
 use crate::cluster::{Cluster, Served, labelled, watching};
@@ -52,13 +54,18 @@ impl<'a> Httpbin<'a> {
 
     fn agent(&self) -> Agent {
         let agent = self.cluster.spawn_agent(&["--input-k8s-routes", "*"]);
-        watching(&agent, 1);
+        agent.wait_for_line("watching pods");
         agent
     }
 
     /// Sends requests one after another on one connection, and waits for each answer.
     fn ask(&self, requests: &[&str]) {
-        let mut connection = Connection::open(self.cluster.node.netns(), self.v1.v4());
+        self.ask_at(&self.v1, requests);
+    }
+
+    /// The same of one of the two.
+    fn ask_at(&self, served: &Served, requests: &[&str]) {
+        let mut connection = Connection::open(self.cluster.node.netns(), served.v4());
         for request in requests {
             connection.send(request);
             assert_eq!(connection.response().status, 200);
@@ -160,6 +167,74 @@ fn istios_route_works_as_written() {
     assert_eq!(host(&production, "a"), "cluster-1");
     assert_eq!(host(&shadow, "a"), "cluster-1-shadow");
     assert_eq!(host(&shadow, "b"), "cluster-1-shadow:8000");
+}
+
+#[test]
+fn a_service_parent_without_a_group_is_mirrored_and_a_foreign_one_is_named() {
+    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
+    let httpbin = Httpbin::new(&stage);
+    let api = &httpbin.cluster.api;
+    // As the API has it where the group was left out.
+    let mut ungrouped = route("httpbin", &everything());
+    ungrouped["spec"]["parentRefs"][0]["group"] = json!("gateway.networking.k8s.io");
+    api.apply(ungrouped);
+    let mut foreign = route("entry", &everything());
+    foreign["spec"]["parentRefs"] =
+        json!([{"group": "networking.istio.io", "kind": "ServiceEntry", "name": "outside"}]);
+    api.apply(foreign);
+    let port = SocketAddr::from(([127, 0, 0, 1], httpbin.cluster.node.netns().free_port()));
+    let agent = httpbin
+        .cluster
+        .spawn_agent(&["--input-k8s-routes=*", "--http-listen", &port.to_string()]);
+    let said = "mirrors only for parents that are Services or Gateways, not for shop/entry \
+                (ServiceEntry.networking.istio.io outside)";
+    agent.wait_for_line(said);
+    watching(&agent, 2);
+    let (status, body) = ask(httpbin.cluster.node.netns(), port, "GET", "/readyz");
+    assert!(
+        status == 200 && body.contains(&format!("--input-k8s-routes: ok, {said}\n")),
+        "{status} {body}"
+    );
+    let written = api.wait_for_object("httproutes", "shop", "httpbin", |route| {
+        condition(route, "Accepted").is_some_and(|condition| condition["status"] == "True")
+    });
+    let accepted = condition(&written, "Accepted").expect("a condition");
+    assert!(
+        accepted["message"].as_str().unwrap().contains("Without a group"),
+        "{accepted}"
+    );
+    httpbin.many(20);
+    agent.stop().assert_all_delivered(20);
+    let (production, shadow) = httpbin.finish();
+    production.assert_same_requests(&shadow);
+}
+
+#[test]
+fn what_reaches_the_shadow_directly_is_counted_and_not_copied() {
+    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
+    let httpbin = Httpbin::new(&stage);
+    let api = &httpbin.cluster.api;
+    // The Service `httpbin` selects both releases.
+    api.apply(route("httpbin", &everything()));
+    let agent = httpbin.agent();
+    watching(&agent, 2);
+    let written = api.wait_for_object("httproutes", "shop", "httpbin", |route| {
+        condition(route, "Accepted").is_some_and(|condition| condition["status"] == "True")
+    });
+    let accepted = condition(&written, "Accepted").expect("a condition");
+    let said = "The Service httpbin leads to the pods of httpbin-v2 too: requests that reach these directly are \
+                counted as filtered and not copied";
+    assert!(accepted["message"].as_str().unwrap().contains(said), "{accepted}");
+    httpbin.many(20);
+    let direct = "GET /direct HTTP/1.1\r\nHost: httpbin\r\n\r\n";
+    httpbin.ask_at(&httpbin.v2, &[direct; 7]);
+    let ledger = agent.stop();
+    ledger.assert_closed();
+    let mirror = of(&ledger, "shop/httpbin");
+    let counts = ["seen", "delivered", "filtered"].map(|name| mirror[name].as_u64());
+    assert_eq!(counts, [Some(27), Some(20), Some(7)], "{ledger}");
+    let (_, shadow) = httpbin.finish();
+    assert_eq!(shadow.len(), 27);
 }
 
 #[test]

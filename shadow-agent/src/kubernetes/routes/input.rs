@@ -19,6 +19,8 @@ pub(super) struct Route {
     pub annotations: BTreeMap<String, String>,
     /// The parents that can be ours: Services and Gateways.
     pub parents: Vec<Parent>,
+    /// The others, for people.
+    pub foreign: Vec<String>,
     /// Whether a filter of type `RequestMirror` stands anywhere in it.
     pub mirrors: bool,
     /// What it asks for, or why that cannot be read.
@@ -31,6 +33,8 @@ pub(super) struct Parent {
     pub reference: HttpRouteParentRefs,
     /// As the route has it, for the status.
     pub raw: Value,
+    /// Whether it is a Service in the group of Gateway API: what the API makes of one whose `group` was left out.
+    pub is_misgrouped: bool,
 }
 
 /// What kind of parent it is.
@@ -63,37 +67,48 @@ impl Route {
     pub fn parse(value: &Value) -> Option<Self> {
         let metadata = Metadata::deserialize(value.get("metadata")?).ok()?;
         let spec = value.get("spec").unwrap_or(&Value::Null);
+        let (parents, foreign) = parents(spec);
         Some(Self {
             namespace: metadata.namespace,
             name: metadata.name,
             uid: metadata.uid,
             generation: metadata.generation,
             annotations: metadata.annotations,
-            parents: parents(spec),
+            parents,
+            foreign,
             mirrors: mirrors(spec),
             spec: HttpRouteSpec::deserialize(spec).map_err(|error| error.to_string()),
         })
     }
 }
 
-fn parents(spec: &Value) -> Vec<Parent> {
-    list(spec, "parentRefs")
-        .filter_map(|raw| {
-            let reference = HttpRouteParentRefs::deserialize(raw).ok()?;
-            let group = reference.group.as_deref().unwrap_or(GATEWAY_GROUP);
-            let kind = reference.kind.as_deref().unwrap_or("Gateway");
-            let kind = match (group, kind) {
-                ("", "Service") => ParentKind::Service,
-                (GATEWAY_GROUP, "Gateway") => ParentKind::Gateway,
-                _ => return None,
-            };
-            Some(Parent {
-                kind,
-                reference,
-                raw: raw.clone(),
-            })
-        })
-        .collect()
+/// The parents that can be ours, and words for those that cannot.
+fn parents(spec: &Value) -> (Vec<Parent>, Vec<String>) {
+    let (mut parents, mut foreign) = (Vec::new(), Vec::new());
+    for raw in list(spec, "parentRefs") {
+        let Ok(reference) = HttpRouteParentRefs::deserialize(raw) else {
+            foreign.push("a parent that cannot be read".to_owned());
+            continue;
+        };
+        let group = reference.group.as_deref().unwrap_or(GATEWAY_GROUP);
+        let kind = reference.kind.as_deref().unwrap_or("Gateway");
+        let kind = match (group, kind) {
+            // There is no other kind of that name, and whoever leaves the group out means this one.
+            ("" | GATEWAY_GROUP, "Service") => ParentKind::Service,
+            (GATEWAY_GROUP, "Gateway") => ParentKind::Gateway,
+            _ => {
+                foreign.push(format!("{kind}.{group} {}", reference.name));
+                continue;
+            }
+        };
+        parents.push(Parent {
+            kind,
+            is_misgrouped: kind == ParentKind::Service && group == GATEWAY_GROUP,
+            reference,
+            raw: raw.clone(),
+        });
+    }
+    (parents, foreign)
 }
 
 fn mirrors(spec: &Value) -> bool {

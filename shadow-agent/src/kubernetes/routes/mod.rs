@@ -45,6 +45,8 @@ use crate::settings::HostHeader;
 pub const CONTROLLER: &str = "shadow-agent.io/mirror";
 /// Most routes that are looked at; each is compiled again whenever one of them, or what it refers to, changes.
 pub const MAX_ROUTES: usize = 5_000;
+/// Most routes with foreign parents that are named; they are counted beyond.
+pub const MAX_NAMED: usize = 4;
 /// Most mirrors at once: each has its own queue, breaker and connections.
 pub const MAX_MIRRORS: usize = 256;
 
@@ -57,6 +59,10 @@ pub struct Compiled {
     pub statuses: Vec<RouteStatus>,
     /// Routes beyond [`MAX_ROUTES`], which were not looked at.
     pub passed_over: usize,
+    /// Routes that have a mirror and a parent that cannot be ours, with that parent: [`MAX_NAMED`] at most.
+    pub foreign: Vec<String>,
+    /// How many there are.
+    pub foreign_count: usize,
 }
 
 /// One `RequestMirror` filter. Equal after a route was compiled again, unless something about it has changed.
@@ -134,6 +140,9 @@ pub fn compile<'a>(routes: impl IntoIterator<Item = &'a Value>, catalog: &dyn Ca
             continue;
         };
         let left_to_others = annotations::is_ours(&route.annotations) == Ok(false);
+        if route.mirrors && !left_to_others {
+            compiled.note_foreign(&route);
+        }
         if !route.mirrors || route.parents.is_empty() || left_to_others {
             if status::has_ours(value) {
                 compiled.statuses.push(RouteStatus::nothing(&route));
@@ -148,6 +157,35 @@ pub fn compile<'a>(routes: impl IntoIterator<Item = &'a Value>, catalog: &dyn Ca
         compiled.statuses.push(plan.status(&route));
     }
     compiled
+}
+
+impl Compiled {
+    /// Notes what of a route that mirrors is not followed: nobody else says so.
+    fn note_foreign(&mut self, route: &Route) {
+        let without = "no parent".to_owned();
+        let nothing = route.parents.is_empty() && route.foreign.is_empty();
+        for parent in route.foreign.iter().chain(nothing.then_some(&without)) {
+            self.foreign_count += 1;
+            if self.foreign.len() < MAX_NAMED {
+                self.foreign
+                    .push(format!("{}/{} ({parent})", route.namespace, route.name));
+            }
+        }
+    }
+
+    /// What is not followed, in one line; none where everything is.
+    pub fn remark(&self) -> Option<String> {
+        let more = match self.foreign_count - self.foreign.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (self.foreign_count > 0).then(|| {
+            format!(
+                "mirrors only for parents that are Services or Gateways, not for {}{more}",
+                self.foreign.join(", ")
+            )
+        })
+    }
 }
 
 fn too_many_mirrors(count: usize) -> String {

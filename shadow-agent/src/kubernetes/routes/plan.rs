@@ -23,25 +23,34 @@ const MAX_BACKENDS: usize = 64;
 /// What one route comes to.
 pub(super) struct Plan {
     pub mirrors: Vec<RouteMirror>,
-    /// Each parent as the route has it, and whether it is accepted.
-    parents: Vec<(Value, Result<(), Problem>)>,
+    /// Each parent as the route has it, and whether it is accepted: with a note where one is due.
+    parents: Vec<(Value, Result<Option<&'static str>, Problem>)>,
     /// References that lead nowhere.
     problems: Vec<Problem>,
     /// Rules whose requests a Gateway changes before they can be compared.
     rewritten: Vec<usize>,
+    /// What else should be known of how the route is carried out; none twice.
+    notes: BTreeSet<String>,
 }
+
+/// Of a parent whose group was left out.
+const MISGROUPED: &str = "Without a group the API takes this parent for one of Gateway API, which has no Service; \
+                          the core group's (group: \"\") is meant";
 
 /// Puts `route` together. It has mirrors and parents.
 pub(super) fn of(route: &Route, catalog: &dyn Catalog) -> Plan {
     let mut watched = BTreeSet::new();
     let (mut service, mut gateway) = (false, false);
     let parents = route.parents.iter().map(|parent| {
-        let accepted = parents::accept(route, parent, catalog).map(|accepted| match accepted {
-            Accepted::Gateway => gateway = true,
-            Accepted::Service(parent) => {
-                service = true;
-                watched.insert(parent);
+        let accepted = parents::accept(route, parent, catalog).map(|accepted| {
+            match accepted {
+                Accepted::Gateway => gateway = true,
+                Accepted::Service(parent) => {
+                    service = true;
+                    watched.insert(parent);
+                }
             }
+            parent.is_misgrouped.then_some(MISGROUPED)
         });
         (parent.raw.clone(), accepted)
     });
@@ -50,6 +59,7 @@ pub(super) fn of(route: &Route, catalog: &dyn Catalog) -> Plan {
         parents: parents.collect(),
         problems: Vec::new(),
         rewritten: Vec::new(),
+        notes: BTreeSet::new(),
     };
     if !service && !gateway {
         return plan;
@@ -69,7 +79,6 @@ impl Plan {
     /// Accepts the route for no parent, and mirrors nothing.
     pub fn refuse(&mut self, reason: Reason, why: &str) {
         self.mirrors.clear();
-        self.rewritten.clear();
         for (_, accepted) in &mut self.parents {
             *accepted = accepted.clone().and(Err((reason, why.to_owned())));
         }
@@ -78,12 +87,21 @@ impl Plan {
     /// What the status of `route` shall say.
     pub fn status(&self, route: &Route) -> RouteStatus {
         let resolved = status::resolved(&self.problems, route.generation);
-        let parents = self.parents.iter().map(|(raw, accepted)| ParentStatus {
-            parent_ref: raw.clone(),
-            conditions: vec![
-                status::accepted(accepted.as_ref(), &self.rewritten, route.generation),
-                resolved.clone(),
-            ],
+        let rewritten = (!self.rewritten.is_empty()).then(|| rewritten_note(&self.rewritten));
+        let parents = self.parents.iter().map(|(raw, accepted)| {
+            let note = accepted.as_ref().ok().copied().flatten();
+            let notes = note
+                .into_iter()
+                .chain(rewritten.as_deref())
+                .chain(self.notes.iter().map(String::as_str));
+            let accepted = accepted.as_ref().map(|_| ());
+            ParentStatus {
+                parent_ref: raw.clone(),
+                conditions: vec![
+                    status::accepted(accepted, notes, route.generation),
+                    resolved.clone(),
+                ],
+            }
         });
         RouteStatus {
             namespace: route.namespace.clone(),
@@ -92,6 +110,42 @@ impl Plan {
             parents: parents.collect(),
         }
     }
+}
+
+/// A Gateway changes the requests of these rules before a pod gets them.
+fn rewritten_note(rules: &[usize]) -> String {
+    let rules: Vec<_> = rules.iter().map(ToString::to_string).collect();
+    let rules = rules.join(", ");
+    format!(
+        "Rules ({rules}) have a URLRewrite that the Gateway carries out: requests are compared as the pods get them"
+    )
+}
+
+/// Where a Service whose pods are watched leads to every pod of the mirror's backend too: those get requests that are not
+/// copies, and these are not sent to them a second time.
+fn shadow_note(watched: &WatchedService, backend: &Backend, catalog: &dyn Catalog) -> Option<String> {
+    if watched.namespace != backend.namespace {
+        return None;
+    }
+    let selector = |name: &str| {
+        catalog
+            .service(&backend.namespace, name)?
+            .spec
+            .as_ref()?
+            .selector
+            .as_ref()
+    };
+    let (behind, shadows) = (selector(&watched.name)?, selector(&backend.service)?);
+    let leads_there = behind
+        .iter()
+        .all(|(label, value)| shadows.get(label) == Some(value));
+    (leads_there && !behind.is_empty()).then(|| {
+        format!(
+            "The Service {} leads to the pods of {} too: requests that reach these directly are counted as filtered \
+             and not copied",
+            watched.name, backend.service
+        )
+    })
 }
 
 /// The rules of a route that at least one parent accepts.
@@ -234,6 +288,9 @@ impl<'a> Rules<'a> {
                     if plan.mirrors.len() >= MAX_MIRRORS {
                         return Err(format!("there are more than {MAX_MIRRORS} mirrors in the route"));
                     }
+                    let notes = place.watched.iter();
+                    let notes = notes.filter_map(|watched| shadow_note(watched, &backend, catalog));
+                    plan.notes.extend(notes);
                     let name = self.name(place, &backend, &mut same);
                     plan.mirrors
                         .push(self.mirror(place, index, mirror, edits, backend, name));

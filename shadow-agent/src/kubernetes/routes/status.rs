@@ -94,22 +94,17 @@ impl RouteStatus {
     }
 }
 
-/// Whether a parent accepts the route. A Gateway changes the requests of the rules `rewritten` before a pod gets
-/// them.
-pub(super) fn accepted(accepted: Result<&(), &Problem>, rewritten: &[usize], generation: i64) -> Condition {
+/// Whether a parent accepts the route, and what should be known of how it is carried out.
+pub(super) fn accepted<'a>(
+    accepted: Result<(), &Problem>,
+    notes: impl Iterator<Item = &'a str>,
+    generation: i64,
+) -> Condition {
     let (status, reason, message) = match accepted {
         Err((reason, why)) => (false, *reason, sentence(why)),
-        Ok(()) if rewritten.is_empty() => (true, Reason::Accepted, sentence(ACCEPTED)),
         Ok(()) => {
-            let rules: Vec<_> = rewritten.iter().map(ToString::to_string).collect();
-            let rules = rules.join(", ");
-            let note =
-                "have a URLRewrite that the Gateway carries out: requests are compared as the pods get them";
-            (
-                true,
-                Reason::Accepted,
-                sentence(&format!("{ACCEPTED}. Rules ({rules}) {note}")),
-            )
+            let all: Vec<_> = [ACCEPTED].into_iter().chain(notes.take(MAX_PROBLEMS)).collect();
+            (true, Reason::Accepted, sentence(&all.join(". ")))
         }
     };
     Condition {

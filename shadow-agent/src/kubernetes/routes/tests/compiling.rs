@@ -84,12 +84,99 @@ fn a_route_without_a_mirror_is_none_of_our_business() {
 }
 
 #[test]
-fn a_parent_of_another_kind_is_none_of_our_business() {
-    let parent = json!({"group": "networking.istio.io", "kind": "ServiceEntry", "name": "a"});
-    let compiled = compiled(&route(
-        json!({"parentRefs": [parent], "rules": [{"filters": [mirror()]}]}),
-    ));
+fn a_parent_of_another_kind_is_passed_over_and_named() {
+    let entry = json!({"group": "networking.istio.io", "kind": "ServiceEntry", "name": "a"});
+    let foreign = route(json!({"parentRefs": [entry], "rules": [{"filters": [mirror()]}]}));
+    let compiled = compiled(&foreign);
     assert!(compiled.mirrors.is_empty() && compiled.statuses.is_empty());
+    assert_eq!(
+        compiled.remark().as_deref(),
+        Some(
+            "mirrors only for parents that are Services or Gateways, not for \
+             goreplay/httpbin (ServiceEntry.networking.istio.io a)"
+        )
+    );
+    let orphan = route(json!({"rules": [{"filters": [mirror()]}]}));
+    let many = compile(
+        [&foreign, &foreign, &foreign, &foreign, &foreign, &orphan],
+        &demo(),
+    );
+    assert_eq!((many.foreign.len(), many.foreign_count), (4, 6));
+    assert!(many.remark().unwrap().ends_with(" and 2 more"));
+    let remark = compile([&orphan], &demo()).remark().unwrap();
+    assert!(
+        remark.ends_with("not for goreplay/httpbin (no parent)"),
+        "{remark}"
+    );
+}
+
+#[test]
+fn a_foreign_parent_without_a_mirror_or_left_to_others_is_not_mentioned() {
+    let entry = json!({"group": "networking.istio.io", "kind": "ServiceEntry", "name": "a"});
+    let rules = json!([{"filters": [mirror()]}]);
+    let mut left = route(json!({"parentRefs": [entry], "rules": rules}));
+    left["metadata"]["annotations"] = json!({"shadow-agent.io/mirror": "false"});
+    let without = route(json!({"parentRefs": [entry], "rules": [{}]}));
+    assert_eq!(compile([&left, &without], &demo()).remark(), None);
+}
+
+#[test]
+fn a_service_parent_without_a_group_is_the_service() {
+    // The API fills in its own group where none is written.
+    for parent in [
+        json!({"group": "gateway.networking.k8s.io", "kind": "Service", "name": "httpbin", "port": 8000}),
+        json!({"kind": "Service", "name": "httpbin", "port": 8000}),
+    ] {
+        let route = route(json!({"parentRefs": [parent], "rules": [{"filters": [mirror()]}]}));
+        let compiled = compiled(&route);
+        assert_eq!(
+            compiled.mirrors[0].watched,
+            [watched("goreplay", "httpbin", Some(8000))]
+        );
+        let (status, reason, message) = condition(&compiled, "Accepted");
+        assert_eq!((status, reason), (true, Reason::Accepted));
+        assert!(
+            message.ends_with(
+                "Without a group the API takes this parent for one of Gateway API, which has no Service; the core \
+                 group's (group: \"\") is meant."
+            ),
+            "{message}"
+        );
+        assert_eq!(compiled.remark(), None);
+    }
+}
+
+#[test]
+fn a_service_that_leads_to_the_shadow_too_is_said_so_in_the_status() {
+    let mut cluster = demo();
+    let spec = |selector: Value| json!({"clusterIP": "10.96.0.9", "selector": selector, "ports": [{"name": "http", "port": 80}]});
+    cluster.add("goreplay", "httpbin", spec(json!({"app": "httpbin"})));
+    cluster.add(
+        "goreplay",
+        "httpbin-v1",
+        spec(json!({"app": "httpbin", "version": "v1"})),
+    );
+    cluster.add(
+        "goreplay",
+        "httpbin-v2",
+        spec(json!({"app": "httpbin", "version": "v2"})),
+    );
+    let rule = json!({"filters": [mirror()], "backendRefs": [{"name": "httpbin-v1", "port": 80}]});
+    let message = |cluster: &Cluster| condition(&compile([&mesh(json!([rule]))], cluster), "Accepted").2;
+    assert!(
+        message(&cluster).ends_with(
+            "The Service httpbin leads to the pods of httpbin-v2 too: requests that reach these directly are counted \
+             as filtered and not copied."
+        ),
+        "{}",
+        message(&cluster)
+    );
+    cluster.add(
+        "goreplay",
+        "httpbin",
+        spec(json!({"app": "httpbin", "version": "v1"})),
+    );
+    assert!(message(&cluster).ends_with("only say whose pods are watched."));
 }
 
 #[test]
