@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use kube::{Client, Config};
 
-/// Time to connect.
-const CONNECT: Duration = Duration::from_secs(5);
+/// Time to connect: a lost SYN is sent again after one second.
+pub const CONNECT: Duration = Duration::from_secs(2);
 
 /// How long the API may be silent, also within a watch: API servers send a bookmark about once a minute, so a connection
 /// that is quiet for longer has gone without a word.

@@ -80,6 +80,14 @@ fn nothing<'a>(why: Why) -> Selected<'a> {
     }
 }
 
+fn missing(input: &PodSelector, kind: WorkloadKind, name: &str) -> Why {
+    let place = match &input.namespace {
+        Some(namespace) => format!("in the namespace {namespace}"),
+        None => "in any namespace".to_owned(),
+    };
+    Why::Missing(format!("there is no {} named {name} {place}", kind.word()))
+}
+
 fn in_namespace(input: &PodSelector, namespace: &str) -> bool {
     input
         .namespace
@@ -102,7 +110,7 @@ fn of_workloads<'a>(input: &PodSelector, kind: WorkloadKind, name: &str, world: 
         .filter(|((namespace, its_name), _)| its_name == name && in_namespace(input, namespace))
         .collect();
     if workloads.is_empty() {
-        return nothing(Why::Missing(format!("there is no {} named {name}", kind.word())));
+        return nothing(missing(input, kind, name));
     }
     let mut pods = Vec::new();
     for ((namespace, _), workload) in workloads {
@@ -172,7 +180,7 @@ fn with_ports<'a>(input: &PodSelector, pods: Vec<&'a Arc<Pod>>) -> Selected<'a> 
 fn of_services<'a>(input: &PodSelector, name: &str, world: &World<'a>) -> Selected<'a> {
     let mut all = Selected {
         pods: Vec::new(),
-        why: Some(Why::Missing(format!("there is no service named {name}"))),
+        why: Some(missing(input, WorkloadKind::Service, name)),
     };
     for ((namespace, its_name), service) in world.services {
         if its_name != name || !in_namespace(input, namespace) {

@@ -176,7 +176,9 @@ fn an_object_that_is_not_there_is_told_from_one_without_pods_here() {
         cluster.select("k8s://shop/deployment/none:80"),
         (
             vec![],
-            Some(Why::Missing("there is no deployment named none".to_owned()))
+            Some(Why::Missing(
+                "there is no deployment named none in the namespace shop".to_owned()
+            ))
         )
     );
     assert_eq!(

@@ -27,9 +27,10 @@ const MAX_OBJECTS: usize = 100_000;
 const WATCH_SECONDS: u32 = 290;
 
 /// Pauses before asking again: they grow from the first to the last, so that an API server that comes back is not
-/// greeted by every node at once, and is not missed for long.
+/// greeted by every node at once, and is not missed for long: with the time to connect (`client.rs`), what is known is
+/// up to date again within five seconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LAST_PAUSE: Duration = Duration::from_secs(15);
+const LAST_PAUSE: Duration = Duration::from_secs(3);
 
 /// How long after its request a watch is taken to be refused or let in.
 const REFUSAL: Duration = Duration::from_millis(500);
@@ -99,7 +100,7 @@ impl<V: Clone + PartialEq + Send + Sync + 'static> Reflector<V> {
             metrics,
             current: 0,
             seen: None,
-            pause: FIRST_PAUSE,
+            pause: Pause::default(),
         };
         let task = tokio::spawn(keeper.keep());
         Self { known, task }
@@ -128,8 +129,29 @@ struct Keeper<K, V> {
     current: usize,
     /// The newest version seen, for a list that starts over.
     seen: Option<String>,
-    /// How long to rest after the next failure: a watch that is let in makes it short again.
-    pause: Duration,
+    /// How long to rest after the next failure: a watch that is let in makes it short again, and so does the first answer
+    /// after silence.
+    pause: Pause,
+}
+
+/// How long to rest before the API is asked again.
+#[derive(Debug)]
+struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(FIRST_PAUSE)
+    }
+}
+
+impl Pause {
+    /// The next pause: from half of its length to the whole of it, as `draw` (32 random bits) has it. Then they grow.
+    fn next(&mut self, draw: u32) -> Duration {
+        let part = 0.5 + f64::from(draw) / f64::from(u32::MAX) / 2.0;
+        let pause = self.0.mul_f64(part);
+        self.0 = (self.0 * 2).min(LAST_PAUSE);
+        pause
+    }
 }
 
 /// Why a watch ended without an error.
@@ -167,6 +189,7 @@ where
                 }
                 Ok(Ended::Expired) => {
                     version = None;
+                    self.answered();
                     // Every node of the cluster may be in the same case.
                     self.rest().await;
                 }
@@ -185,9 +208,7 @@ where
 
     /// Waits, not in step with the other nodes, and longer the next time.
     async fn rest(&mut self) {
-        let jitter = f64::from(Draws::new().draw()) / f64::from(u32::MAX);
-        tokio::time::sleep(self.pause.mul_f64(0.5 + jitter / 2.0)).await;
-        self.pause = (self.pause * 2).min(LAST_PAUSE);
+        tokio::time::sleep(self.pause.next(Draws::new().draw())).await;
     }
 
     /// Lists everything; the version to watch from.
@@ -295,8 +316,20 @@ where
         Ok(Ended::Resume(reached.clone().unwrap_or(from)))
     }
 
+    /// The API has answered. Where it was silent before it is coming back: what it refuses now, it may grant in a moment.
+    fn answered(&mut self) {
+        let was_silent = self
+            .lock()
+            .trouble
+            .as_ref()
+            .is_some_and(|known| !known.is_answer());
+        if was_silent {
+            self.pause = Pause::default();
+        }
+    }
+
     fn nothing_is_wrong(&mut self) {
-        self.pause = FIRST_PAUSE;
+        self.pause = Pause::default();
         let cured = {
             let known = self.lock();
             known.trouble.is_some() && known.objects.len() < MAX_OBJECTS
@@ -308,6 +341,9 @@ where
 
     fn failed(&mut self, trouble: Trouble) {
         self.metrics.api_error(trouble.reason);
+        if trouble.is_answer() {
+            self.answered();
+        }
         let first = self
             .lock()
             .trouble
@@ -346,4 +382,18 @@ fn too_many() -> Trouble {
 
 fn key<K: Resource>(object: &K) -> ObjectKey {
     (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_three_seconds_and_are_never_in_step() {
+        let mut pause = Pause::default();
+        let longest: Vec<u128> = (0..6).map(|_| pause.next(u32::MAX).as_millis()).collect();
+        assert_eq!(longest, [250, 500, 1000, 2000, 3000, 3000]);
+        assert_eq!(pause.next(0), Duration::from_millis(1500));
+        assert!(LAST_PAUSE + crate::kubernetes::client::CONNECT <= Duration::from_secs(5));
+    }
 }

@@ -444,7 +444,14 @@ fn an_object_that_does_not_exist_is_said_to() {
         &listen,
     ]);
     agent.wait_for_line("serving HTTP");
-    assert_eq!(readyz(&cluster, port, "there is no deployment named none"), 503);
+    assert_eq!(
+        readyz(
+            &cluster,
+            port,
+            "there is no deployment named none in the namespace shop"
+        ),
+        503
+    );
     cluster.deployment("shop", "none");
     assert_eq!(readyz(&cluster, port, "ok, no pod on this node matches"), 200);
     agent.stop();
