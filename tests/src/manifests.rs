@@ -41,6 +41,60 @@ pub fn folder_of_manifests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kubernetes")
 }
 
+/// What Helm makes of the chart of `deploy/helm`, with a JSON object of values over those of `files` in its folder: its
+/// objects, or what Helm says against it. Needs `helm` ([`stage!`](crate::stage!)): `cargo xtask test` provides it.
+pub fn render_chart(
+    release: &str,
+    namespace: &str,
+    files: &[&str],
+    values: &Value,
+) -> Result<Vec<Value>, String> {
+    let read = |file: &&str| -> Value {
+        let text = std::fs::read_to_string(folder_of_chart().join(file)).expect("a file of values");
+        serde_saphyr::from_str(&text).expect("values in YAML")
+    };
+    let mut all = serde_json::Map::new();
+    for values in files.iter().map(read).chain([values.clone()]) {
+        all.extend(values.as_object().expect("an object of values").clone());
+    }
+    let output = Command::new("python3")
+        .args(["-c", RENDER])
+        .arg(folder_of_chart())
+        .args([release, namespace, &Value::Object(all).to_string()])
+        .env("PYTHONPATH", helm().expect("Helm"))
+        .output()
+        .expect("python3");
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    Ok(parse(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// Renders a chart; notes are for people.
+const RENDER: &str = r"
+import json, sys, helm_python
+folder, release, namespace, values = sys.argv[1:]
+try:
+    chart = helm_python.Chart.load(folder)
+    files = chart.render(json.loads(values), name=release, namespace=namespace)
+except helm_python.HelmError as error:
+    sys.exit(str(error))
+texts = [text for name, text in sorted(files.items()) if name.endswith('.yaml') and text.strip()]
+print('\n---\n'.join(texts))
+";
+
+/// The folder of the Python package that binds Helm, which `cargo xtask test` provided.
+pub(crate) fn helm() -> Option<PathBuf> {
+    let named = std::env::var_os("SHADOW_AGENT_HELM").map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| crate::stage::target().join("tools/helm"));
+    folder.join("helm_python").is_dir().then_some(folder)
+}
+
+/// `deploy/helm/shadow-agent` of this workspace.
+pub fn folder_of_chart() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/helm/shadow-agent")
+}
+
 /// What `cargo xtask test` provided, or the `kubectl` of this machine.
 pub fn kubectl() -> PathBuf {
     std::env::var_os("SHADOW_AGENT_KUBECTL").map_or_else(

@@ -111,6 +111,7 @@ fn is_here(need: &str) -> bool {
         "root" => nix::unistd::geteuid().is_root(),
         "agent" => crate::agent::binary().is_some(),
         "kubectl" => process::program(&crate::manifests::kubectl().to_string_lossy()).is_some(),
+        "helm" => crate::manifests::helm().is_some() && process::program("python3").is_some(),
         program => process::program(program).is_some(),
     }
 }

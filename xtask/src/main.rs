@@ -5,6 +5,7 @@ mod build_ebpf;
 mod cluster;
 mod dist;
 mod fuzz;
+mod helm;
 mod kubectl;
 mod run;
 mod setup;

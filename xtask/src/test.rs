@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, bail};
 
-use crate::{cluster, kubectl, setup};
+use crate::{cluster, helm, kubectl, setup};
 
 /// Arguments of the chore.
 #[derive(clap::Args)]
@@ -34,6 +34,7 @@ pub struct Arguments {
 struct Programs {
     agent: PathBuf,
     kubectl: Option<PathBuf>,
+    helm: Option<PathBuf>,
 }
 
 /// Results of one or more test binaries.
@@ -59,6 +60,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let programs = Programs {
         kubectl: kubectl::provide(!arguments.no_install),
+        helm: helm::provide(!arguments.no_install),
         agent: setup::build_agent(setup::Profile::Source)?,
     };
     let skips = SkipsFile::new()?;
@@ -139,6 +141,9 @@ impl Tally {
             .stdout(Stdio::piped());
         if let Some(kubectl) = &programs.kubectl {
             command.env("SHADOW_AGENT_KUBECTL", kubectl);
+        }
+        if let Some(helm) = &programs.helm {
+            command.env("SHADOW_AGENT_HELM", helm);
         }
         let mut child = command.spawn().context("cannot start cargo test")?;
         let stdout = child.stdout.take().context("cargo test has no output")?;
