@@ -18,6 +18,7 @@ pub mod capture;
 pub mod cli;
 pub mod compare;
 pub mod demo;
+pub mod hand_over;
 pub mod http;
 pub mod input;
 pub mod kubernetes;

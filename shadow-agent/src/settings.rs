@@ -136,6 +136,8 @@ pub struct OperationSettings {
     pub exit_after: Option<Duration>,
     /// Processor time that the agent may take, in thousandths of a CPU.
     pub max_cpu_millis: Option<u32>,
+    /// The file in which agents of one node agree who mirrors what.
+    pub hand_over: Option<PathBuf>,
 }
 
 /// The agent's own HTTP port.

@@ -5,6 +5,7 @@ mod comparisons;
 mod counting;
 mod cpu;
 mod following;
+mod handing_over;
 mod messages;
 mod mirrors;
 mod operation;
@@ -28,6 +29,7 @@ use anyhow::Context as _;
 use tokio::sync::oneshot;
 
 pub use self::account::{Account, CaptureReport, ConnectionReport};
+use self::handing_over::HandingOver;
 pub use self::mirrors::MAX_MIRRORS;
 use self::mirrors::Mirrors;
 use self::operation::Operation;
@@ -40,6 +42,7 @@ use self::wanted::Wanted;
 use crate::capture::{LiveCapture, OwnConnections, PcapFile, VxlanReader};
 use crate::compare::Comparer;
 use crate::compare::store::StoreWriter;
+use crate::hand_over::HandOver;
 use crate::input;
 use crate::kubernetes::Cluster;
 use crate::middleware::Middleware;
@@ -87,6 +90,12 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
     let live = settings.compares().then(|| comparer.live().clone());
     // Likewise the port: one below 1024 may need a capability, and one in use should be said first.
     let operation = Operation::prepare(&settings.operation, live)?;
+    let hand_over = settings
+        .operation
+        .hand_over
+        .as_deref()
+        .map(HandOver::open)
+        .transpose()?;
     // Files first: what can be known to be wrong should be said before anything is attached.
     let mut sources = opened_sources(&settings)?;
     let wanted = Wanted::of(&settings);
@@ -112,6 +121,8 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         );
         capture = Some(started);
     }
+    // Once everything that comes may be followed, if not mirrored.
+    let hand_over = hand_over.map(HandingOver::start).transpose()?;
     // After the capabilities are gone: what it runs has none either.
     let middleware = settings
         .middleware
@@ -148,6 +159,7 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         reports,
         operation,
         middleware,
+        hand_over,
     };
     let run = Run::start(&settings, parts)?;
     Ok(run.follow(control, &runtime, signals))

@@ -146,10 +146,12 @@ impl Keys {
             expire_after: _,
             exit_after,
             max_cpu_millis: _,
+            hand_over,
         } = new;
         let listen = |admin: &Option<AdminSettings>| admin.as_ref().map(|admin| admin.listen);
         let token = |admin: &Option<AdminSettings>| admin.as_ref().and_then(|admin| admin.token.clone());
         self.add("exit-after", old.exit_after == *exit_after);
+        self.add("hand-over", old.hand_over == *hand_over);
         self.add("http-listen", listen(&old.admin) == listen(admin));
         self.add("http-token-file", token(&old.admin) == token(admin));
     }
@@ -237,6 +239,7 @@ mod tests {
             ("--no-status", "no-status"),
             ("--ui", "ui"),
             ("--exit-after=7s", "exit-after"),
+            ("--hand-over=/run/x", "hand-over"),
             ("--verbose", "verbose"),
             ("--stats", "stats, output-http-stats or output-http-stats-ms"),
             (

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::following::InForce;
+use super::handing_over::{HandingOver, due};
 use super::mirrors::Mirrors;
 use super::operation::Operation;
 use super::plans::{asked_for, tried_again};
@@ -54,6 +55,8 @@ pub(super) struct Run {
     pub(super) listens: bool,
     pub(super) operation: Operation,
     pub(super) middleware: Option<Middleware>,
+    /// Other agents of this node, where one takes over from another.
+    pub(super) hand_over: Option<HandingOver>,
     /// The screen, where it is taken.
     pub(super) ui: Option<Ui>,
     pub(super) shards: Vec<ShardHandle>,
@@ -95,6 +98,7 @@ pub(super) struct Parts {
     pub reports: Vec<VerdictFile>,
     pub operation: Operation,
     pub middleware: Option<Middleware>,
+    pub hand_over: Option<HandingOver>,
 }
 
 pub(super) struct ShardHandle {
@@ -122,6 +126,7 @@ impl Run {
             reports,
             mut operation,
             middleware,
+            hand_over,
         } = parts;
         let budget = MemoryBudget::new(settings.max_memory);
         let in_force = InForce {
@@ -153,6 +158,7 @@ impl Run {
                 report: Arc::clone(&report),
                 operation: operation.for_shard(index),
                 middleware: middleware.clone(),
+                hand_over: hand_over.as_ref().map(HandingOver::shared),
                 phase: phases.clone(),
             };
             let end = EndGuard {
@@ -186,6 +192,7 @@ impl Run {
             listens: listening > 0,
             operation,
             middleware,
+            hand_over,
             ui: None,
             shards,
             phase,
@@ -202,6 +209,7 @@ impl Run {
             watched: BTreeSet::new(),
         };
         run.report_ready();
+        run.report_on_hand_over();
         run.report_file();
         // Last: whoever asks finds everything in place.
         run.operation.serve()?;
@@ -282,12 +290,13 @@ impl Run {
                         self.stop();
                     }
                 }
-                _ = signals.interrupt.recv() => self.stop(),
-                _ = signals.terminate.recv() => self.stop(),
+                _ = signals.interrupt.recv() => self.leave(),
+                _ = signals.terminate.recv() => self.leave(),
                 () = stopped(&mut stop) => {
                     stop = None;
-                    self.stop();
+                    self.leave();
                 }
+                () = due(self.hand_over.as_ref()) => self.next_of_hand_over(),
                 _ = signals.report.recv() => self.write_ledger(),
                 () = hangup(&mut signals.reload) => self.reload_now(),
                 loaded = loaded(&mut self.reloading) => self.reload(loaded).await,

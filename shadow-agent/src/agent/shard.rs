@@ -20,6 +20,7 @@ use super::operation::ShardOperation;
 use super::served::Served;
 use crate::budget::MemoryBudget;
 use crate::capture::{FileCounters, PcapFile, RingReader, VxlanCounts, VxlanReader};
+use crate::hand_over::HandOver;
 use crate::input::http::HttpInput;
 use crate::input::{MessageSource, Progress};
 use crate::middleware::{Middleware, ShardMiddleware};
@@ -103,6 +104,8 @@ pub(super) struct ShardTask {
     pub operation: ShardOperation,
     /// What every message passes through, if anything.
     pub middleware: Option<Middleware>,
+    /// Asked for each request, where another agent may have it.
+    pub hand_over: Option<Arc<HandOver>>,
     pub phase: watch::Receiver<Phase>,
 }
 
@@ -230,6 +233,7 @@ impl ShardTask {
             Arc::clone(&self.operation.production),
             self.operation.seed,
         )
+        .with_hand_over(self.hand_over.clone())
     }
 }
 

@@ -73,6 +73,7 @@ fn only_the_node_and_how_a_run_is_watched_and_held_may_come_from_the_environment
             ("http-listen", "SHADOW_AGENT_HTTP_LISTEN"),
             ("http-token-file", "SHADOW_AGENT_HTTP_TOKEN_FILE"),
             ("expire-after", "SHADOW_AGENT_EXPIRE_AFTER"),
+            ("hand-over", "SHADOW_AGENT_HAND_OVER"),
             ("max-cpu", "SHADOW_AGENT_MAX_CPU"),
         ]
     );

@@ -18,6 +18,7 @@ use super::share::Draws;
 use super::{Exchange, ExchangeResponse, FlowId, Limiter, MessageId, MessageKind, Mirrors, Onward};
 use crate::budget::MemoryBudget;
 use crate::capture::BpfFilter;
+use crate::hand_over::{HandOver, RequestStart};
 use crate::http::{Limits, Reject, Request, RequestEvent, RequestStream, Skip};
 use crate::latency::LatencyHistogram;
 use crate::middleware::ShardMiddleware;
@@ -55,6 +56,8 @@ pub(super) struct Mirror {
     production: Arc<LatencyHistogram>,
     /// Whether production's answers go to every output, and not only to those that compare.
     hand_on_responses: bool,
+    /// Which requests another agent of this node mirrors, where there may be one.
+    hand_over: Option<Arc<HandOver>>,
 }
 
 impl Shard {
@@ -83,6 +86,7 @@ impl Shard {
             limit: None,
             production: Arc::default(),
             hand_on_responses: track_response,
+            hand_over: None,
         };
         Self {
             budget,
@@ -119,6 +123,13 @@ impl Shard {
     #[must_use]
     pub fn with_limit(mut self, limit: Option<Limiter>) -> Self {
         self.mirror.limit = limit;
+        self
+    }
+
+    /// The same, which leaves to another agent of this node what that one mirrors, if there may be one.
+    #[must_use]
+    pub fn with_hand_over(mut self, hand_over: Option<Arc<HandOver>>) -> Self {
+        self.mirror.hand_over = hand_over;
         self
     }
 
@@ -179,9 +190,20 @@ struct Open {
     request: Option<Opened>,
     /// The pod that serves it.
     pod: Option<Arc<PodIdentity>>,
+    /// Where the next request starts that starts in what is being read.
+    start: RequestStart,
 }
 
 impl Open {
+    /// A piece of the stream is going to be read.
+    fn reads(&mut self, chunk: &Chunk<'_>) {
+        self.start = RequestStart {
+            sequence: chunk.sequence,
+            before: 0,
+            time: chunk.time,
+        };
+    }
+
     /// The name of a request on this connection. Pipelined requests may have one acknowledgment number; their names
     /// differ all the same.
     fn name(&mut self, request: &Request) -> MessageId {
@@ -198,6 +220,10 @@ impl Mirror {
     fn request(&mut self, open: &mut Open, id: Option<MessageId>, event: RequestEvent) {
         match event {
             RequestEvent::Started => {
+                if !self.has(open) {
+                    self.counters.requests_of_another_agent += 1;
+                    return;
+                }
                 let Concerned { slots, pod } = self.onward.mirrors_mut().concerned_in_turn(&open.key);
                 open.request = Some(self.ledger.open_for(&slots));
                 if let Some(pod) = &pod {
@@ -206,8 +232,11 @@ impl Mirror {
                 open.pod = pod;
             }
             RequestEvent::Complete(request) => {
-                if let (Some(opened), Some(id)) = (open.request.take(), id) {
-                    self.hand_on(open, id, request, opened);
+                match (open.request.take(), id) {
+                    (Some(opened), Some(id)) => self.hand_on(open, id, request, opened),
+                    // Another agent's: its answer is for nobody here.
+                    (None, Some(id)) => self.onward.not_taken(&id),
+                    (_, None) => {}
                 }
             }
             RequestEvent::Incomplete(request, why) => {
@@ -226,6 +255,15 @@ impl Mirror {
             RequestEvent::Skipped { bytes, why } => self.counters.skip(bytes, why),
             RequestEvent::Recognised(what) => self.counters.recognise(what),
         }
+    }
+
+    /// Whether a request that starts now is this agent's, and not that of another one of this node.
+    fn has(&self, open: &mut Open) -> bool {
+        let start = open.start;
+        open.start.before += 1;
+        self.hand_over
+            .as_ref()
+            .is_none_or(|hand_over| hand_over.takes(&open.key, start))
     }
 
     /// Hands on a request that was captured on a connection, with its client's address where that is asked for.
@@ -446,6 +484,7 @@ impl StreamHandler for Connection {
                 pipelined: (0, u32::MAX),
                 request: None,
                 pod: None,
+                start: RequestStart::default(),
             },
         }
     }
@@ -453,6 +492,7 @@ impl StreamHandler for Connection {
     fn data(&mut self, shard: &mut Shard, direction: Direction, chunk: Chunk<'_>) {
         match direction {
             Direction::Request => {
+                self.open.reads(&chunk);
                 self.read(shard, |requests, budget, mut sink| {
                     requests.push(chunk, budget, &mut sink);
                 });

@@ -18,6 +18,8 @@ pub struct StreamCounters {
     pub not_http: u64,
     /// Connections that `--input-raw-bpf-filter` left out.
     pub left_out: u64,
+    /// Requests that another agent of this node mirrors (`--hand-over`): this one has not seen them, as the ledger goes.
+    pub requests_of_another_agent: u64,
     /// Bytes passed over, by reason.
     pub skipped_bytes: SkippedBytes,
     /// Production's answers, where they are captured.
@@ -87,6 +89,7 @@ impl StreamCounters {
         self.upgraded += other.upgraded;
         self.not_http += other.not_http;
         self.left_out += other.left_out;
+        self.requests_of_another_agent += other.requests_of_another_agent;
         self.answers.add(&other.answers);
         let (mine, theirs) = (&mut self.skipped_bytes, &other.skipped_bytes);
         mine.mid_stream += theirs.mid_stream;

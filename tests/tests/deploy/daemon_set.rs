@@ -38,17 +38,23 @@ fn the_container_has_three_capabilities_and_no_way_to_more() {
 }
 
 #[test]
-fn of_the_host_it_sees_the_cgroups_and_cannot_write() {
+fn of_the_host_it_sees_the_cgroups_and_writes_one_folder_of_its_own() {
     let _stage = stage!("kubectl");
     for overlay in OVERLAYS {
         let pod = &daemon_set(overlay)["template"]["spec"];
         assert_eq!(
             pod["volumes"],
-            json!([{"name": "cgroup", "hostPath": {"path": "/sys/fs/cgroup", "type": "Directory"}}])
+            json!([
+                {"name": "hand-over", "hostPath": {"path": "/run/shadow-agent", "type": "DirectoryOrCreate"}},
+                {"name": "cgroup", "hostPath": {"path": "/sys/fs/cgroup", "type": "Directory"}},
+            ])
         );
         assert_eq!(
             pod["containers"][0]["volumeMounts"],
-            json!([{"name": "cgroup", "mountPath": "/host/sys/fs/cgroup", "readOnly": true}])
+            json!([
+                {"name": "cgroup", "mountPath": "/host/sys/fs/cgroup", "readOnly": true},
+                {"name": "hand-over", "mountPath": "/run/shadow-agent"},
+            ])
         );
     }
 }
@@ -83,13 +89,14 @@ fn it_knows_its_node_and_itself_from_the_downward_api() {
                 {"name": "NODE_NAME", "valueFrom": field("spec.nodeName")},
                 {"name": "POD_NAME", "valueFrom": field("metadata.name")},
                 {"name": "POD_NAMESPACE", "valueFrom": field("metadata.namespace")},
+                {"name": "SHADOW_AGENT_HAND_OVER", "value": "/run/shadow-agent/$(POD_NAMESPACE)-shadow-agent"},
             ])
         );
     }
 }
 
 #[test]
-fn it_runs_on_every_linux_node_and_is_replaced_a_few_at_a_time() {
+fn it_runs_on_every_linux_node_and_the_new_one_is_there_before_the_old_one_ends() {
     let _stage = stage!("kubectl");
     let set = daemon_set("base");
     let pod = &set["template"]["spec"];
@@ -97,9 +104,10 @@ fn it_runs_on_every_linux_node_and_is_replaced_a_few_at_a_time() {
     assert_eq!(pod["nodeSelector"], json!({"kubernetes.io/os": "linux"}));
     assert_eq!(
         set["updateStrategy"],
-        json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "10%"}})
+        json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "10%", "maxUnavailable": 0}})
     );
-    // --shutdown-timeout is 10 s.
+    assert_eq!(set["minReadySeconds"], 10);
+    // The hand-over takes 4 s at most; --shutdown-timeout is 10 s.
     assert_eq!(pod["terminationGracePeriodSeconds"], 20);
     assert!(pod["priorityClassName"].is_null());
 }

@@ -115,6 +115,12 @@ fn on_the_hosts_network_the_names_of_services_still_resolve() {
     let pod = &object(&objects, "DaemonSet", "shadow-agent")["spec"]["template"]["spec"];
     assert_eq!(pod["hostNetwork"], true);
     assert_eq!(pod["dnsPolicy"], "ClusterFirstWithHostNet");
+    // The API refuses both at once, and a node has one port 9400.
+    let strategy = &object(&objects, "DaemonSet", "shadow-agent")["spec"]["updateStrategy"];
+    assert_eq!(
+        strategy["rollingUpdate"],
+        json!({"maxSurge": 0, "maxUnavailable": "10%"})
+    );
     objects.iter().for_each(check);
 }
 

@@ -14,6 +14,7 @@ mod faults;
 mod files;
 mod filters;
 mod goreplay;
+mod hand_over;
 mod harness;
 mod http;
 mod in_a_pod;

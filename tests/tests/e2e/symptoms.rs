@@ -1,9 +1,11 @@
 //! What `docs/kubernetes.md` calls a symptom is what the agent says, word for word.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use serde_json::json;
 use shadow_tests::api_server::{Fault, Scope};
+use shadow_tests::metrics::ask;
 use shadow_tests::{stage, until};
 
 use crate::cluster::{Cluster, NODE, labelled, uid};
@@ -34,7 +36,7 @@ const SYMPTOMS: [Symptom; 8] = [
     Symptom {
         wrong: |_| {},
         argument: "--input-raw=k8s://goreplay/deployments/nginx:80",
-        says: "nothing is captured: there is no deployment named nginx",
+        says: "nothing is captured: there is no deployment named nginx in the namespace goreplay",
     },
     Symptom {
         wrong: |cluster| cluster.deployment("goreplay", "nginx"),
@@ -101,10 +103,53 @@ fn each_symptom_in_the_document_is_what_the_agent_says() {
     }
 }
 
+#[test]
+fn the_sample_of_readyz_in_the_document_is_what_the_agent_serves() {
+    let stage = stage!("root", "agent", "ip", "nsenter");
+    let cluster = Cluster::new(&stage);
+    cluster.deployment("goreplay", "nginx");
+    cluster.service("shop", "web", "web", 80, &json!(80));
+    cluster.service("shop", "next", "next", 80, &json!(80));
+    let mirror =
+        json!({"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "next", "port": 80}}});
+    cluster.api.apply(json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+        "metadata": {"namespace": "shop", "name": "web"},
+        "spec": {
+            "parentRefs": [{"group": "", "kind": "Service", "name": "web"}],
+            "rules": [{"filters": [mirror]}],
+        },
+    }));
+    let port = SocketAddr::from(([127, 0, 0, 1], cluster.node.netns().free_port()));
+    let agent = cluster.spawn_agent(&[
+        "--input-raw=k8s://goreplay/deployments/nginx:80",
+        "--output-null",
+        "--input-k8s-routes=*",
+        "--hand-over",
+        stage.path("claims").to_str().expect("a path in UTF-8"),
+        "--http-listen",
+        &port.to_string(),
+    ]);
+    agent.wait_for_line("serving HTTP");
+    let text = document();
+    let (_, sample) = text.split_once("```text\nready\n").expect("the sample");
+    let (sample, _) = sample.split_once("```").expect("its end");
+    until("the agent is ready", || {
+        ask(cluster.node.netns(), port, "GET", "/readyz").0 == 200
+    });
+    let (_, served) = ask(cluster.node.netns(), port, "GET", "/readyz");
+    assert_eq!(served, format!("ready\n{sample}"));
+    agent.stop();
+}
+
+fn document() -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/kubernetes.md");
+    std::fs::read_to_string(file).expect("docs/kubernetes.md")
+}
+
 /// The symptoms that the document has.
 fn headings() -> Vec<String> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/kubernetes.md");
-    let text = std::fs::read_to_string(file).expect("docs/kubernetes.md");
+    let text = document();
     let headings = text.lines().filter(|line| line.starts_with("### "));
     headings.map(str::to_owned).collect()
 }

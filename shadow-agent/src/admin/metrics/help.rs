@@ -28,7 +28,7 @@ pub(super) fn label_of(member: &str) -> &'static str {
     }
 }
 
-const CONNECTIONS: [(&str, &str); 31] = [
+const CONNECTIONS: [(&str, &str); 32] = [
     ("opened", "Connections that came into view."),
     (
         "mid_stream",
@@ -96,6 +96,10 @@ const CONNECTIONS: [(&str, &str); 31] = [
     (
         "left_out",
         "Connections that --input-raw-bpf-filter left out: no request of theirs is seen.",
+    ),
+    (
+        "requests_of_another_agent",
+        "Requests that another agent of this node mirrors (--hand-over).",
     ),
     ("skipped_bytes", "Bytes passed over, by reason."),
     ("answers", "Production's answers, where they are captured."),

@@ -49,6 +49,9 @@ fn write(settings: &Settings, text: &mut String) -> fmt::Result {
     if let Some(after) = operation.exit_after {
         writeln!(text, "ends after {}", seconds(after))?;
     }
+    if let Some(file) = &operation.hand_over {
+        writeln!(text, "hands over by {}", file.display())?;
+    }
     if let Some(millis) = operation.max_cpu_millis {
         writeln!(text, "at most {} CPUs", f64::from(millis) / 1000.0)?;
     }

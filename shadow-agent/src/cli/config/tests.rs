@@ -187,12 +187,12 @@ fn keys_of_goreplay_that_are_none_here_are_refused_in_their_line_or_answered() {
 #[test]
 fn what_the_command_line_got_wrong_is_put_down_to_it() {
     let text = b"input-raw = ':80'\noutput-null = true\n";
-    let error = file(&["--ledger", "/nowhere/x"])
+    let error = file(&["--ledger", "/proc/nowhere/x"])
         .unwrap()
         .resolve(text, &TestMachine)
         .unwrap_err();
     assert!(
-        error.to_string().starts_with("--ledger '/nowhere/x': "),
+        error.to_string().starts_with("--ledger '/proc/nowhere/x': "),
         "{error}"
     );
 }
@@ -320,7 +320,7 @@ fn only_a_regular_file_is_read() {
     let mut config = file(&[]).unwrap();
     for (path, problem) in [
         ("/dev/null", "not a regular file"),
-        ("/nowhere", "No such file"),
+        ("/proc/nowhere", "No such file"),
         ("/", "not a regular"),
     ] {
         config.path = path.into();
@@ -362,7 +362,7 @@ fn what_is_not_toml_is_refused_with_its_line() {
 #[test]
 fn a_summary_says_what_it_comes_to_without_secrets() {
     let settings = resolve(
-        "input-raw-shards = 2\nhttp-listen = ':9400'\nexpire-after = '1h'\nexit-after = '2h'\nmax-cpu = '500m'\n\
+        "input-raw-shards = 2\nhttp-listen = ':9400'\nexpire-after = '1h'\nexit-after = '2h'\nhand-over = '/run/x'\nmax-cpu = '500m'\n\
          [mirror.web]\ninput-raw = [':80,81', '[::1]:82']\noutput-http = 'http://me:s3cret@staging:8080'\n\
          [mirror.api]\ninput-raw = '10.0.0.5:80'\noutput-http = 'https://b'\nhttp-original-host = true\noutput-null = true\n\
          http-allow-url = '^/api'\nhttp-redact-header = ['Cookie']\n",
@@ -384,6 +384,7 @@ at most 256 MiB of captured traffic, 2 rings of 8 MiB
 HTTP port on :9400
 expires after 3600s
 ends after 7200s
+hands over by /run/x
 at most 0.5 CPUs
 "
     );

@@ -28,7 +28,20 @@ pub(super) fn resolve(flags: &Admin) -> Result<OperationSettings, UsageError> {
         // GoReplay's default is 0, and means never.
         exit_after: flags.exit_after.filter(|after| !after.is_zero()),
         max_cpu_millis: flags.max_cpu,
+        hand_over: flags.hand_over.clone(),
     })
+}
+
+/// Only of what the kernel captures do two agents see the same.
+pub(super) fn check_hand_over(flags: &Admin, from_kernel: bool) -> Result<(), UsageError> {
+    match &flags.hand_over {
+        Some(path) if !from_kernel => Err(Problem::new(
+            "nothing is captured live, and only that can be handed over",
+            "add --input-raw with ports, addresses or pods, or leave this out",
+        )
+        .of("--hand-over", path.display().to_string())),
+        _ => Ok(()),
+    }
 }
 
 fn token(path: &Path) -> Result<Secret, UsageError> {
@@ -92,6 +105,19 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_captured_live_can_be_handed_over() {
+        let mut flags = Admin::default();
+        assert!(check_hand_over(&flags, false).is_ok());
+        flags.hand_over = Some("/run/x".into());
+        assert!(check_hand_over(&flags, true).is_ok());
+        let text = check_hand_over(&flags, false).unwrap_err().to_string();
+        assert!(
+            text.starts_with("--hand-over '/run/x': nothing is captured live"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn a_token_without_a_port_is_refused() {
         let flags = Admin {
             http_listen: None,
@@ -99,6 +125,7 @@ mod tests {
             expire_after: None,
             exit_after: None,
             max_cpu: None,
+            hand_over: None,
         };
         let text = resolve(&flags).unwrap_err().to_string();
         assert!(text.starts_with("--http-token-file '/tmp/token': "), "{text}");

@@ -134,6 +134,9 @@ fn resolve_run(
     let kubernetes = kubernetes::resolve(arguments, inputs)?;
     let limits = &arguments.limits;
     let mut capture = capture::resolve(arguments, inputs, kubernetes.is_some())?;
+    let is_live = |input: &RawInput| matches!(input, RawInput::Live { .. } | RawInput::Kubernetes(_));
+    let from_kernel = capture.vxlan.is_none() && (kubernetes.is_some() || inputs.iter().any(is_live));
+    admin::check_hand_over(&arguments.admin, from_kernel)?;
     let compares = compares(&mirrors, kubernetes.as_ref());
     capture.responses |= compares;
     Ok(Settings {

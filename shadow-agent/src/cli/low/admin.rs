@@ -47,6 +47,15 @@ pub struct Admin {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub exit_after: Option<Duration>,
 
+    /// Take over from another agent of this machine without a gap, and let another take over, by way of this file
+    ///
+    /// Agents that name the same file agree in it who mirrors: one does, the others capture and wait. When it is told to end
+    /// another takes over, and each request is mirrored by one of them. For a rollout that starts the new agent before the
+    /// old one ends. The file is made where it is not there; nobody but the agents' user may write where it stands. By
+    /// default an agent knows of no other.
+    #[arg(long, value_name = "FILE", env = "SHADOW_AGENT_HAND_OVER", hide_env_values = true, value_hint = clap::ValueHint::FilePath)]
+    pub hand_over: Option<PathBuf>,
+
     /// Processor time the agent may take, such as 50% (of one CPU), 1.5 (CPUs) or 500m
     ///
     /// Measured each second over all its threads. Beyond it fewer requests are mirrored, as many as the budget allows;
