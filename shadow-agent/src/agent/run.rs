@@ -165,15 +165,8 @@ impl Run {
                 ends: ends.clone(),
                 live: is_live(&task.source),
             };
-            let thread = std::thread::Builder::new()
-                .name(format!("shard-{index}"))
-                .spawn(move || {
-                    let _end = end;
-                    task.run()
-                })
-                .context("cannot start a shard's thread")?;
             shards.push(ShardHandle {
-                thread: Some(thread),
+                thread: Some(spawn(index, task, end)?),
                 ledger,
                 report,
                 followed,
@@ -378,6 +371,17 @@ impl Run {
             tracing::info!("no --ledger FILE to write to");
         }
     }
+}
+
+/// Starts the thread of a shard.
+fn spawn(index: usize, task: ShardTask, end: EndGuard) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+    std::thread::Builder::new()
+        .name(format!("shard-{index}"))
+        .spawn(move || {
+            let _end = end;
+            task.run()
+        })
+        .context("cannot start a shard's thread")
 }
 
 /// Resolves when the cluster that settings wait for has been read; never, where none do.

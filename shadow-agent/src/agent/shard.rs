@@ -218,6 +218,8 @@ impl ShardTask {
         let middleware = self.middleware.as_ref().map(|middleware| {
             ShardMiddleware::new(middleware, self.settings.limits, self.budget.clone(), wall_offset)
         });
+        // Nobody else sees what is read from elsewhere.
+        let from_kernel = matches!(self.source, Source::Ring(_));
         Shard::new(
             self.ledger.clone(),
             self.budget.clone(),
@@ -233,7 +235,7 @@ impl ShardTask {
             Arc::clone(&self.operation.production),
             self.operation.seed,
         )
-        .with_hand_over(self.hand_over.clone())
+        .with_hand_over(self.hand_over.clone().filter(|_| from_kernel))
     }
 }
 

@@ -83,7 +83,7 @@ impl Run {
             match condition {
                 Condition::Good => readiness.set(name.clone(), Ok(())),
                 Condition::Remark(why) | Condition::Idle(why) => {
-                    readiness.set_idle(name.clone(), why.clone())
+                    readiness.set_idle(name.clone(), why.clone());
                 }
                 Condition::Bad(why) => readiness.set(name.clone(), Err(why.clone())),
             }

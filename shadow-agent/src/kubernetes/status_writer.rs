@@ -180,7 +180,7 @@ impl Holder {
                 .await
         };
         if let Err(error) = released.await {
-            tracing::debug!(%error, "the lease is left to expire");
+            tracing::debug!(error = Trouble::of(&error).words, "the lease is left to expire");
         }
         self.led = false;
     }

@@ -100,12 +100,11 @@ pub(super) fn accepted<'a>(
     notes: impl Iterator<Item = &'a str>,
     generation: i64,
 ) -> Condition {
-    let (status, reason, message) = match accepted {
-        Err((reason, why)) => (false, *reason, sentence(why)),
-        Ok(()) => {
-            let all: Vec<_> = [ACCEPTED].into_iter().chain(notes.take(MAX_PROBLEMS)).collect();
-            (true, Reason::Accepted, sentence(&all.join(". ")))
-        }
+    let (status, reason, message) = if let Err((reason, why)) = accepted {
+        (false, *reason, sentence(why))
+    } else {
+        let all: Vec<_> = [ACCEPTED].into_iter().chain(notes.take(MAX_PROBLEMS)).collect();
+        (true, Reason::Accepted, sentence(&all.join(". ")))
     };
     Condition {
         kind: "Accepted",
