@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_claim_of_an_agent_whose_clock_is_ahead_is_not_the_oldest() {
-        assert_eq!(age((hash(1) & !TIME) | 105, 100), 0);
+        assert_eq!(age((hash(1) & !TIME) | 0x69, 100), 0);
         assert_eq!(age((hash(1) & !TIME) | TIME, TIME + 3), 3);
         assert_eq!(age(0, 100), u64::MAX);
     }
