@@ -321,9 +321,9 @@ mod tests {
         fn start(stage: &shadow_tests::Stage) -> Self {
             let run = Run::new("containerd");
             let (config, root) = (stage.path("containerd.toml"), stage.path("root"));
-            let (state, socket) = (run.0.join("state"), run.0.join("socket"));
+            let (states, socket) = (run.0.join("states"), run.0.join("socket"));
             let text = format!(
-                "version = 2\nroot = {root:?}\nstate = {state:?}\n\
+                "version = 2\nroot = {root:?}\nstate = {states:?}\n\
                  disabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = {socket:?}\n"
             );
             std::fs::write(&config, text).unwrap();
