@@ -82,7 +82,8 @@ fn a_rate_behind_an_address() {
         let ledger = &finished.ledger;
         assert_eq!(ledger.seen(), sent);
         assert_eq!(ledger.delivered(0) + ledger.of(0, "limited"), sent, "{ledger}");
-        let expected = 200.0 * seconds;
+        // One second of it at once, and then the rate.
+        let expected = 200.0 * (seconds + 1.0);
         let off = (ledger.delivered(0) as f64 - expected).abs();
         assert!(
             off <= expected * 0.05 + 3.0,

@@ -121,6 +121,36 @@ fn input_file() {
     );
 }
 
+/// Thirty requests within thirty milliseconds.
+fn thirty(stage: &Stage) -> String {
+    let times: Vec<u64> = (0..30).collect();
+    file(stage, "thirty.gor", &gor(&times))
+}
+
+#[test]
+fn a_limit_behind_a_recording_leaves_out_what_is_above_it() {
+    let stage = stage!("root", "agent", "nginx");
+    let recording = thirty(&stage);
+    let (log, ledger) = replay(&stage, &["--input-file", &format!("{recording}|10")]);
+    let delivered = ledger.delivered(0);
+    // A second's worth at once, and what comes due while they are read.
+    assert!((10..20).contains(&delivered), "{ledger}");
+    assert_eq!(ledger.of(0, "limited"), 30 - delivered, "{ledger}");
+    assert_eq!(log.len() as u64, delivered);
+}
+
+#[test]
+fn input_file_rate_sends_everything_at_a_rate() {
+    let stage = stage!("root", "agent", "nginx");
+    let recording = thirty(&stage);
+    let start = Instant::now();
+    let (log, ledger) = replay(&stage, &["--input-file", &recording, "--input-file-rate", "60"]);
+    ledger.assert_all_delivered(30);
+    assert_eq!(log.len(), 30);
+    // The last one is due 29 sixtieths of a second behind the first.
+    assert!(start.elapsed().as_millis() >= 483, "{:?}", start.elapsed());
+}
+
 #[test]
 fn output_file() {
     let stage = stage!("root", "agent", "nginx");

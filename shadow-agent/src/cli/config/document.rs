@@ -37,7 +37,7 @@ const PLACES: [&str; 12] = [
 
 /// Keys that each mirror may have of its own, besides those that begin with `output-` or `compare`. The marker is none: what carries
 /// it is mirrored by nobody.
-const OF_MIRRORS: [&str; 43] = [
+const OF_MIRRORS: [&str; 44] = [
     "route",
     "fail-on",
     "split-output",
@@ -48,6 +48,7 @@ const OF_MIRRORS: [&str; 43] = [
     "input-file-loop",
     "input-file-read-depth",
     "input-file-max-wait",
+    "input-file-rate",
     "input-raw",
     "http-original-host",
     "http-host-suffix",

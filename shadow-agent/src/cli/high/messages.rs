@@ -8,7 +8,7 @@ use crate::cli::error::{Problem, UsageError};
 use crate::cli::glob;
 use crate::cli::low::Arguments;
 use crate::cli::low::input_relay::InputRelay;
-use crate::cli::value::listen_or_localhost;
+use crate::cli::value::{limit, listen_or_localhost, positive_number, split_limit};
 use crate::recording::chunk_order;
 use crate::settings::{
     FileInputSettings, HttpInputSettings, Limit, Listen, MessageInput, Pace, ServerTls, TcpInputSettings,
@@ -32,11 +32,12 @@ pub type Limited = (Vec<MessageInput>, BTreeMap<usize, Limit>);
 pub fn resolve(arguments: &Arguments) -> Result<Limited, UsageError> {
     let dummies = &arguments.messages.input_dummy;
     let mut inputs: Vec<MessageInput> = dummies.iter().map(|_| MessageInput::Dummy).collect();
+    let mut limits = BTreeMap::new();
     for text in &arguments.input_file.input_file {
-        let file = file(text, arguments).map_err(|problem| problem.of("--input-file", text))?;
+        let (file, limit) = file(text, arguments).map_err(|problem| problem.of("--input-file", text))?;
+        limits.extend(limit.map(|limit| (inputs.len(), limit)));
         inputs.push(MessageInput::File(Box::new(file)));
     }
-    let mut limits = BTreeMap::new();
     let flags = &arguments.input_relay;
     let tls = tls(flags)?;
     for typed in &flags.input_tcp {
@@ -98,11 +99,20 @@ fn tls(flags: &InputRelay) -> Result<Option<ServerTls>, UsageError> {
     }))
 }
 
-fn file(text: &str, arguments: &Arguments) -> Result<FileInputSettings, Problem> {
+fn file(text: &str, arguments: &Arguments) -> Result<(FileInputSettings, Option<Limit>), Problem> {
     let flags = &arguments.input_file;
-    let (pattern, pace) = match text.rsplit_once('|') {
-        Some((pattern, speed)) => (pattern, pace(speed)?),
-        None => (text, Pace::Speed(1.0)),
+    let (pattern, typed) = split_limit(text);
+    let (pace, limit) = match (typed.map(behind_file).transpose()?, flags.input_file_rate) {
+        (None, None) => (Pace::Speed(1.0), None),
+        (None, Some(rate)) => (Pace::Rate(rate), None),
+        (Some(Behind::Limit(limit)), rate) => (rate.map_or(Pace::Speed(1.0), Pace::Rate), Some(limit)),
+        (Some(Behind::Pace(pace)), None) => (pace, None),
+        (Some(Behind::Pace(_)), Some(_)) => {
+            return Err(Problem::new(
+                "--input-file-rate says how fast already",
+                "leave one of them out",
+            ));
+        }
     };
     if pattern.starts_with("s3://") {
         return Err(Problem::new(
@@ -128,7 +138,7 @@ fn file(text: &str, arguments: &Arguments) -> Result<FileInputSettings, Problem>
     for file in &mut files {
         *file = std::path::absolute(&*file).map_err(unreadable)?;
     }
-    Ok(FileInputSettings {
+    let settings = FileInputSettings {
         pattern: pattern.to_owned(),
         files,
         pace,
@@ -140,30 +150,34 @@ fn file(text: &str, arguments: &Arguments) -> Result<FileInputSettings, Problem>
             .max_head
             .saturating_add(arguments.limits.max_body())
             .saturating_add(HEADER_LINE),
-    })
+    };
+    Ok((settings, limit))
 }
 
-/// What stands behind the `|`.
-fn pace(text: &str) -> Result<Pace, Problem> {
-    const MOST: f64 = 1e9;
-    let number = |text: &str| -> Option<f64> {
-        let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        let number: f64 = plain.then(|| text.parse().ok())??;
-        (number > 0.0 && number <= MOST).then_some(number)
-    };
-    let pace = if text == "max" {
-        Some(Pace::Max)
+/// What stands behind the `|` of a recording.
+#[derive(Debug, PartialEq)]
+enum Behind {
+    /// How fast it is replayed.
+    Pace(Pace),
+    /// How much of it is.
+    Limit(Limit),
+}
+
+fn behind_file(text: &str) -> Result<Behind, Problem> {
+    let speed = |text: &str| positive_number(text).ok();
+    let behind = if text == "max" {
+        Some(Behind::Pace(Pace::Max))
     } else if let Some(percent) = text.strip_suffix('%') {
-        number(percent).map(|percent| Pace::Speed(percent / 100.0))
+        speed(percent).map(|percent| Behind::Pace(Pace::Speed(percent / 100.0)))
     } else if let Some(times) = text.strip_suffix('x') {
-        number(times).map(Pace::Speed)
+        speed(times).map(|times| Behind::Pace(Pace::Speed(times)))
     } else {
-        number(text).map(Pace::Rate)
+        limit(text).ok().map(Behind::Limit)
     };
-    pace.ok_or_else(|| {
+    behind.ok_or_else(|| {
         Problem::new(
-            "this is no speed",
-            "write |200%, |2x or |0.5x (as many times as fast), |100 (requests a second) or |max",
+            "what stands behind the | is no speed and no limit",
+            "write |200%, |2x or |0.5x (as many times as fast), |max, or |100 (at most so many requests a second)",
         )
     })
 }
@@ -173,22 +187,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_speed_is_a_factor_a_rate_or_as_fast_as_possible() {
+    fn behind_a_recording_stands_a_speed_or_a_limit() {
+        let speed = |speed: f64| Some(Behind::Pace(Pace::Speed(speed)));
+        let limit = |rate: u32| Some(Behind::Limit(Limit::PerSecond(rate)));
         for (text, expected) in [
-            ("200%", Some(Pace::Speed(2.0))),
-            ("12.5%", Some(Pace::Speed(0.125))),
-            ("0.5x", Some(Pace::Speed(0.5))),
-            ("100", Some(Pace::Rate(100.0))),
-            ("max", Some(Pace::Max)),
+            ("200%", speed(2.0)),
+            ("12.5%", speed(0.125)),
+            ("0.5x", speed(0.5)),
+            ("max", Some(Behind::Pace(Pace::Max))),
+            ("100", limit(100)),
+            ("0", limit(0)),
             ("", None),
-            ("0", None),
             ("-1", None),
             ("inf", None),
             ("1e3", None),
+            ("0%", None),
+            ("1.5", None),
             ("x", None),
             ("99999999999", None),
         ] {
-            assert_eq!(pace(text).ok(), expected, "{text}");
+            assert_eq!(behind_file(text).ok(), expected, "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::value::positive_duration;
+use crate::cli::value::{positive_duration, positive_number};
 
 /// Recordings, as typed.
 #[derive(Args, Clone, Debug)]
@@ -15,13 +15,20 @@ pub struct InputFile {
     /// The name is a pattern (*, ?, [a-z]); all its files are merged by time. What they are (also .gz and .zst) is told
     /// by their first bytes. Behind a | stands how fast:
     ///   |200%, |2x   twice as fast as recorded, |0.5x half as fast
-    ///   |100         100 requests a second, whatever their times
     ///   |max         as fast as the outputs take them
+    ///   |100         as recorded, but at most 100 requests a second: what is above is left out
     /// By default as recorded. Each message is sent at its offset from the first: a recording of a minute takes a
     /// minute, and outputs that cannot follow drop and count; with |max they are waited for. The run ends behind the
     /// last record.
     #[arg(long, value_name = "PATTERN[|SPEED]", verbatim_doc_comment)]
     pub input_file: Vec<String>,
+
+    /// Send so many requests a second, evenly, whatever their times; such as 100 or 0.5
+    ///
+    /// Each --input-file has this rate for itself, and no speed behind it. Nothing is left out: a recording of many
+    /// requests takes long.
+    #[arg(long, value_name = "N", value_parser = positive_number)]
+    pub input_file_rate: Option<f64>,
 
     /// Begin again behind the last record, until the run is ended
     #[arg(long)]

@@ -8,6 +8,7 @@ mod duration;
 mod header_name;
 mod limit;
 mod listen;
+mod number;
 mod share;
 mod size;
 
@@ -16,5 +17,6 @@ pub use duration::{duration, format_duration, positive_duration};
 pub use header_name::{client_header, host_suffix, marker_name};
 pub use limit::{limit, split_limit};
 pub use listen::{listen, listen_or_localhost, vxlan_listen};
+pub use number::positive_number;
 pub use share::{Share, share};
 pub use size::{format_size, positive_size, size};
