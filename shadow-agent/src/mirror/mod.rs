@@ -18,6 +18,7 @@ mod mirrors;
 mod onward;
 mod partly_taken;
 pub mod plan;
+mod re2;
 pub mod rules;
 mod share;
 mod split;

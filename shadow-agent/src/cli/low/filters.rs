@@ -39,7 +39,7 @@ pub struct FilterFlags {
     /// Let only requests pass whose URL matches, such as ^/api or ^www.example.com/api; may be repeated
     ///
     /// Compared with the request target, and with host and target one behind the other: one match is enough.
-    /// Expressions match anywhere unless they have ^ and $; their syntax is RE2's, as in GoReplay.
+    /// Expressions match anywhere unless they have ^ and $; their syntax is that of Go's regexp, as in GoReplay.
     #[arg(long, value_name = "REGEX")]
     pub http_allow_url: Vec<String>,
 

@@ -15,7 +15,6 @@ pub use self::hostname::Hostname;
 pub use self::location::Location;
 pub(in crate::mirror) use self::location::split_query;
 pub use self::pattern::Pattern;
-pub(in crate::mirror) use self::pattern::compile;
 pub use self::rule::{PathMatch, Prefix, RequestMatch};
 use crate::http::Request;
 

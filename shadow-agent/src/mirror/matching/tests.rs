@@ -79,7 +79,7 @@ fn an_expression_matches_the_whole_path() {
 }
 
 #[test]
-fn an_expression_is_about_bytes_and_its_classes_about_ascii() {
+fn an_expression_is_about_characters_and_its_classes_about_ascii() {
     let pattern = |expression: &str| Pattern::regex(expression).unwrap();
     assert!(pattern(".+").matches(b"a\xff"));
     assert!(pattern("é+").matches("é".as_bytes()));
@@ -92,7 +92,7 @@ fn an_expression_that_would_escape_its_anchors_is_refused() {
     let error = PathMatch::regex("/(").unwrap_err().to_string();
     assert_eq!(
         error,
-        "the regular expression \"/(\" cannot be used: unclosed group"
+        "the regular expression \"/(\" cannot be used: missing closing )"
     );
 }
 

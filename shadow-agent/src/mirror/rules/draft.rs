@@ -6,13 +6,14 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::expression::{Expression, TooLong};
+use super::expression::Expression;
 use super::json;
 use super::lines::Lines;
 use super::prettify::Prettifier;
 use super::redaction::{Redaction, Unredactable};
 use super::{Unsafe, query};
 use crate::http::{Framing, Request, RewriteError, absolute_form, chunked_data};
+use crate::mirror::re2::TooLong;
 
 /// Room for edits in a head, in bytes: what all rules together may add to it.
 const MAX_GROWTH: usize = 256 << 10;

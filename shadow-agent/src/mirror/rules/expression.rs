@@ -1,35 +1,23 @@
 //! The regular expressions of rules, which match anywhere in a value, and what is put in place of what they match.
 
-use regex::bytes::{Captures, Regex};
-
 use super::Invalid;
-use crate::mirror::matching;
+use crate::mirror::re2::{Re2, Replacement, TooLong};
 
 /// Longest text that a rewrite makes, in bytes: as large as heads may reasonably be.
 const MAX_REWRITTEN: usize = 256 << 10;
 /// Longest replacement as typed, in bytes.
 const MAX_REPLACEMENT: usize = 4096;
 
-/// An expression that matches anywhere in a value, as `GoReplay`'s do: `^` and `$` anchor it.
-///
-/// The syntax is that of the `regex` crate, which is RE2's but for a few forms (`\Q...\E`, a literal `{`). `\w`, `\d` and
-/// `(?i)` are about ASCII, and `.` is one byte, since a value need not be UTF-8.
-#[derive(Clone, Debug)]
-pub struct Expression(Regex);
-
-/// Two expressions are equal when they are written the same.
-impl PartialEq for Expression {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.as_str() == other.0.as_str()
-    }
-}
+/// An expression that matches anywhere in a value, as `GoReplay`'s do: `^` and `$` anchor it. Its syntax is that of Go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expression(Re2);
 
 impl Expression {
     /// The expression that `text` is. Its size is bounded, and it takes time linear in the value.
     pub fn new(text: &str) -> Result<Self, Invalid> {
-        matching::compile(text)
+        Re2::new(text)
             .map(Self)
-            .map_err(|error| Invalid(error.to_string()))
+            .map_err(|why| Invalid(format!("the regular expression cannot be used: {why}")))
     }
 
     /// Whether something in `value` matches.
@@ -38,19 +26,12 @@ impl Expression {
     }
 }
 
-/// An expression, and what is put in place of everything that it matches in a value.
-///
-/// In the replacement `$1`, `${1}`, `$name` and `${name}` stand for what a group matched, and `$$` for a dollar sign. As
-/// in Go, a name is as long as it can be: `$1x` is the group called `1x`, which is empty when there is none; write `${1}x`.
+/// An expression, and what is put in place of everything that it matches in a value; see [`Replacement`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rewrite {
     expression: Expression,
-    replacement: Box<str>,
+    replacement: Replacement,
 }
-
-/// A rewrite would make more than a head can hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLong;
 
 impl Rewrite {
     /// Puts `replacement` in place of what `expression` matches.
@@ -61,39 +42,17 @@ impl Rewrite {
                 "the replacement has a control character, or more than {MAX_REPLACEMENT} bytes"
             )));
         }
+        let expression = Expression::new(expression)?;
         Ok(Self {
-            expression: Expression::new(expression)?,
-            replacement: replacement.into(),
+            replacement: Replacement::new(replacement, &expression.0),
+            expression,
         })
     }
 
     /// What `value` becomes; `None` where nothing in it matches.
     pub fn apply(&self, value: &[u8]) -> Result<Option<Vec<u8>>, TooLong> {
-        let mut out = Vec::new();
-        let mut copied = 0;
-        let mut matched = false;
-        for found in self.expression.0.captures_iter(value) {
-            let Some(whole) = found.get(0) else { continue };
-            matched = true;
-            out.extend_from_slice(&value[copied..whole.start()]);
-            if out.len() + self.longest(&found) > MAX_REWRITTEN {
-                return Err(TooLong);
-            }
-            found.expand(self.replacement.as_bytes(), &mut out);
-            copied = whole.end();
-        }
-        out.extend_from_slice(&value[copied..]);
-        if out.len() > MAX_REWRITTEN {
-            return Err(TooLong);
-        }
-        Ok(matched.then_some(out))
-    }
-
-    /// Most bytes that a replacement of `found` can have: no group is longer than the whole.
-    fn longest(&self, found: &Captures<'_>) -> usize {
-        let groups = self.replacement.bytes().filter(|byte| *byte == b'$').count();
-        let whole = found.get(0).map_or(0, |whole| whole.len());
-        self.replacement.len() + groups * whole
+        self.replacement
+            .replace_all(&self.expression.0, value, MAX_REWRITTEN)
     }
 }
 
@@ -119,22 +78,11 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_named_as_in_go() {
+    fn every_match_is_replaced_and_none_is_told() {
         assert_eq!(
             rewritten("/v1/user/([^/]+)/ping", "/v2/user/$1/ping", "/v1/user/jo/ping?x"),
             Some("/v2/user/jo/ping?x".to_owned())
         );
-        assert_eq!(rewritten("a(b)", "${1}x", "-ab-"), Some("-bx-".to_owned()));
-        assert_eq!(
-            rewritten("a(b)", "$1x", "-ab-"),
-            Some("--".to_owned()),
-            "the group 1x"
-        );
-        assert_eq!(rewritten("a(?P<n>b)", "$n$$", "ab"), Some("b$".to_owned()));
-    }
-
-    #[test]
-    fn every_match_is_replaced_and_none_is_told() {
         assert_eq!(rewritten("o", "0", "foo"), Some("f00".to_owned()));
         assert_eq!(rewritten("x", "0", "foo"), None);
         assert_eq!(rewritten("o", "", "foo"), Some("f".to_owned()));
