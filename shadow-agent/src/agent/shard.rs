@@ -215,8 +215,16 @@ impl ShardTask {
 
     /// What takes whole messages. `wall_offset`: nanoseconds from the source's clock to Unix time.
     fn shard(&self, wall_offset: u64) -> Shard {
+        let captures = matches!(self.source, Source::Ring(_) | Source::Vxlan(_) | Source::File(_));
+        let answers = captures && self.settings.capture.track_response;
         let middleware = self.middleware.as_ref().map(|middleware| {
-            ShardMiddleware::new(middleware, self.settings.limits, self.budget.clone(), wall_offset)
+            ShardMiddleware::new(
+                middleware,
+                self.settings.limits,
+                self.budget.clone(),
+                wall_offset,
+                answers,
+            )
         });
         // Nobody else sees what is read from elsewhere.
         let from_kernel = matches!(self.source, Source::Ring(_));

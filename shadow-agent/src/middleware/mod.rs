@@ -4,8 +4,10 @@
 //! One process serves all shards: a thread writes lines ([`line`]) to its standard input, another reads what comes back,
 //! and each message that comes back goes to the shard it came from. A message that waits for its program is held by its
 //! shard, with its claim in the ledger: so a program that is slow, silent or dead costs counted requests, and nothing else.
+//! The shadow's answer is given to it behind production's ([`pairs`]).
 
 mod line;
+mod pairs;
 mod process;
 mod shard;
 

@@ -27,6 +27,9 @@ const BATCH: usize = 256 * 1024;
 const MAX_REPLIES: usize = 1024;
 /// How often a program is looked at.
 const LOOK: Duration = Duration::from_millis(50);
+/// Which part of the queue's size responses may have that wait for others and not for the program: so that they leave
+/// room for requests.
+const HELD_PART: usize = 4;
 /// How long what belongs to its end may take.
 const GRACE: Duration = Duration::from_secs(1);
 /// Longest header line that is read from it, in bytes.
@@ -47,6 +50,9 @@ pub struct MiddlewareCounters {
     pub bad_lines: u64,
     /// Responses left out because the queue was full; requests are counted as `queue_full`.
     pub responses_left_out: u64,
+    /// The shadow's answers that were written before production's answers to the same requests, because those took too
+    /// long or there was no room to hold them.
+    pub replayed_early: u64,
 }
 
 /// What the program sends to a shard.
@@ -75,6 +81,8 @@ pub(super) struct Shared {
 struct Queue {
     waiting: VecDeque<Vec<u8>>,
     bytes: usize,
+    /// Bytes of responses that shards hold back.
+    held: usize,
     /// Which shard waits for a message, and how often.
     owners: HashMap<(MessageKind, MessageId), (usize, u32)>,
     shards: Vec<mpsc::Sender<Reply>>,
@@ -243,6 +251,30 @@ impl Middleware {
         drop(queue);
         self.shared.more.notify_one();
         Ok(())
+    }
+
+    /// Whether there is room for a response of this size to be held back by a shard, which says when it lets it go.
+    pub(super) fn hold(&self, bytes: usize) -> bool {
+        let mut queue = self.shared.lock();
+        let held = queue.held.saturating_add(bytes);
+        let has_room = held <= self.shared.settings.queue_bytes / HELD_PART;
+        if has_room {
+            queue.held = held;
+        }
+        has_room
+    }
+
+    /// What was held back is not any longer.
+    pub(super) fn let_go(&self, bytes: usize) {
+        let mut queue = self.shared.lock();
+        queue.held = queue.held.saturating_sub(bytes);
+    }
+
+    /// Answers of the shadow's are written before production's.
+    pub(super) fn count_early(&self, answers: u64) {
+        if answers > 0 {
+            self.shared.lock().counters.replayed_early += answers;
+        }
     }
 
     /// A message is not waited for any longer.

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::line::{Incoming, Outgoing};
+use super::pairs::Pairs;
 use super::process::{Middleware, Reply};
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, whole_request};
@@ -42,6 +43,37 @@ pub struct ShardMiddleware {
     ending: Cell<bool>,
     /// When something came back last.
     latest: Cell<Instant>,
+    /// Answers of the shadow's that came before production's.
+    pairs: RefCell<Pairs<Held>>,
+}
+
+/// A response that is not handed over yet.
+struct Held {
+    key: FlowKey,
+    kind: MessageKind,
+    id: MessageId,
+    head: Bytes,
+    body: Bytes,
+    first_byte: Timestamp,
+    last_byte: Timestamp,
+}
+
+impl Held {
+    fn new(key: &FlowKey, response: &ExchangeResponse<'_>) -> Self {
+        Self {
+            key: *key,
+            kind: response.kind,
+            id: response.id.clone(),
+            head: response.head.clone(),
+            body: response.body.clone(),
+            first_byte: response.first_byte,
+            last_byte: response.last_byte,
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.head.len() + self.body.len()
+    }
 }
 
 struct Waiting {
@@ -55,8 +87,15 @@ enum What {
 }
 
 impl ShardMiddleware {
-    /// A shard's half. `wall_offset`: nanoseconds from the clock of the shard's source to Unix time.
-    pub fn new(middleware: &Middleware, limits: Limits, budget: MemoryBudget, wall_offset: u64) -> Self {
+    /// A shard's half. `wall_offset`: nanoseconds from the clock of the shard's source to Unix time. `answers`: whether
+    /// production's answers will be offered.
+    pub fn new(
+        middleware: &Middleware,
+        limits: Limits,
+        budget: MemoryBudget,
+        wall_offset: u64,
+        answers: bool,
+    ) -> Self {
         let (number, replies) = middleware.join();
         Self {
             middleware: middleware.clone(),
@@ -71,6 +110,7 @@ impl ShardMiddleware {
             left: Cell::new(false),
             ending: Cell::new(false),
             latest: Cell::new(Instant::now()),
+            pairs: RefCell::new(Pairs::new(answers)),
         }
     }
 
@@ -89,6 +129,8 @@ impl ShardMiddleware {
         };
         match self.middleware.put(self.number, &outgoing) {
             Ok(()) => {
+                let forgotten = self.pairs.borrow_mut().asked(&exchange.id, Instant::now());
+                self.give_up(forgotten);
                 let key = (MessageKind::Request, exchange.id.clone());
                 self.wait(key, What::Request(Box::new(exchange), opened));
                 None
@@ -106,6 +148,67 @@ impl ShardMiddleware {
         if self.ended.get() {
             return self.middleware.settings().on_exit == OnExit::Stop;
         }
+        match response.kind {
+            MessageKind::Replayed => self.replayed(key, response),
+            MessageKind::Request | MessageKind::Response => {
+                self.put_response(key, response);
+                let held = self.pairs.borrow_mut().answered(response.id);
+                self.hand_over(held);
+            }
+        }
+        true
+    }
+
+    /// Production's answer to a request will not be offered.
+    pub fn production_lost(&self, id: &MessageId) {
+        let held = self.pairs.borrow_mut().lost(id);
+        self.hand_over(held);
+    }
+
+    /// Production's answers will not be offered any more.
+    pub fn production_ended(&self) {
+        let held = self.pairs.borrow_mut().ended();
+        self.hand_over(held);
+    }
+
+    /// Hands an answer of the shadow's over, or lets it wait for production's.
+    fn replayed(&self, key: &FlowKey, response: &ExchangeResponse<'_>) {
+        let mut pairs = self.pairs.borrow_mut();
+        if !pairs.is_early(response.id) {
+            return self.put_response(key, response);
+        }
+        let held = Held::new(key, response);
+        if self.middleware.hold(held.size()) {
+            pairs.hold(response.id, held, Instant::now());
+        } else {
+            self.middleware.count_early(1);
+            self.put_response(key, response);
+        }
+    }
+
+    /// Hands over what does not wait any longer.
+    fn hand_over(&self, held: Vec<Held>) {
+        for held in held {
+            self.middleware.let_go(held.size());
+            let response = ExchangeResponse {
+                id: &held.id,
+                kind: held.kind,
+                head: &held.head,
+                body: &held.body,
+                first_byte: held.first_byte,
+                last_byte: held.last_byte,
+            };
+            self.put_response(&held.key, &response);
+        }
+    }
+
+    /// The same of what waited for nothing.
+    fn give_up(&self, held: Vec<Held>) {
+        self.middleware.count_early(held.len() as u64);
+        self.hand_over(held);
+    }
+
+    fn put_response(&self, key: &FlowKey, response: &ExchangeResponse<'_>) {
         let outgoing = Outgoing {
             kind: response.kind,
             id: response.id,
@@ -113,22 +216,22 @@ impl ShardMiddleware {
             took: nanoseconds(response.first_byte, response.last_byte),
             payload: [response.head, response.body],
         };
-        if self.middleware.put(self.number, &outgoing).is_ok() {
-            let message = Message {
-                kind: response.kind,
-                id: response.id.clone(),
-                first_byte: response.first_byte,
-                last_byte: response.last_byte,
-                // Only its length is compared, and only its times are needed: what goes on is what comes back.
-                payload: Bytes::new(),
-            };
-            let key = *key;
-            self.wait(
-                (response.kind, response.id.clone()),
-                What::Response { key, message },
-            );
+        if self.middleware.put(self.number, &outgoing).is_err() {
+            return;
         }
-        true
+        let message = Message {
+            kind: response.kind,
+            id: response.id.clone(),
+            first_byte: response.first_byte,
+            last_byte: response.last_byte,
+            // Only its length is compared, and only its times are needed: what goes on is what comes back.
+            payload: Bytes::new(),
+        };
+        let key = *key;
+        self.wait(
+            (response.kind, response.id.clone()),
+            What::Response { key, message },
+        );
     }
 
     /// Follows what comes back until nothing more can.
@@ -162,6 +265,7 @@ impl ShardMiddleware {
 
     /// Nothing more will be offered: resolves when nothing waits any more.
     pub async fn drain(&self) {
+        self.production_ended();
         self.leave();
         self.empty().await;
     }
@@ -179,6 +283,7 @@ impl ShardMiddleware {
 
     /// Settles everything that waits.
     pub fn abort(&self, reason: DropReason) {
+        self.forget_held();
         let all = std::mem::take(&mut *self.waiting.borrow_mut());
         for ((kind, id), queue) in all {
             for waiting in queue {
@@ -189,6 +294,13 @@ impl ShardMiddleware {
             }
         }
         self.emptied.notify_one();
+    }
+
+    /// Responses have no outcome of their own.
+    fn forget_held(&self) {
+        for held in self.pairs.borrow_mut().given_up() {
+            self.middleware.let_go(held.size());
+        }
     }
 
     fn wait(&self, key: (MessageKind, MessageId), what: What) {
@@ -261,8 +373,10 @@ impl ShardMiddleware {
         }
     }
 
-    /// What the program did not give back in time is kept back.
+    /// What the program did not give back in time is kept back, and what waited for production for too long is handed over.
     fn expire(&self) {
+        let early = self.pairs.borrow_mut().expired(Instant::now());
+        self.give_up(early);
         if self.middleware.is_ending() {
             return;
         }
@@ -297,6 +411,7 @@ impl ShardMiddleware {
     /// The program has ended. Where it ended because nothing more was to come, it kept back what it did not give back.
     fn end(&self, onward: &Onward) {
         self.ended.set(true);
+        self.forget_held();
         let finished = self.middleware.is_finishing();
         let all = std::mem::take(&mut *self.waiting.borrow_mut());
         for waiting in all.into_iter().flat_map(|(_, queue)| queue) {

@@ -110,6 +110,9 @@ impl Onward {
 
     /// Production's answer to a request will never be whole here.
     pub fn production_lost(&self, id: &MessageId, why: AnswerLost) {
+        if let Some(middleware) = &self.middleware {
+            middleware.production_lost(id);
+        }
         for output in self.mirrors.borrow().outputs() {
             output.production_lost(id, why);
         }
@@ -117,6 +120,9 @@ impl Onward {
 
     /// Production will answer nothing any more.
     pub fn production_ended(&self) {
+        if let Some(middleware) = &self.middleware {
+            middleware.production_ended();
+        }
         for output in self.mirrors.borrow().outputs() {
             output.production_ended();
         }

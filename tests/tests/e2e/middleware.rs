@@ -1,7 +1,11 @@
 //! `--middleware`: programs that every message passes through, as their authors wrote them for GoReplay.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use shadow_tests::client::{Connection, get};
 use shadow_tests::{Agent, Netns, Nginx, Stage, load, stage};
@@ -77,9 +81,8 @@ fn a_middleware_in_javascript_runs_unchanged() {
     assert_eq!(printed.matches(" HTTP/1.1\r\nX-Release: next\r\n").count(), 200);
 }
 
-#[test]
-fn a_middleware_of_goreplays_npm_package_runs_unchanged() {
-    let stage = stage!("root", "agent", "nginx", "node", "npm");
+/// Installs `GoReplay`'s package for Node.js.
+fn install_npm_package(stage: &Stage) {
     let installed = Command::new("npm")
         .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
         .arg(stage.path("npm"))
@@ -87,6 +90,12 @@ fn a_middleware_of_goreplays_npm_package_runs_unchanged() {
         .status()
         .expect("npm");
     assert!(installed.success(), "npm cannot install goreplay_middleware");
+}
+
+#[test]
+fn a_middleware_of_goreplays_npm_package_runs_unchanged() {
+    let stage = stage!("root", "agent", "nginx", "node", "npm");
+    install_npm_package(&stage);
     let text = format!(
         r#"
         const gor = require("{}");
@@ -114,6 +123,69 @@ fn a_middleware_of_goreplays_npm_package_runs_unchanged() {
     let uris: Vec<_> = finished.shadow.0.iter().map(|entry| entry.uri.as_str()).collect();
     assert_eq!(uris, ["/shadow/a", "/shadow/b"]);
     assert_eq!(finished.ledger.of(0, "filtered"), 1, "{}", finished.ledger);
+}
+
+/// The comparer of the package's documentation: it waits for the response when it has the request, and for the replay when
+/// it has the response.
+#[test]
+fn the_npm_packages_comparer_gets_every_pair_of_a_fast_shadow() {
+    const REQUESTS: usize = 20;
+    let stage = stage!("root", "agent", "nginx", "node", "npm");
+    install_npm_package(&stage);
+    let text = format!(
+        r#"
+        const gor = require("{}");
+        let compared = 0;
+        gor.init();
+        gor.on("request", (request) => {{
+            gor.on("response", request.ID, (response) => {{
+                gor.on("replay", request.ID, (replay) => {{
+                    compared += gor.httpStatus(response.http) === "201" && gor.httpStatus(replay.http) === "200";
+                    if (compared === {REQUESTS}) process.stderr.write("all are compared\n");
+                    return replay;
+                }});
+                return response;
+            }});
+            return request;
+        }});
+        "#,
+        stage.path("npm/node_modules/goreplay_middleware").display()
+    );
+    let command = format!("node {}", script(&stage, "comparer.js", &text));
+    let scene = Scene::on_lo(&stage);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    // Production takes its time, so that the shadow always answers first.
+    let production = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let lines = BufReader::new(stream.try_clone().expect("a clone")).lines();
+        for _ in lines.map_while(Result::ok).filter(String::is_empty) {
+            thread::sleep(Duration::from_millis(50));
+            stream
+                .write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+                .expect("an answer");
+        }
+    });
+    let agent = scene.mirror_from(
+        &format!(":{}", address.port()),
+        &[
+            "--input-raw-track-response",
+            "--output-http-track-response",
+            "--middleware",
+            &command,
+        ],
+    );
+    let mut connection = Connection::open(&scene.client, address);
+    for number in 0..REQUESTS {
+        connection.send(get(&format!("/{number}"), "a"));
+        assert_eq!(connection.response().status, 201);
+    }
+    drop(connection);
+    production.join().expect("production");
+    agent.wait_for_line("all are compared");
+    let ledger = scene.finish(agent).ledger;
+    assert_eq!(ledger.delivered(0), REQUESTS as u64, "{ledger}");
+    assert_eq!(ledger.0["capture"]["middleware"]["replayed_early"], 0, "{ledger}");
 }
 
 #[test]
