@@ -3,7 +3,7 @@
 //! | typed | meaning |
 //! |---|---|
 //! | `:80`, `0.0.0.0:80`, `[::]:80` | any address of this host |
-//! | `:80,8080` | several ports |
+//! | `:80,8080`, `:80, 8080` | several ports |
 //! | `:`, `:0`, `eth0:0` | every port: what that comes to is said by `--input-raw-bpf-filter` |
 //! | `10.0.0.5:80`, `[::1]:80` | that address |
 //! | `localhost:80` | every address of that host name |
@@ -197,11 +197,12 @@ fn split(text: &str) -> Result<(&str, &str), Problem> {
 
 /// The ports; none for every port, which GoReplay writes as `:` or `:0`.
 fn parse_ports(text: &str) -> Result<Vec<u16>, Problem> {
-    if matches!(text, "" | "0") {
+    if matches!(text.trim(), "" | "0") {
         return Ok(Vec::new());
     }
     let mut ports = text
         .split(',')
+        .map(str::trim)
         .map(|port| match parse_port(port) {
             Some(0) => Err(Problem::new(
                 "port 0 is not a port",
@@ -326,6 +327,7 @@ mod tests {
     #[test]
     fn several_ports_are_sorted_and_taken_once() {
         assert_eq!(resolve(":8080,80,8080"), live(LiveScope::Any, &[80, 8080]));
+        assert_eq!(resolve(":80, 8080 "), live(LiveScope::Any, &[80, 8080]));
     }
 
     #[test]
@@ -397,7 +399,7 @@ mod tests {
         assert!(problem(":http").contains("'http' is not a port"));
         assert!(problem(":80-90").contains("'80-90' is not a port"));
         assert!(problem(":+80").contains("'+80' is not a port"));
-        assert!(problem(":80, 81").contains("' 81' is not a port"));
+        assert!(problem(":80, 8x").contains("'8x' is not a port"));
     }
 
     #[test]

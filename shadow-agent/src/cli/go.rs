@@ -1,8 +1,11 @@
 //! The command line as Go programs take it, made into the one that clap reads: `-flag` and `--flag`, `--flag=true` and
-//! `--flag true` for switches, a value whatever it begins with, and the last of a flag that is given twice.
+//! `--flag true` for switches, a value whatever it begins with, numbers in every base, and the last of a flag that is given
+//! twice.
 //!
 //! Go ends its flags silently at the first word that belongs to none; GoReplay therefore ran `--split-output true
 //! --output-http URL` without the output. Here such a word is an error.
+
+mod values;
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -123,10 +126,19 @@ impl<'a> Speller<'a> {
         }
         let mut flag = long(name);
         if let Some(value) = value {
+            let Some(value) = values::meaning(name, self.takes_number(name), value) else {
+                return;
+            };
             flag.push("=");
             flag.push(value);
         }
         self.flags.push((name.to_owned(), flag));
+    }
+
+    /// Whether it takes integers.
+    fn takes_number(&self, name: &str) -> bool {
+        let names = self.find(name).and_then(Arg::get_value_names);
+        names.is_some_and(|names| names.iter().any(|name| matches!(name.as_str(), "N" | "PORT")))
     }
 
     /// The last one counts.

@@ -71,6 +71,69 @@ fn a_switch_is_taken_alone_and_with_every_boolean_of_go() {
 }
 
 #[test]
+fn integers_are_taken_in_every_base_of_go() {
+    for (typed, expected) in [
+        ("--output-http-workers=0x10", "--output-http-workers=16"),
+        ("--output-http-redirects=+3", "--output-http-redirects=3"),
+        ("--output-tcp-workers=010", "--output-tcp-workers=8"),
+        ("--input-raw-vlan-vid=0b101", "--input-raw-vlan-vid=5"),
+        ("--input-raw-vxlan-vni=-0x5", "--input-raw-vxlan-vni=-5"),
+        ("--input-raw-vxlan-port=0x12b5", "--input-raw-vxlan-port=4789"),
+        (
+            "--output-file-queue-limit=1_000",
+            "--output-file-queue-limit=1000",
+        ),
+        ("--verbose=0x2", "--verbose=2"),
+        // No integers.
+        ("--output-http-timeout=010s", "--output-http-timeout=010s"),
+        ("--input-raw=010", "--input-raw=010"),
+    ] {
+        assert_eq!(arguments(&[typed]), [expected]);
+    }
+}
+
+#[test]
+fn a_zero_stands_for_what_goreplay_takes_it_for() {
+    for typed in [
+        "--copy-buffer-size=0",
+        "--copy-buffer-size=0kb",
+        "--input-file-max-wait=0s",
+        "--input-raw-buffer-size=0x0",
+        "--output-file-size-limit=0mb",
+        "--output-file-max-size-limit=0",
+        "--output-http-queue-len=0",
+        "--output-http-response-buffer=0",
+    ] {
+        assert!(arguments(&[typed]).is_empty(), "{typed}");
+    }
+    for (typed, expected) in [
+        ("--output-http-timeout=0", "--output-http-timeout=1s"),
+        ("--input-raw-expire=0ms", "--input-raw-expire=1s"),
+        ("--input-file-read-depth=0", "--input-file-read-depth=1"),
+        ("--output-file-queue-limit=0", "--output-file-queue-limit=0"),
+        ("--exit-after=0", "--exit-after=0"),
+    ] {
+        assert_eq!(arguments(&[typed]), [expected]);
+    }
+    // Of several the last one counts.
+    assert!(arguments(&["--copy-buffer-size=1mb", "--copy-buffer-size=0"]).is_empty());
+}
+
+#[test]
+fn an_empty_text_is_as_if_the_flag_was_left_out() {
+    for typed in [
+        &["--middleware", ""][..],
+        &["--input-raw-realip-header="],
+        &["--input-raw-bpf-filter", ""],
+        &["--http-pprof", ""],
+        &["--output-kafka-host="],
+    ] {
+        assert!(arguments(typed).is_empty(), "{typed:?}");
+    }
+    assert_eq!(arguments(&["--http-set-header="]), ["--http-set-header="]);
+}
+
+#[test]
 fn flags_behind_a_boolean_value_are_read() {
     // GoReplay stops at `true` and drops the rest without a word.
     assert_eq!(

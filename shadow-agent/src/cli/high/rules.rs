@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::filters::FilterFlags;
+use crate::cli::value::integer;
 use crate::http::is_token;
 use crate::mirror::rules::{
     Expression, Filter, Filters, HashShare, Invalid, JsonMatch, JsonPath, Limiter, Named, Network,
@@ -162,7 +163,7 @@ fn limiters(flags: &FilterFlags) -> Result<Vec<Limiter>, UsageError> {
             }
             Ok(Limiter {
                 user: user(name.into()),
-                share: HashShare::new(share.trim())?,
+                share: hash_share(share.trim())?,
             })
         })
     };
@@ -185,11 +186,19 @@ fn limiters(flags: &FilterFlags) -> Result<Vec<Limiter>, UsageError> {
         |text| {
             Ok(Limiter {
                 user: User::Client,
-                share: HashShare::new(text)?,
+                share: hash_share(text)?,
             })
         },
     )?);
     Ok(limiters)
+}
+
+/// A share of values, a whole percentage in any base that Go knows.
+fn hash_share(text: &str) -> Result<HashShare, Invalid> {
+    match text.strip_suffix('%').and_then(integer) {
+        Some(percent) => HashShare::new(&format!("{percent}%")),
+        None => HashShare::new(text),
+    }
 }
 
 fn rewriters(flags: &FilterFlags) -> Result<Rewriters, UsageError> {

@@ -28,7 +28,7 @@ pub struct FilterFlags {
 
     /// Give a header this value, such as 'X-Replayed: 1'; may be repeated
     ///
-    /// Before the filters, which see it. "Host: ..." implies --http-original-host: the copy has that Host.
+    /// Of several fields of that name the first gets it. Before the filters, which see it. "Host: ..." implies --http-original-host: the copy has that Host.
     #[arg(long, value_name = "NAME: VALUE")]
     pub http_set_header: Vec<String>,
 

@@ -6,6 +6,7 @@
 mod cpus;
 mod duration;
 mod header_name;
+mod integer;
 mod limit;
 mod listen;
 mod number;
@@ -15,6 +16,7 @@ mod size;
 pub use cpus::cpus;
 pub use duration::{duration, format_duration, positive_duration};
 pub use header_name::{client_header, host_suffix, marker_name};
+pub use integer::integer;
 pub use limit::{limit, split_limit};
 pub use listen::{listen, listen_or_localhost, vxlan_listen};
 pub use number::positive_number;

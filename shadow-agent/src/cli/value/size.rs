@@ -17,7 +17,7 @@ const SUFFIXES: [(&str, u32); 13] = [
     ("b", 0),
 ];
 
-/// Parses a size in bytes: an integer (decimal, `0x`, `0o` or `0b`; `_` between digits), then a suffix in any
+/// Parses a size in bytes: an integer (decimal, `0x`, `0o`, `0` or `0b`; `_` between digits), then a suffix in any
 /// case. Suffixes are powers of 1024. At most what can be addressed.
 pub fn size(text: &str) -> Result<usize, String> {
     const SYNTAX: &str = "not a size: write bytes, or a whole number with kb, mb or gb, such as 32mb";
@@ -26,6 +26,10 @@ pub fn size(text: &str) -> Result<usize, String> {
         Some("0x") => (16, &lower[2..]),
         Some("0o") => (8, &lower[2..]),
         Some("0b") if lower.len() > 2 => (2, &lower[2..]),
+        // As in Go.
+        Some(two) if two.starts_with('0') && two.ends_with(|c: char| c.is_ascii_digit() || c == '_') => {
+            (8, &lower[1..])
+        }
         _ => (10, lower.as_str()),
     };
     let end = rest
@@ -104,6 +108,8 @@ mod tests {
             ("0b1010kb", 10_240),
             ("0B11", 3),
             ("0o17", 15),
+            ("017", 15),
+            ("00", 0),
             ("0O17kb", 15_360),
             ("1_000_000", 1_000_000),
             ("0x_ff", 255),
@@ -127,7 +133,9 @@ mod tests {
 
     #[test]
     fn what_is_not_a_size_is_refused_with_an_example() {
-        for text in ["", "mb", "-1", "1.5mb", "32 mb", "32xb", "0x", "٣kb", "+5", "_"] {
+        for text in [
+            "", "mb", "-1", "1.5mb", "08", "32 mb", "32xb", "0x", "٣kb", "+5", "_",
+        ] {
             assert!(size(text).unwrap_err().contains("32mb"), "{text}");
         }
         assert!(size("99999999999999999999").unwrap_err().contains("smaller"));

@@ -69,9 +69,9 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The value of the first query parameter called `name`, as sent.
+    /// The value of the query parameter called `name`, as sent.
     pub fn parameter(&self, name: &str) -> Option<&[u8]> {
-        query::first(&self.target, name.as_bytes())
+        query::value(&self.target, name.as_bytes())
     }
 
     /// Whether an expression matches the target as sent, or the host with path and query behind it.
@@ -107,8 +107,8 @@ impl<'a> Draft<'a> {
             .get_or_insert_with(|| Lines::of(&request.head, &request.headers))
     }
 
-    /// Makes `value` the only value of the field `name`. A Host that is set counts, also where the target names another:
-    /// then that becomes a path.
+    /// Gives the first field called `name` this value; others of that name stay, as in `GoReplay`. A Host that is set counts,
+    /// also where the target names another: then that becomes a path.
     pub fn set_header(&mut self, name: &str, value: &[u8]) {
         if name.eq_ignore_ascii_case("host")
             && let Some((_, rest)) = absolute_form(&self.target)
@@ -119,10 +119,10 @@ impl<'a> Draft<'a> {
             };
             self.target = path.into();
         }
-        self.lines().set(name, value);
+        self.lines().set_first(name, value);
     }
 
-    /// Makes `value` the only one of a query parameter; a target that is no path has none.
+    /// Gives a query parameter this value; a target that is no path has none.
     pub fn set_parameter(&mut self, name: &str, value: &str) {
         if self.has_path() || absolute_form(&self.target).is_some() {
             self.target = query::set(&self.target, name.as_bytes(), value.as_bytes()).into();

@@ -9,7 +9,7 @@ use super::hash::HashShare;
 pub enum User {
     /// The value of the first header of this name.
     Header(Box<str>),
-    /// The value of the first query parameter of this name, as sent.
+    /// The value of the query parameter of this name, as sent.
     Parameter(Box<str>),
     /// The value of the first cookie of this name.
     Cookie(Box<str>),
@@ -27,16 +27,14 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    /// Whether the user who sent this is in. Who cannot be told apart from others, for want of a value, is.
+    /// Whether the user who sent this is in. Who cannot be told apart from others, for want of a value, is; but a query
+    /// parameter that is empty has a value, as in `GoReplay`.
     pub(super) fn takes(&self, draft: &Draft<'_>) -> bool {
-        let takes = |value: Option<&[u8]>| {
-            value
-                .filter(|value| !value.is_empty())
-                .is_none_or(|value| self.share.takes(value))
-        };
+        let all = |value: Option<&[u8]>| value.is_none_or(|value| self.share.takes(value));
+        let takes = |value: Option<&[u8]>| all(value.filter(|value| !value.is_empty()));
         match &self.user {
             User::Header(name) => takes(draft.first(name)),
-            User::Parameter(name) => takes(draft.parameter(name)),
+            User::Parameter(name) => all(draft.parameter(name)),
             User::Cookie(name) => takes(
                 draft
                     .first("cookie")

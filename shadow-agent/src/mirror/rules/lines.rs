@@ -78,17 +78,22 @@ impl<'a> Lines<'a> {
     /// Makes `value` the only one of `name`: where the first field of that name stands, as that is spelled, or before all
     /// others.
     pub fn set(&mut self, name: &str, value: &[u8]) {
-        match self.0.iter().position(|line| line.is(name)) {
-            Some(first) => {
-                self.0[first] = self.0[first].with(value);
-                let mut index = 0;
-                self.0.retain(|line| {
-                    index += 1;
-                    index - 1 <= first || !line.is(name)
-                });
-            }
-            None => self.0.insert(0, Line::new(name.as_bytes(), value)),
-        }
+        let first = self.set_first(name, value);
+        let mut index = 0;
+        self.0.retain(|line| {
+            index += 1;
+            index - 1 <= first || !line.is(name)
+        });
+    }
+
+    /// The same without a look at further fields of that name, which stay; where it stands then.
+    pub fn set_first(&mut self, name: &str, value: &[u8]) -> usize {
+        let Some(first) = self.0.iter().position(|line| line.is(name)) else {
+            self.0.insert(0, Line::new(name.as_bytes(), value));
+            return 0;
+        };
+        self.0[first] = self.0[first].with(value);
+        first
     }
 
     /// Takes out every field called `name`.
@@ -161,6 +166,12 @@ mod tests {
         assert_eq!(
             edited(|lines| lines.set("New", b"")),
             "GET / HTTP/1.1\r\nNew: \r\nhOsT:  a \r\nX: 1\r\nx:2\r\nEmpty:\r\n\r\n"
+        );
+        assert_eq!(
+            edited(|lines| {
+                lines.set_first("X", b"3");
+            }),
+            "GET / HTTP/1.1\r\nhOsT:  a \r\nX: 3\r\nx:2\r\nEmpty:\r\n\r\n"
         );
     }
 

@@ -263,6 +263,16 @@ fn limiters_choose_users_by_the_hash_of_what_they_send() {
     ] {
         assert!(passes(&limiter(user, "0%"), GET), "without a value it passes");
     }
+    // Empty is a value of a parameter: FNV-1a of nothing leaves 61, as in GoReplay.
+    let empty = "GET /?id= HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert!(!passes(&limiter(User::Parameter("id".into()), "61%"), empty));
+    assert!(passes(&limiter(User::Parameter("id".into()), "62%"), empty));
+    let twice = "GET /?id=x&id=7 HTTP/1.1\r\nHost: a\r\n\r\n";
+    let share = format!("{}%", percent("7"));
+    assert!(
+        !passes(&limiter(User::Parameter("id".into()), &share), twice),
+        "the one behind the &"
+    );
     let left_out = limiter(User::Client, "0%").judge(&request(GET.as_bytes()), CLIENT);
     assert!(matches!(left_out, Verdict::Ends(Outcome::SampledOut)));
 }
@@ -275,6 +285,12 @@ fn http_set_header_replaces_or_comes_first() {
     };
     assert_eq!(set("X-USER", GET), GET.replace("X-User: jo", "X-User: new"));
     assert_eq!(set("X-New", GET), GET.replace("Host:", "X-New: new\r\nHost:"));
+    let twice = "GET / HTTP/1.1\r\nX-A: 1\r\nHost: a\r\nx-a: 2\r\n\r\n";
+    assert_eq!(
+        set("X-A", twice),
+        twice.replace("X-A: 1", "X-A: new"),
+        "the first one"
+    );
     assert_eq!(
         set("Host", "GET http://a:80?q HTTP/1.1\r\nHost: a\r\n\r\n"),
         "GET /?q HTTP/1.1\r\nHost: new\r\n\r\n",
@@ -302,6 +318,11 @@ fn http_set_param_replaces_or_comes_last() {
     };
     assert_eq!(set(GET), GET.replace("id=7", "id=9"));
     assert_eq!(set("GET /a HTTP/1.1\r\n\r\n"), "GET /a?id=9 HTTP/1.1\r\n\r\n");
+    assert_eq!(set("GET /?id HTTP/1.1\r\n\r\n"), "GET /?id&id=9 HTTP/1.1\r\n\r\n");
+    assert_eq!(
+        set("GET /?id=1&id=2&id=3 HTTP/1.1\r\n\r\n"),
+        "GET /?id=1&id=9&id=3 HTTP/1.1\r\n\r\n"
+    );
     assert_eq!(set("OPTIONS * HTTP/1.1\r\n\r\n"), "OPTIONS * HTTP/1.1\r\n\r\n");
     for (name, value) in [
         ("", "1"),
