@@ -36,4 +36,5 @@ pub mod settings;
 pub mod status;
 pub mod tcp;
 pub mod time;
+pub mod trust;
 pub mod ui;

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::Context;
-use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -21,18 +20,8 @@ pub fn identity(files: &IdentityFiles) -> anyhow::Result<Identity> {
     Ok((certificates, key))
 }
 
-/// Reads certificate authorities.
-pub fn roots_of(path: &Path) -> anyhow::Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        roots
-            .add(certificate)
-            .with_context(|| format!("{}: this is no authority's certificate", path.display()))?;
-    }
-    Ok(roots)
-}
-
-fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+/// Reads the certificates of a file; there is at least one.
+pub fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let read = || -> Result<Vec<_>, rustls::pki_types::pem::Error> {
         CertificateDer::pem_file_iter(path)?.collect()
     };

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use rustls::ServerConfig;
-use rustls::server::WebPkiClientVerifier;
 use tokio_rustls::TlsAcceptor;
 
-use crate::pem::{identity, roots_of};
+use crate::pem::identity;
 use crate::settings::ServerTls;
+use crate::trust::Trusted;
 
 /// Reads the files, and makes of them what accepts TLS.
 pub(super) fn acceptor(settings: &ServerTls) -> anyhow::Result<TlsAcceptor> {
@@ -20,9 +20,8 @@ pub(super) fn acceptor(settings: &ServerTls) -> anyhow::Result<TlsAcceptor> {
     let builder = match &settings.client_authorities {
         None => builder.with_no_client_auth(),
         Some(path) => {
-            let roots = Arc::new(roots_of(path)?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
-                .build()
+            let verifier = Trusted::of_file(path)?
+                .of_clients(provider)
                 .with_context(|| path.display().to_string())?;
             builder.with_client_cert_verifier(verifier)
         }

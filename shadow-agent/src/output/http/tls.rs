@@ -1,4 +1,4 @@
-//! TLS to the shadow by rustls: the platform's roots, or no verification at all where the user says so.
+//! TLS to the shadow by rustls: the platform's authorities, those of a file, or no verification at all where the user says so.
 
 use std::io;
 use std::sync::Arc;
@@ -7,13 +7,14 @@ use anyhow::Context;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::stamped::Stamped;
-use crate::pem::{Identity, identity, roots_of};
+use crate::pem::{Identity, identity};
 use crate::settings::RelayTls;
+use crate::trust::Trusted;
 
 /// Makes a TCP connection a TLS one. Cheap to clone; clones share the session cache.
 #[derive(Clone)]
@@ -25,33 +26,27 @@ pub(in crate::output) struct Tls {
 impl Tls {
     /// For a host name or address as typed.
     pub(super) fn new(host: &str, verify: bool) -> anyhow::Result<Self> {
-        let roots = if verify {
-            platform_roots("--output-http-skip-verify")?
-        } else {
-            RootCertStore::empty()
-        };
-        Self::with_roots(host, verify, roots)
+        let trusted = verify
+            .then(|| Trusted::of_host("--output-http-skip-verify"))
+            .transpose()?;
+        Self::with(host, trusted, None, vec![b"http/1.1".to_vec()])
     }
 
     /// For a host name or address as typed, as `settings` say; `skip` is the flag that does without verification.
     pub(in crate::output) fn of_relay(host: &str, settings: &RelayTls, skip: &str) -> anyhow::Result<Self> {
-        let roots = match &settings.authorities {
-            _ if !settings.verify => RootCertStore::empty(),
-            Some(path) => roots_of(path)?,
-            None => platform_roots(skip)?,
+        let trusted = match &settings.authorities {
+            _ if !settings.verify => None,
+            Some(path) => Some(Trusted::of_file(path)?),
+            None => Some(Trusted::of_host(skip)?),
         };
         let identity = settings.identity.as_ref().map(identity).transpose()?;
-        Self::with(host, settings.verify, roots, identity, Vec::new())
+        Self::with(host, trusted, identity, Vec::new())
     }
 
-    fn with_roots(host: &str, verify: bool, roots: RootCertStore) -> anyhow::Result<Self> {
-        Self::with(host, verify, roots, None, vec![b"http/1.1".to_vec()])
-    }
-
+    /// `trusted`: `None` where any certificate will do.
     fn with(
         host: &str,
-        verify: bool,
-        roots: RootCertStore,
+        trusted: Option<Trusted>,
         identity: Option<Identity>,
         protocols: Vec<Vec<u8>>,
     ) -> anyhow::Result<Self> {
@@ -61,13 +56,13 @@ impl Tls {
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .context("TLS cannot be set up")?;
-        let builder = if verify {
-            builder.with_root_certificates(roots)
-        } else {
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        let verifier: Arc<dyn ServerCertVerifier> = match trusted {
+            Some(trusted) => trusted
+                .of_servers(Arc::clone(&provider))
+                .context("certificates cannot be verified")?,
+            None => Arc::new(AnyCertificate(provider)),
         };
+        let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
         let mut config = match identity {
             None => builder.with_no_client_auth(),
             Some((certificates, key)) => builder
@@ -85,18 +80,6 @@ impl Tls {
     pub(super) async fn handshake(&self, tcp: Stamped) -> io::Result<TlsStream<Stamped>> {
         self.connector.connect(self.server.clone(), tcp).await
     }
-}
-
-fn platform_roots(skip: &str) -> anyhow::Result<RootCertStore> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    anyhow::ensure!(
-        added > 0,
-        "no certificate authorities found on this host: install the package ca-certificates, set \
-         SSL_CERT_FILE, or use {skip}"
-    );
-    Ok(roots)
 }
 
 /// `--output-http-skip-verify`: any certificate will do, as long as its owner signs the handshake.
