@@ -100,7 +100,8 @@ fn an_expression_that_would_escape_its_anchors_is_refused() {
 fn an_expression_that_would_take_too_much_memory_is_refused() {
     assert!(Pattern::regex(r"\w{1000}{1000}").is_err());
     assert!(Pattern::regex(&"a".repeat(5_000)).is_err());
-    assert!(Pattern::regex(r"[\w-]{1,64}").is_ok());
+    assert!(Pattern::regex(r"\pL{1,32}").is_err());
+    assert!(Pattern::regex(r"[\w-]{1,64}").is_ok() && Pattern::regex("/[^/]{1,250}").is_ok());
 }
 
 #[test]

@@ -18,10 +18,24 @@ use self::text::Text;
 
 /// Longest expression in bytes. Gateway API allows 1,024 for a path and 4,096 for a header value.
 const MAX_EXPRESSION: usize = 4_096;
-/// Largest compiled form of one expression in bytes: `\pL{1,32}` takes half of it, `[\w-]{1,64}` a few thousand.
-const MAX_COMPILED: usize = 1 << 20;
-/// Largest cache of one expression on one thread in bytes; a full one costs time, never an answer.
-const MAX_CACHE: usize = 1 << 18;
+/// What one expression may cost.
+struct Bounds {
+    /// Largest compiled form in bytes.
+    compiled: usize,
+    /// Largest cache on one thread in bytes; a full one costs time, never an answer.
+    cache: usize,
+}
+
+/// Those of rules, which whoever runs the agent writes: `\pL{1,64}` takes two thirds of it, `[\w-]{1,64}` nine thousand bytes.
+const OF_RULES: Bounds = Bounds {
+    compiled: 4 << 20,
+    cache: 1 << 18,
+};
+/// Those of routes, of which a cluster has many, written by others: `[^/]{1,250}` takes all of it.
+const OF_ROUTES: Bounds = Bounds {
+    compiled: 1 << 18,
+    cache: 1 << 16,
+};
 /// Deepest nesting of the translation, whose groups are the expression's and one for each repetition.
 const MAX_NESTING: u32 = 4 * parse::MAX_DEPTH;
 
@@ -41,24 +55,28 @@ impl PartialEq for Re2 {
 }
 
 impl Re2 {
-    /// An expression that matches anywhere in a value; or what is wrong with it.
+    /// An expression of a rule, which matches anywhere in a value; or what is wrong with it.
     pub fn new(source: &str) -> Result<Self, String> {
-        Self::translated(source, |translated| translated)
+        Self::translated(source, &OF_RULES, |translated| translated)
     }
 
-    /// One that matches a value as a whole.
+    /// One of a route, which matches a value as a whole.
     pub fn whole(source: &str) -> Result<Self, String> {
-        Self::translated(source, |translated| format!(r"\A(?:{translated})\z"))
+        Self::translated(source, &OF_ROUTES, |translated| format!(r"\A(?:{translated})\z"))
     }
 
-    fn translated(source: &str, anchored: impl FnOnce(String) -> String) -> Result<Self, String> {
+    fn translated(
+        source: &str,
+        bounds: &Bounds,
+        anchored: impl FnOnce(String) -> String,
+    ) -> Result<Self, String> {
         if source.len() > MAX_EXPRESSION {
             return Err(format!("longer than {MAX_EXPRESSION} bytes"));
         }
         let parsed = parse::parse(source)?;
         let regex = RegexBuilder::new(&anchored(parsed.regex))
-            .size_limit(MAX_COMPILED)
-            .dfa_size_limit(MAX_CACHE)
+            .size_limit(bounds.compiled)
+            .dfa_size_limit(bounds.cache)
             .nest_limit(MAX_NESTING)
             .build()
             .map_err(|error| last_line(&error.to_string()))?;
