@@ -16,6 +16,9 @@ const HAND_OVER: &str = "hand-over";
 /// How often an agent that waits looks whether it may take over, and one that ends whether it is done.
 const LOOK: Duration = Duration::from_millis(25);
 
+/// After so long an agent that waits says so again: a rollout takes a fraction of it.
+const LONG: Duration = Duration::from_mins(2);
+
 /// How long an agent that ends waits for another to take over. One that is there does so at its next look.
 const NOBODY: Duration = Duration::from_millis(300);
 
@@ -33,8 +36,8 @@ pub(super) struct HandingOver {
 /// Where it is.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Another agent mirrors.
-    Waiting,
+    /// Another agent mirrors. If it still does then, that is said.
+    Waiting { until: Option<Instant> },
     /// This one does.
     Mirroring,
     /// It has let go, and somebody may take over until then; so many had before.
@@ -54,7 +57,12 @@ impl HandingOver {
         }
         Ok(Self {
             shared: Arc::new(shared),
-            step: if mirrors { Step::Mirroring } else { Step::Waiting },
+            step: if mirrors {
+                Step::Mirroring
+            } else {
+                let until = Some(Instant::now() + LONG);
+                Step::Waiting { until }
+            },
             next: (!mirrors).then(|| Instant::now() + LOOK),
         })
     }
@@ -109,7 +117,15 @@ impl Run {
         };
         handing.next = Some(now + LOOK);
         match handing.step {
-            Step::Waiting => match handing.shared.try_take_over() {
+            Step::Waiting { until } => match handing.shared.try_take_over() {
+                Ok(false) if until.is_some_and(|until| now >= until) => {
+                    handing.step = Step::Waiting { until: None };
+                    tracing::warn!(
+                        "this agent has mirrored nothing for {} s, because another one of this node does: if it is not to \
+                         take over from that one, give it another file in --hand-over",
+                        LONG.as_secs()
+                    );
+                }
                 Ok(false) => {}
                 Ok(true) => {
                     tracing::info!("taken over: the agent that mirrored before has let go");
@@ -146,7 +162,7 @@ impl Run {
         let readiness = &self.operation.readiness;
         match self.hand_over.as_ref().map(|handing| handing.step) {
             None => {}
-            Some(Step::Waiting) => readiness.set_idle(
+            Some(Step::Waiting { .. }) => readiness.set_idle(
                 HAND_OVER,
                 "another agent of this node mirrors; this one takes over when it ends".to_owned(),
             ),
