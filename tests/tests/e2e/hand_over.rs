@@ -152,6 +152,7 @@ fn while_a_new_agent_takes_over_each_request_is_mirrored_once() {
         .collect();
     assert!(missing.is_empty(), "mirrored by none: {missing:?}");
     let delivered = [&first, &second, &third].map(|ledger| ledger.delivered(0));
+    println!("mirrored by the three agents: {delivered:?}");
     assert_eq!(
         delivered.iter().sum::<u64>(),
         shadow.len() as u64,
