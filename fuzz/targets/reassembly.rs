@@ -7,7 +7,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use shadow_agent::budget::MemoryBudget;
 use shadow_agent::settings::ConnectionSettings;
-use shadow_agent::tcp::{Direction, Endpoint, FlowKey, FlowTable, Segment, TcpFlags};
+use shadow_agent::tcp::{Direction, Endpoint, Expected, FlowKey, FlowTable, Segment, Servers, TcpFlags};
 use shadow_agent::time::Timestamp;
 use shadow_agent_fuzz::connection::Connection;
 
@@ -30,6 +30,9 @@ fuzz_target!(|data: &[u8]| {
     };
     let mut budget = MemoryBudget::new(memory);
     let mut table = FlowTable::<Connection>::new(settings, choices & 2 == 0, budget.clone());
+    if choices & 4 != 0 {
+        table = table.with_servers(Servers::new(Expected::Nobody));
+    }
     let mut now = 0;
     while let Some((step, behind)) = rest.split_first_chunk::<STEP>() {
         let &[choices, flags, high, low, acknowledged, length] = step;

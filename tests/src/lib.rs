@@ -29,6 +29,7 @@ mod pod;
 pub mod process;
 pub mod rbac;
 mod report;
+pub mod segment;
 pub mod shop;
 mod stage;
 pub mod stat;

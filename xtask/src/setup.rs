@@ -11,6 +11,7 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("wrk", "wrk"),
     ("curl", "curl"),
     ("openssl", "openssl"),
+    ("haproxy", "haproxy"),
     ("tshark", "tshark"),
     ("tcpdump", "tcpdump"),
     ("ip", "iproute2"),

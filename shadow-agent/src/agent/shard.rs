@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
+use tracing::{info, warn};
 
 use super::ConnectionReport;
 use super::following::{Following, InForce};
@@ -19,7 +20,7 @@ use super::messages::Messages;
 use super::operation::ShardOperation;
 use super::served::Served;
 use crate::budget::MemoryBudget;
-use crate::capture::{FileCounters, PcapFile, RingReader, VxlanCounts, VxlanReader};
+use crate::capture::{FileCounters, PcapFile, RingReader, VxlanCounts, VxlanReader, expected_answers};
 use crate::hand_over::HandOver;
 use crate::input::http::HttpInput;
 use crate::input::{MessageSource, Progress};
@@ -28,7 +29,7 @@ use crate::mirror::ledger::{DropReason, ShardLedger};
 use crate::mirror::{Connection, Limiter, Shard};
 use crate::output::ShardOutput;
 use crate::settings::{ConnectionSettings, Settings};
-use crate::tcp::{FlowTable, Segment};
+use crate::tcp::{Expected, FlowTable, Segment, Servers};
 use crate::time::{Timestamp, monotonic_now, unix_now};
 
 /// Records taken from a ring before replay gets a turn: some 2 ms of parsing at most.
@@ -131,11 +132,18 @@ impl ShardTask {
         };
         let mut shard = self.shard(wall_offset);
         let operation = &self.operation;
+        let expected = match self.source {
+            Source::Ring(_) => expected_answers(self.settings.inputs(), &self.settings.capture),
+            Source::Vxlan(_) | Source::File(_) | Source::Messages { .. } | Source::Http { .. } => {
+                Expected::Nobody
+            }
+        };
         let mut table = FlowTable::new(
             part(self.settings.connections, self.sources),
             self.settings.capture.responses,
             self.budget.clone(),
-        );
+        )
+        .with_servers(Servers::new(expected));
         let mut plans = Following::new(
             self.plans,
             self.followed,
@@ -249,10 +257,25 @@ impl ShardTask {
 
 fn publish(report: &Mutex<ShardReport>, table: &FlowTable<Connection>, shard: &Shard) {
     let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
-    report.connections = ConnectionReport {
+    let connections = ConnectionReport {
         table: table.counters(),
         streams: shard.counters(),
     };
+    let before = std::mem::replace(&mut report.connections, connections);
+    if before.table.one_way == 0
+        && connections.table.one_way > 0
+        && let Some(server) = table.out_of_sight()
+    {
+        info!(
+            server = %server.socket_addr(),
+            "only its clients' side is seen here: what they send is mirrored whether or not it answers (connections.one_way)"
+        );
+    }
+    if before.table.unanswered == 0 && connections.table.unanswered > 0 {
+        warn!(
+            "connections that production did not take: what they carry is not mirrored (connections.unanswered)"
+        );
+    }
 }
 
 /// One source's part of the connection table's bounds.

@@ -186,6 +186,8 @@ pub enum Skip {
     NotHttp,
     /// On a connection that `--input-raw-bpf-filter` leaves out.
     LeftOut,
+    /// A header of the PROXY protocol in front of the connection's requests.
+    ProxyHeader,
 }
 
 /// What a request stream tells its reader, in stream order.

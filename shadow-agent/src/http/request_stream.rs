@@ -21,7 +21,7 @@
 //! so nothing behind one is delivered; a start that can be seen there counts as started and rejected.
 
 use super::framing::{MessageFields, RequestKind, Upgrade};
-use super::head::RequestLine;
+use super::head::{RequestLine, starts_with_line};
 use super::message::{Framing, Limits, Reject, Request, RequestEvent, Skip};
 use super::message_stream::{MessageStream, State};
 use super::preface::{self, Opening};
@@ -85,6 +85,11 @@ impl RequestStream {
     pub fn end(&mut self, close: Close, sink: &mut impl FnMut(RequestEvent)) {
         self.0.end(close, &mut |event| sink(event.into()));
     }
+}
+
+/// Whether a request begins with these bytes, as far as its whole first line tells.
+pub fn begins_request(bytes: &[u8]) -> bool {
+    starts_with_line::<RequestLine>(bytes)
 }
 
 impl Request {

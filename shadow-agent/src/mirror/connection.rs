@@ -10,7 +10,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::answers::{AnswerCounters, Answers, Told};
 use super::counters::StreamCounters;
+use super::front::{Front, Told as Before};
 use super::gate::{Gate, Passage};
+use super::held_back::{HeldBack, Next};
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::mirrors::Concerned;
 use super::plan::PodIdentity;
@@ -19,12 +21,17 @@ use super::{Exchange, ExchangeResponse, FlowId, Limiter, MessageId, MessageKind,
 use crate::budget::MemoryBudget;
 use crate::capture::BpfFilter;
 use crate::hand_over::{HandOver, RequestStart};
-use crate::http::{Limits, Reject, Request, RequestEvent, RequestStream, Skip};
+use crate::http::{Limits, Reject, Request, RequestEvent, RequestStream, Skip, begins_request};
 use crate::latency::LatencyHistogram;
 use crate::middleware::ShardMiddleware;
 use crate::settings::CaptureSettings;
-use crate::tcp::{Chunk, Close, Direction, FlowKey, GapCause, Stall, Start, StreamHandler};
+use crate::tcp::{
+    Chunk, Close, Direction, Endpoint, FlowKey, GapCause, ServerSign, Stall, Start, StreamHandler,
+};
 use crate::time::{Timestamp, monotonic_now};
+
+/// A shard's requests that are kept back may take this part of the memory budget: half of it for all of sixteen shards.
+const KEPT_SHARE: usize = 32;
 
 /// What the connections of one shard share.
 pub struct Shard {
@@ -58,6 +65,8 @@ pub(super) struct Mirror {
     hand_on_responses: bool,
     /// Which requests another agent of this node mirrors, where there may be one.
     hand_over: Option<Arc<HandOver>>,
+    /// Bytes of requests that are kept back.
+    pub(super) kept_bytes: usize,
 }
 
 impl Shard {
@@ -87,6 +96,7 @@ impl Shard {
             production: Arc::default(),
             hand_on_responses: track_response,
             hand_over: None,
+            kept_bytes: 0,
         };
         Self {
             budget,
@@ -175,26 +185,42 @@ impl Shard {
 
 /// The stream handler of one connection.
 pub struct Connection {
+    /// What may stand in front of the requests.
+    front: Front,
     requests: RequestStream,
     /// Production's answers, where they are captured.
     answers: Option<Box<Answers>>,
     open: Open,
 }
 
-/// A connection's name, and its request that has started and is not whole yet.
-struct Open {
+/// A connection's name, and its requests that were not handed on so far.
+pub(super) struct Open {
     flow: FlowId,
+    /// Where it was seen; the client is the one that a header in front names.
     key: FlowKey,
+    /// The client whose packets they are.
+    peer: Endpoint,
     /// Acknowledgment number of the latest request, and how many had it before.
     pipelined: (u32, u32),
+    /// The one that has started and is not whole yet.
     request: Option<Opened>,
     /// The pod that serves it.
     pod: Option<Arc<PodIdentity>>,
     /// Where the next request starts that starts in what is being read.
     start: RequestStart,
+    /// Requests that production may not have served.
+    pub(super) held: HeldBack,
 }
 
 impl Open {
+    /// The addresses on the packets, which all agents of a node see alike.
+    fn wire_key(&self) -> FlowKey {
+        FlowKey {
+            client: self.peer,
+            ..self.key
+        }
+    }
+
     /// A piece of the stream is going to be read.
     fn reads(&mut self, chunk: &Chunk<'_>) {
         self.start = RequestStart {
@@ -224,6 +250,7 @@ impl Mirror {
                     self.counters.requests_of_another_agent += 1;
                     return;
                 }
+                open.held.started();
                 let Concerned { slots, pod } = self.onward.mirrors_mut().concerned_in_turn(&open.key);
                 open.request = Some(self.ledger.open_for(&slots));
                 if let Some(pod) = &pod {
@@ -233,24 +260,27 @@ impl Mirror {
             }
             RequestEvent::Complete(request) => {
                 match (open.request.take(), id) {
-                    (Some(opened), Some(id)) => self.hand_on(open, id, request, opened),
+                    (Some(opened), Some(id)) => self.offer(open, id, request, opened),
                     // Another agent's: its answer is for nobody here.
                     (None, Some(id)) => self.onward.not_taken(&id),
                     (_, None) => {}
                 }
+                open.held.ended();
             }
             RequestEvent::Incomplete(request, why) => {
                 if let (Some(opened), Some(id)) = (open.request.take(), id) {
                     match request.cut_short(why) {
-                        Ok(request) => self.hand_on(open, id, Box::new(request), opened.incomplete()),
+                        Ok(request) => self.offer(open, id, Box::new(request), opened.incomplete()),
                         Err(reject) => opened.settle(Outcome::Dropped(self.reason(reject))),
                     }
                 }
+                open.held.ended();
             }
             RequestEvent::Rejected(reject) => {
                 if let Some(opened) = open.request.take() {
                     opened.settle(Outcome::Dropped(self.reason(reject)));
                 }
+                open.held.ended();
             }
             RequestEvent::Skipped { bytes, why } => self.counters.skip(bytes, why),
             RequestEvent::Recognised(what) => self.counters.recognise(what),
@@ -263,11 +293,11 @@ impl Mirror {
         open.start.before += 1;
         self.hand_over
             .as_ref()
-            .is_none_or(|hand_over| hand_over.takes(&open.key, start))
+            .is_none_or(|hand_over| hand_over.takes(&open.wire_key(), start))
     }
 
     /// Hands on a request that was captured on a connection, with its client's address where that is asked for.
-    fn hand_on(&mut self, open: &Open, id: MessageId, request: Box<Request>, opened: Opened) {
+    pub(super) fn hand_on(&mut self, open: &Open, id: MessageId, request: Box<Request>, opened: Opened) {
         let addressed = match &self.client_header {
             None => Ok(request),
             Some(name) => {
@@ -293,7 +323,10 @@ impl Mirror {
     }
 
     /// Hands on production's answer to a whole request, or that there will be none.
-    fn answer(&mut self, key: &FlowKey, told: Told) {
+    fn answer(&mut self, open: &mut Open, told: Told) {
+        if !self.settle_told(open, &told) {
+            return;
+        }
         match told {
             Told::Answered(answer) => {
                 self.production.record(answer.took);
@@ -307,7 +340,7 @@ impl Mirror {
                 };
                 self.onward.production_answered(&response);
                 if self.hand_on_responses {
-                    self.onward.response(key, &response);
+                    self.onward.response(&open.key, &response);
                 }
             }
             Told::Lost(id, why) => self.onward.production_lost(&id, why),
@@ -383,6 +416,44 @@ impl Connection {
         self.requests.awaits_continue()
     }
 
+    /// Reads what stands in front of the requests; what is left of the chunk is theirs.
+    fn read_front<'a>(&mut self, shard: &mut Shard, chunk: Chunk<'a>) -> Option<Chunk<'a>> {
+        if self.front.is_over() {
+            return Some(chunk);
+        }
+        let before = self.front.read(chunk);
+        match self.pass_front(shard, before) {
+            Before::More => None,
+            Before::Requests(_) => Some(chunk),
+            Before::Header(_, _, rest) => (!rest.bytes.is_empty()).then_some(rest),
+        }
+    }
+
+    /// The direction ends, or bytes of it are lost, where something may have stood in front of the requests.
+    fn end_front(&mut self, shard: &mut Shard) {
+        if !self.front.is_over() {
+            let before = self.front.end();
+            self.pass_front(shard, before);
+        }
+    }
+
+    fn pass_front<'a>(&mut self, shard: &mut Shard, before: Before<'a>) -> Before<'a> {
+        match &before {
+            Before::Header(length, client, _) => {
+                shard.mirror.counters.recognise(Skip::ProxyHeader);
+                shard.mirror.counters.skip(*length as u64, Skip::ProxyHeader);
+                if let Some(client) = client {
+                    self.open.key.client = (*client).into();
+                }
+            }
+            Before::Requests(Some(kept)) => self.read(shard, |requests, budget, mut sink| {
+                requests.push(kept.chunk(), budget, &mut sink);
+            }),
+            Before::Requests(None) | Before::More => {}
+        }
+        before
+    }
+
     /// Lets the request stream read, and answers what it says.
     fn read(
         &mut self,
@@ -402,6 +473,7 @@ impl Connection {
             requests,
             answers,
             open,
+            ..
         } = self;
         let Shard { budget, mirror, .. } = shard;
         read(requests, budget, &mut |event| {
@@ -430,13 +502,13 @@ impl Connection {
                     _ => {}
                 }
                 for told in lost {
-                    mirror.answer(&open.key, told);
+                    mirror.answer(open, told);
                 }
             }
             mirror.request(open, id, event);
             // Behind its request.
             if let Some(told) = early {
-                mirror.answer(&open.key, told);
+                mirror.answer(open, told);
             }
         });
     }
@@ -450,11 +522,11 @@ impl Connection {
         let Some(answers) = self.answers.as_deref_mut() else {
             return;
         };
-        let key = &self.open.key;
+        let open = &mut self.open;
         let Shard { budget, mirror, .. } = shard;
         let mut counters = mirror.counters.answers;
         read(answers, budget, &mut counters, &mut |told| {
-            mirror.answer(key, told);
+            mirror.answer(open, told);
         });
         mirror.counters.answers = counters;
     }
@@ -475,16 +547,21 @@ impl StreamHandler for Connection {
         if shard.allow_incomplete {
             requests = requests.with_incomplete();
         }
+        let answers = (taken && shard.track_response).then(|| Box::new(Answers::new(shard.limits, start)));
+        let held = HeldBack::new(answers.is_some());
         Self {
+            front: if taken { Front::new(start) } else { Front::Over },
             requests,
-            answers: (taken && shard.track_response).then(|| Box::new(Answers::new(shard.limits, start))),
+            answers,
             open: Open {
                 flow: FlowId(shard.flows),
                 key: *flow,
+                peer: flow.client,
                 pipelined: (0, u32::MAX),
                 request: None,
                 pod: None,
                 start: RequestStart::default(),
+                held,
             },
         }
     }
@@ -493,9 +570,12 @@ impl StreamHandler for Connection {
         match direction {
             Direction::Request => {
                 self.open.reads(&chunk);
-                self.read(shard, |requests, budget, mut sink| {
-                    requests.push(chunk, budget, &mut sink);
-                });
+                self.open.held.reads(chunk.sequence, chunk.acknowledgment);
+                if let Some(chunk) = self.read_front(shard, chunk) {
+                    self.read(shard, |requests, budget, mut sink| {
+                        requests.push(chunk, budget, &mut sink);
+                    });
+                }
             }
             Direction::Response => self.read_answers(shard, |answers, budget, counters, mut sink| {
                 answers.push(chunk, budget, counters, &mut sink);
@@ -506,6 +586,7 @@ impl StreamHandler for Connection {
     fn gap(&mut self, shard: &mut Shard, direction: Direction, bytes: u64, _cause: GapCause) {
         match direction {
             Direction::Request => {
+                self.end_front(shard);
                 self.read(shard, |requests, _, mut sink| requests.gap(bytes, &mut sink));
                 self.read_answers(shard, |answers, _, _, mut sink| answers.forget(&mut sink));
             }
@@ -520,6 +601,7 @@ impl StreamHandler for Connection {
     fn finished(&mut self, shard: &mut Shard, direction: Direction, _time: Timestamp) {
         match direction {
             Direction::Request => {
+                self.end_front(shard);
                 self.read(shard, |requests, _, mut sink| {
                     requests.end(Close::Finished, &mut sink);
                 });
@@ -527,6 +609,44 @@ impl StreamHandler for Connection {
             Direction::Response => self.read_answers(shard, |answers, _, counters, mut sink| {
                 answers.end(Close::Finished, counters, &mut sink);
             }),
+        }
+    }
+
+    fn server(&mut self, shard: &mut Shard, sign: ServerSign) {
+        self.open.held.server(sign);
+        shard.mirror.settle_kept(&mut self.open);
+    }
+
+    fn heard(&mut self, shard: &mut Shard, sequence: u32) {
+        while self.open.held.is_heard(sequence) {
+            shard.mirror.settle_first(&mut self.open, Next::HandOn);
+        }
+        shard.mirror.settle_kept(&mut self.open);
+    }
+
+    #[inline]
+    fn waits(&self) -> bool {
+        !self.open.held.is_empty()
+    }
+
+    fn overdue(&mut self, shard: &mut Shard, now: Timestamp) {
+        while self.open.held.is_overdue(now, Self::is_crowded(shard)) {
+            shard.mirror.settle_first(&mut self.open, Next::HandOn);
+        }
+        shard.mirror.settle_kept(&mut self.open);
+    }
+
+    #[inline]
+    fn is_crowded(shard: &Shard) -> bool {
+        shard.mirror.kept_bytes > shard.budget.limit() / KEPT_SHARE
+    }
+
+    fn late(shard: &mut Shard, flow: &FlowKey, bytes: &[u8]) {
+        let taken = shard.filter.as_ref().is_none_or(|filter| filter.takes(flow));
+        if taken && begins_request(bytes) {
+            let Concerned { slots, .. } = shard.mirrors_mut().concerned_in_turn(flow);
+            let opened = shard.mirror.ledger.open_for(&slots);
+            opened.settle(Outcome::Dropped(DropReason::AfterClose));
         }
     }
 
@@ -543,9 +663,14 @@ impl StreamHandler for Connection {
     }
 
     fn close(mut self, shard: &mut Shard, close: Close, _time: Timestamp) {
+        self.end_front(shard);
         self.read(shard, |requests, _, mut sink| requests.end(close, &mut sink));
         self.read_answers(shard, |answers, _, counters, mut sink| {
             answers.end(close, counters, &mut sink);
         });
+        while !self.open.held.is_empty() {
+            let next = self.open.held.at_end(close == Close::Reset);
+            shard.mirror.settle_first(&mut self.open, next);
+        }
     }
 }

@@ -20,6 +20,8 @@ pub struct StreamCounters {
     pub left_out: u64,
     /// Requests that another agent of this node mirrors (`--hand-over`): this one has not seen them, as the ledger goes.
     pub requests_of_another_agent: u64,
+    /// Connections with a header of the PROXY protocol in front, which names their client.
+    pub proxied: u64,
     /// Bytes passed over, by reason.
     pub skipped_bytes: SkippedBytes,
     /// Production's answers, where they are captured.
@@ -49,6 +51,8 @@ pub struct SkippedBytes {
     pub not_http: u64,
     /// On connections that `--input-raw-bpf-filter` left out.
     pub left_out: u64,
+    /// Headers of the PROXY protocol.
+    pub proxy_headers: u64,
 }
 
 impl StreamCounters {
@@ -66,6 +70,7 @@ impl StreamCounters {
             Skip::Http2 => &mut skipped.http2,
             Skip::NotHttp => &mut skipped.not_http,
             Skip::LeftOut => &mut skipped.left_out,
+            Skip::ProxyHeader => &mut skipped.proxy_headers,
         } += bytes;
     }
 
@@ -77,6 +82,7 @@ impl StreamCounters {
             Skip::Upgraded => self.upgraded += 1,
             Skip::NotHttp => self.not_http += 1,
             Skip::LeftOut => self.left_out += 1,
+            Skip::ProxyHeader => self.proxied += 1,
             // Reasons for bytes, not for connections.
             Skip::MidStream | Skip::AfterGap | Skip::AfterReject | Skip::AfterClose | Skip::EmptyLine => {}
         }
@@ -90,6 +96,7 @@ impl StreamCounters {
         self.not_http += other.not_http;
         self.left_out += other.left_out;
         self.requests_of_another_agent += other.requests_of_another_agent;
+        self.proxied += other.proxied;
         self.answers.add(&other.answers);
         let (mine, theirs) = (&mut self.skipped_bytes, &other.skipped_bytes);
         mine.mid_stream += theirs.mid_stream;
@@ -102,5 +109,6 @@ impl StreamCounters {
         mine.http2 += theirs.http2;
         mine.not_http += theirs.not_http;
         mine.left_out += theirs.left_out;
+        mine.proxy_headers += theirs.proxy_headers;
     }
 }

@@ -30,7 +30,7 @@ pub enum DropReason {
     Gap,
     /// Its connection was open before the agent came, and its start could not be proved.
     MidStream,
-    /// Its connection was reset inside it.
+    /// Its connection was reset inside it, or before production had answered the request before.
     Reset,
     /// Its client closed or fell silent inside it.
     Truncated,
@@ -47,9 +47,11 @@ pub enum DropReason {
     Memory,
     /// It asks to leave HTTP (CONNECT, Upgrade).
     Upgrade,
-    /// It came behind a request that closes its connection: production must not process it either (RFC 9112
-    /// section 9.6).
+    /// It came behind a request that closes its connection, which production must not process either (RFC 9112
+    /// section 9.6), or production had closed the connection before it read it.
     AfterClose,
+    /// Production did not take its connection: the handshake was not completed, as when the client's address is forged.
+    Unanswered,
     /// It carries the marker header: it is a copy itself.
     LoopGuard,
     /// Rewriting it as asked would not leave one valid request (`--http-rewrite-url`, `--http-rewrite-header`).
@@ -99,6 +101,7 @@ impl DropReason {
         Self::Memory,
         Self::Upgrade,
         Self::AfterClose,
+        Self::Unanswered,
         Self::LoopGuard,
         Self::UnsafeRewrite,
         Self::Unredactable,

@@ -6,9 +6,11 @@ mod connection;
 mod counters;
 mod edits;
 mod exchange;
+mod front;
 pub mod gate;
 #[cfg(test)]
 mod gate_tests;
+mod held_back;
 mod intake;
 pub mod ledger;
 mod limiter;
@@ -20,6 +22,9 @@ mod partly_taken;
 pub mod plan;
 mod re2;
 pub mod rules;
+mod serving;
+#[cfg(test)]
+mod serving_tests;
 mod share;
 mod split;
 

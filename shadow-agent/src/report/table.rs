@@ -183,7 +183,12 @@ pub fn explanation(reason: DropReason) -> &'static str {
         DropReason::MirrorEnded => "its mirror, or its route, went before it was sent",
         DropReason::Memory => "--max-memory had no room for it",
         DropReason::Upgrade => "it leaves HTTP (CONNECT, Upgrade)",
-        DropReason::AfterClose => "it came behind a request that closes the connection (RFC 9112 9.6)",
+        DropReason::AfterClose => {
+            "it came behind a request that closes the connection (RFC 9112 9.6), or production closed before it read it"
+        }
+        DropReason::Unanswered => {
+            "production did not take its connection: the handshake was not completed (a forged address; a server that refuses; or lost with a full ring: --input-raw-buffer-size)"
+        }
         DropReason::LoopGuard => "it is a copy itself: it has the marker header",
         DropReason::UnsafeRewrite => "rewriting it as asked leaves no valid request (--http-rewrite-*)",
         DropReason::Unredactable => {

@@ -19,6 +19,10 @@ pub struct ConnectionCounters {
     pub opened: u64,
     /// Of these, those whose SYN was not seen, or came on the ports of one that had not ended.
     pub mid_stream: u64,
+    /// Connections with data that their server did not take in time, while its answers to others are seen.
+    pub unanswered: u64,
+    /// Connections of whose server nothing is seen here: taken as if it had answered.
+    pub one_way: u64,
     /// Connections that ended with FIN in every watched direction.
     pub finished: u64,
     /// Connections that ended with RST.
@@ -71,6 +75,8 @@ impl ConnectionCounters {
     pub fn add(&mut self, other: &ConnectionCounters) {
         self.opened += other.opened;
         self.mid_stream += other.mid_stream;
+        self.unanswered += other.unanswered;
+        self.one_way += other.one_way;
         self.finished += other.finished;
         self.reset += other.reset;
         self.idle += other.idle;

@@ -1,9 +1,10 @@
 //! One connection in the table: its two directions and the handler that reads them.
 
-use super::reassembler::{Incoming, NEAR, Reassembler, Shared, Sink};
+use super::handshake::Handshake;
+use super::reassembler::{Incoming, MAX_AHEAD, MAX_BEHIND, NEAR, Reassembler, Shared, Sink};
 use super::segment::{Direction, Segment, TcpFlags};
 use super::seq::distance;
-use super::stream::{Chunk, Close, GapCause, Stall, Start, StreamHandler};
+use super::stream::{Chunk, Close, GapCause, ServerSign, Stall, Start, StreamHandler};
 use crate::time::Timestamp;
 
 /// One connection.
@@ -20,6 +21,10 @@ pub(super) struct Flow<H> {
     last_seen: Timestamp,
     /// When the bytes that were handed on last were seen; `None` before the first.
     last_data: Option<Timestamp>,
+    /// Whether the server took it.
+    handshake: Handshake,
+    /// The furthest of the server's bytes that the client has acknowledged.
+    acknowledged: Option<u32>,
 }
 
 impl<H: StreamHandler> Flow<H> {
@@ -36,6 +41,8 @@ impl<H: StreamHandler> Flow<H> {
             },
             last_seen: segment.time,
             last_data: None,
+            handshake: Handshake::over(),
+            acknowledged: None,
         };
         if is_syn_ack(segment) && segment.direction == Direction::Response {
             flow.request.start_at(segment.acknowledgment);
@@ -48,10 +55,11 @@ impl<H: StreamHandler> Flow<H> {
         self.last_seen
     }
 
-    /// Whether nothing was handed on so far: anybody can send a SYN, and another's address on it.
+    /// Whether nothing was handed on so far, or nothing of a connection that the server is known to have taken: anybody can
+    /// send a SYN, and data, with another's address on them.
     #[inline]
     pub fn is_silent(&self) -> bool {
-        self.last_data.is_none()
+        self.last_data.is_none() || !self.handshake.is_over()
     }
 
     /// When the bytes that were handed on last were seen.
@@ -80,6 +88,50 @@ impl<H: StreamHandler> Flow<H> {
         self.request.started().then(|| self.request.next_sequence())
     }
 
+    /// Its SYN was seen: whether the server takes it is to be told.
+    pub fn ask(&mut self, context: &mut H::Context) {
+        self.handshake = Handshake::asked();
+        self.handler.server(context, ServerSign::Awaited);
+    }
+
+    /// The server's answers are seen, on a connection that was there before.
+    pub fn accept(&mut self, context: &mut H::Context) {
+        self.handler.server(context, ServerSign::Accepted);
+    }
+
+    /// Whether the client sends data on a connection that the server may not have taken.
+    #[inline]
+    pub fn is_pending(&self) -> bool {
+        self.handshake.is_pending()
+    }
+
+    /// Whether something waits for more to show of the server.
+    #[inline]
+    pub fn waits(&self) -> bool {
+        self.handshake.is_pending() || self.handler.waits()
+    }
+
+    /// The server did not take it in time, which means so much.
+    pub fn unanswered(&mut self, context: &mut H::Context, sign: ServerSign) {
+        if sign == ServerSign::Unseen {
+            self.handshake.end();
+        } else {
+            self.handshake.give_up();
+        }
+        self.handler.server(context, sign);
+    }
+
+    /// What waits has waited for long. Returns how the connection ended, if it did.
+    pub fn overdue(
+        &mut self,
+        context: &mut H::Context,
+        now: Timestamp,
+        watch_responses: bool,
+    ) -> Option<Close> {
+        self.handler.overdue(context, now);
+        self.ended(watch_responses)
+    }
+
     /// Whether `segment` opens another connection between the same endpoints: a SYN with another initial
     /// sequence number, or an answer to such a SYN.
     ///
@@ -87,7 +139,7 @@ impl<H: StreamHandler> Flow<H> {
     /// 5961 section 4.2), so a client could have the stream begin anew wherever it likes in a body. Only the
     /// server's SYN+ACK, or the end of the requests, shows that a new connection begins with the SYN.
     #[inline]
-    pub fn reuse(&self, segment: &Segment<'_>, watch_responses: bool) -> Reuse {
+    pub fn reuse(&self, segment: &Segment<'_>, answers_are_seen: bool) -> Reuse {
         if !segment.flags.contains(TcpFlags::SYN) {
             return Reuse::No;
         }
@@ -95,19 +147,27 @@ impl<H: StreamHandler> Flow<H> {
             Direction::Request => {
                 !segment.flags.contains(TcpFlags::ACK) && segment.sequence != self.initial_sequence
             }
-            Direction::Response => {
-                watch_responses
-                    && is_syn_ack(segment)
-                    && segment.acknowledgment != self.initial_sequence.wrapping_add(1)
-            }
+            Direction::Response => is_syn_ack(segment) && self.acknowledged_by(segment).is_none(),
         };
         match segment.direction {
             _ if !other => Reuse::No,
             Direction::Response => Reuse::New(Start::Syn),
             Direction::Request if self.request.is_finished() => Reuse::New(Start::Syn),
-            Direction::Request if watch_responses => Reuse::Unanswered,
+            Direction::Request if answers_are_seen => Reuse::Unanswered,
             Direction::Request => Reuse::New(Start::Doubtful),
         }
+    }
+
+    /// How much of what came with the SYN a SYN+ACK takes (RFC 7413 section 3); `None` when it answers another SYN.
+    fn acknowledged_by(&self, segment: &Segment<'_>) -> Option<u32> {
+        let first = self.initial_sequence.wrapping_add(1);
+        let known = if self.request.started() {
+            self.request.next_sequence().wrapping_sub(first)
+        } else {
+            0
+        };
+        let taken = segment.acknowledgment.wrapping_sub(first);
+        (taken <= known.min(NEAR as u32)).then_some(taken)
     }
 
     /// Takes a segment of this connection. Returns how the connection ended, if it did.
@@ -120,10 +180,21 @@ impl<H: StreamHandler> Flow<H> {
         shared: &mut Shared<'_>,
     ) -> Option<Close> {
         self.last_seen = self.last_seen.max(segment.time);
+        if segment.direction == Direction::Request && segment.flags.contains(TcpFlags::ACK) {
+            self.hear(context, segment.acknowledgment);
+        }
         if segment.flags.contains(TcpFlags::RST) {
-            return self.reset(segment, shared);
+            let ended = self.reset(segment, watch_responses, shared);
+            if ended.is_some() && segment.direction == Direction::Response {
+                let received = self.request.next_sequence();
+                self.handler.server(context, ServerSign::Closed(received));
+            }
+            return ended;
         }
         let syn = segment.flags.contains(TcpFlags::SYN);
+        if !self.handshake.is_over() && self.proves(segment) {
+            self.handler.server(context, ServerSign::Accepted);
+        }
         let incoming = Incoming {
             sequence: segment.sequence.wrapping_add(u32::from(syn)),
             acknowledgment: segment.acknowledgment,
@@ -157,7 +228,54 @@ impl<H: StreamHandler> Flow<H> {
             }
             Direction::Response => shared.counters.unwatched_bytes += segment.payload.len() as u64,
         }
+        // Behind the answers that the same segment ends.
+        if segment.direction == Direction::Response && incoming.fin && self.has_sent(segment.acknowledgment) {
+            let sign = ServerSign::Closed(segment.acknowledgment);
+            self.handler.server(context, sign);
+        }
         self.ended(watch_responses)
+    }
+
+    /// The client has received the server's bytes before this sequence number.
+    #[inline]
+    fn hear(&mut self, context: &mut H::Context, acknowledgment: u32) {
+        if self
+            .acknowledged
+            .is_none_or(|before| distance(before, acknowledgment) > 0)
+        {
+            self.acknowledged = Some(acknowledgment);
+        }
+        if self.handler.waits() {
+            self.handler.heard(context, acknowledgment);
+        }
+    }
+
+    /// Whether the segment shows that the server took the connection.
+    #[inline(never)]
+    fn proves(&mut self, segment: &Segment<'_>) -> bool {
+        let acknowledges = segment.flags.contains(TcpFlags::ACK);
+        match segment.direction {
+            Direction::Request if segment.payload.is_empty() => false,
+            Direction::Request => {
+                let acknowledgment = acknowledges.then_some(segment.acknowledgment);
+                self.handshake.data(acknowledgment)
+            }
+            Direction::Response if is_syn_ack(segment) => {
+                let first = segment.sequence.wrapping_add(1);
+                let taken = self.acknowledged_by(segment).unwrap_or(0);
+                self.handshake.answered(first, taken > 0)
+            }
+            Direction::Response => {
+                let speaks = !segment.payload.is_empty() || segment.flags.contains(TcpFlags::FIN);
+                speaks && acknowledges && self.has_sent(segment.acknowledgment) && self.handshake.spoke()
+            }
+        }
+    }
+
+    /// Whether the client may have sent what the server acknowledges so.
+    fn has_sent(&self, acknowledgment: u32) -> bool {
+        let ahead = i64::from(distance(self.request.next_sequence(), acknowledgment));
+        self.request.started() && (-MAX_BEHIND..=NEAR).contains(&ahead)
     }
 
     /// The earliest time since which something waits behind a hole.
@@ -215,16 +333,19 @@ impl<H: StreamHandler> Flow<H> {
 
     fn ended(&self, watch_responses: bool) -> Option<Close> {
         let finished = self.request.is_finished() && (!watch_responses || self.response.is_finished());
-        finished.then_some(Close::Finished)
+        (finished && !self.waits()).then_some(Close::Finished)
     }
 
     /// A RST ends the connection only when its receiver may have obeyed it; others are counted.
-    fn reset(&self, segment: &Segment<'_>, shared: &mut Shared<'_>) -> Option<Close> {
+    fn reset(&self, segment: &Segment<'_>, watch_responses: bool, shared: &mut Shared<'_>) -> Option<Close> {
         let (own, other) = match segment.direction {
             Direction::Request => (&self.request, &self.response),
             Direction::Response => (&self.response, &self.request),
         };
-        let accepted = if own.started() {
+        let unwatched = segment.direction == Direction::Response && !watch_responses;
+        let accepted = if unwatched {
+            self.accepts_reset_unwatched(segment)
+        } else if own.started() {
             own.accepts_reset(segment.sequence)
         } else {
             // Nothing of its direction was seen (a refused connection, or responses are not watched): it
@@ -240,6 +361,18 @@ impl<H: StreamHandler> Flow<H> {
         shared.counters.out_of_window += 1;
         shared.counters.out_of_window_bytes += segment.payload.len() as u64;
         None
+    }
+
+    /// The same for a RST of a server of whose bytes nothing is seen: by what it acknowledges; one that acknowledges
+    /// nothing stands where the client waits for bytes (RFC 9293 section 3.10.7.1), or behind those under way.
+    fn accepts_reset_unwatched(&self, segment: &Segment<'_>) -> bool {
+        if segment.flags.contains(TcpFlags::ACK) {
+            return self.has_sent(segment.acknowledgment);
+        }
+        self.acknowledged.is_some_and(|acknowledged| {
+            let ahead = i64::from(distance(acknowledged, segment.sequence));
+            (-NEAR..=MAX_AHEAD).contains(&ahead)
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hashlink::LinkedHashMap;
 
+use super::flow::is_syn_ack;
 use super::reassembler::{MAX_BEHIND, NEAR};
 use super::segment::{Direction, FlowKey, Segment, TcpFlags};
 use super::seq::distance;
@@ -64,19 +65,18 @@ impl Lingering {
         self.ended.insert(key, ended);
     }
 
-    /// Whether `segment` is a late one of an ended connection. One that is not ends the memory of it.
-    pub fn is_late(&mut self, segment: &Segment<'_>) -> bool {
+    /// Whether `segment` is a late one of an ended connection, and if so, how many of its last bytes were never seen. One
+    /// that is not ends the memory of it.
+    pub fn is_late(&mut self, segment: &Segment<'_>) -> Option<usize> {
         if self.ended.is_empty() {
-            return false;
+            return None;
         }
-        let Some(ended) = self.ended.get(&segment.flow) else {
-            return false;
-        };
+        let ended = self.ended.get_mut(&segment.flow)?;
         if ended.until > segment.time && ended.covers(segment) {
-            return true;
+            return Some(ended.unseen(segment));
         }
         self.ended.remove(&segment.flow);
-        false
+        None
     }
 
     /// Forgets those whose time is over.
@@ -91,7 +91,8 @@ impl Ended {
     /// Whether the segment is of this connection: by its sequence number, where a request's can be told.
     fn covers(self, segment: &Segment<'_>) -> bool {
         if segment.direction == Direction::Response {
-            return true;
+            // Another SYN was answered: that one was missed.
+            return !is_syn_ack(segment) || segment.acknowledgment == self.initial_sequence.wrapping_add(1);
         }
         if segment.flags.contains(TcpFlags::SYN) {
             return segment.sequence == self.initial_sequence;
@@ -101,5 +102,22 @@ impl Ended {
         // Linux begins a connection that reuses TIME-WAIT's addresses just beyond `NEAR`
         // (`tcp_twsk_unique` in net/ipv4/tcp_ipv4.c): never taken for a late one, even when its SYN is missed.
         (-MAX_BEHIND..=NEAR).contains(&ahead)
+    }
+
+    /// How many bytes at the end of a request's segment are beyond all that was seen, which they are from then on.
+    fn unseen(&mut self, segment: &Segment<'_>) -> usize {
+        let control = TcpFlags(TcpFlags::SYN.0 | TcpFlags::RST.0).0 & segment.flags.0;
+        let Some(next) = self.next_request else { return 0 };
+        if segment.direction == Direction::Response || control != 0 {
+            return 0;
+        }
+        let end = segment.sequence.wrapping_add(segment.payload.len() as u32);
+        let unseen = usize::try_from(distance(next, end))
+            .unwrap_or(0)
+            .min(segment.payload.len());
+        if unseen > 0 {
+            self.next_request = Some(end);
+        }
+        unseen
     }
 }

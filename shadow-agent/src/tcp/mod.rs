@@ -5,21 +5,25 @@
 //! kept is bounded by the global [`crate::budget::MemoryBudget`] and by counts of its own.
 //!
 //! A segment's way: [`FlowTable`] finds its connection (`flow`), whose direction (`reassembler`) hands the
-//! bytes to a [`StreamHandler`], at once or from behind a hole (`waiting`).
+//! bytes to a [`StreamHandler`], at once or from behind a hole (`waiting`). Whether the server took the connection is told
+//! beside them (`handshake`, `servers`).
 
 mod counters;
 mod flow;
+mod handshake;
 mod lingering;
 #[cfg(test)]
 mod properties;
 mod reassembler;
 mod segment;
 mod seq;
+mod servers;
 mod stream;
 mod table;
 mod waiting;
 
 pub use counters::ConnectionCounters;
 pub use segment::{Direction, Endpoint, FlowKey, Segment, TcpFlags};
-pub use stream::{Chunk, Close, GapCause, Stall, Start, StreamHandler};
-pub use table::FlowTable;
+pub use servers::{Expected, Servers};
+pub use stream::{Chunk, Close, GapCause, ServerSign, Stall, Start, StreamHandler};
+pub use table::{ANSWER_TIMEOUT, FlowTable};

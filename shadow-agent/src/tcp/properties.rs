@@ -207,10 +207,15 @@ proptest! {
     fn hostile_segments_break_no_bound_and_every_byte_has_its_place(
         segments in prop::collection::vec(hostile(), 1..200),
         watch_responses in any::<bool>(),
+        asked in prop::option::of(any::<bool>()),
         limit in 0_usize..2000,
     ) {
         let budget = MemoryBudget::new(limit);
         let mut table: FlowTable<Collector> = FlowTable::new(settings(300, 3), watch_responses, budget.clone());
+        if let Some(everybody) = asked {
+            let expected = if everybody { Expected::Everybody } else { Expected::Nobody };
+            table = table.with_servers(Servers::new(expected));
+        }
         let mut collected = Collected::default();
         for hostile in segments {
             let payload = vec![hostile.fill; hostile.len];
@@ -239,6 +244,7 @@ proptest! {
         let counters = table.counters();
         prop_assert!(counters.balanced(), "{counters:?}");
         prop_assert_eq!((counters.open, counters.waiting_bytes, budget.used()), (0, 0, 0));
+        prop_assert!(asked.is_some() || counters.unanswered + counters.one_way == 0);
         prop_assert_eq!((collected.opened, collected.closed), (counters.opened, counters.opened));
         prop_assert_eq!(collected.bytes.len() as u64, counters.delivered_bytes);
         prop_assert_eq!(collected.position, counters.delivered_bytes + counters.gap_bytes);

@@ -12,7 +12,7 @@ use crate::budget::MemoryBudget;
 use crate::time::Timestamp;
 
 /// Furthest that data may be ahead of what is expected: no receive window is larger (RFC 7323 section 2.3).
-const MAX_AHEAD: i64 = 1 << 30;
+pub(super) const MAX_AHEAD: i64 = 1 << 30;
 
 /// Furthest that retransmitted data may be behind what is expected. Senders keep far less than this in
 /// flight (Linux' largest default buffer is 32 MiB); data further back belongs to some other connection.

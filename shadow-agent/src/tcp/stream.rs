@@ -61,6 +61,21 @@ pub enum Close {
     Shutdown,
 }
 
+/// What shows of a connection's server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerSign {
+    /// Its part in the handshake was not seen so far: the connection may be forged.
+    Awaited,
+    /// It has taken the connection.
+    Accepted,
+    /// It has not taken the connection in time, and its answers to others are seen here.
+    Silent,
+    /// Nothing of what it sends is seen here.
+    Unseen,
+    /// It closes, or resets, the connection; it has received what the client sent before this sequence number.
+    Closed(u32),
+}
+
 /// Why a message under way is not waited for any longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stall {
@@ -94,6 +109,31 @@ pub trait StreamHandler: Sized {
     /// Nothing came for long, on a connection that [holds](StreamHandler::holds) bytes: it is to free them.
     /// The connection goes on.
     fn stalled(&mut self, context: &mut Self::Context, why: Stall);
+
+    /// Something shows of the server. Without [`ServerSign::Awaited`] as the first, its part is not asked for.
+    fn server(&mut self, _context: &mut Self::Context, _sign: ServerSign) {}
+
+    /// The client has received the server's bytes before this sequence number. Told while it
+    /// [waits](StreamHandler::waits).
+    fn heard(&mut self, _context: &mut Self::Context, _sequence: u32) {}
+
+    /// Whether it keeps something back until more shows of the server. Asked before and after each segment; the
+    /// connection does not end by FIN meanwhile.
+    fn waits(&self) -> bool {
+        false
+    }
+
+    /// It has [waited](StreamHandler::waits) for [`ANSWER_TIMEOUT`](super::ANSWER_TIMEOUT), or others need the room. Told
+    /// again after the same time.
+    fn overdue(&mut self, _context: &mut Self::Context, _now: Timestamp) {}
+
+    /// Whether all that is kept back takes too much room.
+    fn is_crowded(_context: &Self::Context) -> bool {
+        false
+    }
+
+    /// Bytes that were never seen before came behind the end of a connection.
+    fn late(_context: &mut Self::Context, _flow: &FlowKey, _bytes: &[u8]) {}
 
     /// The connection is over. Called exactly once, last.
     fn close(self, context: &mut Self::Context, close: Close, time: Timestamp);

@@ -4,6 +4,9 @@
 //! byte, so that a flood of SYNs evicts itself; without one of those the one quiet for longest), what
 //! waits behind holes by `max_out_of_order` for each direction and the memory budget for all. A connection
 //! opens with a SYN or with payload; nothing else of an unknown connection matters.
+//!
+//! Where it is told whose answers to expect ([`FlowTable::with_servers`]), a connection that opens with a SYN is one
+//! only once its server took it; its reader is told, and keeps back what it reads until then.
 
 use std::hash::RandomState;
 use std::time::Duration;
@@ -14,8 +17,9 @@ use super::counters::ConnectionCounters;
 use super::flow::{Flow, Reuse, is_syn_ack};
 use super::lingering::Lingering;
 use super::reassembler::Shared;
-use super::segment::{Direction, FlowKey, Segment, TcpFlags};
-use super::stream::{Close, Stall, Start, StreamHandler};
+use super::segment::{Direction, Endpoint, FlowKey, Segment, TcpFlags};
+use super::servers::Servers;
+use super::stream::{Close, ServerSign, Stall, Start, StreamHandler};
 use crate::budget::MemoryBudget;
 use crate::settings::ConnectionSettings;
 use crate::time::Timestamp;
@@ -30,6 +34,10 @@ const STALL_UNDER_PRESSURE: Duration = Duration::from_secs(1);
 /// Most connections looked at for memory with each segment.
 const MAX_RELIEVED: usize = 16;
 
+/// How long what depends on the server is kept back for it to show. Its answer is captured before the client's data, but
+/// copies of packets from several ports or machines may change places.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Silent connections go first when they are more than this part of the table. Fewer are handshakes under way
 /// and clients that connected ahead of need.
 const SILENT_SHARE: usize = 8;
@@ -40,13 +48,19 @@ pub struct FlowTable<H: StreamHandler> {
     flows: LinkedHashMap<FlowKey, Flow<H>, RandomState>,
     /// Connections with a hole and when it will be given up, about in that order.
     holes: LinkedHashMap<FlowKey, Timestamp, RandomState>,
-    /// Connections that have carried nothing so far, oldest first. Touched when one opens, when its first
-    /// bytes come, and when it ends before.
+    /// Connections that have carried nothing so far, or may never have been, oldest first. Touched when one opens, when
+    /// its first bytes come, and when it ends before.
     silent: LinkedHashMap<FlowKey, (), RandomState>,
     /// Connections that hold bytes of something that is not whole, and when it was last known to have grown,
     /// about in that order. Read again from the connection when its time seems over, so that growing is free.
     unfinished: LinkedHashMap<FlowKey, Timestamp, RandomState>,
+    /// Connections that wait for more to show of their server, and until when, in that order.
+    awaiting: LinkedHashMap<FlowKey, Timestamp, RandomState>,
     lingering: Lingering,
+    /// Whose answers are seen; `None` where it is not asked whether a server took a connection.
+    servers: Option<Servers>,
+    /// The server that was taken to be out of sight last.
+    out_of_sight: Option<Endpoint>,
     /// This table's share.
     settings: ConnectionSettings,
     watch_responses: bool,
@@ -63,12 +77,27 @@ impl<H: StreamHandler> FlowTable<H> {
             holes: LinkedHashMap::default(),
             silent: LinkedHashMap::default(),
             unfinished: LinkedHashMap::default(),
+            awaiting: LinkedHashMap::default(),
+            servers: None,
+            out_of_sight: None,
             lingering: Lingering::new(settings.max_connections),
             settings,
             watch_responses,
             budget,
             counters: ConnectionCounters::default(),
         }
+    }
+
+    /// The same, which tells whether servers took their connections.
+    #[must_use]
+    pub fn with_servers(mut self, servers: Servers) -> Self {
+        self.servers = Some(servers);
+        self
+    }
+
+    /// The server that was taken to be out of sight last, if one was: its connections are read as if it had taken them.
+    pub fn out_of_sight(&self) -> Option<Endpoint> {
+        self.out_of_sight
     }
 
     /// Bytes of memory that one idle connection takes, its handler and the table's links included, what the
@@ -90,18 +119,31 @@ impl<H: StreamHandler> FlowTable<H> {
     pub fn push(&mut self, context: &mut H::Context, segment: &Segment<'_>) {
         self.counters.segments += 1;
         self.counters.bytes += segment.payload.len() as u64;
+        if let Some(servers) = &mut self.servers
+            && segment.direction == Direction::Response
+            && (is_syn_ack(segment) || segment.flags.contains(TcpFlags::RST))
+        {
+            servers.answered(segment);
+        }
+        let answers_are_seen = match &self.servers {
+            Some(servers) if segment.flags.contains(TcpFlags::SYN) => servers.are_seen(&segment.flow),
+            _ => self.watch_responses,
+        };
         let mut shared = Shared {
             max_out_of_order: self.settings.max_out_of_order,
             budget: &self.budget,
             counters: &mut self.counters,
         };
         if let Some(flow) = self.flows.to_back(&segment.flow) {
-            match flow.reuse(segment, self.watch_responses) {
+            match flow.reuse(segment, answers_are_seen) {
                 Reuse::No => {
                     let before = Needs::of(flow);
                     let ended = flow.push(context, segment, self.watch_responses, &mut shared);
                     let after = Needs::of(flow);
                     self.after_push(context, &segment.flow, ended, before, after, segment.time);
+                    if after.waits {
+                        self.make_room(context, segment.time);
+                    }
                 }
                 Reuse::Unanswered => {
                     self.counters.out_of_window += 1;
@@ -145,6 +187,7 @@ impl<H: StreamHandler> FlowTable<H> {
             let after = Needs::of(flow);
             self.after_push(context, &key, ended, before, after, now);
         }
+        while self.give_up_waiting(context, now, now) {}
         while self.give_up_stalled(context, STALL_TIMEOUT, Stall::Timeout, now) {}
         self.relieve(context, now);
         while let Some((key, _)) = self
@@ -156,6 +199,36 @@ impl<H: StreamHandler> FlowTable<H> {
             self.close(context, &key, Close::Idle, now);
         }
         self.lingering.expire(now);
+    }
+
+    /// Looks at the connection that has waited longest for its server, when its time is over at `due`: tells it what
+    /// the silence means. `false` when there is none.
+    fn give_up_waiting(&mut self, context: &mut H::Context, due: Timestamp, now: Timestamp) -> bool {
+        let Some((key, _)) = self.awaiting.front().filter(|(_, until)| **until <= due) else {
+            return false;
+        };
+        let key = *key;
+        self.awaiting.pop_front();
+        if let Some(flow) = self.flows.get_mut(&key) {
+            let before = Needs {
+                waits: false,
+                ..Needs::of(flow)
+            };
+            if flow.is_pending() {
+                let sign = silence(
+                    &mut self.servers,
+                    &mut self.counters,
+                    &mut self.out_of_sight,
+                    &key,
+                    now,
+                );
+                flow.unanswered(context, sign);
+            }
+            let ended = flow.overdue(context, now, self.watch_responses);
+            let after = Needs::of(flow);
+            self.after_push(context, &key, ended, before, after, now);
+        }
+        true
     }
 
     /// While what is held is about to take all it may, gives up what has paused longest.
@@ -213,8 +286,12 @@ impl<H: StreamHandler> FlowTable<H> {
             self.counters.unwatched_bytes += len;
             return;
         };
-        if self.lingering.is_late(segment) {
+        if let Some(unseen) = self.lingering.is_late(segment) {
             self.counters.after_close_bytes += len;
+            if unseen > 0 {
+                let seen = segment.payload.len() - unseen;
+                H::late(context, &segment.flow, &segment.payload[seen..]);
+            }
             return;
         }
         if self.flows.len() >= self.settings.max_connections.max(1)
@@ -244,6 +321,14 @@ impl<H: StreamHandler> FlowTable<H> {
         self.counters.mid_stream += u64::from(start != Start::Syn);
         let handler = H::open(context, &segment.flow, start, segment.time);
         let mut flow = Flow::new(handler, segment);
+        match &self.servers {
+            Some(servers) if start == Start::Syn && servers.is_out_of_sight(&segment.flow) => {
+                self.counters.one_way += 1;
+            }
+            Some(_) if start == Start::Syn => flow.ask(context),
+            Some(servers) if servers.are_seen(&segment.flow) => flow.accept(context),
+            _ => {}
+        }
         let mut shared = Shared {
             max_out_of_order: self.settings.max_out_of_order,
             budget: &self.budget,
@@ -266,6 +351,9 @@ impl<H: StreamHandler> FlowTable<H> {
             after,
             segment.time,
         );
+        if after.waits {
+            self.make_room(context, segment.time);
+        }
     }
 
     /// Whether a segment of an unknown connection opens one, and how.
@@ -274,15 +362,15 @@ impl<H: StreamHandler> FlowTable<H> {
             Direction::Request => {
                 segment.flags.contains(TcpFlags::SYN) && !segment.flags.contains(TcpFlags::ACK)
             }
-            Direction::Response if self.watch_responses => is_syn_ack(segment),
-            Direction::Response => return None,
+            Direction::Response => is_syn_ack(segment),
         };
+        let watched = segment.direction == Direction::Request || self.watch_responses;
         if segment.flags.contains(TcpFlags::RST) {
             None
         } else if syn {
             Some(Start::Syn)
         } else {
-            (!segment.payload.is_empty()).then_some(Start::MidStream)
+            (watched && !segment.payload.is_empty()).then_some(Start::MidStream)
         }
     }
 
@@ -313,6 +401,13 @@ impl<H: StreamHandler> FlowTable<H> {
                 self.unfinished.remove(key);
             }
         }
+        if before.waits != after.waits {
+            if after.waits {
+                self.awaiting.insert(*key, now.after(ANSWER_TIMEOUT));
+            } else {
+                self.awaiting.remove(key);
+            }
+        }
         if (after.holds || after.hole.is_some()) && self.budget.held_is_scarce() {
             self.relieve(context, now);
         }
@@ -328,10 +423,22 @@ impl<H: StreamHandler> FlowTable<H> {
         }
     }
 
+    /// While what is kept back takes too much room, the oldest of it is decided about before its time.
+    fn make_room(&mut self, context: &mut H::Context, now: Timestamp) {
+        for _ in 0..MAX_RELIEVED {
+            if !H::is_crowded(context) || !self.give_up_waiting(context, Timestamp(u64::MAX), now) {
+                break;
+            }
+        }
+    }
+
     fn close(&mut self, context: &mut H::Context, key: &FlowKey, close: Close, now: Timestamp) {
-        let Some(flow) = self.flows.remove(key) else {
+        let Some(mut flow) = self.flows.remove(key) else {
             return;
         };
+        if flow.waits() {
+            self.awaiting.remove(key);
+        }
         if flow.waiting_since().is_some() {
             self.holes.remove(key);
         }
@@ -340,6 +447,16 @@ impl<H: StreamHandler> FlowTable<H> {
         }
         if flow.holds() {
             self.unfinished.remove(key);
+        }
+        if flow.is_pending() {
+            let sign = silence(
+                &mut self.servers,
+                &mut self.counters,
+                &mut self.out_of_sight,
+                key,
+                now,
+            );
+            flow.unanswered(context, sign);
         }
         let counter = match close {
             Close::Finished => &mut self.counters.finished,
@@ -364,15 +481,37 @@ impl<H: StreamHandler> FlowTable<H> {
     }
 }
 
+/// What it means that a connection had no answer.
+fn silence(
+    servers: &mut Option<Servers>,
+    counters: &mut ConnectionCounters,
+    out_of_sight: &mut Option<Endpoint>,
+    key: &FlowKey,
+    now: Timestamp,
+) -> ServerSign {
+    let sign = servers
+        .as_mut()
+        .map_or(ServerSign::Unseen, |servers| servers.silent(key, now));
+    if sign == ServerSign::Unseen {
+        counters.one_way += 1;
+        *out_of_sight = Some(key.server);
+    } else {
+        counters.unanswered += 1;
+    }
+    sign
+}
+
 /// What a connection needs from its table besides its segments: in which of the lists it stands.
 #[derive(Clone, Copy, Default)]
 struct Needs {
     /// The earliest time since which something waits behind a hole.
     hole: Option<Timestamp>,
-    /// It has carried nothing so far.
+    /// It has carried nothing so far, or may never have been.
     silent: bool,
     /// Its handler holds bytes of something that is not whole.
     holds: bool,
+    /// Something waits for more to show of its server.
+    waits: bool,
 }
 
 impl Needs {
@@ -382,6 +521,7 @@ impl Needs {
             hole: flow.waiting_since(),
             silent: flow.is_silent(),
             holds: flow.holds(),
+            waits: flow.waits(),
         }
     }
 }

@@ -2,11 +2,13 @@
 
 #[path = "table_pressure_tests.rs"]
 mod pressure;
+#[path = "table_server_tests.rs"]
+mod server;
 
 use std::time::Duration;
 
 use super::super::Endpoint;
-use super::super::stream::{Chunk, GapCause};
+use super::super::stream::{Chunk, GapCause, ServerSign};
 use super::*;
 use Direction::{Request, Response};
 
@@ -60,6 +62,13 @@ impl StreamHandler for Handler {
     fn stalled(&mut self, log: &mut Log, why: Stall) {
         self.held = None;
         log.0.push(format!("{} stalled {why:?}", self.port));
+    }
+    fn server(&mut self, log: &mut Log, sign: ServerSign) {
+        log.0.push(format!("{} server {sign:?}", self.port));
+    }
+    fn late(log: &mut Log, flow: &FlowKey, bytes: &[u8]) {
+        let (port, text) = (flow.client.port, String::from_utf8_lossy(bytes));
+        log.0.push(format!("{port} late {text}"));
     }
     fn close(self, log: &mut Log, close: Close, _: Timestamp) {
         log.0.push(format!("{} close {close:?}", self.port));
@@ -134,6 +143,8 @@ impl Fixture {
         assert_eq!(self.table.holes.len(), holes.count());
         let unfinished = self.table.flows.values().filter(|flow| flow.holds());
         assert_eq!(self.table.unfinished.len(), unfinished.count());
+        let waiting = self.table.flows.values().filter(|flow| flow.waits());
+        assert_eq!(self.table.awaiting.len(), waiting.count());
         let silent = self.table.flows.values().filter(|flow| flow.is_silent());
         assert_eq!(self.table.silent.len(), silent.count());
     }
@@ -340,7 +351,12 @@ fn a_half_closed_connection_goes_on_until_the_response_ends() {
     assert_eq!(table.push(Response, ACK, 500, "answer"), ["1 Response answer"]);
     assert_eq!(
         table.push(Response, FIN, 506, "!"),
-        ["1 Response !", "1 Response finished", "1 close Finished"]
+        [
+            "1 Response !",
+            "1 Response finished",
+            "1 server Closed(0)",
+            "1 close Finished"
+        ]
     );
 }
 
@@ -349,7 +365,7 @@ fn responses_are_counted_and_passed_over_unless_watched() {
     let mut table = Fixture::requests();
     assert_eq!(table.push(Response, ACK, 500, "early"), [""; 0]);
     table.push(Request, SYN, 99, "");
-    assert_eq!(table.push(Response, FIN, 505, "answer"), [""; 0]);
+    assert_eq!(table.push(Response, FIN, 505, "answer"), ["1 server Closed(0)"]);
     assert_eq!(table.table.counters().unwatched_bytes, 11);
     assert_eq!(table.table.counters().open, 1);
 }
@@ -402,7 +418,7 @@ fn a_refused_connection_is_reset_by_the_acknowledgment_alone() {
     );
     assert_eq!(
         table.push_acknowledging(Response, RST | ACK, 0, 100, ""),
-        ["1 close Reset"]
+        ["1 server Closed(100)", "1 close Reset"]
     );
 }
 

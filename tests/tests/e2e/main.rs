@@ -32,5 +32,6 @@ mod relay;
 mod rights;
 mod routes;
 mod scene;
+mod served;
 mod symptoms;
 mod ui;

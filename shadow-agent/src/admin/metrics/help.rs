@@ -28,11 +28,19 @@ pub(super) fn label_of(member: &str) -> &'static str {
     }
 }
 
-const CONNECTIONS: [(&str, &str); 32] = [
+const CONNECTIONS: [(&str, &str); 35] = [
     ("opened", "Connections that came into view."),
     (
         "mid_stream",
         "Of these, those whose SYN was not seen, or came on the ports of one that had not ended.",
+    ),
+    (
+        "unanswered",
+        "Connections with data that their server did not take in time, while its answers to others are seen.",
+    ),
+    (
+        "one_way",
+        "Connections of whose server nothing is seen here: taken as if it had answered.",
     ),
     (
         "finished",
@@ -100,6 +108,10 @@ const CONNECTIONS: [(&str, &str); 32] = [
     (
         "requests_of_another_agent",
         "Requests that another agent of this node mirrors (--hand-over).",
+    ),
+    (
+        "proxied",
+        "Connections with a header of the PROXY protocol in front, which names their client.",
     ),
     ("skipped_bytes", "Bytes passed over, by reason."),
     ("answers", "Production's answers, where they are captured."),
