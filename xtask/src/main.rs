@@ -6,6 +6,7 @@ mod cluster;
 mod dist;
 mod fuzz;
 mod helm;
+mod kernels;
 mod kubectl;
 mod run;
 mod setup;
@@ -25,7 +26,8 @@ struct Arguments {
 enum Chore {
     /// Run the agent (as root where it must be); without arguments, the demo.
     Run(run::Arguments),
-    /// Run every test, unit to end-to-end; or with --cluster the end-to-end set on a Kubernetes cluster.
+    /// Run every test, unit to end-to-end; or with --cluster the end-to-end set on a Kubernetes cluster, with --kernels
+    /// the agent on other kernels.
     Test(test::Arguments),
     /// Measure: production alone against production mirrored, in paired rounds.
     Bench(bench::Arguments),

@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, bail};
 
-use crate::{cluster, helm, kubectl, setup};
+use crate::{cluster, helm, kernels, kubectl, setup};
 
 /// Arguments of the chore.
 #[derive(clap::Args)]
@@ -26,6 +26,16 @@ pub struct Arguments {
     /// The agent's image as the cluster's nodes can get it, such as registry.example/shadow-agent:0.1.0.
     #[arg(long, value_name = "REFERENCE", requires = "cluster")]
     image: Option<String>,
+    /// Boot Debian's kernels of these versions (such as 5.10,6.1,6.12,7) and run the agent there, and nothing else.
+    #[arg(
+        long,
+        value_name = "VERSIONS",
+        num_args = 0..=1,
+        value_delimiter = ',',
+        default_missing_value = kernels::DEFAULT,
+        conflicts_with_all = ["filter", "forbid_skips", "cluster"]
+    )]
+    kernels: Option<Vec<String>>,
     /// Run only the tests whose name contains this.
     filter: Option<String>,
 }
@@ -50,6 +60,9 @@ struct Tally {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(image) = &arguments.image {
         return cluster::run(image);
+    }
+    if let Some(kernels) = &arguments.kernels {
+        return kernels::run(kernels, setup::is_root() && !arguments.no_install);
     }
     let forbid =
         arguments.forbid_skips || std::env::var_os("SHADOW_AGENT_FORBID_SKIPS").is_some_and(|v| v == "1");
