@@ -199,6 +199,61 @@ pub enum CaptureError {
         source: ProgramError,
     },
 
+    /// A filter of clsact could not be had.
+    #[error("cannot attach {program} to {place}: {source}")]
+    Filter {
+        /// The program.
+        program: &'static str,
+        /// The interface.
+        place: String,
+        /// The failure.
+        source: io::Error,
+    },
+
+    /// What a filter runs could not be loaded.
+    #[error("the kernel refused the jump to the programs: {source}")]
+    Trampoline {
+        /// The failure.
+        source: io::Error,
+    },
+
+    /// The kernel has no clsact, or no filters that are programs.
+    #[error(
+        "cannot attach to {place}: this kernel has no {module}, by which programs are attached to interfaces before \
+         Linux 6.6. Load it (modprobe {module}), install the package that has it (Ubuntu: linux-modules-extra-$(uname -r), \
+         RHEL: kernel-modules-extra), or take a kernel with {option}; \
+         --input-raw-engine cgroup does without"
+    )]
+    NoModule {
+        /// The interface and side.
+        place: String,
+        /// The module.
+        module: &'static str,
+        /// The option that builds it.
+        option: &'static str,
+    },
+
+    /// There were interfaces to attach to, and now there are none of them.
+    #[error("nothing is attached: {} went while the agent started", names(interfaces))]
+    NothingAttached {
+        /// Their names.
+        interfaces: std::collections::BTreeSet<String>,
+    },
+
+    /// Maps are counted against the limit on locked memory, before Linux 5.11.
+    #[error(
+        "rings of {wanted} bytes in all do not fit into the limit on locked memory of {limit} bytes, which this kernel \
+         counts them against (before Linux 5.11): raise it (ulimit -l unlimited as root, LimitMEMLOCK=infinity in the systemd \
+         unit, --ulimit memlock=-1 for a container), run with CAP_SYS_RESOURCE, or give a smaller \
+         --input-raw-buffer-size or fewer --input-raw-shards"
+    )]
+    LockedMemory {
+        /// The limit, in bytes.
+        limit: u64,
+        /// What the rings take.
+        wanted: u64,
+    },
+
     /// A map could not be read or written.
     #[error("the kernel map {map} cannot be used: {source}")]
     Map {
@@ -230,4 +285,8 @@ pub enum CaptureError {
         /// The failure.
         source: io::Error,
     },
+}
+
+fn names(of: &std::collections::BTreeSet<String>) -> String {
+    of.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }

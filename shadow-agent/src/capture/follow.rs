@@ -47,7 +47,13 @@ impl Following {
             check_present(input, &interfaces)?;
         }
         let plan = self.plan(interfaces);
-        self.apply(&plan)
+        self.apply(&plan)?;
+        if !plan.attachments.is_empty() && !self.classifiers.are_attached() {
+            return Err(CaptureError::NothingAttached {
+                interfaces: plan.attachments.into_values().collect(),
+            });
+        }
+        Ok(())
     }
 
     fn plan(&self, mut interfaces: Vec<Interface>) -> Plan {

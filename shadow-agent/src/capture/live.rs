@@ -12,6 +12,7 @@ use super::counters::CaptureCounters;
 use super::error::CaptureError;
 use super::follow::{Follower, Following};
 use super::load::{RINGS, load, take_map};
+use super::locked_memory;
 use super::netlink::Changes;
 use super::own::OwnConnections;
 pub use super::plan::PodTarget;
@@ -74,6 +75,7 @@ impl LiveCapture {
             return Err(CaptureError::MissingCapabilities { missing });
         }
 
+        locked_memory::raise();
         let mut ebpf = load(settings)?;
         let malformed = Arc::new(AtomicU64::new(0));
         let waiting = Arc::new(Mutex::new(take_map(&mut ebpf, "READERS")?));

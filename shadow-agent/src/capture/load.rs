@@ -14,6 +14,7 @@ use aya::{Ebpf, EbpfError, EbpfLoader};
 use shadow_common::{MAX_SHARDS, VLAN_WORDS, VlanMode};
 
 use super::error::CaptureError;
+use super::locked_memory;
 use crate::settings::{CaptureSettings, VlanScope};
 
 /// The kernel programs, built from `shadow-ebpf` by `cargo xtask build-ebpf`.
@@ -181,6 +182,14 @@ fn check(settings: &CaptureSettings) -> Result<(), CaptureError> {
 /// A failure to load, told as the setting that causes it where that is known.
 fn explain(error: EbpfError, settings: &CaptureSettings) -> CaptureError {
     match error {
+        EbpfError::MapError(MapError::CreateError { io_error, .. })
+            if let Some(limit) = locked_memory::to_blame(&io_error, ring_bytes(settings)) =>
+        {
+            CaptureError::LockedMemory {
+                limit,
+                wanted: ring_bytes(settings),
+            }
+        }
         // The capabilities are there, as was checked: something else refuses the system call.
         EbpfError::MapError(MapError::CreateError { io_error, .. })
             if io_error.kind() == std::io::ErrorKind::PermissionDenied =>
@@ -196,6 +205,11 @@ fn explain(error: EbpfError, settings: &CaptureSettings) -> CaptureError {
         }
         source => CaptureError::Load { source },
     }
+}
+
+/// What all rings take.
+fn ring_bytes(settings: &CaptureSettings) -> u64 {
+    u64::from(settings.ring_bytes) * settings.shards as u64
 }
 
 /// The cookie of the calling thread's network namespace (`SO_NETNS_COOKIE`, Linux 5.14); 0 where `cgroup_skb`
@@ -233,7 +247,8 @@ fn netns_cookie(socket: &UdpSocket) -> std::io::Result<u64> {
     }
 }
 
-fn random() -> Result<u64, CaptureError> {
+/// A random number.
+pub fn random() -> Result<u64, CaptureError> {
     let mut bytes = [0; 8];
     File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))
@@ -241,7 +256,8 @@ fn random() -> Result<u64, CaptureError> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
-fn missing(name: &str) -> CaptureError {
+/// What the object has not.
+pub fn missing(name: &str) -> CaptureError {
     CaptureError::Object {
         name: name.to_owned(),
     }

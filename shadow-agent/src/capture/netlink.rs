@@ -22,6 +22,7 @@ const NLMSG_ERROR: u16 = libc::NLMSG_ERROR as u16;
 const NLMSG_DONE: u16 = libc::NLMSG_DONE as u16;
 const NLM_F_REQUEST: u16 = libc::NLM_F_REQUEST as u16;
 const NLM_F_DUMP: u16 = libc::NLM_F_DUMP as u16;
+const NLM_F_ACK: u16 = libc::NLM_F_ACK as u16;
 
 /// A socket that asks questions.
 pub struct Requests {
@@ -34,7 +35,7 @@ impl Requests {
     /// Opens the socket.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
-            socket: open(SockFlag::SOCK_CLOEXEC, 0)?,
+            socket: open(SockFlag::SOCK_CLOEXEC, 0, 0)?,
             sequence: 0,
             buffer: vec![0; BUFFER],
         })
@@ -76,6 +77,24 @@ impl Requests {
         }
     }
 
+    /// Asks for a change, with flags such as `NLM_F_CREATE`, and waits for the kernel's word on it. The socket must have
+    /// been opened with the capability that the change needs.
+    pub fn change(&mut self, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
+        self.ask(kind, NLM_F_ACK | flags, body)?;
+        loop {
+            let read = recv(self.socket.as_raw_fd(), &mut self.buffer, MsgFlags::empty())?;
+            for (header, body) in Messages(&self.buffer[..read]) {
+                if header.sequence == self.sequence && header.kind == NLMSG_ERROR {
+                    // Success is told as error 0.
+                    return match u32_at(body, 0) {
+                        Some(0) => Ok(()),
+                        _ => Err(error(body)),
+                    };
+                }
+            }
+        }
+    }
+
     fn ask(&mut self, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut message = Vec::with_capacity(HEADER + body.len());
@@ -102,6 +121,7 @@ impl Changes {
         let groups = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
         let socket = open(
             SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+            0,
             groups.cast_unsigned(),
         )?;
         Ok(Self { socket })
@@ -160,14 +180,30 @@ pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-fn open(flags: SockFlag, groups: u32) -> io::Result<OwnedFd> {
+/// Takes a port of this network namespace: no other socket can have it until this one is closed, and the error is
+/// `EADDRINUSE` where one has it.
+pub fn take_port(port: u32) -> io::Result<OwnedFd> {
+    open(SockFlag::SOCK_CLOEXEC, port, 0)
+}
+
+/// Adds an attribute, padded, to the end of a message body.
+pub fn push_attribute(body: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    let length = (4 + value.len()) as u16;
+    body.extend_from_slice(&length.to_ne_bytes());
+    body.extend_from_slice(&kind.to_ne_bytes());
+    body.extend_from_slice(value);
+    body.resize(body.len().next_multiple_of(4), 0);
+}
+
+/// A port of 0 leaves the choice to the kernel.
+fn open(flags: SockFlag, port: u32, groups: u32) -> io::Result<OwnedFd> {
     let socket = socket(
         AddressFamily::Netlink,
         SockType::Raw,
         flags,
         SockProtocol::NetlinkRoute,
     )?;
-    bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
+    bind(socket.as_raw_fd(), &NetlinkAddr::new(port, groups))?;
     Ok(socket)
 }
 
@@ -210,6 +246,27 @@ mod tests {
         body.extend_from_slice(&[8, 0, 10, 0x80, 1, 0, 0, 0]);
         let read: Vec<_> = attributes(&body, 16).collect();
         assert_eq!(read, [(3, &b"lo\0"[..]), (10, &[1, 0, 0, 0][..])]);
+    }
+
+    #[test]
+    fn attributes_are_read_as_they_were_written() {
+        let mut body = vec![0; 8];
+        push_attribute(&mut body, 7, b"lo\0");
+        push_attribute(&mut body, 10, &[1, 0, 0, 0]);
+        assert_eq!(body.len(), 8 + 8 + 8);
+        let read: Vec<_> = attributes(&body, 8).collect();
+        assert_eq!(read, [(7, &b"lo\0"[..]), (10, &[1, 0, 0, 0][..])]);
+    }
+
+    #[test]
+    fn a_port_is_taken_by_one_socket_until_that_is_closed() {
+        // Of a range that the kernel gives to nobody by itself.
+        let port = 0x4123_4567;
+        let first = take_port(port).unwrap();
+        let refused = take_port(port).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::EADDRINUSE));
+        drop(first);
+        take_port(port).unwrap();
     }
 
     #[test]

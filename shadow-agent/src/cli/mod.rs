@@ -20,6 +20,7 @@ pub mod value;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use self::config::ConfigFile;
@@ -34,7 +35,7 @@ use crate::agent::{self, Control, WatchedFile};
 use crate::compare::verdict::exit_code;
 use crate::report::table;
 use crate::settings::MessageInput;
-use crate::{demo, input, status};
+use crate::{capture, demo, input, status};
 
 /// Exit status of a command line that cannot be run; clap's own.
 const USAGE: u8 = 2;
@@ -68,6 +69,7 @@ pub fn main() -> ExitCode {
             let (text, works) = doctor::report(&Facts::gather());
             print(text.as_bytes()).map(|()| code(works))
         }
+        Some(Command::Detach) => detach().map(|()| ExitCode::SUCCESS),
         Some(Command::Report(arguments)) => report::run(&arguments),
         Some(Command::Replay(arguments)) => replay::run(&arguments),
         Some(Command::Completions { shell }) => {
@@ -155,6 +157,19 @@ fn mirror(arguments: &Arguments, matches: &ArgMatches, spelled: Spelled) -> anyh
         Some(verdict) if document.balanced => ExitCode::from(exit_code(verdict.verdict)),
         _ => code(document.balanced),
     })
+}
+
+/// Removes what killed agents left on interfaces.
+fn detach() -> anyhow::Result<()> {
+    let cleared =
+        capture::remove_leftovers().context("cannot remove what killed agents left (CAP_NET_ADMIN?)")?;
+    let text = if cleared.is_empty() {
+        "no killed agent has left anything in this network namespace\n".to_owned()
+    } else {
+        let names: Vec<_> = cleared.iter().map(String::as_str).collect();
+        format!("removed what killed agents left on {}\n", names.join(", "))
+    };
+    print(text.as_bytes())
 }
 
 fn man() -> anyhow::Result<()> {

@@ -137,7 +137,7 @@ fn the_man_page_and_the_completions_have_every_flag_that_the_help_has() {
         assert_eq!(has(&script), shown, "completions: {flag}");
         assert!(has(&page) || !shown, "man: {flag}");
     }
-    for command in ["demo", "doctor", "completions", "man"] {
+    for command in ["demo", "doctor", "detach", "completions", "man"] {
         assert!(script.contains(command), "completions: {command}");
     }
 }

@@ -4,8 +4,8 @@ use aya::programs::{SchedClassifier, TcAttachType};
 use shadow_agent::capture::{CaptureError, LiveCapture};
 use shadow_agent::settings::{CaptureSettings, Engine, LiveScope, RawInput};
 
+use crate::start;
 use crate::support::*;
-use crate::{MIB, nothing_was_seen_twice, start, transfer_is_seen};
 
 #[test]
 fn capabilities_are_given_up_and_everything_but_attaching_goes_on() {
@@ -72,43 +72,6 @@ fn nothing_stays_attached() {
     assert_eq!((programs_on(&host, "lo"), programs_on(&host, "veth-n")), (1, 2));
     drop(capture);
     assert_eq!((programs_on(&host, "lo"), programs_on(&host, "veth-n")), (0, 0));
-}
-
-#[test]
-fn kernels_without_tcx_are_attached_to_by_clsact_filters() {
-    if !is_root("kernels_without_tcx") {
-        return;
-    }
-    let host = Namespace::new();
-    let filters = |host: &Namespace| {
-        host.run(|| {
-            let shown = std::process::Command::new("tc")
-                .args(["filter", "show", "dev", "lo", "ingress"])
-                .output()
-                .unwrap();
-            String::from_utf8_lossy(&shown.stdout)
-                .matches("direct-action")
-                .count()
-        })
-    };
-    let start = |host: &Namespace| {
-        host.spawn(|| {
-            LiveCapture::start_with_clsact(&[live(LiveScope::Any, 21098)], &settings(Engine::Tc)).unwrap()
-        })
-        .join()
-        .unwrap()
-    };
-    let capture = start(&host);
-    assert_eq!(filters(&host), 1);
-    let capture = transfer_is_seen(capture, &host, &host, "127.0.0.1:21098", false);
-    // What an agent that was killed left behind is removed by the next one.
-    std::mem::forget(capture);
-    let capture = start(&host);
-    assert_eq!(filters(&host), 1);
-    let capture = transfer_is_seen(capture, &host, &host, "127.0.0.1:21098", false);
-    nothing_was_seen_twice(&capture, MIB);
-    drop(capture);
-    assert_eq!(filters(&host), 0);
 }
 
 fn refused(namespace: &Namespace, inputs: Vec<RawInput>, settings: CaptureSettings) -> CaptureError {

@@ -1,5 +1,6 @@
 //! Live capture of real connections, in network namespaces that the tests make. Needs root.
 
+mod clsact;
 mod life;
 mod selection;
 mod support;

@@ -125,7 +125,7 @@ fn module_with_dependencies(
             order.extend(module_with_dependencies(other, kernel, archive, done)?);
         }
         order.push(name.to_owned());
-        if !done.contains(&name.to_owned()) {
+        if done.iter().all(|other| other != name) {
             archive.file(&format!("/modules/{name}.ko"), &decompressed(&file)?);
             archive.file(&format!("/modules/{name}"), order.join("\n").as_bytes());
             done.push(name.to_owned());

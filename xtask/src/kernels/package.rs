@@ -103,12 +103,15 @@ impl Apt {
         for part in ["lists/partial", "cache/archives/partial"] {
             std::fs::create_dir_all(folder.join(part))?;
         }
-        let mut sources = format!("deb {} {suite} main\n", archive("Debian")?);
+        let mut sources = vec![format!("deb {} {suite} main\n", archive("Debian")?)];
         if security {
-            sources += &format!("deb {} {suite}-security main\n", archive("Debian-Security")?);
+            sources.push(format!(
+                "deb {} {suite}-security main\n",
+                archive("Debian-Security")?
+            ));
         }
         let list = folder.join("sources.list");
-        std::fs::write(&list, sources)?;
+        std::fs::write(&list, sources.concat())?;
         let config = folder.join("apt.conf");
         std::fs::write(
             &config,

@@ -8,7 +8,8 @@ use aya::maps::MapData;
 use caps::{CapSet, Capability};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 
-use crate::capture::{CgroupRoot, PodCgroups, cgroup2_root};
+use super::TCX_KERNEL;
+use crate::capture::{CgroupRoot, PodCgroups, cgroup2_root, leftovers};
 use crate::cli::machine::{Machine, ThisMachine};
 
 /// `BPF_MAP_TYPE_RINGBUF` of the kernel's `enum bpf_map_type`.
@@ -33,6 +34,10 @@ pub struct Facts {
     pub ring: Result<u32, String>,
     /// Bytes that may be locked in memory; `None` for no limit.
     pub memlock: Option<u64>,
+    /// Modules that attaching to interfaces needs and that are neither loaded nor installed; looked for before Linux 6.6.
+    pub missing_modules: Vec<&'static str>,
+    /// Interfaces on which agents that were killed left filters.
+    pub leftovers: Vec<String>,
     /// The cgroup v2 hierarchy as far up as this process sees it.
     pub cgroup_v2: Option<CgroupRoot>,
     /// Pods whose cgroups are below it.
@@ -50,8 +55,15 @@ impl Facts {
     pub fn gather() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
         let release = read("/proc/sys/kernel/osrelease");
+        let kernel = parse_release(&release);
         Self {
-            kernel: parse_release(&release),
+            kernel,
+            missing_modules: if kernel.is_some_and(|kernel| kernel < TCX_KERNEL) {
+                missing_modules(&release)
+            } else {
+                Vec::new()
+            },
+            leftovers: leftovers().unwrap_or_default().into_iter().collect(),
             release,
             missing_capabilities: missing_capabilities(),
             ring: try_ring(),
@@ -84,6 +96,20 @@ fn missing_capabilities() -> Vec<&'static str> {
         .filter(|(_, present)| !present)
         .map(|(name, _)| name)
         .collect()
+}
+
+/// Those of the modules for filters that are neither in the kernel nor where it looks for them. Built into the kernel they
+/// are in a list there, too.
+fn missing_modules(release: &str) -> Vec<&'static str> {
+    let folder = Path::new("/lib/modules").join(release);
+    let lists = ["modules.dep", "modules.builtin"]
+        .map(|list| fs::read_to_string(folder.join(list)).unwrap_or_default());
+    let mut modules = vec!["sch_ingress", "cls_bpf"];
+    modules.retain(|module| {
+        let file = format!("/{module}.ko");
+        !Path::new("/sys/module").join(module).exists() && !lists.iter().any(|list| list.contains(&file))
+    });
+    modules
 }
 
 fn try_ring() -> Result<u32, String> {

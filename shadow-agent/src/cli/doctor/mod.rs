@@ -12,6 +12,8 @@ const LEAST_KERNEL: Kernel = Kernel(5, 8);
 const TCX_KERNEL: Kernel = Kernel(6, 6);
 /// First kernel that charges BPF memory to cgroups rather than to `RLIMIT_MEMLOCK`.
 const NO_MEMLOCK_KERNEL: Kernel = Kernel(5, 11);
+/// First kernel that lets those change an open map who have no capability.
+const OPEN_MAPS_KERNEL: Kernel = Kernel(5, 19);
 /// Column of the findings.
 const COLUMN: usize = 25;
 
@@ -66,6 +68,8 @@ pub fn report(facts: &Facts) -> (String, bool) {
 fn examine(facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![kernel(facts), capabilities(facts), ring(facts)];
     findings.extend(memlock(facts));
+    findings.extend(modules(facts));
+    findings.extend(leftovers(facts));
     findings.push(cgroup(facts));
     findings.push(if facts.jit {
         good("BPF compiler", "on".to_owned())
@@ -154,9 +158,14 @@ fn kernel(facts: &Facts) -> Finding {
 
 fn capabilities(facts: &Facts) -> Finding {
     if facts.missing_capabilities.is_empty() {
+        let kept = if facts.kernel.is_some_and(|kernel| kernel < OPEN_MAPS_KERNEL) {
+            "given up once capturing, but for CAP_BPF: maps need it before 5.19"
+        } else {
+            "given up once capturing"
+        };
         return good(
             "capabilities",
-            "CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON (given up once capturing)".to_owned(),
+            format!("CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON ({kept})"),
         );
     }
     Finding {
@@ -169,30 +178,73 @@ fn capabilities(facts: &Facts) -> Finding {
 }
 
 fn ring(facts: &Facts) -> Finding {
-    match &facts.ring {
-        Ok(bytes) => good("ring buffer", format!("{} MiB can be created", bytes >> 20)),
-        Err(error) => Finding {
-            what: "ring buffer",
-            verdict: Verdict::Bad,
-            detail: format!("cannot be created: {error}"),
-            remedy: "give the process the capabilities above; in a container, also allow bpf(2) in its seccomp \
-                     profile and enough memory in its cgroup",
-        },
+    let error = match &facts.ring {
+        Ok(bytes) => return good("ring buffer", format!("{} MiB can be created", bytes >> 20)),
+        Err(error) => error,
+    };
+    let remedy = if !facts.missing_capabilities.is_empty() {
+        "give the process the capabilities above"
+    } else if counts_locked_memory(facts) && facts.memlock.is_some() {
+        "raise the limit on locked memory below: this kernel counts rings against it"
+    } else {
+        "in a container, allow bpf(2) in its seccomp profile and enough memory in its cgroup"
+    };
+    Finding {
+        what: "ring buffer",
+        verdict: Verdict::Bad,
+        detail: format!("cannot be created: {error}"),
+        remedy,
     }
+}
+
+fn modules(facts: &Facts) -> Option<Finding> {
+    let detail = match facts.missing_modules.as_slice() {
+        [] => return None,
+        missing => format!("neither loaded nor installed: {}", missing.join(", ")),
+    };
+    Some(Finding {
+        what: "kernel modules",
+        verdict: Verdict::Note,
+        detail,
+        remedy: "interfaces are attached to with these: install the kernel's modules and modprobe them (in a container, on \
+                 the host), or use --input-raw-engine cgroup",
+    })
+}
+
+fn leftovers(facts: &Facts) -> Option<Finding> {
+    (!facts.leftovers.is_empty()).then(|| Finding {
+        what: "killed agents",
+        verdict: Verdict::Note,
+        detail: format!(
+            "have left filters, which do nothing, on {}",
+            facts.leftovers.join(", ")
+        ),
+        remedy: "shadow-agent detach removes them, and so does the next agent",
+    })
+}
+
+/// Whether the kernel counts BPF memory against the limit on locked memory.
+fn counts_locked_memory(facts: &Facts) -> bool {
+    facts.kernel.is_some_and(|kernel| kernel < NO_MEMLOCK_KERNEL)
 }
 
 /// Only kernels before 5.11 have an opinion on locked memory here.
 fn memlock(facts: &Facts) -> Option<Finding> {
-    if facts.kernel.is_none_or(|kernel| kernel >= NO_MEMLOCK_KERNEL) {
+    if !counts_locked_memory(facts) {
         return None;
     }
     Some(match facts.memlock {
         None => good("locked memory", "unlimited".to_owned()),
         Some(bytes) => Finding {
             what: "locked memory",
-            verdict: Verdict::Note,
+            verdict: if facts.ring.is_ok() {
+                Verdict::Note
+            } else {
+                Verdict::Bad
+            },
             detail: format!("limited to {bytes} bytes, and this kernel counts rings against it"),
-            remedy: "ulimit -l unlimited, or LimitMEMLOCK=infinity in the systemd unit",
+            remedy: "ulimit -l unlimited as root, LimitMEMLOCK=infinity in the systemd unit, --ulimit memlock=-1 for a \
+                     container; or run with CAP_SYS_RESOURCE",
         },
     })
 }
@@ -221,6 +273,8 @@ mod tests {
             missing_capabilities: Vec::new(),
             ring: Ok(8 << 20),
             memlock: Some(65_536),
+            missing_modules: Vec::new(),
+            leftovers: Vec::new(),
             cgroup_v2: Some(CgroupRoot {
                 path: "/sys/fs/cgroup".into(),
                 is_machine_root: true,
@@ -312,6 +366,49 @@ Live capture works on this machine.
                 .0
                 .contains("note  locked memory    limited to 65536 bytes")
         );
+    }
+
+    #[test]
+    fn the_limit_on_locked_memory_is_blamed_and_no_profile() {
+        let (text, works) = report(&Facts {
+            release: "5.10.0-46-amd64".to_owned(),
+            kernel: Some(Kernel(5, 10)),
+            ring: Err("Operation not permitted (os error 1)".to_owned()),
+            ..healthy()
+        });
+        assert!(!works);
+        assert!(
+            text.contains("FAIL  locked memory    limited to 65536 bytes"),
+            "{text}"
+        );
+        assert!(
+            text.contains("-> raise the limit on locked memory below"),
+            "{text}"
+        );
+        assert!(!text.contains("seccomp"), "{text}");
+        assert!(
+            text.contains("but for CAP_BPF: maps need it before 5.19"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_killed_agents_left_and_missing_modules_are_notes() {
+        let (text, works) = report(&Facts {
+            missing_modules: vec!["sch_ingress"],
+            leftovers: vec!["eth0".to_owned(), "lo".to_owned()],
+            ..healthy()
+        });
+        assert!(works);
+        assert!(
+            text.contains("note  kernel modules   neither loaded nor installed: sch_ingress\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("note  killed agents    have left filters, which do nothing, on eth0, lo\n"),
+            "{text}"
+        );
+        assert!(text.contains("-> shadow-agent detach removes them"), "{text}");
     }
 
     #[test]

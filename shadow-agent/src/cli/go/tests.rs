@@ -231,6 +231,7 @@ fn subcommands_are_left_alone_and_goreplays_is_refused() {
     for typed in [
         &["demo", "--requests", "2"][..],
         &["doctor"],
+        &["detach"],
         &["completions", "bash"],
         &["man"],
     ] {

@@ -55,7 +55,7 @@ use crate::demo::{self, Faults, Load};
     arg_required_else_help = true,
     override_usage = "shadow-agent --input-raw ADDRESS... --output-http URL... [OPTIONS]\n       \
                       shadow-agent --config FILE [--check-config] [OPTIONS]\n       \
-                      shadow-agent demo | doctor | report | replay | completions SHELL | man",
+                      shadow-agent demo | doctor | detach | report | replay | completions SHELL | man",
     after_help = "Try 'shadow-agent --help' for defaults, their reasons and examples.",
     after_long_help = AFTER_HELP
 )]
@@ -161,6 +161,10 @@ pub enum Command {
     Demo(DemoArguments),
     /// Tell what this machine can do, and what to do about what it cannot
     Doctor,
+    /// Remove what agents left on the interfaces of this machine that were killed, before Linux 6.6
+    ///
+    /// The next agent does the same when it starts. Those of agents that run are left alone.
+    Detach,
     /// Report on a run that was kept (--compare-store), by these rules; or set two side by side
     ///
     /// Prints a summary; the exit status is the verdict's: 0 GO, 1 NO-GO, 3 NOT ENOUGH DATA. Of two it is that of

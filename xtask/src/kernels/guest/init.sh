@@ -6,7 +6,9 @@ mount -t devtmpfs none /dev
 mount -t proc none /proc
 mount -t sysfs none /sys
 mount -t tmpfs none /run
-mount -t cgroup2 none /sys/fs/cgroup
+# Not on /sys, which ip mounts anew for each network namespace.
+mkdir /run/cgroup
+mount -t cgroup2 none /run/cgroup
 # Rings count against the memory that may be locked below 5.11; this is what systemd gives to services.
 ulimit -l 65536
 sh /checks.sh </dev/null

@@ -13,9 +13,9 @@ setpriv() { /bin/programs/setpriv "$@"; }
 ok() { echo "CHECK ok $1"; }
 failed() { echo "CHECK failed $1: $2"; }
 
-# check NAME CONDITION [REASON]: whether a command succeeds.
+# check NAME CONDITION [TELL]: whether a command succeeds; what another one says where it does not.
 check() {
-  if eval "$2"; then ok "$1"; else failed "$1" "${3:-$2}"; fi
+  if eval "$2"; then ok "$1"; else failed "$1" "$(eval "${3:-:}" 2>&1 | tr '\n' ' ' | cut -c 1-900) [$2]"; fi
 }
 
 # patiently SECONDS CONDITION: waits until a command succeeds.
@@ -146,10 +146,38 @@ mirrored() {
   fi
 }
 
-# Kernel programs, maps and filters of an agent.
-programs() { bpftool --json prog show | jq '[.[] | select(.name // "" | startswith("shadow"))] | length'; }
+# What is in the kernel of agents: programs proper, jumps to them, rings, and filters of clsact on an interface.
+programs() { bpftool --json prog show | jq '[.[] | select(.name // "" | test("^shadow_[ls]"))] | length'; }
+jumps() { bpftool --json prog show | jq '[.[] | select(.name == "shadow_jump")] | length'; }
 rings() { bpftool --json map show | jq '[.[] | select(.type == "ringbuf")] | length'; }
-filters() { # filters INTERFACE: those of clsact.
+filters() {
   { tc filter show dev "$1" ingress; tc filter show dev "$1" egress; } 2>/dev/null | grep -c direct-action
 }
 has_clsact() { tc qdisc show dev "$1" | grep -q clsact; }
+links() { bpftool --json link show | jq length; }
+in_kernel() {
+  echo "$(programs) programs, $(jumps) jumps, $(rings) rings, $(links) links, filters: $(filters lo) $(filters near)"
+  tc qdisc show
+}
+
+# verified NAME: each program of a running agent with the instructions that the verifier went through; nothing below 5.16.
+verified() {
+  local info id count
+  for info in /proc/"$(cat "/run/$1.pid")"/fdinfo/*; do
+    count=$(sed -n 's/^verified_insns:[[:space:]]*//p' "$info")
+    id=$(sed -n 's/^prog_id:[[:space:]]*//p' "$info")
+    [ -z "$count" ] || echo "$(bpftool --json prog show id "$id" | jq --raw-output .name) $count"
+  done
+}
+
+# capabilities NAME SET: those of an agent's threads, each once.
+capabilities() {
+  sed -n "s/^$2:[[:space:]]*//p" /proc/"$(cat "/run/$1.pid")"/task/*/status | sort -u | tr '\n' ' '
+}
+
+# refused NAME PLACE FLAGS...: an agent that must not start; its words are in /run/NAME.log.
+refused() {
+  local name=$1 place=$2
+  shift 2
+  ! (at "$place" timeout 60 shadow-agent "$@" >"/run/$name.log" 2>&1) && ! grep -q capturing "/run/$name.log"
+}
