@@ -99,7 +99,7 @@ start() {
   rm -f "/run/$name.json"
   at "$place" shadow-agent "$@" --ledger "/run/$name.json" >"/run/$name.out" 2>"/run/$name.log" &
   echo $! >"/run/$name.pid"
-  patiently 60 "grep -q capturing /run/$name.log || ! kill -0 $! 2>/dev/null"
+  patiently 240 "grep -q capturing /run/$name.log || ! kill -0 $! 2>/dev/null"
   grep -q capturing "/run/$name.log" || { tail -n 5 "/run/$name.log"; return 1; }
 }
 
@@ -179,5 +179,5 @@ capabilities() {
 refused() {
   local name=$1 place=$2
   shift 2
-  ! (at "$place" timeout 60 shadow-agent "$@" >"/run/$name.log" 2>&1) && ! grep -q capturing "/run/$name.log"
+  ! (at "$place" timeout 240 shadow-agent "$@" >"/run/$name.log" 2>&1) && ! grep -q capturing "/run/$name.log"
 }
