@@ -36,7 +36,9 @@ check "nothing stays of agents that have ended" \
 for hook in tc cgroup; do
   if start agent here $capture --input-raw-engine $hook --compare --sample-connections 50% --input-raw-shards 16 \
     --input-raw-buffer-size 64kb; then
-    echo "FIGURE $hook, 16 shards, verified instructions: $(verified agent | tr '\n' ' ')"
+    # Links alone hold the programs of sockets, and then nobody tells their figures.
+    figures=$(verified agent | tr '\n' ' ')
+    echo "FIGURE $hook, 16 shards: loaded; verified instructions: ${figures:-not told}"
     stop agent
   else
     echo "FIGURE $hook, 16 shards: refused"
