@@ -8,6 +8,9 @@ use super::class;
 
 /// Deepest nesting of groups. Go allows 1,000 levels; more than this is no expression that somebody wrote.
 pub(super) const MAX_DEPTH: u32 = 250;
+/// `\B` about ASCII is true inside of a character, too, and a match that begins there hides others. The first part is true
+/// between characters alone.
+const NO_BOUNDARY: &str = r"(?:(?:\b|\B)(?-u:\B))";
 /// Most repetitions of one thing, as in RE2.
 const MAX_REPEAT: u32 = 1000;
 
@@ -217,7 +220,7 @@ impl Parser {
             (r"\A", r"\A"),
             (r"\z", r"\z"),
             (r"\b", r"(?-u:\b)"),
-            (r"\B", r"(?-u:\B)"),
+            (r"\B", NO_BOUNDARY),
         ];
         if let Some((_, anchor)) = anchors.iter().find(|(typed, _)| rest.take(typed)) {
             self.put(anchor);
