@@ -121,7 +121,7 @@ impl Operation {
         Ok(operation)
     }
 
-    /// Serves the port from now on, on a thread that has no capabilities if this one has none.
+    /// Serves the port from now on, on a thread of its own.
     pub fn serve(&mut self) -> anyhow::Result<()> {
         self.port = match self.port.take() {
             Some(Port::Bound(listener, desk)) => {

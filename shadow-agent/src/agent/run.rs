@@ -19,7 +19,7 @@ use super::priority;
 use super::reload::Pending;
 use super::settings_file::{Reloading, loaded};
 use super::shard::{Phase, ShardReport, ShardTask, Source};
-use super::signals::{Signals, hangup};
+use super::signals::{Hangup, Signals, hangup};
 use super::stats::Stats;
 use super::wanted::Wanted;
 use super::{Account, Control};
@@ -31,6 +31,7 @@ use crate::middleware::Middleware;
 use crate::mirror::Limiter;
 use crate::mirror::ledger::ShardLedger;
 use crate::mirror::plan::Plan;
+use crate::output::reader_gone;
 use crate::report::{LedgerFile, VerdictFile};
 use crate::settings::{Limit, OnExit, Settings};
 use crate::status::{self, StatusLine};
@@ -38,6 +39,11 @@ use crate::ui::Ui;
 
 /// How often the status line is drawn.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The run ended because nobody read its standard output any more: no fault of its own, and no end that it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads standard output any more")]
+pub struct ReaderGone;
 
 /// A run under way.
 pub(super) struct Run {
@@ -213,13 +219,17 @@ impl Run {
         Ok(run)
     }
 
-    /// Follows the run to its end: the final account, and whether all went well.
+    /// Follows the run to its end: the final account, and whether all went well. `ended`: it was told to end already.
     pub fn follow(
         mut self,
         control: Control,
         runtime: &Runtime,
         signals: Signals,
+        ended: bool,
     ) -> (Account, anyhow::Result<()>) {
+        if ended {
+            self.leave();
+        }
         let watched = runtime.block_on(self.watch(control, signals));
         let end = self.drained_by();
         // Whatever happened, no shard is left behind.
@@ -265,6 +275,7 @@ impl Run {
         let mut drawn = Instant::now();
         let on_terminal = self.ui.is_some() || self.settings.status_line && status::is_terminal();
         let mut middleware_gone = false;
+        let mut ended = Ok(());
         let comparer = self.comparer.clone();
         let mut comparing_failed = false;
         let mut telling = tokio::time::interval(STATUS_INTERVAL);
@@ -291,11 +302,20 @@ impl Run {
                 }
                 () = due(self.hand_over.as_ref()) => self.next_of_hand_over(),
                 _ = signals.report.recv() => self.write_ledger(),
-                () = hangup(&mut signals.reload) => self.reload_now(),
+                asked = hangup(&mut signals.hangup, signals.reloads) => match asked {
+                    Hangup::Reload => self.reload_now(),
+                    Hangup::End => self.leave(),
+                },
                 loaded = loaded(&mut self.reloading) => self.reload(loaded).await,
                 desired = waited_for(&mut self.pending) => self.end_waiting(desired).await,
                 desired = asked_for(&mut self.cluster) => self.follow_cluster(desired).await,
                 desired = tried_again(&mut self.retry) => self.follow_cluster(desired).await,
+                () = reader_gone(), if ended.is_ok() => {
+                    ended = Err(ReaderGone.into());
+                    if *self.phase.borrow() == Phase::Running {
+                        self.stop();
+                    }
+                }
                 how = gone(self.middleware.as_ref()), if !middleware_gone => {
                     middleware_gone = true;
                     self.middleware_ended(&how);
@@ -322,7 +342,7 @@ impl Run {
         if on_terminal {
             status::clear();
         }
-        Ok(())
+        ended
     }
 
     /// By when all that is under way is to be done with.

@@ -2,6 +2,7 @@
 //! what their bytes came to.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
@@ -16,6 +17,7 @@ use super::messages::rest;
 use super::operation::ShardOperation;
 use super::shard::{Phase, ShardReport, TICK};
 use crate::input::http::{Client, Counters, Ending, HttpInput, Told};
+use crate::input::silence::{Silence, Silences};
 use crate::mirror::{Connection, Draws, Shard};
 use crate::settings::HttpInputSettings;
 use crate::tcp::{Chunk, Close, FlowKey, Start, StreamHandler};
@@ -46,6 +48,7 @@ impl Served<'_> {
         let HttpInput { listener, settings } = input;
         let listener = TcpListener::from_std(listener).context("--input-http")?;
         let mut counters = Counters::default();
+        let mut silences = Silences::default();
         let mut readers: HashMap<u64, Reader> = HashMap::new();
         let mut number: u64 = 0;
         let mut draws = Draws::new();
@@ -70,16 +73,18 @@ impl Served<'_> {
                     }
                 }
                 accepted = listener.accept() => match accepted {
-                    Ok(_) if turns.len() >= settings.connections => counters.closed(Ending::TooMany),
-                    Ok((stream, _)) => {
-                        if let Some((connection, client)) = self.open(stream, draws.draw()) {
-                            counters.connections += 1;
-                            counters.open += 1;
-                            number += 1;
-                            readers.insert(number, (connection, 0));
-                            turns.push(next_turn(number, client, &settings, false));
+                    Ok((stream, _)) => match silences.open(settings.connections, "--input-http-max-connections") {
+                        None => counters.closed(Ending::TooMany),
+                        Some(silence) => {
+                            if let Some((connection, client)) = self.open(stream, silence, draws.draw()) {
+                                counters.connections += 1;
+                                counters.open += 1;
+                                number += 1;
+                                readers.insert(number, (connection, 0));
+                                turns.push(next_turn(number, client, &settings, false));
+                            }
                         }
-                    }
+                    },
                     Err(error) => {
                         tracing::warn!(%error, "--input-http: a connection cannot be accepted");
                         sleep(TICK).await;
@@ -95,8 +100,8 @@ impl Served<'_> {
         Ok(())
     }
 
-    fn open(&mut self, stream: TcpStream, begin: u32) -> Option<(Connection, Client)> {
-        let client = Client::new(stream, begin);
+    fn open(&mut self, stream: TcpStream, silence: Rc<Silence>, begin: u32) -> Option<(Connection, Client)> {
+        let client = Client::new(stream, silence, begin);
         // One that has gone again has no addresses.
         let (theirs, ours) = client.addresses().ok()?;
         let key = FlowKey {
@@ -119,7 +124,7 @@ impl Served<'_> {
         let (mut client, count) = client.inspect_err(|ending| {
             let close = match ending {
                 Ending::Lost => Close::Reset,
-                Ending::Slow | Ending::Idle => Close::Idle,
+                Ending::Slow | Ending::Idle | Ending::Silent => Close::Idle,
                 Ending::Finished | Ending::Refused | Ending::TooMany => Close::Finished,
             };
             if let Some((connection, _)) = readers.remove(&number) {

@@ -1,11 +1,22 @@
 //! The signals that a run answers.
 //!
-//! They are caught before anything is attached: one that comes while the run starts is answered once it has
-//! started, rather than kill it (as SIGTERM and SIGUSR1 would) with nothing accounted for.
+//! They are caught before anything is opened, and answered while that goes on, too: one that comes while the run starts
+//! ends it in order once it has started, or ends the start where that does not come to an end ([`Signals::starting`]).
+#![allow(
+    unsafe_code,
+    reason = "no safe wrapper among the dependencies asks what a signal does without changing it"
+)]
 
-use anyhow::Context as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// How long a start that is to end may go on, so that what it has opened and attached is put back in order.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Signals caught, to be awaited.
 pub(super) struct Signals {
@@ -15,9 +26,20 @@ pub(super) struct Signals {
     pub terminate: Signal,
     /// SIGUSR1: write the ledger.
     pub report: Signal,
-    /// SIGHUP: read the configuration file again. Without one it ends the process as ever: so a shell that is closed
-    /// leaves no agent behind.
-    pub reload: Option<Signal>,
+    /// SIGHUP, unless whoever started the agent has it ignored (`nohup`).
+    pub hangup: Option<Signal>,
+    /// Whether that is to read the configuration file again. Without one it ends the run: so a shell that is closed leaves
+    /// no agent behind.
+    pub reloads: bool,
+}
+
+/// What SIGHUP asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hangup {
+    /// To read the configuration file again.
+    Reload,
+    /// To end.
+    End,
 }
 
 impl Signals {
@@ -27,22 +49,70 @@ impl Signals {
         let catch = |kind| signal(kind).context("cannot listen for signals");
         // A file that may not grow any more is a write that fails, and is counted: not the end of the agent.
         drop(catch(SignalKind::from_raw(libc::SIGXFSZ))?);
+        let hangs_up = has_file || !is_ignored(libc::SIGHUP);
         Ok(Self {
             interrupt: catch(SignalKind::interrupt())?,
             terminate: catch(SignalKind::terminate())?,
             report: catch(SignalKind::user_defined1())?,
-            reload: has_file.then(|| catch(SignalKind::hangup())).transpose()?,
+            hangup: hangs_up.then(|| catch(SignalKind::hangup())).transpose()?,
+            reloads: has_file,
         })
+    }
+
+    /// Waits for what is being opened; and whether the run is to end at once. An error where it was told to end and what is
+    /// opened does not come to an end.
+    pub async fn starting<T>(&mut self, mut opened: oneshot::Receiver<T>) -> anyhow::Result<(T, bool)> {
+        let lost = "the thread that starts the run panicked: please report it";
+        let name = tokio::select! {
+            opened = &mut opened => return Ok((opened.context(lost)?, false)),
+            name = self.ended() => name,
+        };
+        match timeout(PATIENCE, opened).await {
+            Ok(opened) => Ok((opened.context(lost)?, true)),
+            Err(_) => {
+                bail!("{name} has ended the start: a file that was to be opened or read keeps it waiting")
+            }
+        }
+    }
+
+    /// Resolves when a signal asks to end; which.
+    async fn ended(&mut self) -> &'static str {
+        let reloads = self.reloads;
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.terminate.recv() => return "SIGTERM",
+                // The file is read anyway.
+                () = hung_up(&mut self.hangup) => if !reloads {
+                    return "SIGHUP";
+                },
+            }
+        }
     }
 }
 
+/// Resolves at the next SIGHUP: what it asks for.
+pub(super) async fn hangup(signal: &mut Option<Signal>, reloads: bool) -> Hangup {
+    hung_up(signal).await;
+    if reloads { Hangup::Reload } else { Hangup::End }
+}
+
 /// Resolves at the next SIGHUP; never, where it is not caught.
-pub(super) async fn hangup(reload: &mut Option<Signal>) {
+async fn hung_up(hangup: &mut Option<Signal>) {
     // It would say `None` when there can be no more, which a signal never does.
-    if let Some(signal) = reload
+    if let Some(signal) = hangup
         && signal.recv().await.is_some()
     {
         return;
     }
     std::future::pending::<()>().await;
+}
+
+/// Whether this process was started with a signal ignored.
+fn is_ignored(signal: libc::c_int) -> bool {
+    // SAFETY: all zeros is a valid sigaction.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: nothing is changed where no action is given, and `action` is valid for the call.
+    let asked = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
+    asked == 0 && action.sa_sigaction == libc::SIG_IGN
 }

@@ -7,6 +7,8 @@ use aya::maps::MapError;
 use aya::programs::ProgramError;
 use thiserror::Error;
 
+use crate::privileges::PrivilegeError;
+
 /// Why live capture cannot start or be changed.
 #[derive(Debug, Error)]
 pub enum CaptureError {
@@ -42,13 +44,8 @@ pub enum CaptureError {
     },
 
     /// Reading or changing the capabilities of a thread failed.
-    #[error("cannot {action} the capabilities of this process: {source}")]
-    Capabilities {
-        /// What was tried.
-        action: &'static str,
-        /// The failure.
-        source: caps::errors::CapsError,
-    },
+    #[error(transparent)]
+    Capabilities(#[from] PrivilegeError),
 
     /// No live input was given.
     #[error("nothing to capture from: give --input-raw a port, an address or an interface")]

@@ -17,12 +17,13 @@ use tracing::warn;
 
 use super::attach::Classifiers;
 use super::bpf_filter::BpfFilter;
-use super::capabilities::{self, TO_ATTACH};
+use super::capabilities::TO_ATTACH;
 use super::error::CaptureError;
 use super::interfaces::{Interface, list, matches};
 use super::netlink::Changes;
 use super::plan::{LiveInput, Plan, on_interfaces};
 use super::targets::Targets;
+use crate::privileges;
 use crate::settings::LiveScope;
 
 /// Changes come in bursts (a container starts): they are given this long to gather.
@@ -82,7 +83,7 @@ impl Following {
         if self.classifiers.are_attached_to(&plan.attachments) && self.targets.are(&plan.targets) {
             return Ok(());
         }
-        capabilities::with(&TO_ATTACH, || self.apply(&plan))?
+        privileges::with(TO_ATTACH, || self.apply(&plan))?
     }
 
     /// Takes other inputs; those it had, where that fails.
@@ -104,7 +105,7 @@ pub struct Follower {
     orders: Sender<Order>,
     /// A byte wakes the thread; closing it ends it.
     bell: Option<UnixStream>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Option<()>>>,
 }
 
 /// New inputs, and where to say how it went.
@@ -127,19 +128,10 @@ impl Follower {
         let (bell, ears) = UnixStream::pair().map_err(failed)?;
         ears.set_nonblocking(true).map_err(failed)?;
         let (orders, inbox) = channel();
-        let (started, report) = sync_channel(1);
-        let thread = std::thread::Builder::new()
-            .name("interfaces".to_owned())
-            .spawn(move || {
-                let reserved = capabilities::keep_in_reserve(&TO_ATTACH);
-                let go_on = reserved.is_ok();
-                let _ = started.send(reserved);
-                if go_on {
-                    follow(following, &changes, &inbox, &ears, wait);
-                }
-            })
-            .map_err(failed)?;
-        report.recv().map_err(|error| failed(io::Error::other(error)))??;
+        let thread = privileges::thread("interfaces", TO_ATTACH, move || {
+            follow(following, &changes, &inbox, &ears, wait);
+        })
+        .map_err(failed)?;
         Ok(Self {
             orders,
             bell: Some(bell),
@@ -226,7 +218,7 @@ fn follow(
 
 /// Filters of clsact are removed by a request, which needs `CAP_NET_ADMIN`; links just close.
 fn detach(following: Following) {
-    if let Err(error) = capabilities::with(&TO_ATTACH, || drop(following)) {
+    if let Err(error) = privileges::with(TO_ATTACH, || drop(following)) {
         warn!(%error, "detached without capabilities");
     }
 }

@@ -18,14 +18,12 @@ pub fn show(ebpf: &mut Ebpf) {
         Ok(logger) => logger,
         Err(error) => return tracing::warn!(%error, "the log of the kernel programs cannot be read"),
     };
-    let reader = std::thread::Builder::new()
-        .name("kernel-log".to_owned())
-        .spawn(move || {
-            loop {
-                logger.flush();
-                std::thread::sleep(INTERVAL);
-            }
-        });
+    let reader = crate::privileges::thread("kernel-log", &[], move || -> () {
+        loop {
+            logger.flush();
+            std::thread::sleep(INTERVAL);
+        }
+    });
     if let Err(error) = reader {
         tracing::warn!(%error, "the log of the kernel programs is not read");
     }

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use aya::programs::cgroup_skb::CgroupSkbLink;
+use caps::Capability;
 use tracing::info;
 
 use super::attach::{Classifiers, TcHook, attach_to_sockets};
@@ -42,8 +43,8 @@ enum Attached {
 }
 
 impl LiveCapture {
-    /// Loads the programs, attaches them to what the live ones of `inputs` mean, and gives up all capabilities of
-    /// the calling thread. Call it before other threads are started, so that they have none either.
+    /// Loads the programs and attaches them to what the live ones of `inputs` mean. What that needs, the caller gives up
+    /// afterwards ([`crate::privileges::give_up`]), but for [`Self::needs`].
     ///
     /// With the `tc` engine, interfaces and addresses that appear or go later are followed by a thread of its own,
     /// which alone keeps what it needs to attach.
@@ -70,7 +71,7 @@ impl LiveCapture {
             return Err(CaptureError::NoInput);
         }
         check_engine(engine, &inputs)?;
-        let missing = capabilities::missing()?;
+        let missing = capabilities::missing();
         if !missing.is_empty() {
             return Err(CaptureError::MissingCapabilities { missing });
         }
@@ -119,7 +120,6 @@ impl LiveCapture {
                 }
             }
         };
-        capabilities::give_up()?;
         info!(engine = ?engine, shards = settings.shards, ring_bytes = settings.ring_bytes, "capturing");
         Ok(Self {
             attached,
@@ -130,6 +130,11 @@ impl LiveCapture {
             pods: Vec::new(),
             paused: false,
         })
+    }
+
+    /// The capabilities that whoever uses it, or a reader, must keep.
+    pub fn needs() -> &'static [Capability] {
+        capabilities::to_use_maps()
     }
 
     /// The readers, one for each shard: each goes to the thread of its shard. Empty when called again.

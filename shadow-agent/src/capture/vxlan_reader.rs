@@ -8,7 +8,6 @@ use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use tokio::net::UdpSocket;
 use tracing::{info, warn};
 
-use super::capabilities;
 use super::error::CaptureError;
 use super::vxlan::{Decapsulator, VxlanCounts};
 use crate::settings::{CaptureSettings, Listen, RawInput, VxlanSettings};
@@ -39,8 +38,7 @@ enum Socket {
 }
 
 impl VxlanReader {
-    /// Binds the socket, and gives up all capabilities of the calling thread as live capture does: call it before
-    /// other threads are started.
+    /// Binds the socket, with a buffer as large as the capabilities of this thread allow.
     pub fn start(
         inputs: &[RawInput],
         vxlan: &VxlanSettings,
@@ -56,7 +54,6 @@ impl VxlanReader {
         let socket = bind(vxlan.listen).map_err(refused)?;
         socket.set_nonblocking(true).map_err(refused)?;
         enlarge(&socket, capture.ring_bytes as usize);
-        capabilities::give_up()?;
         info!(address = %socket.local_addr().map_err(refused)?, "capturing VXLAN datagrams");
         Ok(Self {
             socket: Socket::Bound(socket.into()),

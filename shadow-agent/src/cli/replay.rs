@@ -15,6 +15,7 @@ use crate::compare::store::{Kept, KeptPair, Store};
 use crate::compare::{Answer, Difference, Judging, PathPattern, Question, compare};
 use crate::http::head_fields;
 use crate::output::{exchange, upstream_host};
+use crate::privileges;
 use crate::replay::{GivenHeader, Prepared, Told, curl};
 use crate::report::visible;
 use crate::settings::{HostHeader, HttpOutputSettings};
@@ -66,6 +67,9 @@ pub fn run(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
         eprint!("{}", left_out(&prepared));
         return print(line.as_bytes()).map(|()| ExitCode::SUCCESS);
     }
+    // All is read: what is left is to speak with a server that need not be a friend.
+    privileges::hide_memory();
+    privileges::give_up(&[])?;
     send(&kept, &prepared, &settings, &judging)
 }
 

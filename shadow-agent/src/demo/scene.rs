@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::faults::Faults;
 use super::load::{self, Load};
 use super::server::{Count, Counters, serve};
+use crate::privileges;
 
 /// The servers, and the load that starts when told.
 pub struct Scene {
@@ -23,7 +24,7 @@ pub struct Scene {
     pub control: SocketAddr,
     /// Dropping it ends the servers.
     servers: oneshot::Sender<()>,
-    thread: JoinHandle<anyhow::Result<Served>>,
+    thread: JoinHandle<Option<anyhow::Result<Served>>>,
 }
 
 /// What the servers have counted in the end.
@@ -64,15 +65,13 @@ impl Scene {
             stop,
             servers: ended,
         };
-        let thread = std::thread::Builder::new()
-            .name("demo".to_owned())
-            .spawn(move || {
-                tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()?
-                    .block_on(play(cues, load, faults))
-            })
-            .context("cannot start a thread for the demo's servers")?;
+        let thread = privileges::thread("demo", &[], move || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?
+                .block_on(play(cues, load, faults))
+        })
+        .context("cannot start a thread for the demo's servers")?;
         match bound.recv() {
             Ok([production, shadow, control]) => {
                 let scene = Self {
@@ -97,8 +96,9 @@ impl Scene {
     }
 }
 
-fn join(thread: JoinHandle<anyhow::Result<Served>>) -> anyhow::Result<Served> {
-    thread.join().map_err(|_| anyhow!("the demo's servers failed"))?
+fn join(thread: JoinHandle<Option<anyhow::Result<Served>>>) -> anyhow::Result<Served> {
+    let served = thread.join().ok().flatten();
+    served.unwrap_or_else(|| Err(anyhow!("the demo's servers failed")))
 }
 
 async fn play(cues: Cues, load: Load, faults: Faults) -> anyhow::Result<Served> {

@@ -10,6 +10,7 @@ mod line;
 mod pairs;
 mod process;
 mod shard;
+mod user;
 
 pub use process::{Middleware, MiddlewareCounters};
 pub use shard::ShardMiddleware;

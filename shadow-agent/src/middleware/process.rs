@@ -1,6 +1,7 @@
 //! The program, the two threads that speak with it, and the queue of what it is still to read.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -10,16 +11,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
 use super::line::{Incoming, Outgoing};
+use super::user::{self, TO_END, TO_SWITCH};
 use crate::http::Limits;
 use crate::mirror::ledger::DropReason;
 use crate::mirror::{MessageId, MessageKind};
-use crate::settings::{MiddlewareSettings, OnExit};
+use crate::privileges;
+use crate::settings::{MiddlewareSettings, OnExit, RunAs};
 
 /// Bytes written at once, roughly.
 const BATCH: usize = 256 * 1024;
@@ -75,6 +78,8 @@ pub(super) struct Shared {
     more: Condvar,
     ended: watch::Sender<Option<String>>,
     group: Pid,
+    /// As whom it runs, if not as the agent does.
+    user: Option<RunAs>,
 }
 
 #[derive(Default)]
@@ -95,6 +100,8 @@ struct Queue {
     exited: bool,
     /// Whether it ended, and well, because it was told that nothing more comes.
     as_told: bool,
+    /// Since when it is to end, whatever it does.
+    stopped: Option<Instant>,
     counters: MiddlewareCounters,
 }
 
@@ -108,16 +115,24 @@ enum State {
 }
 
 impl Middleware {
-    /// Starts the program. A line from it may be as long as a message of the largest head and body.
+    /// Starts the program, as another user where this thread may still choose: call it before the capabilities are given
+    /// up. A line from it may be as long as a message of the largest head and body.
     pub fn start(settings: &MiddlewareSettings, limits: Limits) -> anyhow::Result<Self> {
         let max_line = 2 * (MAX_HEADER + limits.max_head + limits.max_body);
-        let command = settings.command.clone();
-        // A thread of its own, which cannot gain anything by running a program.
-        let started = thread::spawn(move || spawn(&command)).join();
-        let mut child = started
-            .map_err(|_| io::Error::other("its thread panicked"))
-            .and_then(|spawned| spawned)
-            .with_context(|| format!("--middleware: cannot start '{}'", settings.command[0]))?;
+        let user = user::chosen(settings.user.as_ref())?;
+        let mut child = spawn(&settings.command, user.clone()).with_context(|| {
+            let program = &settings.command[0];
+            match &user {
+                None => format!("--middleware: cannot start '{program}'"),
+                Some(user) => format!(
+                    "--middleware: cannot start '{program}' as user {} (--middleware-user names another)",
+                    user.name
+                ),
+            }
+        })?;
+        if let Some(RunAs { name, uid, gid }) = &user {
+            tracing::info!(user = name, uid, gid, "the middleware runs as another user");
+        }
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             anyhow::bail!("--middleware: the program has no standard input or output");
         };
@@ -127,24 +142,26 @@ impl Middleware {
             more: Condvar::new(),
             ended: watch::Sender::new(None),
             group: Pid::from_raw(child.id().cast_signed()),
+            user,
         });
+        // All that is left of what root may do, and where the program runs as another user alone: to end it.
+        let reserve: &[_] = match shared.user {
+            None => &[],
+            Some(_) => TO_END,
+        };
         let of_thread = Arc::clone(&shared);
-        let named = |name: &str| thread::Builder::new().name(name.to_owned());
-        named("middleware-in")
-            .spawn(move || of_thread.write(input))
+        privileges::thread("middleware-in", &[], move || of_thread.write(input))
             .context("--middleware: no thread for it")?;
         // Nothing is sent on it: that it is closed tells that all was read.
         let (done, read) = std::sync::mpsc::channel::<()>();
         let of_thread = Arc::clone(&shared);
-        named("middleware-out")
-            .spawn(move || {
-                let _done = done;
-                of_thread.read(output, max_line);
-            })
-            .context("--middleware: no thread for it")?;
+        privileges::thread("middleware-out", &[], move || {
+            let _done = done;
+            of_thread.read(output, max_line);
+        })
+        .context("--middleware: no thread for it")?;
         let of_thread = Arc::clone(&shared);
-        named("middleware-end")
-            .spawn(move || of_thread.wait(child, &read))
+        privileges::thread("middleware-end", reserve, move || of_thread.wait(child, &read))
             .context("--middleware: no thread for it")?;
         Ok(Self { shared })
     }
@@ -173,16 +190,11 @@ impl Middleware {
     /// Ends it, once nothing waits for it any more: a program may live on although its standard input has ended, as those
     /// do that have a timer. To be called from outside of a runtime.
     pub fn stop(&self) {
-        for signal in [Signal::SIGTERM, Signal::SIGKILL] {
-            for _ in 0..100 {
-                if self.shared.lock().state == State::Ended {
-                    return;
-                }
-                thread::sleep(Duration::from_millis(10));
-            }
-            tracing::debug!(%signal, "the middleware lives on: ending it");
-            // It leads a group of its own. One that has ended meanwhile is nobody's any more, and was not waited for yet.
-            let _ = nix::sys::signal::killpg(self.shared.group, signal);
+        let since = Instant::now();
+        self.shared.lock().stopped.get_or_insert(since);
+        // Its own thread ends it: twice its grace, and the rest is for its end to be seen.
+        while since.elapsed() < 4 * GRACE && self.shared.lock().state != State::Ended {
+            thread::sleep(LOOK / 5);
         }
     }
 
@@ -368,7 +380,17 @@ impl Shared {
 
     /// The life of the thread that sees the program end. `read` is closed once all of its output was read.
     fn wait(&self, mut child: Child, read: &std::sync::mpsc::Receiver<()>) {
+        let mut signals = [Signal::SIGTERM, Signal::SIGKILL].into_iter();
+        let mut patience = GRACE;
         let status = loop {
+            let stopped = self.lock().stopped;
+            if stopped.is_some_and(|since| since.elapsed() >= patience)
+                && let Some(signal) = signals.next()
+            {
+                patience += GRACE;
+                tracing::debug!(%signal, "the middleware lives on: ending it");
+                self.signal(signal);
+            }
             match child.try_wait() {
                 Ok(None) if read.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected) => {
                     break self.outlived(&mut child);
@@ -386,10 +408,37 @@ impl Shared {
         }
         // Its output may be held open by others that it has started.
         if read.recv_timeout(GRACE) == Err(RecvTimeoutError::Timeout) {
-            let _ = nix::sys::signal::killpg(self.group, Signal::SIGKILL);
+            self.signal(Signal::SIGKILL);
             let _ = read.recv_timeout(GRACE);
         }
-        self.end(&how(status));
+        let mut how = how(status);
+        if let Some(user) = &self.user
+            && self.lock().counters.returned == 0
+        {
+            // An interpreter starts, and then cannot read the script.
+            let _ = write!(
+                how,
+                " (it gave nothing back; it ran as user {}, and --middleware-user names another)",
+                user.name
+            );
+        }
+        self.end(&how);
+    }
+
+    /// Sends a signal to the program and what it has started. It leads a group of its own, whose number is nobody else's
+    /// before it was waited for. To be called on the thread that ends it.
+    fn signal(&self, signal: Signal) {
+        let sent = if self.user.is_none() {
+            killpg(self.group, signal).map_err(anyhow::Error::from)
+        } else {
+            let sent = privileges::with(TO_END, || killpg(self.group, signal));
+            sent.map_err(anyhow::Error::from)
+                .and_then(|sent| sent.map_err(anyhow::Error::from))
+        };
+        if let Err(error) = sent {
+            // It may be gone.
+            tracing::debug!(%error, %signal, "the middleware was not sent a signal");
+        }
     }
 
     /// Waits for a program whose output has ended: it is exiting, or is of no use any more.
@@ -401,7 +450,7 @@ impl Shared {
             }
             thread::sleep(LOOK / 10);
         }
-        let _ = nix::sys::signal::killpg(self.group, Signal::SIGKILL);
+        self.signal(Signal::SIGKILL);
         child.wait()
     }
 
@@ -453,17 +502,27 @@ impl Shared {
     }
 }
 
-fn spawn(command: &[String]) -> io::Result<Child> {
-    if let Err(error) = nix::sys::prctl::set_no_new_privs() {
-        tracing::debug!(%error, "no_new_privs not set");
-    }
-    Command::new(&command[0])
+/// Starts the program from a thread of its own that can hand on nothing: neither by what it has, nor by what the program's
+/// file says.
+fn spawn(command: &[String], user: Option<RunAs>) -> io::Result<Child> {
+    let mut program = Command::new(&command[0]);
+    program
         .args(&command[1..])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         // A Ctrl-C on the terminal is for the agent, which then ends it in order.
-        .process_group(0)
-        .spawn()
+        .process_group(0);
+    privileges::keep_files();
+    let started = match user {
+        None => privileges::thread("middleware", &[], move || program.spawn()),
+        Some(user) => privileges::thread("middleware", TO_SWITCH, move || {
+            // Other groups of root's go with it.
+            program.uid(user.uid).gid(user.gid);
+            privileges::with(TO_SWITCH, || program.spawn()).map_err(io::Error::other)?
+        }),
+    };
+    let spawned = started?.join().ok().flatten();
+    spawned.unwrap_or_else(|| Err(io::Error::other("its thread panicked")))
 }
 
 fn how(status: io::Result<ExitStatus>) -> String {

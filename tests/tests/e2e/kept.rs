@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
-use shadow_agent::compare::store::{StoreSettings, StoreWriter};
+use shadow_agent::compare::store::{StorePlace, StoreSettings, StoreWriter};
 use shadow_agent::compare::{Answer, Pair, Secrets};
 use shadow_agent::mirror::MessageId;
 use shadow_agent::mirror::rules::{OF_RECORDINGS, Redaction, RedactionKey};
@@ -29,7 +29,7 @@ fn store_hiding(stage: &Stage, redaction: Option<&Redaction>, requests: &[(&str,
         max_bytes: 1 << 30,
         queue_bytes: 1 << 24,
     };
-    let writer = StoreWriter::create(&settings).expect("a store");
+    let writer = StoreWriter::start(StorePlace::create(&settings).expect("a directory")).expect("a store");
     let handle = writer.handle(0, redaction, Secrets::Hidden);
     let answer = |body: &'static str| Answer {
         head: format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).into(),

@@ -7,7 +7,9 @@ use std::process::Command;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use shadow_tests::metrics::{Metrics, ask, ask_with};
-use shadow_tests::{Agent, Ledger, Netns, Shop, Stage, process, shop, stage, until};
+use shadow_tests::{Agent, Ledger, Netns, Shop, Stage, process, shop, stage, stat, until};
+
+use crate::privileges::{ATTACHES, assert_powerless};
 
 /// A terminal of 100 by 30 in which the agent runs, from a shell that tells how it ended. Dropping it ends all of it.
 struct Pane<'a> {
@@ -116,6 +118,11 @@ fn a_run_is_shown_and_steered_on_a_terminal_and_on_the_port() {
         ],
     );
     pane.wait_for("── Comparison");
+    let shell = pane.tmux(&["display-message", "-p", "#{pane_pid}"]);
+    let [agent] = stat::children(shell.trim().parse().expect("a number"))[..] else {
+        panic!("the shell runs the agent and nothing else");
+    };
+    assert_powerless(agent, &[("interfaces", ATTACHES)], &["ui", "http", "compare"]);
     let port = port.parse().expect("an address");
     until("capture is on", || ask(&host, port, "GET", "/readyz").0 == 200);
     shop::load(production.address, 500, 250);

@@ -18,6 +18,15 @@ pub struct MiddlewareFlags {
     #[arg(long, value_name = "COMMAND")]
     pub middleware: Option<String>,
 
+    /// The user that the middleware runs as: a name, UID or UID:GID
+    ///
+    /// It has that user's first group and no other, no capability, and cannot gain any. It must be able to read
+    /// the program, and what the program reads: --middleware-user root is the way out where all is root's.
+    /// [default: where the agent is root, who called sudo, or else nobody; where the agent is not root, or its
+    /// container lacks CAP_SETUID, CAP_SETGID or CAP_KILL, the agent's own user]
+    #[arg(long, value_name = "USER")]
+    pub middleware_user: Option<String>,
+
     /// What follows when the middleware ends by itself
     ///
     /// [default: stop, since whoever filters by a program does not want what it would have kept back]

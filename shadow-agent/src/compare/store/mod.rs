@@ -49,4 +49,4 @@ pub use reader::{Damage, ReadError, Records, Store};
 pub use record::{Broken, Kept, KeptPair, MAX_RECORD, RecordReader, write};
 pub use redacted::{Hidden, Redacted};
 pub use run::{Counts, KeptComparison, Run};
-pub use writer::{StoreHandle, StoreSettings, StoreWriter};
+pub use writer::{StoreHandle, StorePlace, StoreSettings, StoreWriter};

@@ -25,7 +25,7 @@ impl Folder {
     }
 
     fn writer(&self, max_bytes: u64) -> StoreWriter {
-        StoreWriter::create(&settings(&self.0, max_bytes)).unwrap()
+        StoreWriter::start(StorePlace::create(&settings(&self.0, max_bytes)).unwrap()).unwrap()
     }
 
     fn names(&self) -> Vec<String> {
@@ -301,11 +301,11 @@ fn a_message_that_cannot_be_redacted_is_counted_and_not_kept() {
 #[test]
 fn what_the_queue_has_no_room_for_is_counted() {
     let folder = Folder::new("queue");
-    let writer = StoreWriter::create(&StoreSettings {
+    let place = StorePlace::create(&StoreSettings {
         queue_bytes: 100,
         ..settings(&folder.0, 1 << 30)
-    })
-    .unwrap();
+    });
+    let writer = StoreWriter::start(place.unwrap()).unwrap();
     writer.handle(0, None, Secrets::Shown).pair(&pair("a"));
     assert_eq!(writer.counts().lost, [("store_queue_full".to_owned(), 1)].into());
 }
@@ -372,7 +372,7 @@ fn the_directory_and_its_files_are_their_owners_alone() {
 fn a_directory_that_holds_something_or_that_others_may_write_to_is_refused() {
     let folder = Folder::new("refused");
     let refused = || {
-        let error = StoreWriter::create(&settings(&folder.0, 1 << 30)).unwrap_err();
+        let error = StorePlace::create(&settings(&folder.0, 1 << 30)).unwrap_err();
         format!("{error:#}")
     };
     drop(folder.writer(1 << 30));
@@ -382,7 +382,7 @@ fn a_directory_that_holds_something_or_that_others_may_write_to_is_refused() {
     assert!(refused().contains("others may write to it"), "{}", refused());
     std::fs::set_permissions(&folder.0, std::fs::Permissions::from_mode(0o700)).unwrap();
     drop(folder.writer(1 << 30));
-    let error = StoreWriter::create(&settings(Path::new("/proc/nonexistent/a"), 1)).unwrap_err();
+    let error = StorePlace::create(&settings(Path::new("/proc/nonexistent/a"), 1)).unwrap_err();
     assert!(
         error
             .to_string()

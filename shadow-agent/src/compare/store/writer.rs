@@ -38,6 +38,10 @@ pub struct StoreSettings {
     pub queue_bytes: usize,
 }
 
+/// Where a run's store will be: a directory of its own.
+#[derive(Debug)]
+pub struct StorePlace(Writing);
+
 /// The store of a run. Dropping it writes what waits.
 #[derive(Debug)]
 pub struct StoreWriter {
@@ -111,9 +115,8 @@ impl Item {
     }
 }
 
-impl StoreWriter {
-    /// Makes the directory, and starts the thread. Call it while the process still has its capabilities; writing later
-    /// needs none.
+impl StorePlace {
+    /// Makes the directory. Call it while the process still has its capabilities.
     pub fn create(settings: &StoreSettings) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
@@ -122,8 +125,8 @@ impl StoreWriter {
         });
         let directory = Directory::create(&settings.directory, &shared.run(false))
             .with_context(|| format!("--compare-store '{}'", settings.directory.display()))?;
-        let writing = Writing {
-            shared: shared.clone(),
+        Ok(Self(Writing {
+            shared,
             segments: Segments::new(directory.clone(), settings.max_bytes),
             directory,
             records: Vec::new(),
@@ -131,7 +134,20 @@ impl StoreWriter {
             flush: None,
             next_run: Instant::now() + RUN,
             failing: false,
-        };
+        }))
+    }
+}
+
+impl StoreWriter {
+    /// Starts the thread, which may do what this one may: call it when the capabilities are given up. Fails where the
+    /// directory cannot be written without them.
+    pub fn start(place: StorePlace) -> anyhow::Result<Self> {
+        let StorePlace(writing) = place;
+        let shared = writing.shared.clone();
+        writing
+            .directory
+            .write_run(&shared.run(false))
+            .context("--compare-store: its directory belongs to another user; name one that is not there")?;
         let thread = thread::Builder::new()
             .name("compare-store".to_owned())
             .spawn(move || writing.run())
@@ -318,6 +334,7 @@ fn redacted(item: Item) -> (Result<Kept, &'static str>, u64) {
 }
 
 /// The thread.
+#[derive(Debug)]
 struct Writing {
     shared: Arc<Shared>,
     directory: Directory,

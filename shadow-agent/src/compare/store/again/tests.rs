@@ -10,7 +10,7 @@ use super::*;
 use crate::cli::high::compare::judging;
 use crate::cli::low::Arguments;
 use crate::compare::document::DifferenceRow;
-use crate::compare::store::{StoreSettings, StoreWriter};
+use crate::compare::store::{StorePlace, StoreSettings, StoreWriter};
 use crate::compare::{Answer, Pair, Secrets, Unpaired};
 use crate::mirror::MessageId;
 use crate::mirror::ledger::{DropReason, OutputCounts};
@@ -132,7 +132,7 @@ impl Kept {
             max_bytes: 1 << 30,
             queue_bytes: 1 << 24,
         };
-        let writer = StoreWriter::create(&settings).unwrap();
+        let writer = StoreWriter::start(StorePlace::create(&settings).unwrap()).unwrap();
         let judging = of_run(flags);
         let handle = writer.handle(0, judging.redaction.as_ref(), judging.secrets);
         let mut tally = Tally::new(Arc::new(judging.clone()), CompareCounters::default());
