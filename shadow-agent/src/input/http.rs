@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::silence::Silence;
 use crate::http::{Reject, Request, RequestEvent, Skip, Version};
 use crate::listen::bind;
 use crate::settings::HttpInputSettings;
@@ -62,8 +64,10 @@ pub enum Ending {
     Idle,
     /// What it carried was refused.
     Refused,
-    /// There were `--input-http-max-connections` already.
+    /// There were `--input-http-max-connections` already, none of them silent.
     TooMany,
+    /// It had been silent for longest when another came and there were `--input-http-max-connections` already.
+    Silent,
 }
 
 /// One connection.
@@ -78,11 +82,12 @@ pub struct Client {
     began: Option<Instant>,
     /// Bytes answered, as TCP would count them from where this connection began.
     answered: u32,
+    silence: Rc<Silence>,
 }
 
 impl Client {
-    /// A connection. `begin`: what the first answer's bytes are counted from, another for each connection.
-    pub fn new(stream: TcpStream, begin: u32) -> Self {
+    /// A connection in its place. `begin`: what the first answer's bytes are counted from, another for each connection.
+    pub fn new(stream: TcpStream, silence: Rc<Silence>, begin: u32) -> Self {
         // An answer is small and the last thing to wait for.
         let _ = stream.set_nodelay(true);
         Self {
@@ -92,6 +97,7 @@ impl Client {
             last: None,
             began: None,
             answered: begin,
+            silence,
         }
     }
 
@@ -144,10 +150,12 @@ impl Client {
             self.began = None;
             (Instant::now() + settings.idle_timeout, Ending::Idle)
         };
-        match timeout_at(until, self.stream.read(&mut self.bytes)).await {
-            Ok(Ok(0)) => Err(Ending::Finished),
-            Ok(Ok(count)) => Ok((self, count)),
-            Ok(Err(_)) => Err(Ending::Lost),
+        let read = self.silence.broken_by(self.stream.read(&mut self.bytes));
+        match timeout_at(until, read).await {
+            Ok(Some(Ok(0))) => Err(Ending::Finished),
+            Ok(Some(Ok(count))) => Ok((self, count)),
+            Ok(Some(Err(_))) => Err(Ending::Lost),
+            Ok(None) => Err(Ending::Silent),
             Err(_) => Err(late),
         }
     }

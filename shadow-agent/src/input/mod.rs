@@ -6,6 +6,7 @@
 mod dummy;
 mod file;
 pub mod http;
+pub mod silence;
 mod tcp;
 mod tls;
 

@@ -10,10 +10,16 @@
 //! Sequences ascend within a session, and may leave numbers out. What was not acknowledged is sent again after the next
 //! hello of the session.
 
+use std::time::Duration;
+
 use super::header::number;
 
 /// What both sides say first: protocol and version.
 const GREETING: &str = "shadow-agent-relay/1";
+
+/// How often a receiver that has not taken all it was sent says what it has taken, though it is no more than before: so a
+/// slow receiver is told from one that is gone.
+pub const SAY_AGAIN: Duration = Duration::from_secs(2);
 
 /// Longest line in bytes, its end included.
 pub const MAX_LINE: usize = 128;

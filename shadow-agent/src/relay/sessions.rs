@@ -105,6 +105,12 @@ impl Sessions {
         self.of(name, connection).map(|session| session.counts.last)
     }
 
+    /// Whether something of a session was offered and is not taken.
+    pub fn waits(&self, name: &str) -> bool {
+        let session = self.by_name.get(name);
+        session.is_some_and(|session| session.offered > session.counts.last)
+    }
+
     /// A connection ended.
     pub fn closed(&mut self, name: &str, connection: u64) {
         if let Some(session) = self.of(name, connection) {

@@ -36,7 +36,8 @@ pub struct InputRelay {
 
     /// Connections at once
     ///
-    /// One that comes on top is closed and counted. The default is 25 senders with GoReplay's ten connections.
+    /// For one that comes on top, the one that has been silent for longest is closed; where none is silent, it is closed
+    /// itself. Both are counted. The default is 25 senders with GoReplay's ten connections.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub input_tcp_max_connections: u32,
 
@@ -83,8 +84,8 @@ pub struct InputHttp {
 
     /// Connections at once
     ///
-    /// One that comes on top is closed and counted. The default is what a proxy of 16 workers keeps open to an upstream
-    /// that is busy.
+    /// For one that comes on top, the one that has been silent for longest is closed; where none is silent, it is closed
+    /// itself. Both are counted. The default is what a proxy of 16 workers keeps open to an upstream that is busy.
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub input_http_max_connections: u32,
 

@@ -77,6 +77,7 @@ pub struct OutputTcp {
 
     /// Time to connect, and how long the other side may take nothing before the connection is opened again
     ///
+    /// With --output-tcp-ack also when nothing is heard, for three times as long, of what was sent: it is sent again then.
     /// The default outlives a few lost packets.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     pub output_tcp_timeout: Duration,

@@ -1,19 +1,21 @@
 //! One connection: what it begins with says whether records follow, or frames that are to be acknowledged.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Shared, Source, Speaker, Waiting};
 use crate::budget::Charge;
+use crate::input::silence::Silence;
 use crate::mirror::Message;
 use crate::relay::frames::{FrameError, Frames};
 use crate::relay::header::RecordError;
-use crate::relay::protocol::{Lines, acknowledgment, answer, begins_hello, read_hello};
+use crate::relay::protocol::{Lines, SAY_AGAIN, acknowledgment, answer, begins_hello, read_hello};
 use crate::relay::records::Records;
 use crate::relay::sessions::Offer;
 
@@ -40,8 +42,10 @@ pub(super) enum Ending {
     Memory,
     /// The TLS handshake failed.
     Tls,
-    /// There were `--input-tcp-max-connections` already.
+    /// There were `--input-tcp-max-connections` already, none of them silent.
     TooMany,
+    /// It had been silent for longest when another came and there were `--input-tcp-max-connections` already.
+    Silent,
     /// There were `--input-tcp-max-sessions` already, all in use.
     TooManySessions,
     /// Another connection speaks for its session.
@@ -74,6 +78,7 @@ pub(super) struct Connection {
     pub shared: Arc<Shared>,
     pub queue: mpsc::Sender<Waiting>,
     pub ended: watch::Receiver<bool>,
+    pub silence: Rc<Silence>,
 }
 
 /// What was read, and since when something waits to become whole.
@@ -81,12 +86,14 @@ struct Reader<R> {
     from: R,
     bytes: Vec<u8>,
     began: Option<Instant>,
+    silence: Rc<Silence>,
 }
 
 impl<R: AsyncRead + Unpin> Reader<R> {
     /// Reads more: the count of bytes. `held`: whether something is not whole.
     async fn more(&mut self, shared: &Shared, held: bool) -> Result<usize, Ending> {
-        let read = self.from.read(&mut self.bytes);
+        let silence = Rc::clone(&self.silence);
+        let read = silence.broken_by(self.from.read(&mut self.bytes));
         let read = if held {
             let began = *self.began.get_or_insert_with(Instant::now);
             timeout_at(began + shared.settings.timeout, read)
@@ -96,7 +103,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
             self.began = None;
             read.await
         };
-        match read {
+        match read.ok_or(Ending::Silent)? {
             Ok(0) if held => Err(Ending::Truncated),
             Ok(0) => Err(Ending::Finished),
             Ok(count) => Ok(count),
@@ -116,6 +123,7 @@ impl Connection {
             from: Box::pin(read),
             bytes: vec![0; READ],
             began: None,
+            silence: Rc::clone(&self.silence),
         };
         let (first, reader) = tokio::select! {
             biased;
@@ -282,15 +290,20 @@ impl Connection {
             return ending;
         }
         loop {
+            let mut again = false;
             let is_over = tokio::select! {
                 biased;
                 () = speaker.taken.notified() => false,
                 _ = ended.changed() => true,
+                () = sleep(SAY_AGAIN) => {
+                    again = self.shared.lock().sessions.waits(&speaker.session);
+                    false
+                }
             };
             let Some(taken) = self.shared.lock().sessions.last(&speaker.session, self.number) else {
                 return Ending::Replaced;
             };
-            if taken > told {
+            if taken > told || again {
                 told = taken;
                 if let Err(ending) = self.say(write, &acknowledgment(told)).await {
                     return ending;

@@ -29,6 +29,7 @@ use tokio_rustls::TlsAcceptor;
 
 use self::connection::{Connection, Ending};
 use self::counters::Counters;
+use super::silence::Silences;
 use super::{MessageSource, Next, tls};
 use crate::budget::{Charge, MemoryBudget};
 use crate::listen::bind;
@@ -235,6 +236,7 @@ async fn accept(
     mut ended: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
+    let mut silences = Silences::default();
     let mut number = 0;
     let over = ended.clone();
     loop {
@@ -252,10 +254,10 @@ async fn accept(
                 continue;
             }
         };
-        if connections.len() >= shared.settings.connections {
+        let Some(silence) = silences.open(shared.settings.connections, "--input-tcp-max-connections") else {
             shared.lock().counters.closed(Ending::TooMany);
             continue;
-        }
+        };
         number += 1;
         shared.lock().counters.connections += 1;
         let connection = Connection {
@@ -263,6 +265,7 @@ async fn accept(
             shared: Arc::clone(&shared),
             queue: queue.clone(),
             ended: over.clone(),
+            silence,
         };
         connections.spawn_local(serve(stream, tls.clone(), connection));
     }

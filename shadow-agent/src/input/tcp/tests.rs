@@ -190,3 +190,50 @@ async fn what_was_not_taken_is_not_acknowledged_at_the_end() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn who_is_silent_for_longest_makes_room_for_who_speaks() {
+    LocalSet::new()
+        .run_until(async {
+            let mut rig = Rig::new(|settings| settings.connections = 2);
+            let mut first = rig.connect().await;
+            let mut second = rig.connect().await;
+            second
+                .write_all("1 a 1 1\nGET\n🐵🙈🙉\n".as_bytes())
+                .await
+                .unwrap();
+            assert_eq!(rig.next().await, "GET");
+            sleep(Duration::from_millis(1100)).await;
+            let mut third = rig.connect().await;
+            third
+                .write_all("1 b 1 1\nPUT\n🐵🙈🙉\n".as_bytes())
+                .await
+                .unwrap();
+            assert_eq!(rig.next().await, "PUT");
+            rig.closed("silent", 1).await;
+            assert_eq!(first.read(&mut [0; 1]).await.unwrap(), 0);
+            second
+                .write_all("1 c 1 1\nPOST\n🐵🙈🙉\n".as_bytes())
+                .await
+                .unwrap();
+            assert_eq!(rig.next().await, "POST");
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_waits_says_that_it_is_there() {
+    LocalSet::new()
+        .run_until(async {
+            let mut rig = Rig::new(|_| {});
+            let mut sender = rig.connect().await;
+            sender
+                .write_all(b"shadow-agent-relay/1 s-0\n1 11\n1 a 1 1\nGET")
+                .await
+                .unwrap();
+            assert_eq!(rig.next().await, "GET");
+            let said = [line(&mut sender).await, line(&mut sender).await];
+            assert_eq!(said, ["shadow-agent-relay/1 0\n", "0\n"], "it is not taken yet");
+        })
+        .await;
+}

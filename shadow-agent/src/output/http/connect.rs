@@ -15,6 +15,7 @@ use super::stamped::Stamped;
 use super::tls::Tls;
 use super::transport::Transport;
 use crate::capture::{OwnConnection, OwnConnections};
+use crate::descriptors::{self, Place};
 use crate::mirror::ledger::DropReason;
 use crate::settings::{Endpoints, HttpOutputSettings};
 
@@ -27,6 +28,7 @@ pub(in crate::output) struct Link {
     // First, so that the socket is closed before its entry is taken out.
     pub(in crate::output) transport: Transport,
     _own: OwnConnection,
+    _place: Place,
 }
 
 /// Why there is none.
@@ -141,6 +143,7 @@ impl Connector {
     }
 
     async fn open(&self, remote: SocketAddr, source: SocketAddr) -> io::Result<Link> {
+        let place = descriptors::take()?;
         let socket = match remote {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -158,7 +161,11 @@ impl Connector {
             None => Transport::Plain(tcp),
             Some(tls) => Transport::Tls(Box::new(tls.handshake(tcp).await?)),
         };
-        Ok(Link { transport, _own: own })
+        Ok(Link {
+            transport,
+            _own: own,
+            _place: place,
+        })
     }
 
     async fn addresses(&self) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {

@@ -125,6 +125,8 @@ impl From<BadResponse> for Failure {
     fn from(bad: BadResponse) -> Self {
         let (sick, words) = match bad {
             BadResponse::Malformed => (true, "its answer is not HTTP/1.x"),
+            BadResponse::Endless => (true, "its answer has a head, or interim answers, without an end"),
+            // Production may answer so, too.
             BadResponse::TooLarge => (false, "its answer is larger than the limit"),
         };
         Self {

@@ -22,7 +22,9 @@ const MAX_INTERIM: u32 = 64;
 pub(super) enum BadResponse {
     /// Not HTTP/1.x.
     Malformed,
-    /// Head or body beyond the limit, or more interim answers than make sense.
+    /// A head beyond the limit, or more interim answers than make sense: it may go on so for ever.
+    Endless,
+    /// A body beyond the limit.
     TooLarge,
 }
 
@@ -218,7 +220,7 @@ impl ResponseReader {
             self.head.read(&self.partial, &LIMITS, self.to)
         };
         let parsed = parsed.map_err(|reject| match reject {
-            Reject::HeadTooLarge => BadResponse::TooLarge,
+            Reject::HeadTooLarge => BadResponse::Endless,
             _ => BadResponse::Malformed,
         })?;
         let Some(head) = parsed else {
@@ -245,7 +247,7 @@ impl ResponseReader {
         if !is_final {
             self.interim += 1;
             if self.interim > MAX_INTERIM {
-                return Err(BadResponse::TooLarge);
+                return Err(BadResponse::Endless);
             }
             return Ok(Some(consumed));
         }
@@ -320,7 +322,7 @@ mod tests {
         let (answer, used) = read(RequestKind::Other, stream).unwrap().unwrap();
         assert_eq!((answer.status, used), (204, stream.len()));
         let endless = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(65);
-        assert_eq!(read(RequestKind::Other, &endless), Err(BadResponse::TooLarge));
+        assert_eq!(read(RequestKind::Other, &endless), Err(BadResponse::Endless));
     }
 
     #[test]
@@ -385,7 +387,7 @@ mod tests {
         let mut reader = ResponseReader::new(100, Keep::default());
         let mut head = b"HTTP/1.1 200 OK\r\nX: ".to_vec();
         head.resize(LIMITS.max_head, b'x');
-        assert_eq!(reader.feed(&head), Err(BadResponse::TooLarge));
+        assert_eq!(reader.feed(&head), Err(BadResponse::Endless));
     }
 
     #[test]

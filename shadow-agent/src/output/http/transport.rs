@@ -90,14 +90,26 @@ impl Transport {
     /// Asks the kernel whether a connection that has nothing to say is still good: neither closed nor, in
     /// plain text, with bytes that nobody asked for.
     pub(super) fn is_quiet(&self) -> bool {
-        let tls = matches!(self, Self::Tls(_));
-        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        match recv(self.socket().as_raw_fd(), &mut [0], flags) {
+        match self.peek() {
             Err(nix::errno::Errno::EAGAIN) => true,
             // With TLS it may be a session ticket.
-            Ok(received) => tls && received > 0,
+            Ok(received) => self.is_tls() && received > 0,
             Err(_) => false,
         }
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    /// Whether there are bytes to be read, in plain text, on a connection on which nothing has been asked yet.
+    pub(super) fn speaks_first(&self) -> bool {
+        !self.is_tls() && self.peek().is_ok_and(|received| received > 0)
+    }
+
+    fn peek(&self) -> nix::Result<usize> {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        recv(self.socket().as_raw_fd(), &mut [0], flags)
     }
 }
 

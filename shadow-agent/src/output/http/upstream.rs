@@ -1,7 +1,7 @@
 //! What all shards of one HTTP output share: limits, breaker, counters. Atomics; no lock in normal running.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -36,6 +36,8 @@ pub(super) struct Upstream {
     failure_log: LogLimit,
     /// From when on requests may be pipelined again, on the breaker's time; 0 while nothing speaks against it.
     pipeline_from: AtomicU64,
+    /// Whether the shadow has let a new connection be silent until it was asked.
+    waits_to_be_asked: AtomicBool,
     /// What the breaker's time counts from.
     epoch: Instant,
 }
@@ -62,6 +64,7 @@ impl Upstream {
             connections_open: AtomicUsize::new(0),
             failure_log: LogLimit::default(),
             pipeline_from: AtomicU64::new(0),
+            waits_to_be_asked: AtomicBool::new(false),
             epoch: Instant::now(),
             settings,
         })
@@ -88,6 +91,16 @@ impl Upstream {
         (from == 0 || self.now() >= from) && self.limit() >= self.settings.workers
     }
 
+    /// Whether the shadow was seen to wait until it was asked.
+    pub(super) fn waits_to_be_asked(&self) -> bool {
+        self.waits_to_be_asked.load(Relaxed)
+    }
+
+    /// The shadow has waited until it was asked.
+    pub(super) fn waited_to_be_asked(&self) {
+        self.waits_to_be_asked.store(true, Relaxed);
+    }
+
     /// A connection ended, unannounced, with requests pipelined on it.
     pub(super) fn stop_pipelining(&self) {
         let from = self.now().saturating_add(PIPELINE_PAUSE_US);
@@ -112,19 +125,24 @@ impl Upstream {
         }
     }
 
-    /// The shadow failed. Logged once a second at most.
+    /// The shadow failed.
     pub(super) fn failed(&self, pass: Pass, failure: &Failure) {
+        self.log_failure("the shadow failed a request", failure);
+        if let Some(change) = self.breaker.failed(pass, || self.now()) {
+            self.log(change);
+        }
+    }
+
+    /// Logs that a request failed, once a second at most.
+    pub(super) fn log_failure(&self, what: &str, failure: &Failure) {
         if let Some(suppressed) = self.failure_log.admit(self.now()) {
             tracing::warn!(
                 output = self.settings.name,
                 reason = ?failure.reason,
                 error = failure.words,
                 not_logged_before = suppressed,
-                "the shadow failed a request"
+                "{what}"
             );
-        }
-        if let Some(change) = self.breaker.failed(pass, || self.now()) {
-            self.log(change);
         }
     }
 

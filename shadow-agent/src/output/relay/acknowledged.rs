@@ -7,6 +7,7 @@ use std::pin::pin;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::TcpUserTimeout;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::{Instant, timeout};
 
 use super::plain::{in_time, write_all};
 use super::worker::{BATCH, Worker, closed};
@@ -16,6 +17,13 @@ use crate::relay::protocol::{Lines, frame, hello, read_acknowledgment, read_answ
 /// What a receiver that does not know the protocol amounts to.
 const NOT_ACKNOWLEDGING: &str = "the other side does not acknowledge: it must be an agent of this kind with --input-tcp; \
                                  for GoReplay leave out --output-tcp-ack";
+
+/// How long nothing may be heard of what was sent, in times of `--output-tcp-timeout`. A receiver that waits for its outputs
+/// says every [`SAY_AGAIN`](crate::relay::protocol::SAY_AGAIN) that it is there.
+const PATIENCE: u32 = 3;
+
+/// A receiver, or what stands between, that takes what it is sent and says nothing of it.
+const SILENT: &str = "the other side acknowledges nothing of what it was sent";
 
 /// See the module's description. `sent`: the highest sequence that was ever sent on this lane.
 pub(super) async fn carry(worker: &Worker, mut link: Link, sent: &mut u64) -> io::Result<()> {
@@ -37,11 +45,24 @@ pub(super) async fn carry(worker: &Worker, mut link: Link, sent: &mut u64) -> io
     acknowledge(worker, &highest, answer)?;
     // What is not acknowledged goes again, from the first on.
     let mut after = answer;
+    // Since when something that was sent has been waiting for the other side to say anything.
+    let waits = Cell::new(None);
+    let patience = worker.settings.timeout * PATIENCE;
     let acknowledgments = async {
         loop {
-            let said = next_line(&mut read, &mut lines).await?;
-            let taken = read_acknowledgment(&said).map_err(io::Error::other)?;
+            // Whoever is slow says so; a line is not lost when the wait for it is over.
+            let Ok(said) = timeout(patience / 4, next_line(&mut read, &mut lines)).await else {
+                if waits
+                    .get()
+                    .is_some_and(|since: Instant| since.elapsed() >= patience)
+                {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, SILENT));
+                }
+                continue;
+            };
+            let taken = read_acknowledgment(&said?).map_err(io::Error::other)?;
             acknowledge(worker, &highest, taken)?;
+            waits.set((taken < highest.get()).then(Instant::now));
         }
     };
     let frames = async {
@@ -54,6 +75,7 @@ pub(super) async fn carry(worker: &Worker, mut link: Link, sent: &mut u64) -> io
                 after = sequence;
             }
             highest.set(highest.get().max(after));
+            waits.set(waits.get().or_else(|| Some(Instant::now())));
             write_all(worker, &mut write, &bytes).await?;
             bytes.shrink_to(2 * BATCH);
         }

@@ -20,6 +20,10 @@ struct Rig {
 
 impl Rig {
     fn new(wire: RelayWire) -> Self {
+        Self::with(wire, Duration::from_secs(5))
+    }
+
+    fn with(wire: RelayWire, timeout: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let settings = RelayOutputSettings {
             name: "tcp://there".to_owned(),
@@ -31,7 +35,7 @@ impl Rig {
             sticky: false,
             queue_records: 10,
             queue_bytes: 10_000,
-            timeout: Duration::from_secs(5),
+            timeout,
             stats: false,
         };
         let output = RelayOutput::new(&settings, &OwnConnections::default()).unwrap();
@@ -127,4 +131,33 @@ async fn who_acknowledges_what_was_never_sent_is_not_believed() {
     rig.shard.abort(DropReason::Shutdown);
     rig.shard.drain().await;
     assert_eq!(rig.ledger.snapshot().outputs[0].dropped[&DropReason::Shutdown], 1);
+}
+
+#[tokio::test]
+async fn what_nobody_acknowledges_is_sent_again_on_another_connection() {
+    let rig = Rig::with(RelayWire::Acknowledged, Duration::from_millis(300));
+    rig.offer();
+    let frame = format!("1 {}\n{RECORD}", RECORD.len());
+    // Something in between takes all, and lets no acknowledgment through.
+    let (mut read, mut write) = rig.accept();
+    let mut hello = String::new();
+    read.read_line(&mut hello).unwrap();
+    write.write_all(b"shadow-agent-relay/1 0\n").unwrap();
+    expect(&mut read, &frame);
+    let mut rest = Vec::new();
+    read.read_to_end(&mut rest).unwrap();
+    assert_eq!(
+        rest, b"",
+        "the connection is given up, and nothing was sent twice on it"
+    );
+    assert_eq!(rig.delivered(), 0);
+    let (mut read, mut write) = rig.accept();
+    let mut again = String::new();
+    read.read_line(&mut again).unwrap();
+    assert_eq!(again, hello, "the same session");
+    write.write_all(b"shadow-agent-relay/1 0\n").unwrap();
+    expect(&mut read, &frame);
+    write.write_all(b"1\n").unwrap();
+    rig.shard.drain().await;
+    assert_eq!(rig.delivered(), 1);
 }

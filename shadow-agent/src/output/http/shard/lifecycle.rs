@@ -5,10 +5,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::task::spawn_local;
+use tokio::time::timeout;
 
 use super::{Backoff, Shard};
+use crate::descriptors::is_none_left;
 use crate::mirror::ledger::DropReason;
-use crate::output::http::connect::ConnectError;
+use crate::output::http::connect::{ConnectError, Link};
 use crate::output::http::connection::{Connection, End, Failure};
 use crate::output::http::lanes::Job;
 
@@ -17,6 +19,9 @@ const SWEEP: Duration = Duration::from_millis(100);
 /// An idle connection is closed after so long, so that a burst leaves nothing behind. Servers usually keep it
 /// for longer (nginx 75 s); where not (Apache and Node 5 s), their close is noticed.
 const IDLE: Duration = Duration::from_secs(15);
+/// How long a shadow is listened to before it is asked for the first time: longer than a packet takes to most that are
+/// near enough to be a shadow, and no delay to notice once in a run.
+const LISTEN: Duration = Duration::from_millis(50);
 /// After a failed connect, none is tried for so long; doubled with each further failure.
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
@@ -71,12 +76,47 @@ impl Shard {
         }
         if let Some(job) = connection.take_job() {
             self.give_permit_back();
+            let failure = Failure {
+                reason: error.reason,
+                sick: true,
+                words: error.error.to_string(),
+            };
+            if is_none_left(&error.error) {
+                // The shadow was not even asked: nothing is known of it.
+                self.upstream.log_failure("a request could not be sent", &failure);
+                self.lanes.borrow_mut().finished(job.flow());
+                self.give_up(job, failure.reason);
+            } else {
+                self.failed(job, &failure);
+            }
+        }
+        self.dispatch();
+    }
+
+    /// Whether the shadow sends something on a new connection before anything is asked. What comes a moment later cannot be
+    /// told from an answer, so until a shadow was silent once, it is listened to for that moment.
+    async fn is_spoken_to_first(&self, link: &Link) -> bool {
+        let transport = &link.transport;
+        if !self.upstream.waits_to_be_asked() && !transport.is_tls() {
+            let spoken = timeout(LISTEN, transport.socket().readable()).await;
+            if spoken.is_err() {
+                self.upstream.waited_to_be_asked();
+            }
+        }
+        transport.speaks_first()
+    }
+
+    /// The shadow has sent something before anything was asked: it is no answer to what would be asked now.
+    fn answers_unasked(&self, connection: &Rc<Connection>) {
+        self.pool.borrow_mut().remove(connection);
+        if let Some(job) = connection.take_job() {
+            self.give_permit_back();
             self.failed(
                 job,
                 &Failure {
-                    reason: error.reason,
+                    reason: DropReason::BadResponse,
                     sick: true,
-                    words: error.error.to_string(),
+                    words: "it answers before it is asked".to_owned(),
                 },
             );
         }
@@ -139,6 +179,7 @@ impl Shard {
 
 async fn run(shard: Rc<Shard>, connection: Rc<Connection>) {
     match shard.connector.connect().await {
+        Ok(link) if shard.is_spoken_to_first(&link).await => shard.answers_unasked(&connection),
         Ok(link) => {
             let _open = shard.upstream.count_open();
             if connection.opened(link, &shard) {

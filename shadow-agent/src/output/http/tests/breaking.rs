@@ -170,3 +170,52 @@ fn a_shadow_that_refuses_opens_it_too() {
         assert!(rig.output.status().breaker_open);
     });
 }
+
+#[test]
+fn answers_that_never_begin_open_it() {
+    let interim = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(70);
+    let head = [&b"HTTP/1.1 200 OK\r\nX: "[..], &[b'x'; 80 * 1024]].concat();
+    for endless in [interim, head] {
+        on_a_shard(async {
+            let shadow = Shadow::start(move |mut peer| {
+                let endless = endless.clone();
+                async move {
+                    while peer.request().await.is_some() {
+                        peer.send(&endless).await;
+                    }
+                }
+            })
+            .await;
+            let rig = Rig::with(shadow.port, |settings| {
+                nervous(settings);
+                settings.workers = 1;
+            });
+            for flow in 0..5 {
+                rig.offer(flow, GET);
+            }
+            let dropped = [(DropReason::BadResponse, 3), (DropReason::BreakerOpen, 2)];
+            assert_counts(&rig.settled().await, 0, &dropped);
+        });
+    }
+}
+
+#[test]
+fn a_shadow_that_answers_before_it_is_asked_delivers_nothing() {
+    on_a_shard(async {
+        let shadow = Shadow::start(|mut peer| async move {
+            peer.send(OK).await;
+            while peer.request().await.is_some() {}
+        })
+        .await;
+        let rig = Rig::with(shadow.port, |settings| {
+            nervous(settings);
+            settings.workers = 1;
+        });
+        for flow in 0..5 {
+            rig.offer(flow, GET);
+        }
+        let dropped = [(DropReason::BadResponse, 3), (DropReason::BreakerOpen, 2)];
+        assert_counts(&rig.settled().await, 0, &dropped);
+        assert!(shadow.requests().is_empty());
+    });
+}
