@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::frames::{FileCounters, Frames};
 use super::pcap_format::CaptureReader;
+use crate::named_file;
 use crate::settings::VlanScope;
 use crate::tcp::Segment;
 
@@ -93,7 +94,7 @@ impl PcapFile {
     /// taken and its server found by itself (see `pcap_server`). Packets to clients are passed over unless
     /// `watch_responses`.
     pub fn open(path: &Path, ports: &[u16], watch_responses: bool) -> Result<Self, PcapError> {
-        let file = File::open(path).map_err(|source| PcapError::Open {
+        let file = named_file::open(path).map_err(|source| PcapError::Open {
             path: path.to_owned(),
             source,
         })?;

@@ -41,8 +41,10 @@ pub fn init(verbose: u8) {
         // The release build ends in a panic without unwinding.
         let report = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            status::flush(PATIENCE);
-            report(info);
+            // Where that is not read, nor would this be.
+            if status::flush(PATIENCE) {
+                report(info);
+            }
         }));
     }
     if let Some(error) = bad {

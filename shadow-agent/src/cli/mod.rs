@@ -31,7 +31,7 @@ use self::go::Spelled;
 use self::high::Resolved;
 use self::low::{Arguments, Command};
 use self::machine::ThisMachine;
-use crate::agent::{self, Control, WatchedFile};
+use crate::agent::{self, Control, ReaderGone, WatchedFile};
 use crate::compare::verdict::exit_code;
 use crate::report::table;
 use crate::settings::MessageInput;
@@ -39,6 +39,9 @@ use crate::{capture, demo, input, status};
 
 /// Exit status of a command line that cannot be run; clap's own.
 const USAGE: u8 = 2;
+
+/// Exit status of a run whose standard output nobody reads any more: what a shell says of a program that SIGPIPE has ended.
+const READER_GONE: u8 = 128 + 13;
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
@@ -84,7 +87,7 @@ pub fn main() -> ExitCode {
         if let Some(usage) = error.downcast_ref::<UsageError>() {
             refused(usage)
         } else {
-            eprintln!("error: {error:#}");
+            status::print(&format!("error: {error:#}\n"));
             ExitCode::FAILURE
         }
     });
@@ -94,7 +97,9 @@ pub fn main() -> ExitCode {
 }
 
 fn refused(usage: &UsageError) -> ExitCode {
-    eprintln!("error: {usage}\n\nFor more information, try 'shadow-agent --help'.");
+    status::print(&format!(
+        "error: {usage}\n\nFor more information, try 'shadow-agent --help'.\n"
+    ));
     ExitCode::from(USAGE)
 }
 
@@ -147,9 +152,13 @@ fn mirror(arguments: &Arguments, matches: &ArgMatches, spelled: Spelled) -> anyh
     let document = account.document();
     status::clear();
     // First the account, whatever went wrong.
-    eprint!("{}", table(&document));
+    let mut text = table(&document);
     if let Some(verdict) = &account.verdict {
-        eprint!("{}", crate::report::summary(verdict));
+        text += &crate::report::summary(verdict);
+    }
+    status::print(&text);
+    if ended.as_ref().is_err_and(anyhow::Error::is::<ReaderGone>) {
+        return Ok(ExitCode::from(READER_GONE));
     }
     ended?;
     // An account with a difference is a fault, and scripts shall see it.

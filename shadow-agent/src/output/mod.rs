@@ -25,6 +25,7 @@ pub use self::http::once::exchange;
 pub use self::http::upstream_host;
 use self::null::NullOutput;
 use self::relay::RelayOutput;
+pub use self::stdout::reader_gone;
 use self::writer::Writer;
 use crate::capture::OwnConnections;
 use crate::compare::{Comparer, Intake};

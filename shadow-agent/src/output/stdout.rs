@@ -1,7 +1,8 @@
 //! `--output-stdout`: records in `GoReplay`'s format.
 //!
-//! After a write that fails (a closed pipe, a full disk) nothing can be written any more without tearing a record, so
-//! all that follows is dropped as [`DropReason::WriteError`]; the agent lives.
+//! After a write that fails nothing can be written any more without tearing a record, so all that follows is dropped as
+//! [`DropReason::WriteError`]. On a full disk the agent lives. Where the reader of a pipe has gone ([`reader_gone`]) the run
+//! ends, as programs do that write to one.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,6 +10,7 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use anyhow::Context;
+use tokio::sync::Notify;
 
 use super::writer::{Sink, Writer};
 use crate::mirror::ledger::DropReason;
@@ -16,6 +18,14 @@ use crate::recording::{Recorded, write_gor};
 
 /// Bytes written at once, roughly.
 const BATCH: usize = 256 * 1024;
+
+/// Told when nobody reads this process's standard output any more.
+static READER_GONE: Notify = Notify::const_new();
+
+/// Resolves when nobody reads this process's standard output any more, as far as writing to it has shown.
+pub async fn reader_gone() {
+    READER_GONE.notified().await;
+}
 
 /// Starts the writer on this process's standard output.
 pub(super) fn start(queue_bytes: usize) -> anyhow::Result<Writer> {
@@ -82,7 +92,10 @@ impl<W: Write + Send + 'static> Sink for Stream<W> {
         self.buffer.clear();
         self.buffer.shrink_to(BATCH * 2);
         written.map_err(|error| {
-            if !self.broken {
+            if !self.broken && error.kind() == io::ErrorKind::BrokenPipe {
+                tracing::info!("nobody reads standard output any more");
+                READER_GONE.notify_one();
+            } else if !self.broken {
                 tracing::error!(%error, "standard output cannot be written: what follows is dropped");
             }
             self.broken = true;

@@ -2,14 +2,19 @@
 //!
 //! It is opened before the agent gives up its capabilities: without them even root may not create files in
 //! another user's directory (`sudo shadow-agent --ledger ./ledger.json`). Where that would be so, and where
-//! the file is no regular one (`/dev/stdout`, a pipe), the file is kept open and written in place.
+//! the file is no regular one (`/dev/stdout`, a pipe of the shell's), the file is kept open and written in place.
+//!
+//! Neither opening nor writing waits for somebody else: who ends a run must not depend on who reads what it says.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::LedgerDocument;
 
@@ -44,6 +49,9 @@ enum Way {
     InPlace(File),
 }
 
+/// How long whoever reads a pipe or a terminal may take nothing.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Readable for everyone: it holds counts and names, no secrets.
 const LEDGER: What = What {
     flag: "--ledger",
@@ -76,7 +84,16 @@ impl WholeFile {
         }
         // A link keeps its place: what it points to is replaced.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let in_place = path.metadata().is_ok_and(|file| !file.is_file())
+        let kind = path.metadata().ok().map(|file| file.file_type());
+        if let Some(why) = kind.and_then(|kind| unfit(&path, kind)) {
+            bail!(
+                "{} '{}': {why}, and {} is written as a whole: name a file, or /dev/stdout",
+                what.flag,
+                path.display(),
+                what.holds
+            );
+        }
+        let in_place = kind.is_some_and(|kind| !kind.is_file())
             || !writable_without_capabilities(path.parent().unwrap_or(Path::new(".")));
         let way = if in_place {
             let open = OpenOptions::new()
@@ -84,6 +101,7 @@ impl WholeFile {
                 .create(true)
                 .truncate(false)
                 .mode(what.mode)
+                .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
                 .open(&path);
             Way::InPlace(open.with_context(|| what.unwritable(&path))?)
         } else {
@@ -114,6 +132,21 @@ impl What {
             path.display(),
             self.holds
         )
+    }
+}
+
+/// Why something that is there cannot hold a document. A pipe or a terminal of this process's is written to; one that has a
+/// name, which anybody may have put there, waits for whoever reads it, and shows them what the file would not.
+fn unfit(path: &Path, kind: FileType) -> Option<&'static str> {
+    let has_name = path.symlink_metadata().is_ok_and(|file| !file.is_symlink());
+    if kind.is_fifo() && has_name {
+        Some("this is a pipe")
+    } else if kind.is_socket() {
+        Some("this is a socket")
+    } else if kind.is_block_device() {
+        Some("this is a disk")
+    } else {
+        None
     }
 }
 
@@ -176,7 +209,27 @@ fn overwrite(file: &mut File, bytes: &[u8]) -> io::Result<()> {
         file.set_len(0)?;
         file.seek(SeekFrom::Start(0))?;
     }
-    file.write_all(bytes)
+    write_within(file, bytes, PATIENCE)
+}
+
+/// Writes all, to a reader that has so long for each piece that it takes.
+fn write_within(file: &mut File, mut bytes: &[u8], patience: Duration) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let mut ready = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
+                let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+                if poll(&mut ready, timeout)? == 0 {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it"));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -231,6 +284,37 @@ mod tests {
         let mut ledger = LedgerFile::open(Path::new("/dev/null")).unwrap();
         ledger.write(&example()).unwrap();
         assert!(!Path::new("/dev/null").is_file());
+    }
+
+    #[test]
+    fn a_pipe_that_somebody_has_put_there_is_refused_at_once() {
+        let directory = Directory::new("pipe");
+        let path = directory.0.join("ledger.json");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let error = LedgerFile::open(&path).unwrap_err().to_string();
+        assert!(
+            error.ends_with(
+                "this is a pipe, and the ledger is written as a whole: name a file, or /dev/stdout"
+            ),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_written_to_for_so_long_only() {
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        nix::fcntl::fcntl(
+            &writer,
+            nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK),
+        )
+        .unwrap();
+        let mut writer = File::from(writer);
+        let write = |writer: &mut File| {
+            write_within(writer, "x".repeat(1 << 20).as_bytes(), Duration::from_millis(20))
+        };
+        assert_eq!(write(&mut writer).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(reader);
+        assert_eq!(write(&mut writer).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) struct LogLines {
 #[derive(Debug)]
 struct Buffer {
     lines: Vec<u8>,
+    /// What the status line is to say from now on.
+    status: Option<String>,
     /// Lines dropped since the last were taken out.
     dropped: u64,
     /// Whether lines that were taken out are being written.
@@ -31,6 +33,7 @@ impl LogLines {
         Self {
             buffer: Mutex::new(Buffer {
                 lines: Vec::new(),
+                status: None,
                 dropped: 0,
                 writing: false,
             }),
@@ -51,22 +54,29 @@ impl LogLines {
         }
     }
 
-    /// Waits for lines and takes them all out, for [`Self::written`] to be called once they are. The thread that
-    /// writes calls it, and no other.
-    pub(super) fn take(&self) -> Vec<u8> {
+    /// Has the status line say something else, in place of what it was to say.
+    pub(super) fn set_status(&self, status: String) {
+        self.lock().status = Some(status);
+        self.changed.notify_all();
+    }
+
+    /// Waits for lines and takes them all out, and what the status line is to say, for [`Self::written`] to be called once
+    /// that is done. The thread that writes calls it, and no other.
+    pub(super) fn take(&self) -> (Vec<u8>, Option<String>) {
         let mut buffer = self
             .changed
             .wait_while(self.lock(), |buffer| buffer.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
         buffer.writing = true;
         let mut lines = std::mem::take(&mut buffer.lines);
+        let status = buffer.status.take();
         let dropped = std::mem::take(&mut buffer.dropped);
         drop(buffer);
         if dropped > 0 {
             let notice = format!("{dropped} log lines dropped: standard error was not read fast enough\n");
             lines.extend_from_slice(notice.as_bytes());
         }
-        lines
+        (lines, status)
     }
 
     /// What was taken out is written.
@@ -75,7 +85,8 @@ impl LogLines {
         self.changed.notify_all();
     }
 
-    /// Waits until everything that was added is written, for so long at most; whether it is.
+    /// Waits until everything that was added is written, for so long at most; whether it is. Where it is not, whoever reads
+    /// does not.
     pub(super) fn flush(&self, patience: Duration) -> bool {
         let (buffer, _) = self
             .changed
@@ -91,7 +102,7 @@ impl LogLines {
 
 impl Buffer {
     fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.dropped == 0
+        self.lines.is_empty() && self.status.is_none() && self.dropped == 0
     }
 
     fn is_unwritten(&self) -> bool {
@@ -108,7 +119,7 @@ mod tests {
         let lines = LogLines::new();
         lines.push(b"one\n");
         lines.push(b"two\n");
-        assert_eq!(lines.take(), b"one\ntwo\n");
+        assert_eq!(lines.take().0, b"one\ntwo\n");
     }
 
     #[test]
@@ -116,20 +127,29 @@ mod tests {
         let lines = LogLines::new();
         lines.push(b"before\n");
         // The writer is stuck with this from here on.
-        assert_eq!(lines.take(), b"before\n");
+        assert_eq!(lines.take().0, b"before\n");
         let line = [b'x'; 1024];
         for _ in 0..1_000 {
             lines.push(&line);
         }
         lines.push(b"short\n");
         lines.written();
-        let taken = lines.take();
+        let taken = lines.take().0;
         let notice = b"745 log lines dropped: standard error was not read fast enough\n";
         assert_eq!(taken.len(), MAX_WAITING + notice.len());
         assert!(taken.ends_with(notice));
         lines.written();
         lines.push(b"after\n");
-        assert_eq!(lines.take(), b"after\n");
+        assert_eq!(lines.take().0, b"after\n");
+    }
+
+    #[test]
+    fn of_what_the_status_line_is_to_say_the_last_is_taken() {
+        let lines = LogLines::new();
+        lines.set_status("seen 1".to_owned());
+        lines.push(b"a line\n");
+        lines.set_status("seen 2".to_owned());
+        assert_eq!(lines.take(), (b"a line\n".to_vec(), Some("seen 2".to_owned())));
     }
 
     #[test]
@@ -138,14 +158,14 @@ mod tests {
         assert!(lines.flush(Duration::ZERO));
         lines.push(b"one\n");
         assert!(!lines.flush(Duration::ZERO));
-        let _ = lines.take();
+        let _ = lines.take().0;
         assert!(!lines.flush(Duration::ZERO));
         lines.written();
         assert!(lines.flush(Duration::ZERO));
         std::thread::scope(|scope| {
             lines.push(b"two\n");
             scope.spawn(|| {
-                let _ = lines.take();
+                let _ = lines.take().0;
                 lines.written();
             });
             assert!(lines.flush(Duration::MAX));

@@ -11,6 +11,7 @@ pub use kept_lines::KeptLines;
 pub use line::{Snapshot, StatusLine};
 pub(crate) use line::{milliseconds, rate};
 pub use screen::{
-    LogWriter, clear, draw, flush, give_lines_back, is_terminal, keep_lines, kept_lines, write_logs_apart,
+    LogWriter, clear, draw, flush, give_lines_back, is_terminal, keep_lines, kept_lines, print,
+    write_logs_apart,
 };
 pub use stats::{OutputStats, RunStats, of_output, of_run};

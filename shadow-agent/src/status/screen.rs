@@ -5,17 +5,20 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
-use caps::CapSet;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::kept_lines::KeptLines;
 use super::log_lines::LogLines;
+use crate::privileges;
 
 /// Back to the first column, and clear to the end of the line (ECMA-48 EL).
 const CLEAR: &str = "\r\x1b[K";
+
+/// How long what was logged is waited for, where somebody waits: standard error may be a pipe that nobody reads, or a
+/// terminal that is held.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Columns when the terminal does not say.
 const WIDTH: usize = 80;
@@ -27,6 +30,9 @@ static LOG_LINES: LogLines = LogLines::new();
 /// Lines that wait until the screen is given back; `None` while it is this module's.
 static KEPT: Mutex<Option<KeptLines>> = Mutex::new(None);
 
+/// Whether standard error was waited for in vain.
+static STUCK: AtomicBool = AtomicBool::new(false);
+
 /// Whether a thread writes them.
 static APART: AtomicBool = AtomicBool::new(false);
 
@@ -36,7 +42,7 @@ pub fn is_terminal() -> bool {
 }
 
 /// Draws the line that `make` gives for the terminal's width, in place of the one before. Does nothing where
-/// standard error is not a terminal.
+/// standard error is not a terminal. Nobody waits for the terminal, which may be held.
 pub fn draw(make: impl FnOnce(usize) -> String) {
     if !is_terminal() {
         return;
@@ -45,20 +51,45 @@ pub fn draw(make: impl FnOnce(usize) -> String) {
         .map_or(WIDTH, |(terminal_size::Width(width), _)| usize::from(width));
     // The last column stays free: some terminals wrap when it is written.
     let line = make(width.saturating_sub(1));
-    let mut shown = lock();
-    *shown = line;
-    let _ = write!(io::stderr().lock(), "{CLEAR}{shown}");
+    if APART.load(Relaxed) {
+        LOG_LINES.set_status(line);
+    } else {
+        show(line);
+    }
 }
 
-/// Takes the line off, before the end or a table. What was logged before is above: waits until it is written, as
-/// what is printed next would.
+/// Takes the line off, before the end or a table. What was logged before is above: waits until it is written, but not for
+/// a reader that does not read.
 pub fn clear() {
-    flush(Duration::MAX);
-    let mut shown = lock();
-    if !shown.is_empty() {
-        shown.clear();
-        let _ = write!(io::stderr().lock(), "{CLEAR}");
+    if APART.load(Relaxed) {
+        LOG_LINES.set_status(String::new());
+        flush(PATIENCE);
+    } else {
+        show(String::new());
     }
+}
+
+/// Prints text, below what was logged, and waits for it as [`clear`] does: whoever ends goes on to end.
+pub fn print(text: &str) {
+    if APART.load(Relaxed) {
+        // First: what has no room is dropped.
+        flush(PATIENCE);
+        LOG_LINES.push(text.as_bytes());
+        flush(PATIENCE);
+    } else {
+        eprint!("{text}");
+    }
+}
+
+/// Puts a line in the place of the one that is shown.
+fn show(line: String) {
+    let mut shown = lock();
+    if line.is_empty() && shown.is_empty() {
+        return;
+    }
+    *shown = line;
+    // Where nobody reads any more, there is nobody to tell.
+    let _ = write!(io::stderr().lock(), "{CLEAR}{shown}");
 }
 
 /// From now on, log lines are written by a thread of their own, so that no other waits for standard error. Where
@@ -67,17 +98,18 @@ pub fn write_logs_apart() {
     if APART.swap(true, Relaxed) {
         return;
     }
-    let started = thread::Builder::new().name("log".to_owned()).spawn(|| {
-        // Capabilities are a thread's own, and this one has no use for any.
-        for set in [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable] {
-            if let Err(error) = caps::clear(None, set) {
-                tracing::debug!(%error, "the log thread keeps capabilities");
-            }
-        }
+    let started = privileges::thread("log", &[], || -> () {
         loop {
-            let lines = LOG_LINES.take();
-            // Where nobody reads any more, there is nobody to tell.
-            let _ = write_above(&lines);
+            let (lines, status) = LOG_LINES.take();
+            if !lines.is_empty() {
+                // Where nobody reads any more, there is nobody to tell.
+                let _ = write_above(&lines);
+            }
+            if let Some(status) = status
+                && lock_kept().is_none()
+            {
+                show(status);
+            }
             LOG_LINES.written();
         }
     });
@@ -86,11 +118,20 @@ pub fn write_logs_apart() {
     }
 }
 
-/// Waits until all that was logged is written, for so long at most.
-pub fn flush(patience: Duration) {
-    if APART.load(Relaxed) {
-        LOG_LINES.flush(patience);
+/// Waits until all that was logged is written, for so long at most; whether it is. Who has been waited for in vain is not
+/// waited for again.
+pub fn flush(patience: Duration) -> bool {
+    if !APART.load(Relaxed) {
+        return true;
     }
+    let patience = if STUCK.load(Relaxed) {
+        Duration::ZERO
+    } else {
+        patience
+    };
+    let is_written = LOG_LINES.flush(patience);
+    STUCK.store(!is_written, Relaxed);
+    is_written
 }
 
 /// From now on, the screen is somebody else's: log lines are kept until [`give_lines_back`].

@@ -13,6 +13,7 @@ mod panes;
 mod terminal;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -34,11 +35,16 @@ use crate::status::{self, RunStats};
 /// How long a key may wait for nothing: how often the thread looks for something new to show.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How long the end of a run waits for a terminal that may be held.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The screen while it is taken. Dropping it gives it back.
 #[derive(Debug)]
 pub struct Ui {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// Closed when the thread has given the screen back.
+    ended: Receiver<()>,
 }
 
 /// A run at one moment.
@@ -69,10 +75,13 @@ impl Ui {
     ) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared::default());
         let terminal = Terminal::take().context("--ui: the terminal cannot be taken")?;
+        // Nothing is sent on it.
+        let (running, ended) = channel::<()>();
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("ui".to_owned())
             .spawn(move || {
+                let _running = running;
                 first();
                 let desk = Desk {
                     live,
@@ -87,6 +96,7 @@ impl Ui {
         Ok(Self {
             shared,
             thread: Some(thread),
+            ended,
         })
     }
 
@@ -99,6 +109,10 @@ impl Ui {
 impl Drop for Ui {
     fn drop(&mut self) {
         self.shared.stop.store(true, Relaxed);
+        if self.ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            // The terminal takes nothing: it cannot be given back, and the run ends all the same.
+            return;
+        }
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {

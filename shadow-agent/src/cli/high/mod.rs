@@ -22,6 +22,7 @@ use super::error::{Problem, UsageError};
 use super::low::Arguments;
 use super::machine::Machine;
 use crate::http::Limits;
+use crate::named_file;
 use crate::settings::{
     ConnectionSettings, Limit, LogSettings, MirrorLimits, MirrorSettings, RawInput, Settings, StatsSettings,
     compares,
@@ -212,15 +213,14 @@ fn inputs(arguments: &Arguments, machine: &impl Machine) -> Result<Inputs, Usage
 /// A capture file that cannot be opened is known now, rather than after the rest has started.
 fn readable(input: RawInput) -> Result<RawInput, Problem> {
     if let RawInput::File { path, .. } = &input {
-        let opened = std::fs::File::open(path).and_then(|file| file.metadata());
-        match opened {
-            Ok(metadata) if metadata.is_dir() => {
+        match named_file::open(path) {
+            Ok(_) => {}
+            Err(_) if path.is_dir() => {
                 return Err(Problem::new(
                     "this is a directory",
                     "name a pcap or pcapng file in it",
                 ));
             }
-            Ok(_) => {}
             Err(error) => {
                 return Err(Problem::new(
                     format!("the capture file cannot be read ({error})"),

@@ -13,7 +13,7 @@ pub struct InputFile {
     /// Replay recordings: files of --output-file, of GoReplay, or HAR; may be repeated
     ///
     /// The name is a pattern (*, ?, [a-z]); all its files are merged by time. What they are (also .gz and .zst) is told
-    /// by their first bytes. Behind a | stands how fast:
+    /// by their first bytes. A pipe (/dev/stdin, or one made by mkfifo) is read as it is written. Behind a | stands how fast:
     ///   |200%, |2x   twice as fast as recorded, |0.5x half as fast
     ///   |max         as fast as the outputs take them
     ///   |100         as recorded, but at most 100 requests a second: what is above is left out

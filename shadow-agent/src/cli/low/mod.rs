@@ -282,13 +282,14 @@ Examples:
 Signals:
   SIGINT, SIGTERM  stop capturing, wait for what is under way (--shutdown-timeout), print the ledger
   SIGUSR1          write the ledger to the --ledger file now
-  SIGHUP           read the --config file again
+  SIGHUP           read the --config file again; without one, as SIGTERM (unless ignored, as with nohup)
 
 Exit status:
-  0  ended as asked, every request accounted for. With --compare: GO
-  1  something failed while running; the message says what. With --compare: NO-GO
-  2  the command line cannot be run; the message says why
-  3  with --compare: NOT ENOUGH DATA
+  0    ended as asked, every request accounted for. With --compare: GO
+  1    something failed while running; the message says what. With --compare: NO-GO
+  2    the command line cannot be run; the message says why
+  3    with --compare: NOT ENOUGH DATA
+  141  nobody reads --output-stdout any more; the ledger is written all the same
 
 Environment:
   SHADOW_AGENT_HTTP_LISTEN and the like stand in for the flags whose help names them

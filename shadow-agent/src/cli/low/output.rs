@@ -25,6 +25,8 @@ pub struct Output {
     pub split_output: Option<SplitName>,
 
     /// Write requests to standard output, in GoReplay's record format
+    ///
+    /// Where it is a pipe and its reader goes away, the run ends, as programs do, with exit status 141; its ledger is written.
     #[arg(long)]
     pub output_stdout: bool,
 

@@ -7,14 +7,15 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::fs::File;
-use std::io::{self, BufRead, Read};
-use std::path::PathBuf;
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use anyhow::Context;
 
 use crate::input::Progress;
+use crate::named_file::{self, Pipe};
 use crate::recording::{GorReader, HarReader, Opened, Passed, Record, open};
 use crate::settings::FileInputSettings;
 
@@ -44,9 +45,17 @@ pub(super) struct Merge {
     progress: Arc<Progress>,
 }
 
+/// Files that are kept open from the start. They are opened while root may still read everything, and read when it may not
+/// any more; of more files than these each is opened when its turn comes, for descriptors, too, have a bound.
+const MAX_KEPT: usize = 512;
+
 /// A file that was looked into.
 struct Waiting {
     path: PathBuf,
+    /// Kept open, where it is one of the first, or a pipe.
+    file: Option<File>,
+    /// Whether it is a pipe: it is read once, as it is written, and nothing of it is read ahead.
+    is_pipe: bool,
     /// The time of its first record; `None` where it has none.
     first: Option<u64>,
     /// Whether it was said what could not be read of it: a recording may be repeated for ever.
@@ -61,6 +70,7 @@ struct Reading {
     bytes: usize,
     number: u64,
     ended: bool,
+    is_pipe: bool,
 }
 
 enum Reader {
@@ -74,10 +84,25 @@ impl Merge {
         let mut files = Vec::with_capacity(settings.files.len());
         let mut total = 0;
         for (index, path) in settings.files.iter().enumerate() {
-            let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
-            let (metadata, file) = opened.with_context(|| format!("'{}'", path.display()))?;
-            anyhow::ensure!(!metadata.is_dir(), "'{}' is a directory", path.display());
+            let opened = named_file::open_file_or_pipe(path);
+            let (file, metadata) = opened.with_context(|| format!("'{}'", path.display()))?;
+            if !metadata.is_file() {
+                anyhow::ensure!(
+                    !settings.repeat,
+                    "'{}' is a pipe, which cannot be read again: leave out --input-file-loop",
+                    path.display()
+                );
+                files.push(Waiting {
+                    path: path.clone(),
+                    file: Some(file),
+                    is_pipe: true,
+                    first: Some(0),
+                    told: false,
+                });
+                continue;
+            }
             total += metadata.len();
+            let kept = (index < MAX_KEPT).then(|| file.try_clone()).transpose()?;
             let mut reader = Reader::new(file, settings.max_record, index)
                 .with_context(|| format!("'{}'", path.display()))?;
             let first = reader.next_record();
@@ -88,6 +113,8 @@ impl Merge {
             let nothing = matches!(first, Ok(None)) && *reader.passed() == Passed::default();
             files.push(Waiting {
                 path: path.clone(),
+                file: kept,
+                is_pipe: false,
                 first: match first {
                     Ok(Some(record)) => Some(record.unix),
                     // What is wrong with it is counted when it is read.
@@ -130,16 +157,27 @@ impl Merge {
         self.progress.clone()
     }
 
+    /// Whether some of it comes by a pipe.
+    pub fn has_pipe(&self) -> bool {
+        self.files.iter().any(|file| file.is_pipe)
+    }
+
     /// The earliest record; `None` behind the last.
     pub fn next_record(&mut self) -> Option<Record> {
         loop {
             let Reverse((_, index)) = self.heads.pop()?;
-            let record = self.open.get_mut(&index).and_then(Reading::take);
-            if record.is_none() {
+            let record = if let Some(reading) = self.open.get_mut(&index) {
+                reading.take()
+            } else {
                 let reading = self.begin(index);
                 self.open.insert(index, reading);
+                None
+            };
+            match &record {
+                // The next one is waited for when it is its turn.
+                Some(record) if self.files[index].is_pipe => self.heads.push(Reverse((record.unix, index))),
+                _ => self.fill(index),
             }
-            self.fill(index);
             if let Some(record) = record {
                 self.counts.records += 1;
                 self.counts.out_of_order += u64::from(record.unix < self.latest);
@@ -150,15 +188,24 @@ impl Merge {
     }
 
     fn begin(&mut self, index: usize) -> Reading {
-        let path = &self.files[index].path;
-        let opened = File::open(path).and_then(|file| {
-            let counted = Counted {
-                file,
-                progress: self.progress.clone(),
-            };
-            Reader::new(counted, self.max_record, index)
-        });
+        let Waiting {
+            path, file, is_pipe, ..
+        } = &mut self.files[index];
+        let is_pipe = *is_pipe;
+        let opened = if is_pipe {
+            let pipe = file.take().ok_or(io::ErrorKind::NotFound.into());
+            pipe.and_then(|pipe| Reader::new(Pipe::new(pipe), self.max_record, index))
+        } else {
+            again(path, file.as_ref()).and_then(|file| {
+                let counted = Counted {
+                    file,
+                    progress: self.progress.clone(),
+                };
+                Reader::new(counted, self.max_record, index)
+            })
+        };
         Reading {
+            is_pipe,
             ended: opened.is_err(),
             reader: opened.unwrap_or_else(|error| {
                 self.counts.cut_off += 1;
@@ -176,8 +223,9 @@ impl Merge {
         let Some(reading) = self.open.get_mut(&index) else {
             return;
         };
+        let depth = if reading.is_pipe { 1 } else { self.depth.max(1) };
         // Also bounded in bytes: one record of the largest size, or many small ones.
-        while !reading.ended && reading.window.len() < self.depth.max(1) && reading.bytes < self.max_record {
+        while !reading.ended && reading.window.len() < depth && reading.bytes < self.max_record {
             match reading.reader.next_record() {
                 Ok(Some(record)) => {
                     reading.bytes += record.size();
@@ -200,6 +248,18 @@ impl Merge {
             None => {
                 self.open.remove(&index);
             }
+        }
+    }
+}
+
+/// The file from its start on. One that is kept open is read by one reader at a time: clones share their place in it.
+fn again(path: &Path, kept: Option<&File>) -> io::Result<File> {
+    match kept {
+        None => named_file::open(path),
+        Some(file) => {
+            let mut file = file.try_clone()?;
+            file.seek(SeekFrom::Start(0))?;
+            Ok(file)
         }
     }
 }

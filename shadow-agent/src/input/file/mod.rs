@@ -5,17 +5,21 @@
 //! recording waits for them.
 
 mod merge;
+mod reading;
 mod schedule;
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use self::merge::Merge;
+use self::merge::{Counts, Merge};
+use self::reading::Batch;
 use self::schedule::Schedule;
 use super::{MessageSource, Next, Progress};
 use crate::latency::LatencyHistogram;
@@ -27,8 +31,20 @@ use crate::time::Timestamp;
 /// See the module's description.
 pub(super) struct FileSource {
     settings: FileInputSettings,
-    merge: Merge,
+    recordings: Recordings,
+    progress: Arc<Progress>,
     schedule: Schedule,
+    /// What was read and not handed on.
+    waiting: VecDeque<Record>,
+    /// Whether a round ends behind these.
+    ends_round: bool,
+    /// What was counted up to these.
+    counts: Counts,
+    /// Records handed on, and those of them with a time before that of one handed on earlier in their round.
+    records: u64,
+    out_of_order: u64,
+    /// The latest time of a record in this round.
+    latest: u64,
     /// When the first message was due.
     start: Option<Instant>,
     rounds: u64,
@@ -36,11 +52,25 @@ pub(super) struct FileSource {
     max_lag: Duration,
 }
 
+/// The files, until a thread has them.
+enum Recordings {
+    Open(Option<Box<Merge>>),
+    Read(mpsc::Receiver<Batch>),
+}
+
 impl FileSource {
-    /// Opens every file and reads its first record.
+    /// Opens every file and reads its first record, where nobody need be waited for.
     pub(super) fn open(settings: &FileInputSettings) -> anyhow::Result<Self> {
+        let merge = Merge::open(settings)?;
         Ok(Self {
-            merge: Merge::open(settings)?,
+            progress: merge.progress(),
+            recordings: Recordings::Open(Some(Box::new(merge))),
+            waiting: VecDeque::new(),
+            ends_round: false,
+            counts: Counts::default(),
+            records: 0,
+            out_of_order: 0,
+            latest: 0,
             schedule: Schedule::new(settings.pace, settings.max_wait),
             settings: settings.clone(),
             start: None,
@@ -51,17 +81,36 @@ impl FileSource {
     }
 
     /// The next record, also of the next round.
-    fn next_record(&mut self) -> Option<Record> {
-        if let Some(record) = self.merge.next_record() {
-            return Some(record);
+    async fn next_record(&mut self) -> anyhow::Result<Option<Record>> {
+        loop {
+            if let Some(record) = self.waiting.pop_front() {
+                self.records += 1;
+                self.out_of_order += u64::from(record.unix < self.latest);
+                self.latest = self.latest.max(record.unix);
+                return Ok(Some(record));
+            }
+            if std::mem::take(&mut self.ends_round) {
+                self.rounds += 1;
+                self.latest = 0;
+                self.schedule.restart();
+            }
+            let batches = match &mut self.recordings {
+                Recordings::Read(batches) => batches,
+                Recordings::Open(merge) => {
+                    let Some(merge) = merge.take() else {
+                        return Ok(None);
+                    };
+                    self.recordings = Recordings::Read(reading::start(*merge, self.settings.repeat)?);
+                    continue;
+                }
+            };
+            let Some(batch) = batches.recv().await else {
+                return Ok(None);
+            };
+            self.waiting = batch.records.into();
+            self.ends_round = batch.ends_round;
+            self.counts = batch.counts;
         }
-        self.rounds += 1;
-        if !self.settings.repeat {
-            return None;
-        }
-        self.merge.restart();
-        self.schedule.restart();
-        self.merge.next_record()
     }
 
     async fn wait_until(&mut self, due: Duration) {
@@ -79,7 +128,7 @@ impl FileSource {
 impl MessageSource for FileSource {
     fn next(&mut self) -> Next<'_> {
         Box::pin(async {
-            let Some(record) = self.next_record() else {
+            let Some(record) = self.next_record().await? else {
                 return Ok(None);
             };
             let due = self.schedule.due(record.kind, record.unix);
@@ -102,16 +151,16 @@ impl MessageSource for FileSource {
     }
 
     fn progress(&self) -> Option<Arc<Progress>> {
-        (!self.settings.repeat).then(|| self.merge.progress())
+        (!self.settings.repeat).then(|| Arc::clone(&self.progress))
     }
 
     fn report(&self) -> Value {
-        let counts = self.merge.counts();
+        let counts = &self.counts;
         let mut report = json!({
             "files": self.settings.files.len(),
-            "records": counts.records,
+            "records": self.records,
             "rounds": self.rounds,
-            "out_of_order": counts.out_of_order,
+            "out_of_order": self.out_of_order,
             "malformed": counts.passed.malformed,
             "too_large": counts.passed.too_large,
             "cut_off": counts.cut_off,

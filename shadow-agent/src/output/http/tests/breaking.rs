@@ -174,7 +174,7 @@ fn a_shadow_that_refuses_opens_it_too() {
 #[test]
 fn answers_that_never_begin_open_it() {
     let interim = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(70);
-    let head = [&b"HTTP/1.1 200 OK\r\nX: "[..], &[b'x'; 80 * 1024]].concat();
+    let head = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(80 * 1024)).into_bytes();
     for endless in [interim, head] {
         on_a_shard(async {
             let shadow = Shadow::start(move |mut peer| {
