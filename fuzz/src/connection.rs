@@ -13,7 +13,7 @@ pub struct Connection {
     responses: ResponseStream,
     seen: Log,
     answers: Log,
-    pushed: u64,
+    pushed: Vec<u8>,
     finished: [bool; 2],
 }
 
@@ -28,7 +28,7 @@ impl StreamHandler for Connection {
             responses,
             seen: Log::default(),
             answers: Log::default(),
-            pushed: 0,
+            pushed: Vec::new(),
             finished: [false; 2],
         }
     }
@@ -37,7 +37,7 @@ impl StreamHandler for Connection {
         assert!(!chunk.bytes.is_empty() && !self.finished[direction as usize]);
         match direction {
             Direction::Request => {
-                self.pushed += chunk.bytes.len() as u64;
+                self.pushed.extend_from_slice(chunk.bytes);
                 self.requests
                     .push(chunk, budget, &mut |event| self.seen.request(event));
             }
@@ -86,6 +86,7 @@ impl StreamHandler for Connection {
             .end(close, &mut |event| self.answers.response(event));
         self.seen.check_order();
         self.answers.check_order();
-        assert_eq!(self.seen.bytes(), Some(self.pushed));
+        let pushed = self.pushed.len() as u64;
+        assert!(self.seen.bytes(&self.pushed).is_none_or(|bytes| bytes == pushed));
     }
 }

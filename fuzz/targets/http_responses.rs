@@ -44,7 +44,7 @@ fuzz_target!(|data: &[u8]| {
         stream.end(close, &mut |event| log.response(event));
         assert_eq!(budget.used(), 0);
         log.check_order();
-        assert!(log.bytes().is_none_or(|bytes| bytes == pushed));
+        assert!(log.bytes(&runs.concat()).is_none_or(|bytes| bytes == pushed));
         log.check_no_holes(&runs);
         log
     };

@@ -87,6 +87,7 @@ impl Keys {
             vxlan,
             client_header,
             allow_incomplete,
+            resume,
         } = new;
         // Left to the agent, the hook that it captures by will do.
         let same = old.engine.unwrap_or(Engine::Tc) == engine.or(old.engine).unwrap_or(Engine::Tc);
@@ -117,6 +118,7 @@ impl Keys {
             "input-raw-allow-incomplete",
             old.allow_incomplete == *allow_incomplete,
         );
+        self.add("input-raw-resume", old.resume == *resume);
     }
 
     fn of_connections(&mut self, old: &ConnectionSettings, new: &ConnectionSettings) {
@@ -234,6 +236,7 @@ mod tests {
             ),
             ("--input-raw-realip-header=X-Real-IP", "input-raw-realip-header"),
             ("--input-raw-allow-incomplete", "input-raw-allow-incomplete"),
+            ("--input-raw-resume", "input-raw-resume"),
             ("--input-raw-expire=7s", "input-raw-gap-timeout"),
             ("--shutdown-timeout=7s", "shutdown-timeout"),
             ("--no-status", "no-status"),

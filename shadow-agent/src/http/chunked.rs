@@ -2,7 +2,9 @@
 //! neither kept nor changed.
 //!
 //! Strict: a bare LF, white space where the grammar has none, a size of more than 16 digits, or a malformed
-//! trailer field is an error, because implementations differ there and requests are smuggled through it.
+//! trailer field is an error, because implementations differ there and requests are smuggled through it. White space
+//! behind a size is not: servers write it (they reserve room for the size and fill in what it turns out to be), and whoever
+//! takes it at all reads the same size.
 
 use super::head::is_token;
 
@@ -38,7 +40,7 @@ pub struct ChunkedDecoder(State);
 enum State {
     /// In the size, so many digits read.
     Size { value: u64, digits: u8 },
-    /// In white space behind the size: an extension must follow.
+    /// In white space behind the size: an extension or the line's end must follow.
     SizeSpace { value: u64, length: u16 },
     /// In chunk extensions, which may be of any form on one line.
     Extension { value: u64, length: u16 },
@@ -145,9 +147,12 @@ impl State {
                     digits: digits + 1,
                 })
             }
-            (State::Size { value, digits: 1.. } | State::Extension { value, .. }, b'\r') => {
-                Ok(State::SizeLf { value })
-            }
+            (
+                State::Size { value, digits: 1.. }
+                | State::SizeSpace { value, .. }
+                | State::Extension { value, .. },
+                b'\r',
+            ) => Ok(State::SizeLf { value }),
             (State::Size { value, digits: 1.. }, b';') => Ok(State::Extension { value, length: 1 }),
             (State::Size { value, digits: 1.. }, b' ' | b'\t') => Ok(State::SizeSpace { value, length: 1 }),
             (State::SizeSpace { value, length }, b' ' | b'\t' | b';') => {
@@ -297,6 +302,15 @@ mod tests {
     }
 
     #[test]
+    fn sizes_may_be_padded_with_white_space_behind_them() {
+        assert_eq!(length("5   \r\nhello\r\n0 \t\r\n\r\nGET"), Ok(Some(20)));
+        assert_eq!(length("5 \nhello"), Err(ChunkedError::Size));
+        let padded = |spaces: usize| length(&format!("0{}\r\n\r\n", " ".repeat(spaces)));
+        assert_eq!(padded(4096), Ok(Some(4101)));
+        assert_eq!(padded(4097), Err(ChunkedError::Extension));
+    }
+
+    #[test]
     fn trailers_belong_to_the_body() {
         assert_eq!(length("0\r\nDigest: x\r\nEmpty:\r\n\r\nrest"), Ok(Some(24)));
     }
@@ -310,7 +324,8 @@ mod tests {
             "+5\r\nhello",
             "0x5\r\nhello",
             " 5\r\nhello",
-            "5 \r\nhello",
+            "5 x\r\nhello",
+            "5 0\r\nhello",
             "12345678901234567\r\n",
             "5,\r\n",
             "_5\r\n",

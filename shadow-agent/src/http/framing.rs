@@ -4,6 +4,7 @@
 //! Where the RFC lets a recipient choose between refusing and guessing, this refuses: a length that can be
 //! read in two ways is how requests are smuggled, and a mirror must not pass that on.
 
+use super::field::trim_spaces;
 use super::message::{Framing, Version};
 
 /// The length of a message can be read in more than one way.
@@ -82,7 +83,21 @@ impl MessageFields {
         all
     }
 
-    fn observe(&mut self, name: &[u8], value: &[u8]) {
+    /// Whether a field of this name frames the message, or says what becomes of its connection.
+    pub fn frames(name: &[u8]) -> bool {
+        let names = ["content-length", "transfer-encoding", "connection", "upgrade"];
+        names
+            .iter()
+            .any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
+    }
+
+    /// Whether there is a transfer coding, of whatever kind.
+    pub fn has_coding(&self) -> bool {
+        self.coding != Coding::Absent
+    }
+
+    /// The next field.
+    pub fn observe(&mut self, name: &[u8], value: &[u8]) {
         // By length first: nearly all fields are passed over with one comparison.
         match name.len() {
             14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value),
@@ -228,14 +243,7 @@ impl RequestKind {
 }
 
 fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&b| b == b',').map(|part| {
-        let start = part.iter().position(|b| !matches!(b, b' ' | b'\t'));
-        let end = part.iter().rposition(|b| !matches!(b, b' ' | b'\t'));
-        match (start, end) {
-            (Some(start), Some(end)) => &part[start..=end],
-            _ => &[],
-        }
-    })
+    value.split(|&b| b == b',').map(trim_spaces)
 }
 
 fn parse_length(digits: &[u8]) -> Option<u64> {

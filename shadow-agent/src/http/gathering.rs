@@ -1,12 +1,16 @@
-//! The slow path of a [`MessageStream`]: a message that comes in several chunks is gathered until it is whole.
+//! The slow path of a [`MessageStream`]: a message that comes in several chunks, or has an odd head, is gathered until it
+//! is whole.
 
 use super::body::BodyDecoder;
+use super::fault::{Fault, Oddity};
 use super::head::HeadReader;
-use super::held::{Held, Phase};
+use super::held::{Head, Held, Phase};
 use super::message::{Reject, Skip};
-use super::message_stream::{Body, MessageStream, Preface, State, refuse, skip};
+use super::message_stream::{Body, MessageStream, Preface, State, refuse, skip, tell_fault};
+use super::odd_head::normalised;
 use super::preface::Opening;
 use super::side::{Event, Side};
+use super::skimmer::{Skimmed, Skimmer};
 use crate::tcp::{Chunk, Stall};
 use crate::time::Timestamp;
 
@@ -46,24 +50,51 @@ impl<S: Side> MessageStream<S> {
         let Phase::Head(reader) = &mut partial.phase else {
             return 0; // `push` sends no other phase here.
         };
-        let parsed = match reader.read(&partial.bytes, &self.limits) {
-            Ok(Some((line, length))) => self.parse(line, &partial.bytes[..length]),
+        let found = match reader.read(&partial.bytes, &self.limits) {
+            Ok(Some(found)) => found,
             Ok(None) => {
                 self.state = State::Held(partial);
                 return piece.len();
             }
-            Err(reject) => Err(reject),
-        };
-        let (head, reject) = match parsed {
-            Ok(parsed) => parsed,
-            Err(reject) => {
-                self.give_up(reject, &partial.bytes, partial.bytes.len(), sink);
+            Err(Reject::HeadTooLarge) => {
+                let behind = self.skim_held(&partial, Reject::HeadTooLarge, sink);
+                return piece.len().saturating_sub(behind);
+            }
+            Err(_) => {
+                let fault = Fault {
+                    line: Some(1),
+                    what: Oddity::StartLine,
+                };
+                self.give_up(fault, &partial.bytes, partial.bytes.len(), sink);
                 return piece.len();
             }
         };
         // What was gathered behind the head is this chunk's, and is read again from there.
-        let behind = partial.bytes.len() - head.length;
-        partial.bytes.truncate(head.length);
+        let behind = partial.bytes.len() - found.length;
+        partial.bytes.truncate(found.length);
+        let parsed = if found.plain {
+            self.parse(found.line, &partial.bytes)
+        } else {
+            Err(Reject::Malformed)
+        };
+        match parsed {
+            Ok(Ok((head, reject))) => self.begin_body(partial, head, reject, sink),
+            Ok(Err(error)) => {
+                self.give_up(error.into(), &partial.bytes, partial.bytes.len(), sink);
+            }
+            Err(_) => self.odd_head(partial, sink),
+        }
+        piece.len().saturating_sub(behind)
+    }
+
+    /// A head is whole, and read.
+    fn begin_body(
+        &mut self,
+        mut partial: Box<Held<S::Line>>,
+        head: Head<S::Line>,
+        reject: Option<Reject>,
+        sink: &mut impl FnMut(Event<S::Message>),
+    ) {
         let (next, decoder) = (head.next, BodyDecoder::new(head.framing));
         partial.phase = Phase::Body { head, decoder };
         if let Some(reject) = reject {
@@ -77,7 +108,106 @@ impl<S: Side> MessageStream<S> {
         } else {
             self.state = State::Held(partial);
         }
-        piece.len().saturating_sub(behind)
+    }
+
+    /// A head is whole, and not as RFC 9112 has it: where it can be read in one way only it is written as it should be and
+    /// the message goes on; else its body is passed over, if it is known.
+    fn odd_head(&mut self, mut partial: Box<Held<S::Line>>, sink: &mut impl FnMut(Event<S::Message>)) {
+        let length = partial.bytes.len();
+        let mut skimmer = Skimmer::<S::Line>::new();
+        let skimmed = match skimmer.read(&partial.bytes) {
+            Ok(_) => skimmer.skimmed(),
+            Err(fault) => {
+                self.give_up(fault, &partial.bytes, length, sink);
+                return;
+            }
+        };
+        let Some(skimmed) = skimmed else {
+            return self.lose(Reject::Malformed); // There is a start line, or the head were not whole.
+        };
+        if let Some(fault) = skimmed.fault {
+            let reject = tell_fault(fault, &partial.bytes, sink);
+            refuse(reject, length, sink);
+            return self.pass_skimmed(&skimmed, sink);
+        }
+        let head = normalised(&partial.bytes);
+        let found = HeadReader::new().read(&head, &self.limits);
+        let parsed = match found {
+            Ok(Some(found)) if found.plain && found.length == head.len() => self.parse(found.line, &head),
+            Err(reject) => Err(reject),
+            Ok(_) => Err(Reject::Malformed),
+        };
+        match parsed {
+            Ok(Ok((parsed, reject))) => {
+                // What is added or left out of the head is in no count of bytes passed over, nor in the message.
+                let reject = if partial.replace(head) {
+                    reject
+                } else {
+                    Some(Reject::Memory)
+                };
+                self.begin_body(partial, parsed, reject, sink);
+            }
+            Ok(Err(error)) => {
+                self.give_up(error.into(), &partial.bytes, length, sink);
+            }
+            Err(Reject::HeadTooLarge) => {
+                refuse(Reject::HeadTooLarge, length, sink);
+                self.pass_skimmed(&skimmed, sink);
+            }
+            Err(_) => {
+                let fault = Fault {
+                    line: Some(1),
+                    what: Oddity::StartLine,
+                };
+                let reject = tell_fault(fault, &partial.bytes, sink);
+                refuse(reject, length, sink);
+                self.pass_skimmed(&skimmed, sink);
+            }
+        }
+    }
+
+    /// Behind the head of a rejected message.
+    fn pass_skimmed(&mut self, skimmed: &Skimmed<S::Line>, sink: &mut impl FnMut(Event<S::Message>)) {
+        match self.side.decide(skimmed.line, &skimmed.start, &skimmed.fields) {
+            Ok(decision) => self.pass_on(BodyDecoder::new(decision.framing), decision.next, sink),
+            Err(_) => self.lose(Reject::AmbiguousFraming),
+        }
+    }
+
+    /// A message is rejected in its head, which is read on for its framing: how many of the bytes that were held are behind
+    /// the head.
+    fn skim_held(
+        &mut self,
+        partial: &Held<S::Line>,
+        reject: Reject,
+        sink: &mut impl FnMut(Event<S::Message>),
+    ) -> usize {
+        sink(Event::Rejected(reject));
+        partial.bytes.len() - self.skim(Box::new(Skimmer::new()), &partial.bytes, sink)
+    }
+
+    /// More of the head of a message that was rejected.
+    pub(super) fn skim(
+        &mut self,
+        mut skimmer: Box<Skimmer<S::Line>>,
+        bytes: &[u8],
+        sink: &mut impl FnMut(Event<S::Message>),
+    ) -> usize {
+        let read = skimmer.read(bytes);
+        let taken = match read {
+            Ok(Some(taken)) => taken,
+            _ => bytes.len(),
+        };
+        skip(taken, Skip::AfterReject, sink);
+        match read {
+            Ok(None) => self.state = State::Skimming(skimmer),
+            Ok(Some(_)) => match skimmer.skimmed() {
+                Some(skimmed) => self.pass_skimmed(&skimmed, sink),
+                None => self.lose(Reject::Malformed),
+            },
+            Err(_) => self.lose(Reject::Malformed),
+        }
+        taken
     }
 
     /// More of a message whose head is known.
@@ -110,7 +240,7 @@ impl<S: Side> MessageStream<S> {
                 self.pass_on(decoder, next, sink);
                 length
             }
-            Err(reject) => self.give_up(reject, &[], so_far, sink),
+            Err(error) => self.give_up(error.into(), &partial.bytes, so_far, sink),
         }
     }
 
@@ -176,11 +306,13 @@ impl<S: Side> MessageStream<S> {
             self.pass_on(decoder, next, sink);
             return more;
         }
-        if !matches!(partial.phase, Phase::Opening) {
-            sink(Event::Rejected(reject));
+        if let Phase::Head(_) = partial.phase {
+            // It takes no memory to find where the message ends; `more` is read for that, too.
+            self.skim_held(&partial, reject, sink);
+            return 0;
         }
         skip(partial.bytes.len() + more, Skip::AfterReject, sink);
-        self.lose(reject, &partial.bytes);
+        self.lose(reject);
         more
     }
 }

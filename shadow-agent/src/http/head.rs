@@ -1,19 +1,24 @@
 //! Finds and reads the head of a message: start line, header fields, empty line (RFC 9112 section 2.1).
 //!
-//! Strict on purpose: what two implementations may read differently (a bare LF or CR, white space before a
-//! colon, a folded line, control characters) is malformed here, so that no request is replayed that the
-//! shadow could understand differently from production. The search for the end remembers how far it has
-//! come, so a head that arrives byte by byte costs no more than one that arrives whole; the fields are
-//! parsed once, by httparse, when the whole head is there.
+//! Strict on purpose: what two implementations may read differently is malformed here, so that no request is replayed
+//! that the shadow could understand differently from production. What is odd and can be read in one way only is found
+//! here too ([`Found::plain`], fields that [can be sent](super::can_be_sent)); what becomes of the rest says
+//! [`super::skimmer`]. The search for the end remembers how far it has come, so a head that arrives byte by byte costs no
+//! more than one that arrives whole; the fields are parsed once, by httparse, when the whole head is there.
 
 use std::ops::Range;
 
 use super::message::{HeaderField, Limits, Reject, Version};
+use super::odd_head;
 
 /// A start line of one kind of message.
 pub(super) trait StartLine: Copy {
     /// Reads a start line without its CRLF; `None` when it is not one.
     fn parse(line: &[u8]) -> Option<Self>;
+
+    /// What frames the message in a start line that may be odd, by its first and its last bytes. Anything else in what is
+    /// given back means nothing.
+    fn framing(first: &[u8], last: &[u8]) -> Option<Self>;
 }
 
 /// `method SP request-target SP HTTP-version` (RFC 9112 section 3). Offsets count from its first byte.
@@ -51,6 +56,21 @@ impl StartLine for RequestLine {
             version,
         })
     }
+
+    /// A method, white space, anything, white space and a version, with white space behind it as some servers take it.
+    fn framing(first: &[u8], last: &[u8]) -> Option<Self> {
+        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let method_end = first.iter().take(MAX_METHOD + 1).position(|&b| !is_token(b))?;
+        let end = last.iter().rposition(|byte| !is_space(byte))?;
+        let (rest, version) = last[..=end].split_last_chunk::<8>()?;
+        let version = parse_version(version)?;
+        let apart = is_space(&first[method_end]) && rest.last().is_some_and(is_space);
+        (method_end > 0 && apart).then_some(Self {
+            method_end: method_end as u32,
+            target_end: method_end as u32 + 1,
+            version,
+        })
+    }
 }
 
 /// Longest method that is taken for one, in bytes. The longest registered one has 17.
@@ -77,6 +97,12 @@ impl StartLine for StatusLine {
         let plain = |&b: &u8| b == b'\t' || (b >= b' ' && b != 0x7f);
         let reason_ok = reason.is_empty() || (reason[0] == b' ' && reason.iter().all(plain));
         ((100..=999).contains(&status) && reason_ok).then_some(Self { version, status })
+    }
+
+    /// Any reason phrase will do.
+    fn framing(first: &[u8], _: &[u8]) -> Option<Self> {
+        let (line, reason) = first.split_first_chunk::<12>()?;
+        Self::parse(line).filter(|_| matches!(reason.first(), None | Some(b' ' | b'\t')))
     }
 }
 
@@ -117,6 +143,18 @@ pub(super) struct HeadReader<L> {
     /// Where the current line began.
     line: usize,
     start: Option<L>,
+    odd: bool,
+}
+
+/// A whole head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found<L> {
+    /// Its start line; only what frames the message, unless `plain`.
+    pub line: L,
+    /// Bytes of it, the empty line included.
+    pub length: usize,
+    /// Whether its start line and line ends are those of RFC 9112.
+    pub plain: bool,
 }
 
 impl<L: StartLine> HeadReader<L> {
@@ -125,25 +163,29 @@ impl<L: StartLine> HeadReader<L> {
             next: 0,
             line: 0,
             start: None,
+            odd: false,
         }
     }
 
-    /// Looks on in `bytes`, which begin with the start line and hold at least what the last call saw.
-    /// Returns the start line and the length of the head, empty line included, once it is whole. The same
-    /// bytes give the same answer however they are cut: whatever comes first in them decides.
-    pub fn read(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<(L, usize)>, Reject> {
+    /// Looks on in `bytes`, which begin with the start line and hold at least what the last call saw, for the first
+    /// empty line. The same bytes give the same answer however they are cut: whatever comes first in them decides.
+    pub fn read(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<Found<L>>, Reject> {
         let window = &bytes[..bytes.len().min(limits.max_head)];
         while let Some(found) = memchr::memchr(b'\n', &window[self.next..]) {
             let at = self.next + found;
-            if at == self.line || window[at - 1] != b'\r' {
-                return Err(Reject::Malformed);
-            }
-            let text = self.line..at - 1;
-            let whole = at + 1;
-            (self.next, self.line) = (whole, whole);
+            let crlf = at > self.line && window[at - 1] == b'\r';
+            let text = &window[self.line..at - usize::from(crlf)];
+            self.odd |= !crlf;
+            (self.next, self.line) = (at + 1, at + 1);
             match self.start {
-                None => self.start = Some(L::parse(&window[text]).ok_or(Reject::Malformed)?),
-                Some(start) if text.is_empty() => return Ok(Some((start, whole))),
+                None => self.start = Some(self.start_line(text)?),
+                Some(line) if text.is_empty() => {
+                    return Ok(Some(Found {
+                        line,
+                        length: at + 1,
+                        plain: !self.odd,
+                    }));
+                }
                 Some(_) => {}
             }
         }
@@ -152,6 +194,14 @@ impl<L: StartLine> HeadReader<L> {
             return Err(Reject::HeadTooLarge);
         }
         Ok(None)
+    }
+
+    fn start_line(&mut self, text: &[u8]) -> Result<L, Reject> {
+        if let Some(line) = L::parse(text) {
+            return Ok(line);
+        }
+        self.odd = true;
+        L::framing(text, text).ok_or(Reject::Malformed)
     }
 }
 
@@ -166,7 +216,7 @@ pub(super) fn starts_with_line<L: StartLine>(bytes: &[u8]) -> bool {
 /// Fields that are parsed without an allocation; heads with more need one.
 const FEW_FIELDS: usize = 32;
 
-/// Parses the header fields of `head` (a whole head as [`HeadReader`] found it) and hands them to `read`.
+/// Parses the header fields of `head` (a whole, plain head as [`HeadReader`] found it) and hands them to `read`.
 pub(super) fn with_fields<R>(
     head: &[u8],
     limits: &Limits,
@@ -188,7 +238,7 @@ pub(super) fn with_fields<R>(
     match fields {
         Ok(httparse::Status::Complete((length, fields))) if length == section.len() => Ok(read(fields)),
         Err(httparse::Error::TooManyHeaders) => Err(Reject::HeadTooLarge),
-        _ => Err(Reject::Malformed),
+        _ => odd_head::fields(section, limits.max_headers).map(|fields| read(&fields)),
     }
 }
 
@@ -304,16 +354,27 @@ mod tests {
         for seen in 0..head.len() {
             assert_eq!(reader.read(&head[..seen], &LIMITS), Ok(None));
         }
-        assert_eq!(reader.read(head, &LIMITS).unwrap().unwrap().1, head.len());
+        let found = reader.read(head, &LIMITS).unwrap().unwrap();
+        assert_eq!((found.length, found.plain), (head.len(), true));
     }
 
     #[test]
-    fn a_line_end_without_cr_is_malformed_at_once() {
+    fn a_head_with_a_line_end_without_cr_is_not_plain() {
         for head in [
-            "GET / HTTP/1.1\n",
-            "GET / HTTP/1.1\r\nHost: a\n",
+            "GET / HTTP/1.1\n\n",
+            "GET / HTTP/1.1\r\nHost: a\n\r\n",
             "GET / HTTP/1.1\r\n\n",
+            "GET  / HTTP/1.1 \r\n\r\n",
         ] {
+            let found = HeadReader::<RequestLine>::new().read(head.as_bytes(), &LIMITS);
+            let found = found.unwrap().unwrap();
+            assert_eq!((found.length, found.plain), (head.len(), false), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn a_start_line_that_frames_nothing_is_malformed_at_once() {
+        for head in ["EHLO mail.example.com\r\n", "GET /\n", "GET / HTTP/2.0\r\n"] {
             let read = HeadReader::<RequestLine>::new().read(head.as_bytes(), &LIMITS);
             assert_eq!(read, Err(Reject::Malformed), "{head:?}");
         }
@@ -323,7 +384,7 @@ mod tests {
     fn a_head_may_be_as_large_as_the_limit_and_no_larger() {
         let head = |length: usize| format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "x".repeat(length - 23));
         let read = |head: &str| HeadReader::<RequestLine>::new().read(head.as_bytes(), &LIMITS);
-        assert_eq!(read(&head(200)).unwrap().unwrap().1, 200);
+        assert_eq!(read(&head(200)).unwrap().unwrap().length, 200);
         assert_eq!(read(&head(201)), Err(Reject::HeadTooLarge));
     }
 
@@ -348,7 +409,7 @@ mod tests {
             "Host: a\rb",
             "Host: a\0b",
             "Host: a\r\n folded",
-            "Host: \x0bchunked",
+            "Transfer-Encoding: \x0bchunked",
             "H\u{e4}st: a",
         ] {
             let head = format!("GET / HTTP/1.1\r\n{field}\r\n\r\n");

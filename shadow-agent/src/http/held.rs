@@ -83,6 +83,18 @@ impl<L> Held<L> {
         true
     }
 
+    /// Exchanges all its bytes. `false`, and nothing exchanged, when the budget refuses.
+    #[must_use]
+    pub fn replace(&mut self, bytes: Vec<u8>) -> bool {
+        let (before, now) = (self.bytes.capacity(), bytes.capacity());
+        if now > before && !self.charge.try_grow(now - before) {
+            return false;
+        }
+        self.charge.shrink(before.saturating_sub(now));
+        self.bytes = bytes;
+        true
+    }
+
     /// Where in its body it is, and what comes behind it; `None` unless its head is known.
     pub fn place_behind(&self) -> Option<(BodyDecoder, Next)> {
         match &self.phase {

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::fault::Fault;
 use crate::budget::Charge;
 use crate::time::Timestamp;
 
@@ -111,11 +112,11 @@ impl Request {
 /// Why a request whose start was seen will never be whole. Each becomes a reason in the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reject {
-    /// Bytes inside it were lost, or it looked like a start behind lost bytes, or behind a rejected request
-    /// whose end is not known, but could not be proved to be one.
+    /// Bytes inside it were lost, or it looked like a start behind lost bytes, where nobody can tell it from the
+    /// middle of an upload.
     Gap,
-    /// It looked like a start on a connection that was open before the agent came, but could not be proved
-    /// to be one.
+    /// It looked like a start on a connection that was open before the agent came, where nobody can tell it from
+    /// the middle of an upload.
     MidStream,
     /// The connection was reset inside it.
     Reset,
@@ -133,8 +134,10 @@ pub enum Reject {
     AmbiguousFraming,
     /// The memory budget had no room for it.
     Memory,
-    /// It asks to leave HTTP (CONNECT, or Upgrade that the client then used): what follows is not requests.
+    /// It asks to leave HTTP (CONNECT): what follows is not requests.
     Upgrade,
+    /// It looked like a start behind a request whose end is not known, because that could not be read.
+    AfterReject,
     /// It came behind a request that closes the connection (`Connection: close`, or HTTP/1.0 without
     /// `keep-alive`): the server must not process it (RFC 9112 section 9.6).
     AfterClose,
@@ -156,6 +159,7 @@ impl Reject {
             Self::AmbiguousFraming => "ambiguous_framing",
             Self::Memory => "memory",
             Self::Upgrade => "upgrade",
+            Self::AfterReject => "after_reject",
             Self::AfterClose => "after_close",
             Self::Shutdown => "shutdown",
         }
@@ -165,12 +169,11 @@ impl Reject {
 /// Why bytes of a connection are passed over without being parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Skip {
-    /// The connection was open before the agent came, and no start has been proved yet.
+    /// The connection was open before the agent came, so that no start on it can be proved.
     MidStream,
-    /// Behind a gap, and no start has been proved yet.
+    /// Behind a gap, where no start can be proved.
     AfterGap,
-    /// Behind a request that was rejected: the rest of it, what comes until a start is proved, or everything
-    /// when its framing was ambiguous.
+    /// Behind a request that was rejected: the rest of it, or everything when its end is not known.
     AfterReject,
     /// Behind a request that closes the connection (RFC 9112 section 9.6).
     AfterClose,
@@ -200,6 +203,14 @@ pub enum RequestEvent {
     /// The request will never be whole, and only where that is asked for: its whole head, and its body as far as it
     /// was seen, as it was on the wire.
     Incomplete(Box<Request>, Reject),
+    /// The request under way is not read as HTTP/1.x, for this reason; [`Reject::Malformed`] or
+    /// [`Reject::AmbiguousFraming`] follows.
+    Faulty {
+        /// What is odd.
+        fault: Fault,
+        /// The first bytes of its start line, as far as they are known.
+        start: Vec<u8>,
+    },
     /// The request will never be whole.
     Rejected(Reject),
     /// So many bytes were passed over.

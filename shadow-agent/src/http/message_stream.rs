@@ -9,23 +9,31 @@
 //!
 //! # Starts that are proved
 //!
-//! Where the place of the next message is not known (behind a gap, on a connection that was open before, in
-//! a head beyond the limits), bytes are passed over until a message provably starts: the first byte of a
-//! segment, directly behind a segment that was seen, whose sender has received something from the other side
-//! between the two, and which begins with a whole start line. A body that holds the text of a request, even
-//! at the start of a segment, fails this, since the other side is silent while it is being sent. The known
-//! exception, an interim response to `Expect: 100-continue`, is excluded when its request was seen; a server
-//! that talks during an upload whose head was lost can still be abused to have its body taken for a request
-//! by a client that controls that body. Something that looks like a start without the proof counts as
+//! A message starts behind a handshake, or where the message before it ended by its own framing. Nothing else is a proof:
+//! whoever controls the body of an upload, and how it is cut into segments, can make any of its bytes look like a request
+//! that a client sends once it has read an answer, because a server may answer at any moment of an upload: with `100
+//! Continue`, with an early error, or with an answer that it streams meanwhile, which may even be what was uploaded. So
+//! each head is read for its framing, also one that is refused or too large to keep ([`super::skimmer`]), and its body
+//! passed over to its true end. Where the place is lost all the same (bytes of a head are missing, a head or a chunk is
+//! not understood, the connection was open before), the connection is not read on: what looks like a start counts as
 //! started and rejected.
+//!
+//! Where that is asked for ([`super::RequestStream::resuming`]), a message is taken to start behind lost bytes, and on a
+//! connection that was open before, at the first byte of a segment, directly behind a segment that was seen, whose sender
+//! has received something from the other side between the two, and which begins with a whole start line; not so where an
+//! interim response to `Expect: 100-continue` was due. Never behind a message that was not understood: that is anybody's
+//! to send.
 
 use super::body::BodyDecoder;
-use super::framing::MessageFields;
+use super::chunked::ChunkedError;
+use super::fault::{Fault, Oddity};
+use super::framing::{FramingError, MessageFields};
 use super::head::{HeadReader, spans, starts_with_line, with_fields};
 use super::held::{Head, Held, Phase, whole};
 use super::message::{Framing, Limits, Reject, Skip};
 use super::preface::Opening;
 use super::side::{Decision, Event, Next, Side};
+use super::skimmer::Skimmer;
 use crate::budget::MemoryBudget;
 use crate::tcp::{Chunk, Close, Start};
 
@@ -54,7 +62,9 @@ pub(super) enum State<L> {
         next: Next,
         why: Skip,
     },
-    /// Somewhere: looking for a start that can be proved.
+    /// In the head of a rejected message.
+    Skimming(Box<Skimmer<L>>),
+    /// Somewhere, behind lost bytes or in a connection that was open before.
     Lost(Skip),
     /// Nothing more is parsed.
     Rest(Skip),
@@ -105,7 +115,7 @@ impl<S: Side> MessageStream<S> {
         let heard = self
             .acknowledged
             .is_some_and(|before| newer(chunk.acknowledgment, before));
-        let answered = heard && !self.doubt && chunk.segment_start;
+        let answered = self.side.resumes() && heard && !self.doubt && chunk.segment_start;
         self.doubt &= !heard;
         self.acknowledged = Some(chunk.acknowledgment);
         if let State::Lost(why) = self.state
@@ -127,6 +137,7 @@ impl<S: Side> MessageStream<S> {
                     _ => self.in_head(held, rest, sink),
                 },
                 State::Passing { body, next, why } => self.pass(body, next, why, rest.bytes, sink),
+                State::Skimming(skimmer) => self.skim(skimmer, rest.bytes, sink),
                 State::Lost(why) => {
                     self.state = State::Lost(why);
                     skip(rest.bytes.len(), why, sink)
@@ -181,7 +192,7 @@ impl<S: Side> MessageStream<S> {
                 let Some((decoder, next)) = behind else { return };
                 (decoder, next, Skip::AfterGap)
             }
-            State::Boundary | State::Lost(_) => return,
+            State::Boundary | State::Skimming(_) | State::Lost(_) => return,
         };
         if body.skip(bytes) {
             self.state = State::Passing { body, next, why };
@@ -243,7 +254,7 @@ impl<S: Side> MessageStream<S> {
         }
     }
 
-    /// A start line at the start of a segment, where a message may begin if that can be proved.
+    /// A start line at the start of a segment, where a message begins if `answered` is to be believed.
     fn candidate(
         &mut self,
         bytes: &[u8],
@@ -262,8 +273,8 @@ impl<S: Side> MessageStream<S> {
             _ => Reject::Gap,
         }));
         // What follows an Expect is answered without being a request (RFC 9110 section 10.1.1).
-        if let Ok(Some((_, length))) = HeadReader::<S::Line>::new().read(bytes, &self.limits)
-            && with_fields(&bytes[..length], &self.limits, |fields| {
+        if let Ok(Some(found)) = HeadReader::<S::Line>::new().read(bytes, &self.limits)
+            && with_fields(&bytes[..found.length], &self.limits, |fields| {
                 MessageFields::of(fields).expect
             }) == Ok(true)
         {
@@ -316,16 +327,21 @@ impl<S: Side> MessageStream<S> {
     ) -> usize {
         let mut reader = HeadReader::new();
         let parsed = match reader.read(chunk.bytes, &self.limits) {
-            Ok(Some((line, length))) => self.parse(line, &chunk.bytes[..length]),
+            Ok(Some(found)) if found.plain => self.parse(found.line, &chunk.bytes[..found.length]),
             Ok(None) => {
                 let partial = Box::new(Held::new(&chunk, Phase::Head(reader), budget));
                 return self.hold(partial, chunk.bytes, chunk.time, sink);
             }
+            Ok(Some(_)) => Err(Reject::Malformed),
             Err(reject) => Err(reject),
         };
         let (head, reject) = match parsed {
-            Ok(parsed) => parsed,
-            Err(reject) => return self.give_up(reject, chunk.bytes, 0, sink),
+            Ok(Ok(parsed)) => parsed,
+            Ok(Err(error)) => return self.give_up(error.into(), chunk.bytes, 0, sink),
+            Err(_) => {
+                let partial = Box::new(Held::new(&chunk, Phase::Head(HeadReader::new()), budget));
+                return self.in_head(partial, chunk, sink);
+            }
         };
         let (next, mut decoder) = (head.next, BodyDecoder::new(head.framing));
         if let Some(reject) = reject {
@@ -354,7 +370,7 @@ impl<S: Side> MessageStream<S> {
                 self.pass_on(decoder, next, sink);
                 taken
             }
-            Err(reject) => self.give_up(reject, chunk.bytes, 0, sink),
+            Err(error) => self.give_up(error.into(), chunk.bytes, 0, sink),
         }
     }
 
@@ -368,7 +384,7 @@ impl<S: Side> MessageStream<S> {
         sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
         let Ok((taken, done)) = body.advance(bytes) else {
-            self.lose(Reject::AmbiguousFraming, &[]);
+            self.lose(Reject::AmbiguousFraming);
             return 0;
         };
         skip(taken, why, sink);
@@ -402,11 +418,14 @@ impl<S: Side> MessageStream<S> {
         skip(bytes.len(), why, sink)
     }
 
+    /// Reads a whole, plain head. The outer error says that its fields are none, the inner one that they do not say one
+    /// length.
+    #[expect(clippy::type_complexity, reason = "two errors that mean different things")]
     pub(super) fn parse(
         &mut self,
         line: S::Line,
         bytes: &[u8],
-    ) -> Result<(Head<S::Line>, Option<Reject>), Reject> {
+    ) -> Result<Result<(Head<S::Line>, Option<Reject>), FramingError>, Reject> {
         let limits = self.limits;
         with_fields(bytes, &limits, |fields| {
             let Decision {
@@ -428,7 +447,7 @@ impl<S: Side> MessageStream<S> {
                 next,
             };
             Ok((head, reject))
-        })?
+        })
     }
 
     /// Reads on in a body of which `so_far` bytes came before, no further than the limit.
@@ -437,14 +456,13 @@ impl<S: Side> MessageStream<S> {
         decoder: &mut BodyDecoder,
         so_far: usize,
         bytes: &[u8],
-    ) -> Result<Body, Reject> {
+    ) -> Result<Body, ChunkedError> {
         let room = self.limits.max_body.saturating_sub(so_far).min(bytes.len());
-        match decoder.advance(&bytes[..room]) {
-            Ok((length, true)) => Ok(Body::Done(length)),
-            Ok((length, false)) if length < bytes.len() => Ok(Body::TooLarge(length)),
-            Ok((length, false)) => Ok(Body::More(length)),
-            Err(_) => Err(Reject::AmbiguousFraming),
-        }
+        Ok(match decoder.advance(&bytes[..room])? {
+            (length, true) => Body::Done(length),
+            (length, false) if length < bytes.len() => Body::TooLarge(length),
+            (length, false) => Body::More(length),
+        })
     }
 
     /// A rejected message goes on: its body is passed over.
@@ -493,37 +511,51 @@ impl<S: Side> MessageStream<S> {
         why
     }
 
-    /// A message ends where the next one cannot be known. `bytes` are what is there of it; the first `held`
-    /// of the direction's were taken before.
+    /// A message is not understood, so that its end is not known. `bytes` are what is there of it; the first `held` of
+    /// the direction's were taken before.
     pub(super) fn give_up(
         &mut self,
-        reject: Reject,
+        fault: Fault,
         bytes: &[u8],
         held: usize,
         sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
+        let reject = tell_fault(fault, bytes, sink);
         refuse(reject, held, sink);
-        self.lose(reject, bytes);
+        self.lose(reject);
         0
     }
 
-    /// Behind a message that was rejected, whose end is not known; `bytes` are what is there of it. The other
-    /// side may have read it all the same (many servers accept a bare LF) and go on, so the next start is
-    /// looked for; but where two ends are possible, what looks like a proved start may be what was smuggled.
-    pub(super) fn lose(&mut self, reject: Reject, bytes: &[u8]) {
-        self.state = match reject {
-            Reject::AmbiguousFraming if S::GOES_ON => State::Refusing {
-                reject,
+    /// Behind a message that was rejected, whose end is not known. Whatever comes may be its body, or what somebody
+    /// smuggles in it.
+    pub(super) fn lose(&mut self, reject: Reject) {
+        self.state = if S::COUNTS_ON {
+            State::Refusing {
+                reject: match reject {
+                    Reject::AmbiguousFraming => reject,
+                    _ => Reject::AfterReject,
+                },
                 boundary: false,
-            },
-            Reject::Malformed | Reject::AmbiguousFraming if !S::GOES_ON => State::Rest(Skip::AfterReject),
-            _ => {
-                self.doubt = may_expect(bytes);
-                State::Lost(Skip::AfterReject)
             }
+        } else {
+            State::Rest(Skip::AfterReject)
         };
     }
 }
+
+/// Says what is odd about the message that `bytes` begin, and gives what it is rejected for.
+pub(super) fn tell_fault<M>(fault: Fault, bytes: &[u8], sink: &mut impl FnMut(Event<M>)) -> Reject {
+    let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next();
+    let line = line.unwrap_or_default();
+    sink(Event::Faulty(fault, line[..line.len().min(TOLD)].to_vec()));
+    match fault.what {
+        Oddity::Framing(_) | Oddity::Chunk(_) => Reject::AmbiguousFraming,
+        _ => Reject::Malformed,
+    }
+}
+
+/// Bytes of a faulty message's start line that are told.
+const TOLD: usize = 200;
 
 /// How far a body goes in some bytes, and how many of them are its.
 pub(super) enum Body {
@@ -547,13 +579,6 @@ pub(super) fn skip<M>(bytes: usize, why: Skip, sink: &mut impl FnMut(Event<M>)) 
         });
     }
     bytes
-}
-
-/// Whether the message that these bytes begin may ask for an interim response (RFC 9110 section 10.1.1): it
-/// says `Expect` somewhere, or its head goes on behind them, as anybody may read it.
-fn may_expect(bytes: &[u8]) -> bool {
-    let ended = memchr::memmem::find(bytes, b"\n\r\n").or_else(|| memchr::memmem::find(bytes, b"\n\n"));
-    ended.is_none() || bytes.windows(6).any(|word| word.eq_ignore_ascii_case(b"expect"))
 }
 
 /// Whether acknowledgment number `this` is newer than `before` (RFC 9293 section 3.4).

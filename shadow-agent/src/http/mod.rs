@@ -1,12 +1,14 @@
-//! HTTP/1.x without IO: stream bytes in, whole messages out (RFC 9112), byte for byte as they were sent.
+//! HTTP/1.x without IO: stream bytes in, whole messages out (RFC 9112), byte for byte as they were sent but for what
+//! HTTP/1.1 itself writes in another way (`odd_head`).
 //!
 //! A message with a hole in it, with ambiguous framing, or beyond a limit is never handed on: it ends in a
-//! [`Reject`]. Which bytes may start a message is decided here too: after a gap, or on a connection that was
-//! open before, only a start that can be proved counts (see `message_stream`).
+//! [`Reject`]. Which bytes may start a message is decided here too: only those behind a handshake, or behind a message
+//! whose end is known (see `message_stream`).
 
 mod body;
 mod chunked;
 mod content;
+mod fault;
 mod field;
 mod framing;
 mod gathering;
@@ -16,6 +18,7 @@ mod held;
 mod incomplete;
 mod message;
 mod message_stream;
+mod odd_head;
 mod preface;
 mod proxy_protocol;
 mod request_stream;
@@ -23,6 +26,7 @@ mod response_head;
 mod response_stream;
 mod rewritten;
 mod side;
+mod skimmer;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -31,10 +35,12 @@ mod whole;
 pub use body::BodyDecoder;
 pub use chunked::{ChunkedError, chunked_data};
 pub use content::{Codings, Undecodable};
-pub use field::{is_field_value, is_token};
-pub use framing::RequestKind;
+pub use fault::{Fault, FaultyLine, Oddity};
+pub use field::{can_be_sent, is_field_value, is_token};
+pub use framing::{FramingError, RequestKind};
 pub use incomplete::INCOMPLETE_HEADER;
 pub use message::{Framing, HeaderField, Limits, Reject, Request, RequestEvent, Skip, Version};
+pub use odd_head::normalised;
 pub use proxy_protocol::{ProxyHeader, ProxyStep};
 pub use request_stream::{RequestStream, begins_request};
 pub use response_head::{ResponseHead, ResponseHeadReader, parse_response_head};

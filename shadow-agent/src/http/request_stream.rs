@@ -3,15 +3,14 @@
 //! # Leaving HTTP
 //!
 //! Without the responses it is not known whether the server followed an offer to change protocols, so the
-//! client's next bytes decide where they can:
-//! - CONNECT: rejected ([`Reject::Upgrade`]), and the rest of the connection is not parsed.
+//! client's next bytes decide where they can. The request that offers it is an HTTP request like any other, and delivered:
 //! - `Upgrade` with only `h2c` or `TLS/1.x`, as `curl --http2` sends with every request to servers that
-//!   ignore it: delivered. A client that was let in goes on with an HTTP/2 or TLS preface, which cannot be
+//!   ignore it: a client that was let in goes on with an HTTP/2 or TLS preface, which cannot be
 //!   taken for a request; then the rest is not parsed.
-//! - `Upgrade: websocket`: rejected, since a handshake is nothing a shadow could answer without the upgrade.
-//!   Frames cannot be taken for a request either, so if the server refused, requests are parsed on.
-//! - Any other protocol may carry anything, even requests meant for somebody else: rejected, and the rest is
-//!   not parsed.
+//! - `Upgrade: websocket`: frames cannot be taken for a request either, so if the server refused, requests are parsed on.
+//! - Any other protocol may carry anything, even requests meant for somebody else: the rest is not parsed.
+//!
+//! CONNECT asks for nothing but a tunnel: it is rejected ([`Reject::Upgrade`]), and the rest of the connection is not parsed.
 //!
 //! `Upgrade` in HTTP/1.0 or without `Connection: upgrade` means nothing (RFC 9110 section 7.8).
 //!
@@ -20,7 +19,7 @@
 //! A server must not process what comes behind a request that closes the connection (RFC 9112 section 9.6),
 //! so nothing behind one is delivered; a start that can be seen there counts as started and rejected.
 
-use super::framing::{MessageFields, RequestKind, Upgrade};
+use super::framing::{FramingError, MessageFields, RequestKind, Upgrade};
 use super::head::{RequestLine, starts_with_line};
 use super::message::{Framing, Limits, Reject, Request, RequestEvent, Skip};
 use super::message_stream::{MessageStream, State};
@@ -44,6 +43,14 @@ impl RequestStream {
     #[must_use]
     pub fn with_incomplete(mut self) -> Self {
         self.0.side.incomplete = true;
+        self
+    }
+
+    /// The same; where its place is lost, or was never known, it goes on at the next start that the server seems to have
+    /// made room for, although an upload could feign that (see `message_stream`).
+    #[must_use]
+    pub fn resuming(mut self) -> Self {
+        self.0.side.resumes = true;
         self
     }
 
@@ -97,19 +104,28 @@ impl Request {
     pub fn keep_alive(&self) -> bool {
         MessageFields::of_pairs(self.fields()).persistent(self.version)
     }
+
+    /// Whether it offers to change to a protocol that is no HTTP, as a WebSocket's handshake does: what it asks for it can
+    /// only be given with its `Upgrade` field.
+    pub fn is_handshake(&self) -> bool {
+        let offered = MessageFields::of_pairs(self.fields()).offered_upgrade(self.version);
+        matches!(offered, Upgrade::WebSocket | Upgrade::Unknown)
+    }
 }
 
 #[derive(Debug, Default)]
 struct Requests {
     /// Those that will never be whole are handed on.
     incomplete: bool,
+    /// The place of the next one is looked for where it is not known.
+    resumes: bool,
 }
 
 impl Side for Requests {
     type Line = RequestLine;
     type Message = Request;
 
-    const GOES_ON: bool = true;
+    const COUNTS_ON: bool = true;
 
     fn opening(bytes: &[u8], preface: bool) -> Opening {
         preface::from_client(bytes, preface)
@@ -119,22 +135,28 @@ impl Side for Requests {
         self.incomplete && matches!(reject, Reject::Gap | Reject::Reset | Reject::Truncated)
     }
 
-    fn decide(&mut self, line: RequestLine, head: &[u8], fields: &MessageFields) -> Result<Decision, Reject> {
-        if RequestKind::of(&head[..line.method_end as usize]) == RequestKind::Connect {
+    fn resumes(&self) -> bool {
+        self.resumes
+    }
+
+    fn decide(
+        &mut self,
+        line: RequestLine,
+        start: &[u8],
+        fields: &MessageFields,
+    ) -> Result<Decision, FramingError> {
+        if RequestKind::of(&start[..line.method_end as usize]) == RequestKind::Connect {
             return Ok(Decision {
                 framing: Framing::None,
                 reject: Some(Reject::Upgrade),
                 next: Next::Protocol,
             });
         }
-        let framing = fields
-            .request_framing(line.version)
-            .map_err(|_| Reject::AmbiguousFraming)?;
-        let (reject, next) = match fields.offered_upgrade(line.version) {
-            Upgrade::Absent => (None, Next::Message),
-            Upgrade::Recognisable => (None, Next::MessageOrProtocol),
-            Upgrade::WebSocket => (Some(Reject::Upgrade), Next::MessageOrProtocol),
-            Upgrade::Unknown => (Some(Reject::Upgrade), Next::Protocol),
+        let framing = fields.request_framing(line.version)?;
+        let next = match fields.offered_upgrade(line.version) {
+            Upgrade::Absent => Next::Message,
+            Upgrade::Recognisable | Upgrade::WebSocket => Next::MessageOrProtocol,
+            Upgrade::Unknown => Next::Protocol,
         };
         let next = if next == Next::Protocol || fields.persistent(line.version) {
             next
@@ -143,7 +165,7 @@ impl Side for Requests {
         };
         Ok(Decision {
             framing,
-            reject,
+            reject: None,
             next,
         })
     }
@@ -155,6 +177,7 @@ impl From<Event<Request>> for RequestEvent {
             Event::Started => Self::Started,
             Event::Complete(request) => Self::Complete(request),
             Event::Incomplete(request, reject) => Self::Incomplete(request, reject),
+            Event::Faulty(fault, start) => Self::Faulty { fault, start },
             Event::Rejected(reject) => Self::Rejected(reject),
             Event::Skipped { bytes, why } => Self::Skipped { bytes, why },
             Event::Recognised(why) => Self::Recognised(why),

@@ -3,9 +3,14 @@
 
 use std::ops::Range;
 
+use super::field::trim_spaces;
 use super::framing::{MessageFields, RequestKind};
 use super::head::{HeadReader, StatusLine, span, with_fields};
 use super::message::{Framing, Limits, Reject, Version};
+use super::skimmer::Skimmer;
+
+#[cfg(doc)]
+use super::normalised;
 
 /// What a response's head says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +21,8 @@ pub struct ResponseHead {
     pub status: u16,
     /// HTTP version.
     pub version: Version,
+    /// Whether the head is one of RFC 9112 as it stands; else [`normalised`] writes it so.
+    pub plain: bool,
     /// How the body is framed.
     pub framing: Framing,
     /// Whether another request can be sent on the connection after the body (RFC 9112 section 9.3).
@@ -49,31 +56,58 @@ impl ResponseHeadReader {
         limits: &Limits,
         to: RequestKind,
     ) -> Result<Option<ResponseHead>, Reject> {
-        let Some((line, length)) = self.reader.read(bytes, limits)? else {
+        let Some(found) = self.reader.read(bytes, limits)? else {
             return Ok(None);
         };
-        let head = &bytes[..length];
-        let (fields, location) = with_fields(head, limits, |fields| {
-            let location = fields
-                .iter()
-                .find(|field| field.name.eq_ignore_ascii_case("location"));
-            (
-                MessageFields::of(fields),
-                location.map(|field| span(head, field.value)),
-            )
-        })?;
-        let StatusLine { version, status } = line;
+        let head = &bytes[..found.length];
+        let read = if found.plain {
+            with_fields(head, limits, |fields| {
+                let location = fields
+                    .iter()
+                    .find(|field| field.name.eq_ignore_ascii_case("location"));
+                (
+                    MessageFields::of(fields),
+                    location.map(|field| span(head, field.value)),
+                )
+            })
+        } else {
+            Err(Reject::Malformed)
+        };
+        let (plain, (fields, location)) = match read {
+            Ok(read) => (true, read),
+            Err(Reject::Malformed) => (false, Self::read_odd(head)?),
+            Err(reject) => return Err(reject),
+        };
+        let StatusLine { version, status } = found.line;
         let framing = fields
             .response_framing(version, status, to)
             .map_err(|_| Reject::AmbiguousFraming)?;
         Ok(Some(ResponseHead {
-            length,
+            length: found.length,
             status,
             version,
+            plain,
             framing,
             keep_alive: fields.persistent(version) && framing != Framing::Close && status != 101,
             location,
         }))
+    }
+
+    /// The same of a head that is odd, where it can be read in one way only.
+    fn read_odd(head: &[u8]) -> Result<(MessageFields, Option<Range<u32>>), Reject> {
+        let mut skimmer = Skimmer::<StatusLine>::new();
+        let ended = skimmer.read(head) == Ok(Some(head.len()));
+        let skimmed = skimmer
+            .skimmed()
+            .filter(|skimmed| ended && skimmed.fault.is_none());
+        let fields = skimmed.ok_or(Reject::Malformed)?.fields;
+        let location = head.split(|byte| *byte == b'\n').find_map(|line| {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            let is_location = line[..colon].eq_ignore_ascii_case(b"location");
+            is_location.then(|| span(head, trim_spaces(&line[colon + 1..])))
+        });
+        Ok((fields, location))
     }
 }
 
@@ -151,6 +185,20 @@ mod tests {
         let bytes = b"HTTP/1.1 301 Moved\r\nlocation:  /b \r\nContent-Length: 0\r\n\r\n";
         let location = parse(bytes, RequestKind::Other).location.unwrap();
         assert_eq!(&bytes[location.start as usize..location.end as usize], b"/b");
+    }
+
+    #[test]
+    fn a_head_that_is_odd_in_one_way_only_is_read() {
+        let folded = b"HTTP/1.1 301 Moved\r\nX: a\r\n b\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n";
+        let head = parse(folded, RequestKind::Other);
+        assert_eq!((head.plain, head.framing), (false, Framing::Length(0)));
+        let location = head.location.unwrap();
+        assert_eq!(&folded[location.start as usize..location.end as usize], b"/b");
+        let hidden = b"HTTP/1.1 200 OK\r\nX: a\r\n Content-Length: 5\r\n\r\n";
+        assert_eq!(
+            parse_response_head(hidden, &LIMITS, RequestKind::Other),
+            Err(Reject::Malformed)
+        );
     }
 
     #[test]

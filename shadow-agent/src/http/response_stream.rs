@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::framing::{MessageFields, RequestKind};
+use super::framing::{FramingError, MessageFields, RequestKind};
 use super::head::StatusLine;
 use super::message::{Framing, HeaderField, Limits, Reject, Skip, Version};
 use super::message_stream::MessageStream;
@@ -108,12 +108,12 @@ impl ResponseStream {
 
     /// The next bytes. What has to be kept of them is charged to `budget`.
     pub fn push(&mut self, chunk: Chunk<'_>, budget: &MemoryBudget, sink: &mut impl FnMut(ResponseEvent)) {
-        self.0.push(chunk, budget, &mut |event| sink(event.into()));
+        self.0.push(chunk, budget, &mut tell(sink));
     }
 
     /// So many bytes are lost; the next chunk continues behind them.
     pub fn gap(&mut self, bytes: u64, sink: &mut impl FnMut(ResponseEvent)) {
-        self.0.gap(bytes, &mut |event| sink(event.into()));
+        self.0.gap(bytes, &mut tell(sink));
     }
 
     /// Whether bytes of a message that is not whole yet are kept.
@@ -124,13 +124,13 @@ impl ResponseStream {
     /// A message that is not whole yet is not waited for any longer: it is rejected and its bytes are freed.
     /// Where the next one starts is not forgotten.
     pub fn stalled(&mut self, why: Stall, sink: &mut impl FnMut(ResponseEvent)) {
-        self.0.stalled(why, &mut |event| sink(event.into()));
+        self.0.stalled(why, &mut tell(sink));
     }
 
     /// The direction ended ([`Close::Finished`]: by FIN, which completes a response that lasts until the
     /// close), or the connection did. Calling it again does nothing.
     pub fn end(&mut self, close: Close, sink: &mut impl FnMut(ResponseEvent)) {
-        self.0.end(close, &mut |event| sink(event.into()));
+        self.0.end(close, &mut tell(sink));
     }
 }
 
@@ -147,13 +147,23 @@ impl Side for Responses {
     type Message = Response;
 
     /// Which requests the later ones answer could not be told.
-    const GOES_ON: bool = false;
+    const COUNTS_ON: bool = false;
 
     fn opening(bytes: &[u8], preface: bool) -> Opening {
         preface::from_server(bytes, preface)
     }
 
-    fn decide(&mut self, line: StatusLine, _: &[u8], fields: &MessageFields) -> Result<Decision, Reject> {
+    /// Nothing of it is sent to anybody who could act on it: a wrong pair is the worst that comes of a wrong place.
+    fn resumes(&self) -> bool {
+        true
+    }
+
+    fn decide(
+        &mut self,
+        line: StatusLine,
+        _: &[u8],
+        fields: &MessageFields,
+    ) -> Result<Decision, FramingError> {
         let StatusLine { version, status } = line;
         let to = if is_interim(status) {
             RequestKind::Other
@@ -167,9 +177,7 @@ impl Side for Responses {
             RequestKind::Other
         };
         let tunnel = to == RequestKind::Connect && (200..300).contains(&status);
-        let framing = fields
-            .response_framing(version, status, to)
-            .map_err(|_| Reject::AmbiguousFraming)?;
+        let framing = fields.response_framing(version, status, to)?;
         Ok(Decision {
             framing,
             reject: None,
@@ -196,17 +204,27 @@ fn is_interim(status: u16) -> bool {
     matches!(status, 100..200) && status != 101
 }
 
-impl From<Event<Response>> for ResponseEvent {
-    fn from(event: Event<Response>) -> Self {
-        match event {
+fn tell(sink: &mut impl FnMut(ResponseEvent)) -> impl FnMut(Event<Response>) {
+    |event| {
+        if let Some(event) = ResponseEvent::of(event) {
+            sink(event);
+        }
+    }
+}
+
+impl ResponseEvent {
+    /// `None` for what nobody asks about answers.
+    fn of(event: Event<Response>) -> Option<Self> {
+        Some(match event {
             Event::Started => Self::Started,
+            Event::Faulty(..) => return None,
             Event::Complete(response) if is_interim(response.status) => Self::Interim(response.status),
             Event::Complete(response) => Self::Complete(response),
             // Responses that are not whole are not handed on (`Side::hands_on`).
             Event::Incomplete(_, reject) | Event::Rejected(reject) => Self::Rejected(reject),
             Event::Skipped { bytes, why } => Self::Skipped { bytes, why },
             Event::Recognised(why) => Self::Recognised(why),
-        }
+        })
     }
 }
 

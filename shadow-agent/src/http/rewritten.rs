@@ -42,15 +42,15 @@ fn read<L: StartLine>(head: &[u8]) -> Option<(L, Vec<HeaderField>, MessageFields
         max_body: 0,
         max_headers: MAX_FIELDS,
     };
-    let (line, length) = HeadReader::<L>::new().read(head, &limits).ok()??;
-    if length != head.len() {
+    let found = HeadReader::<L>::new().read(head, &limits).ok()??;
+    if found.length != head.len() || !found.plain {
         return None;
     }
     let (headers, fields) = with_fields(head, &limits, |fields| {
         (spans(head, fields), MessageFields::of(fields))
     })
     .ok()?;
-    Some((line, headers, fields))
+    Some((found.line, headers, fields))
 }
 
 /// Whether `body` is a whole body of this framing, and nothing more.

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::framing::MessageFields;
+use super::fault::Fault;
+use super::framing::{FramingError, MessageFields};
 use super::head::StartLine;
 use super::message::{Framing, HeaderField, Reject, Skip};
 use super::preface::Opening;
@@ -16,22 +17,30 @@ pub(super) trait Side {
     /// What a whole one becomes.
     type Message: From<Whole<Self::Line>>;
 
-    /// Whether messages behind a malformed one are looked for, and those behind an ambiguous one counted.
-    const GOES_ON: bool;
+    /// Whether messages that can be seen behind one whose end is not known are counted.
+    const COUNTS_ON: bool;
 
     /// What bytes at a message boundary are; `preface` when another protocol may begin there.
     fn opening(bytes: &[u8], preface: bool) -> Opening;
 
     /// Decides about a message by its head. Called once for each whole, valid head, in order.
-    /// `head` are its bytes.
-    fn decide(&mut self, line: Self::Line, head: &[u8], fields: &MessageFields) -> Result<Decision, Reject>;
+    /// `start` begins with its start line, of which a part may be missing that frames nothing.
+    fn decide(
+        &mut self,
+        line: Self::Line,
+        start: &[u8],
+        fields: &MessageFields,
+    ) -> Result<Decision, FramingError>;
 
     /// Whether what is there of a message that ends so is handed on.
     fn hands_on(&self, _reject: Reject) -> bool {
         false
     }
 
-    /// An unknown number of messages was passed over; the next one is known to start here.
+    /// Whether the place of the next message is looked for where it is not known.
+    fn resumes(&self) -> bool;
+
+    /// An unknown number of messages was passed over; the next one is taken to start here.
     fn found_again(&mut self) {}
 }
 
@@ -62,6 +71,8 @@ pub(super) enum Event<M> {
     Complete(Box<M>),
     /// The head of a message that will never be whole, and what is there of its body.
     Incomplete(Box<M>, Reject),
+    /// What is odd about the message under way, and the first bytes of its start line.
+    Faulty(Fault, Vec<u8>),
     Rejected(Reject),
     Skipped {
         bytes: u64,

@@ -16,7 +16,7 @@ pub fn whole_request(payload: &[u8], limits: Limits, budget: &MemoryBudget) -> R
         RequestEvent::Started => started += 1,
         RequestEvent::Complete(request) => read = Ok(request),
         RequestEvent::Incomplete(_, reject) | RequestEvent::Rejected(reject) => read = Err(reject),
-        RequestEvent::Skipped { .. } | RequestEvent::Recognised(_) => {}
+        RequestEvent::Faulty { .. } | RequestEvent::Skipped { .. } | RequestEvent::Recognised(_) => {}
     };
     if !payload.is_empty() {
         let chunk = Chunk {

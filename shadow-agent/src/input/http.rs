@@ -219,11 +219,13 @@ impl Told {
             RequestEvent::Incomplete(_, reject) | RequestEvent::Rejected(reject) => {
                 Some(Self::Refused(status(*reject)))
             }
+            // An offer of another protocol, which is not taken up here.
+            RequestEvent::Recognised(Skip::Upgraded) => None,
             RequestEvent::Recognised(_) => Some(Self::Refused("400 Bad Request")),
             RequestEvent::Skipped { why, .. } if *why != Skip::EmptyLine => {
                 Some(Self::Refused("400 Bad Request"))
             }
-            RequestEvent::Started | RequestEvent::Skipped { .. } => None,
+            RequestEvent::Started | RequestEvent::Faulty { .. } | RequestEvent::Skipped { .. } => None,
         }
     }
 

@@ -311,7 +311,7 @@ impl Pairing<'_> {
 
 fn lost(reject: Reject) -> AnswerLost {
     match reject {
-        Reject::Gap | Reject::MidStream | Reject::Memory => AnswerLost::Gap,
+        Reject::Gap | Reject::MidStream | Reject::AfterReject | Reject::Memory => AnswerLost::Gap,
         Reject::Reset | Reject::Truncated | Reject::AfterClose => AnswerLost::Closed,
         Reject::HeadTooLarge | Reject::BodyTooLarge => AnswerLost::TooLarge,
         Reject::Malformed | Reject::AmbiguousFraming | Reject::Upgrade => AnswerLost::NotHttp,

@@ -15,6 +15,7 @@ use super::gate::{Gate, Passage};
 use super::held_back::{HeldBack, Next};
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::mirrors::Concerned;
+use super::not_understood;
 use super::plan::PodIdentity;
 use super::share::Draws;
 use super::{Exchange, ExchangeResponse, FlowId, Limiter, MessageId, MessageKind, Mirrors, Onward};
@@ -43,6 +44,8 @@ pub struct Shard {
     filter: Option<Arc<BpfFilter>>,
     /// Whether what is there of a request is handed on whose rest was lost.
     allow_incomplete: bool,
+    /// Whether connections whose place is not known are gone on with.
+    resume: bool,
     flows: u64,
     pub(super) mirror: Mirror,
 }
@@ -104,6 +107,7 @@ impl Shard {
             track_response,
             filter: None,
             allow_incomplete: false,
+            resume: false,
             flows: 0,
             mirror,
         }
@@ -114,6 +118,7 @@ impl Shard {
     pub fn with_capture(mut self, settings: &CaptureSettings) -> Self {
         self.filter.clone_from(&settings.filter);
         self.allow_incomplete = settings.allow_incomplete;
+        self.resume = settings.resume;
         self.mirror.hand_on_responses = settings.track_response;
         self.mirror.client_header = settings.client_header.as_deref().map(Into::into);
         self
@@ -277,10 +282,16 @@ impl Mirror {
                 open.held.ended();
             }
             RequestEvent::Rejected(reject) => {
+                if reject == Reject::MidStream {
+                    not_understood::say_that_connections_were_open();
+                }
                 if let Some(opened) = open.request.take() {
                     opened.settle(Outcome::Dropped(self.reason(reject)));
                 }
                 open.held.ended();
+            }
+            RequestEvent::Faulty { fault, start } => {
+                self.counters.not_understood.tell(&fault, &start, &open.key);
             }
             RequestEvent::Skipped { bytes, why } => self.counters.skip(bytes, why),
             RequestEvent::Recognised(what) => self.counters.recognise(what),
@@ -546,6 +557,9 @@ impl StreamHandler for Connection {
         };
         if shard.allow_incomplete {
             requests = requests.with_incomplete();
+        }
+        if shard.resume {
+            requests = requests.resuming();
         }
         let answers = (taken && shard.track_response).then(|| Box::new(Answers::new(shard.limits, start)));
         let held = HeldBack::new(answers.is_some());

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::AnswerCounters;
+use super::not_understood::NotUnderstood;
 use crate::http::Skip;
 
 /// Counts over the connections of one shard.
@@ -24,6 +25,8 @@ pub struct StreamCounters {
     pub proxied: u64,
     /// Bytes passed over, by reason.
     pub skipped_bytes: SkippedBytes,
+    /// Requests that are not understood, by the kind of line that they are odd in.
+    pub not_understood: NotUnderstood,
     /// Production's answers, where they are captured.
     pub answers: AnswerCounters,
 }
@@ -31,11 +34,11 @@ pub struct StreamCounters {
 /// Bytes of requests' direction that were passed over unparsed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SkippedBytes {
-    /// On connections that were open before the agent came, until a start was proved.
+    /// On connections that were open before the agent came.
     pub mid_stream: u64,
-    /// Behind a gap, until a start was proved.
+    /// Behind a gap.
     pub after_gap: u64,
-    /// The rest of rejected requests.
+    /// The rest of rejected requests, and what comes behind those whose end is not known.
     pub after_reject: u64,
     /// Behind a request that closes the connection (RFC 9112 section 9.6).
     pub after_close: u64,
@@ -98,6 +101,7 @@ impl StreamCounters {
         self.requests_of_another_agent += other.requests_of_another_agent;
         self.proxied += other.proxied;
         self.answers.add(&other.answers);
+        self.not_understood.add(&other.not_understood);
         let (mine, theirs) = (&mut self.skipped_bytes, &other.skipped_bytes);
         mine.mid_stream += theirs.mid_stream;
         mine.after_gap += theirs.after_gap;

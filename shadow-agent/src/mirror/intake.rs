@@ -65,6 +65,9 @@ impl Shard {
                     opened.settle(Outcome::Dropped(mirror.reason(reject)));
                 }
             }
+            RequestEvent::Faulty { fault, start } => {
+                mirror.counters.not_understood.tell(&fault, &start, key);
+            }
             RequestEvent::Skipped { bytes, why } => mirror.counters.skip(bytes, why),
             RequestEvent::Recognised(what) => mirror.counters.recognise(what),
         };

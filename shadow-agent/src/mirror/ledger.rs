@@ -25,10 +25,10 @@ use crate::http::Reject;
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum DropReason {
-    /// Bytes inside it were lost in capture or on the wire, or it followed lost bytes or a rejected request
-    /// and its start could not be proved.
+    /// Bytes inside it were lost in capture or on the wire, or it followed lost bytes and its start could not be
+    /// proved.
     Gap,
-    /// Its connection was open before the agent came, and its start could not be proved.
+    /// Its connection was open before the agent came, so that its start could not be proved.
     MidStream,
     /// Its connection was reset inside it, or before production had answered the request before.
     Reset,
@@ -45,8 +45,10 @@ pub enum DropReason {
     AmbiguousFraming,
     /// `--max-memory` had no room for it.
     Memory,
-    /// It asks to leave HTTP (CONNECT, Upgrade).
+    /// It asks to leave HTTP (CONNECT).
     Upgrade,
+    /// It came behind a request that was not understood, so that its start could not be proved.
+    AfterReject,
     /// It came behind a request that closes its connection, which production must not process either (RFC 9112
     /// section 9.6), or production had closed the connection before it read it.
     AfterClose,
@@ -100,6 +102,7 @@ impl DropReason {
         Self::AmbiguousFraming,
         Self::Memory,
         Self::Upgrade,
+        Self::AfterReject,
         Self::AfterClose,
         Self::Unanswered,
         Self::LoopGuard,
@@ -141,6 +144,7 @@ impl From<Reject> for DropReason {
             Reject::AmbiguousFraming => DropReason::AmbiguousFraming,
             Reject::Memory => DropReason::Memory,
             Reject::Upgrade => DropReason::Upgrade,
+            Reject::AfterReject => DropReason::AfterReject,
             Reject::AfterClose => DropReason::AfterClose,
             Reject::Shutdown => DropReason::Shutdown,
         }

@@ -17,6 +17,7 @@ mod limiter;
 pub mod matching;
 mod message;
 mod mirrors;
+mod not_understood;
 mod onward;
 mod partly_taken;
 pub mod plan;

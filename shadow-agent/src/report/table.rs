@@ -170,8 +170,10 @@ fn name_of(reason: DropReason) -> String {
 /// What a reason means, and the flag that bears on it.
 pub fn explanation(reason: DropReason) -> &'static str {
     match reason {
-        DropReason::Gap => "bytes of it were lost in capture or on the wire (--input-raw-buffer-size)",
-        DropReason::MidStream => "its connection was open before the agent came",
+        DropReason::Gap => {
+            "bytes of it, or before it, were lost in capture or on the wire (--input-raw-buffer-size)"
+        }
+        DropReason::MidStream => "its connection was open before the agent came (--input-raw-resume)",
         DropReason::Reset => "its connection was reset inside it",
         DropReason::Truncated => "its client closed or fell silent inside it",
         DropReason::HeadTooLarge => "its head is larger than --max-head or --max-headers",
@@ -182,7 +184,8 @@ pub fn explanation(reason: DropReason) -> &'static str {
         }
         DropReason::MirrorEnded => "its mirror, or its route, went before it was sent",
         DropReason::Memory => "--max-memory had no room for it",
-        DropReason::Upgrade => "it leaves HTTP (CONNECT, Upgrade)",
+        DropReason::Upgrade => "it leaves HTTP (CONNECT)",
+        DropReason::AfterReject => "it came behind a request that was not understood (--verbose names it)",
         DropReason::AfterClose => {
             "it came behind a request that closes the connection (RFC 9112 9.6), or production closed before it read it"
         }
@@ -224,7 +227,7 @@ Ledger
   http://staging:8080
     delivered                12,300   99.6%  answered in full, or written
     dropped                      45    0.4%  lost, for these reasons:
-      gap                         2    0.1%  bytes of it were lost in capture or on the wire (--input-raw-buffer-size)
+      gap                         2    0.1%  bytes of it, or before it, were lost in capture or on the wire (--input-raw-buffer-size)
       timeout                    43    0.3%  the shadow did not answer in time (--output-http-timeout)
 
   connections

@@ -105,6 +105,8 @@ pub struct CaptureSettings {
     pub client_header: Option<String>,
     /// Whether what is there of a request whose rest was lost is handed on.
     pub allow_incomplete: bool,
+    /// Whether connections are gone on with whose place is not known, at what looks like a request.
+    pub resume: bool,
 }
 
 /// Which packets are taken by their VLAN tags (IEEE 802.1Q); of several tags the outermost counts.

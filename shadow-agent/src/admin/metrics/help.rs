@@ -24,6 +24,7 @@ pub(super) fn is_gauge(section: &str, member: &str) -> bool {
 pub(super) fn label_of(member: &str) -> &'static str {
     match member {
         "answers" => "outcome",
+        "not_understood" => "line",
         _ => "reason",
     }
 }
@@ -114,6 +115,10 @@ const CONNECTIONS: [(&str, &str); 35] = [
         "Connections with a header of the PROXY protocol in front, which names their client.",
     ),
     ("skipped_bytes", "Bytes passed over, by reason."),
+    (
+        "not_understood",
+        "Requests dropped as malformed or ambiguous_framing, by the line that is not understood.",
+    ),
     ("answers", "Production's answers, where they are captured."),
 ];
 

@@ -115,6 +115,7 @@ pub fn resolve(
         vxlan,
         client_header: client_header(arguments)?,
         allow_incomplete: capture.input_raw_allow_incomplete,
+        resume: capture.input_raw_resume,
     })
 }
 

@@ -313,6 +313,8 @@ fn what_capture_takes_is_as_the_flags_say() {
         Some("X-Real-IP".to_owned())
     );
     assert!(of(&["--input-raw-allow-incomplete"]).capture.allow_incomplete);
+    assert!(!plain.resume);
+    assert!(of(&["--input-raw-resume"]).capture.resume);
     assert_eq!(of(&["--input-raw-vlan"]).capture.vlans, VlanScope::Tagged);
     assert_eq!(
         of(&[

@@ -78,4 +78,14 @@ pub struct CaptureFlags {
     /// default such a request is dropped and counted by reason.
     #[arg(long)]
     pub input_raw_allow_incomplete: bool,
+
+    /// Go on with connections that were open before the agent came, or lost bytes
+    ///
+    /// At the next packet that begins like a request behind an answer. By default nothing more of such a
+    /// connection is mirrored until it is opened anew, and visible requests are counted (mid_stream, gap):
+    /// whether they are requests or the text of an upload under way cannot be proved. Take it where no server
+    /// behind the ports answers before it has the whole request, or where whoever uploads may send anything to
+    /// the shadow.
+    #[arg(long)]
+    pub input_raw_resume: bool,
 }

@@ -4,14 +4,16 @@ mod closing;
 mod head_with;
 mod incomplete;
 mod leaving;
+mod leniency;
 mod limits;
 mod properties;
 mod requests;
 mod responses;
 mod resync;
 mod smuggling;
+mod uploads;
 
-use super::{Limits, Reject, Request, RequestEvent, RequestStream, Skip};
+use super::{Fault, Limits, Reject, Request, RequestEvent, RequestStream, Skip};
 use crate::budget::MemoryBudget;
 use crate::tcp::{Chunk, Close, Stall, Start};
 use crate::time::Timestamp;
@@ -51,6 +53,7 @@ struct Feed {
     budget: MemoryBudget,
     seen: Vec<Seen>,
     requests: Vec<Request>,
+    faults: Vec<Fault>,
     /// Of the chunks that follow.
     acknowledgment: u32,
     time: u64,
@@ -62,12 +65,21 @@ impl Feed {
         Self::with(LIMITS, start, 1 << 20)
     }
 
+    /// One that takes a start behind an answer for one.
+    fn resuming(start: Start) -> Self {
+        Self {
+            stream: RequestStream::new(LIMITS, start).resuming(),
+            ..Self::new(start)
+        }
+    }
+
     fn with(limits: Limits, start: Start, memory: usize) -> Self {
         Self {
             stream: RequestStream::new(limits, start),
             budget: MemoryBudget::new(memory),
             seen: Vec::new(),
             requests: Vec::new(),
+            faults: Vec::new(),
             acknowledgment: 1000,
             time: 0,
             segment_start: true,
@@ -141,6 +153,10 @@ impl Feed {
                     let seen = Seen::Incomplete(request.head.to_vec(), request.body.to_vec(), why);
                     self.requests.push(*request);
                     seen
+                }
+                RequestEvent::Faulty { fault, .. } => {
+                    self.faults.push(fault);
+                    continue;
                 }
                 RequestEvent::Rejected(reject) => Seen::Rejected(reject),
                 RequestEvent::Skipped { bytes, why } => match self.seen.last_mut() {

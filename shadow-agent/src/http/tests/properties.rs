@@ -79,6 +79,15 @@ fn accounted(seen: &[Seen]) -> u64 {
         .sum()
 }
 
+/// Whether a head is not as it was sent, because HTTP/1.1 has it in another way.
+fn written_anew(seen: &[Seen], sent: &[u8]) -> bool {
+    seen.iter().any(|event| match event {
+        Seen::Complete(head, _) => memchr::memmem::find(sent, head).is_none(),
+        Seen::Rejected(Reject::BodyTooLarge | Reject::Memory) => true,
+        _ => false,
+    })
+}
+
 /// What happens to a connection.
 #[derive(Clone, Debug)]
 enum Step {
@@ -183,11 +192,11 @@ proptest! {
         let limits = Limits { max_head: 300, max_body: 50, max_headers: 8 };
         let start = if mid_stream { Start::MidStream } else { Start::Syn };
         let mut feed = Feed::with(limits, start, memory);
-        let mut pushed = 0;
+        let mut pushed = Vec::new();
         for step in steps {
             match step {
                 Step::Push { bytes, segment_start } => {
-                    pushed += bytes.len() as u64;
+                    pushed.extend_from_slice(&bytes);
                     feed.segment_start = segment_start;
                     feed.push(bytes);
                     feed.requests.clear();
@@ -205,7 +214,62 @@ proptest! {
         }
         let seen = feed.end(Close::Finished).take();
         check_order(&seen);
-        prop_assert_eq!(accounted(&seen), pushed);
+        if !written_anew(&seen, &pushed) {
+            prop_assert_eq!(accounted(&seen), pushed.len() as u64);
+        }
         prop_assert_eq!(feed.budget.used(), 0);
+    }
+}
+
+/// A head of lines that are odd in many ways, and what comes behind it.
+fn odd() -> impl Strategy<Value = String> {
+    let words = prop::sample::select(vec![
+        "Host: a",
+        "X : y",
+        "X(Y): z",
+        "no colon",
+        "Cookie: a=\x01",
+        "X: \0",
+        " folded",
+        "Content-Length: 27",
+        "X: y\rz",
+        " ",
+        "",
+    ]);
+    let ends = prop::sample::select(vec!["\r\n", "\r\n", "\r\n", "\n"]);
+    let lines = prop::collection::vec((words, ends), 0..8);
+    let start = prop::sample::select(vec![
+        "POST / HTTP/1.1",
+        "GET  /a  HTTP/1.1 ",
+        "GET /a b HTTP/1.1",
+        "GET /",
+    ]);
+    (start, any::<bool>(), lines).prop_map(|(start, lf, lines)| {
+        let mut head = format!("{start}\r\n");
+        for (line, end) in lines {
+            let _ = write!(head, "{line}{end}");
+        }
+        if lf { head.replace("\r\n", "\n") } else { head }
+    })
+}
+
+proptest! {
+    #[test]
+    fn odd_heads_come_to_the_same_however_they_are_cut(
+        heads in prop::collection::vec(odd(), 1..4),
+        size in 1_usize..50,
+        max_head in prop_oneof![Just(60_usize), Just(8192)],
+    ) {
+        let limits = Limits { max_head, max_body: 50, max_headers: 4 };
+        let bytes = format!("{}\r\n\r\n{GET}{GET}", heads.concat());
+        let run = |size: usize| {
+            let mut feed = Feed::with(limits, Start::Syn, 1 << 20);
+            let seen = feed.push_cut(&bytes, size).end(Close::Finished).take();
+            feed.requests.clear();
+            assert_eq!(feed.budget.used(), 0);
+            check_order(&seen);
+            (seen, feed.faults)
+        };
+        prop_assert_eq!(run(size), run(bytes.len()));
     }
 }

@@ -1,10 +1,43 @@
-//! Behind lost bytes, and on connections that were open before: only a start that can be proved counts.
+//! Behind lost bytes, and on connections that were open before: nothing can be proved to be a start. Where it is asked for,
+//! one that looks like it is believed.
 
 use super::*;
 
 #[test]
-fn on_an_open_connection_the_first_request_is_rejected_and_the_next_delivered() {
+fn on_an_open_connection_every_start_is_counted_and_none_delivered() {
     let mut feed = Feed::new(Start::MidStream);
+    for _ in 0..10 {
+        assert_eq!(
+            feed.answered(100).push(GET).take(),
+            [
+                Seen::Started,
+                Seen::Rejected(Reject::MidStream),
+                Seen::Skipped(27, Skip::MidStream)
+            ]
+        );
+    }
+}
+
+#[test]
+fn behind_a_gap_every_start_is_counted_and_none_delivered() {
+    let mut feed = Feed::new(Start::Syn);
+    feed.push(GET).gap(27);
+    assert_eq!(feed.take()[1..], [complete(GET)]);
+    for _ in 0..10 {
+        assert_eq!(
+            feed.answered(100).push(GET).take(),
+            [
+                Seen::Started,
+                Seen::Rejected(Reject::Gap),
+                Seen::Skipped(27, Skip::AfterGap)
+            ]
+        );
+    }
+}
+
+#[test]
+fn when_asked_to_resume_the_first_request_is_rejected_and_the_next_delivered() {
+    let mut feed = Feed::resuming(Start::MidStream);
     assert_eq!(
         feed.push(GET).take(),
         [
@@ -21,7 +54,7 @@ fn on_an_open_connection_the_first_request_is_rejected_and_the_next_delivered() 
 
 #[test]
 fn a_request_in_the_body_of_an_upload_is_not_taken_for_one() {
-    let mut feed = Feed::new(Start::MidStream);
+    let mut feed = Feed::resuming(Start::MidStream);
     feed.push([b'x'; 1400]).push(GET).push(GET);
     let seen = feed.take();
     assert!(
@@ -33,7 +66,7 @@ fn a_request_in_the_body_of_an_upload_is_not_taken_for_one() {
 
 #[test]
 fn a_request_in_an_upload_that_was_waiting_for_100_continue_is_not_taken_for_one() {
-    let mut feed = Feed::new(Start::MidStream);
+    let mut feed = Feed::resuming(Start::MidStream);
     feed.push("PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 54\r\n\r\n");
     feed.answered(25).push(GET).push(GET);
     assert!(!feed.take().iter().any(|seen| matches!(seen, Seen::Complete(..))));
@@ -45,7 +78,7 @@ fn a_request_in_an_upload_that_was_waiting_for_100_continue_is_not_taken_for_one
 
 #[test]
 fn a_start_inside_a_segment_proves_nothing() {
-    let mut feed = Feed::new(Start::MidStream);
+    let mut feed = Feed::resuming(Start::MidStream);
     feed.push("xx").answered(100);
     feed.segment_start = false;
     assert_eq!(feed.push(GET).take(), [Seen::Skipped(29, Skip::MidStream)]);
@@ -53,7 +86,7 @@ fn a_start_inside_a_segment_proves_nothing() {
 
 #[test]
 fn an_older_acknowledgment_proves_nothing_and_a_wrapped_one_does() {
-    let mut feed = Feed::new(Start::MidStream);
+    let mut feed = Feed::resuming(Start::MidStream);
     feed.acknowledgment = u32::MAX - 10;
     feed.push("xx").answered(u32::MAX).push(GET);
     assert_eq!(
@@ -66,7 +99,7 @@ fn an_older_acknowledgment_proves_nothing_and_a_wrapped_one_does() {
 
 #[test]
 fn a_proved_head_may_go_on_in_the_next_segment() {
-    let mut feed = Feed::new(Start::MidStream);
+    let mut feed = Feed::resuming(Start::MidStream);
     feed.push("xx")
         .answered(100)
         .push("GET / HTTP/1.1\r\nHo")
@@ -76,7 +109,7 @@ fn a_proved_head_may_go_on_in_the_next_segment() {
 
 #[test]
 fn a_gap_between_requests_costs_those_that_cannot_be_proved() {
-    let mut feed = Feed::new(Start::Syn);
+    let mut feed = Feed::resuming(Start::Syn);
     feed.push(GET)
         .gap(27)
         .answered(100)
@@ -99,7 +132,7 @@ fn a_gap_between_requests_costs_those_that_cannot_be_proved() {
 
 #[test]
 fn a_gap_in_a_head_rejects_its_request() {
-    let mut feed = Feed::new(Start::Syn);
+    let mut feed = Feed::resuming(Start::Syn);
     feed.push("GET / HTTP/1.1\r\nHo")
         .gap(3)
         .push(" a\r\n\r\n")

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use crate::budget::{Charge, MemoryBudget};
-use crate::http::{BodyDecoder, Framing, Limits, Reject, RequestKind, ResponseHeadReader};
+use crate::http::{BodyDecoder, Framing, Limits, Reject, RequestKind, ResponseHeadReader, normalised};
 
 /// Limits of an answer's head: what nginx and Node allow, several times over. The body has its own.
 const LIMITS: Limits = Limits {
@@ -239,7 +239,12 @@ impl ResponseReader {
         let is_final = !(100..200).contains(&head.status) || head.status == 101;
         if self.keep.most.is_some() && is_final {
             let whole = if before == 0 { bytes } else { &self.partial[..] };
-            self.kept.head(&self.keep, &whole[..head.length]);
+            let whole = &whole[..head.length];
+            if head.plain {
+                self.kept.head(&self.keep, whole);
+            } else {
+                self.kept.head(&self.keep, &normalised(whole));
+            }
         }
         self.partial.clear();
         let consumed = head.length - before;
