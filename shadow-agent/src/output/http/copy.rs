@@ -3,7 +3,8 @@
 //! Fields keep their order, case and spacing: what stays is copied in runs, byte for byte. What changes:
 //!
 //! - Hop-by-hop fields are left out (RFC 9110 section 7.6.1): `Connection` and the fields it names,
-//!   `Keep-Alive`, `Proxy-Connection`, `TE`, `Upgrade`. A client that names `Content-Length`,
+//!   `Keep-Alive`, `Proxy-Connection`, `TE`, `Upgrade`. The `Upgrade` of a WebSocket's handshake, or of another protocol's
+//!   than HTTP, stays, with a `Connection` that names it: the request asks for nothing else. A client that names `Content-Length`,
 //!   `Transfer-Encoding` or `Host` there does not get them removed: that would change where the message ends
 //!   or whom it is for. `Transfer-Encoding` stays although it is hop-by-hop, because the body is sent in the
 //!   very framing it was captured in. `Proxy-Authorization` stays too: it is not on that list, and the
@@ -24,7 +25,7 @@ use std::sync::Arc;
 
 use super::redirect::Hop;
 use super::target::{self, Target};
-use crate::http::{Request, Version, is_field_value, is_token};
+use crate::http::{Request, Version, can_be_sent, is_field_value, is_token};
 use crate::mirror::Edits;
 use crate::mirror::plan::PodIdentity;
 use crate::settings::{HostHeader, HttpOutputSettings, Secret};
@@ -136,11 +137,13 @@ impl CopyTemplate {
         let authority = edits.and_then(Edits::hostname).or(authority);
         let mut fields = FieldWriter::new(&request.head, out);
         let nominated = Nominated::of(request);
+        let handshake = nominated.upgrade && hop.is_none() && request.is_handshake();
         let mut host_written = false;
         let mut authorization_written = false;
         for field in &request.headers {
             let (name, value) = fields.next(field)?;
             match classify(name) {
+                Kind::HopByHop if handshake && name.eq_ignore_ascii_case(b"upgrade") => {}
                 Kind::HopByHop => fields.skip(),
                 // What a client says of it is not true.
                 _ if self.name_pod && is_about_pod(name) => fields.skip(),
@@ -187,6 +190,9 @@ impl CopyTemplate {
         }
         if let Some(edits) = edits {
             fields.out.extend_from_slice(edits.lines());
+        }
+        if handshake {
+            fields.out.extend_from_slice(b"Connection: Upgrade\r\n");
         }
         if request.version == Version::Http10 && nominated.keep_alive {
             fields.out.extend_from_slice(b"Connection: keep-alive\r\n");
@@ -318,17 +324,20 @@ struct Nominated<'a> {
     /// As sent, in the order of [`by_name`], none twice.
     names: Vec<&'a [u8]>,
     keep_alive: bool,
+    upgrade: bool,
 }
 
 impl<'a> Nominated<'a> {
     fn of(request: &'a Request) -> Self {
         let mut names = Vec::new();
-        let mut keep_alive = false;
+        let (mut keep_alive, mut upgrade) = (false, false);
         // Found out only for an option that is not one of the usual.
         let mut present = None;
         for option in connection_options(request) {
             if option.eq_ignore_ascii_case(b"keep-alive") {
                 keep_alive = true;
+            } else if option.eq_ignore_ascii_case(b"upgrade") {
+                upgrade = true;
             } else if !option.is_empty() && !is_settled(classify(option)) {
                 let present = *present.get_or_insert_with(|| kinds_of_names(request));
                 if present & kind_of_name(option) != 0 {
@@ -338,7 +347,11 @@ impl<'a> Nominated<'a> {
         }
         names.sort_unstable_by(|a, b| by_name(a, b));
         names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
-        Self { names, keep_alive }
+        Self {
+            names,
+            keep_alive,
+            upgrade,
+        }
     }
 
     fn has(&self, name: &[u8]) -> bool {
@@ -404,7 +417,7 @@ impl<'a, 'o> FieldWriter<'a, 'o> {
         }
     }
 
-    /// Moves on to `field` and checks its line: a token, a colon, a value without control bytes, a line end.
+    /// Moves on to `field` and checks its line: a name, a colon, a value, all of which can be sent, and a line end.
     fn next(&mut self, field: &crate::http::HeaderField) -> Result<(&'a [u8], &'a [u8]), Unsafe> {
         let head = self.head;
         let (start, name_end) = (field.name.start as usize, field.name.end as usize);
@@ -423,7 +436,7 @@ impl<'a, 'o> FieldWriter<'a, 'o> {
             [b'\n', ..] => 1,
             _ => return Err(Unsafe),
         };
-        if !is_token(name) || !is_field_value(value) || !is_field_value(between) {
+        if !can_be_sent(name, value) || !is_field_value(between) {
             return Err(Unsafe);
         }
         if self.line.is_empty() {

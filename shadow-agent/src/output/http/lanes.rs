@@ -63,6 +63,8 @@ impl Job {
             && !self.pass.probe
             && self.hop.is_none()
             && self.redirects == 0
+            // Behind the shadow's 101 nothing else would be answered.
+            && !request.is_handshake()
     }
 
     /// Whether doing it twice is doing it once (RFC 9110 section 9.2.2).

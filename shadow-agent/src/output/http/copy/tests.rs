@@ -87,6 +87,22 @@ fn hop_by_hop_fields_and_those_that_connection_names_are_left_out() {
 }
 
 #[test]
+fn the_handshake_of_another_protocol_is_sent_as_one() {
+    let copied = copy(
+        "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade, X-Hop\r\nUpgrade: websocket\r\nX-Hop: 1\r\n\
+         Sec-WebSocket-Key: x\r\n\r\n",
+    );
+    let expected = "GET /chat HTTP/1.1\r\nHost: shadow:8082\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\
+                    Connection: Upgrade\r\nX-Shadow-Mirror: 1\r\n\r\n";
+    assert_eq!(copied, expected);
+    let copied = copy("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    assert_eq!(
+        copied,
+        "GET / HTTP/1.1\r\nHost: shadow:8082\r\nX-Shadow-Mirror: 1\r\n\r\n"
+    );
+}
+
+#[test]
 fn connection_cannot_name_away_what_frames_or_routes_the_message() {
     let copied =
         copy("POST / HTTP/1.1\r\nHost: a\r\nConnection: host, content-length\r\nContent-Length: 2\r\n\r\nab");
