@@ -55,6 +55,17 @@ impl Connection {
         self.read_response(false)
     }
 
+    /// Reads up to the end of a response's head, and gives its status.
+    pub fn read_response_status(&mut self) -> u16 {
+        while find(&self.read, b"\r\n\r\n").is_none() {
+            self.fill();
+        }
+        let status = self.read.get(9..12).map(String::from_utf8_lossy);
+        status
+            .and_then(|status| status.parse().ok())
+            .expect("a status line")
+    }
+
     /// Reads the response to a HEAD: it has a Content-Length and no body.
     pub fn response_to_head(&mut self) -> Response {
         self.read_response(true)

@@ -60,7 +60,9 @@ impl FramingNames {
     /// Whether one of the names is in `bytes`.
     pub fn are_in(bytes: &[u8]) -> bool {
         let mut names = Self::default();
-        bytes.iter().for_each(|&byte| names.see(byte));
+        for byte in bytes {
+            names.see(*byte);
+        }
         names.found
     }
 

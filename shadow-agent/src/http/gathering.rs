@@ -114,16 +114,18 @@ impl<S: Side> MessageStream<S> {
     /// the message goes on; else its body is passed over, if it is known.
     fn odd_head(&mut self, mut partial: Box<Held<S::Line>>, sink: &mut impl FnMut(Event<S::Message>)) {
         let length = partial.bytes.len();
-        let mut skimmer = Skimmer::<S::Line>::new();
-        let skimmed = match skimmer.read(&partial.bytes) {
-            Ok(_) => skimmer.skimmed(),
+        let mut reader = Skimmer::<S::Line>::new();
+        let skimmed = match reader.read(&partial.bytes) {
+            Ok(_) => reader.skimmed(),
             Err(fault) => {
                 self.give_up(fault, &partial.bytes, length, sink);
                 return;
             }
         };
         let Some(skimmed) = skimmed else {
-            return self.lose(Reject::Malformed); // There is a start line, or the head were not whole.
+            // Not so: without a start line the head were not whole.
+            refuse(Reject::Malformed, length, sink);
+            return self.lose(Reject::Malformed);
         };
         if let Some(fault) = skimmed.fault {
             let reject = tell_fault(fault, &partial.bytes, sink);
@@ -189,19 +191,19 @@ impl<S: Side> MessageStream<S> {
     /// More of the head of a message that was rejected.
     pub(super) fn skim(
         &mut self,
-        mut skimmer: Box<Skimmer<S::Line>>,
+        mut reader: Box<Skimmer<S::Line>>,
         bytes: &[u8],
         sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
-        let read = skimmer.read(bytes);
+        let read = reader.read(bytes);
         let taken = match read {
             Ok(Some(taken)) => taken,
             _ => bytes.len(),
         };
         skip(taken, Skip::AfterReject, sink);
         match read {
-            Ok(None) => self.state = State::Skimming(skimmer),
-            Ok(Some(_)) => match skimmer.skimmed() {
+            Ok(None) => self.state = State::Skimming(reader),
+            Ok(Some(_)) => match reader.skimmed() {
                 Some(skimmed) => self.pass_skimmed(&skimmed, sink),
                 None => self.lose(Reject::Malformed),
             },

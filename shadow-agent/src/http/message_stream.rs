@@ -420,12 +420,7 @@ impl<S: Side> MessageStream<S> {
 
     /// Reads a whole, plain head. The outer error says that its fields are none, the inner one that they do not say one
     /// length.
-    #[expect(clippy::type_complexity, reason = "two errors that mean different things")]
-    pub(super) fn parse(
-        &mut self,
-        line: S::Line,
-        bytes: &[u8],
-    ) -> Result<Result<(Head<S::Line>, Option<Reject>), FramingError>, Reject> {
+    pub(super) fn parse(&mut self, line: S::Line, bytes: &[u8]) -> Result<Parsed<S::Line>, Reject> {
         let limits = self.limits;
         with_fields(bytes, &limits, |fields| {
             let Decision {
@@ -556,6 +551,9 @@ pub(super) fn tell_fault<M>(fault: Fault, bytes: &[u8], sink: &mut impl FnMut(Ev
 
 /// Bytes of a faulty message's start line that are told.
 const TOLD: usize = 200;
+
+/// A head, and why its message is not wanted all the same; or that it does not say one length.
+pub(super) type Parsed<L> = Result<(Head<L>, Option<Reject>), FramingError>;
 
 /// How far a body goes in some bytes, and how many of them are its.
 pub(super) enum Body {

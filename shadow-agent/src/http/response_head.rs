@@ -95,9 +95,9 @@ impl ResponseHeadReader {
 
     /// The same of a head that is odd, where it can be read in one way only.
     fn read_odd(head: &[u8]) -> Result<(MessageFields, Option<Range<u32>>), Reject> {
-        let mut skimmer = Skimmer::<StatusLine>::new();
-        let ended = skimmer.read(head) == Ok(Some(head.len()));
-        let skimmed = skimmer
+        let mut reader = Skimmer::<StatusLine>::new();
+        let ended = reader.read(head) == Ok(Some(head.len()));
+        let skimmed = reader
             .skimmed()
             .filter(|skimmed| ended && skimmed.fault.is_none());
         let fields = skimmed.ok_or(Reject::Malformed)?.fields;

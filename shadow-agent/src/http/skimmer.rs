@@ -55,6 +55,10 @@ pub(super) struct Skimmer<L> {
 
 /// What is known of the current line.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not states of one thing"
+)]
 struct Line {
     kept: Vec<u8>,
     tail: [u8; TAIL],

@@ -10,9 +10,9 @@ use super::*;
 
 /// Where the head in `bytes` ends, and how its message is framed; `None` when it is not framed.
 fn skim(bytes: &[u8]) -> Option<(usize, Framing)> {
-    let mut skimmer = Skimmer::<RequestLine>::new();
-    let end = skimmer.read(bytes).ok()??;
-    let skimmed = skimmer.skimmed()?;
+    let mut reader = Skimmer::<RequestLine>::new();
+    let end = reader.read(bytes).ok()??;
+    let skimmed = reader.skimmed()?;
     let framing = skimmed.fields.request_framing(skimmed.line.version).ok()?;
     Some((end, framing))
 }
@@ -25,13 +25,13 @@ fn a_head_is_read_whatever_its_size_and_however_it_is_cut() {
         "b".repeat(3000)
     );
     assert_eq!(skim(head.as_bytes()), Some((head.len(), Framing::Length(7))));
-    let mut skimmer = Skimmer::<RequestLine>::new();
+    let mut reader = Skimmer::<RequestLine>::new();
     for byte in &head.as_bytes()[..head.len() - 1] {
-        assert_eq!(skimmer.read(&[*byte]), Ok(None));
-        assert!(skimmer.line.kept.capacity() <= 2 * KEPT);
+        assert_eq!(reader.read(&[*byte]), Ok(None));
+        assert!(reader.line.kept.capacity() <= 2 * KEPT);
     }
-    assert_eq!(skimmer.read(b"\nbody"), Ok(Some(1)));
-    let skimmed = skimmer.skimmed().unwrap();
+    assert_eq!(reader.read(b"\nbody"), Ok(Some(1)));
+    let skimmed = reader.skimmed().unwrap();
     assert_eq!(
         (&skimmed.start[..6], skimmed.line.version),
         (&b"POST /"[..], Version::Http11)
@@ -48,6 +48,10 @@ fn a_field_that_frames_the_message_is_as_short_as_anybody_needs_or_it_frames_not
 
 /// How a server may read heads.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not states of one thing"
+)]
 struct Way {
     /// A bare LF ends a line; else it is a part of it.
     lf_ends_lines: bool,

@@ -79,6 +79,7 @@ pub enum Engine {
 }
 
 /// How traffic is captured, and what of it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Clone, Debug, Default)]
 pub struct CaptureSettings {
     /// The hook; chosen from the addresses when `None`.

@@ -105,10 +105,10 @@ fn a_pause_settles_what_waits_within_a_second() {
 }
 
 #[test]
-fn a_connection_that_lives_through_a_pause_is_mirrored_again_after_it() {
+fn a_connection_that_lives_through_a_pause_is_mirrored_again_when_asked_for() {
     let stage = stage!("root", "agent", "nginx");
     let scene = Scene::on_lo(&stage);
-    let (agent, port) = mirror(&scene, &[]);
+    let (agent, port) = mirror(&scene, &["--input-raw-resume"]);
     let mut connection = shadow_tests::client::Connection::open(&scene.client, scene.v4);
     let mut get = |id: &str| assert_eq!(connection.get("/page", id).status, 200);
     get("before");

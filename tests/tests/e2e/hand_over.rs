@@ -44,6 +44,8 @@ impl<'a> Rollout<'a> {
         let output = format!("http://{}", self.shadow.v4());
         let mut arguments = vec!["--input-raw", "k8s://shop/labelSelector/app=web:80"];
         arguments.extend(["--output-http", &output, "--hand-over", &self.file]);
+        // The clients' connections are older than the agent that takes over.
+        arguments.push("--input-raw-resume");
         arguments.extend(more);
         self.cluster.agent(1, &arguments)
     }

@@ -309,7 +309,7 @@ fn bodies_beyond_the_memory_budget_are_dropped_and_memory_stays_bounded() {
 }
 
 #[test]
-fn an_upgrade_is_counted_and_not_mirrored() {
+fn the_handshake_of_a_websocket_is_mirrored() {
     let stage = stage!("root", "agent", "nginx");
     let scene = Scene::on_lo(&stage);
     let agent = scene.mirror(&[]);
@@ -320,14 +320,51 @@ fn an_upgrade_is_counted_and_not_mirrored() {
     );
     connection.response();
     drop(connection);
-    let finished = scene.finish(agent);
-    assert_eq!(
-        (finished.ledger.seen(), finished.ledger.dropped(0, "upgrade")),
-        (1, 1),
-        "{}",
-        finished.ledger
+    scene.finish(agent).assert_mirrored(1);
+}
+
+#[test]
+fn what_servers_answer_though_it_is_odd_is_mirrored() {
+    let stage = stage!("root", "agent", "nginx");
+    let scene = Scene::on_lo(&stage);
+    let agent = scene.mirror(&["--verbose"]);
+    for (number, request) in [
+        "GET /lf HTTP/1.1\nHost: production.test\nX-Id: ID\n\n",
+        "POST /upload HTTP/1.1\nHost: production.test\nX-Id: ID\nContent-Length: 5\n\nhello",
+        "GET /mixed HTTP/1.1\r\nHost: production.test\nX-Id: ID\r\nA: b\r\n\r\n",
+        "GET /cookie HTTP/1.1\r\nHost: production.test\r\nX-Id: ID\r\nCookie: a=\x01b\r\n\r\n",
+        "GET /name HTTP/1.1\r\nHost: production.test\r\nX-Id: ID\r\nX(Y): z\r\n\r\n",
+        "GET   /spaces  HTTP/1.1\r\nHost: production.test\r\nX-Id: ID\r\n\r\n",
+        "POST /upload HTTP/1.1\r\nHost: production.test\r\nX-Id: ID\r\nTransfer-Encoding: chunked\r\n\r\n\
+         5   \r\nhello\r\n0   \r\n\r\n",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let mut connection = Connection::open(&scene.client, scene.v4);
+        connection.send(request.replace("ID", &number.to_string()));
+        assert_eq!(connection.response().status, 200, "{request:?}");
+        assert_eq!(connection.get("/page", &format!("behind-{number}")).status, 200);
+    }
+    let mut connection = Connection::open(&scene.client, scene.v4);
+    connection.send("GET /refused?secret HTTP/1.1\r\nHost: production.test\r\nX : y\r\n\r\n");
+    agent.wait_for_line("a request is not understood: line 3: white space before the colon");
+    connection.read_to_close();
+    let said = agent.stderr();
+    assert!(
+        said.contains("GET /refused") && !said.contains("secret"),
+        "{said}"
     );
-    assert!(finished.shadow.is_empty());
+    let finished = scene.finish(agent);
+    let ledger = &finished.ledger;
+    assert_eq!(
+        (ledger.seen(), ledger.delivered(0), ledger.dropped(0, "malformed")),
+        (15, 14, 1),
+        "{ledger}"
+    );
+    assert_eq!(ledger.0["connections"]["not_understood"]["header_field"], 1);
+    let answered = finished.production.filter(|entry| entry.status == 200);
+    answered.assert_same_requests(&finished.shadow);
 }
 
 #[test]

@@ -37,3 +37,4 @@ mod served;
 mod stuck;
 mod symptoms;
 mod ui;
+mod uploads;

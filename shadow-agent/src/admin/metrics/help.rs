@@ -29,7 +29,7 @@ pub(super) fn label_of(member: &str) -> &'static str {
     }
 }
 
-const CONNECTIONS: [(&str, &str); 35] = [
+const CONNECTIONS: [(&str, &str); 36] = [
     ("opened", "Connections that came into view."),
     (
         "mid_stream",

@@ -76,6 +76,20 @@ fn counted_chunked_and_empty_bodies_end_where_they_say() {
 }
 
 #[test]
+fn folded_fields_and_padded_chunk_sizes_are_answers_too() {
+    let bytes = format!(
+        "HTTP/1.1 200 OK\r\nX: a\r\n b\r\nTransfer-Encoding: chunked\r\n\r\n2  \r\nab\r\n0  \r\n\r\n{OK}hello"
+    );
+    assert_eq!(
+        said(&[OTHER; 2], &bytes, Close::Idle),
+        [
+            "complete 200 \"2  \\r\\nab\\r\\n0  \\r\\n\\r\\n\"",
+            "complete 200 \"hello\""
+        ]
+    );
+}
+
+#[test]
 fn an_answer_to_head_and_a_304_have_no_body_whatever_their_length() {
     let bytes = format!("{OK}HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n{OK}hello");
     assert_eq!(

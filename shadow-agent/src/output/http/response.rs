@@ -331,6 +331,14 @@ mod tests {
     }
 
     #[test]
+    fn folded_fields_and_padded_chunk_sizes_are_read() {
+        let stream =
+            b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nTransfer-Encoding: chunked\r\n\r\n3   \r\nabc\r\n0\r\n\r\n";
+        let (_, used) = read(RequestKind::Other, stream).unwrap().unwrap();
+        assert_eq!(used, stream.len());
+    }
+
+    #[test]
     fn chunks_and_trailers_are_read_to_the_end() {
         let stream =
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nA: b\r\n\r\n";
