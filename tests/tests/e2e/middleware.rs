@@ -12,6 +12,9 @@ use shadow_tests::{Agent, Netns, Nginx, Stage, load, stage};
 
 use crate::scene::Scene;
 
+/// The checkout, where the programs are, may stand where nobody but root gets to.
+const AS_ROOT: &str = "--middleware-user=root";
+
 /// A program in the test's folder.
 fn script(stage: &Stage, name: &str, text: &str) -> String {
     let path = stage.path(name);
@@ -39,6 +42,7 @@ fn middleware() {
     let stage = stage!("root", "agent", "nginx", "python3");
     let scene = Scene::on_lo(&stage);
     let agent = scene.mirror(&[
+        AS_ROOT,
         "--middleware",
         &format!("python3 '{}'", example("middleware.py").display()),
     ]);
@@ -73,7 +77,7 @@ fn a_middleware_in_javascript_runs_unchanged() {
     let stage = stage!("root", "agent", "nginx", "node");
     let scene = Scene::on_lo(&stage);
     let command = format!("node {}", example("middleware.js").display());
-    let agent = scene.mirror(&["--middleware", &command, "--output-stdout"]);
+    let agent = scene.mirror(&[AS_ROOT, "--middleware", &command, "--output-stdout"]);
     let stdout = agent.stdout().to_owned();
     assert_eq!(load::keep_alive(&scene.client, scene.v4, 4, 50), 200);
     scene.finish(agent).assert_mirrored(200);
@@ -116,7 +120,7 @@ fn a_middleware_of_goreplays_npm_package_runs_unchanged() {
     );
     let command = format!("node {}", script(&stage, "middleware.js", &text));
     let scene = Scene::on_lo(&stage);
-    let agent = scene.mirror(&["--input-raw-track-response", "--middleware", &command]);
+    let agent = scene.mirror(&["--input-raw-track-response", AS_ROOT, "--middleware", &command]);
     send(&scene, &[get("/a", "1"), get("/secret", "2"), get("/b", "3")]);
     agent.wait_for_line("paired");
     let finished = scene.finish(agent);
@@ -171,6 +175,7 @@ fn the_npm_packages_comparer_gets_every_pair_of_a_fast_shadow() {
         &[
             "--input-raw-track-response",
             "--output-http-track-response",
+            AS_ROOT,
             "--middleware",
             &command,
         ],
@@ -199,6 +204,7 @@ fn the_end_of_a_middleware_ends_the_run_and_is_said() {
         &input,
         "--output-http",
         &scene.shadow_url,
+        AS_ROOT,
         "--middleware",
         &command,
     ];
@@ -222,7 +228,13 @@ fn middleware_on_exit() {
     let stage = stage!("root", "agent", "nginx");
     let scene = Scene::on_lo(&stage);
     let command = format!("sh {}", script(&stage, "dies.sh", "read line; exit 7\n"));
-    let agent = scene.mirror(&["--middleware", &command, "--middleware-on-exit", "bypass"]);
+    let agent = scene.mirror(&[
+        AS_ROOT,
+        "--middleware",
+        &command,
+        "--middleware-on-exit",
+        "bypass",
+    ]);
     send(&scene, &[get("/1", "1")]);
     agent.wait_for_line("messages go on without it");
     send(&scene, &[get("/2", "2")]);
@@ -237,7 +249,7 @@ fn middleware_timeout() {
         "sh {}",
         script(&stage, "silent.sh", "while read line; do :; done\n")
     );
-    let agent = scene.mirror(&["--middleware", &command, "--middleware-timeout", "200ms"]);
+    let agent = scene.mirror(&[AS_ROOT, "--middleware", &command, "--middleware-timeout", "200ms"]);
     send(&scene, &[get("/", "1")]);
     agent.wait_for_ledger("the request to be given up", |ledger| {
         ledger.of(0, "filtered") == 1
@@ -252,7 +264,13 @@ fn middleware_queue_size() {
     let scene = Scene::on_lo(&stage);
     // It reads nothing until it is told to end.
     let command = format!("sh {}", script(&stage, "stuck.sh", "sleep 3; cat\n"));
-    let agent = scene.mirror(&["--middleware", &command, "--middleware-queue-size", "4kb"]);
+    let agent = scene.mirror(&[
+        AS_ROOT,
+        "--middleware",
+        &command,
+        "--middleware-queue-size",
+        "4kb",
+    ]);
     assert_eq!(load::keep_alive(&scene.client, scene.v4, 8, 500), 4000);
     let finished = scene.finish(agent);
     let ledger = &finished.ledger;
@@ -288,6 +306,7 @@ fn replayed(stage: &Stage, middleware: &str, more: &[&str]) -> (Agent, Nginx) {
         &input,
         "--output-http",
         &url,
+        AS_ROOT,
         "--middleware",
         middleware,
     ];
