@@ -226,18 +226,19 @@ fn list(
     if arguments.endpoint.is_some() {
         // Which endpoints there are is known when all requests are.
         for kept in store.records().filter(|kept| of.is_none_or(|of| of == kept.of())) {
-            let (method, target) = match &kept {
-                Kept::Pair(kept) => method_and_target(&kept.pair.request_head),
-                Kept::Unpaired { unpaired, .. } => method_and_target(&unpaired.request_line),
+            let (head, status) = match &kept {
+                Kept::Pair(kept) => (&kept.pair.request_head[..], kept.pair.production.status()),
+                Kept::Unpaired { unpaired, .. } => (&unpaired.request_line[..], None),
             };
-            routes.endpoint(method, target);
+            let (method, target) = method_and_target(head);
+            routes.endpoint_of(method, target, status);
         }
     }
     let mut left = arguments.max;
     for kept in pairs(store, of).filter(|kept| kept.whole) {
         let pair = &kept.pair;
         let (method, target) = method_and_target(&pair.request_head);
-        let id = routes.endpoint(method, target);
+        let id = routes.endpoint_of(method, target, pair.production.status());
         let endpoint = routes.name(id);
         if arguments
             .endpoint

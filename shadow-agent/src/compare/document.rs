@@ -239,6 +239,27 @@ pub struct Endpoint {
     pub p99_ratio: Option<Interval>,
     /// Whether it is slower than the rules allow, for sure.
     pub slower: bool,
+    /// Parts of it that are judged as endpoints of their own, where something speaks against them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+}
+
+/// A part of an endpoint that stands for many: a path that would be an endpoint by itself if there were not so many names at its
+/// place, or those requests that production served of an endpoint that it refused others of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// `GET /checkout`; the endpoint's name where it is about what production served.
+    pub name: String,
+    /// Pairs compared, or those since it was first seen to differ.
+    pub compared: u64,
+    /// See [`Comparison::agreement`].
+    pub agreement: Rate,
+    /// See [`Comparison::new_5xx`].
+    pub new_5xx: Rate,
+    /// The shadow's 99th percentile to production's; `None` of too few.
+    pub p99_ratio: Option<Interval>,
+    /// Whether it is slower than the rules allow, for sure.
+    pub slower: bool,
 }
 
 /// Pairs that differ in the same way at the same place.

@@ -59,6 +59,7 @@ pub(crate) fn comparison() -> Comparison {
             endpoint("GET /items/{id}", 6_900, 70),
             Endpoint {
                 slower: true,
+                parts: Vec::new(),
                 ..endpoint("POST /cart", 3_000, 30)
             },
         ],
@@ -202,6 +203,7 @@ fn endpoint(name: &str, compared: u64, different: u64) -> Endpoint {
         shadow: quantiles(compared, 2_500, 5_000, 12_000),
         p99_ratio: Some(interval(1.33, 1.2, 1.5)),
         slower: false,
+        parts: Vec::new(),
     }
 }
 

@@ -28,6 +28,17 @@ pub struct Answer {
     pub times: Option<Times>,
 }
 
+impl Answer {
+    /// Its status code; `None` where it cannot be read.
+    pub fn status(&self) -> Option<u16> {
+        let digits = self.head.split(|byte| *byte == b' ').nth(1)?.trim_ascii();
+        std::str::from_utf8(&digits[..digits.len().min(3)])
+            .ok()?
+            .parse()
+            .ok()
+    }
+}
+
 /// One exchange, and whole answers to it.
 #[derive(Clone, Debug)]
 pub struct Pair {

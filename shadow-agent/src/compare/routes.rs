@@ -1,6 +1,6 @@
 //! Which endpoint a request is for: its method and the template of its path, given or learned.
 //!
-//! Learned in two ways. By looks: `/users/42` is `/users/{id}`, and UUIDs, hashes, dates and e-mail addresses are told as well.
+//! Learned of what production served ([`is_refusal`]), so that who asks for what is not there teaches nothing, and in two ways. By looks: `/users/42` is `/users/{id}`, and UUIDs, hashes, dates and e-mail addresses are told as well.
 //! And by number: a place with more than [`MAX_NAMES`] different names is `{name}`. Which templates come of it does not depend
 //! on the order of the requests, as long as no bound is met.
 //!
@@ -67,6 +67,18 @@ enum Place {
     Given(usize),
     Asterisk,
     Authority,
+    /// Paths that production never served.
+    NotServed,
+}
+
+/// Whether an answer with this status code says nothing of a route that is there: not found, not for this client, not this
+/// method, or not understood (RFC 9110 section 15.5, RFC 6585); or none at all. Whoever sends requests can have as many of them
+/// for as many paths as they like.
+pub fn is_refusal(status: u16) -> bool {
+    matches!(
+        status,
+        0 | 400 | 401 | 403 | 404 | 405 | 410 | 414 | 421 | 429 | 431 | 451 | 501 | 505
+    )
 }
 
 /// What was learned of endpoints.
@@ -110,8 +122,18 @@ impl Routes {
         }
     }
 
+    /// The endpoint of a request that production answered with this status code; `None` where nobody knows what it answered.
+    pub fn endpoint_of(&mut self, method: &[u8], target: &[u8], status: Option<u16>) -> EndpointId {
+        self.find(method, target, !status.is_some_and(is_refusal))
+    }
+
     /// The endpoint of a request, learned if it is new.
     pub fn endpoint(&mut self, method: &[u8], target: &[u8]) -> EndpointId {
+        self.find(method, target, true)
+    }
+
+    fn find(&mut self, method: &[u8], target: &[u8], learn: bool) -> EndpointId {
+        self.key.clear();
         let known = METHODS.iter().position(|known| known.as_bytes() == method);
         let method = known.unwrap_or(METHODS.len()) as u8;
         self.path.read(target);
@@ -126,6 +148,13 @@ impl Routes {
         self.make_key(method);
         if let Some(id) = self.remembered.get(&*self.key) {
             return self.canonical(EndpointId(*id));
+        }
+        if !learn {
+            let known = self.tree.find(steps(&self.key, &self.steps));
+            return match known.and_then(|place| self.tree.end(place, method)) {
+                Some(id) => self.canonical(EndpointId(id)),
+                None => self.apart(Place::NotServed, method),
+            };
         }
         let Some(id) = self.learn(method) else {
             return EndpointId::OTHER;
@@ -150,6 +179,25 @@ impl Routes {
         EndpointId(at)
     }
 
+    /// What the endpoint of the request that was asked for last would be called by itself, where `id`, its endpoint, stands for
+    /// others as well: because there are many names at its place, or no room.
+    pub fn own_name(&self, id: EndpointId) -> Option<String> {
+        let (method, _) = self.key.split_first()?;
+        if self.key.len() > REMEMBERED_LENGTH {
+            return None;
+        }
+        let mut name = (*METHODS.get(usize::from(*method)).unwrap_or(&OTHER_METHOD)).to_owned();
+        name.push(' ');
+        if self.steps.is_empty() {
+            name.push('/');
+        }
+        for step in steps(&self.key, &self.steps) {
+            name.push('/');
+            name.push_str(step);
+        }
+        (name != self.name(id)).then_some(name)
+    }
+
     /// How often places became one. When this changes, endpoints may have become one, and names may be others: what is kept by
     /// id is to be added up again.
     pub fn merges(&self) -> u64 {
@@ -167,6 +215,7 @@ impl Routes {
             Place::Given(index) => self.given.text(index),
             Place::Asterisk => "*".to_owned(),
             Place::Authority => "(authority)".to_owned(),
+            Place::NotServed => "(not served)".to_owned(),
         };
         let method = METHODS.get(usize::from(entry.method)).unwrap_or(&OTHER_METHOD);
         format!("{method} {path}")
@@ -197,9 +246,7 @@ impl Routes {
 
     /// The endpoint of what is in the key; `None` if there is no room for it.
     fn learn(&mut self, method: u8) -> Option<u32> {
-        let text =
-            |(start, end): &(usize, usize)| std::str::from_utf8(&self.key[*start..*end]).unwrap_or_default();
-        let place = self.tree.enter(self.steps.iter().map(text));
+        let place = self.tree.enter(steps(&self.key, &self.steps));
         self.follow_merges();
         let place = place?;
         if let Some(id) = self.tree.end(place, method) {
@@ -258,4 +305,10 @@ impl Routes {
         });
         id
     }
+}
+
+/// The steps in a key.
+fn steps<'a>(key: &'a [u8], at: &'a [(usize, usize)]) -> impl Iterator<Item = &'a str> {
+    at.iter()
+        .map(|(start, end)| std::str::from_utf8(&key[*start..*end]).unwrap_or_default())
 }

@@ -70,6 +70,19 @@ impl Tree {
         Some(at)
     }
 
+    /// The place of a path, if it is known.
+    pub fn find<'a>(&self, mut steps: impl Iterator<Item = &'a str>) -> Option<u32> {
+        steps.try_fold(ROOT, |at, step| {
+            let node = self.node(at);
+            let step = if node.collapsed && !is_class(step) {
+                NAME
+            } else {
+                step
+            };
+            node.children.get(step).copied()
+        })
+    }
+
     /// The endpoint of a method at a place.
     pub fn end(&self, at: u32, method: u8) -> Option<u32> {
         let ends = &self.node(at).ends;

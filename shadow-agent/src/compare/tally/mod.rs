@@ -5,6 +5,9 @@
 
 mod endpoint;
 mod examples;
+#[cfg(test)]
+mod part_tests;
+mod parts;
 mod places;
 mod secrets;
 mod summary;
@@ -15,8 +18,9 @@ mod timeline;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use self::endpoint::EndpointTally;
+use self::endpoint::{EndpointTally, Seen};
 use self::examples::Examples;
+use self::parts::{Of, Parts};
 use self::places::{Place, Places, Sort};
 pub use self::summary::Facts;
 use self::timeline::TimelineTally;
@@ -28,7 +32,7 @@ use super::hosts::{Hosts, Question};
 use super::intake::Unpaired;
 use super::judging::Judging;
 use super::pair::{Answer, NotCompared, Pair};
-use super::routes::{EndpointId, Routes};
+use super::routes::{EndpointId, Routes, is_refusal};
 use super::rules::RuleId;
 
 /// Nanoseconds of a millisecond.
@@ -43,6 +47,7 @@ pub struct Tally {
     /// Merges of routes that are taken in.
     merges: u64,
     endpoints: HashMap<EndpointId, EndpointTally>,
+    parts: Parts,
     places: Places,
     statuses: BTreeMap<(u16, u16), u64>,
     production: Sides,
@@ -78,6 +83,7 @@ impl Tally {
             routes: Routes::new(judging.routes.clone(), judging.max_routes),
             merges: 0,
             endpoints: HashMap::new(),
+            parts: Parts::default(),
             places: Places::new(judging.max_differences),
             statuses: BTreeMap::new(),
             production: Sides::default(),
@@ -99,15 +105,14 @@ impl Tally {
     /// Compares a pair and counts what comes of it.
     pub fn add(&mut self, pair: &Pair) {
         let (method, target) = request_line(&pair.request_head);
-        let id = self.endpoint(method, target);
+        let status = |answer: &Answer| answer.status().unwrap_or(0);
+        let statuses = (status(&pair.production), status(&pair.shadow));
+        let id = self.endpoint(method, target, Some(statuses.0));
+        let own_name: Option<Arc<str>> = self.routes.own_name(id).map(Into::into);
         let at = pair.at / MILLISECOND;
         self.seen_at(at);
         let judging = Arc::clone(&self.judging);
-        let endpoint = self
-            .endpoints
-            .get_mut(&id)
-            .unwrap_or_else(|| unreachable!("it was made"));
-        let name = &*Arc::clone(&endpoint.name);
+        let name = &*Arc::clone(&self.tally_of(id).name);
         let question = Question {
             endpoint: name,
             method,
@@ -123,22 +128,15 @@ impl Tally {
         let repeat = pair.repeat.as_ref();
         let repeat = repeat.map(|repeat| compare(&question, &pair.shadow, repeat, &judging.rules));
 
-        let statuses = (status(&pair.production.head), status(&pair.shadow.head));
         *self.statuses.entry(statuses).or_default() += 1;
         let new_5xx = statuses.1 >= 500 && statuses.0 < 500;
-        endpoint.compared += 1;
-        endpoint.new_5xx += u64::from(new_5xx);
-        endpoint.other_status += u64::from(statuses.0 != statuses.1);
-        endpoint.record(pair);
         self.production.record(&pair.production);
         self.shadow.record(&pair.shadow);
         self.timeline.pair(at, statuses, !compared.is_equal());
 
         let has_control = control.is_some();
         let mut signature = Vec::new();
-        if compared.is_equal() {
-            endpoint.equal += 1;
-        } else {
+        if !compared.is_equal() {
             for (difference, rule) in listed(&compared) {
                 let sort = match rule {
                     Some(rule) if judging.by_rules => Sort::Rule(rule),
@@ -164,12 +162,10 @@ impl Tally {
             }
         }
         if let Some(differs) = &control {
-            endpoint.controls += 1;
             self.places
                 .reference(id, all(differs), places::Reference::Control);
         }
         if let Some(differs) = &repeat {
-            endpoint.repeats += 1;
             self.places.reference(id, all(differs), places::Reference::Repeat);
         }
         let outcome = match (compared.is_equal(), signature.is_empty()) {
@@ -177,9 +173,13 @@ impl Tally {
             (false, true) => Outcome::Noise,
             (false, false) => Outcome::Different,
         };
-        if outcome != Outcome::Equal {
-            endpoint.sign(signature);
-        }
+        let seen = Seen {
+            new_5xx,
+            other_status: statuses.0 != statuses.1,
+            refused: is_refusal(statuses.0),
+            signature: (outcome != Outcome::Equal).then_some(signature),
+        };
+        self.count(id, own_name, pair, &seen);
         self.counters.compared(
             outcome,
             &CountedPair {
@@ -195,7 +195,7 @@ impl Tally {
     /// Counts a request that is not compared.
     pub fn not_compared(&mut self, unpaired: &Unpaired) {
         let (method, target) = request_line(&unpaired.request_line);
-        let id = self.endpoint(method, target);
+        let id = self.endpoint(method, target, None);
         let at = unpaired.at / MILLISECOND;
         self.seen_at(at);
         self.timeline.not_compared(at, unpaired.why);
@@ -244,13 +244,65 @@ impl Tally {
         (*from, *to) = ((*from).min(at), (*to).max(at));
     }
 
-    fn endpoint(&mut self, method: &[u8], target: &[u8]) -> EndpointId {
-        let id = self.routes.endpoint(method, target);
+    fn endpoint(&mut self, method: &[u8], target: &[u8], status: Option<u16>) -> EndpointId {
+        let id = self.routes.endpoint_of(method, target, status);
         let routes = &self.routes;
         self.endpoints
             .entry(id)
             .or_insert_with(|| EndpointTally::new(routes.name(id)));
         id
+    }
+
+    fn tally_of(&mut self, id: EndpointId) -> &mut EndpointTally {
+        let routes = &self.routes;
+        self.endpoints
+            .entry(id)
+            .or_insert_with(|| EndpointTally::new(routes.name(id)))
+    }
+
+    /// Counts a pair for its endpoint, and for the parts of it that it belongs to.
+    fn count(&mut self, id: EndpointId, own_name: Option<Arc<str>>, pair: &Pair, seen: &Seen) {
+        let endpoint = self.tally_of(id);
+        let (name, refused) = (Arc::clone(&endpoint.name), endpoint.refused);
+        let before = (seen.refused && refused == 0 && endpoint.compared > 0).then(|| endpoint.as_part());
+        endpoint.count(pair, seen);
+        let all_refused = seen.refused && endpoint.refused == endpoint.compared;
+        if let Some(before) = before {
+            self.watch(id, Of::Served, before);
+        }
+        let of = if seen.refused { Of::Refused } else { Of::Served };
+        if of == Of::Served && refused > 0 && !self.parts.count((id, &name, of), pair, seen) {
+            let mut part = EndpointTally::new_part(name.to_string());
+            part.count(pair, seen);
+            self.watch(id, of, part);
+        }
+        // Those that are watched only once something speaks against them.
+        let refused_here = (of == Of::Refused && !all_refused).then_some(name);
+        for name in refused_here.into_iter().chain(own_name) {
+            self.parts.count((id, &name, Of::Name), pair, seen);
+            if !self.parts.count((id, &name, of), pair, seen) && self.speaks_against(seen) {
+                self.watch(id, of, EndpointTally::new_part(name.to_string()));
+            }
+        }
+    }
+
+    fn watch(&mut self, id: EndpointId, of: Of, tally: EndpointTally) {
+        if self.parts.is_full() {
+            self.make_room();
+        }
+        self.parts.watch(id, of, tally);
+    }
+
+    fn make_room(&mut self) {
+        let noise = self.noise();
+        let is_noise = |row: u32| noise.get(&row).is_some_and(Option::is_some);
+        self.parts.make_room(|part| part.equal + part.agree(is_noise));
+    }
+
+    /// Whether a pair shows what counts, by what is known of noise now.
+    fn speaks_against(&self, seen: &Seen) -> bool {
+        let mut rows = seen.signature.iter().flatten();
+        seen.new_5xx || seen.other_status || rows.any(|row| *row == places::BEYOND || self.counts_now(*row))
     }
 
     /// Endpoints may have become one: what was counted apart is one, too.
@@ -262,17 +314,26 @@ impl Tally {
         let Self {
             routes,
             endpoints,
+            parts,
             places,
             ..
         } = self;
         let rows = places.merge(|id| routes.canonical(id));
+        parts.follow(|id| routes.canonical(id), &rows);
         for (id, mut tally) in std::mem::take(endpoints) {
             tally.rename(&rows);
             let canonical = routes.canonical(id);
             let into = endpoints
                 .entry(canonical)
                 .or_insert_with(|| EndpointTally::new(routes.name(canonical)));
+            if tally.name != into.name && tally.compared > 0 {
+                let of = if tally.refused == 0 { Of::Served } else { Of::Name };
+                parts.watch(canonical, of, tally.as_part());
+            }
             into.merge(tally);
+        }
+        if self.parts.is_full() {
+            self.make_room();
         }
     }
 }
@@ -293,14 +354,4 @@ fn request_line(head: &[u8]) -> (&[u8], &[u8]) {
     let end = memchr::memchr2(b'\r', b'\n', head).unwrap_or(head.len());
     let mut words = head[..end].split(|byte| *byte == b' ');
     (words.next().unwrap_or_default(), words.next().unwrap_or_default())
-}
-
-/// The status code of an answer; 0 where it cannot be read.
-fn status(head: &[u8]) -> u16 {
-    let digits = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
-    let digits = digits.trim_ascii();
-    std::str::from_utf8(&digits[..digits.len().min(3)])
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0)
 }

@@ -189,6 +189,11 @@ impl Places {
         self.rows.get_mut(row as usize)
     }
 
+    /// The same, to be read.
+    pub fn row(&self, row: u32) -> Option<&Row> {
+        self.rows.get(row as usize)
+    }
+
     /// All rows in force, with their numbers.
     pub fn rows(&self) -> impl Iterator<Item = (u32, &Row)> {
         self.index.values().map(|row| (*row, &self.rows[*row as usize]))

@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::places::{Row, Sort};
 use super::{EndpointTally, Tally};
 use crate::compare::document::{
-    Comparison, Coverage, DifferenceRow, Endpoint, ExtraRequests, InForce, Noise, NoiseBy, StatusPair,
+    Comparison, Coverage, DifferenceRow, Endpoint, ExtraRequests, InForce, Noise, NoiseBy, Part, StatusPair,
     Verdict, Word,
 };
 use crate::compare::fail_on::FailRule;
 use crate::compare::histogram::latency;
 use crate::compare::noise::{self, Differing};
 use crate::compare::pair::NotCompared;
+use crate::compare::routes::EndpointId;
 use crate::compare::statistics::{Confidence, rate};
 use crate::compare::{Kind, verdict};
 use crate::mirror::ledger::{DropReason, OutputCounts};
@@ -112,7 +113,7 @@ impl Tally {
     }
 
     /// For each row, why it is noise, if it is.
-    fn noise(&self) -> HashMap<u32, Option<Noise>> {
+    pub(super) fn noise(&self) -> HashMap<u32, Option<Noise>> {
         // How often a place differs in whatever sort.
         let mut totals: HashMap<(_, &str, Kind), u64> = HashMap::new();
         for (_, row) in self.places.rows() {
@@ -168,6 +169,12 @@ impl Tally {
         None
     }
 
+    /// Whether a row counts, as far as is known now and without the rows of other sorts at its place.
+    pub(super) fn counts_now(&self, row: u32) -> bool {
+        let row = self.places.row(row);
+        row.is_some_and(|row| self.noise_of(row, row.count).is_none())
+    }
+
     fn statuses(&self) -> Vec<StatusPair> {
         let pair = |(&(production, shadow), &count)| StatusPair {
             production,
@@ -180,10 +187,40 @@ impl Tally {
     fn endpoints_of(&self, agreeing: impl Fn(&EndpointTally) -> u64) -> Vec<Endpoint> {
         let judging = &self.judging;
         let enough = |endpoint: &&EndpointTally| endpoint.compared >= judging.verdict.endpoint_pairs;
-        let judged = self.endpoints.values().filter(enough).count() as u64;
-        let of = |endpoint: &EndpointTally| {
+        let all_parts = self.parts.all().map(|(_, part)| part);
+        let judged = self.endpoints.values().chain(all_parts).filter(enough).count() as u64;
+        let slower = |tally: &EndpointTally| {
+            let (production, shadow) = (&tally.production, &tally.shadow);
+            verdict::is_slower(production, shadow, judged, &judging.fail_on, &judging.verdict)
+        };
+        let floor = judging.verdict.latency_floor;
+        let ratio = |tally: &EndpointTally| {
+            let production = &tally.production;
+            production.ratio(&tally.shadow, 0.99, floor, Confidence::NINETY_FIVE)
+        };
+        let mut parts: HashMap<_, Vec<Part>> = HashMap::new();
+        for (id, tally) in self.parts.all() {
+            let agreement = if tally.unsure {
+                tally.compared
+            } else {
+                agreeing(tally)
+            };
+            let part = Part {
+                name: tally.name.to_string(),
+                compared: tally.compared,
+                agreement: rate(agreement, tally.compared),
+                new_5xx: rate(tally.new_5xx, tally.compared),
+                p99_ratio: ratio(tally),
+                slower: slower(tally),
+            };
+            if part.new_5xx.count > 0 || agreement < part.compared || part.slower {
+                parts.entry(id).or_default().push(part);
+            }
+        }
+        let mut of = |id: &EndpointId, endpoint: &EndpointTally| {
             let (failed, not_compared) = split(&endpoint.not_compared);
-            let floor = judging.verdict.latency_floor;
+            let mut parts = parts.remove(id).unwrap_or_default();
+            parts.sort_by(|a, b| a.name.cmp(&b.name).then(a.compared.cmp(&b.compared)));
             let (production, shadow) = (&endpoint.production, &endpoint.shadow);
             Endpoint {
                 name: endpoint.name.to_string(),
@@ -195,11 +232,12 @@ impl Tally {
                 new_5xx: rate(endpoint.new_5xx, endpoint.compared),
                 production: production.quantiles(),
                 shadow: shadow.quantiles(),
-                p99_ratio: production.ratio(shadow, 0.99, floor, Confidence::NINETY_FIVE),
-                slower: verdict::is_slower(production, shadow, judged, &judging.fail_on, &judging.verdict),
+                p99_ratio: ratio(endpoint),
+                slower: slower(endpoint),
+                parts,
             }
         };
-        let mut endpoints: Vec<Endpoint> = self.endpoints.values().map(of).collect();
+        let mut endpoints: Vec<Endpoint> = self.endpoints.iter().map(|(id, tally)| of(id, tally)).collect();
         endpoints.sort_by(|a, b| b.compared.cmp(&a.compared).then_with(|| a.name.cmp(&b.name)));
         endpoints
     }

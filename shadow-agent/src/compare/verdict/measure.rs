@@ -1,6 +1,6 @@
 //! What a metric comes to in a comparison.
 
-use super::super::document::{Comparison, Endpoint, Interval, Quantiles, Rate, RuleOutcome};
+use super::super::document::{Comparison, Endpoint, Interval, Part, Quantiles, Rate, RuleOutcome};
 use super::super::fail_on::{Metric, Operator};
 use super::super::statistics::{Confidence, quantile_ranks, rate, rate_at, ratio};
 use super::{Settings, outcome};
@@ -17,8 +17,8 @@ pub(super) enum Measured<'a> {
     Ratio(Interval),
     /// Nothing that says anything yet.
     Unknown,
-    /// Endpoints that fail the rule, those that are worst first.
-    Endpoints(Vec<(&'a Endpoint, Interval)>),
+    /// Names of endpoints, and of parts of them, that fail the rule, those that are worst first.
+    Endpoints(Vec<(&'a str, Interval)>),
 }
 
 impl Measured<'_> {
@@ -63,17 +63,15 @@ pub(super) fn measure<'a>(
         Metric::P95Ratio => latency(comparison, 0.95, |quantiles| quantiles.p95, settings),
         Metric::P99Ratio => latency(comparison, 0.99, |quantiles| quantiles.p99, settings),
         // A route that fails always is sure after a few; what differs by nature is learned only after some.
-        Metric::EndpointNew5xx => endpoint_rates(comparison, bound, 1, |endpoint| endpoint.new_5xx),
-        Metric::EndpointAgreement => endpoint_rates(comparison, bound, settings.endpoint_pairs, |endpoint| {
-            endpoint.agreement
-        }),
+        Metric::EndpointNew5xx => endpoint_rates(comparison, bound, 1, |one| one.new_5xx),
+        Metric::EndpointAgreement => {
+            endpoint_rates(comparison, bound, settings.endpoint_pairs, |one| one.agreement)
+        }
         Metric::EndpointP99Ratio => {
-            let slower = comparison.endpoints.iter().filter(|endpoint| endpoint.slower);
-            let mut slower: Vec<_> = slower
-                .map(|endpoint| (endpoint, endpoint.p99_ratio.unwrap_or_default()))
-                .collect();
+            let slower = each(comparison).filter(|one| one.slower);
+            let mut slower: Vec<_> = slower.map(|one| (one.name, one.p99_ratio)).collect();
             slower.sort_by(|(_, a), (_, b)| b.value.total_cmp(&a.value));
-            Measured::Endpoints(slower)
+            Measured::Endpoints(once(slower))
         }
     }
 }
@@ -100,21 +98,70 @@ fn endpoint_rates(
     comparison: &Comparison,
     (operator, value): (Operator, f64),
     pairs: u64,
-    of: fn(&Endpoint) -> Rate,
+    of: fn(&Judgeable) -> Rate,
 ) -> Measured<'_> {
-    let enough = |endpoint: &&Endpoint| endpoint.compared >= pairs;
-    let judged = comparison.endpoints.iter().filter(enough);
-    let of_each = Confidence::of_each(judged.clone().count() as u64);
-    let mut failing: Vec<_> = judged
-        .map(|endpoint| {
-            let rate = of(endpoint);
-            (endpoint, interval(rate_at(rate.count, rate.total, of_each)))
+    let enough = |one: &Judgeable| one.compared >= pairs;
+    let of_each = Confidence::of_each(each(comparison).filter(enough).count() as u64);
+    let mut failing: Vec<_> = each(comparison)
+        .filter(enough)
+        .map(|one| {
+            let rate = of(&one);
+            (one.name, interval(rate_at(rate.count, rate.total, of_each)))
         })
         .filter(|(_, interval)| outcome(*interval, operator, value) == RuleOutcome::Failed)
         .collect();
     let sign = if operator.is_upward() { -1.0 } else { 1.0 };
     failing.sort_by(|(_, a), (_, b)| (sign * a.value).total_cmp(&(sign * b.value)));
-    Measured::Endpoints(failing)
+    Measured::Endpoints(once(failing))
+}
+
+/// What rules about each endpoint are about.
+struct Judgeable<'a> {
+    name: &'a str,
+    compared: u64,
+    agreement: Rate,
+    new_5xx: Rate,
+    p99_ratio: Interval,
+    slower: bool,
+}
+
+impl<'a> From<&'a Endpoint> for Judgeable<'a> {
+    fn from(endpoint: &'a Endpoint) -> Self {
+        Self {
+            name: &endpoint.name,
+            compared: endpoint.compared,
+            agreement: endpoint.agreement,
+            new_5xx: endpoint.new_5xx,
+            p99_ratio: endpoint.p99_ratio.unwrap_or_default(),
+            slower: endpoint.slower,
+        }
+    }
+}
+
+impl<'a> From<&'a Part> for Judgeable<'a> {
+    fn from(part: &'a Part) -> Self {
+        Self {
+            name: &part.name,
+            compared: part.compared,
+            agreement: part.agreement,
+            new_5xx: part.new_5xx,
+            p99_ratio: part.p99_ratio.unwrap_or_default(),
+            slower: part.slower,
+        }
+    }
+}
+
+/// All endpoints, and all parts of them.
+fn each(comparison: &Comparison) -> impl Iterator<Item = Judgeable<'_>> {
+    let all = comparison.endpoints.iter();
+    all.flat_map(|endpoint| std::iter::once(endpoint.into()).chain(endpoint.parts.iter().map(Into::into)))
+}
+
+/// Each name with the worst that is said of it: an endpoint and a part of it may have the same.
+fn once(mut failing: Vec<(&str, Interval)>) -> Vec<(&str, Interval)> {
+    let mut named = std::collections::HashSet::new();
+    failing.retain(|(name, _)| named.insert(*name));
+    failing
 }
 
 /// What there is no doubt of.

@@ -25,6 +25,7 @@ fn healthy(pairs: u64) -> Comparison {
         shadow: Quantiles::default(),
         p99_ratio: None,
         slower: false,
+        parts: Vec::new(),
     };
     Comparison {
         shadow: "shadow".to_owned(),

@@ -199,7 +199,7 @@ fn endpoints(measured: &Measured, metric: Metric) -> String {
             Metric::EndpointP99Ratio => format!("{:.2} times", interval.value),
             _ => percent(interval.value),
         };
-        (cut(&endpoint.name), Some(value))
+        (cut(endpoint), Some(value))
     }))
 }
 
