@@ -43,13 +43,15 @@ fuzz_target!(|data: &[u8]| {
     // A message of any bytes, and one whose body ends in a secret with its name.
     let end = data.windows(4).position(|window| window == b"\r\n\r\n");
     let (head, body) = data.split_at(end.map_or(0, |at| at + 4));
-    let named: &[u8] = match choice % 4 {
+    let named: &[u8] = match choice % 6 {
         0 => b"\"token\":\"Pl4ntedS3cret\"}",
         1 => b"<password>Pl4ntedS3cret</password>",
         2 => b"\napi_key: Pl4ntedS3cret\n",
+        3 => b"<a href=\"https://Pl4ntedS3cret@b/\">",
+        4 => b"{\"value\":\"Pl4ntedS3cret\",\"name\":\"token\"}",
         _ => b"{\"a\":\"?session=Pl4ntedS3cret\"}",
     };
-    let media: &[u8] = match choice / 4 % 3 {
+    let media: &[u8] = match choice / 6 % 3 {
         0 => b"application/json",
         1 => b"text/html",
         _ => b"application/octet-stream; charset=latin1",
@@ -66,7 +68,8 @@ fuzz_target!(|data: &[u8]| {
         id,
         at: 0,
         request_head: Bytes::from_static(
-            b"GET /?token=Pl4ntedS3cret HTTP/1.1\r\nX-Token: Pl4ntedS3cret\r\n\r\n",
+            b"GET http://a:Pl4ntedS3cret@b/?token=Pl4ntedS3cret HTTP/1.1\r\nX-Token: Pl4ntedS3cret\r\n\
+              Refresh: 0; url=//Pl4ntedS3cret@b/;session=Pl4ntedS3cret\r\n\r\n",
         ),
         request_body: Bytes::copy_from_slice(data),
         production: any,

@@ -144,6 +144,12 @@ fn mirror(arguments: &Arguments, matches: &ArgMatches, spelled: Spelled) -> anyh
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+    for mirror in &settings.mirrors {
+        let recording = mirror.outputs.iter().find(|output| output.keeps_traffic());
+        if let Some((output, hidden)) = recording.zip(mirror.rules.hidden_in_recordings()) {
+            tracing::info!(file = output.name(), "{hidden}");
+        }
+    }
     let control = Control {
         file,
         ..Control::default()

@@ -89,6 +89,41 @@ impl ChunkedDecoder {
         Ok(data)
     }
 
+    /// What there is of all else in a body, or the beginning of one: sizes, extensions and trailers.
+    pub fn framing_of(body: &[u8]) -> Result<Vec<u8>, ChunkedError> {
+        let mut decoder = Self::new();
+        let mut framing = Vec::new();
+        let mut at = 0;
+        while at < body.len() && !decoder.is_done() {
+            let start = at;
+            if let State::Data { remaining } = decoder.0 {
+                let data = usize::try_from(remaining).unwrap_or(usize::MAX);
+                at += decoder.advance(&body[at..at.saturating_add(data).min(body.len())])?;
+            } else {
+                at += decoder.advance(&body[at..=at])?;
+                framing.extend_from_slice(&body[start..at]);
+            }
+        }
+        Ok(framing)
+    }
+
+    /// Where the trailer section begins in a body, or the beginning of one, that has so much of it.
+    pub fn trailers_of(body: &[u8]) -> Result<Option<usize>, ChunkedError> {
+        let mut decoder = Self::new();
+        let mut at = 0;
+        while at < body.len() {
+            if let State::TrailerStart { .. } = decoder.0 {
+                return Ok(Some(at));
+            }
+            let step = match decoder.0 {
+                State::Data { remaining } => usize::try_from(remaining).unwrap_or(usize::MAX),
+                _ => 1,
+            };
+            at += decoder.advance(&body[at..at.saturating_add(step).min(body.len())])?;
+        }
+        Ok(None)
+    }
+
     /// Reads on, and gives the chunk data on the way to `data`.
     fn read(&mut self, bytes: &[u8], mut data: impl FnMut(&[u8])) -> Result<usize, ChunkedError> {
         let mut at = 0;

@@ -33,6 +33,7 @@ mod tests;
 mod whole;
 
 pub use body::BodyDecoder;
+pub(crate) use chunked::ChunkedDecoder;
 pub use chunked::{ChunkedError, chunked_data};
 pub use content::{Codings, Undecodable};
 pub use fault::{Fault, FaultyLine, Oddity};

@@ -81,6 +81,14 @@ impl MirrorRules {
         self.recording.as_ref()
     }
 
+    /// What recordings hide without being asked to, said for their user; `None` where they hide nothing.
+    pub fn hidden_in_recordings(&self) -> Option<&'static str> {
+        (self.recording != self.live).then_some(
+            "the recording has keyed hashes in place of credentials and cookies, so that a replay of it is not logged in: \
+             --http-redact-none records them as they are",
+        )
+    }
+
     /// Those for this output.
     pub fn of(&self, output: &OutputSettings) -> Option<&Arc<Rules>> {
         if output.keeps_traffic() {

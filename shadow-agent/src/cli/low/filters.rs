@@ -129,7 +129,7 @@ pub struct FilterFlags {
 
     /// Put a keyed hash in place of the value of a header, in requests and responses; may be repeated
     ///
-    /// Equal values stay equal. Nothing else of them leaves the process.
+    /// Trailers of that name too. Equal values stay equal. Nothing else of them leaves the process.
     #[arg(long, value_name = "NAME")]
     pub http_redact_header: Vec<String>,
 
@@ -155,8 +155,9 @@ pub struct FilterFlags {
 
     /// Keep authorization, proxy-authorization, cookie, set-cookie and x-api-key in recordings as they are
     ///
-    /// By default they are redacted in what is kept; of compared pairs, whatever has a name that says that it is secret, too. What is replayed or shown has them anyway, unless they are named
-    /// with --http-redact-header.
+    /// By default they are redacted in what is kept, and so are authentication-info, proxy-authentication-info, cookie2
+    /// and set-cookie2; of compared pairs, whatever has a name that says that it is secret, too. What is replayed or
+    /// shown has them anyway, unless they are named with --http-redact-header.
     #[arg(long)]
     pub http_redact_none: bool,
 }

@@ -1,6 +1,7 @@
 //! Strings and numbers of a JSON text where they stand in it, as far as it is JSON.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::number;
@@ -13,7 +14,7 @@ pub(in crate::compare) struct Leaf<'a> {
     pub place: Range<usize>,
     /// The name of the member that it is, or is in by way of arrays alone; empty at the top.
     pub name: &'a str,
-    /// Whether one of the members that it is in has a name that was asked for.
+    /// Whether one of the members that it is in has a name that was asked for, or is the value of a pair that was.
     pub wanted: bool,
     /// What it is.
     pub value: Scalar<'a>,
@@ -42,38 +43,64 @@ impl Scalar<'_> {
     }
 }
 
-/// Shows `found` each leaf of the values that `text` is, one behind the other. `wanted` is asked about names. Gives how many
-/// bytes are understood; behind them stands what is no JSON, or too deep, and no leaf from before it reaches into that.
-pub(in crate::compare) fn leaves(
-    text: &str,
-    wanted: impl Fn(&str) -> bool,
-    found: impl FnMut(&Leaf<'_>),
-) -> usize {
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::compare) struct Wanted {
+    /// Members by their names.
+    pub member: fn(&str) -> bool,
+    /// Pairs, such as `{"name": "password", "value": "..."}`, by the name and the text of the member that names them.
+    pub pair: fn(&str, &str) -> bool,
+    /// Whether a member called so holds the value of a pair.
+    pub value: fn(&str) -> bool,
+}
+
+/// Shows `found` each leaf of the values that `text` is, one behind the other. Gives how many bytes are understood; behind them
+/// stands what is no JSON, or too deep, and no leaf from before it reaches into that.
+pub(in crate::compare) fn leaves(text: &str, wanted: Wanted, found: impl FnMut(&Leaf<'_>)) -> usize {
     let reader = Reader::default();
+    let mut first = Walk {
+        reading: reader.reading(text),
+        wanted,
+        found: |_: &Leaf<'_>| {},
+        understood: 0,
+        pairs: HashSet::new(),
+        looks_for_pairs: true,
+    };
+    // What a pair is called may stand behind its value.
+    first.all(text);
     let mut walk = Walk {
         reading: reader.reading(text),
         wanted,
         found,
         understood: 0,
+        pairs: first.pairs,
+        looks_for_pairs: false,
     };
-    loop {
-        walk.reading.space();
-        walk.understood = walk.reading.at;
-        if walk.understood == text.len() || walk.value("", false, 0).is_none() {
-            return walk.understood;
-        }
-    }
+    walk.all(text)
 }
 
-struct Walk<'a, 'k, W, F> {
+struct Walk<'a, 'k, F> {
     reading: Reading<'a, 'k>,
-    wanted: W,
+    wanted: Wanted,
     found: F,
     /// Behind the last name or value that was read whole.
     understood: usize,
+    /// Where objects begin that are pairs that were asked for.
+    pairs: HashSet<usize>,
+    looks_for_pairs: bool,
 }
 
-impl<W: Fn(&str) -> bool, F: FnMut(&Leaf<'_>)> Walk<'_, '_, W, F> {
+impl<F: FnMut(&Leaf<'_>)> Walk<'_, '_, F> {
+    fn all(&mut self, text: &str) -> usize {
+        loop {
+            self.reading.space();
+            self.understood = self.reading.at;
+            if self.understood == text.len() || self.value("", false, 0).is_none() {
+                return self.understood;
+            }
+        }
+    }
+
     fn value(&mut self, name: &str, wanted: bool, depth: usize) -> Option<()> {
         self.reading.space();
         let from = self.reading.at;
@@ -118,6 +145,8 @@ impl<W: Fn(&str) -> bool, F: FnMut(&Leaf<'_>)> Walk<'_, '_, W, F> {
     }
 
     fn object(&mut self, wanted: bool, depth: usize) -> Option<()> {
+        let start = self.reading.at;
+        let is_pair = self.pairs.contains(&start);
         self.reading.at += 1;
         if self.reading.take(b'}').is_some() {
             return Some(());
@@ -130,7 +159,10 @@ impl<W: Fn(&str) -> bool, F: FnMut(&Leaf<'_>)> Walk<'_, '_, W, F> {
             let name = self.reading.string()?;
             self.understood = self.reading.at;
             self.reading.take(b':')?;
-            let within = wanted || (self.wanted)(&name);
+            if self.looks_for_pairs {
+                self.look_for_pair(start, &name);
+            }
+            let within = wanted || (self.wanted.member)(&name) || is_pair && (self.wanted.value)(&name);
             self.value(&name, within, depth + 1)?;
             self.reading.space();
             match self.reading.peek()? {
@@ -140,6 +172,19 @@ impl<W: Fn(&str) -> bool, F: FnMut(&Leaf<'_>)> Walk<'_, '_, W, F> {
             }
         }
     }
+
+    /// Looks whether the member called `name`, whose value comes next, makes a pair of the object that begins at `start`.
+    fn look_for_pair(&mut self, start: usize, name: &str) {
+        self.reading.space();
+        let at = self.reading.at;
+        if self.reading.peek() == Some(b'"')
+            && let Some(text) = self.reading.string()
+            && (self.wanted.pair)(name, &text)
+        {
+            self.pairs.insert(start);
+        }
+        self.reading.at = at;
+    }
 }
 
 #[cfg(test)]
@@ -148,16 +193,18 @@ mod tests {
 
     use super::*;
 
+    const A: Wanted = Wanted {
+        member: |name| name == "a",
+        pair: |name, text| name == "name" && text == "a",
+        value: |name| name == "value",
+    };
+
     fn found(text: &str) -> (Vec<String>, &str) {
         let mut all = Vec::new();
-        let understood = leaves(
-            text,
-            |name| name == "a",
-            |leaf| {
-                let mark = if leaf.wanted { "!" } else { "" };
-                all.push(format!("{mark}{}={}", leaf.name, &text[leaf.place.clone()]));
-            },
-        );
+        let understood = leaves(text, A, |leaf| {
+            let mark = if leaf.wanted { "!" } else { "" };
+            all.push(format!("{mark}{}={}", leaf.name, &text[leaf.place.clone()]));
+        });
         (all, &text[understood..])
     }
 
@@ -173,6 +220,22 @@ mod tests {
             )
         );
         assert_eq!(found(""), (vec![], ""));
+    }
+
+    #[test]
+    fn a_value_beside_its_name_is_found_in_either_order() {
+        assert_eq!(
+            found(r#"[{"name":"a","value":{"b":1}},{"value":"x","name":"\u0061"},{"name":"b","value":2},{"value":3}]"#).0,
+            [
+                r#"name="a""#,
+                "!b=1",
+                r#"!value="x""#,
+                r#"name="\u0061""#,
+                r#"name="b""#,
+                "value=2",
+                "value=3"
+            ]
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod read;
 
 use std::cmp::Ordering;
 
-pub(super) use leaves::{Leaf, Scalar, leaves};
+pub(super) use leaves::{Leaf, Scalar, Wanted, leaves};
 pub(super) use read::{Json, Node, Reader};
 
 use super::Kind;

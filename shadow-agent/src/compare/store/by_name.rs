@@ -14,10 +14,10 @@ use bytes::Bytes;
 use crate::compare::bodies::Side;
 use crate::compare::charset;
 use crate::compare::heads::Head;
-use crate::compare::json::{Leaf, Scalar, leaves};
+use crate::compare::json::{Leaf, Scalar, Wanted, leaves};
 use crate::compare::moment::is_time;
 use crate::compare::{form, secrets};
-use crate::http::head_fields;
+use crate::http::{ChunkedDecoder, head_fields};
 use crate::mirror::rules::{Lines, RedactionKey, Unredactable, is_hash};
 
 #[cfg(test)]
@@ -31,6 +31,13 @@ const MAX_GROWTH: usize = 8 << 20;
 const MIN_NAMED: usize = 5;
 /// Where text is cut to be hidden piece by piece, as lines and tags are compared.
 const PIECE_ENDS: [char; 3] = ['\n', '<', '>'];
+
+/// What of JSON is secret by its name.
+const SECRETS: Wanted = Wanted {
+    member: secrets::is_secret_member,
+    pair: secrets::names_secret,
+    value: secrets::is_named_value,
+};
 
 /// Hides by name.
 #[derive(Clone, Debug)]
@@ -103,28 +110,31 @@ impl ByName {
         })
     }
 
-    /// A request line without secrets in the query of its target. A status line has none.
+    /// A request line without secrets in its target. A status line has none.
     pub fn start_line(&self, line: &[u8]) -> Vec<u8> {
         let first = memchr::memchr(b' ', line).map_or(line.len(), |at| at + 1);
         let last = memchr::memrchr(b' ', line).filter(|last| *last >= first);
         let (target, version) = line[first..].split_at(last.unwrap_or(line.len()) - first);
-        let target = self.in_query(target).unwrap_or_else(|| target.to_vec());
+        let target = self.in_link(target).unwrap_or_else(|| target.to_vec());
         [&line[..first], &target, version].concat()
     }
 
     /// The other value of a header field, if it has one.
     fn field(&self, name: &[u8], value: &[u8]) -> Option<Vec<u8>> {
-        if !secrets::has_word(name) {
-            return self.in_query(value);
+        if !secrets::is_secret_field(name) {
+            let places = secrets::in_challenge(name, value);
+            return self.hashed(value, places).or_else(|| self.in_link(value));
         }
         let says_nothing = [&b""[..], b"true", b"false"].contains(&value)
             || std::str::from_utf8(value).is_ok_and(|text| !is_worth_hiding(text));
         (!says_nothing).then(|| self.key.hash(value).into_bytes())
     }
 
-    fn in_query(&self, text: &[u8]) -> Option<Vec<u8>> {
-        let mut places = Vec::new();
-        secrets::in_query(text, |place| places.push(place));
+    fn in_link(&self, text: &[u8]) -> Option<Vec<u8>> {
+        self.hashed(text, secrets::in_link(text))
+    }
+
+    fn hashed(&self, text: &[u8], mut places: Vec<Range<usize>>) -> Option<Vec<u8>> {
         places.retain(|place| !is_hash(&text[place.clone()]));
         (!places.is_empty()).then(|| secrets::replaced(text, &places, |value| self.key.hash(value)))
     }
@@ -147,9 +157,10 @@ impl ByName {
             return Payload::Plain { body, as_a_whole };
         }
         // Chunks may have extensions, and a trailer section may have fields, with names of their own.
+        let has_secret =
+            |framing: Vec<u8>| secrets::has_word(&framing) || !secrets::in_link(&framing).is_empty();
         if head.lists("transfer-encoding", "chunked")
-            && secrets::has_word(raw)
-            && !secrets::has_word(&decoded)
+            && ChunkedDecoder::framing_of(raw).map_or_else(|_| secrets::has_word(raw), has_secret)
         {
             return Payload::Plain {
                 body: decoded.into_owned(),
@@ -175,7 +186,10 @@ impl ByName {
         } else if suspect || secrets::has_word_of_any_width(text.as_bytes()) {
             (self.pieces(&text), true)
         } else {
-            return None;
+            (
+                self.hashed(text.as_bytes(), secrets::userinfo(text.as_bytes()))?,
+                false,
+            )
         };
         if redacted.len() > text.len() + MAX_GROWTH {
             return Some((self.filled(body), true));
@@ -206,15 +220,14 @@ impl ByName {
     fn json(&self, text: &str, suspect: bool) -> Option<(Vec<u8>, bool)> {
         // Names may be written with escapes.
         let is_suspect = suspect
-            || secrets::has_word_of_any_width(text.as_bytes())
+            || secrets::may_have_member(text)
             || memchr::memmem::find(text.as_bytes(), b"\\u").is_some();
-        if !is_suspect && memchr::memchr2(b'?', b'#', text.as_bytes()).is_none() {
+        if !is_suspect && memchr::memchr3(b'?', b'#', b'@', text.as_bytes()).is_none() {
             return None;
         }
         let mut places = Vec::new();
         let mut hashes = Vec::new();
-        let is_secret = |name: &str| secrets::has_word(name.as_bytes());
-        let understood = leaves(text, is_secret, |leaf| {
+        let understood = leaves(text, SECRETS, |leaf| {
             if let Some(hash) = self.leaf(leaf) {
                 places.push(leaf.place.clone());
                 hashes.push(hash);

@@ -237,10 +237,14 @@ fn no_secret_reaches_the_disk_and_equal_ones_stay_equal() {
     assert_eq!(
         store.run().redacted_headers,
         [
+            "authentication-info",
             "authorization",
             "cookie",
+            "cookie2",
+            "proxy-authentication-info",
             "proxy-authorization",
             "set-cookie",
+            "set-cookie2",
             "x-api-key"
         ]
     );

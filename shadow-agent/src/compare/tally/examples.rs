@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::places::Places;
-use super::secrets::{hide_in_difference, hide_in_form, hide_in_head, hide_in_json, hide_in_text};
+use super::secrets::{
+    has_secret_pair, hide_in_difference, hide_in_form, hide_in_head, hide_in_json, hide_in_text,
+};
 use crate::compare::bodies::Side;
 use crate::compare::charset;
 use crate::compare::comparing::compare;
@@ -99,7 +101,12 @@ impl Examples {
         differences.extend(by_rule.into_iter().map(|(difference, _)| difference));
         let hide = judging.secrets == Secrets::Hidden;
         if hide {
-            differences.iter_mut().for_each(hide_in_difference);
+            let pairs = [&production, &shadow]
+                .iter()
+                .any(|answer| has_pairs(question.method, answer));
+            for difference in &mut differences {
+                hide_in_difference(difference, pairs);
+            }
         }
         let id = pair.id.to_string();
         let used = self.names.entry(id.clone()).or_default();
@@ -201,6 +208,17 @@ fn body(method: &[u8], head: &[u8], body: &[u8], hide: bool) -> Body {
         text: Some(text[..end].to_owned()),
         bytes,
     }
+}
+
+/// Whether the body of an answer is JSON with a pair in it that says that its value is secret.
+fn has_pairs(method: &[u8], answer: &Answer) -> bool {
+    let head = Head::new(&answer.head);
+    let side = Side::new(method, &head, &answer.body);
+    let Ok(decoded) = side.decoded(MAX_DECODED) else {
+        return false;
+    };
+    let text = charset::text(&decoded, side.charset.as_deref());
+    text.is_some_and(|text| serde_json::from_str(&text).is_ok_and(|value| has_secret_pair(&value)))
 }
 
 /// About as many bytes as it holds.

@@ -11,15 +11,20 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::Invalid;
 use super::json::{self, JsonPath};
 use super::lines::Lines;
-use crate::http::{chunked_data, head_fields, is_token};
+use crate::http::{ChunkedDecoder, chunked_data, head_fields, is_token};
 use crate::mirror::edits::is_refused;
 
-/// Headers that recordings have redacted unless they are told not to.
-pub const OF_RECORDINGS: [&str; 5] = [
+/// Headers that recordings have redacted unless they are told not to: credentials, what answers them (RFC 7615), and cookies, also
+/// those of RFC 2965.
+pub const OF_RECORDINGS: [&str; 9] = [
     "authorization",
     "proxy-authorization",
+    "authentication-info",
+    "proxy-authentication-info",
     "cookie",
+    "cookie2",
     "set-cookie",
+    "set-cookie2",
     "x-api-key",
 ];
 
@@ -163,7 +168,7 @@ pub struct Redaction {
 pub struct Redacted {
     /// Its head.
     pub head: Vec<u8>,
-    /// Its body, framed by its length as the head says; none where that stays as it is.
+    /// Its body, framed as the head says; none where that stays as it is.
     pub body: Option<Vec<u8>>,
 }
 
@@ -222,7 +227,7 @@ impl Redaction {
     }
 
     /// Edits the header lines of a message whose body is `body`, chunked or not. The body that takes the place of that is
-    /// handed back, if another does: it is framed by its length, and the lines say so.
+    /// handed back, if another does: framed by its length, and the lines say so, or chunked as before with other trailers.
     pub(super) fn edit(
         &self,
         lines: &mut Lines<'_>,
@@ -230,16 +235,65 @@ impl Redaction {
         body: &[u8],
     ) -> Result<Option<Vec<u8>>, Unredactable> {
         for name in &self.headers {
-            let by_parts = self.cookie_names && name.eq_ignore_ascii_case("set-cookie");
             // It never fails.
-            let _ = lines.change(name, |value| {
-                Ok::<_, ()>(Some(if by_parts {
-                    self.set_cookie(value)
-                } else {
-                    self.key.hash(value).into_bytes()
-                }))
-            });
+            let _ = lines.change(name, |value| Ok::<_, ()>(Some(self.value(name, value))));
         }
+        if let Some(json) = self.edit_json(lines, chunked, body)? {
+            return Ok(Some(json));
+        }
+        if chunked { self.trailers(body) } else { Ok(None) }
+    }
+
+    /// What takes the place of a value of the field `name`.
+    fn value(&self, name: &str, value: &[u8]) -> Vec<u8> {
+        if self.cookie_names && name.eq_ignore_ascii_case("set-cookie") {
+            self.set_cookie(value)
+        } else {
+            self.key.hash(value).into_bytes()
+        }
+    }
+
+    /// A chunked body with other trailers (RFC 9112 section 7.1.2); `None` where nothing in them is to be hidden.
+    fn trailers(&self, body: &[u8]) -> Result<Option<Vec<u8>>, Unredactable> {
+        if self.headers.is_empty() {
+            return Ok(None);
+        }
+        let Some(start) = ChunkedDecoder::trailers_of(body).map_err(|_| Unredactable)? else {
+            return Ok(None);
+        };
+        let mut out = body[..start].to_vec();
+        let mut changed = false;
+        // A body that is cut off may end within one.
+        for line in body[start..].split_inclusive(|byte| *byte == b'\n') {
+            let end = line.len()
+                - line
+                    .iter()
+                    .rev()
+                    .take_while(|byte| b"\r\n".contains(byte))
+                    .count();
+            let colon = memchr::memchr(b':', &line[..end]);
+            let name = colon.map(|colon| &line[..colon]);
+            let is = |known: &&str| name.is_some_and(|name| known.as_bytes().eq_ignore_ascii_case(name));
+            let Some((known, colon)) = self.headers().find(is).zip(colon) else {
+                out.extend_from_slice(line);
+                continue;
+            };
+            changed = true;
+            out.extend_from_slice(&line[..=colon]);
+            out.push(b' ');
+            out.extend_from_slice(&self.value(known, line[colon + 1..end].trim_ascii()));
+            out.extend_from_slice(&line[end..]);
+        }
+        Ok(changed.then_some(out))
+    }
+
+    /// The body of [`Self::edit`] as far as JSON is concerned.
+    fn edit_json(
+        &self,
+        lines: &mut Lines<'_>,
+        chunked: bool,
+        body: &[u8],
+    ) -> Result<Option<Vec<u8>>, Unredactable> {
         if self.json.is_empty() || body.is_empty() {
             return Ok(None);
         }
@@ -476,6 +530,46 @@ mod tests {
         );
         let without = "9\r\n{\"b\":\"1\"}\r\n0\r\nX: y\r\n\r\n";
         assert_eq!(redacted(&redaction, head, without), None);
+    }
+
+    #[test]
+    fn trailers_are_hidden_as_headers_are_and_stay_where_they_were() {
+        let redaction = redaction(&["Authorization", "set-cookie"], &["a"]).keeping_cookie_names();
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: authorization\r\n\r\n";
+        let (bearer, cookie) = (redaction.key.hash(b"Bearer x"), redaction.key.hash(b"1"));
+        let data = "3;a=Authorization:\r\nabc\r\n";
+        for (trailers, expected) in [
+            (
+                "0\r\nauthorization:Bearer x \r\nX: Bearer x\r\nSet-Cookie: sid=1; Path=/\r\n\r\n",
+                format!(
+                    "0\r\nauthorization: {bearer}\r\nX: Bearer x\r\nSet-Cookie: sid={cookie}; Path=/\r\n\r\n"
+                ),
+            ),
+            // Of a body that is cut off, as much as there is.
+            (
+                "0\r\nX: y\r\nAuthorization: Bearer x",
+                format!("0\r\nX: y\r\nAuthorization: {bearer}"),
+            ),
+        ] {
+            let body = format!("{data}{trailers}");
+            // Where JSON is asked for as well: what is no JSON has its trailers hidden all the same.
+            let expected = (head.to_owned(), Some(format!("{data}{expected}")));
+            let only_headers = Redaction {
+                json: Vec::new(),
+                ..redaction.clone()
+            };
+            assert_eq!(redacted(&only_headers, head, &body), Some(expected), "{trailers}");
+        }
+        let whole = format!("{data}0\r\nauthorization: Bearer x\r\n\r\n");
+        assert!(
+            redacted(&redaction, head, &whole)
+                .unwrap()
+                .1
+                .unwrap()
+                .contains(&bearer)
+        );
+        let without = format!("{data}0\r\nX: Authorization: y\r\n\r\n");
+        assert_eq!(redacted(&redaction, head, &without), None);
     }
 
     #[test]

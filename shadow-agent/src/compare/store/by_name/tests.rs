@@ -89,6 +89,71 @@ fn fields_and_links_in_fields_are_hidden_by_their_names() {
 }
 
 #[test]
+fn users_of_links_and_what_links_hold_are_hidden_wherever_a_link_is() {
+    let (user, x) = (hash("ann:pw"), hash("x"));
+    let fields = "Location: https://ann:pw@b/\r\nRefresh: 0; url=//ann:pw@b/?sid=x\r\nLink: </a;jsessionid=x>\r\n\
+                  WWW-Authenticate: NTLM, Negotiate x\r\nX-Original-Authorization: x\r\n";
+    let (head, _) = redacted(fields, "");
+    let cookie = "Set-Cookie: sid=redacted-0123456789abcdef; Path=/\r\n";
+    assert!(redacted(cookie, "").0.contains(cookie));
+    assert_eq!(
+        head,
+        format!(
+            "HTTP/1.1 200 OK\r\nLocation: https://{user}@b/\r\nRefresh: 0; url=//{user}@b/?sid={x}\r\n\
+             Link: </a;jsessionid={}\r\nWWW-Authenticate: NTLM, Negotiate {x}\r\nX-Original-Authorization: {x}\r\n\r\n",
+            hash("x>")
+        )
+    );
+    let line = ByName::new(&key()).start_line(b"GET http://ann:pw@b/?next=%2Fa%3Fcode%3Dx&q=a%26b HTTP/1.1");
+    assert_eq!(
+        String::from_utf8(line).unwrap(),
+        format!(
+            "GET http://{user}@b/?next={}&q=a%26b HTTP/1.1",
+            hash("%2Fa%3Fcode%3Dx")
+        )
+    );
+    let (_, text) = redacted(
+        "Content-Type: text/html\r\n",
+        "<a href=\"https://ann:pw@b/\">a@b</a>",
+    );
+    assert_eq!(text, format!("<a href=\"https://{user}@b/\">a@b</a>"));
+    let (_, json) = redacted(
+        "Content-Type: application/json\r\n",
+        r#"{"at":"https://ann:pw@b/","by":"a@b"}"#,
+    );
+    assert_eq!(
+        json,
+        format!(r#"{{"at":"{}","by":"a@b"}}"#, hash("https://ann:pw@b/"))
+    );
+}
+
+#[test]
+fn a_value_beside_the_name_of_a_secret_is_hidden_and_so_are_headers_in_json() {
+    let body = r#"[{"value":"x","name":"password"},{"key":"COOKIE","value":7},{"name":"a b token","value":"x"},{"Cookie":"x"}]"#;
+    let (_, new) = redacted("Content-Type: application/json\r\n", body);
+    let x = hash("x");
+    let seven = key().number(&Scalar::Number("7").worth());
+    assert_eq!(
+        new,
+        format!(
+            r#"[{{"value":"{x}","name":"password"}},{{"key":"COOKIE","value":{seven}}},{{"name":"a b token","value":"x"}},{{"Cookie":"{x}"}}]"#
+        )
+    );
+}
+
+#[test]
+fn trailers_with_a_secret_are_taken_off_whatever_the_body_says() {
+    let fields = "Transfer-Encoding: chunked\r\n";
+    let (head, body) = redacted(fields, "5\r\ntoken\r\n0\r\nX-Token: x\r\n\r\n");
+    assert!(!head.contains("chunked") && !body.contains('x'), "{head}{body}");
+    let (head, body) = redacted(fields, "1\r\na\r\n0\r\nLocation: //ann:pw@b\r\n\r\n");
+    assert_eq!(
+        (head.as_str(), body.as_str()),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n", "a")
+    );
+}
+
+#[test]
 fn members_of_json_are_hidden_where_they_stand_and_keep_their_types() {
     let body = r#"{ "user": {"Password" : "a\u0062c", "name":"Ada"}, "a":1e2,
  "session": {"id": 7, "ids": [7.0, "", null, true], "expires_at": 1700000000, "at": "2026-11-24T10:00:00Z"},
@@ -262,7 +327,7 @@ fn planting() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
         Just("X-API-Key"),
         Just("SESSION")
     ];
-    (name, 0..14_usize, ".{0,12}", any::<prop::sample::Index>()).prop_map(move |(name, way, noise, cut)| {
+    (name, 0..18_usize, ".{0,12}", any::<prop::sample::Index>()).prop_map(move |(name, way, noise, cut)| {
         let (quoted, noise) = (json(PLANTED), json(&noise));
         let escaped: Vec<_> = name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
         let escaped = escaped.concat();
@@ -305,14 +370,30 @@ fn planting() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
                 "application/x-ndjson",
                 format!("{{\"a\":1}}\n{{\"{name}\":{quoted}}}\n"),
             ),
+            13 => (
+                "application/json",
+                format!("[{{\"name\":\"{name}\",\"a\":{noise},\"value\":{quoted}}}]"),
+            ),
+            14 => (
+                "application/json",
+                format!("{{\"Value\":{{\"b\":[{quoted}]}},\"KEY\":\"{escaped}\"}}"),
+            ),
+            15 => (
+                "application/json",
+                format!(
+                    "{{\"q\":{}}}",
+                    json(&format!("https://{}@a/", encoded.replace("\\/", "%2F")))
+                ),
+            ),
+            16 => ("application/json", format!("{{\"Authorization\":{quoted}}}")),
             _ => ("application/octet-stream", format!("\0{name}\0{PLANTED}\0")),
         };
         let mut bytes = text.into_bytes();
-        if way > 12 {
+        if way > 16 {
             bytes.push(0xff);
         }
         // Some are cut off; where the name comes last it must be there.
-        if way != 6 && cut.index(3) == 0 {
+        if ![6, 14, 15].contains(&way) && cut.index(3) == 0 {
             bytes.truncate(bytes.len() - cut.index(bytes.len().min(8)));
         }
         (media, bytes)
@@ -324,6 +405,11 @@ fn planted() -> impl Strategy<Value = (Bytes, Bytes)> {
     (planting(), any::<bool>(), any::<bool>()).prop_map(|((media, body), gzip, chunked)| {
         let mut fields =
             format!("Content-Type: {media}\r\nX-Session-Token: {PLANTED}\r\nReferer: /?sid={PLANTED}\r\n");
+        let encoded = PLANTED.replace(' ', "%20").replace('\\', "");
+        fields += &format!(
+            "Refresh: 0; url=//{}@b/;session={encoded}\r\n",
+            encoded.replace('/', "%2F")
+        );
         let mut body = body;
         if gzip {
             body = Compression::Gzip.encode(body);
@@ -333,7 +419,9 @@ fn planted() -> impl Strategy<Value = (Bytes, Bytes)> {
             body = [
                 format!("{:x}\r\n", body.len()).as_bytes(),
                 &body,
-                b"\r\n0\r\n\r\n",
+                format!("\r\n0\r\nX-Token: {PLANTED}\r\n\r\n")
+                    .replace('\\', "")
+                    .as_bytes(),
             ]
             .concat();
             fields += "Transfer-Encoding: chunked\r\n";
