@@ -6,6 +6,7 @@
 
 mod compression;
 mod exchange;
+mod foreign;
 mod har;
 mod json_lines;
 mod json_parts;
@@ -15,6 +16,7 @@ mod record;
 
 pub use compression::{Compression, Opened, open};
 pub use exchange::{Expected, Numbered, Pairing, Recorded};
+pub use foreign::{foreign, without_records};
 pub use har::{HAR_FOOTER, HAR_HEADER, HarReader, write_har};
 pub use json_lines::write_json_line;
 pub use name::{Moment, Template, TemplateError, chunk_order, indexed, last_index};

@@ -125,6 +125,61 @@ fn a_file_cut_anywhere_loses_at_most_its_last_record() {
     }
 }
 
+/// Three records whose separators end in CRLF, with what stands before and behind each of them, and behind the header lines.
+fn by_an_editor(before: &str, behind: &str, header: &str) -> String {
+    let record = |number| {
+        format!(
+            "1 id{number} {number} 0{header}GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n{before}🐵🙈🙉{behind}"
+        )
+    };
+    (1..4).map(record).collect()
+}
+
+#[test]
+fn separators_that_an_editor_turned_to_crlf_are_separators() {
+    for (before, behind, header) in [
+        ("\r\n", "\r\n", "\n"),
+        ("\r\n", "\r\n", "\r\n"),
+        ("\n", "\r\n", "\n"),
+    ] {
+        let file = by_an_editor(before, behind, header);
+        let expected: Vec<_> = (1..4)
+            .map(|number| {
+                format!(r#"Request id{number} {number} 0 "GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n" """#)
+            })
+            .collect();
+        for file in [&*file, file.trim_end()] {
+            let (records, passed) = read(file.as_bytes(), 1000);
+            assert_eq!(shown(&records), expected, "{file:?}");
+            assert_eq!((passed.malformed, passed.like_separators), (0, 0));
+        }
+        // Also where the record before them is passed over.
+        let large = format!("1 a 1 1\n{}{before}🐵🙈🙉{behind}{file}", "x".repeat(2000));
+        let (records, passed) = read(large.as_bytes(), 1000);
+        assert_eq!(shown(&records), expected);
+        assert_eq!(passed.too_large, 1);
+    }
+}
+
+#[test]
+fn a_line_like_a_separator_with_no_record_behind_it_is_counted() {
+    for line in [
+        "🐵🙈🙉\r\nx",
+        "🐵🙈🙉 \n1 b 1 1",
+        "🐵🙈🙉\r\n\n1 b 1 1",
+        "🐵🙈🙉\r\n1 b x\n",
+    ] {
+        let file = format!("1 a 1 1\nPOST / HTTP/1.1\r\n\r\n{line}\n🐵🙈🙉\n1 c 2 3\nGET\n🐵🙈🙉\n");
+        let (records, passed) = read(file.as_bytes(), 1000);
+        let expected = [
+            format!(r#"Request a 1 1 "POST / HTTP/1.1\r\n\r\n" {line:?}"#),
+            r#"Request c 2 3 "GET" """#.to_owned(),
+        ];
+        assert_eq!(shown(&records), expected);
+        assert_eq!((passed.malformed, passed.like_separators), (0, 1), "{line:?}");
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Any {
     kind: MessageKind,
@@ -139,6 +194,7 @@ fn message() -> impl Strategy<Value = Any> {
         Just("🐵🙈🙉".as_bytes().to_vec()),
         Just("🐵🙈🙊".as_bytes().to_vec()),
         Just(b"\n".to_vec()),
+        Just(b"\r\n".to_vec()),
         Just(b"\r\n\r\n".to_vec()),
         Just(b"1 evil 1 1\nGET /evil HTTP/1.1\r\n\r\n".to_vec()),
         prop::collection::vec(any::<u8>(), 0..6),
@@ -192,8 +248,24 @@ proptest! {
     }
 
     #[test]
+    fn an_editor_that_turns_all_line_ends_to_crlf_loses_no_request(
+        targets in prop::collection::vec("[a-z0-9/]{0,20}", 1..8), bound in prop_oneof![Just(60usize), Just(1000)],
+    ) {
+        let payload = |target: &String| format!("GET /{target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut file = String::new();
+        for target in &targets {
+            file += &format!("1 a 1 1\n{}\n🐵🙈🙉\n", payload(target));
+        }
+        let file = file.replace("\r\n", "\n").replace('\n', "\r\n");
+        let (records, passed) = read(file.as_bytes(), bound);
+        prop_assert_eq!(passed, Passed::default());
+        let text = |record: &Record| String::from_utf8_lossy(&record.payload()).into_owned();
+        prop_assert_eq!(records.iter().map(text).collect::<Vec<_>>(), targets.iter().map(payload).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn any_bytes_are_read_or_passed_over(bytes in prop::collection::vec(prop_oneof![
-        Just("🐵🙈🙉\n".as_bytes().to_vec()), Just(b"1 a 1 1 !11\n".to_vec()), prop::collection::vec(any::<u8>(), 0..20),
+        Just("🐵🙈🙉\n".as_bytes().to_vec()), Just("🐵🙈🙉\r\n".as_bytes().to_vec()), Just(b"1 a 1 1 !11\n".to_vec()), prop::collection::vec(any::<u8>(), 0..20),
     ], 0..20), bound in 0usize..100) {
         let (records, _) = read(&bytes.concat(), bound);
         for record in records {

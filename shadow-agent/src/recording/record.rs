@@ -10,7 +10,8 @@
 //! Readers take three fields or more.
 //!
 //! **A payload that holds the separator line.** The format has no escape: a reader ends the record there, and would take
-//! what follows, which a client has chosen, for another record. So the last letter of each such line is exchanged for
+//! what follows, which a client has chosen, for another record. So the last letter of each such line, also of one that ends in
+//! CRLF (readers take those of files that an editor turned to CRLF), is exchanged for
 //! its neighbour (🙉 becomes 🙊: as long, and as valid), and the last field says where: `!OFFSET,OFFSET`, in bytes of
 //! the payload. This program's reader puts them back; for `GoReplay`'s the record is whole and its length is right.
 
@@ -177,9 +178,10 @@ fn of_part<'a>(
 ) -> impl Iterator<Item = usize> + 'a {
     memchr::memmem::find_iter(part, word)
         .filter(move |at| *at == 0 || part[at - 1] == b'\n')
-        .filter(move |at| match part.get(at + word.len()) {
-            Some(next) => *next == b'\n',
-            None => is_last,
+        .filter(move |at| {
+            let rest = &part[at + word.len()..];
+            let rest = rest.strip_prefix(b"\r").unwrap_or(rest);
+            rest.first().map_or(is_last, |next| *next == b'\n')
         })
         .map(move |at| base + at + MASKED_AT)
 }

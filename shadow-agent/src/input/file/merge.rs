@@ -16,7 +16,7 @@ use anyhow::Context;
 
 use crate::input::Progress;
 use crate::named_file::{self, Pipe};
-use crate::recording::{GorReader, HarReader, Opened, Passed, Record, open};
+use crate::recording::{GorReader, HarReader, Opened, Passed, Record, foreign, open, without_records};
 use crate::settings::FileInputSettings;
 
 /// What was read so far.
@@ -103,27 +103,33 @@ impl Merge {
             }
             total += metadata.len();
             let kept = (index < MAX_KEPT).then(|| file.try_clone()).transpose()?;
-            let mut reader = Reader::new(file, settings.max_record, index)
+            let (reader, start) = Reader::new(file, settings.max_record, index)
                 .with_context(|| format!("'{}'", path.display()))?;
-            let first = reader.next_record();
-            if let Err(error) = &first {
-                // Said again, and counted, when its turn comes.
-                tracing::debug!(%error, file = %path.display(), "its first record cannot be read");
-            }
-            let nothing = matches!(first, Ok(None)) && *reader.passed() == Passed::default();
+            let first = first_record(reader, &start)
+                .with_context(|| format!("'{}' is no recording", path.display()))?;
             files.push(Waiting {
                 path: path.clone(),
                 file: kept,
                 is_pipe: false,
-                first: match first {
-                    Ok(Some(record)) => Some(record.unix),
-                    // What is wrong with it is counted when it is read.
-                    _ if !nothing => Some(0),
-                    _ => None,
-                },
+                first,
                 told: false,
             });
         }
+        if let [only] = &files[..] {
+            let nothing = || {
+                format!(
+                    "'{}' is no recording: {}",
+                    only.path.display(),
+                    without_records(b"")
+                )
+            };
+            anyhow::ensure!(only.first.is_some(), nothing());
+        }
+        anyhow::ensure!(
+            files.iter().any(|file| file.first.is_some()),
+            "there is no request in any of the files of '{}': all are empty",
+            settings.pattern
+        );
         let mut merge = Self {
             files,
             heads: BinaryHeap::new(),
@@ -194,14 +200,14 @@ impl Merge {
         let is_pipe = *is_pipe;
         let opened = if is_pipe {
             let pipe = file.take().ok_or(io::ErrorKind::NotFound.into());
-            pipe.and_then(|pipe| Reader::new(Pipe::new(pipe), self.max_record, index))
+            pipe.and_then(|pipe| Ok(Reader::new(Pipe::new(pipe), self.max_record, index)?.0))
         } else {
             again(path, file.as_ref()).and_then(|file| {
                 let counted = Counted {
                     file,
                     progress: self.progress.clone(),
                 };
-                Reader::new(counted, self.max_record, index)
+                Ok(Reader::new(counted, self.max_record, index)?.0)
             })
         };
         Reading {
@@ -269,6 +275,7 @@ fn note_end(of: &mut Waiting, reader: &Reader, error: Option<&io::Error>, counts
     let passed = reader.passed();
     counts.passed.malformed += passed.malformed;
     counts.passed.too_large += passed.too_large;
+    counts.passed.like_separators += passed.like_separators;
     counts.cut_off += u64::from(passed.unterminated.is_some() || error.is_some());
     if std::mem::replace(&mut of.told, true) {
         return;
@@ -277,6 +284,13 @@ fn note_end(of: &mut Waiting, reader: &Reader, error: Option<&io::Error>, counts
     if let Some((offset, why)) = passed.first {
         let in_all = passed.malformed + passed.too_large;
         tracing::warn!(%file, offset, in_all, "passed over in a recording: {why}");
+    }
+    if let Some(behind) = passed.first_like_separator {
+        let in_all = passed.like_separators;
+        tracing::warn!(
+            %file, behind, in_all,
+            "a line like the one between records, with no record behind it: it is taken for a part of a message"
+        );
     }
     if let Some(error) = error {
         let offset = reader.offset();
@@ -294,20 +308,49 @@ impl Reading {
     }
 }
 
+/// The time of the first record of a file that begins with `start`; `None` where the file has none and is none but empty. Fails
+/// where it is something else.
+fn first_record(mut reader: Reader, start: &[u8]) -> anyhow::Result<Option<u64>> {
+    if let Some(what) = foreign(start) {
+        anyhow::bail!(what);
+    }
+    match reader.next_record() {
+        Ok(Some(record)) => Ok(Some(record.unix)),
+        Ok(None) if *reader.passed() != Passed::default() => anyhow::bail!(without_records(start)),
+        // A HAR file may have no entries.
+        Ok(None) => Ok(matches!(reader, Reader::Har(_)).then_some(0)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData && matches!(reader, Reader::Har(_)) => {
+            Err(error.into())
+        }
+        // Said, and counted, when its turn comes.
+        Err(error) => {
+            tracing::debug!(%error, "a first record cannot be read");
+            Ok(Some(0))
+        }
+    }
+}
+
 impl Reader {
-    /// Tells by the first bytes what it is; `index` of the file keeps the names of its entries apart from others'.
-    fn new(file: impl Read + Send + 'static, max_record: usize, index: usize) -> io::Result<Self> {
+    /// Tells by the first bytes what it is, and gives those too; `index` of the file keeps the names of its entries apart from
+    /// others'.
+    fn new(file: impl Read + Send + 'static, max_record: usize, index: usize) -> io::Result<(Self, Vec<u8>)> {
+        const MARK: &[u8] = b"\xef\xbb\xbf";
         let mut content = open(file)?;
         let start = match content.fill_buf() {
-            Ok(start) => start,
+            Ok(start) => start[..start.len().min(1024)].to_vec(),
             // Said when its records are read.
-            Err(_) => b"",
+            Err(_) => Vec::new(),
         };
-        let first = start.iter().find(|byte| !byte.is_ascii_whitespace());
-        Ok(match first {
-            Some(b'{' | 0xef) => Self::Har(HarReader::new(content, max_record, (index as u64) << 40)),
-            _ => Self::Gor(GorReader::new(content, max_record)),
-        })
+        let text = start.strip_prefix(MARK).unwrap_or(&start);
+        let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+        let reader = if first == Some(&b'{') {
+            Self::Har(HarReader::new(content, max_record, (index as u64) << 40))
+        } else {
+            // With the mark of UTF-8 that some editors put first.
+            content.consume(start.len() - text.len());
+            Self::Gor(GorReader::new(content, max_record))
+        };
+        Ok((reader, start))
     }
 
     fn nothing() -> Self {

@@ -164,6 +164,7 @@ impl MessageSource for FileSource {
             "malformed": counts.passed.malformed,
             "too_large": counts.passed.too_large,
             "cut_off": counts.cut_off,
+            "like_separators": counts.passed.like_separators,
         });
         if let Some((p50, p99)) = self.lag.counts().quantiles_us() {
             let max = u64::try_from(self.max_lag.as_micros()).unwrap_or(u64::MAX);

@@ -91,9 +91,76 @@ async fn a_loop_begins_again_behind_the_last_record() {
     settings.repeat = true;
     let mut source = FileSource::open(&settings).unwrap();
     assert_eq!(ids(&mut source, 5).await, ["1", "2", "1", "2", "1"]);
-    settings.files = vec![empty];
+    let no_entries = folder.file("c.har", r#"{"log":{"entries":[]}}"#);
+    settings.files = vec![empty, no_entries];
     let mut source = FileSource::open(&settings).unwrap();
     assert_eq!(ids(&mut source, 5).await, [""; 0]);
+}
+
+#[test]
+fn a_file_that_is_no_recording_says_what_it_is() {
+    const CAPTURE: &str =
+        "it is a capture of packets: read it with --input-raw FILE --input-raw-engine pcap_file";
+    let folder = Folder::new("foreign");
+    for (content, what) in [
+        (&b"\xd4\xc3\xb2\xa1\x02\0\x04\0"[..], CAPTURE),
+        (b"\x0a\x0d\x0d\x0a\x1c\0\0\0", CAPTURE),
+        (
+            &[0; 5000],
+            "it begins with zeros, as files do whose content was lost",
+        ),
+        (b"http://a/\nhttp://b/\n", "it is a list of URLs"),
+        (
+            b"10.0.0.1 - - \"GET / HTTP/1.1\" 200 5\n",
+            "it is text, such as a log",
+        ),
+        (b"", "it is empty"),
+        (
+            b"[{\"url\":\"http://a/\"}]",
+            "it is JSON, but no HAR file with an entry in it (JSON lines cannot be replayed)",
+        ),
+        (
+            b"{\"a\":1}\n{\"a\":2}\n",
+            "this is no HAR file: it has no \"log\" where one belongs (JSON lines cannot be replayed)",
+        ),
+    ] {
+        let told = |files: &[&Path], of: &Path| {
+            let error = FileSource::open(&settings(files)).err().unwrap();
+            assert_eq!(
+                format!("{error:#}"),
+                format!("'{}' is no recording: {what}", of.display())
+            );
+        };
+        let plain = folder.file("x.gor", content);
+        told(&[&plain], &plain);
+        if !content.is_empty() {
+            let compressed = folder.file("x.gor.gz", Compression::Gzip.encode(content.to_vec()));
+            let good = folder.file("a.gor", gor(&[1]));
+            told(&[&good, &compressed], &compressed);
+        }
+    }
+    let empty = folder.file("b.gor", "\n");
+    let error = FileSource::open(&settings(&[&empty, &empty])).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "there is no request in any of the files of 'x.gor': all are empty"
+    );
+}
+
+#[tokio::test]
+async fn files_that_an_editor_wrote_are_read_and_doubts_are_counted() {
+    let folder = Folder::new("editor");
+    let crlf = gor(&[1, 2, 3]).replace("\r\n", "\n").replace('\n', "\r\n");
+    let file = folder.file("a.gor", format!("\u{feff}{crlf}"));
+    let doubtful = gor(&[4]).replace("HTTP/1.1\r\n\r\n", "HTTP/1.1\r\n\r\n🐵🙈🙉\r\n");
+    let doubtful = folder.file("b.gor", doubtful);
+    let mut source = FileSource::open(&settings(&[&file, &doubtful])).unwrap();
+    assert_eq!(ids(&mut source, 99).await, ["1", "2", "3", "4"]);
+    let report = source.report();
+    assert_eq!(
+        (&report["malformed"], &report["like_separators"]),
+        (&0.into(), &1.into())
+    );
 }
 
 #[tokio::test(start_paused = true)]
