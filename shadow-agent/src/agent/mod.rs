@@ -1,6 +1,7 @@
 //! The life of a run: inputs attached, shards running, signals answered, everything drained and accounted.
 
 mod account;
+mod captures;
 mod comparisons;
 mod counting;
 mod cpu;

@@ -6,12 +6,13 @@ use anyhow::Context as _;
 use caps::Capability;
 use tokio::sync::oneshot;
 
+use super::captures::{captures, content};
 use super::handing_over::HandingOver;
 use super::operation::Operation;
 use super::priority;
 use super::shard::Source;
 use super::wanted::Wanted;
-use crate::capture::{LiveCapture, OwnConnections, PcapFile, VxlanReader};
+use crate::capture::{LiveCapture, OwnConnections, PcapFiles, VxlanReader};
 use crate::compare::Comparer;
 use crate::compare::store::{StorePlace, StoreWriter};
 use crate::hand_over::HandOver;
@@ -19,7 +20,7 @@ use crate::input;
 use crate::middleware::Middleware;
 use crate::privileges;
 use crate::report::{LedgerFile, VerdictFile};
-use crate::settings::{Limit, RawInput, Settings};
+use crate::settings::{Limit, Settings};
 
 /// All of it, open.
 pub(super) struct Opened {
@@ -140,14 +141,14 @@ impl Opened {
 /// What is not captured live: capture files, and inputs of whole messages.
 fn opened_sources(settings: &Settings) -> anyhow::Result<Vec<(Source, Option<Limit>)>> {
     let mut sources = Vec::new();
-    for input in settings.inputs() {
-        if let RawInput::File { path, ports } = input {
-            let file = PcapFile::open(path, ports, settings.capture.responses)
-                .with_context(|| format!("--input-raw '{}'", path.display()))?
-                .with_vlans(&settings.capture.vlans);
-            let limit = settings.mirrors.iter().find_map(|mirror| mirror.limits.of(input));
-            sources.push((Source::File(Box::new(file)), limit));
-        }
+    for of in captures(settings) {
+        let file = PcapFiles::open(&of.paths, of.ports, settings.capture.responses, content)
+            .with_context(|| match &of.paths[..] {
+                [path] => format!("--input-raw '{}'", path.display()),
+                _ => "--input-raw".to_owned(),
+            })?
+            .with_vlans(&settings.capture.vlans);
+        sources.push((Source::File(Box::new(file)), of.limit));
     }
     for (input, limit) in settings.messages() {
         let name = input.name();

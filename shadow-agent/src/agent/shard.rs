@@ -20,7 +20,7 @@ use super::messages::Messages;
 use super::operation::ShardOperation;
 use super::served::Served;
 use crate::budget::MemoryBudget;
-use crate::capture::{FileCounters, PcapFile, RingReader, VxlanCounts, VxlanReader, expected_answers};
+use crate::capture::{FileCounters, PcapFiles, RingReader, VxlanCounts, VxlanReader, expected_answers};
 use crate::hand_over::HandOver;
 use crate::input::http::HttpInput;
 use crate::input::{MessageSource, Progress};
@@ -56,8 +56,8 @@ pub(super) enum Source {
     Ring(Box<RingReader>),
     /// A mirroring session that sends VXLAN datagrams.
     Vxlan(Box<VxlanReader>),
-    /// A capture file.
-    File(Box<PcapFile>),
+    /// Capture files that are one capture.
+    File(Box<PcapFiles>),
     /// Whole messages.
     Messages {
         /// The input's name in the ledger.
@@ -385,7 +385,7 @@ async fn read_live(
 }
 
 async fn read_file(
-    mut file: PcapFile,
+    mut file: PcapFiles,
     table: &mut FlowTable<Connection>,
     shard: &mut Shard,
     plans: &mut Following,
@@ -446,7 +446,7 @@ async fn read_file(
 }
 
 fn finish_file(
-    file: &PcapFile,
+    file: &PcapFiles,
     table: &mut FlowTable<Connection>,
     shard: &mut Shard,
     report: &Mutex<ShardReport>,

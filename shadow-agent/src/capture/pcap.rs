@@ -3,15 +3,13 @@
 //! Blocking and streaming: meant for a thread of its own, holds one packet at a time. Every packet of the
 //! file ends in one of the [`FileCounters`].
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::PathBuf;
 
 use thiserror::Error;
 
 use super::frames::{FileCounters, Frames};
 use super::pcap_format::CaptureReader;
-use crate::named_file;
 use crate::settings::VlanScope;
 use crate::tcp::Segment;
 
@@ -25,6 +23,14 @@ pub enum PcapError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// The same of one file of several.
+    #[error("{}: {error}", path.display())]
+    Of {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: Box<PcapError>,
     },
     /// Reading failed.
     #[error("cannot read the capture file at byte {offset}: {source}")]
@@ -68,42 +74,25 @@ pub enum PcapError {
     },
 }
 
-/// A hint for files that were compressed after capture.
+/// A hint for files that were compressed after capture by what is not undone here.
 fn compressed(magic: [u8; 4]) -> &'static str {
     match magic {
-        [0x1f, 0x8b, ..] => " (compressed by gzip: unpack it first)",
-        [0x28, 0xb5, 0x2f, 0xfd] => " (compressed by zstd: unpack it first)",
         [0xfd, b'7', b'z', b'X'] => " (compressed by xz: unpack it first)",
         [0x04, 0x22, 0x4d, 0x18] => " (compressed by lz4: unpack it first)",
         _ => "",
     }
 }
 
-/// Segments of an open capture file.
-pub type PcapFile = PcapReader<BufReader<File>>;
-
-/// Segments of a capture in either format.
+/// Segments of one capture in either format.
 #[derive(Debug)]
 pub struct PcapReader<R> {
     capture: CaptureReader<R>,
     frames: Frames,
 }
 
-impl PcapFile {
-    /// Opens a file and reads its header. `ports` are the servers' ports; with none, every TCP connection is
-    /// taken and its server found by itself (see `pcap_server`). Packets to clients are passed over unless
-    /// `watch_responses`.
-    pub fn open(path: &Path, ports: &[u16], watch_responses: bool) -> Result<Self, PcapError> {
-        let file = named_file::open(path).map_err(|source| PcapError::Open {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::new(BufReader::with_capacity(1 << 16, file), ports, watch_responses)
-    }
-}
-
 impl<R: Read> PcapReader<R> {
-    /// Reads a capture's header; otherwise as [`PcapFile::open`].
+    /// Reads a capture's header. `ports` are the servers' ports; with none, every TCP connection is taken and its server found
+    /// by itself (see `pcap_server`). Packets to clients are passed over unless `watch_responses`.
     pub fn new(reader: R, ports: &[u16], watch_responses: bool) -> Result<Self, PcapError> {
         Ok(Self {
             capture: CaptureReader::new(reader)?,
@@ -157,7 +146,7 @@ impl<R: Read> PcapReader<R> {
 mod corrupt_tests;
 #[cfg(test)]
 #[path = "pcap_test_files.rs"]
-mod pcap_test_files;
+pub(super) mod pcap_test_files;
 #[cfg(test)]
 #[path = "pcap_tests.rs"]
 mod tests;

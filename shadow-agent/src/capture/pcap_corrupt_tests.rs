@@ -27,8 +27,8 @@ fn what_is_not_a_capture_file_is_named() {
         "not a pcap or pcapng file: it begins with 47 45 54 20"
     );
     assert_eq!(
-        error(&[0x1f, 0x8b, 8, 0, 0]),
-        "not a pcap or pcapng file: it begins with 1f 8b 08 00 (compressed by gzip: unpack it first)"
+        error(b"\xfd7zXZ"),
+        "not a pcap or pcapng file: it begins with fd 37 7a 58 (compressed by xz: unpack it first)"
     );
     assert_eq!(
         error(&Writer::pcap(false, 0xa1b2_c3d4, 189).bytes),
@@ -39,15 +39,6 @@ fn what_is_not_a_capture_file_is_named() {
     assert_eq!(
         error(&version),
         "corrupt capture file at byte 4: unknown version of the format"
-    );
-}
-
-#[test]
-fn a_file_that_cannot_be_opened_is_named() {
-    let error = PcapFile::open(Path::new("/proc/nonexistent/x.pcap"), &[], false).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "cannot open /proc/nonexistent/x.pcap: No such file or directory (os error 2)"
     );
 }
 

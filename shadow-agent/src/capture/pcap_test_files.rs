@@ -3,7 +3,13 @@
 use super::{FileCounters, PcapReader};
 
 /// A raw IPv4 packet of 40 bytes and its payload, from and to 10.0.0.1.
-pub(super) fn packet(source: u16, destination: u16, sequence: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+pub(in crate::capture) fn packet(
+    source: u16,
+    destination: u16,
+    sequence: u32,
+    flags: u8,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut packet = vec![
         0x45, 0, 0, 0, 0, 7, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         9, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0,
@@ -21,7 +27,7 @@ pub(super) fn request(payload: &[u8]) -> Vec<u8> {
 }
 
 /// A file, written in either byte order.
-pub(super) struct Writer {
+pub(in crate::capture) struct Writer {
     pub big_endian: bool,
     pub bytes: Vec<u8>,
 }

@@ -9,7 +9,7 @@
 //! | `localhost:80` | every address of that host name |
 //! | `eth0:80`, `veth*:80` | an interface; all that match, also ones that appear later |
 //! | `k8s://shop/deployment/web:80` | pods of this node: see [`super::k8s_address`] |
-//! | `file.pcap`, `file.pcapng:80` | a capture file; every TCP port when none is given |
+//! | `file.pcap`, `file.pcapng:80` | a capture file; every TCP port when none is given (others: `high/capture_files.rs`) |
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -196,7 +196,7 @@ fn split(text: &str) -> Result<(&str, &str), Problem> {
 }
 
 /// The ports; none for every port, which GoReplay writes as `:` or `:0`.
-fn parse_ports(text: &str) -> Result<Vec<u16>, Problem> {
+pub(super) fn parse_ports(text: &str) -> Result<Vec<u16>, Problem> {
     if matches!(text.trim(), "" | "0") {
         return Ok(Vec::new());
     }

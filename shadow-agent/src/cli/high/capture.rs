@@ -120,7 +120,7 @@ pub fn resolve(
 }
 
 /// What the user should know of flags that are taken and do nothing.
-pub fn notes(arguments: &Arguments) -> Vec<String> {
+pub fn notes(arguments: &Arguments, inputs: &[RawInput]) -> Vec<String> {
     let TuningFlags {
         input_raw_buffer_timeout,
         input_raw_override_snaplen,
@@ -161,11 +161,13 @@ pub fn notes(arguments: &Arguments) -> Vec<String> {
         .filter(|(given, _)| *given)
         .map(|(_, note)| format!("--input-raw-{note}"))
         .collect();
+    let is_file = |input: &RawInput| matches!(input, RawInput::File { .. });
+    let all_are_files = !inputs.is_empty() && inputs.iter().all(is_file);
     let engine = match arguments.input.input_raw_engine {
         Some(EngineName::Libpcap) => "libpcap",
         Some(EngineName::AfPacket) => "af_packet",
         Some(EngineName::RawSocket) => "raw_socket",
-        Some(EngineName::PcapFile) => "pcap_file",
+        Some(EngineName::PcapFile) if !all_are_files => "pcap_file",
         _ => return notes,
     };
     notes.push(format!(

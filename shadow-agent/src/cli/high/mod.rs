@@ -3,6 +3,7 @@
 
 mod admin;
 mod capture;
+mod capture_files;
 pub mod compare;
 mod goreplay;
 mod kubernetes;
@@ -21,6 +22,7 @@ use super::address::Address;
 use super::error::{Problem, UsageError};
 use super::low::Arguments;
 use super::machine::Machine;
+use crate::cli::low::input_raw::EngineName;
 use crate::http::Limits;
 use crate::named_file;
 use crate::settings::{
@@ -89,7 +91,7 @@ pub fn resolve_mirrors(
     together::check(&mirrors)?;
     let inputs: Vec<RawInput> = mirrors.iter().flat_map(|mirror| mirror.inputs.clone()).collect();
     let mut warnings = goreplay::lines(typed.iter().map(|mirror| &mirror.arguments.goreplay));
-    warnings.extend(capture::notes(arguments));
+    warnings.extend(capture::notes(arguments, &inputs));
     for (index, mirror) in mirrors.iter().enumerate() {
         let more = self_mirror::check(&inputs, &mirror.outputs, machine).map_err(|error| Fault {
             mirror: Some(index),
@@ -196,18 +198,43 @@ fn inputs(arguments: &Arguments, machine: &impl Machine) -> Result<Inputs, Usage
     let mut inputs = Vec::new();
     let mut limits = Vec::new();
     for text in &flags.input_raw {
-        let (address, limit) = limited::at_most_all(text).map_err(|problem| problem.of(FLAG, text))?;
-        let input = address
-            .parse()
-            .and_then(|address: Address| address.resolve(machine))
-            .and_then(readable)
-            .map_err(|problem| problem.of(FLAG, text))?;
-        limits.extend(limit.map(|limit| (input.clone(), limit)));
-        if !inputs.contains(&input) {
-            inputs.push(input);
+        let by_name = flags.input_raw_engine == Some(EngineName::PcapFile);
+        let (meant, limit) = of_input(text, by_name, machine).map_err(|problem| problem.of(FLAG, text))?;
+        for input in meant {
+            limits.extend(limit.map(|limit| (input.clone(), limit)));
+            if !inputs.contains(&input) {
+                inputs.push(input);
+            }
         }
     }
     Ok((inputs, limits))
+}
+
+/// What an `--input-raw` means. `by_name`: a capture file of that name comes first.
+fn of_input(
+    text: &str,
+    by_name: bool,
+    machine: &impl Machine,
+) -> Result<(Vec<RawInput>, Option<Limit>), Problem> {
+    if by_name {
+        let files = capture_files::named(text)?;
+        if !files.is_empty() {
+            return Ok((files, None));
+        }
+    }
+    let (address, limit) = limited::at_most_all(text)?;
+    let resolved = address
+        .parse()
+        .and_then(|address: Address| address.resolve(machine))
+        .and_then(readable);
+    let files = match &resolved {
+        Ok(_) if !by_name => Vec::new(),
+        _ => capture_files::named(address)?,
+    };
+    if files.is_empty() {
+        return resolved.map(|input| (vec![input], limit));
+    }
+    Ok((files, limit))
 }
 
 /// A capture file that cannot be opened is known now, rather than after the rest has started.

@@ -77,7 +77,7 @@ pub enum EngineName {
     /// GoReplay's: as if the flag was left out
     #[value(name = "raw_socket")]
     RawSocket,
-    /// GoReplay's: as if the flag was left out
+    /// GoReplay's: a capture file of the very name is read, whatever the name; else as if the flag was left out
     #[value(name = "pcap_file")]
     PcapFile,
 }
