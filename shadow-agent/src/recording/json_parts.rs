@@ -1,15 +1,16 @@
 //! What HAR and JSON lines show of a message: its head taken apart, its body as text where it is text.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
 use super::Record;
-
-/// Most header fields that are shown of a message.
-const MAX_FIELDS: usize = 4096;
+use crate::http::head_fields;
+use crate::mirror::MessageKind;
 
 /// A message taken apart. What is no HTTP has empty parts, and all of it as its body.
 #[derive(Debug, Default)]
@@ -33,56 +34,50 @@ pub(super) struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// Takes a message apart.
     pub fn of(record: &'a Record) -> Self {
-        let mut fields = vec![httparse::EMPTY_HEADER; 128];
-        loop {
-            let parsed = if record.kind == crate::mirror::MessageKind::Request {
-                let mut request = httparse::Request::new(&mut fields);
-                request.parse(&record.head).map(|status| {
-                    status.is_complete().then(|| Self {
-                        method: request.method.unwrap_or_default().into(),
-                        target: request.path.unwrap_or_default().into(),
-                        version: version(request.version),
-                        ..Self::default().with_fields(request.headers)
-                    })
-                })
-            } else {
-                let mut response = httparse::Response::new(&mut fields);
-                response.parse(&record.head).map(|status| {
-                    status.is_complete().then(|| Self {
-                        status: response.code.unwrap_or_default(),
-                        reason: response.reason.unwrap_or_default().into(),
-                        version: version(response.version),
-                        ..Self::default().with_fields(response.headers)
-                    })
-                })
-            };
-            match parsed {
-                Ok(Some(mut parts)) => {
-                    parts.body = record.body.as_ref().into();
-                    if parts.is_chunked()
-                        && let Some(body) = dechunk(&record.body)
-                    {
-                        parts.body = body.into();
-                    }
-                    return parts;
-                }
-                Err(httparse::Error::TooManyHeaders) if fields.len() < MAX_FIELDS => {
-                    fields.resize(MAX_FIELDS, httparse::EMPTY_HEADER);
-                }
-                _ => {
-                    return Self {
-                        body: [&record.head[..], &record.body[..]].concat().into(),
-                        ..Self::default()
-                    };
-                }
-            }
-        }
+        Self::of_http(record).unwrap_or_else(|| Self {
+            body: [&record.head[..], &record.body[..]].concat().into(),
+            ..Self::default()
+        })
     }
 
-    fn with_fields(mut self, fields: &[httparse::Header<'a>]) -> Self {
-        let text = |field: &httparse::Header<'a>| (field.name.into(), String::from_utf8_lossy(field.value));
-        self.fields = fields.iter().map(text).collect();
-        self
+    /// The same; `None` of what is no HTTP, or a request in the place of a response.
+    fn of_http(record: &'a Record) -> Option<Self> {
+        let head = &record.head[..];
+        let fields = head_fields(head)?;
+        let line = &head[..memchr::memchr(b'\r', head)?];
+        let mut words = line.splitn(3, |byte| *byte == b' ');
+        let (first, second, third) = (words.next()?, words.next()?, words.next().unwrap_or_default());
+        let is_request = record.kind == MessageKind::Request;
+        if first.starts_with(b"HTTP/") == is_request {
+            return None;
+        }
+        let mut parts = if is_request {
+            Self {
+                method: String::from_utf8_lossy(first),
+                target: url_text(second),
+                version: version(third),
+                ..Self::default()
+            }
+        } else {
+            Self {
+                status: std::str::from_utf8(second).ok()?.parse().ok()?,
+                reason: String::from_utf8_lossy(third),
+                version: version(first),
+                ..Self::default()
+            }
+        };
+        let text = |part: Range<u32>| String::from_utf8_lossy(&head[part.start as usize..part.end as usize]);
+        let fields = fields
+            .into_iter()
+            .map(|field| (text(field.name), text(field.value)));
+        parts.fields = fields.collect();
+        parts.body = record.body.as_ref().into();
+        if parts.is_chunked()
+            && let Some(body) = dechunk(&record.body)
+        {
+            parts.body = body.into();
+        }
+        Some(parts)
     }
 
     /// The value of the first field of a name.
@@ -107,11 +102,28 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn version(minor: Option<u8>) -> &'static str {
-    match minor {
-        Some(0) => "HTTP/1.0",
-        _ => "HTTP/1.1",
+fn version(text: &[u8]) -> &'static str {
+    if text == b"HTTP/1.0" {
+        "HTTP/1.0"
+    } else {
+        "HTTP/1.1"
     }
+}
+
+/// A target as text. Bytes that are no UTF-8 are percent-encoded, as whoever reads a URL of them expects.
+fn url_text(target: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(target) {
+        return text.into();
+    }
+    let mut text = String::with_capacity(target.len() + 16);
+    for chunk in target.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text.into()
 }
 
 /// The data of a chunked body (RFC 9112 section 7.1), extensions and trailers left out; `None` where it is not one as a

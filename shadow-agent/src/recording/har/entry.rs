@@ -1,13 +1,17 @@
 //! One entry of a HAR file as the messages it stands for.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::http::{is_field_value, is_token};
+use super::form;
+use crate::http::{Codings, Undecodable, is_field_value, is_token};
 use crate::mirror::{MessageId, MessageKind};
 use crate::recording::Record;
 
@@ -30,24 +34,22 @@ struct Request {
     method: String,
     url: String,
     #[serde(default)]
-    headers: Vec<Pair>,
+    headers: Option<Vec<Value>>,
     #[serde(default)]
     post_data: Option<PostData>,
-}
-
-#[derive(Deserialize)]
-struct Pair {
-    name: String,
     #[serde(default)]
-    value: String,
+    body_size: Option<f64>,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct PostData {
+    #[serde(default)]
+    mime_type: Option<String>,
     #[serde(default)]
     text: Option<String>,
     #[serde(default)]
-    params: Option<Vec<Pair>>,
+    params: Option<Vec<Value>>,
     #[serde(rename = "_encoding", alias = "encoding", default)]
     encoding: Option<String>,
 }
@@ -60,7 +62,7 @@ struct Response {
     #[serde(default)]
     status_text: Option<String>,
     #[serde(default)]
-    headers: Vec<Pair>,
+    headers: Option<Vec<Value>>,
     #[serde(default)]
     content: Option<Content>,
 }
@@ -73,7 +75,35 @@ struct Content {
     encoding: Option<String>,
 }
 
-/// Fields that say how a message was framed or compressed on its way, which the body in the file no longer is.
+/// A name and its value.
+struct Pair<'a> {
+    name: Cow<'a, str>,
+    value: Cow<'a, str>,
+}
+
+/// Text of a member, whatever exporters make of numbers; `None` where it is null, missing, or not one value.
+pub(super) fn text<'a>(of: &'a Value, name: &str) -> Option<Cow<'a, str>> {
+    match of.get(name)? {
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        value @ (Value::Number(_) | Value::Bool(_)) => Some(Cow::Owned(value.to_string())),
+        _ => None,
+    }
+}
+
+/// Header fields as they are listed, without those that have no name or no value.
+fn pairs(listed: Option<&[Value]>) -> Vec<Pair<'_>> {
+    let pair = |of| {
+        Some(Pair {
+            name: text(of, "name")?,
+            value: text(of, "value")?,
+        })
+    };
+    listed.unwrap_or_default().iter().filter_map(pair).collect()
+}
+
+/// Largest body that is decoded to see whether it is in its coding, in bytes.
+const MAX_DECODED: usize = 16 << 20;
+/// Fields that say how a message was framed on its way, which the body in the file no longer is.
 const REFRAMED: [&str; 5] = [
     "content-length",
     "transfer-encoding",
@@ -127,28 +157,126 @@ fn request(request: &Request) -> Result<(String, Vec<u8>), &'static str> {
     if !is_token(request.method.as_bytes()) {
         return Err("an entry whose method is none");
     }
-    let mut body = Vec::new();
-    if let Some(data) = &request.post_data {
-        body = match (&data.text, &data.params) {
-            (Some(text), _) => decoded(text, data.encoding.as_deref()),
-            (None, Some(params)) => form(params),
-            (None, None) => Vec::new(),
-        };
-    }
+    let headers = once(pairs(request.headers.as_deref()));
+    let has = |name: &str| headers.iter().find(|field| field.name.eq_ignore_ascii_case(name));
     let mut head = format!("{} {target} HTTP/1.1\r\n", request.method);
-    if !request
-        .headers
-        .iter()
-        .any(|field| field.name.eq_ignore_ascii_case("host"))
-    {
+    if has("host").is_none() {
         let _ = write!(head, "Host: {host}\r\n");
     }
-    fields(&request.headers, &[], &mut head);
-    if !body.is_empty() || matches!(request.method.as_str(), "POST" | "PUT" | "PATCH") {
-        let _ = write!(head, "Content-Length: {}\r\n", body.len());
+    let mut body = Body::default();
+    // Exporters count what they have; the field says what was sent.
+    let length = has("content-length").and_then(|field| field.value.trim().parse().ok());
+    let sizes = [length, request.body_size];
+    if let Some(data) = &request.post_data {
+        let media = has("content-type").map(|field| &*field.value);
+        let media = media.or(data.mime_type.as_deref()).unwrap_or_default();
+        body = posted(data, media, sizes)?;
+        let is_missing = has("content-type").is_none() && !media.is_empty() && !body.bytes.is_empty();
+        if is_missing && is_field_value(media.as_bytes()) {
+            let _ = write!(head, "Content-Type: {media}\r\n");
+        }
+    }
+    if body.bytes.is_empty() && sizes.into_iter().flatten().any(|size| size > 0.0) {
+        return Err("an entry of a request with a body, which the HAR file has not");
+    }
+    fields(&headers, body.left_out(&headers), &mut head);
+    if !body.bytes.is_empty() || matches!(request.method.as_str(), "POST" | "PUT" | "PATCH") {
+        let _ = write!(head, "Content-Length: {}\r\n", body.bytes.len());
     }
     head.push_str("\r\n");
-    Ok((head, body))
+    Ok((head, body.bytes))
+}
+
+/// The body of a request whose media type is `media`; `sizes` say what its length was, the surest first.
+fn posted(data: &PostData, media: &str, sizes: [Option<f64>; 2]) -> Result<Body, &'static str> {
+    let params = data.params.as_deref().unwrap_or_default();
+    let text = data.text.as_deref().unwrap_or_default();
+    if text.is_empty() && !params.is_empty() {
+        let is = |known: &str| {
+            media
+                .get(..known.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(known))
+        };
+        let bytes = if is("multipart/") {
+            form::multipart(params, media)?
+        } else if media.is_empty() || is("application/x-www-form-urlencoded") {
+            form::urlencoded(params)
+        } else {
+            return Err("an entry with parameters in the place of a body that was no form");
+        };
+        return Ok(Body { bytes, as_text: true });
+    }
+    let body = Body::of(text, data.encoding.as_deref());
+    if !body.as_text || text.is_ascii() {
+        return Ok(body);
+    }
+    let characters = text.chars().count();
+    for size in sizes.into_iter().flatten() {
+        let is_size = |length: usize| (size - length as f64).abs() < 0.5;
+        if is_size(text.len()) {
+            return Ok(body);
+        }
+        // Where there is a character for each byte, it stands for it.
+        if is_size(characters)
+            && let Some(bytes) = text.chars().map(|c| u8::try_from(c).ok()).collect()
+        {
+            return Ok(Body {
+                bytes,
+                as_text: false,
+            });
+        }
+    }
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        return Err("an entry with a body that was no text, whose bytes the HAR file has not");
+    }
+    Ok(body)
+}
+
+/// Fields without those that are there before with the same value: some exporters list what they saw twice.
+fn once(fields: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
+    let mut seen = HashSet::new();
+    let mut is_new =
+        |field: &Pair<'_>| seen.insert((field.name.to_ascii_lowercase(), field.value.clone().into_owned()));
+    fields.into_iter().filter(|field| is_new(field)).collect()
+}
+
+/// A body as it is in the file.
+#[derive(Default)]
+struct Body {
+    bytes: Vec<u8>,
+    /// Whether it is text there, or was made of it: no content coding is text.
+    as_text: bool,
+}
+
+impl Body {
+    fn of(text: &str, encoding: Option<&str>) -> Self {
+        let from_base64 = match encoding {
+            Some("base64") => STANDARD.decode(text).ok(),
+            _ => None,
+        };
+        Self {
+            as_text: from_base64.is_none(),
+            bytes: from_base64.unwrap_or_else(|| text.as_bytes().to_vec()),
+        }
+    }
+
+    /// Fields that are not true of it: of a content coding that was undone before it was written to the file.
+    fn left_out(&self, headers: &[Pair<'_>]) -> &'static [&'static str] {
+        let mut codings = Codings::default();
+        let of = headers
+            .iter()
+            .filter(|field| field.name.eq_ignore_ascii_case("content-encoding"));
+        of.for_each(|field| codings.read(field.value.as_bytes()));
+        let is_coded = || match codings.undo(Cow::Borrowed(&self.bytes), MAX_DECODED) {
+            Ok(_) | Err(Undecodable::TooLarge) => true,
+            Err(Undecodable::Invalid) => false,
+        };
+        if !self.as_text && !codings.is_empty() && is_coded() {
+            &[]
+        } else {
+            &["content-encoding"]
+        }
+    }
 }
 
 /// `None` for a request that was not answered.
@@ -163,21 +291,21 @@ fn response(response: &Response) -> Option<(String, Vec<u8>)> {
         ""
     };
     let mut head = format!("HTTP/1.1 {} {reason}\r\n", response.status);
-    // The text is what the browser made of it.
-    fields(&response.headers, &["content-encoding"], &mut head);
-    let mut body = Vec::new();
-    if let Some(content) = &response.content {
-        body = decoded(
+    let body = response.content.as_ref().map_or_else(Body::default, |content| {
+        Body::of(
             content.text.as_deref().unwrap_or_default(),
             content.encoding.as_deref(),
-        );
-    }
-    let _ = write!(head, "Content-Length: {}\r\n\r\n", body.len());
-    Some((head, body))
+        )
+    });
+    let headers = pairs(response.headers.as_deref());
+    // The text is what the browser made of it.
+    fields(&headers, body.left_out(&headers), &mut head);
+    let _ = write!(head, "Content-Length: {}\r\n\r\n", body.bytes.len());
+    Some((head, body.bytes))
 }
 
 /// Header fields as on the wire. Those of HTTP/2 that stand for the start line are not, nor is what could not be.
-fn fields(fields: &[Pair], but: &[&str], head: &mut String) {
+fn fields(fields: &[Pair<'_>], but: &[&str], head: &mut String) {
     for Pair { name, value } in fields {
         let left_out = REFRAMED
             .iter()
@@ -186,42 +314,6 @@ fn fields(fields: &[Pair], but: &[&str], head: &mut String) {
         let is_name = is_token(name.as_bytes());
         if is_name && !left_out && is_field_value(value.as_bytes()) {
             let _ = write!(head, "{name}: {value}\r\n");
-        }
-    }
-}
-
-fn decoded(text: &str, encoding: Option<&str>) -> Vec<u8> {
-    let from_base64 = match encoding {
-        Some("base64") => STANDARD.decode(text).ok(),
-        _ => None,
-    };
-    from_base64.unwrap_or_else(|| text.as_bytes().to_vec())
-}
-
-/// Parameters of a form: as they stand, or `name=value` joined by `&` and encoded.
-fn form(params: &[Pair]) -> Vec<u8> {
-    let mut text = String::new();
-    for Pair { name, value } in params {
-        if !text.is_empty() {
-            text.push('&');
-        }
-        encode(name, &mut text);
-        text.push('=');
-        encode(value, &mut text);
-    }
-    text.into_bytes()
-}
-
-fn encode(part: &str, text: &mut String) {
-    for byte in part.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' | b'%' | b'+' => {
-                text.push(char::from(byte));
-            }
-            b' ' => text.push('+'),
-            _ => {
-                let _ = write!(text, "%{byte:02X}");
-            }
         }
     }
 }
@@ -236,13 +328,18 @@ fn split_url(url: &str) -> Option<(&str, String)> {
     let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let host = authority.rsplit('@').next().unwrap_or_default();
     let bad = |byte: u8| byte <= b' ' || byte == 0x7f;
-    if host.is_empty() || host.bytes().any(bad) || target.bytes().any(bad) {
+    if host.is_empty() || host.bytes().any(bad) {
         return None;
     }
-    let target = if target.starts_with('/') {
-        target.to_owned()
-    } else {
-        format!("/{target}")
-    };
-    Some((host, target))
+    let mut text = String::from(if target.starts_with('/') { "" } else { "/" });
+    for character in target.chars() {
+        match u8::try_from(character) {
+            // Some exporters decode what they show.
+            Ok(byte) if bad(byte) => {
+                let _ = write!(text, "%{byte:02X}");
+            }
+            _ => text.push(character),
+        }
+    }
+    Some((host, text))
 }

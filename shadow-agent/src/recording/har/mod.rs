@@ -1,6 +1,7 @@
 //! HTTP Archive 1.2 (<http://www.softwareishard.com/blog/har-12-spec/>): what browsers' developer tools write and read.
 
 mod entry;
+mod form;
 mod reader;
 mod scan;
 mod write;
