@@ -29,7 +29,7 @@ impl Drop for Folder {
 }
 
 fn content(file: File) -> io::Result<Content> {
-    Ok(Box::new(io::BufReader::new(file)))
+    Ok(Box::new(crate::recording::open(file)?))
 }
 
 fn open(paths: &[&PathBuf], ports: &[u16]) -> Result<PcapFiles, PcapError> {

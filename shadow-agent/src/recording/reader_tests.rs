@@ -252,10 +252,9 @@ proptest! {
         targets in prop::collection::vec("[a-z0-9/]{0,20}", 1..8), bound in prop_oneof![Just(60usize), Just(1000)],
     ) {
         let payload = |target: &String| format!("GET /{target} HTTP/1.1\r\nHost: a\r\n\r\n");
-        let mut file = String::new();
-        for target in &targets {
-            file += &format!("1 a 1 1\n{}\n🐵🙈🙉\n", payload(target));
-        }
+        let record = |target: &String| format!("1 a 1 1\n{}\n🐵🙈🙉\n", payload(target));
+        let file: Vec<_> = targets.iter().map(record).collect();
+        let file = file.concat();
         let file = file.replace("\r\n", "\n").replace('\n', "\r\n");
         let (records, passed) = read(file.as_bytes(), bound);
         prop_assert_eq!(passed, Passed::default());

@@ -37,7 +37,9 @@ fn with_statuses(number: u64, path: &str, production: u16, shadow: u16) -> Pair 
 
 fn judged(judging: Judging, pairs: &[Pair]) -> Comparison {
     let mut tally = Tally::new(Arc::new(judging), CompareCounters::default());
-    pairs.iter().for_each(|pair| tally.add(pair));
+    for pair in pairs {
+        tally.add(pair);
+    }
     tally.comparison(&Facts::default())
 }
 
@@ -180,7 +182,9 @@ fn parts_are_watched_within_a_bound_and_the_worst_of_them_stay() {
     pairs.extend((0..10).map(|number| with_statuses(number, "/checkout", 200, 500)));
     pairs.extend((0..5_000).map(|number| with_statuses(number, &format!("/x{}", word(number)), 200, 302)));
     let mut tally = Tally::new(Arc::new(by_endpoint()), CompareCounters::default());
-    pairs.iter().for_each(|pair| tally.add(pair));
+    for pair in &pairs {
+        tally.add(pair);
+    }
     assert!(tally.parts.all().count() <= parts::MAX_PARTS);
     let comparison = tally.comparison(&Facts::default());
     assert!(

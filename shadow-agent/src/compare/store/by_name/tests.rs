@@ -406,10 +406,8 @@ fn planted() -> impl Strategy<Value = (Bytes, Bytes)> {
         let mut fields =
             format!("Content-Type: {media}\r\nX-Session-Token: {PLANTED}\r\nReferer: /?sid={PLANTED}\r\n");
         let encoded = PLANTED.replace(' ', "%20").replace('\\', "");
-        fields += &format!(
-            "Refresh: 0; url=//{}@b/;session={encoded}\r\n",
-            encoded.replace('/', "%2F")
-        );
+        let user = encoded.replace('/', "%2F");
+        fields.extend(["Refresh: 0; url=//", &user, "@b/;session=", &encoded, "\r\n"]);
         let mut body = body;
         if gzip {
             body = Compression::Gzip.encode(body);
