@@ -9,7 +9,8 @@ use shadow_common::{
 };
 
 use crate::count::count;
-use crate::rings::{is_for_requests, reserve};
+use crate::parse::forget;
+use crate::rings::{Ring, Writer};
 
 pub const FIN: u8 = 0x01;
 pub const SYN: u8 = 0x02;
@@ -35,10 +36,15 @@ enum Lost {
 }
 
 /// Copies the segment; every byte of it ends in one counter.
+///
+/// What changes from round to round is forgotten: the verifier would walk what is behind the loop once for each.
 #[inline(always)]
 pub fn emit(skb: *mut __sk_buff, segment: &mut Segment) {
     let whole = segment.length;
-    if segment.header.marks & MARK_RESPONSE != 0 && whole > 0 && is_for_requests(segment.shard) {
+    let Some(ring) = Ring::of(segment.shard) else {
+        return account(whole, whole, whole, 0, Err(Lost::RingFull));
+    };
+    if segment.header.marks & MARK_RESPONSE != 0 && whole > 0 && ring.is_for_requests() {
         count(Counter::ResponsesLeftOutPackets, 1);
         return count(Counter::ResponsesLeftOutBytes, u64::from(whole));
     }
@@ -47,85 +53,81 @@ pub fn emit(skb: *mut __sk_buff, segment: &mut Segment) {
     } else {
         whole
     };
-    let last_flags = segment.header.flags;
+    let wanted = forget(skb, wanted);
+    let ring = ring.writer(wanted);
+    // On the last part, and on the first; without a branch, whose two ways the verifier would follow in each round.
+    let last_flags = segment.header.flags & !SYN;
+    let mut syn = segment.header.flags & SYN;
     let mut remaining = wanted;
     let mut parts = 0;
-    let mut result = Ok(());
     for _ in 1..MAX_PARTS {
         if remaining <= PART_BYTES {
             break;
         }
-        segment.header.flags = last_flags & !(FIN | RST);
-        if parts > 0 {
-            segment.header.flags &= !SYN;
-        }
+        segment.header.flags = last_flags & !(FIN | RST) | syn;
         segment.header.length = PART_BYTES;
-        result = copy::<PART_BYTES>(skb, segment);
-        if result.is_err() {
-            break;
+        if let Err(lost) = copy::<PART_BYTES>(skb, ring, segment) {
+            return account(whole, wanted, remaining, parts, Err(lost));
         }
-        parts += 1;
-        remaining -= PART_BYTES;
-        segment.offset += PART_BYTES;
+        parts = forget(skb, parts + 1);
+        remaining = forget(skb, remaining - PART_BYTES);
+        segment.offset = forget(skb, segment.offset + PART_BYTES);
         // A SYN takes the first sequence number itself.
-        let syn = u32::from(parts == 1 && last_flags & SYN != 0);
-        segment.header.sequence = segment.header.sequence.wrapping_add(PART_BYTES + syn);
+        let taken = PART_BYTES + u32::from(syn / SYN);
+        segment.header.sequence = segment.header.sequence.wrapping_add(taken);
+        syn = 0;
         segment.header.marks |= MARK_CONTINUATION;
     }
-    if result.is_ok() {
-        segment.header.flags = if parts > 0 { last_flags & !SYN } else { last_flags };
-        segment.header.length = remaining;
-        result = copy_tail(skb, segment, remaining);
-        if result.is_ok() {
-            parts += 1;
-            remaining = 0;
-        }
+    segment.header.flags = last_flags | syn;
+    segment.header.length = remaining;
+    match copy_tail(skb, ring, segment, remaining) {
+        Ok(()) => account(whole, wanted, 0, parts + 1, Ok(())),
+        lost => account(whole, wanted, remaining, parts, lost),
     }
-    account(whole, wanted, remaining, parts, result);
 }
 
 /// Copies the last part, in the smallest record that holds it.
 #[inline(always)]
-fn copy_tail(skb: *mut __sk_buff, segment: &Segment, length: u32) -> Result<(), Lost> {
+fn copy_tail(skb: *mut __sk_buff, ring: Writer, segment: &Segment, length: u32) -> Result<(), Lost> {
     if length == 0 {
-        copy::<0>(skb, segment)
+        copy::<0>(skb, ring, segment)
     } else if length <= CLASSES[0] {
-        copy::<{ CLASSES[0] }>(skb, segment)
+        copy::<{ CLASSES[0] }>(skb, ring, segment)
     } else if length <= CLASSES[1] {
-        copy::<{ CLASSES[1] }>(skb, segment)
+        copy::<{ CLASSES[1] }>(skb, ring, segment)
     } else if length <= CLASSES[2] {
-        copy::<{ CLASSES[2] }>(skb, segment)
+        copy::<{ CLASSES[2] }>(skb, ring, segment)
     } else if length <= CLASSES[3] {
-        copy::<{ CLASSES[3] }>(skb, segment)
+        copy::<{ CLASSES[3] }>(skb, ring, segment)
     } else if length <= CLASSES[4] {
-        copy::<{ CLASSES[4] }>(skb, segment)
+        copy::<{ CLASSES[4] }>(skb, ring, segment)
     } else {
-        copy::<{ CLASSES[5] }>(skb, segment)
+        copy::<{ CLASSES[5] }>(skb, ring, segment)
     }
 }
 
 /// Copies one part of `1..=CLASS` bytes (none when `CLASS` is 0) as its header says.
 #[inline(always)]
-fn copy<const CLASS: u32>(skb: *mut __sk_buff, segment: &Segment) -> Result<(), Lost> {
-    let Some(reserved) = reserve(segment.shard, HEADER_BYTES as u32 + CLASS) else {
+fn copy<const CLASS: u32>(skb: *mut __sk_buff, ring: Writer, segment: &Segment) -> Result<(), Lost> {
+    let Some(record) = ring.reserve(HEADER_BYTES as u32 + CLASS) else {
         return Err(Lost::RingFull);
     };
     // SAFETY: HEADER_BYTES were reserved, aligned to 8.
-    unsafe { reserved.record.cast::<RecordHeader>().write(segment.header) };
+    unsafe { record.cast::<RecordHeader>().write(segment.header) };
     if CLASS > 0 {
         // Proves 1..=CLASS to the verifier; the compiler, which knows it already, must not take it away.
         let length = (black_box(segment.header.length - 1) & (CLASS - 1)) + 1;
         // SAFETY: CLASS bytes were reserved behind the header, and `length` is no more.
         let failed = unsafe {
-            let payload = reserved.record.add(HEADER_BYTES);
+            let payload = record.add(HEADER_BYTES);
             bpf_skb_load_bytes(skb.cast(), segment.offset, payload.cast(), length)
         };
         if failed != 0 {
-            reserved.discard();
+            ring.discard(record);
             return Err(Lost::LoadError);
         }
     }
-    reserved.submit(segment.shard);
+    ring.submit(record);
     Ok(())
 }
 

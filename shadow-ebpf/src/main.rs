@@ -21,6 +21,8 @@ mod programs;
 #[cfg(target_arch = "bpf")]
 mod rings;
 #[cfg(target_arch = "bpf")]
+mod rings_map;
+#[cfg(target_arch = "bpf")]
 mod select;
 
 #[cfg(not(target_arch = "bpf"))]

@@ -10,7 +10,7 @@ use shadow_common::{
 use crate::count::count;
 use crate::emit::{ACK, FIN, RST, SYN, Segment, emit};
 use crate::maps::{NETNS_COOKIE, SAMPLE, SEED, SHARD_MASK, TRACK_RESPONSE, VLAN_MODE};
-use crate::parse::{Fragment, Layer, Packet, parse, vlan};
+use crate::parse::{Layer, Packet, forget, fragment, parse, vlan};
 use crate::select::{is_own, pod_of, port_is_watched, targets_of, vlan_is_taken};
 
 /// Bytes of the fixed TCP header.
@@ -70,15 +70,16 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
         return count(Counter::PacketsOtherVlan, 1);
     }
 
+    let response = forget(skb, u32::from(response)) != 0;
     let mut header = RecordHeader {
         sequence: u32::from_be(packet.tcp.sequence),
         acknowledgment: u32::from_be(packet.tcp.acknowledgment),
         flags: packet.tcp.flags,
+        marks: u8::from(response) * MARK_RESPONSE,
         ifindex,
         ..RecordHeader::default()
     };
     if response {
-        header.marks = MARK_RESPONSE;
         header.client = packet.destination;
         header.client_port = destination_port;
         header.server = packet.source;
@@ -103,9 +104,9 @@ pub fn observe(skb: *mut __sk_buff, layer: Layer, side: Side) {
         header.scope = pod | SCOPE_POD;
     }
     match packet.fragment {
-        Fragment::No => {}
-        Fragment::FirstV4 => return count(Counter::FragmentsFirstV4, 1),
-        Fragment::FirstV6 => return count(Counter::FragmentsFirstV6, 1),
+        fragment::NO => {}
+        fragment::FIRST_V4 => return count(Counter::FragmentsFirstV4, 1),
+        _ => return count(Counter::FragmentsFirstV6, 1),
     }
     // SAFETY: `skb` is the program's context.
     let Some((offset, mut length)) = payload(&packet, unsafe { (*skb).len }) else {

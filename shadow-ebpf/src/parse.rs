@@ -44,15 +44,14 @@ pub enum Layer {
     Socket,
 }
 
-/// What part of an IP packet this is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Fragment {
+/// What part of an IP packet a segment is; numbers, so that the verifier can be made to forget which.
+pub mod fragment {
     /// All of it.
-    No,
+    pub const NO: u32 = 0;
     /// The first of several IPv4 fragments.
-    FirstV4,
+    pub const FIRST_V4: u32 = 1;
     /// The first of several IPv6 fragments.
-    FirstV6,
+    pub const FIRST_V6: u32 = 2;
 }
 
 /// One TCP segment, lengths unchecked.
@@ -64,7 +63,8 @@ pub struct Packet {
     pub tcp_offset: u32,
     /// Offset behind the last byte that the IP header speaks of.
     pub end: u32,
-    pub fragment: Fragment,
+    /// One of [`fragment`].
+    pub fragment: u32,
 }
 
 /// The fixed TCP header, network byte order (RFC 9293 section 3.1).
@@ -130,11 +130,23 @@ fn load<T: Copy>(skb: *mut __sk_buff, offset: u32) -> Option<T> {
 /// The same value, of which the verifier knows nothing any more.
 ///
 /// It explores everything behind a point once for each different thing it knows there, and the ways through the
-/// headers are many: without this, programs take ten times as long to load and come near its limit.
+/// headers are many: without this, programs take ten times as long to load and come near its limit. It knows nothing
+/// of a packet's length, and does not see that the second of two equal changes undoes the first. (Changes of byte order
+/// it follows from Linux 7.0 on.)
 #[inline(always)]
-fn forget(mut value: u32) -> u32 {
-    // SAFETY: two changes of byte order, of which the second undoes the first; registers only.
-    unsafe { asm!("{0} = be32 {0}", "{0} = be32 {0}", inout(reg) value, options(pure, nomem, nostack)) };
+pub fn forget(skb: *mut __sk_buff, mut value: u32) -> u32 {
+    // SAFETY: `skb` is the program's context.
+    let unknown = unsafe { (*skb).len };
+    // SAFETY: registers only.
+    unsafe {
+        asm!(
+            "{value} ^= {unknown}",
+            "{value} ^= {unknown}",
+            value = inout(reg) value,
+            unknown = in(reg) unknown,
+            options(pure, nomem, nostack)
+        );
+    }
     value
 }
 
@@ -201,8 +213,8 @@ fn parse_v4(skb: *mut __sk_buff, offset: u32) -> Option<Packet> {
         count(Counter::TruncatedHeaders, 1);
         return None;
     }
-    let fragment = u16::from_be(ip.fragment);
-    if fragment & 0x1fff != 0 {
+    let place = u16::from_be(ip.fragment);
+    if place & 0x1fff != 0 {
         count(Counter::FragmentsLaterV4, 1);
         return None;
     }
@@ -219,10 +231,10 @@ fn parse_v4(skb: *mut __sk_buff, offset: u32) -> Option<Packet> {
         offset + header,
         end,
         // More fragments follow.
-        if fragment & 0x2000 != 0 {
-            Fragment::FirstV4
+        if place & 0x2000 != 0 {
+            fragment::FIRST_V4
         } else {
-            Fragment::No
+            fragment::NO
         },
     )
 }
@@ -238,7 +250,7 @@ fn parse_v6(skb: *mut __sk_buff, start: u32) -> Option<Packet> {
     }
     let mut next = ip.next_header;
     let mut offset = start + IPV6_HEADER;
-    let mut fragment = Fragment::No;
+    let mut part = fragment::NO;
     for _ in 0..MAX_EXTENSIONS {
         let unit = match next {
             IPPROTO_HOPOPTS | IPPROTO_ROUTING | IPPROTO_DSTOPTS | IPPROTO_MH | IPPROTO_HIP
@@ -263,14 +275,14 @@ fn parse_v6(skb: *mut __sk_buff, start: u32) -> Option<Packet> {
                 }
                 // A fragment that is first and last is a whole packet (RFC 6946).
                 if place & 1 != 0 {
-                    fragment = Fragment::FirstV6;
+                    part = fragment::FIRST_V6;
                 }
                 8
             }
             // RFC 8200 section 4: words of 8 bytes, less one.
             _ => (u32::from(extension[1]) + 1) * 8,
         };
-        offset = forget(offset);
+        offset = forget(skb, offset);
     }
     match next {
         IPPROTO_TCP => {}
@@ -287,7 +299,7 @@ fn parse_v6(skb: *mut __sk_buff, start: u32) -> Option<Packet> {
         0 => unsafe { (*skb).len },
         length => start + IPV6_HEADER + u32::from(length),
     };
-    transport(skb, ip.source, ip.destination, offset, end, fragment)
+    transport(skb, ip.source, ip.destination, offset, end, part)
 }
 
 #[inline(always)]
@@ -297,9 +309,9 @@ fn transport(
     destination: Address,
     tcp_offset: u32,
     end: u32,
-    fragment: Fragment,
+    fragment: u32,
 ) -> Option<Packet> {
-    let (tcp_offset, end) = (forget(tcp_offset), forget(end));
+    let (tcp_offset, end) = (forget(skb, tcp_offset), forget(skb, end));
     let Some(tcp) = load::<TcpHeader>(skb, tcp_offset) else {
         count(Counter::TruncatedHeaders, 1);
         return None;
@@ -310,6 +322,6 @@ fn transport(
         tcp,
         tcp_offset,
         end,
-        fragment,
+        fragment: forget(skb, fragment),
     })
 }

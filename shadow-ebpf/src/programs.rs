@@ -1,4 +1,8 @@
 //! The entry points: one program for each hook, side and kind of device.
+//!
+//! With their maps they need Linux 5.10. For themselves, classifiers that decide (`direct-action`) are there since 4.4, by
+//! tcx since 6.6, and `cgroup_skb` programs since 4.10, by links since 5.7; both loop, which the verifier takes since 5.3.
+//! What a newer kernel has and they can do without (`bpf_get_netns_cookie` at sockets, 6.15) is behind a constant.
 
 use aya_ebpf::macros::{cgroup_skb, classifier};
 use aya_ebpf::programs::{SkBuffContext, TcContext};

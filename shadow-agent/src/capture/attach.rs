@@ -188,10 +188,9 @@ impl Filters {
             .into_iter()
             .map(|name| {
                 let program = ebpf.program(name).ok_or_else(|| missing(name))?;
-                program.fd().map_err(|source| CaptureError::Verifier {
-                    program: name,
-                    source,
-                })
+                program
+                    .fd()
+                    .map_err(|error| CaptureError::Load { source: error.into() })
             })
             .collect::<Result<Vec<_>, _>>()?;
         // Half of it is enough for a port.
@@ -267,6 +266,14 @@ fn detach(attached: BTreeMap<Attachment, Attached>) {
             debug!(index = filter.index, %error, "not detached");
         }
     }
+}
+
+/// Loads the two socket programs.
+pub fn load_socket_programs(ebpf: &mut Ebpf) -> Result<(), CaptureError> {
+    for name in SOCKET_PROGRAMS {
+        socket_program(ebpf, name)?;
+    }
+    Ok(())
 }
 
 /// Attaches the socket programs to the cgroup v2 root: they see every socket of the machine.

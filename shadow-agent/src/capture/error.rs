@@ -12,9 +12,9 @@ use crate::privileges::PrivilegeError;
 /// Why live capture cannot start or be changed.
 #[derive(Debug, Error)]
 pub enum CaptureError {
-    /// The kernel has no BPF ring buffer and no `CAP_BPF`.
+    /// The kernel has no BPF ring buffer, or takes none in an array of maps.
     #[error(
-        "Linux {found} is too old to capture from: 5.8 is the oldest kernel with the BPF ring buffer. \
+        "Linux {found} is too old to capture from: 5.10 is the oldest kernel that takes the BPF rings. \
          Capture elsewhere with tcpdump and pass the file: --input-raw file.pcap"
     )]
     KernelTooOld {
@@ -175,14 +175,17 @@ pub enum CaptureError {
 
     /// The kernel's verifier refused a program.
     #[error(
-        "the kernel refused the program {program}: {source}. \
-         Please report this with the output of shadow-agent doctor"
+        "the kernel refused the program {program}: {source}; its verifier said{}\n\
+         Please report this with the output of shadow-agent doctor",
+        if log.is_empty() { " nothing." } else { log }
     )]
     Verifier {
         /// The program.
         program: &'static str,
-        /// The failure, with the verifier's log.
-        source: ProgramError,
+        /// The failure.
+        source: io::Error,
+        /// The last lines of the verifier's log, each behind a line's end; empty where it said nothing.
+        log: String,
     },
 
     /// A program could not be attached.

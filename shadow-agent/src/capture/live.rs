@@ -7,17 +7,19 @@ use aya::programs::cgroup_skb::CgroupSkbLink;
 use caps::Capability;
 use tracing::info;
 
-use super::attach::{Classifiers, TcHook, attach_to_sockets};
+use super::attach::{Classifiers, TcHook, attach_to_sockets, load_socket_programs};
 use super::capabilities;
 use super::counters::CaptureCounters;
 use super::error::CaptureError;
+use super::fewer_shards::with_fewer_shards;
 use super::follow::{Follower, Following};
-use super::load::{RINGS, load, take_map};
+use super::load::{load, take_map};
 use super::locked_memory;
 use super::netlink::Changes;
 use super::own::OwnConnections;
 pub use super::plan::PodTarget;
 use super::plan::{LiveInput, on_pods, on_sockets};
+use super::ring_maps::make_rings;
 use super::rings::RingReader;
 use super::targets::{TargetMaps, Targets};
 use crate::settings::{CaptureSettings, Engine, LiveScope, RawInput};
@@ -77,20 +79,27 @@ impl LiveCapture {
         }
 
         locked_memory::raise();
+        with_fewer_shards(settings, |settings| {
+            Self::attach(&asked, &inputs, engine, settings, hook)
+        })
+    }
+
+    /// Loads and attaches with as many shards as `settings` has.
+    fn attach(
+        asked: &[RawInput],
+        inputs: &[LiveInput],
+        engine: Engine,
+        settings: &CaptureSettings,
+        hook: TcHook,
+    ) -> Result<Self, CaptureError> {
         let mut ebpf = load(settings)?;
+        let rings = make_rings(&mut ebpf, settings)?;
         let malformed = Arc::new(AtomicU64::new(0));
         let waiting = Arc::new(Mutex::new(take_map(&mut ebpf, "READERS")?));
-        let readers = (0..settings.shards)
-            .map(|shard| {
-                let ring = take_map(&mut ebpf, RINGS[shard])?;
-                Ok(RingReader::new(
-                    shard as u32,
-                    ring,
-                    Arc::clone(&waiting),
-                    Arc::clone(&malformed),
-                ))
-            })
-            .collect::<Result<_, CaptureError>>()?;
+        let readers = (0..)
+            .zip(rings)
+            .map(|(shard, ring)| RingReader::new(shard, ring, Arc::clone(&waiting), Arc::clone(&malformed)))
+            .collect();
         let counters = CaptureCounters::new(take_map(&mut ebpf, "COUNTS")?, malformed);
         let own = OwnConnections::new(take_map(&mut ebpf, "OWN")?);
         let mut targets = Targets::new(TargetMaps::take(&mut ebpf)?);
@@ -104,7 +113,7 @@ impl LiveCapture {
                 let mut following = Following {
                     classifiers: Classifiers::load(ebpf, hook)?,
                     targets,
-                    inputs,
+                    inputs: inputs.to_vec(),
                     ignored: settings.ignored_interfaces.clone(),
                     filter: settings.filter.clone(),
                 };
@@ -112,7 +121,7 @@ impl LiveCapture {
                 Attached::ToInterfaces(Follower::start(following, changes)?)
             }
             Engine::Cgroup => {
-                targets.set(&on_sockets(&inputs).targets)?;
+                targets.set(&on_sockets(inputs).targets)?;
                 let links = attach_to_sockets(&mut ebpf)?;
                 Attached::ToSockets {
                     targets: Box::new(targets),
@@ -126,7 +135,7 @@ impl LiveCapture {
             readers,
             counters,
             own,
-            inputs: asked,
+            inputs: asked.to_vec(),
             pods: Vec::new(),
             paused: false,
         })
@@ -220,6 +229,21 @@ impl LiveCapture {
             }
         }
     }
+}
+
+/// Loads the programs and rings that a capture with these settings would, attaches nothing and lets go of them; with how
+/// many shards the kernel took them.
+pub fn try_to_load(settings: &CaptureSettings) -> Result<usize, CaptureError> {
+    locked_memory::raise();
+    with_fewer_shards(settings, |settings| {
+        let mut ebpf = load(settings)?;
+        let _rings = make_rings(&mut ebpf, settings)?;
+        match settings.engine.unwrap_or(Engine::Tc) {
+            Engine::Tc => drop(Classifiers::load(ebpf, TcHook::of_this_kernel())?),
+            Engine::Cgroup => load_socket_programs(&mut ebpf)?,
+        }
+        Ok(settings.shards)
+    })
 }
 
 fn live_inputs(inputs: &[RawInput]) -> Vec<LiveInput> {

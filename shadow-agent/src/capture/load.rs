@@ -1,4 +1,4 @@
-//! Puts the programs into the kernel: the embedded object, its constants, its rings.
+//! Puts the programs into the kernel: the embedded object and its constants.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -7,10 +7,10 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use aya::maps::{Array, Map, MapError};
-use aya::programs::{CgroupSkb, ProgramType, SchedClassifier};
+use aya::programs::{CgroupSkb, ProgramError, ProgramType, SchedClassifier};
 use aya::sys::{BpfHelper, is_helper_supported};
 use aya::util::KernelVersion;
-use aya::{Ebpf, EbpfError, EbpfLoader};
+use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use shadow_common::{MAX_SHARDS, VLAN_WORDS, VlanMode};
 
 use super::error::CaptureError;
@@ -18,13 +18,19 @@ use super::locked_memory;
 use crate::settings::{CaptureSettings, VlanScope};
 
 /// The kernel programs, built from `shadow-ebpf` by `cargo xtask build-ebpf`.
-static OBJECT: &[u8] = aya::include_bytes_aligned!("shadow-ebpf.o");
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!("shadow-ebpf.o");
 
 /// `asm-generic/socket.h`.
 const SO_NETNS_COOKIE: libc::c_int = 71;
 
-/// The oldest kernel with the ring buffer and `CAP_BPF`.
-pub const OLDEST_KERNEL: KernelVersion = KernelVersion::new(5, 8, 0);
+/// The oldest kernel that takes rings of any size in an array of maps. (The ring buffer and `CAP_BPF` came with 5.8.)
+pub const OLDEST_KERNEL: KernelVersion = KernelVersion::new(5, 10, 0);
+
+/// What the names of rings begin with.
+pub(super) const RING: &str = "RING_";
+
+/// Lines of the verifier's log that an error carries: what is wrong, and how far it got.
+const LOG_LINES: usize = 6;
 
 /// Names of the classifiers, by whether the device has an Ethernet header, and by side.
 pub const CLASSIFIERS: [&str; 4] = ["shadow_l2_in", "shadow_l2_out", "shadow_l3_in", "shadow_l3_out"];
@@ -32,16 +38,14 @@ pub const CLASSIFIERS: [&str; 4] = ["shadow_l2_in", "shadow_l2_out", "shadow_l3_
 /// Names of the socket programs, by side.
 pub const SOCKET_PROGRAMS: [&str; 2] = ["shadow_sock_in", "shadow_sock_out"];
 
-/// Names of the ring maps.
-pub const RINGS: [&str; MAX_SHARDS] = [
-    "RING_0", "RING_1", "RING_2", "RING_3", "RING_4", "RING_5", "RING_6", "RING_7", "RING_8", "RING_9",
-    "RING_10", "RING_11", "RING_12", "RING_13", "RING_14", "RING_15",
-];
-
-/// Loads the object: its maps exist then, its programs are not in the kernel yet.
+/// Loads the object: its maps exist then but for the rings, its programs are not in the kernel yet.
 pub fn load(settings: &CaptureSettings) -> Result<Ebpf, CaptureError> {
+    load_object(&object(), settings)
+}
+
+/// The same with another object.
+pub(super) fn load_object(object: &[u8], settings: &CaptureSettings) -> Result<Ebpf, CaptureError> {
     check(settings)?;
-    let object = object();
     let shard_mask = settings.shards as u32 - 1;
     let quarter_shift = (settings.ring_bytes / 4).ilog2();
     let seed = random()?;
@@ -55,6 +59,8 @@ pub fn load(settings: &CaptureSettings) -> Result<Ebpf, CaptureError> {
     } as u32;
     let mut loader = EbpfLoader::new();
     loader
+        // What is wrong without the way there: a whole log has as many lines as there are verified instructions.
+        .verifier_log_level(VerifierLogLevel::STATS)
         .override_global("SHARD_MASK", &shard_mask, true)
         .override_global("QUARTER_SHIFT", &quarter_shift, true)
         .override_global("SEED", &seed, true)
@@ -62,16 +68,10 @@ pub fn load(settings: &CaptureSettings) -> Result<Ebpf, CaptureError> {
         .override_global("TRACK_RESPONSE", &track_response, true)
         .override_global("VLAN_MODE", &vlan_mode, true)
         .override_global("NETNS_COOKIE", &netns_cookie, true);
-    for (shard, ring) in RINGS.into_iter().enumerate() {
-        // The kernel takes nothing smaller than a page.
-        let bytes = if shard < settings.shards {
-            settings.ring_bytes
-        } else {
-            page_size()
-        };
-        loader.map_max_entries(ring, bytes);
-    }
-    let mut ebpf = loader.load(&object).map_err(|error| explain(error, settings))?;
+    let mut ebpf = loader.load(object).map_err(|error| match error {
+        EbpfError::MapError(error) => map_refused(error, settings),
+        source => CaptureError::Load { source },
+    })?;
     if let VlanScope::These(vlans) = &settings.vlans {
         set_vlans(&mut ebpf, vlans)?;
     }
@@ -104,10 +104,7 @@ pub fn classifier<'a>(
 ) -> Result<&'a mut SchedClassifier, CaptureError> {
     let program = ebpf.program_mut(name).ok_or_else(|| missing(name))?;
     let program: &mut SchedClassifier = program.try_into().map_err(|_| missing(name))?;
-    program.load().map_err(|source| CaptureError::Verifier {
-        program: name,
-        source,
-    })?;
+    program.load().map_err(|error| refused(name, error))?;
     Ok(program)
 }
 
@@ -115,11 +112,34 @@ pub fn classifier<'a>(
 pub fn socket_program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut CgroupSkb, CaptureError> {
     let program = ebpf.program_mut(name).ok_or_else(|| missing(name))?;
     let program: &mut CgroupSkb = program.try_into().map_err(|_| missing(name))?;
-    program.load().map_err(|source| CaptureError::Verifier {
-        program: name,
-        source,
-    })?;
+    program.load().map_err(|error| refused(name, error))?;
     Ok(program)
+}
+
+/// Why a program is not in the kernel, with the end of what its verifier said.
+fn refused(program: &'static str, error: ProgramError) -> CaptureError {
+    match error {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => CaptureError::Verifier {
+            program,
+            source: io_error,
+            log: last_lines(&verifier_log.to_string()),
+        },
+        other => CaptureError::Load { source: other.into() },
+    }
+}
+
+/// The last lines of a log, indented, each behind a line's end.
+fn last_lines(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    let first = lines.len().saturating_sub(LOG_LINES);
+    lines[first..].iter().fold(String::new(), |mut text, line| {
+        text.push_str("\n    ");
+        text.push_str(line);
+        text
+    })
 }
 
 /// Takes a map out of the object.
@@ -179,10 +199,10 @@ fn check(settings: &CaptureSettings) -> Result<(), CaptureError> {
     Ok(())
 }
 
-/// A failure to load, told as the setting that causes it where that is known.
-fn explain(error: EbpfError, settings: &CaptureSettings) -> CaptureError {
+/// A failure to make a map, told by its cause where that is known.
+pub(super) fn map_refused(error: MapError, settings: &CaptureSettings) -> CaptureError {
     match error {
-        EbpfError::MapError(MapError::CreateError { io_error, .. })
+        MapError::CreateError { io_error, .. }
             if let Some(limit) = locked_memory::to_blame(&io_error, ring_bytes(settings)) =>
         {
             CaptureError::LockedMemory {
@@ -191,19 +211,17 @@ fn explain(error: EbpfError, settings: &CaptureSettings) -> CaptureError {
             }
         }
         // The capabilities are there, as was checked: something else refuses the system call.
-        EbpfError::MapError(MapError::CreateError { io_error, .. })
-            if io_error.kind() == std::io::ErrorKind::PermissionDenied =>
-        {
+        MapError::CreateError { io_error, .. } if io_error.kind() == std::io::ErrorKind::PermissionDenied => {
             CaptureError::BpfRefused { source: io_error }
         }
-        EbpfError::MapError(MapError::CreateError { name, io_error }) if name.starts_with("RING_") => {
-            CaptureError::RingTooLarge {
-                bytes: settings.ring_bytes,
-                shards: settings.shards,
-                source: io_error,
-            }
-        }
-        source => CaptureError::Load { source },
+        MapError::CreateError { name, io_error } if name.starts_with(RING) => CaptureError::RingTooLarge {
+            bytes: settings.ring_bytes,
+            shards: settings.shards,
+            source: io_error,
+        },
+        source => CaptureError::Load {
+            source: source.into(),
+        },
     }
 }
 
@@ -260,5 +278,19 @@ pub fn random() -> Result<u64, CaptureError> {
 pub fn missing(name: &str) -> CaptureError {
     CaptureError::Object {
         name: name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_carries_the_end_of_the_verifiers_log() {
+        assert_eq!(last_lines(""), "");
+        assert_eq!(
+            last_lines("1\n2\n\n3\n4\n5\n6\nBPF program is too large. Processed 1000001 insn\n"),
+            "\n    2\n    3\n    4\n    5\n    6\n    BPF program is too large. Processed 1000001 insn"
+        );
     }
 }

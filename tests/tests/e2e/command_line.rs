@@ -142,6 +142,8 @@ fn doctor_says_what_this_machine_can_do() {
         "kernel",
         "capabilities",
         "ring buffer",
+        "tc programs",
+        "cgroup programs",
         "cgroup v2",
         "interfaces",
         "Live capture works",

@@ -180,7 +180,7 @@ fn control(release: &Release, installed: usize) -> String {
          \x20Production is not proxied, delayed or reconfigured, and every request is\n\
          \x20accounted for.\n\
          \x20.\n\
-         \x20Live capture needs Linux 5.8 or later.\n",
+         \x20Live capture needs Linux 5.10 or later.\n",
         version = release.version,
         arch = release.arch,
     )

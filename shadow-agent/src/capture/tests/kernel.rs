@@ -11,8 +11,9 @@ use aya::programs::{CgroupSkb, SchedClassifier, TestRun, TestRunOptions};
 use shadow_common::{Address, Counter, MatchOn, Side, TargetKey};
 
 use super::super::counters::{CaptureCounters, CaptureCounts};
-use super::super::load::{CLASSIFIERS, RINGS, SOCKET_PROGRAMS, classifier, load, socket_program, take_map};
+use super::super::load::{CLASSIFIERS, SOCKET_PROGRAMS, classifier, load, socket_program, take_map};
 use super::super::own::OwnConnections;
+use super::super::ring_maps::make_rings;
 use super::super::rings::RingReader;
 use super::super::targets::{TargetMaps, Targets};
 use crate::settings::CaptureSettings;
@@ -72,7 +73,7 @@ pub fn settings() -> CaptureSettings {
 }
 
 /// Says that a test cannot run, where `cargo xtask test` counts it.
-fn skipped(test: &str) {
+pub fn skipped(test: &str) {
     let line = format!("{test}: needs root");
     println!("SKIPPED {line}");
     if let Some(path) = std::env::var_os("SHADOW_AGENT_SKIPS") {
@@ -94,6 +95,7 @@ impl Kernel {
             return None;
         }
         let mut ebpf = load(settings).unwrap();
+        let rings = make_rings(&mut ebpf, settings).unwrap();
         for name in CLASSIFIERS {
             classifier(&mut ebpf, name).unwrap();
         }
@@ -102,11 +104,9 @@ impl Kernel {
         }
         let malformed = Arc::new(AtomicU64::new(0));
         let waiting = Arc::new(Mutex::new(take_map(&mut ebpf, "READERS").unwrap()));
-        let readers = (0..settings.shards)
-            .map(|shard| {
-                let ring = take_map(&mut ebpf, RINGS[shard]).unwrap();
-                RingReader::new(shard as u32, ring, Arc::clone(&waiting), Arc::clone(&malformed))
-            })
+        let readers = (0..)
+            .zip(rings)
+            .map(|(shard, ring)| RingReader::new(shard, ring, Arc::clone(&waiting), Arc::clone(&malformed)))
             .collect();
         Some(Self {
             targets: Targets::new(TargetMaps::take(&mut ebpf).unwrap()),

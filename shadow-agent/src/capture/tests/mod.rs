@@ -8,4 +8,5 @@ pub(super) mod packets;
 mod parsing;
 mod planning;
 mod selecting;
+mod verifying;
 mod vlans;

@@ -1,4 +1,5 @@
-//! What the doctor looks at. Nothing is changed: the one ring that is created is gone at once.
+//! What the doctor looks at. Nothing is changed: the programs and rings that are loaded are attached to nothing, and gone
+//! at once.
 
 use std::error::Error;
 use std::fs;
@@ -9,8 +10,10 @@ use caps::{CapSet, Capability};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 
 use super::TCX_KERNEL;
-use crate::capture::{CgroupRoot, PodCgroups, cgroup2_root, leftovers};
+use crate::capture::{CgroupRoot, PodCgroups, cgroup2_root, leftovers, try_to_load};
+use crate::cli::high::default_shards;
 use crate::cli::machine::{Machine, ThisMachine};
+use crate::settings::{CaptureSettings, Engine};
 
 /// `BPF_MAP_TYPE_RINGBUF` of the kernel's `enum bpf_map_type`.
 const BPF_MAP_TYPE_RINGBUF: u32 = 27;
@@ -20,6 +23,15 @@ const RING: u32 = 8 << 20;
 /// A kernel's major and minor version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Kernel(pub u32, pub u32);
+
+/// What a run would have loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// Rings, after what the kernel has no room for was left out.
+    pub shards: usize,
+    /// Bytes of each.
+    pub ring_bytes: u32,
+}
 
 /// What was found on a machine.
 #[derive(Clone, Debug)]
@@ -32,6 +44,10 @@ pub struct Facts {
     pub missing_capabilities: Vec<&'static str>,
     /// Bytes of a ring buffer that was created, or why none could be.
     pub ring: Result<u32, String>,
+    /// What was loaded of the `tc` hook as a run without flags would, or why nothing could be.
+    pub tc: Result<Loaded, String>,
+    /// The same of the `cgroup` hook.
+    pub cgroup: Result<Loaded, String>,
     /// Bytes that may be locked in memory; `None` for no limit.
     pub memlock: Option<u64>,
     /// Modules that attaching to interfaces needs and that are neither loaded nor installed; looked for before Linux 6.6.
@@ -67,6 +83,8 @@ impl Facts {
             release,
             missing_capabilities: missing_capabilities(),
             ring: try_ring(),
+            tc: load(Engine::Tc),
+            cgroup: load(Engine::Cgroup),
             memlock: getrlimit(Resource::RLIMIT_MEMLOCK)
                 .ok()
                 .map(|(soft, _)| soft)
@@ -123,6 +141,22 @@ fn try_ring() -> Result<u32, String> {
             }
             Err(cause.to_string())
         }
+    }
+}
+
+fn load(engine: Engine) -> Result<Loaded, String> {
+    let settings = CaptureSettings {
+        engine: Some(engine),
+        ring_bytes: RING,
+        shards: default_shards(),
+        ..CaptureSettings::default()
+    };
+    match try_to_load(&settings) {
+        Ok(shards) => Ok(Loaded {
+            shards,
+            ring_bytes: RING,
+        }),
+        Err(error) => Err(error.to_string()),
     }
 }
 

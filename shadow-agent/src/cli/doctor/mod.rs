@@ -4,10 +4,10 @@ mod facts;
 
 use std::fmt::Write;
 
-pub use facts::{Facts, Kernel};
+pub use facts::{Facts, Kernel, Loaded};
 
-/// First kernel with the ring buffer and `CAP_BPF`.
-const LEAST_KERNEL: Kernel = Kernel(5, 8);
+/// First kernel that takes rings of any size in an array of maps.
+const LEAST_KERNEL: Kernel = Kernel(5, 10);
 /// First kernel with tcx; before, clsact is used.
 const TCX_KERNEL: Kernel = Kernel(6, 6);
 /// First kernel that charges BPF memory to cgroups rather than to `RLIMIT_MEMLOCK`.
@@ -67,6 +67,7 @@ pub fn report(facts: &Facts) -> (String, bool) {
 
 fn examine(facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![kernel(facts), capabilities(facts), ring(facts)];
+    findings.extend(programs(facts));
     findings.extend(memlock(facts));
     findings.extend(modules(facts));
     findings.extend(leftovers(facts));
@@ -142,7 +143,7 @@ fn kernel(facts: &Facts) -> Finding {
             Verdict::Good,
             format!("{release}, attaches by clsact (tcx comes with 6.6)"),
         ),
-        Some(_) => (Verdict::Bad, format!("{release}, but 5.8 or later is needed")),
+        Some(_) => (Verdict::Bad, format!("{release}, but 5.10 or later is needed")),
         None => (
             Verdict::Note,
             format!("'{release}' is no version that can be read"),
@@ -152,7 +153,7 @@ fn kernel(facts: &Facts) -> Finding {
         what: "kernel",
         verdict,
         detail,
-        remedy: "boot a kernel of version 5.8 or later (ring buffer, CAP_BPF)",
+        remedy: "boot a kernel of version 5.10 or later (rings in an array of maps)",
     }
 }
 
@@ -175,6 +176,42 @@ fn capabilities(facts: &Facts) -> Finding {
         remedy: "run as root (sudo shadow-agent ...), or once: \
                  sudo setcap cap_bpf,cap_net_admin,cap_perfmon=ep shadow-agent",
     }
+}
+
+/// The programs of both hooks. Without the capabilities for them there is nothing more to say.
+fn programs(facts: &Facts) -> Vec<Finding> {
+    if !facts.missing_capabilities.is_empty() {
+        return Vec::new();
+    }
+    let hook = |what, loaded: &Result<Loaded, String>, verdict, remedy| match loaded {
+        Ok(Loaded { shards, ring_bytes }) => {
+            let rings = if *shards == 1 { "ring" } else { "rings" };
+            good(
+                what,
+                format!("load, with {shards} {rings} of {} MiB", ring_bytes >> 20),
+            )
+        }
+        Err(error) => Finding {
+            what,
+            verdict,
+            detail: error.clone(),
+            remedy,
+        },
+    };
+    vec![
+        hook(
+            "tc programs",
+            &facts.tc,
+            Verdict::Bad,
+            "please report this with all of this output",
+        ),
+        hook(
+            "cgroup programs",
+            &facts.cgroup,
+            Verdict::Note,
+            "--input-raw-engine cgroup and k8s:// cannot be used; use --input-raw-engine tc",
+        ),
+    ]
 }
 
 fn ring(facts: &Facts) -> Finding {
@@ -266,12 +303,19 @@ mod tests {
     use super::*;
     use crate::capture::CgroupRoot;
 
+    const LOADED: Loaded = Loaded {
+        shards: 4,
+        ring_bytes: 8 << 20,
+    };
+
     fn healthy() -> Facts {
         Facts {
             release: "6.18.4".to_owned(),
             kernel: Some(Kernel(6, 18)),
             missing_capabilities: Vec::new(),
             ring: Ok(8 << 20),
+            tc: Ok(LOADED),
+            cgroup: Ok(LOADED),
             memlock: Some(65_536),
             missing_modules: Vec::new(),
             leftovers: Vec::new(),
@@ -291,6 +335,8 @@ mod tests {
         let expected = "  ok    kernel           6.18.4, attaches by tcx
   ok    capabilities     CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON (given up once capturing)
   ok    ring buffer      8 MiB can be created
+  ok    tc programs      load, with 4 rings of 8 MiB
+  ok    cgroup programs  load, with 4 rings of 8 MiB
   ok    cgroup v2        mounted at /sys/fs/cgroup
   ok    BPF compiler     on
   ok    BTF              /sys/kernel/btf/vmlinux
@@ -348,6 +394,29 @@ Live capture works on this machine.
     }
 
     #[test]
+    fn programs_that_the_kernel_refuses_are_shown_with_what_it_said() {
+        let refused = "the kernel refused the program shadow_sock_in: Argument list too long (os error 7)";
+        let (text, works) = report(&Facts {
+            cgroup: Err(refused.to_owned()),
+            ..healthy()
+        });
+        assert!(works);
+        assert!(
+            text.contains(&format!("  note  cgroup programs  {refused}\n")),
+            "{text}"
+        );
+        let (text, works) = report(&Facts {
+            tc: Err(refused.to_owned()),
+            ..healthy()
+        });
+        assert!(!works);
+        assert!(
+            text.contains(&format!("  FAIL  tc programs      {refused}\n")),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn an_old_kernel_cannot_and_one_before_tcx_can() {
         let with = |release: &str, kernel| {
             report(&Facts {
@@ -362,7 +431,7 @@ Live capture works on this machine.
         assert!(text.contains("5.15.0, attaches by clsact"), "{text}");
         assert!(!text.contains("locked memory"), "{text}");
         assert!(
-            with("5.8.0", Kernel(5, 8))
+            with("5.10.0", Kernel(5, 10))
                 .0
                 .contains("note  locked memory    limited to 65536 bytes")
         );

@@ -332,7 +332,8 @@ fn ring_bytes(wanted: usize) -> Result<u32, UsageError> {
     })
 }
 
-fn default_shards() -> usize {
+/// Shards of a run that is not told how many: a power of two, one for each CPU as far as may be.
+pub fn default_shards() -> usize {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     (1 << cpus.ilog2()).min(MAX_SHARDS)
 }

@@ -18,6 +18,7 @@ mod together;
 
 use std::path::Path;
 
+pub use self::capture::default_shards;
 use super::address::Address;
 use super::error::{Problem, UsageError};
 use super::low::Arguments;

@@ -42,7 +42,7 @@ use crate::demo::{self, Faults, Load};
 /// shadow-agent copies the HTTP requests that production serves to a shadow release: from the kernel, so
 /// that production is never delayed, changed or reconfigured, and with every request accounted for.
 ///
-/// It needs Linux 5.8 or later, and root or the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, which
+/// It needs Linux 5.10 or later, and root or the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, which
 /// it gives up once it captures. Reading capture files needs neither. `shadow-agent doctor` tells what this
 /// machine can do; `shadow-agent demo` shows everything at work on built-in servers.
 #[derive(Clone, Debug, Parser)]

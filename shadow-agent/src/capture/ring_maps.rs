@@ -1,0 +1,39 @@
+//! Makes the rings, one for each shard, and gives them to the programs in the array of maps `RINGS`.
+
+use aya::Ebpf;
+use aya::maps::{ArrayOfMaps, Map, MapData, RingBuf};
+
+use super::error::CaptureError;
+use super::load::{RING, map_refused, missing};
+use crate::settings::CaptureSettings;
+
+/// `BPF_MAP_TYPE_RINGBUF` of the kernel's `enum bpf_map_type` (Linux 5.8).
+const BPF_MAP_TYPE_RINGBUF: u32 = 27;
+
+/// The map of rings. The programs need it open until they are loaded, so it stays in the object.
+const OUTER: &str = "RINGS";
+
+/// Makes as many rings of that size as there are shards. Inner maps of other sizes than the one that the array was made
+/// after need Linux 5.10.
+pub fn make_rings(
+    ebpf: &mut Ebpf,
+    settings: &CaptureSettings,
+) -> Result<Vec<RingBuf<MapData>>, CaptureError> {
+    let refused = |source| CaptureError::Map { map: OUTER, source };
+    let outer = ebpf.map_mut(OUTER).ok_or_else(|| missing(OUTER))?;
+    let mut outer: ArrayOfMaps<_, RingBuf<MapData>> = outer.try_into().map_err(refused)?;
+    (0..settings.shards)
+        .map(|shard| {
+            let ring = make_ring(shard, settings)?;
+            outer.set(shard as u32, &ring, 0).map_err(refused)?;
+            Ok(ring)
+        })
+        .collect()
+}
+
+fn make_ring(shard: usize, settings: &CaptureSettings) -> Result<RingBuf<MapData>, CaptureError> {
+    let definition = aya_obj::Map::new_from_params(BPF_MAP_TYPE_RINGBUF, 0, 0, settings.ring_bytes, 0);
+    MapData::create(definition, &format!("{RING}{shard}"), None)
+        .and_then(|data| RingBuf::try_from(Map::RingBuf(data)))
+        .map_err(|error| map_refused(error, settings))
+}
