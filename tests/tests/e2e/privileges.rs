@@ -253,8 +253,8 @@ fn a_middleware_of_another_user_that_lives_on_is_ended() {
     };
     agent.stop().assert_closed();
     until("the program is gone", || {
-        let state = std::fs::read_to_string(format!("/proc/{child}/stat"));
-        state.map_or(true, |state| state.contains(") Z "))
+        let stat = std::fs::read_to_string(format!("/proc/{child}/stat"));
+        stat.map_or(true, |stat| stat.contains(") Z "))
     });
 }
 
