@@ -2,6 +2,7 @@
 
 use aya::programs::{SchedClassifier, TcAttachType};
 use shadow_agent::capture::{CaptureError, LiveCapture};
+use shadow_agent::privileges;
 use shadow_agent::settings::{CaptureSettings, Engine, LiveScope, RawInput};
 
 use crate::start;
@@ -16,6 +17,7 @@ fn capabilities_are_given_up_and_everything_but_attaching_goes_on() {
     host.spawn(|| {
         let inputs = [live(LiveScope::Any, 21095)];
         let mut capture = LiveCapture::start(&inputs, &settings(Engine::Tc)).unwrap();
+        privileges::give_up(LiveCapture::needs()).unwrap();
         for set in [
             caps::CapSet::Effective,
             caps::CapSet::Permitted,
