@@ -115,6 +115,9 @@ fn capabilities_are_given_up_once_it_captures() {
     let stage = stage!("root", "agent", "nginx");
     let scene = Scene::on_lo(&stage);
     let agent = scene.mirror(&[]);
+    until("the thread that opened everything has ended", || {
+        stat::tasks(agent.pid()).iter().all(|task| task.name != "start")
+    });
     for set in ["CapEff", "CapInh"] {
         let held = stat::capabilities(agent.pid(), set);
         assert!(held.len() > 1, "a task for each shard at least");
