@@ -65,8 +65,10 @@ fn a_pipe_that_nobody_writes_is_no_reason_to_live_on() {
 fn a_start_that_reads_without_an_end_is_ended_by_a_signal() {
     let stage = stage!("root", "agent");
     let path = stage.path("holes.gor");
-    // No record is in it, and reading it to its end takes longer than anybody waits.
-    let file = File::create(&path).expect("a file");
+    // It begins as a recording does. No record ends in it, and reading on takes longer than anybody waits.
+    let mut file = File::create(&path).expect("a file");
+    let beginning = b"1 000000000000000000000001 1700000000000000000 0\nGET / HTTP/1.1\r\n";
+    file.write_all(beginning).expect("a beginning");
     file.set_len(1 << 42).expect("room for nothing");
     let path = path.to_str().expect("a path in UTF-8");
     let flags = ["--input-file", path, "--output-null"];
