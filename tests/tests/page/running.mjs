@@ -7,9 +7,9 @@ import { connect } from "node:net";
 /** What a hostile client can put into requests. */
 const IMAGE = "<img src=x onerror=alert(1)>";
 const SCRIPT = "</script><script>alert(1)</script>";
-const IN_A_PATH = "<svg/onload=alert(1)>";
+const IN_A_PATH = "<script>alert(1)";
 /** As the name of an endpoint has it. */
-const IN_A_NAME = "GET /a/%3Csvg/onload=alert(1)%3E/b";
+const IN_A_NAME = "GET /users/%3Cscript%3Ealert(1)/profile";
 
 /** A row that says so. */
 const NEW_500 = /201 →.*500/u;
@@ -169,14 +169,14 @@ export const running = async ({ browser, expect, wrong, shown, openAll, picture,
   await says("The comparison begins anew.");
   await until("nothing", async () => (await eligible()) === 0);
 
-  // Requests that attack whoever reads of them. What a path of them is answered is the same from both releases.
+  // Requests that attack whoever reads of them; the path is one that production serves, as others name no endpoint.
   const body = JSON.stringify({ quantity: 12, note: `${IMAGE} ${SCRIPT}`, [SCRIPT]: IMAGE });
   const order12 =
     `POST /orders?q='javascript:alert(1)' HTTP/1.1\r\nHost: ${SCRIPT.replaceAll("/", "")}\r\nUser-Agent: ${IMAGE}\r\n` +
     `X-Attack: ${SCRIPT}\r\nX-Reversed: user\u202egnp.exe\r\nContent-Type: application/json\r\nConnection: close\r\n` +
     `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
   await send(production, order12, "\r\n\r\n{");
-  await send(production, `GET /a/${IN_A_PATH}/b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`, "\r\n\r\n");
+  await send(production, `GET /users/${IN_A_PATH}/profile HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`, "\r\n\r\n");
   await until("the attack's difference", async () => (await row(NEW_500).count()) === 1);
   await until("the attack's endpoint", async () => (await page.locator("main").innerText()).includes(IN_A_NAME));
   await openAll(page);
