@@ -7,7 +7,7 @@ import { connect } from "node:net";
 /** What a hostile client can put into requests. */
 const IMAGE = "<img src=x onerror=alert(1)>";
 const SCRIPT = "</script><script>alert(1)</script>";
-const IN_A_PATH = "<script>alert(1)";
+const IN_A_PATH = "%3Cscript%3Ealert(1)";
 /** As the name of an endpoint has it. */
 const IN_A_NAME = "GET /users/%3Cscript%3Ealert(1)/profile";
 

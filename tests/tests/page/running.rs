@@ -36,9 +36,9 @@ fn a_running_agent_is_followed_and_steered_in_a_browser() {
     // Of the two that came after the reset nobody can say anything.
     let ledger = agent.fail(3);
     ledger.assert_closed();
-    // All but those of the pause; two of these were hostile, one of which no server takes for a request.
+    // All but those of the pause; two of these were hostile.
     assert_eq!(ledger.seen(), 2000 + 20 + 30 + 2, "{ledger}");
-    assert_eq!(production.finish().requests, 2000 + 20 + 50 + 30 + 1);
+    assert_eq!(production.finish().requests, 2000 + 20 + 50 + 30 + 2);
     // Some it got twice.
     assert!(next.finish().requests > 2000 + 20 + 30);
 }
