@@ -39,7 +39,9 @@ fn read(bytes: &[u8]) -> Option<usize> {
             return None;
         }
         let behind_space = extension.trim_ascii_start();
-        if !extension.is_empty() && (behind_space.first() != Some(&b';') || !is_text(extension)) {
+        // White space behind a size is passed over, as servers do.
+        let is_padding = extension.iter().all(|byte| matches!(byte, b' ' | b'\t'));
+        if !is_padding && (behind_space.first() != Some(&b';') || !is_text(extension)) {
             return None;
         }
         match u64::from_str_radix(std::str::from_utf8(size).ok()?, 16).ok()? {

@@ -24,7 +24,13 @@ fuzz_target!(|data: &[u8]| {
         write_gor(record, &mut written);
     }
     let (again, passed) = read(&written, 10 * MAX_RECORD);
-    assert_eq!(passed, Passed::default());
+    // A line in a message that is like a separator is told, and read as the message's.
+    let doubts = Passed {
+        like_separators: passed.like_separators,
+        first_like_separator: passed.first_like_separator,
+        ..Passed::default()
+    };
+    assert_eq!(passed, doubts);
     assert_eq!(again.len(), records.len());
     for (first, second) in records.iter().zip(&again) {
         assert_eq!(
