@@ -98,7 +98,7 @@ impl<S: Side> MessageStream<S> {
         let (next, decoder) = (head.next, BodyDecoder::new(head.framing));
         partial.phase = Phase::Body { head, decoder };
         if let Some(reject) = reject {
-            refuse(reject, partial.bytes.len(), sink);
+            refuse(reject, partial.came(), sink);
             self.pass_on(decoder, next, sink);
         } else if decoder.is_done() {
             if let Some(message) = (*partial).complete() {
@@ -141,7 +141,6 @@ impl<S: Side> MessageStream<S> {
         };
         match parsed {
             Ok(Ok((parsed, reject))) => {
-                // What is added or left out of the head is in no count of bytes passed over, nor in the message.
                 let reject = if partial.replace(head) {
                     reject
                 } else {
@@ -219,7 +218,7 @@ impl<S: Side> MessageStream<S> {
         chunk: Chunk<'_>,
         sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
-        let so_far = partial.bytes.len();
+        let (so_far, came) = (partial.bytes.len(), partial.came());
         let Phase::Body { head, decoder } = &mut partial.phase else {
             return 0; // `push` sends no other phase here.
         };
@@ -238,11 +237,11 @@ impl<S: Side> MessageStream<S> {
             Ok(Body::More(length)) => self.hold(partial, &chunk.bytes[..length], chunk.time, sink),
             Ok(Body::TooLarge(length)) => {
                 let decoder = *decoder;
-                refuse(Reject::BodyTooLarge, so_far + length, sink);
+                refuse(Reject::BodyTooLarge, came + length, sink);
                 self.pass_on(decoder, next, sink);
                 length
             }
-            Err(error) => self.give_up(error.into(), &partial.bytes, so_far, sink),
+            Err(error) => self.give_up(error.into(), &partial.bytes, came, sink),
         }
     }
 

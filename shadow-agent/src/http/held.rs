@@ -14,6 +14,8 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub(super) struct Held<L> {
     pub bytes: Vec<u8>,
+    /// How many bytes more came than a head that was written anew ([`Self::replace`]) has.
+    left_out: isize,
     /// The capacity of `bytes`, and this structure.
     charge: Charge,
     first_byte: Timestamp,
@@ -50,6 +52,7 @@ impl<L> Held<L> {
     pub fn new(chunk: &Chunk<'_>, phase: Phase<L>, budget: &MemoryBudget) -> Self {
         Self {
             bytes: Vec::new(),
+            left_out: 0,
             charge: budget.held().charge(),
             first_byte: chunk.time,
             last_byte: chunk.time,
@@ -91,8 +94,14 @@ impl<L> Held<L> {
             return false;
         }
         self.charge.shrink(before.saturating_sub(now));
+        self.left_out = self.came().cast_signed() - bytes.len().cast_signed();
         self.bytes = bytes;
         true
+    }
+
+    /// Bytes that came: those it has, but for a head that was written anew.
+    pub fn came(&self) -> usize {
+        self.bytes.len().saturating_add_signed(self.left_out)
     }
 
     /// Where in its body it is, and what comes behind it; `None` unless its head is known.

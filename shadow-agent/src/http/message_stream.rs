@@ -240,7 +240,7 @@ impl<S: Side> MessageStream<S> {
         why: Skip,
         sink: &mut impl FnMut(Event<S::Message>),
     ) {
-        let length = held.bytes.len();
+        let length = held.came();
         let part = if self.side.hands_on(reject) {
             held.complete()
         } else {

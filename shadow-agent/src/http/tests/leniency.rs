@@ -40,6 +40,35 @@ fn folded_lines_are_mirrored_as_one() {
 }
 
 #[test]
+fn bytes_passed_over_are_those_that_came_not_those_written_anew() {
+    for head in [
+        "POST / HTTP/1.1\nContent-Length: 5\n\n",
+        "POST / HTTP/1.1\r\nX: b,\r\n\t   c\r\nContent-Length: 5\r\n\r\n",
+    ] {
+        let mut feed = Feed::new(Start::Syn);
+        let came = head.len() as u64 + 3;
+        assert_eq!(
+            feed.push(head).push("hel").end(Close::Finished).take(),
+            [
+                Seen::Started,
+                Seen::Rejected(Reject::Truncated),
+                Seen::Skipped(came, Skip::AfterReject)
+            ],
+            "{head:?}"
+        );
+    }
+    let head = "POST / HTTP/1.1\nContent-Length: 9999999\n\n";
+    assert_eq!(
+        Feed::new(Start::Syn).push(head).take(),
+        [
+            Seen::Started,
+            Seen::Rejected(Reject::BodyTooLarge),
+            Seen::Skipped(head.len() as u64, Skip::AfterReject)
+        ]
+    );
+}
+
+#[test]
 fn spaces_in_a_request_line_are_mirrored_as_one_each() {
     let seen = read("GET   /a  HTTP/1.1 \r\nHost: a\r\n\r\n");
     assert_eq!(
