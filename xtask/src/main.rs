@@ -4,6 +4,8 @@ mod bench;
 mod build_ebpf;
 mod cluster;
 mod dist;
+#[cfg(test)]
+mod documents;
 mod fuzz;
 mod helm;
 mod kernels;
