@@ -1,4 +1,4 @@
-//! The project's own chores: run, test, bench, fuzz, build-ebpf and dist. Each does all the set-up it needs.
+//! The project's own chores: run, test, bench, fuzz, layers, build-ebpf and dist. Each does all the set-up it needs.
 
 mod bench;
 mod build_ebpf;
@@ -10,6 +10,7 @@ mod fuzz;
 mod helm;
 mod kernels;
 mod kubectl;
+mod layers;
 mod run;
 mod setup;
 mod test;
@@ -35,6 +36,8 @@ enum Chore {
     Bench(bench::Arguments),
     /// Run the fuzz targets for a bounded time.
     Fuzz(fuzz::Arguments),
+    /// Check which room of the agent imports which, and write the table of rooms into `docs/ARCHITECTURE.md`.
+    Layers(layers::Arguments),
     /// Rebuild the committed kernel object from `shadow-ebpf`.
     BuildEbpf(build_ebpf::Arguments),
     /// Make what users install: binaries, Debian packages, tarballs and a container image.
@@ -47,6 +50,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Test(arguments) => test::run(&arguments),
         Chore::Bench(arguments) => bench::run(&arguments),
         Chore::Fuzz(arguments) => fuzz::run(&arguments),
+        Chore::Layers(arguments) => layers::run(&arguments),
         Chore::BuildEbpf(arguments) => build_ebpf::run(&arguments),
         Chore::Dist(arguments) => dist::run(&arguments),
     }

@@ -1,0 +1,399 @@
+//! What each room of the agent may import: rows from the ground up, a room below whatever imports it.
+//!
+//! Beyond the order, a row names what its room really uses, so that the table tells a reader where a room's words come
+//! from. An import that no row has is a decision: it is taken here, and seen in the change.
+
+/// A room: a module at the root of the agent's crate.
+#[derive(Debug)]
+pub struct Room {
+    /// The module.
+    pub name: &'static str,
+    /// As the document says it.
+    pub what: &'static str,
+    /// Rooms that it imports.
+    pub uses: Uses,
+}
+
+/// Rooms that a room may import.
+#[derive(Debug)]
+pub enum Uses {
+    /// These, which stand below.
+    These(&'static [&'static str]),
+    /// All that stand below: what puts a run together.
+    AllBelow,
+}
+
+impl Room {
+    /// The rooms that its row names.
+    pub fn uses(&self) -> &'static [&'static str] {
+        match self.uses {
+            Uses::These(names) => names,
+            Uses::AllBelow => &[],
+        }
+    }
+}
+
+/// Whether `rooms` let `from` import `to`.
+pub fn may_use(rooms: &[Room], from: &Room, to: &str) -> bool {
+    match from.uses {
+        Uses::These(names) => names.contains(&to),
+        Uses::AllBelow => {
+            let below = rooms.iter().take_while(|room| room.name != from.name);
+            below.into_iter().any(|room| room.name == to)
+        }
+    }
+}
+
+/// Rows that name a room that does not stand below them.
+pub fn faults(rooms: &[Room]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (index, room) in rooms.iter().enumerate() {
+        for name in room.uses() {
+            if !rooms[..index].iter().any(|below| below.name == *name) {
+                faults.push(format!(
+                    "xtask/src/layers/table.rs: `{}` may use `{name}`, which does not stand below it",
+                    room.name
+                ));
+            }
+        }
+    }
+    faults
+}
+
+const fn room(name: &'static str, what: &'static str, uses: &'static [&'static str]) -> Room {
+    Room {
+        name,
+        what,
+        uses: Uses::These(uses),
+    }
+}
+
+/// All of them, from the ground up.
+pub const ROOMS: &[Room] = &[
+    // The ground: what any room may need, and what knows of no other.
+    room(
+        "time",
+        "timestamps and the two clocks; everywhere else time is an argument",
+        &[],
+    ),
+    room(
+        "budget",
+        "bytes of captured traffic that may be held at once",
+        &[],
+    ),
+    room("latency", "histograms of exchange times, of both sides", &[]),
+    room(
+        "descriptors",
+        "places for connections, so that files are left for the rest",
+        &[],
+    ),
+    room("privileges", "what threads may do, and giving it up", &[]),
+    room(
+        "named_file",
+        "files that a user named, opened without waiting for anybody",
+        &[],
+    ),
+    room("pem", "certificates and keys in files", &[]),
+    room("trust", "whose certificates are believed", &["pem"]),
+    room("listen", "binding a port", &[]),
+    // From the wire to whole requests. `tcp` and `http` are sans-IO: what comes in decides what comes out.
+    room(
+        "tcp",
+        "sans-IO: segments in, ordered bytes and gaps out",
+        &["time", "budget"],
+    ),
+    room(
+        "hand_over",
+        "which of two agents on one node mirrors a request: claims in memory that they share, and a lock",
+        &["time", "tcp"],
+    ),
+    room(
+        "http",
+        "sans-IO: bytes in, messages out",
+        &["time", "budget", "tcp"],
+    ),
+    // One exchange's way. Whatever takes its copies stands above: the traits that outputs and middleware implement are here.
+    room(
+        "mirror",
+        "one exchange's way: the plan, matching, rules, edits, shares, the gate, the ledger",
+        &["time", "budget", "latency", "tcp", "hand_over", "http"],
+    ),
+    room(
+        "middleware",
+        "the program, its threads, and what waits for it",
+        &["time", "budget", "privileges", "tcp", "http", "mirror"],
+    ),
+    room(
+        "recording",
+        "sans-IO: messages as records, HAR and JSON lines, and back",
+        &["http", "mirror"],
+    ),
+    room(
+        "relay",
+        "sans-IO: records and frames that agents send each other, sessions",
+        &["time", "mirror", "recording"],
+    ),
+    // Judging needs messages and their account, and nothing of how they came or where they went.
+    room(
+        "compare",
+        "pairs, what differs, what is noise, endpoints, the word; sans-IO but for its thread and `store`",
+        &["time", "budget", "latency", "http", "mirror", "recording"],
+    ),
+    room(
+        "report",
+        "the account and the verdict as users get them: text, JSON, HTML, Markdown, JUnit",
+        &["time", "mirror", "compare"],
+    ),
+    // The edges. `capture` is the only room that knows of aya; outputs keep their connections out of it.
+    room(
+        "capture",
+        "segments from rings and files; attach, targets, cgroups of pods",
+        &["time", "privileges", "named_file", "tcp"],
+    ),
+    room(
+        "output",
+        "http, relays, stdout, files, null",
+        &[
+            "time",
+            "budget",
+            "latency",
+            "descriptors",
+            "pem",
+            "trust",
+            "http",
+            "mirror",
+            "recording",
+            "relay",
+            "compare",
+            "report",
+            "capture",
+        ],
+    ),
+    room(
+        "input",
+        "messages that were not captured (recordings, relays, a clock), and clients of its own",
+        &[
+            "time",
+            "budget",
+            "latency",
+            "descriptors",
+            "named_file",
+            "pem",
+            "trust",
+            "listen",
+            "http",
+            "mirror",
+            "recording",
+            "relay",
+        ],
+    ),
+    // The only room that knows of kube. It says what shall be mirrored in the words of the rooms below.
+    room(
+        "kubernetes",
+        "from addresses and routes to pods of this node and mirrors; statuses",
+        &["http", "mirror", "capture"],
+    ),
+    // Each room owns its options; they are put together here.
+    room(
+        "settings",
+        "what a run shall do, resolved: the options of all rooms, each with its unit",
+        &["http", "mirror", "recording", "compare", "capture", "kubernetes"],
+    ),
+    // How a run is seen from outside.
+    room(
+        "replay",
+        "one kept pair sent again, and as a command line",
+        &["budget", "http", "mirror", "compare", "output", "settings"],
+    ),
+    room(
+        "status",
+        "the status line, the log and the account at the end",
+        &["latency", "privileges", "mirror", "report", "output"],
+    ),
+    room(
+        "admin",
+        "the HTTP port: health, readiness, metrics, the kill switch, the comparison while it runs",
+        &["latency", "mirror", "compare", "report", "output", "settings"],
+    ),
+    room(
+        "ui",
+        "the same on the whole of a terminal",
+        &["mirror", "compare", "report", "status", "admin"],
+    ),
+    // What puts a run together, and what starts one.
+    Room {
+        name: "agent",
+        what: "the life of a run: threads, signals, plans, drain, pauses, the CPU budget",
+        uses: Uses::AllBelow,
+    },
+    room(
+        "demo",
+        "two releases of a shop with planted faults, load, and what was named beside what was planted",
+        &["privileges", "mirror", "compare", "report", "status", "agent"],
+    ),
+    Room {
+        name: "cli",
+        what: "flags as typed and files as written, resolved once into `settings`; the subcommands",
+        uses: Uses::AllBelow,
+    },
+];
+
+/// Imports that run up and are still to be untangled.
+pub const EXCEPTIONS: &[(&str, &str)] = &[
+    ("pem", "settings"),
+    ("listen", "settings"),
+    ("tcp", "settings"),
+    ("mirror", "middleware"),
+    ("mirror", "capture"),
+    ("mirror", "output"),
+    ("mirror", "settings"),
+    ("middleware", "settings"),
+    ("compare", "report"),
+    ("compare", "settings"),
+    ("capture", "settings"),
+    ("output", "settings"),
+    ("input", "settings"),
+    ("kubernetes", "settings"),
+    ("kubernetes", "admin"),
+    ("demo", "cli"),
+];
+
+/// Circles of files that are still to be untangled.
+pub const CIRCLES: &[&[&str]] = &[
+    &[
+        "shadow-agent/src/agent/handing_over.rs",
+        "shadow-agent/src/agent/plans.rs",
+        "shadow-agent/src/agent/reload.rs",
+        "shadow-agent/src/agent/run.rs",
+        "shadow-agent/src/agent/stats.rs",
+    ],
+    &[
+        "shadow-agent/src/agent/messages.rs",
+        "shadow-agent/src/agent/served.rs",
+        "shadow-agent/src/agent/shard.rs",
+    ],
+    &[
+        "shadow-agent/src/capture/pcap.rs",
+        "shadow-agent/src/capture/pcap_format.rs",
+        "shadow-agent/src/capture/pcapng.rs",
+    ],
+    &[
+        "shadow-agent/src/cli/high/compare.rs",
+        "shadow-agent/src/cli/high/outputs.rs",
+    ],
+    &[
+        "shadow-agent/src/cli/high/mod.rs",
+        "shadow-agent/src/cli/low/mod.rs",
+        "shadow-agent/src/demo/mod.rs",
+    ],
+    &[
+        "shadow-agent/src/compare/comparer/ended.rs",
+        "shadow-agent/src/compare/comparer/one.rs",
+        "shadow-agent/src/compare/comparer/thread.rs",
+    ],
+    &[
+        "shadow-agent/src/compare/comparing.rs",
+        "shadow-agent/src/compare/counters.rs",
+        "shadow-agent/src/compare/intake.rs",
+        "shadow-agent/src/compare/pair.rs",
+        "shadow-agent/src/compare/store/directory.rs",
+        "shadow-agent/src/compare/store/record.rs",
+        "shadow-agent/src/compare/store/redacted.rs",
+        "shadow-agent/src/compare/store/run.rs",
+        "shadow-agent/src/compare/store/segments.rs",
+        "shadow-agent/src/compare/store/writer.rs",
+        "shadow-agent/src/compare/tally/endpoint.rs",
+        "shadow-agent/src/compare/tally/examples.rs",
+        "shadow-agent/src/compare/tally/mod.rs",
+        "shadow-agent/src/compare/tally/places.rs",
+        "shadow-agent/src/compare/tally/summary.rs",
+        "shadow-agent/src/mirror/admission.rs",
+        "shadow-agent/src/mirror/exchange.rs",
+        "shadow-agent/src/mirror/limiter.rs",
+        "shadow-agent/src/mirror/message.rs",
+        "shadow-agent/src/mirror/plan.rs",
+        "shadow-agent/src/mirror/split.rs",
+        "shadow-agent/src/settings/capture.rs",
+        "shadow-agent/src/settings/compare.rs",
+        "shadow-agent/src/settings/http_output.rs",
+        "shadow-agent/src/settings/kubernetes.rs",
+        "shadow-agent/src/settings/mirror.rs",
+    ],
+    &[
+        "shadow-agent/src/compare/cookies.rs",
+        "shadow-agent/src/compare/findings.rs",
+        "shadow-agent/src/compare/heads.rs",
+        "shadow-agent/src/compare/hosts.rs",
+    ],
+    &[
+        "shadow-agent/src/http/chunked.rs",
+        "shadow-agent/src/http/fault.rs",
+        "shadow-agent/src/http/field.rs",
+        "shadow-agent/src/http/framing.rs",
+        "shadow-agent/src/http/head.rs",
+        "shadow-agent/src/http/message.rs",
+        "shadow-agent/src/http/odd_head.rs",
+    ],
+    &[
+        "shadow-agent/src/kubernetes/routes/backend.rs",
+        "shadow-agent/src/kubernetes/routes/status.rs",
+    ],
+    &[
+        "shadow-agent/src/middleware/shard.rs",
+        "shadow-agent/src/mirror/mirrors.rs",
+        "shadow-agent/src/mirror/onward.rs",
+        "shadow-agent/src/output/mod.rs",
+    ],
+    &[
+        "shadow-agent/src/mirror/re2/class.rs",
+        "shadow-agent/src/mirror/re2/parse.rs",
+    ],
+    &[
+        "shadow-agent/src/output/http/connection.rs",
+        "shadow-agent/src/output/http/pool.rs",
+        "shadow-agent/src/output/http/shard.rs",
+        "shadow-agent/src/output/http/upstream.rs",
+    ],
+    &[
+        "shadow-agent/src/output/relay/acknowledged.rs",
+        "shadow-agent/src/output/relay/plain.rs",
+        "shadow-agent/src/output/relay/socket.rs",
+        "shadow-agent/src/output/relay/worker.rs",
+    ],
+    &[
+        "shadow-agent/src/recording/har/entry.rs",
+        "shadow-agent/src/recording/har/form.rs",
+    ],
+    &[
+        "shadow-agent/src/ui/draw.rs",
+        "shadow-agent/src/ui/example.rs",
+        "shadow-agent/src/ui/model.rs",
+        "shadow-agent/src/ui/panes.rs",
+    ],
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_may_name_what_stands_below_it_alone() {
+        let rooms = [room("tcp", "", &["time"]), room("time", "", &[])];
+        assert_eq!(
+            faults(&rooms),
+            ["xtask/src/layers/table.rs: `tcp` may use `time`, which does not stand below it"]
+        );
+    }
+
+    #[test]
+    fn a_room_that_puts_a_run_together_may_use_all_below_it() {
+        let agent = Room {
+            name: "agent",
+            what: "",
+            uses: Uses::AllBelow,
+        };
+        let rooms = [room("tcp", "", &[]), agent, room("cli", "", &[])];
+        assert!(may_use(&rooms, &rooms[1], "tcp"));
+        assert!(!may_use(&rooms, &rooms[1], "cli"));
+    }
+}
