@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use shadow_agent::compare::{Answer, ArrayMatch, ArrayRule, Compared, PathPattern, Question, Rules, RulesFile, compare};
+use shadow_agent::compare::{Answer, ArrayMatch, ArrayRule, Compared, PathPattern, CompareContext, Rules, RulesFile, compare};
 
 /// What stands between the two answers.
 const BETWEEN: &[u8] = b"\n====\n";
@@ -57,7 +57,7 @@ fuzz_target!(|data: &[u8]| {
         None => (answer(data), answer(b"HTTP/1.1 200 OK\r\n\r\n{}")),
     };
     // Under the host that stands in production's answer, and another.
-    let question = Question {
+    let question = CompareContext {
         endpoint: "GET /",
         method,
         head: &production.head,

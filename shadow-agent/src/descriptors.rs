@@ -24,9 +24,9 @@ pub struct NoneLeft;
 
 /// A descriptor of a connection. Dropping it gives the place back.
 #[derive(Debug)]
-pub struct Place(());
+pub struct DescriptorPermit(());
 
-impl Drop for Place {
+impl Drop for DescriptorPermit {
     fn drop(&mut self) {
         LEFT.fetch_add(1, Relaxed);
     }
@@ -63,9 +63,9 @@ fn places(limit: usize, open: usize, shards: usize) -> usize {
 }
 
 /// A place for a connection.
-pub fn take() -> io::Result<Place> {
+pub fn take() -> io::Result<DescriptorPermit> {
     if LEFT.fetch_sub(1, Relaxed) > 0 {
-        return Ok(Place(()));
+        return Ok(DescriptorPermit(()));
     }
     LEFT.fetch_add(1, Relaxed);
     Err(io::Error::other(NoneLeft))

@@ -65,7 +65,7 @@ impl Streams {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         tenure.is_stream.store(true, Relaxed);
         tenure.progressed();
-        let telling = Telling {
+        let telling = EventStream {
             watcher: live.watch(),
             closing: self.closing.subscribe(),
             tenure: Arc::clone(tenure),
@@ -75,7 +75,7 @@ impl Streams {
             told_at: None,
             ended: false,
         };
-        Some(futures::stream::unfold(telling, Telling::next))
+        Some(futures::stream::unfold(telling, EventStream::next))
     }
 
     /// Ends all streams, each with a last word where its reader takes it.
@@ -127,7 +127,7 @@ impl Tenure {
 }
 
 /// One stream.
-struct Telling {
+struct EventStream {
     watcher: Watcher,
     closing: watch::Receiver<bool>,
     tenure: Arc<Tenure>,
@@ -141,7 +141,7 @@ struct Telling {
     ended: bool,
 }
 
-impl Telling {
+impl EventStream {
     async fn next(mut self) -> Option<(Result<Frame<Bytes>, Infallible>, Self)> {
         self.tenure.progressed();
         if self.ready.is_empty() {

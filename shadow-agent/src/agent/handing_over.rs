@@ -92,7 +92,7 @@ impl Run {
             handing.next = None;
             return self.stop();
         };
-        match handing.shared.let_go() {
+        match handing.shared.release() {
             Ok(owners) => {
                 let now = Instant::now();
                 handing.step = Step::LettingGo {

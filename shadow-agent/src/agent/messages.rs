@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
 
-use super::following::Following;
 use super::operation::ShardOperation;
+use super::plan_follower::PlanFollower;
 use super::shard::{FILE_PAUSE, Phase, ShardReport, TICK, abort_all};
 use crate::input::MessageSource;
 use crate::mirror::Shard;
@@ -21,7 +21,7 @@ pub(super) struct Messages<'a> {
     pub name: String,
     pub source: Box<dyn MessageSource>,
     pub shard: &'a mut Shard,
-    pub plans: &'a mut Following,
+    pub plans: &'a mut PlanFollower,
     pub report: &'a Mutex<ShardReport>,
     pub operation: &'a ShardOperation,
     pub phase: watch::Receiver<Phase>,
@@ -100,7 +100,7 @@ impl Messages<'_> {
 }
 
 /// What a shard does at each tick, whatever its source does.
-pub(super) fn rest(shard: &mut Shard, plans: &mut Following, operation: &ShardOperation) {
+pub(super) fn rest(shard: &mut Shard, plans: &mut PlanFollower, operation: &ShardOperation) {
     operation.heart.beat();
     if operation.gate.is_paused() {
         abort_all(shard, plans, DropReason::Paused);

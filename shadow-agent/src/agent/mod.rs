@@ -2,29 +2,29 @@
 
 mod account;
 mod captures;
+mod client_input;
 mod comparisons;
-mod counting;
+mod control;
 mod cpu;
-mod following;
 mod handing_over;
 mod messages;
+mod mirror_specs;
 mod mirrors;
 mod names;
 mod opening;
 mod operation;
+mod plan_follower;
 mod plans;
 mod pods;
 mod priority;
 mod reload;
 mod restart;
 mod run;
-mod served;
 mod settings_file;
 mod shard;
 mod signals;
+mod snapshot;
 mod stats;
-mod steer;
-mod wanted;
 
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ pub struct Control {
 /// never started; once it has, there is a final account whatever happened, and beside it what went wrong.
 pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account, anyhow::Result<()>)> {
     // Before any thread is started, and a middleware's program: they are as this one is.
-    priority::give_way();
+    priority::lower_priority();
     // Connections to the shadow are files.
     descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()

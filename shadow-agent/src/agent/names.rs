@@ -18,7 +18,7 @@ pub(super) fn look_up(settings: &Settings) {
     let started = std::thread::Builder::new()
         .name("names".to_owned())
         .spawn(move || {
-            super::priority::give_way();
+            super::priority::lower_priority();
             for (output, host) in names {
                 if let Err(error) = (host.as_str(), 0).to_socket_addrs() {
                     tracing::warn!(

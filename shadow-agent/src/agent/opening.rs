@@ -8,10 +8,10 @@ use tokio::sync::oneshot;
 
 use super::captures::{captures, content};
 use super::handing_over::HandingOver;
+use super::mirror_specs::MirrorSpecs;
 use super::operation::Operation;
 use super::priority;
 use super::shard::Source;
-use super::wanted::Wanted;
 use crate::capture::{LiveCapture, OwnConnections, PcapFiles, VxlanReader};
 use crate::compare::Comparer;
 use crate::compare::store::{StorePlace, StoreWriter};
@@ -31,7 +31,7 @@ pub(super) struct Opened {
     pub operation: Operation,
     /// Each with its limit, if it has one of its own.
     pub sources: Vec<(Source, Option<Limit>)>,
-    pub wanted: Wanted,
+    pub wanted: MirrorSpecs,
     pub capture: Option<LiveCapture>,
     pub own: OwnConnections,
     pub hand_over: Option<HandingOver>,
@@ -55,7 +55,7 @@ pub(super) fn start(settings: &Arc<Settings>) -> anyhow::Result<oneshot::Receive
 
 /// What the run needs to be allowed when all is open: shards, and the thread that follows them, use maps.
 pub(super) fn needed(settings: &Settings) -> &'static [Capability] {
-    let captures = settings.kubernetes.is_some() || !Wanted::of(settings).live.is_empty();
+    let captures = settings.kubernetes.is_some() || !MirrorSpecs::of(settings).live.is_empty();
     if captures && settings.capture.vxlan.is_none() {
         LiveCapture::needs()
     } else {
@@ -73,7 +73,7 @@ impl Opened {
             .iter()
             .map(|path| VerdictFile::open(path))
             .collect::<Result<_, _>>()?;
-        let comparer = Comparer::new(settings.comparing.memory, priority::give_way);
+        let comparer = Comparer::new(settings.comparing.memory, priority::lower_priority);
         let store = settings.comparing.store.as_ref();
         let store = store.map(StorePlace::create).transpose()?;
         let live = settings.compares().then(|| comparer.live().clone());
@@ -87,7 +87,7 @@ impl Opened {
             .transpose()?;
         // Files first: what can be known to be wrong should be said before anything is attached.
         let mut sources = opened_sources(settings)?;
-        let wanted = Wanted::of(settings);
+        let wanted = MirrorSpecs::of(settings);
         let mut capture = None;
         let mut own = OwnConnections::default();
         // Either is the source of what is live.

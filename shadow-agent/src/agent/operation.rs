@@ -11,7 +11,7 @@ use super::cpu::{CpuBudget, process_time};
 use crate::admin::metrics::CpuSnapshot;
 use crate::admin::{ClusterMetrics, Desk, Health, Heart, MAX_ORDERS, Order, Readiness, Server};
 use crate::compare::live::LiveDocument;
-use crate::kubernetes::Telling;
+use crate::kubernetes::ClusterHooks;
 use crate::latency::LatencyHistogram;
 use crate::listen::bind;
 use crate::mirror::gate::{Gate, PauseCause, WHOLE};
@@ -125,7 +125,7 @@ impl Operation {
     pub fn serve(&mut self) -> anyhow::Result<()> {
         self.port = match self.port.take() {
             Some(Port::Bound(listener, desk)) => {
-                let server = Server::start(listener, desk, super::priority::give_way)?;
+                let server = Server::start(listener, desk, super::priority::lower_priority)?;
                 tracing::info!(address = %server.address(), "serving HTTP");
                 Some(Port::Served(server))
             }
@@ -191,11 +191,11 @@ impl Operation {
     }
 
     /// What the thread that follows a cluster needs of this.
-    pub fn for_cluster(&self) -> Telling {
-        Telling {
+    pub fn for_cluster(&self) -> ClusterHooks {
+        ClusterHooks {
             metrics: self.cluster.clone(),
             heart: self.health.watch("kubernetes"),
-            give_way: super::priority::give_way,
+            lower_priority: super::priority::lower_priority,
         }
     }
 

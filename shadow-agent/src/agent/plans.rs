@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::following::InForce;
+use super::plan_follower::ActivePlan;
 use super::pods::{self, Slots};
 use super::run::Run;
 use super::shard::Phase;
@@ -92,7 +92,7 @@ impl Run {
     async fn put_in_force(&mut self, plan: Plan) {
         let generation = plan.generation;
         let outputs = self.mirrors.outputs();
-        self.plans.send_replace(Arc::new(InForce { plan, outputs }));
+        self.plans.send_replace(Arc::new(ActivePlan { plan, outputs }));
         let shards = &mut self.shards;
         let all = async {
             for shard in shards {

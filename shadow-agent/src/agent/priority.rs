@@ -11,7 +11,7 @@
 )]
 
 /// Makes the calling thread one that gives way.
-pub(super) fn give_way() {
+pub(super) fn lower_priority() {
     // SAFETY: all zeros is a valid sched_param.
     let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
     // SAFETY: 0 is the calling thread, and the pointer is valid for the call.
@@ -26,7 +26,7 @@ mod tests {
     #[test]
     fn a_thread_that_gives_way_has_the_batch_policy() {
         let policy = std::thread::spawn(|| {
-            super::give_way();
+            super::lower_priority();
             // SAFETY: 0 is the calling thread.
             unsafe { libc::sched_getscheduler(0) }
         });

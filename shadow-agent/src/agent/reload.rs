@@ -8,11 +8,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::mirror_specs::MirrorSpecs;
 use super::restart::needing_restart;
 use super::run::Run;
 use super::settings_file::{Loaded, Reloading};
 use super::shard::Phase;
-use super::wanted::Wanted;
 use crate::kubernetes::{Cluster, Desired};
 use crate::settings::Settings;
 
@@ -53,7 +53,7 @@ impl Run {
         }
         // Whatever it is, it comes after what still waits.
         if let Some(Pending { cluster, .. }) = self.pending.take() {
-            let_go(cluster);
+            end_in_background(cluster);
         }
         let taken = match loaded {
             Ok(settings) => self.take(settings).await,
@@ -71,10 +71,10 @@ impl Run {
         match &taken {
             Ok(()) => {
                 if let Some(before) = self.cluster.replace(cluster) {
-                    let_go(before);
+                    end_in_background(before);
                 }
             }
-            Err(_) => let_go(cluster),
+            Err(_) => end_in_background(cluster),
         }
         self.report_on_file(taken);
     }
@@ -92,7 +92,7 @@ impl Run {
             tracing::info!("the configuration file asks for nothing else than is in force");
             return Ok(());
         }
-        let wanted = Wanted::of(&settings);
+        let wanted = MirrorSpecs::of(&settings);
         if settings.kubernetes == self.settings.kubernetes && wanted.pods == self.wanted.pods {
             let desired = Arc::clone(&self.desired);
             return self.put_settings_in_force(settings, desired).await;
@@ -100,7 +100,7 @@ impl Run {
         let Some(kubernetes) = &settings.kubernetes else {
             self.put_settings_in_force(settings, Arc::default()).await?;
             if let Some(before) = self.cluster.take() {
-                let_go(before);
+                end_in_background(before);
             }
             return Ok(());
         };
@@ -119,7 +119,7 @@ impl Run {
         settings: Settings,
         desired: Arc<Desired>,
     ) -> Result<(), String> {
-        let wanted_before = std::mem::replace(&mut self.wanted, Wanted::of(&settings));
+        let wanted_before = std::mem::replace(&mut self.wanted, MirrorSpecs::of(&settings));
         let desired_before = std::mem::replace(&mut self.desired, desired);
         if let Err(error) = self.follow_desired().await {
             self.wanted = wanted_before;
@@ -210,7 +210,7 @@ fn asks_the_same(one: &Settings, other: &Settings) -> bool {
 }
 
 /// Ends a cluster's thread without waiting for it: it may have a lease to give back.
-fn let_go(cluster: Cluster) {
+fn end_in_background(cluster: Cluster) {
     let ending = std::thread::Builder::new()
         .name("kubernetes-end".to_owned())
         .spawn(move || drop(cluster));

@@ -10,10 +10,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::following::InForce;
 use super::handing_over::{HandingOver, due};
+use super::mirror_specs::MirrorSpecs;
 use super::mirrors::Mirrors;
 use super::operation::Operation;
+use super::plan_follower::ActivePlan;
 use super::plans::{asked_for, tried_again};
 use super::priority;
 use super::reload::Pending;
@@ -21,7 +22,6 @@ use super::settings_file::{Reloading, loaded};
 use super::shard::{Phase, ShardReport, ShardTask, Source};
 use super::signals::{Hangup, Signals, hangup};
 use super::stats::Stats;
-use super::wanted::Wanted;
 use super::{Account, Control};
 use crate::budget::MemoryBudget;
 use crate::capture::{CaptureCounters, LiveCapture};
@@ -51,7 +51,7 @@ pub(super) struct Run {
     pub(super) mirrors: Mirrors,
     pub(super) comparer: Comparer,
     /// The plan in force, told to every shard.
-    pub(super) plans: watch::Sender<Arc<InForce>>,
+    pub(super) plans: watch::Sender<Arc<ActivePlan>>,
     /// Dropped to end the capture.
     pub(super) capture: Option<LiveCapture>,
     pub(super) counters: Option<CaptureCounters>,
@@ -73,7 +73,7 @@ pub(super) struct Run {
     reports: Vec<VerdictFile>,
     pub(super) cluster: Option<Cluster>,
     /// What the settings want mirrored.
-    pub(super) wanted: Wanted,
+    pub(super) wanted: MirrorSpecs,
     /// What the cluster asked for last.
     pub(super) desired: Arc<Desired>,
     /// The file that the settings came from.
@@ -93,7 +93,7 @@ pub(super) struct Parts {
     pub mirrors: Mirrors,
     pub comparer: Comparer,
     /// What the settings want mirrored, as `plan` has it.
-    pub wanted: Wanted,
+    pub wanted: MirrorSpecs,
     pub plan: Plan,
     pub capture: Option<LiveCapture>,
     pub cluster: Option<Cluster>,
@@ -135,11 +135,8 @@ impl Run {
             hand_over,
         } = parts;
         let budget = MemoryBudget::new(settings.max_memory);
-        let in_force = InForce {
-            plan,
-            outputs: mirrors.outputs(),
-        };
-        let (plans, follow) = watch::channel(Arc::new(in_force));
+        let outputs = mirrors.outputs();
+        let (plans, follow) = watch::channel(Arc::new(ActivePlan { plan, outputs }));
         let (phase, phases) = watch::channel(Phase::Running);
         let (ends, ended) = mpsc::channel(sources.len().max(1));
         let count = sources.len();
@@ -214,7 +211,11 @@ impl Run {
         run.operation.serve()?;
         if settings.ui {
             let live = run.operation.live.clone();
-            run.ui = Some(Ui::start(live, run.operation.orderer(), priority::give_way)?);
+            run.ui = Some(Ui::start(
+                live,
+                run.operation.orderer(),
+                priority::lower_priority,
+            )?);
         }
         Ok(run)
     }

@@ -58,7 +58,7 @@ impl Reloading {
         std::thread::Builder::new()
             .name("config".to_owned())
             .spawn(move || {
-                super::priority::give_way();
+                super::priority::lower_priority();
                 follow(watched, &inbox, &tell);
             })
             .context("cannot start the thread that follows the configuration file")?;

@@ -15,10 +15,10 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 use super::ConnectionReport;
-use super::following::{Following, InForce};
+use super::client_input::Served;
 use super::messages::Messages;
 use super::operation::ShardOperation;
-use super::served::Served;
+use super::plan_follower::{ActivePlan, PlanFollower};
 use crate::budget::MemoryBudget;
 use crate::capture::{FileCounters, PcapFiles, RingReader, VxlanCounts, VxlanReader, expected_answers};
 use crate::hand_over::HandOver;
@@ -26,7 +26,7 @@ use crate::input::http::HttpInput;
 use crate::input::{MessageSource, Progress};
 use crate::middleware::{Middleware, ShardMiddleware};
 use crate::mirror::ledger::{DropReason, ShardLedger};
-use crate::mirror::{Connection, Limiter, Shard};
+use crate::mirror::{Limiter, ProductionConnection, Shard};
 use crate::output::ShardOutput;
 use crate::settings::{ConnectionSettings, Settings};
 use crate::tcp::{Expected, FlowTable, Segment, Servers};
@@ -96,7 +96,7 @@ pub(super) struct ShardTask {
     pub settings: Arc<Settings>,
     /// Sources of this run: each gets its part of the connection table's bound.
     pub sources: usize,
-    pub plans: watch::Receiver<Arc<InForce>>,
+    pub plans: watch::Receiver<Arc<ActivePlan>>,
     /// Told the generation of the plan that is followed.
     pub followed: watch::Sender<u64>,
     pub ledger: ShardLedger,
@@ -113,7 +113,7 @@ pub(super) struct ShardTask {
 impl ShardTask {
     /// Runs the shard on this thread until its source ends or the run does, and everything is settled.
     pub fn run(self) -> anyhow::Result<()> {
-        super::priority::give_way();
+        super::priority::lower_priority();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -144,7 +144,7 @@ impl ShardTask {
             self.budget.clone(),
         )
         .with_servers(Servers::new(expected));
-        let mut plans = Following::new(
+        let mut plans = PlanFollower::new(
             self.plans,
             self.followed,
             wall_offset,
@@ -215,7 +215,7 @@ impl ShardTask {
         };
         plans.end();
         // Every connection has been told to be closed; a recording has none, and has no more answers either.
-        shard.onward().production_ended();
+        shard.dispatcher().production_ended();
         publish(&self.report, &table, &shard);
         drain(&shard, &plans, &self.settings, operation, self.phase).await;
         read
@@ -255,7 +255,7 @@ impl ShardTask {
     }
 }
 
-fn publish(report: &Mutex<ShardReport>, table: &FlowTable<Connection>, shard: &Shard) {
+fn publish(report: &Mutex<ShardReport>, table: &FlowTable<ProductionConnection>, shard: &Shard) {
     let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
     let connections = ConnectionReport {
         table: table.counters(),
@@ -332,9 +332,9 @@ impl LiveReader for VxlanReader {
 
 async fn read_live(
     mut source: impl LiveReader,
-    table: &mut FlowTable<Connection>,
+    table: &mut FlowTable<ProductionConnection>,
     shard: &mut Shard,
-    plans: &mut Following,
+    plans: &mut PlanFollower,
     report: &Mutex<ShardReport>,
     operation: &ShardOperation,
     mut phase: watch::Receiver<Phase>,
@@ -386,9 +386,9 @@ async fn read_live(
 
 async fn read_file(
     mut file: PcapFiles,
-    table: &mut FlowTable<Connection>,
+    table: &mut FlowTable<ProductionConnection>,
     shard: &mut Shard,
-    plans: &mut Following,
+    plans: &mut PlanFollower,
     report: &Mutex<ShardReport>,
     operation: &ShardOperation,
     phase: watch::Receiver<Phase>,
@@ -447,7 +447,7 @@ async fn read_file(
 
 fn finish_file(
     file: &PcapFiles,
-    table: &mut FlowTable<Connection>,
+    table: &mut FlowTable<ProductionConnection>,
     shard: &mut Shard,
     report: &Mutex<ShardReport>,
     now: Timestamp,
@@ -460,20 +460,25 @@ fn finish_file(
 
 /// Nothing of what was captured before a pause is left for after it. Connections go too: what comes on them meanwhile
 /// is not seen, and behind that a start must be proved again.
-fn give_up(table: &mut FlowTable<Connection>, shard: &mut Shard, plans: &Following, now: Timestamp) {
+fn give_up(
+    table: &mut FlowTable<ProductionConnection>,
+    shard: &mut Shard,
+    plans: &PlanFollower,
+    now: Timestamp,
+) {
     table.shutdown(shard, now);
     abort_all(shard, plans, DropReason::Paused);
 }
 
-pub(super) fn abort_all(shard: &Shard, plans: &Following, reason: DropReason) {
-    shard.onward().abort(reason);
+pub(super) fn abort_all(shard: &Shard, plans: &PlanFollower, reason: DropReason) {
+    shard.dispatcher().abort(reason);
     for output in outputs(shard, plans) {
         output.abort(reason);
     }
 }
 
 /// All outputs that may hold something.
-fn outputs(shard: &Shard, plans: &Following) -> Vec<Rc<dyn ShardOutput>> {
+fn outputs(shard: &Shard, plans: &PlanFollower) -> Vec<Rc<dyn ShardOutput>> {
     shard
         .mirrors()
         .outputs()
@@ -485,18 +490,18 @@ fn outputs(shard: &Shard, plans: &Following) -> Vec<Rc<dyn ShardOutput>> {
 /// Lets the outputs finish what they hold, within the bound of the run.
 async fn drain(
     shard: &Shard,
-    plans: &Following,
+    plans: &PlanFollower,
     settings: &Settings,
     operation: &ShardOperation,
     mut phase: watch::Receiver<Phase>,
 ) {
     let all = async {
-        shard.onward().settle().await;
+        shard.dispatcher().settle().await;
         for output in outputs(shard, plans) {
             output.drain().await;
         }
         // Answers of the shadow have passed through it, too.
-        shard.onward().drain().await;
+        shard.dispatcher().drain().await;
         for output in outputs(shard, plans) {
             output.drain().await;
         }

@@ -24,13 +24,13 @@ use crate::settings::{LiveScope, PodSelector, RawInput};
 /// An address as typed, checked for its form only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    place: Place,
+    place: AddressPart,
     /// Ascending, each once; empty for every port.
     ports: Vec<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+enum AddressPart {
     Any,
     Ip(IpAddr),
     /// An interface's name or a host's: the machine decides.
@@ -51,21 +51,21 @@ impl FromStr for Address {
         if let Some(rest) = text.strip_prefix(SCHEME) {
             refuse_limits(rest, text)?;
             return Ok(Self {
-                place: Place::Pods(k8s_address::parse(text)?),
+                place: AddressPart::Pods(k8s_address::parse(text)?),
                 ports: Vec::new(),
             });
         }
         refuse_other_syntax(text)?;
         if is_capture_file(text) {
             return Ok(Self {
-                place: Place::File(text.to_owned()),
+                place: AddressPart::File(text.to_owned()),
                 ports: Vec::new(),
             });
         }
         let (host, ports) = split(text)?;
         let ports = parse_ports(ports)?;
         let place = if is_capture_file(host) {
-            Place::File(host.to_owned())
+            AddressPart::File(host.to_owned())
         } else {
             parse_host(host)?
         };
@@ -76,13 +76,15 @@ impl FromStr for Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Any => {}
-            Place::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]")?,
-            Place::Ip(ip) => write!(f, "{ip}")?,
-            Place::Pods(pods) => f.write_str(&pods.typed)?,
-            Place::Name(text) | Place::Pattern(text) | Place::File(text) => f.write_str(text)?,
+            AddressPart::Any => {}
+            AddressPart::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]")?,
+            AddressPart::Ip(ip) => write!(f, "{ip}")?,
+            AddressPart::Pods(pods) => f.write_str(&pods.typed)?,
+            AddressPart::Name(text) | AddressPart::Pattern(text) | AddressPart::File(text) => {
+                f.write_str(text)?;
+            }
         }
-        if self.ports.is_empty() && !matches!(self.place, Place::File(_) | Place::Pods(_)) {
+        if self.ports.is_empty() && !matches!(self.place, AddressPart::File(_) | AddressPart::Pods(_)) {
             f.write_str(":0")?;
         }
         for (index, port) in self.ports.iter().enumerate() {
@@ -96,12 +98,12 @@ impl Address {
     /// What the address means on `machine`: a name is an interface if there is one, else a host.
     pub fn resolve(self, machine: &impl Machine) -> Result<RawInput, Problem> {
         let scope = match self.place {
-            Place::Any => LiveScope::Any,
-            Place::Ip(ip) => LiveScope::Addresses(vec![ip]),
-            Place::Pattern(pattern) => LiveScope::Interfaces(pattern),
-            Place::Name(name) => resolve_name(name, machine)?,
-            Place::Pods(pods) => return Ok(RawInput::Kubernetes(pods)),
-            Place::File(path) => {
+            AddressPart::Any => LiveScope::Any,
+            AddressPart::Ip(ip) => LiveScope::Addresses(vec![ip]),
+            AddressPart::Pattern(pattern) => LiveScope::Interfaces(pattern),
+            AddressPart::Name(name) => resolve_name(name, machine)?,
+            AddressPart::Pods(pods) => return Ok(RawInput::Kubernetes(pods)),
+            AddressPart::File(path) => {
                 return Ok(RawInput::File {
                     path: PathBuf::from(path),
                     ports: self.ports,
@@ -232,9 +234,9 @@ fn parse_port(text: &str) -> Option<u16> {
         .flatten()
 }
 
-fn parse_host(host: &str) -> Result<Place, Problem> {
+fn parse_host(host: &str) -> Result<AddressPart, Problem> {
     if host.is_empty() {
-        return Ok(Place::Any);
+        return Ok(AddressPart::Any);
     }
     if let Some(inside) = host.strip_prefix('[') {
         let ip = inside.strip_suffix(']').unwrap_or(inside);
@@ -271,16 +273,16 @@ fn parse_host(host: &str) -> Result<Place, Problem> {
         ));
     }
     Ok(if pattern {
-        Place::Pattern(host.to_owned())
+        AddressPart::Pattern(host.to_owned())
     } else {
-        Place::Name(host.to_owned())
+        AddressPart::Name(host.to_owned())
     })
 }
 
-fn place_of(ip: IpAddr) -> Place {
+fn place_of(ip: IpAddr) -> AddressPart {
     match ip.to_canonical() {
-        ip if ip.is_unspecified() => Place::Any,
-        ip => Place::Ip(ip),
+        ip if ip.is_unspecified() => AddressPart::Any,
+        ip => AddressPart::Ip(ip),
     }
 }
 

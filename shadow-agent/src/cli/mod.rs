@@ -6,7 +6,7 @@ pub mod config;
 pub mod doctor;
 pub mod error;
 pub mod glob;
-pub mod go;
+pub mod go_arguments;
 pub mod high;
 pub mod k8s_address;
 pub mod logging;
@@ -27,7 +27,7 @@ use self::config::ConfigFile;
 use self::config::summary::summary;
 use self::doctor::Facts;
 use self::error::UsageError;
-use self::go::Spelled;
+use self::go_arguments::Spelled;
 use self::high::Resolved;
 use self::low::{Arguments, Command};
 use self::machine::ThisMachine;
@@ -49,7 +49,7 @@ pub fn main() -> ExitCode {
     let program = typed.next().unwrap_or_default();
     let mut command = Arguments::command();
     command.build();
-    let spelled = match go::spell(&command, typed.collect()) {
+    let spelled = match go_arguments::spell(&command, typed.collect()) {
         Ok(spelled) => spelled,
         Err(usage) => return refused(&usage),
     };
@@ -63,10 +63,10 @@ pub fn main() -> ExitCode {
             demo::run(demo.into()).map(code)
         }
         Some(Command::DemoServer(server)) => {
-            demo::part::serve_until_told(server.listen, server.faults).map(|()| ExitCode::SUCCESS)
+            demo::process::serve_until_told(server.listen, server.faults).map(|()| ExitCode::SUCCESS)
         }
         Some(Command::DemoLoad(demo)) => {
-            demo::part::send(demo.to, demo.load.into()).map(|()| ExitCode::SUCCESS)
+            demo::process::send(demo.to, demo.load.into()).map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Doctor) => {
             let (text, works) = doctor::report(&Facts::gather());

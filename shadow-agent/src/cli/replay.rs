@@ -12,11 +12,11 @@ use super::upstream::{Upstream, without_userinfo};
 use super::{high, print};
 use crate::compare::routes::Routes;
 use crate::compare::store::{Kept, KeptPair, Store};
-use crate::compare::{Answer, Difference, Judging, PathPattern, Question, compare};
+use crate::compare::{Answer, CompareContext, Difference, Judging, PathPattern, compare};
 use crate::http::head_fields;
 use crate::output::{exchange, upstream_host};
 use crate::privileges;
-use crate::replay::{GivenHeader, Prepared, Told, curl};
+use crate::replay::{GivenHeader, Prepared, ReplayDifference, curl};
 use crate::report::visible;
 use crate::settings::{HostHeader, HttpOutputSettings};
 
@@ -151,13 +151,13 @@ fn send(
     let now = now?;
     let endpoint = endpoint(&prepared.method, &prepared.target, judging);
     let host = upstream_host(settings);
-    let question = Question {
+    let question = CompareContext {
         endpoint: &endpoint,
         method: &prepared.method,
         head: &kept.pair.request_head,
         host: host.as_deref(),
     };
-    let told = Told::new(&question, &kept.pair.production, &now, &judging.rules);
+    let told = ReplayDifference::new(&question, &kept.pair.production, &now, &judging.rules);
     let request = [&prepared.method[..], b" ", &prepared.target].concat();
     let mut text = format!("{}\n", visible(&String::from_utf8_lossy(&request)));
     text.push_str(&left_out(prepared));
@@ -247,7 +247,7 @@ fn list(
         {
             continue;
         }
-        let question = Question {
+        let question = CompareContext {
             endpoint: &endpoint,
             method,
             head: &pair.request_head,

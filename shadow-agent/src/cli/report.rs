@@ -15,7 +15,7 @@ use super::print;
 use crate::compare::document::{Document, SCHEMA};
 use crate::compare::store::{self, Store};
 use crate::compare::{Judging, verdict};
-use crate::report::two::TwoDocuments;
+use crate::report::document_diff::TwoDocuments;
 use crate::report::{Form, VerdictFile, markdown_of_two, summary};
 
 /// Largest JSON of a report, in bytes.

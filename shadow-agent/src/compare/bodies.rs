@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::charset;
-use super::findings::Findings;
+use super::difference_collector::DifferenceCollector;
 use super::heads::Head;
 use super::json::{self, Reader};
 use super::shown::Shown;
@@ -108,7 +108,12 @@ impl<'a> Side<'a> {
 }
 
 /// Compares two bodies. Where `within` is false, only whether both are of the same type.
-pub(super) fn compare(production: &Side<'_>, shadow: &Side<'_>, within: bool, findings: &mut Findings<'_>) {
+pub(super) fn compare(
+    production: &Side<'_>,
+    shadow: &Side<'_>,
+    within: bool,
+    findings: &mut DifferenceCollector<'_>,
+) {
     let same_codings = production.codings == shadow.codings;
     if findings.is_full()
         || (same_codings && production.chunked == shadow.chunked && production.raw == shadow.raw)
@@ -149,7 +154,7 @@ fn decoded(
     shadow: &Side<'_>,
     b: &[u8],
     within: bool,
-    findings: &mut Findings<'_>,
+    findings: &mut DifferenceCollector<'_>,
 ) {
     let is_json = (!a.is_empty() && production.is_json(a)) || (!b.is_empty() && shadow.is_json(b));
     let is_lines = production.is_json_lines() && shadow.is_json_lines();
@@ -206,7 +211,7 @@ fn decoded(
 }
 
 /// Two bodies that are not the same: by their length, or else by their bytes.
-fn bytes(production: &[u8], shadow: &[u8], findings: &mut Findings<'_>) {
+fn bytes(production: &[u8], shadow: &[u8], findings: &mut DifferenceCollector<'_>) {
     if production.len() == shadow.len() {
         findings.add(Kind::Value, Shown::Bytes(production), Shown::Bytes(shadow));
     } else {

@@ -3,8 +3,8 @@
 //! One for a run, with all of its comparisons. It gives way to everything else, as all threads of the agent do; what it does not
 //! get to is dropped at [`Intake`] with a reason.
 
+mod comparison;
 mod ended;
-mod one;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -49,7 +49,7 @@ pub struct Comparer {
     /// Tells comparisons with the same shadow apart.
     key: String,
     /// Called first by the thread.
-    give_way: fn(),
+    lower_priority: fn(),
     add: Add,
 }
 
@@ -130,8 +130,8 @@ impl Default for Comparer {
 }
 
 impl Comparer {
-    /// One that holds so many bytes of pairs at most. Its thread calls `give_way` first.
-    pub fn new(memory: usize, give_way: fn()) -> Self {
+    /// One that holds so many bytes of pairs at most. Its thread calls `lower_priority` first.
+    pub fn new(memory: usize, lower_priority: fn()) -> Self {
         let shared = Shared {
             live: LiveDocument::default(),
             end: OnceLock::new(),
@@ -143,7 +143,7 @@ impl Comparer {
             budget: MemoryBudget::new(memory),
             store: None,
             key: String::new(),
-            give_way,
+            lower_priority,
             add: Tally::add,
         }
     }
@@ -204,7 +204,7 @@ impl Comparer {
         });
         if state.thread.is_none() {
             let shared = Arc::clone(&self.shared);
-            let comparing = Comparing::new(shared, self.store.clone(), self.add, self.give_way);
+            let comparing = Comparing::new(shared, self.store.clone(), self.add, self.lower_priority);
             let (done, last) = sync_channel(1);
             let thread = std::thread::Builder::new()
                 .name("compare".to_owned())
@@ -302,7 +302,7 @@ impl Comparer {
             let mut facts = one.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
             facts.doubts.push(LOST.to_owned());
             let all = tally.comparison(&facts).coverage.waiting;
-            tally.uncounted(NotCompared::Internal, all);
+            tally.count_unattributed(NotCompared::Internal, all);
             tally.comparison(&facts)
         });
         document(comparisons.collect())

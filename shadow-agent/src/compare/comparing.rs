@@ -1,8 +1,8 @@
 //! Two answers, and rules: what differs.
 
-use super::findings::{Compared, Findings};
+use super::difference_collector::{Compared, DifferenceCollector};
 use super::heads::{self, Head};
-use super::hosts::Question;
+use super::hosts::CompareContext;
 use super::rules::Rules;
 use super::{Answer, bodies};
 
@@ -13,12 +13,17 @@ use super::{Answer, bodies};
 ///
 /// Equal answers cost about a microsecond beside the look at their bytes. Others cost time in the length of both, decoded bodies
 /// of at most 8 MiB each, and tens of bytes for each value of JSON within [`Rules::with_max_structured`].
-pub fn compare(question: &Question<'_>, production: &Answer, other: &Answer, rules: &Rules) -> Compared {
+pub fn compare(
+    question: &CompareContext<'_>,
+    production: &Answer,
+    other: &Answer,
+    rules: &Rules,
+) -> Compared {
     if production.body == other.body && heads::are_alike(&production.head, &other.head) {
         return Compared::default();
     }
     let (left, right) = (Head::new(&production.head), Head::new(&other.head));
-    let mut findings = Findings::new(question, rules);
+    let mut findings = DifferenceCollector::new(question, rules);
     let same_class = heads::compare_status(&left, &right, &mut findings);
     heads::compare_fields(
         &left,

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::Kind;
-use super::findings::Findings;
+use super::difference_collector::DifferenceCollector;
 use super::shown::Shown;
 
 /// Cookies of both sides by name, where `findings` is.
-pub(super) fn compare(production: &[&[u8]], shadow: &[&[u8]], findings: &mut Findings<'_>) {
+pub(super) fn compare(production: &[&[u8]], shadow: &[&[u8]], findings: &mut DifferenceCollector<'_>) {
     let (left, right) = (cookies(production), cookies(shadow));
     let only_shadow = right.keys().filter(|name| !left.contains_key(*name));
     for name in left.keys().chain(only_shadow) {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::NotCompared;
-use super::document::Word;
+use super::document::Verdict;
 use crate::latency::{LatencyCounts, LatencyHistogram};
 use crate::mirror::ledger::{DropReason, OutputCounts};
 
@@ -102,7 +102,7 @@ impl Default for Counts {
             waiting_bytes: AtomicU64::new(0),
             differences: AtomicU64::new(0),
             endpoints: AtomicU64::new(0),
-            word: AtomicU8::new(Word::NotEnoughData as u8),
+            word: AtomicU8::new(Verdict::NotEnoughData as u8),
             extra: std::array::from_fn(|_| ExtraCounts {
                 sent: AtomicU64::new(0),
                 answered: AtomicU64::new(0),
@@ -150,14 +150,14 @@ impl CompareCounters {
     }
 
     /// The word as it stands, and how many endpoints and differences that count there are to show.
-    pub fn set_verdict(&self, word: Word, endpoints: u64, differences: u64) {
+    pub fn set_verdict(&self, word: Verdict, endpoints: u64, differences: u64) {
         self.set_word(word);
         self.0.endpoints.store(endpoints, Relaxed);
         self.0.differences.store(differences, Relaxed);
     }
 
     /// The word as it stands, where nothing else is known anew.
-    pub fn set_word(&self, word: Word) {
+    pub fn set_word(&self, word: Verdict) {
         self.0.word.store(word as u8, Relaxed);
     }
 
@@ -211,7 +211,7 @@ pub struct CompareCounts {
     /// Differences that count there are now.
     pub differences: u64,
     /// The word as it stands.
-    pub word: Word,
+    pub word: Verdict,
     /// Requests of the comparison's own; none where it makes none.
     pub extra: Vec<ExtraRequestCounts>,
 }
@@ -287,10 +287,10 @@ impl CompareCounters {
             waiting_bytes: counts.waiting_bytes.load(Relaxed),
             endpoints: counts.endpoints.load(Relaxed),
             differences: counts.differences.load(Relaxed),
-            word: [Word::Go, Word::NotEnoughData, Word::NoGo]
+            word: [Verdict::Go, Verdict::NotEnoughData, Verdict::NoGo]
                 .into_iter()
                 .find(|word| *word as u8 == counts.word.load(Relaxed))
-                .unwrap_or(Word::NotEnoughData),
+                .unwrap_or(Verdict::NotEnoughData),
             extra: Extra::ALL
                 .into_iter()
                 .zip(&counts.extra)
@@ -404,8 +404,8 @@ mod tests {
     #[test]
     fn the_word_is_the_last_one_said() {
         let counters = CompareCounters::default();
-        assert_eq!(counters.counts().word, Word::NotEnoughData);
-        for word in [Word::Go, Word::NoGo, Word::NotEnoughData] {
+        assert_eq!(counters.counts().word, Verdict::NotEnoughData);
+        for word in [Verdict::Go, Verdict::NoGo, Verdict::NotEnoughData] {
             counters.set_verdict(word, 3, 4);
             assert_eq!(counters.counts().word, word);
         }

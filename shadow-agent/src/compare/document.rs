@@ -23,7 +23,7 @@ pub struct Document {
     /// When it was made.
     pub made_at_ms: u64,
     /// The worst word of all comparisons.
-    pub verdict: Word,
+    pub verdict: Verdict,
     /// The comparisons, in the order of the outputs.
     pub comparisons: Vec<Comparison>,
     /// What is to be known of all of it, in sentences.
@@ -33,7 +33,7 @@ pub struct Document {
 
 /// One word on a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Word {
+pub enum Verdict {
     /// It would have survived, as far as this can tell.
     #[serde(rename = "GO")]
     Go,
@@ -45,7 +45,7 @@ pub enum Word {
     NoGo,
 }
 
-impl Word {
+impl Verdict {
     /// As it is written everywhere.
     pub fn text(self) -> &'static str {
         match self {
@@ -99,7 +99,7 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_ms: Option<u64>,
     /// The word, and why.
-    pub verdict: Verdict,
+    pub verdict: Judgement,
     /// What became of the requests.
     pub coverage: Coverage,
     /// Compared pairs whose answers were equal, before anything was taken for noise, by rules or by what was learned. Headers
@@ -137,9 +137,9 @@ pub struct Comparison {
 
 /// The word on one comparison, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct Judgement {
     /// The word.
-    pub word: Word,
+    pub word: Verdict,
     /// Sentences, the weightiest first.
     pub why: Vec<String>,
     /// Each rule, and what it came to.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::document::{
     Body, Comparison, Coverage, DifferenceRow, Document, Endpoint, Example, ExampleAnswer, ExtraRequests,
-    InForce, Interval, Latency, Noise, NoiseBy, Quantiles, Rate, RuleOutcome, RuleResult, SCHEMA, StatusPair,
-    Step, Timeline, Verdict, Word,
+    InForce, Interval, Judgement, Latency, Noise, NoiseBy, Quantiles, Rate, RuleOutcome, RuleResult, SCHEMA,
+    StatusPair, Step, Timeline, Verdict,
 };
 use super::{Difference, Kind};
 
@@ -18,7 +18,7 @@ pub(crate) fn document() -> Document {
         schema: SCHEMA,
         version: "0.1.0".to_owned(),
         made_at_ms: FROM_MS + 60_000,
-        verdict: Word::NoGo,
+        verdict: Verdict::NoGo,
         comparisons: vec![comparison()],
         notes: Vec::new(),
     }
@@ -33,8 +33,8 @@ pub(crate) fn comparison() -> Comparison {
         from_ms: FROM_MS,
         to_ms: FROM_MS + 60_000,
         ended_ms: None,
-        verdict: Verdict {
-            word: Word::NoGo,
+        verdict: Judgement {
+            word: Verdict::NoGo,
             why: vec!["30 of 9,900 answers are new 5xx: 0.30% (0.21% to 0.43%), and 0.1% may be".to_owned()],
             rules: rules(),
         },

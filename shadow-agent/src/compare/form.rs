@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Kind;
-use super::findings::Findings;
+use super::difference_collector::DifferenceCollector;
 use super::shown::Shown;
 
 /// Fields of both sides by name, in whatever order; the values of one name in theirs.
-pub(super) fn compare(production: &str, shadow: &str, findings: &mut Findings<'_>) {
+pub(super) fn compare(production: &str, shadow: &str, findings: &mut DifferenceCollector<'_>) {
     let (left, right) = (fields(production), fields(shadow));
     let only_shadow = right.keys().filter(|name| !left.contains_key(*name));
     for name in left.keys().chain(only_shadow) {

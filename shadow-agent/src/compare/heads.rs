@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
+use super::difference_collector::DifferenceCollector;
 use super::fields::{self, Manner};
-use super::findings::Findings;
 use super::shown::Shown;
 use super::{Kind, cookies};
 
@@ -142,7 +142,11 @@ impl<'a> Head<'a> {
 
 /// Compares the status codes. Whether what is behind them is worth a look: an error's body has nothing of a success's, and each
 /// difference in it would only say once more that it is an error.
-pub(super) fn compare_status(production: &Head<'_>, shadow: &Head<'_>, findings: &mut Findings<'_>) -> bool {
+pub(super) fn compare_status(
+    production: &Head<'_>,
+    shadow: &Head<'_>,
+    findings: &mut DifferenceCollector<'_>,
+) -> bool {
     if production.status == shadow.status {
         return true;
     }
@@ -160,7 +164,7 @@ pub(super) fn compare_fields(
     production: &Head<'_>,
     shadow: &Head<'_>,
     wanted: impl Fn(&str) -> bool,
-    findings: &mut Findings<'_>,
+    findings: &mut DifferenceCollector<'_>,
 ) {
     findings.path.start("header");
     let of_connection: HashSet<String> = production.of_connection().chain(shadow.of_connection()).collect();
@@ -212,7 +216,7 @@ fn compare_values(
     production: Option<&[u8]>,
     shadow: Option<&[u8]>,
     by_value: bool,
-    findings: &mut Findings<'_>,
+    findings: &mut DifferenceCollector<'_>,
 ) {
     match (production, shadow) {
         (Some(a), Some(b)) if by_value && a != b => {

@@ -22,7 +22,7 @@ pub struct Hosts {
 
 /// What two answers answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub struct CompareContext<'a> {
     /// The endpoint, such as `GET /users/{id}`: some rules hold for one alone.
     pub endpoint: &'a str,
     /// The method.
@@ -35,11 +35,11 @@ pub struct Question<'a> {
 
 /// The names of the one host, in lower case and without a port that says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct OneHost(BTreeSet<String>);
+pub(super) struct HostAliases(BTreeSet<String>);
 
-impl OneHost {
+impl HostAliases {
     /// The hosts of both sides; nothing where they are the same.
-    pub fn of(question: &Question<'_>) -> Self {
+    pub fn of(question: &CompareContext<'_>) -> Self {
         let Some(other) = question.host else {
             return Self::default();
         };
@@ -137,9 +137,9 @@ fn without_port(host: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn one(own: &str, other: Option<&str>) -> OneHost {
+    fn one(own: &str, other: Option<&str>) -> HostAliases {
         let head = format!("GET / HTTP/1.1\r\nhost: {own}\r\n\r\n");
-        OneHost::of(&Question {
+        HostAliases::of(&CompareContext {
             endpoint: "GET /",
             method: b"GET",
             head: head.as_bytes(),
@@ -198,7 +198,7 @@ mod tests {
             (&*"a".repeat(300), Some("b")),
         ] {
             let hosts = one(own, other);
-            assert_eq!(hosts, OneHost::default(), "{own} {other:?}");
+            assert_eq!(hosts, HostAliases::default(), "{own} {other:?}");
             assert!(!hosts.same("//a", "//a"));
         }
     }

@@ -34,7 +34,7 @@ pub enum Part {
 
 /// Who else is asked, besides the shadow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct Extras {
     /// The control.
     pub control: bool,
     /// The shadow, a second time.
@@ -134,7 +134,7 @@ impl Pairing {
     }
 
     /// A request is on its way to the shadow. `false` when it will not be compared: that is counted.
-    pub fn open(&mut self, exchange: &Rc<Exchange>, asked: Asked, now: Timestamp) -> bool {
+    pub fn open(&mut self, exchange: &Rc<Exchange>, asked: Extras, now: Timestamp) -> bool {
         self.intake.open();
         let refused = if exchange.copy > 1 {
             Some(NotCompared::Copy)

@@ -57,11 +57,11 @@ struct Entry {
     /// A bound on how far others are from it by `part_of`.
     rank: u8,
     method: u8,
-    place: Place,
+    place: RouteId,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Place {
+enum RouteId {
     Other,
     Learned(u32),
     Given(usize),
@@ -88,7 +88,7 @@ pub struct Routes {
     tree: Tree,
     entries: Vec<Entry>,
     /// Endpoints that are in no tree.
-    apart: HashMap<(Place, u8), u32>,
+    apart: HashMap<(RouteId, u8), u32>,
     /// How many learned endpoints there are, those that became one counted once.
     learned: usize,
     max: usize,
@@ -110,7 +110,7 @@ impl Routes {
                 part_of: 0,
                 rank: 0,
                 method: 0,
-                place: Place::Other,
+                place: RouteId::Other,
             }],
             apart: HashMap::new(),
             learned: 0,
@@ -139,11 +139,11 @@ impl Routes {
         self.path.read(target);
         match self.path.form {
             Form::Path => {}
-            Form::Asterisk => return self.apart(Place::Asterisk, method),
-            Form::Authority => return self.apart(Place::Authority, method),
+            Form::Asterisk => return self.apart(RouteId::Asterisk, method),
+            Form::Authority => return self.apart(RouteId::Authority, method),
         }
         if let Some(given) = self.given.find(&self.path) {
-            return self.apart(Place::Given(given), method);
+            return self.apart(RouteId::Given(given), method);
         }
         self.make_key(method);
         if let Some(id) = self.remembered.get(&*self.key) {
@@ -153,7 +153,7 @@ impl Routes {
             let known = self.tree.find(steps(&self.key, &self.steps));
             return match known.and_then(|place| self.tree.end(place, method)) {
                 Some(id) => self.canonical(EndpointId(id)),
-                None => self.apart(Place::NotServed, method),
+                None => self.apart(RouteId::NotServed, method),
             };
         }
         let Some(id) = self.learn(method) else {
@@ -210,12 +210,12 @@ impl Routes {
             return "(other)".to_owned();
         };
         let path = match entry.place {
-            Place::Other => return "(other)".to_owned(),
-            Place::Learned(at) => self.tree.template(at),
-            Place::Given(index) => self.given.text(index),
-            Place::Asterisk => "*".to_owned(),
-            Place::Authority => "(authority)".to_owned(),
-            Place::NotServed => "(not served)".to_owned(),
+            RouteId::Other => return "(other)".to_owned(),
+            RouteId::Learned(at) => self.tree.template(at),
+            RouteId::Given(index) => self.given.text(index),
+            RouteId::Asterisk => "*".to_owned(),
+            RouteId::Authority => "(authority)".to_owned(),
+            RouteId::NotServed => "(not served)".to_owned(),
         };
         let method = METHODS.get(usize::from(entry.method)).unwrap_or(&OTHER_METHOD);
         format!("{method} {path}")
@@ -256,7 +256,7 @@ impl Routes {
         if self.learned >= self.max || ever_learned > self.max.saturating_mul(IDS) {
             return None;
         }
-        let id = self.add(Place::Learned(place), method);
+        let id = self.add(RouteId::Learned(place), method);
         self.tree.set_end(place, method, id);
         self.learned += 1;
         Some(id)
@@ -266,7 +266,7 @@ impl Routes {
     fn follow_merges(&mut self) {
         for (id, place) in self.tree.take_moved() {
             let id = self.canonical(EndpointId(id)).0;
-            self.entries[id as usize].place = Place::Learned(place);
+            self.entries[id as usize].place = RouteId::Learned(place);
         }
         for merged in self.tree.take_merged() {
             let into = self.canonical(EndpointId(merged.into)).0;
@@ -286,7 +286,7 @@ impl Routes {
         }
     }
 
-    fn apart(&mut self, place: Place, method: u8) -> EndpointId {
+    fn apart(&mut self, place: RouteId, method: u8) -> EndpointId {
         if let Some(id) = self.apart.get(&(place, method)) {
             return EndpointId(*id);
         }
@@ -295,7 +295,7 @@ impl Routes {
         EndpointId(id)
     }
 
-    fn add(&mut self, place: Place, method: u8) -> u32 {
+    fn add(&mut self, place: RouteId, method: u8) -> u32 {
         let id = self.entries.len() as u32;
         self.entries.push(Entry {
             part_of: id,

@@ -1,18 +1,18 @@
 //! Bodies of lines, and XML as text.
 
 use super::Kind;
-use super::findings::Findings;
+use super::difference_collector::DifferenceCollector;
 use super::shown::Shown;
 
 /// By lines, where `findings` is: another number of them, and the first that is another.
-pub(super) fn compare(production: &str, shadow: &str, findings: &mut Findings<'_>) {
+pub(super) fn compare(production: &str, shadow: &str, findings: &mut DifferenceCollector<'_>) {
     let lines = |text| str::split(text, '\n').collect::<Vec<_>>();
     compare_parts(&lines(production), &lines(shadow), findings);
 }
 
 /// By tags and what stands between them. White space alone between two tags means nothing; all else is compared as it is
 /// written: attributes in their order, entities unresolved.
-pub(super) fn compare_xml(production: &str, shadow: &str, findings: &mut Findings<'_>) {
+pub(super) fn compare_xml(production: &str, shadow: &str, findings: &mut DifferenceCollector<'_>) {
     compare_parts(&tags(production), &tags(shadow), findings);
 }
 
@@ -26,7 +26,7 @@ fn tags(text: &str) -> Vec<&str> {
         .collect()
 }
 
-fn compare_parts(production: &[&str], shadow: &[&str], findings: &mut Findings<'_>) {
+fn compare_parts(production: &[&str], shadow: &[&str], findings: &mut DifferenceCollector<'_>) {
     let hosts = findings.hosts().clone();
     let equal = |(a, b): &(&&str, &&str)| a == b || hosts.same(a, b);
     let prefix = production.iter().zip(shadow).take_while(equal).count();

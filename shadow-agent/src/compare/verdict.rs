@@ -15,7 +15,7 @@ mod words;
 
 use std::time::Duration;
 
-use super::document::{Comparison, Interval, RuleOutcome, RuleResult, Verdict, Word};
+use super::document::{Comparison, Interval, Judgement, RuleOutcome, RuleResult, Verdict};
 use super::fail_on::{FailRule, Metric, Operator};
 use super::histogram::Histogram;
 use super::statistics::Confidence;
@@ -40,7 +40,12 @@ impl Default for Settings {
 
 /// Judges a comparison by the rules in force ([`FailRule::in_force`]); the verdict that is in it is not looked at. Where there are
 /// `doubts` whether the figures are of all there was, the word is NOT ENOUGH DATA whatever they are.
-pub fn judge(comparison: &Comparison, rules: &[FailRule], settings: &Settings, doubts: &[String]) -> Verdict {
+pub fn judge(
+    comparison: &Comparison,
+    rules: &[FailRule],
+    settings: &Settings,
+    doubts: &[String],
+) -> Judgement {
     let mut judged: Vec<Judged> = rules
         .iter()
         .filter_map(|rule| {
@@ -51,12 +56,12 @@ pub fn judge(comparison: &Comparison, rules: &[FailRule], settings: &Settings, d
     let word = if doubts.is_empty() {
         word(&judged)
     } else {
-        Word::NotEnoughData
+        Verdict::NotEnoughData
     };
     let rules = judged.iter().map(Judged::result).collect();
     // The metrics are in the order of their weight.
     judged.sort_by_key(|judged| judged.rule.metric);
-    Verdict {
+    Judgement {
         word,
         why: words::why(word, &judged, comparison, doubts),
         rules,
@@ -64,16 +69,16 @@ pub fn judge(comparison: &Comparison, rules: &[FailRule], settings: &Settings, d
 }
 
 /// The word on several comparisons: the worst. None at all is no reason to go.
-pub fn worst(words: impl IntoIterator<Item = Word>) -> Word {
-    words.into_iter().max().unwrap_or(Word::NotEnoughData)
+pub fn worst(words: impl IntoIterator<Item = Verdict>) -> Verdict {
+    words.into_iter().max().unwrap_or(Verdict::NotEnoughData)
 }
 
 /// The exit status for a word: 0 for GO, 1 for NO-GO, 3 for NOT ENOUGH DATA.
-pub fn exit_code(word: Word) -> u8 {
+pub fn exit_code(word: Verdict) -> u8 {
     match word {
-        Word::Go => 0,
-        Word::NoGo => 1,
-        Word::NotEnoughData => 3,
+        Verdict::Go => 0,
+        Verdict::NoGo => 1,
+        Verdict::NotEnoughData => 3,
     }
 }
 
@@ -153,18 +158,18 @@ fn outcome(measured: Interval, operator: Operator, value: f64) -> RuleOutcome {
     }
 }
 
-fn word(judged: &[Judged]) -> Word {
+fn word(judged: &[Judged]) -> Verdict {
     let any = |about_data: bool, is: fn(RuleOutcome) -> bool| {
         let of = |judged: &&Judged| judged.rule.metric.is_about_data() == about_data;
         judged.iter().filter(of).any(|judged| is(judged.outcome))
     };
     if any(true, |outcome| outcome != RuleOutcome::Passed) {
-        Word::NotEnoughData
+        Verdict::NotEnoughData
     } else if any(false, |outcome| outcome == RuleOutcome::Failed) {
-        Word::NoGo
+        Verdict::NoGo
     } else if any(false, |outcome| outcome == RuleOutcome::Undecided) {
-        Word::NotEnoughData
+        Verdict::NotEnoughData
     } else {
-        Word::Go
+        Verdict::Go
     }
 }

@@ -7,8 +7,8 @@ mod client;
 mod faults;
 mod load;
 mod noise;
-pub mod part;
 mod planted;
+pub mod process;
 mod requests;
 mod scene;
 mod server;
@@ -30,7 +30,7 @@ use crate::cli::high::{self, Resolved};
 use crate::cli::low::Arguments;
 use crate::cli::low::admin::Admin;
 use crate::cli::machine::ThisMachine;
-use crate::compare::document::Word;
+use crate::compare::document::Verdict;
 use crate::report::{VerdictFile, grouped, summary, table};
 use crate::status;
 
@@ -100,6 +100,6 @@ pub fn run(wanted: Wanted) -> anyhow::Result<bool> {
     for file in &mut files {
         file.write(&document)?;
     }
-    let judged = comparison.verdict.word != Word::NotEnoughData;
+    let judged = comparison.verdict.word != Verdict::NotEnoughData;
     Ok(agree && ledger.balanced && (as_planted || !judged))
 }

@@ -86,7 +86,7 @@ impl HandOver {
     }
 
     /// Lets another agent take over, while this one goes on. How many have taken over so far.
-    pub fn let_go(&self) -> std::io::Result<u64> {
+    pub fn release(&self) -> std::io::Result<u64> {
         let owners = self.claims.owners();
         self.file.unlock()?;
         Ok(owners)
@@ -163,7 +163,7 @@ mod tests {
         let folder = Folder::new("both");
         let (first, second) = (folder.agent(), folder.agent());
         first.try_take_over().unwrap();
-        let before = first.let_go().unwrap();
+        let before = first.release().unwrap();
         assert_eq!(second.owners(), before);
         assert!(second.try_take_over().unwrap());
         assert_eq!(first.owners(), before + 1);

@@ -2,14 +2,14 @@
 //! is whole.
 
 use super::body::BodyDecoder;
+use super::buffered::{Buffered, Head, Phase};
 use super::fault::{Fault, Oddity};
 use super::head::HeadReader;
-use super::held::{Head, Held, Phase};
 use super::message::{Reject, Skip};
+use super::message_kind::{Event, MessageKind};
 use super::message_stream::{Body, MessageStream, Preface, State, refuse, skip, tell_fault};
 use super::odd_head::normalised;
 use super::preface::Opening;
-use super::side::{Event, Side};
 use super::skimmer::{Skimmed, Skimmer};
 use crate::tcp::{Chunk, Stall};
 use crate::time::Timestamp;
@@ -18,11 +18,11 @@ use crate::time::Timestamp;
 /// what comes behind it.
 const HEAD_PIECE: usize = 4096;
 
-impl<S: Side> MessageStream<S> {
+impl<S: MessageKind> MessageStream<S> {
     /// More of a message whose head is not whole, or of too few bytes to tell.
     pub(super) fn in_head(
         &mut self,
-        mut partial: Box<Held<S::Line>>,
+        mut partial: Box<Buffered<S::Line>>,
         chunk: Chunk<'_>,
         sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
@@ -33,7 +33,7 @@ impl<S: Side> MessageStream<S> {
         if let Phase::Opening = partial.phase {
             match S::opening(&partial.bytes, self.preface != Preface::No) {
                 Opening::More => {
-                    self.state = State::Held(partial);
+                    self.state = State::Buffered(partial);
                     return piece.len();
                 }
                 Opening::Other(why) => {
@@ -53,7 +53,7 @@ impl<S: Side> MessageStream<S> {
         let found = match reader.read(&partial.bytes, &self.limits) {
             Ok(Some(found)) => found,
             Ok(None) => {
-                self.state = State::Held(partial);
+                self.state = State::Buffered(partial);
                 return piece.len();
             }
             Err(Reject::HeadTooLarge) => {
@@ -90,7 +90,7 @@ impl<S: Side> MessageStream<S> {
     /// A head is whole, and read.
     fn begin_body(
         &mut self,
-        mut partial: Box<Held<S::Line>>,
+        mut partial: Box<Buffered<S::Line>>,
         head: Head<S::Line>,
         reject: Option<Reject>,
         sink: &mut impl FnMut(Event<S::Message>),
@@ -106,13 +106,13 @@ impl<S: Side> MessageStream<S> {
             }
             self.follow(next, sink);
         } else {
-            self.state = State::Held(partial);
+            self.state = State::Buffered(partial);
         }
     }
 
     /// A head is whole, and not as RFC 9112 has it: where it can be read in one way only it is written as it should be and
     /// the message goes on; else its body is passed over, if it is known.
-    fn odd_head(&mut self, mut partial: Box<Held<S::Line>>, sink: &mut impl FnMut(Event<S::Message>)) {
+    fn odd_head(&mut self, mut partial: Box<Buffered<S::Line>>, sink: &mut impl FnMut(Event<S::Message>)) {
         let length = partial.bytes.len();
         let mut reader = Skimmer::<S::Line>::new();
         let skimmed = match reader.read(&partial.bytes) {
@@ -179,7 +179,7 @@ impl<S: Side> MessageStream<S> {
     /// the head.
     fn skim_held(
         &mut self,
-        partial: &Held<S::Line>,
+        partial: &Buffered<S::Line>,
         reject: Reject,
         sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
@@ -214,7 +214,7 @@ impl<S: Side> MessageStream<S> {
     /// More of a message whose head is known.
     pub(super) fn in_body(
         &mut self,
-        mut partial: Box<Held<S::Line>>,
+        mut partial: Box<Buffered<S::Line>>,
         chunk: Chunk<'_>,
         sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
@@ -248,7 +248,7 @@ impl<S: Side> MessageStream<S> {
     /// Keeps `more`, the rest of the chunk, for later.
     pub(super) fn hold(
         &mut self,
-        mut partial: Box<Held<S::Line>>,
+        mut partial: Box<Buffered<S::Line>>,
         more: &[u8],
         time: Timestamp,
         sink: &mut impl FnMut(Event<S::Message>),
@@ -260,14 +260,14 @@ impl<S: Side> MessageStream<S> {
         if !partial.append(more, most, time) {
             return self.starve(*partial, more.len(), sink);
         }
-        self.state = State::Held(partial);
+        self.state = State::Buffered(partial);
         more.len()
     }
 
     /// The budget refused room for `more` bytes, which the body's decoder, if there is one, has passed.
     pub(super) fn starve(
         &mut self,
-        partial: Held<S::Line>,
+        partial: Buffered<S::Line>,
         more: usize,
         sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
@@ -276,14 +276,14 @@ impl<S: Side> MessageStream<S> {
 
     /// Whether a message, or the beginning of one, is being kept.
     pub fn holds(&self) -> bool {
-        matches!(self.state, State::Held(_))
+        matches!(self.state, State::Buffered(_))
     }
 
     /// The message under way is not waited for any longer. What comes of it is passed over; behind a body whose
     /// end is known the next message is read.
     pub fn stalled(&mut self, why: Stall, sink: &mut impl FnMut(Event<S::Message>)) {
         match std::mem::replace(&mut self.state, State::Boundary) {
-            State::Held(partial) => {
+            State::Buffered(partial) => {
                 let reject = match why {
                     Stall::Timeout => Reject::Truncated,
                     Stall::Memory => Reject::Memory,
@@ -296,7 +296,7 @@ impl<S: Side> MessageStream<S> {
 
     fn abandon(
         &mut self,
-        partial: Held<S::Line>,
+        partial: Buffered<S::Line>,
         more: usize,
         reject: Reject,
         sink: &mut impl FnMut(Event<S::Message>),

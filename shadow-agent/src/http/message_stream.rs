@@ -25,21 +25,21 @@
 //! to send.
 
 use super::body::BodyDecoder;
+use super::buffered::{Buffered, Head, Phase, whole};
 use super::chunked::ChunkedError;
 use super::fault::{Fault, Oddity};
 use super::framing::{FramingError, MessageFields};
 use super::head::{HeadReader, spans, starts_with_line, with_fields};
-use super::held::{Head, Held, Phase, whole};
 use super::message::{Framing, Limits, Reject, Skip};
+use super::message_kind::{Decision, Event, MessageKind, Next};
 use super::preface::Opening;
-use super::side::{Decision, Event, Next, Side};
 use super::skimmer::Skimmer;
 use crate::budget::MemoryBudget;
 use crate::tcp::{Chunk, Close, Start};
 
 /// One direction of one connection.
 #[derive(Debug)]
-pub(super) struct MessageStream<S: Side> {
+pub(super) struct MessageStream<S: MessageKind> {
     pub side: S,
     pub(super) limits: Limits,
     pub(super) state: State<S::Line>,
@@ -55,7 +55,7 @@ pub(super) enum State<L> {
     /// Between messages.
     Boundary,
     /// In a message (or something too short to tell), with its bytes so far.
-    Held(Box<Held<L>>),
+    Buffered(Box<Buffered<L>>),
     /// In the body of a rejected message, whose end is known.
     Passing {
         body: BodyDecoder,
@@ -86,7 +86,7 @@ pub(super) enum Preface {
     No,
 }
 
-impl<S: Side> MessageStream<S> {
+impl<S: MessageKind> MessageStream<S> {
     pub fn new(side: S, limits: Limits, start: Start) -> Self {
         let (state, preface) = match start {
             Start::Syn => (State::Boundary, Preface::First),
@@ -132,7 +132,7 @@ impl<S: Side> MessageStream<S> {
         while !rest.bytes.is_empty() {
             let taken = match std::mem::replace(&mut self.state, State::Boundary) {
                 State::Boundary => self.at_boundary(rest, budget, sink),
-                State::Held(held) => match held.phase {
+                State::Buffered(held) => match held.phase {
                     Phase::Body { .. } => self.in_body(held, rest, sink),
                     _ => self.in_head(held, rest, sink),
                 },
@@ -155,7 +155,7 @@ impl<S: Side> MessageStream<S> {
 
     /// Whether a head is whole that expects `100 Continue`, and nothing of its body came yet.
     pub fn awaits_continue(&self) -> bool {
-        let State::Held(held) = &self.state else {
+        let State::Buffered(held) = &self.state else {
             return false;
         };
         let Phase::Body { head, .. } = &held.phase else {
@@ -181,7 +181,7 @@ impl<S: Side> MessageStream<S> {
         let (mut body, next, why) = match std::mem::replace(&mut self.state, State::Lost(Skip::AfterGap)) {
             state @ (State::Rest(_) | State::Refusing { .. }) => return self.state = state,
             State::Passing { body, next, why } => (body, next, why),
-            State::Held(held) => {
+            State::Buffered(held) => {
                 let behind = held.place_behind();
                 match held.phase {
                     Phase::Opening => {
@@ -202,7 +202,7 @@ impl<S: Side> MessageStream<S> {
     /// The direction ends. [`Close::Finished`] says that all its bytes were pushed.
     pub fn end(&mut self, close: Close, sink: &mut impl FnMut(Event<S::Message>)) {
         let held = match std::mem::replace(&mut self.state, State::Rest(Skip::AfterReject)) {
-            State::Held(held) => held,
+            State::Buffered(held) => held,
             state @ (State::Rest(_) | State::Refusing { .. }) => return self.state = state,
             _ => return,
         };
@@ -235,7 +235,7 @@ impl<S: Side> MessageStream<S> {
     /// its head is whole; else it is rejected and its bytes were passed over.
     pub(super) fn break_off(
         &self,
-        held: Held<S::Line>,
+        held: Buffered<S::Line>,
         reject: Reject,
         why: Skip,
         sink: &mut impl FnMut(Event<S::Message>),
@@ -299,7 +299,7 @@ impl<S: Side> MessageStream<S> {
         }
         match S::opening(chunk.bytes, self.preface != Preface::No) {
             Opening::More => {
-                let partial = Box::new(Held::new(&chunk, Phase::Opening, budget));
+                let partial = Box::new(Buffered::new(&chunk, Phase::Opening, budget));
                 self.hold(partial, chunk.bytes, chunk.time, sink)
             }
             Opening::Other(why) => {
@@ -329,7 +329,7 @@ impl<S: Side> MessageStream<S> {
         let parsed = match reader.read(chunk.bytes, &self.limits) {
             Ok(Some(found)) if found.plain => self.parse(found.line, &chunk.bytes[..found.length]),
             Ok(None) => {
-                let partial = Box::new(Held::new(&chunk, Phase::Head(reader), budget));
+                let partial = Box::new(Buffered::new(&chunk, Phase::Head(reader), budget));
                 return self.hold(partial, chunk.bytes, chunk.time, sink);
             }
             Ok(Some(_)) => Err(Reject::Malformed),
@@ -339,7 +339,7 @@ impl<S: Side> MessageStream<S> {
             Ok(Ok(parsed)) => parsed,
             Ok(Err(error)) => return self.give_up(error.into(), chunk.bytes, 0, sink),
             Err(_) => {
-                let partial = Box::new(Held::new(&chunk, Phase::Head(HeadReader::new()), budget));
+                let partial = Box::new(Buffered::new(&chunk, Phase::Head(HeadReader::new()), budget));
                 return self.in_head(partial, chunk, sink);
             }
         };
@@ -362,7 +362,7 @@ impl<S: Side> MessageStream<S> {
                 length
             }
             Ok(Body::More(_)) => {
-                let partial = Box::new(Held::new(&chunk, Phase::Body { head, decoder }, budget));
+                let partial = Box::new(Buffered::new(&chunk, Phase::Body { head, decoder }, budget));
                 self.hold(partial, chunk.bytes, chunk.time, sink)
             }
             Ok(Body::TooLarge(length)) => {

@@ -6,6 +6,7 @@
 //! whose end is known (see `message_stream`).
 
 mod body;
+mod buffered;
 mod chunked;
 mod content;
 mod fault;
@@ -14,9 +15,9 @@ mod framing;
 mod gathering;
 mod head;
 mod head_with;
-mod held;
 mod incomplete;
 mod message;
+mod message_kind;
 mod message_stream;
 mod odd_head;
 mod preface;
@@ -25,7 +26,6 @@ mod request_stream;
 mod response_head;
 mod response_stream;
 mod rewritten;
-mod side;
 mod skimmer;
 mod target;
 #[cfg(test)]

@@ -22,9 +22,9 @@
 use super::framing::{FramingError, MessageFields, RequestKind, Upgrade};
 use super::head::{RequestLine, starts_with_line};
 use super::message::{Framing, Limits, Reject, Request, RequestEvent, Skip};
+use super::message_kind::{Decision, Event, MessageKind, Next, Whole};
 use super::message_stream::{MessageStream, State};
 use super::preface::{self, Opening};
-use super::side::{Decision, Event, Next, Side, Whole};
 use crate::budget::MemoryBudget;
 use crate::tcp::{Chunk, Close, Stall, Start};
 
@@ -121,7 +121,7 @@ struct Requests {
     resumes: bool,
 }
 
-impl Side for Requests {
+impl MessageKind for Requests {
     type Line = RequestLine;
     type Message = Request;
 

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use super::framing::{FramingError, MessageFields, RequestKind};
 use super::head::StatusLine;
 use super::message::{Framing, HeaderField, Limits, Reject, Skip, Version};
+use super::message_kind::{Decision, Event, MessageKind, Next, Whole};
 use super::message_stream::MessageStream;
 use super::preface::{self, Opening};
-use super::side::{Decision, Event, Next, Side, Whole};
 use crate::budget::{Charge, MemoryBudget};
 use crate::tcp::{Chunk, Close, Stall, Start};
 use crate::time::Timestamp;
@@ -142,7 +142,7 @@ struct Responses {
     early: u32,
 }
 
-impl Side for Responses {
+impl MessageKind for Responses {
     type Line = StatusLine;
     type Message = Response;
 
@@ -220,7 +220,7 @@ impl ResponseEvent {
             Event::Faulty(..) => return None,
             Event::Complete(response) if is_interim(response.status) => Self::Interim(response.status),
             Event::Complete(response) => Self::Complete(response),
-            // Responses that are not whole are not handed on (`Side::hands_on`).
+            // Responses that are not whole are not handed on (`MessageKind::hands_on`).
             Event::Incomplete(_, reject) | Event::Rejected(reject) => Self::Rejected(reject),
             Event::Skipped { bytes, why } => Self::Skipped { bytes, why },
             Event::Recognised(why) => Self::Recognised(why),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::descriptors::{self, Place};
+use crate::descriptors::{self, DescriptorPermit};
 
 /// A connection that has been silent for less is not closed for another: it may be about to speak.
 const LEAST: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ pub struct Silence {
     since: Cell<Option<Instant>>,
     over: Notify,
     is_over: Cell<bool>,
-    _place: Place,
+    _place: DescriptorPermit,
 }
 
 impl Silences {

@@ -13,7 +13,7 @@ use super::conditions::{NOT_YET, not_listed, of_pods};
 use super::desired::{Condition, Desired};
 use super::objects::Pod;
 use super::pod_filter::PodFilter;
-use super::pod_table::{Meant, PodTable};
+use super::pod_table::{PodTable, WatchedPods};
 use super::reflector::Reflector;
 use super::route_watch::RouteWatch;
 use super::watched::{Source, WatchedInput};
@@ -28,13 +28,13 @@ const GATHER: Duration = Duration::from_millis(20);
 const BEAT: Duration = Duration::from_secs(1);
 
 /// How the thread tells of itself, and how it behaves.
-pub struct Telling {
+pub struct ClusterHooks {
     /// What it counts.
     pub metrics: ClusterMetrics,
     /// Beats while it lives.
     pub heart: Heart,
     /// Called on the thread, so that it gives way to production.
-    pub give_way: fn(),
+    pub lower_priority: fn(),
 }
 
 /// The condition of pods that cannot be captured.
@@ -53,12 +53,12 @@ impl Cluster {
     pub fn start(
         settings: &KubernetesSettings,
         inputs: Vec<PodSelector>,
-        telling: Telling,
+        telling: ClusterHooks,
     ) -> anyhow::Result<Self> {
-        let Telling {
+        let ClusterHooks {
             metrics,
             heart,
-            give_way,
+            lower_priority,
         } = telling;
         let cgroups = PodCgroups::find()?;
         let (tell, desired) = watch::channel(Arc::default());
@@ -68,7 +68,7 @@ impl Cluster {
         let thread = std::thread::Builder::new()
             .name("kubernetes".to_owned())
             .spawn(move || {
-                give_way();
+                lower_priority();
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let runtime = match runtime.context("cannot start the runtime") {
                     Ok(runtime) => runtime,
@@ -90,7 +90,7 @@ impl Cluster {
                         changed: Arc::new(Notify::new()),
                         metrics: metrics.clone(),
                     };
-                    let keeper = Keeper::start(
+                    let keeper = ClusterPlanner::start(
                         &settings,
                         inputs,
                         source,
@@ -132,7 +132,7 @@ impl Drop for Cluster {
 }
 
 /// Owns the copies and works out what they ask for.
-struct Keeper {
+struct ClusterPlanner {
     changed: Arc<Notify>,
     filter: PodFilter,
     pods: Reflector<Pod>,
@@ -141,7 +141,7 @@ struct Keeper {
     table: PodTable,
 }
 
-impl Keeper {
+impl ClusterPlanner {
     fn start(
         settings: &KubernetesSettings,
         inputs: Vec<PodSelector>,
@@ -212,7 +212,7 @@ impl Keeper {
 
     /// What is asked for by what is known now, and when to look again though nothing changes.
     fn desired(&mut self, now: Instant) -> (Desired, Option<Instant>) {
-        let mut meant = Meant::new();
+        let mut meant = WatchedPods::new();
         let mut conditions = BTreeMap::new();
         let mut pods = self.pods.known().clone();
         self.filter.narrow(&mut pods.objects);
@@ -269,7 +269,12 @@ fn common_namespace(inputs: &[PodSelector]) -> Option<String> {
     }
 }
 
-fn add(meant: &mut Meant, pod: &Arc<Pod>, ports: &BTreeSet<u16>, concern: impl Fn(&mut super::Concern)) {
+fn add(
+    meant: &mut WatchedPods,
+    pod: &Arc<Pod>,
+    ports: &BTreeSet<u16>,
+    concern: impl Fn(&mut super::Concern),
+) {
     let (_, its_ports) = meant
         .entry(pod.uid.clone())
         .or_insert_with(|| (pod.clone(), BTreeMap::new()));

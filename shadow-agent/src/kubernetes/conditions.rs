@@ -1,8 +1,8 @@
 //! How an input does, in words that lead out of what is wrong: from what is known of the API to a [`Condition`].
 
+use super::api_error::Trouble;
 use super::desired::Condition;
 use super::pods::{PodPorts, Why};
-use super::trouble::Trouble;
 
 /// Why nothing is captured in the first moments.
 pub const NOT_YET: &str = "nothing is captured yet: the Kubernetes API has not answered";

@@ -4,6 +4,7 @@
 //! whenever one changes, and tells the run ([`Desired`]). What is not known for certain is not captured; while the API is
 //! away, the last that was known stays.
 
+mod api_error;
 mod client;
 mod cluster;
 mod conditions;
@@ -18,10 +19,9 @@ mod route_watch;
 pub mod routes;
 pub(crate) mod selector;
 mod status_writer;
-mod trouble;
 mod watched;
 
-pub use cluster::{CGROUPS, Cluster, Telling};
+pub use api_error::Trouble;
+pub use cluster::{CGROUPS, Cluster, ClusterHooks};
 pub use desired::{Concern, Condition, Desired, DesiredPod};
 pub use pod_filter::PodFilter;
-pub use trouble::Trouble;

@@ -37,7 +37,7 @@ pub struct PodTable {
 }
 
 /// Pods that are meant, by UID, with their ports.
-pub type Meant = BTreeMap<String, (Arc<Pod>, BTreeMap<u16, Concern>)>;
+pub type WatchedPods = BTreeMap<String, (Arc<Pod>, BTreeMap<u16, Concern>)>;
 
 /// Pods as they can be watched.
 pub struct Found {
@@ -63,7 +63,7 @@ impl PodTable {
     }
 
     /// Finds the cgroups of these pods, and forgets all others.
-    pub fn find(&mut self, meant: &Meant, now: Instant) -> Found {
+    pub fn find(&mut self, meant: &WatchedPods, now: Instant) -> Found {
         let uids: BTreeSet<&str> = meant.keys().map(String::as_str).collect();
         let metrics = &self.metrics;
         self.identities.retain(|uid, identity| {
@@ -129,7 +129,7 @@ impl PodTable {
     }
 
     /// Whether a scan would be of use, and the last one is long enough ago.
-    fn is_due(&self, meant: &Meant, now: Instant) -> bool {
+    fn is_due(&self, meant: &WatchedPods, now: Instant) -> bool {
         let unknown = |(pod, _): &(Arc<Pod>, _)| !self.found.contains_key(&pod.cgroup_uid);
         let is_new = meant
             .iter()
@@ -229,7 +229,7 @@ mod tests {
     const A: &str = "0f3c1f66-8a4e-4d8c-9a57-21c1a2b7e39d";
     const STATIC: &str = "0123456789abcdef0123456789abcdef";
 
-    fn running(uid: &str, cgroup_uid: &str) -> Meant {
+    fn running(uid: &str, cgroup_uid: &str) -> WatchedPods {
         let pod = Pod {
             uid: uid.to_owned(),
             cgroup_uid: cgroup_uid.to_owned(),
@@ -243,7 +243,7 @@ mod tests {
             .into(),
             ..Pod::default()
         };
-        Meant::from([(uid.to_owned(), (Arc::new(pod), BTreeMap::new()))])
+        WatchedPods::from([(uid.to_owned(), (Arc::new(pod), BTreeMap::new()))])
     }
 
     #[test]

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::trouble::Trouble;
+use super::api_error::Trouble;
 use crate::admin::ClusterMetrics;
 use crate::mirror::Draws;
 
@@ -91,7 +91,7 @@ impl<V: Clone + PartialEq + Send + Sync + 'static> Reflector<V> {
         K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     {
         let known = Arc::new(Mutex::new(Known::default()));
-        let keeper = Keeper {
+        let keeper = WatchTask {
             apis,
             choice,
             slim,
@@ -118,7 +118,7 @@ impl<V> Drop for Reflector<V> {
     }
 }
 
-struct Keeper<K, V> {
+struct WatchTask<K, V> {
     apis: Vec<Api<K>>,
     choice: Choice,
     slim: fn(K) -> V,
@@ -162,7 +162,7 @@ enum Ended {
     Expired,
 }
 
-impl<K, V> Keeper<K, V>
+impl<K, V> WatchTask<K, V>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     V: Clone + PartialEq + Send + Sync + 'static,

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::api_error::Trouble;
 use super::conditions::{not_listed, stale};
 use super::desired::Condition;
 use super::objects::{Pod, is_tcp, service_ports, slim_service};
@@ -21,7 +22,6 @@ use super::routes::{
     Catalog, Compiled, Endpoint, MirrorKey, ReferenceGrant, RouteMirror, WatchedService, compile,
 };
 use super::status_writer::{RouteReport, write_statuses};
-use super::trouble::Trouble;
 use super::watched::Source;
 use crate::mirror::plan::{Selection, WantedMirror};
 use crate::settings::{Endpoints, KubernetesSettings, OutputSettings, RouteNamespaces};

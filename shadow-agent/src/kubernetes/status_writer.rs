@@ -12,9 +12,9 @@ use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams}
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::api_error::Trouble;
 use super::leader::{Election, RETRY_PERIOD, Step};
 use super::routes::{RouteStatus, merge_status};
-use super::trouble::Trouble;
 use crate::admin::ClusterMetrics;
 use crate::mirror::Draws;
 use crate::settings::LeaseSettings;

@@ -10,10 +10,10 @@ use kube::api::Api;
 use kube::{Client, Resource};
 use tokio::sync::Notify;
 
+use super::api_error::Trouble;
 use super::objects::{Pod, Workload, slim_service};
 use super::pods::{Selected, World, select};
 use super::reflector::{Choice, Known, ObjectKey, Reflector};
-use super::trouble::Trouble;
 use crate::admin::ClusterMetrics;
 use crate::settings::{PodSelector, Pods, WorkloadKind};
 

@@ -277,7 +277,7 @@ impl Middleware {
     }
 
     /// What was held back is not any longer.
-    pub(super) fn let_go(&self, bytes: usize) {
+    pub(super) fn release_held(&self, bytes: usize) {
         let mut queue = self.shared.lock();
         queue.held = queue.held.saturating_sub(bytes);
     }

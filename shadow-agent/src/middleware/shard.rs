@@ -14,7 +14,7 @@ use super::process::{Middleware, Reply};
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, whole_request};
 use crate::mirror::ledger::{DropReason, Opened, Outcome};
-use crate::mirror::{Exchange, ExchangeResponse, Message, MessageId, MessageKind, Onward};
+use crate::mirror::{Dispatcher, Exchange, ExchangeResponse, Message, MessageId, MessageKind};
 use crate::settings::OnExit;
 use crate::tcp::FlowKey;
 use crate::time::{Timestamp, unix_now};
@@ -189,7 +189,7 @@ impl ShardMiddleware {
     /// Hands over what does not wait any longer.
     fn hand_over(&self, held: Vec<Held>) {
         for held in held {
-            self.middleware.let_go(held.size());
+            self.middleware.release_held(held.size());
             let response = ExchangeResponse {
                 id: &held.id,
                 kind: held.kind,
@@ -235,7 +235,7 @@ impl ShardMiddleware {
     }
 
     /// Follows what comes back until nothing more can.
-    pub async fn follow(&self, onward: &Onward) {
+    pub async fn follow(&self, dispatcher: &Dispatcher) {
         let Some(mut replies) = self.replies.take() else {
             return;
         };
@@ -251,8 +251,8 @@ impl ShardMiddleware {
                 }
             };
             match reply {
-                Some(Reply::Message(message)) => self.back(message, onward),
-                Some(Reply::Ended) | None => return self.end(onward),
+                Some(Reply::Message(message)) => self.back(message, dispatcher),
+                Some(Reply::Ended) | None => return self.end(dispatcher),
             }
         }
     }
@@ -299,7 +299,7 @@ impl ShardMiddleware {
     /// Responses have no outcome of their own.
     fn forget_held(&self) {
         for held in self.pairs.borrow_mut().given_up() {
-            self.middleware.let_go(held.size());
+            self.middleware.release_held(held.size());
         }
     }
 
@@ -327,22 +327,22 @@ impl ShardMiddleware {
     }
 
     /// A message came back.
-    fn back(&self, incoming: Incoming, onward: &Onward) {
+    fn back(&self, incoming: Incoming, dispatcher: &Dispatcher) {
         self.latest.set(Instant::now());
         match self.waited(incoming.kind, &incoming.id) {
             Some(What::Request(exchange, opened)) => {
-                self.request_back(*exchange, opened, &incoming.payload, onward);
+                self.request_back(*exchange, opened, &incoming.payload, dispatcher);
             }
             Some(What::Response { key, message }) => {
                 let message = Message {
                     payload: incoming.payload,
                     ..message
                 };
-                onward.pass_response(&key, &message);
+                dispatcher.enqueue_response(&key, &message);
             }
             None => {
                 let now = Timestamp(unix_now().saturating_sub(self.wall_offset));
-                onward.pass_made(&Message {
+                dispatcher.enqueue_made(&Message {
                     kind: incoming.kind,
                     id: incoming.id,
                     first_byte: now,
@@ -353,11 +353,11 @@ impl ShardMiddleware {
         }
     }
 
-    fn request_back(&self, mut exchange: Exchange, opened: Opened, payload: &Bytes, onward: &Onward) {
+    fn request_back(&self, mut exchange: Exchange, opened: Opened, payload: &Bytes, dispatcher: &Dispatcher) {
         let before = &exchange.request;
         let (head, body) = payload.split_at(before.head.len().min(payload.len()));
         if head == before.head && body == before.body {
-            return onward.pass(exchange, opened);
+            return dispatcher.enqueue(exchange, opened);
         }
         match whole_request(payload, self.limits, &self.budget) {
             Ok(mut changed) => {
@@ -367,7 +367,7 @@ impl ShardMiddleware {
                 // Nobody can make it whole again.
                 changed.incomplete = before.incomplete;
                 exchange.request = changed.into();
-                onward.pass(exchange, opened);
+                dispatcher.enqueue(exchange, opened);
             }
             Err(reject) => opened.settle(Outcome::Dropped(reject.into())),
         }
@@ -409,7 +409,7 @@ impl ShardMiddleware {
     }
 
     /// The program has ended. Where it ended because nothing more was to come, it kept back what it did not give back.
-    fn end(&self, onward: &Onward) {
+    fn end(&self, dispatcher: &Dispatcher) {
         self.ended.set(true);
         self.forget_held();
         let finished = self.middleware.is_finishing();
@@ -421,7 +421,7 @@ impl ShardMiddleware {
             if finished {
                 opened.settle(Outcome::Filtered);
             } else if let Some((exchange, opened)) = self.after_the_end(*exchange, opened) {
-                onward.pass(exchange, opened);
+                dispatcher.enqueue(exchange, opened);
             }
         }
         self.emptied.notify_one();

@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 const MAX_WAITING: usize = 1024;
 
 /// An answer, and the name of the exchange it belongs to.
-pub(super) struct Answer {
+pub(super) struct ProductionAnswer {
     pub id: MessageId,
     pub response: Box<Response>,
     /// From the request's last byte to the response's, as both were on the wire.
@@ -28,8 +28,8 @@ pub(super) struct Answer {
 }
 
 /// What becomes of the answer to a request that was whole.
-pub(super) enum Told {
-    Answered(Answer),
+pub(super) enum AnswerEvent {
+    Answered(ProductionAnswer),
     /// It will never be whole here.
     Lost(MessageId, AnswerLost),
 }
@@ -98,7 +98,7 @@ impl Answers {
         request: &Request,
         id: MessageId,
         counters: &mut AnswerCounters,
-        sink: &mut impl FnMut(Told),
+        sink: &mut impl FnMut(AnswerEvent),
     ) {
         self.receiving = false;
         let waiting = Waiting {
@@ -120,7 +120,7 @@ impl Answers {
     }
 
     /// A request was read that is not whole.
-    pub fn rejected_request(&mut self, counters: &mut AnswerCounters, sink: &mut impl FnMut(Told)) {
+    pub fn rejected_request(&mut self, counters: &mut AnswerCounters, sink: &mut impl FnMut(AnswerEvent)) {
         self.receiving = false;
         if self.early.take().is_some() {
             counters.unpaired += 1;
@@ -135,7 +135,7 @@ impl Answers {
         self.wait(waiting, sink);
     }
 
-    fn wait(&mut self, request: Waiting, sink: &mut impl FnMut(Told)) {
+    fn wait(&mut self, request: Waiting, sink: &mut impl FnMut(AnswerEvent)) {
         let full = self.waiting.len() == MAX_WAITING || !self.stream.expect(request.kind);
         self.waiting.push_back(request);
         if full {
@@ -144,7 +144,7 @@ impl Answers {
     }
 
     /// Requests were lost: nobody knows how many answers come before those of the next ones.
-    pub fn forget(&mut self, sink: &mut impl FnMut(Told)) {
+    pub fn forget(&mut self, sink: &mut impl FnMut(AnswerEvent)) {
         lose_all(&mut self.waiting, AnswerLost::Gap, sink);
         self.early = None;
         self.stream.forget_expected();
@@ -156,7 +156,7 @@ impl Answers {
         chunk: Chunk<'_>,
         budget: &MemoryBudget,
         counters: &mut AnswerCounters,
-        sink: &mut impl FnMut(Told),
+        sink: &mut impl FnMut(AnswerEvent),
     ) {
         let Self {
             stream,
@@ -181,7 +181,7 @@ impl Answers {
     }
 
     /// Bytes of the response direction are lost.
-    pub fn gap(&mut self, bytes: u64, counters: &mut AnswerCounters, sink: &mut impl FnMut(Told)) {
+    pub fn gap(&mut self, bytes: u64, counters: &mut AnswerCounters, sink: &mut impl FnMut(AnswerEvent)) {
         let mut answers = Pairing {
             waiting: &mut self.waiting,
             early: None,
@@ -198,7 +198,7 @@ impl Answers {
     }
 
     /// An answer that is not whole is not waited for any longer.
-    pub fn stalled(&mut self, why: Stall, counters: &mut AnswerCounters, sink: &mut impl FnMut(Told)) {
+    pub fn stalled(&mut self, why: Stall, counters: &mut AnswerCounters, sink: &mut impl FnMut(AnswerEvent)) {
         let mut answers = Pairing {
             waiting: &mut self.waiting,
             early: None,
@@ -209,7 +209,7 @@ impl Answers {
     }
 
     /// The response direction, or the connection, ended.
-    pub fn end(&mut self, close: Close, counters: &mut AnswerCounters, sink: &mut impl FnMut(Told)) {
+    pub fn end(&mut self, close: Close, counters: &mut AnswerCounters, sink: &mut impl FnMut(AnswerEvent)) {
         let mut answers = Pairing {
             waiting: &mut self.waiting,
             early: self.receiving.then_some(&mut self.early),
@@ -238,14 +238,14 @@ impl Waiting {
         self,
         response: Box<Response>,
         counters: &mut AnswerCounters,
-        sink: &mut impl FnMut(Told),
+        sink: &mut impl FnMut(AnswerEvent),
     ) {
         let Some((_, id)) = self.request else {
             counters.unpaired += 1;
             return;
         };
         counters.paired += 1;
-        sink(Told::Answered(Answer {
+        sink(AnswerEvent::Answered(ProductionAnswer {
             id,
             took: response.last_byte.since(self.last_byte),
             response,
@@ -253,9 +253,9 @@ impl Waiting {
     }
 }
 
-fn lose_all(waiting: &mut VecDeque<Waiting>, why: AnswerLost, sink: &mut impl FnMut(Told)) {
+fn lose_all(waiting: &mut VecDeque<Waiting>, why: AnswerLost, sink: &mut impl FnMut(AnswerEvent)) {
     for (_, id) in waiting.drain(..).filter_map(|waiting| waiting.request) {
-        sink(Told::Lost(id, why));
+        sink(AnswerEvent::Lost(id, why));
     }
 }
 
@@ -272,7 +272,7 @@ impl Pairing<'_> {
         &mut self,
         event: ResponseEvent,
         counters: &mut AnswerCounters,
-        sink: &mut impl FnMut(Told),
+        sink: &mut impl FnMut(AnswerEvent),
     ) -> bool {
         match event {
             ResponseEvent::Complete(response) => {
@@ -297,7 +297,7 @@ impl Pairing<'_> {
             ResponseEvent::Rejected(reject) => {
                 counters.rejected += 1;
                 if let Some((_, id)) = self.waiting.pop_front().and_then(|waiting| waiting.request) {
-                    sink(Told::Lost(id, lost(reject)));
+                    sink(AnswerEvent::Lost(id, lost(reject)));
                 }
                 true
             }
@@ -352,14 +352,14 @@ mod tests {
             }
         }
 
-        fn told(told: Told, pairs: &mut Vec<(u32, String)>, lost: &mut Vec<(u32, AnswerLost)>) {
+        fn told(told: AnswerEvent, pairs: &mut Vec<(u32, String)>, lost: &mut Vec<(u32, AnswerLost)>) {
             let number = |id: &MessageId| id.to_string().parse().unwrap();
             match told {
-                Told::Answered(answer) => {
+                AnswerEvent::Answered(answer) => {
                     let body = String::from_utf8_lossy(&answer.response.body).into_owned();
                     pairs.push((number(&answer.id), body));
                 }
-                Told::Lost(id, why) => lost.push((number(&id), why)),
+                AnswerEvent::Lost(id, why) => lost.push((number(&id), why)),
             }
         }
 

@@ -28,7 +28,7 @@ pub(super) struct Partial {
 }
 
 /// What a chunk at the front came to.
-pub(super) enum Told<'a> {
+pub(super) enum FrontEvent<'a> {
     /// Not known yet.
     More,
     /// Requests: those bytes first that were kept, then what is left of the chunk.
@@ -69,11 +69,11 @@ impl Front {
     }
 
     /// Reads the next bytes.
-    pub fn read<'a>(&mut self, chunk: Chunk<'a>) -> Told<'a> {
+    pub fn read<'a>(&mut self, chunk: Chunk<'a>) -> FrontEvent<'a> {
         if let Self::Unread = self {
             if !ProxyHeader::may_begin(chunk.bytes) {
                 *self = Self::Over;
-                return Told::Requests(None);
+                return FrontEvent::Requests(None);
             }
             *self = Self::Partial(Box::new(Partial {
                 header: ProxyHeader::default(),
@@ -81,11 +81,11 @@ impl Front {
             }));
         }
         let Self::Partial(partial) = self else {
-            return Told::Requests(None);
+            return FrontEvent::Requests(None);
         };
         match partial.header.take(chunk.bytes) {
-            ProxyStep::More => Told::More,
-            ProxyStep::Absent(bytes) => Told::Requests(self.give_up(bytes)),
+            ProxyStep::More => FrontEvent::More,
+            ProxyStep::Absent(bytes) => FrontEvent::Requests(self.give_up(bytes)),
             ProxyStep::Header {
                 taken,
                 length,
@@ -98,25 +98,25 @@ impl Front {
                     segment_start: taken == 0 && chunk.segment_start,
                     ..chunk
                 };
-                Told::Header(length, client, rest)
+                FrontEvent::Header(length, client, rest)
             }
         }
     }
 
     /// No more comes of it, or bytes of it are lost.
-    pub fn end(&mut self) -> Told<'static> {
+    pub fn end(&mut self) -> FrontEvent<'static> {
         let Self::Partial(partial) = self else {
             *self = Self::Over;
-            return Told::Requests(None);
+            return FrontEvent::Requests(None);
         };
         let first = partial.first;
         match partial.header.end() {
             ProxyStep::Header { length, client, .. } => {
                 *self = Self::Over;
-                Told::Header(length, client, first)
+                FrontEvent::Header(length, client, first)
             }
-            ProxyStep::Absent(bytes) => Told::Requests(self.give_up(bytes)),
-            ProxyStep::More => Told::More,
+            ProxyStep::Absent(bytes) => FrontEvent::Requests(self.give_up(bytes)),
+            ProxyStep::More => FrontEvent::More,
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::gate::{Gate, PauseCause, WHOLE};
 use super::ledger::{DropReason, Outcome, ShardLedger, Ticket};
 use super::plan::{AddressScope, Plan, PlannedMirror, Selection};
-use super::{Connection, Exchange, Shard};
+use super::{Exchange, ProductionConnection, Shard};
 use crate::budget::MemoryBudget;
 use crate::http::Limits;
 use crate::latency::LatencyHistogram;
@@ -38,7 +38,7 @@ struct Rig {
     ledger: ShardLedger,
     production: Arc<LatencyHistogram>,
     shard: Shard,
-    connection: Connection,
+    connection: ProductionConnection,
 }
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -79,7 +79,7 @@ impl Rig {
             server: address.into(),
             scope: 0,
         };
-        let connection = Connection::open(&mut shard, &key, Start::Syn, Timestamp(0));
+        let connection = ProductionConnection::open(&mut shard, &key, Start::Syn, Timestamp(0));
         Self {
             gate,
             ledger,

@@ -43,7 +43,7 @@ pub(super) struct Kept {
 /// What becomes of a request, or of the first that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    HandOn,
+    Forward,
     Keep,
     Drop(DropReason),
 }
@@ -106,7 +106,7 @@ impl HeldBack {
             Server::Awaited if self.is_full() => Next::Drop(DropReason::Unanswered),
             Server::Awaited => Next::Keep,
             Server::Accepted if !self.kept.is_empty() || self.is_pipelined(request) => Next::Keep,
-            Server::Accepted | Server::Unknown => Next::HandOn,
+            Server::Accepted | Server::Unknown => Next::Forward,
         }
     }
 
@@ -158,8 +158,8 @@ impl HeldBack {
         };
         match self.server {
             Server::Silent => Next::Drop(DropReason::Unanswered),
-            Server::Unknown => Next::HandOn,
-            Server::Accepted if !first.pipelined => Next::HandOn,
+            Server::Unknown => Next::Forward,
+            Server::Accepted if !first.pipelined => Next::Forward,
             Server::Accepted if self.closed.is_some() && !self.answers_tell => {
                 Next::Drop(DropReason::AfterClose)
             }
@@ -208,7 +208,7 @@ impl HeldBack {
         match self.first() {
             Next::Keep if reset => Next::Drop(DropReason::Reset),
             Next::Keep if self.closed.is_some() => Next::Drop(DropReason::AfterClose),
-            Next::Keep => Next::HandOn,
+            Next::Keep => Next::Forward,
             next => next,
         }
     }

@@ -2,37 +2,37 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::connection::Shard;
 use super::exchange::FlowId;
 use super::ledger::{DropReason, Outcome};
 use super::message::{Message, MessageKind};
-use super::mirrors::Concerned;
+use super::mirrors::Targets;
+use super::shard::Shard;
 use crate::http::{RequestEvent, RequestStream};
 use crate::tcp::{Chunk, Close, FlowKey, Start};
 
 impl Shard {
-    /// Takes a message: a request is read, counted and handed to the outputs, a response goes to those that have a use
+    /// Takes a message: a request is read, counted and forwarded to the outputs, a response goes to those that have a use
     /// for it. A payload that is no request counts as malformed; one that holds several counts as so many.
     pub fn take(&mut self, message: &Message) {
         let key = message.id.endpoints();
-        self.mirror.onward.expect_responses();
+        self.pipeline.dispatcher.expect_responses();
         match message.kind {
             MessageKind::Request => self.take_request(message, &key),
             MessageKind::Response | MessageKind::Replayed => {
                 let (head, body) = message.split();
                 let response = message.response(&head, &body);
                 if message.kind == MessageKind::Response {
-                    self.mirror.onward.production_answered(&response);
+                    self.pipeline.dispatcher.production_answered(&response);
                 }
-                self.mirror.onward.response(&key, &response);
+                self.pipeline.dispatcher.response(&key, &response);
             }
         }
     }
 
     fn take_request(&mut self, message: &Message, key: &FlowKey) {
         let mut stream = RequestStream::new(self.limits, Start::Syn);
-        let mirror = &mut self.mirror;
-        let Concerned { slots, pod } = mirror.onward.mirrors_mut().concerned_in_turn(key);
+        let pipeline = &mut self.pipeline;
+        let Targets { slots, pod } = pipeline.dispatcher.mirrors_mut().targets_in_turn(key);
         let mut opened = None;
         let mut started = false;
         let mut read = |event| match event {
@@ -41,7 +41,7 @@ impl Shard {
                 if let Some(pod) = &pod {
                     pod.seen.fetch_add(1, Relaxed);
                 }
-                opened = Some(mirror.ledger.open_for(&slots));
+                opened = Some(pipeline.ledger.open_for(&slots));
             }
             RequestEvent::Complete(mut request) => {
                 if let Some(opened) = opened.take() {
@@ -55,21 +55,21 @@ impl Shard {
                         copy: 1,
                         request: request.into(),
                     };
-                    mirror.deliver(exchange, opened);
+                    pipeline.forward(exchange, opened);
                 }
             }
             // A stream hands those on only where it is told to; what is read here is as whole as it was sent.
             RequestEvent::Incomplete(_, reject) | RequestEvent::Rejected(reject) => {
                 if let Some(opened) = opened.take() {
-                    mirror.onward.not_taken(&message.id);
-                    opened.settle(Outcome::Dropped(mirror.reason(reject)));
+                    pipeline.dispatcher.not_taken(&message.id);
+                    opened.settle(Outcome::Dropped(pipeline.reason(reject)));
                 }
             }
             RequestEvent::Faulty { fault, start } => {
-                mirror.counters.not_understood.tell(&fault, &start, key);
+                pipeline.counters.not_understood.tell(&fault, &start, key);
             }
-            RequestEvent::Skipped { bytes, why } => mirror.counters.skip(bytes, why),
-            RequestEvent::Recognised(what) => mirror.counters.recognise(what),
+            RequestEvent::Skipped { bytes, why } => pipeline.counters.skip(bytes, why),
+            RequestEvent::Recognised(what) => pipeline.counters.recognise(what),
         };
         if !message.payload.is_empty() {
             let chunk = Chunk {
@@ -83,8 +83,8 @@ impl Shard {
         }
         stream.end(Close::Finished, &mut read);
         if !started {
-            let opened = self.mirror.ledger.open_for(&slots);
-            self.mirror.onward.not_taken(&message.id);
+            let opened = self.pipeline.ledger.open_for(&slots);
+            self.pipeline.dispatcher.not_taken(&message.id);
             opened.settle(Outcome::Dropped(DropReason::Malformed));
         }
     }

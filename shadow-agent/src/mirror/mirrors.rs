@@ -54,6 +54,41 @@ struct Active {
     output: Rc<dyn ShardOutput>,
 }
 
+impl Active {
+    /// Whether its route, if it is one's, takes the request.
+    fn select(&self, exchange: &Exchange, draws: &mut Draws, cache: &mut MatchCache) -> Result<(), Outcome> {
+        let Selection::Route { matcher, rule, share } = &self.selection else {
+            return Ok(());
+        };
+        if cache.hit(matcher, exchange).is_none_or(|hit| hit.rule != *rule) {
+            return Err(Outcome::Filtered);
+        }
+        if !share.takes(draws.draw()) {
+            return Err(Outcome::SampledOut);
+        }
+        Ok(())
+    }
+
+    /// What its filters, rewriting and redaction make of the request.
+    fn apply_rules<'e>(
+        &self,
+        exchange: &'e Rc<Exchange>,
+        cache: &'e mut MatchCache,
+    ) -> Result<&'e Rc<Exchange>, Outcome> {
+        match &self.rules {
+            None => Ok(exchange),
+            Some(rules) => cache.judged(rules, exchange),
+        }
+    }
+
+    /// How many of the request its output gets: one, unless it has a limit that says otherwise.
+    fn copies(&self, draws: &mut Draws) -> Result<u32, Outcome> {
+        self.limit
+            .as_ref()
+            .map_or(Ok(1), |limit| limit.next(draws, now()))
+    }
+}
+
 struct Pod {
     identity: Arc<PodIdentity>,
     slots: Rc<[usize]>,
@@ -68,7 +103,7 @@ struct Pod {
 const MAX_KNOWN: usize = 4096;
 
 /// What a request concerns.
-pub struct Concerned {
+pub struct Targets {
     /// Slots of the mirrors.
     pub slots: Rc<[usize]>,
     /// The pod that serves it.
@@ -146,7 +181,7 @@ impl Mirrors {
     }
 
     /// What a request on this connection concerns that starts now.
-    pub fn concerned(&mut self, flow: &FlowKey) -> Concerned {
+    pub fn targets(&mut self, flow: &FlowKey) -> Targets {
         if let Some(cgroup) = flow.pod() {
             let pod = self.pods.get(&(cgroup, flow.server.port));
             let (slots, pod) = match pod {
@@ -158,18 +193,18 @@ impl Mirrors {
             } else {
                 self.with_live(cgroup, flow, &slots)
             };
-            return Concerned { slots, pod };
+            return Targets { slots, pod };
         }
         let slots = match &self.everywhere {
             Some(slots) => slots.clone(),
             None => self.at(flow),
         };
-        Concerned { slots, pod: None }
+        Targets { slots, pod: None }
     }
 
     /// The same for a request that starts now: where outputs divide requests among them, one of them has its turn.
-    pub fn concerned_in_turn(&mut self, flow: &FlowKey) -> Concerned {
-        let mut concerned = self.concerned(flow);
+    pub fn targets_in_turn(&mut self, flow: &FlowKey) -> Targets {
+        let mut concerned = self.targets(flow);
         if !self.splits.is_empty() {
             concerned.slots = self.splits.choose(&concerned.slots, flow).into();
         }
@@ -261,66 +296,44 @@ impl Mirrors {
         slots
     }
 
-    /// Hands a whole request to each of the mirrors it concerns, or settles it there. Gives the slots of those that took it:
+    /// Gives a request to each of the mirrors it is for, or settles it there. The result is the slots of those that took it:
     /// its response is for them alone.
-    pub fn deliver(&mut self, exchange: &Rc<Exchange>, opened: Opened) -> Rc<[usize]> {
-        let concerned = opened.slots().clone();
-        let mut asked = Asked::default();
+    pub fn enqueue(&mut self, exchange: &Rc<Exchange>, opened: Opened) -> Rc<[usize]> {
+        let targets = opened.slots().clone();
+        let mut cache = MatchCache::default();
         // Made once one of them has not taken it.
         let mut takers: Option<Vec<usize>> = None;
         for (index, ticket) in opened.split().enumerate() {
             let slot = ticket.slot();
-            if self.offer(exchange, ticket, &mut asked) {
+            if self.offer(exchange, ticket, &mut cache) {
                 if let Some(takers) = &mut takers {
                     takers.push(slot);
                 }
             } else {
-                takers.get_or_insert_with(|| concerned[..index].to_vec());
+                takers.get_or_insert_with(|| targets[..index].to_vec());
             }
         }
-        takers.map_or(concerned, Into::into)
+        takers.map_or(targets, Into::into)
     }
 
-    /// Offers a request to the mirror of a ticket, as its rules make it; `false` when it ended before its output.
-    fn offer(&mut self, exchange: &Rc<Exchange>, ticket: Ticket, asked: &mut Asked) -> bool {
+    /// Gives a request to the mirror of a ticket, as its rules make it; `false` when it ended before its output.
+    fn offer(&mut self, exchange: &Rc<Exchange>, ticket: Ticket, cache: &mut MatchCache) -> bool {
         let Some(Some(active)) = self.active.get(ticket.slot()) else {
             ticket.settle(Outcome::Dropped(DropReason::MirrorEnded));
             return false;
         };
-        if let Selection::Route { matcher, rule, share } = &active.selection {
-            if asked.hit(matcher, exchange).is_none_or(|hit| hit.rule != *rule) {
-                ticket.settle(Outcome::Filtered);
-                return false;
-            }
-            if !share.takes(self.draws.draw()) {
-                ticket.settle(Outcome::SampledOut);
-                return false;
-            }
-        }
-        let judged = match &active.rules {
-            None => Ok(exchange),
-            Some(rules) => asked.judged(rules, exchange),
-        };
-        match judged {
-            Ok(exchange) => {
-                let copies = match &active.limit {
-                    None => Ok(1),
-                    Some(limit) => limit.next(&mut self.draws, now()),
-                };
-                match copies {
-                    Ok(copies) => {
-                        for number in 2..=copies {
-                            let copy = Rc::new(exchange.copy(number));
-                            active.output.offer(&copy, ticket.another());
-                        }
-                        active.output.offer(exchange, ticket);
-                        true
-                    }
-                    Err(outcome) => {
-                        ticket.settle(outcome);
-                        false
-                    }
+        let admitted = active
+            .select(exchange, &mut self.draws, cache)
+            .and_then(|()| active.apply_rules(exchange, cache))
+            .and_then(|exchange| Ok((exchange, active.copies(&mut self.draws)?)));
+        match admitted {
+            Ok((exchange, copies)) => {
+                for number in 2..=copies {
+                    let copy = Rc::new(exchange.copy(number));
+                    active.output.offer(&copy, ticket.another());
                 }
+                active.output.offer(exchange, ticket);
+                true
             }
             Err(outcome) => {
                 ticket.settle(outcome);
@@ -390,12 +403,12 @@ fn redact(rules: &Rules, response: &ExchangeResponse<'_>) -> RedactedParts {
 /// What was found out about a request for one mirror and is the same for the next: those of a route share its matcher, and
 /// the outputs of one configuration their rules, and they mostly stand one behind the other.
 #[derive(Default)]
-struct Asked {
+struct MatchCache {
     hit: Option<(*const RouteMatcher, Option<Hit>)>,
     judged: Option<(*const Rules, Result<Rc<Exchange>, Outcome>)>,
 }
 
-impl Asked {
+impl MatchCache {
     /// What decides on a request in a route.
     fn hit(&mut self, matcher: &Arc<RouteMatcher>, exchange: &Exchange) -> Option<Hit> {
         let of = Arc::as_ptr(matcher);

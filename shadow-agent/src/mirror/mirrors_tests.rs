@@ -65,7 +65,7 @@ fn apply(mirrors: &mut Mirrors, plan: &Plan, now: u64) -> usize {
 
 /// A whole request on `flow`, from its start to its outcomes.
 fn request(mirrors: &mut Mirrors, ledger: &ShardLedger, flow: &FlowKey) {
-    let Concerned { slots, pod } = mirrors.concerned(flow);
+    let Targets { slots, pod } = mirrors.targets(flow);
     let opened = ledger.open_for(&slots);
     deliver(mirrors, flow, pod, opened);
 }
@@ -84,7 +84,7 @@ fn deliver(
         copy: 1,
         request: Rc::new(crate::output::testing::request(b"GET / HTTP/1.1\r\n\r\n")),
     });
-    mirrors.deliver(&exchange, opened)
+    mirrors.enqueue(&exchange, opened)
 }
 
 #[test]
@@ -140,9 +140,9 @@ fn a_port_of_a_pod_that_is_not_watched_concerns_nobody() {
     };
     apply(&mut mirrors, &plan, 0);
     let other = flow(shadow_common::SCOPE_POD | POD, "10.0.0.1:8080");
-    assert!(mirrors.concerned(&other).slots.is_empty());
+    assert!(mirrors.targets(&other).slots.is_empty());
     let unknown = flow(shadow_common::SCOPE_POD | (POD + 1), "10.0.0.1:80");
-    assert!(mirrors.concerned(&unknown).slots.is_empty());
+    assert!(mirrors.targets(&unknown).slots.is_empty());
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn what_a_ring_still_holds_of_a_pod_that_went_goes_where_it_was_meant_to() {
     request(&mut mirrors, &ledger, &key);
     assert_eq!(ledger.snapshot().outputs[0].delivered, 1);
     apply(&mut mirrors, &without, 10);
-    assert!(mirrors.concerned(&key).slots.is_empty(), "but not for ever");
+    assert!(mirrors.targets(&key).slots.is_empty(), "but not for ever");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_request_whose_mirror_ends_under_it_is_counted_so() {
     };
     apply(&mut mirrors, &plan, 0);
     let key = flow(shadow_common::SCOPE_POD | POD, "10.0.0.1:80");
-    let opened = ledger.open_for(&mirrors.concerned(&key).slots);
+    let opened = ledger.open_for(&mirrors.targets(&key).slots);
     assert_eq!(
         apply(&mut mirrors, &Plan::default(), 1),
         1,
@@ -231,7 +231,7 @@ fn each_mirror_has_its_own_rules_and_only_those_that_took_a_request_get_its_resp
     mirrors.apply(&plan, Timestamp(0), |slot| Rc::clone(&recorders[slot]) as Rc<_>);
     let ledger = ShardLedger::new(4);
     let key = flow(0, "10.0.0.1:80");
-    let opened = ledger.open_for(&mirrors.concerned(&key).slots);
+    let opened = ledger.open_for(&mirrors.targets(&key).slots);
     let takers = deliver(&mut mirrors, &key, None, opened);
     assert_eq!(*takers, [0, 1, 3]);
     let counts = ledger.snapshot();
@@ -330,9 +330,9 @@ fn an_address_concerns_every_mirror_whose_scope_has_it() {
         ..Plan::default()
     };
     apply(&mut mirrors, &plan, 0);
-    assert_eq!(*mirrors.concerned(&flow(0, "10.0.0.1:80")).slots, [0, 1]);
-    assert_eq!(*mirrors.concerned(&flow(0, "10.0.0.2:80")).slots, [0]);
-    assert!(mirrors.concerned(&flow(0, "10.0.0.1:81")).slots.is_empty());
+    assert_eq!(*mirrors.targets(&flow(0, "10.0.0.1:80")).slots, [0, 1]);
+    assert_eq!(*mirrors.targets(&flow(0, "10.0.0.2:80")).slots, [0]);
+    assert!(mirrors.targets(&flow(0, "10.0.0.1:81")).slots.is_empty());
 }
 
 #[test]
@@ -353,9 +353,9 @@ fn a_request_at_a_pods_socket_is_also_the_business_of_an_input_at_its_address() 
     apply(&mut mirrors, &plan, 0);
     let at = |port: u16| flow(shadow_common::SCOPE_POD | POD, &format!("10.0.0.1:{port}"));
     for _ in 0..2 {
-        let concerned = mirrors.concerned(&at(80));
+        let concerned = mirrors.targets(&at(80));
         assert_eq!(*concerned.slots, [0, 1]);
         assert!(concerned.pod.is_some());
     }
-    assert_eq!(*mirrors.concerned(&at(8080)).slots, [1]);
+    assert_eq!(*mirrors.targets(&at(8080)).slots, [1]);
 }

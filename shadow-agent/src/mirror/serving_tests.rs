@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::ledger::{DropReason, OutputCounts, ShardLedger};
 use super::plan::{AddressScope, Plan, PlannedMirror, Selection};
-use super::{Connection, Shard};
+use super::{ProductionConnection, Shard};
 use crate::budget::MemoryBudget;
 use crate::http::Limits;
 use crate::output::testing::Recorder;
@@ -27,7 +27,7 @@ const SERVER: u32 = 4999;
 
 /// A shard, its connections, and an output that takes everything.
 struct Wire {
-    table: FlowTable<Connection>,
+    table: FlowTable<ProductionConnection>,
     shard: Shard,
     ledger: ShardLedger,
     recorder: Rc<Recorder>,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use self::http::HttpOutput;
 pub use self::http::copy_head;
-pub use self::http::once::exchange;
+pub use self::http::single_exchange::exchange;
 pub use self::http::upstream_host;
 use self::null::NullOutput;
 use self::relay::RelayOutput;
@@ -31,7 +31,7 @@ use crate::capture::OwnConnections;
 use crate::compare::{Comparer, Intake};
 use crate::latency::LatencyCounts;
 use crate::mirror::ledger::{DropReason, OutputCounts, Ticket};
-use crate::mirror::{AnswerLost, Exchange, ExchangeResponse, MessageId, Onward};
+use crate::mirror::{AnswerLost, Dispatcher, Exchange, ExchangeResponse, MessageId};
 use crate::settings::OutputSettings;
 
 /// One output on one shard's thread. Runs inside a tokio `LocalSet` on a current-thread runtime.
@@ -130,12 +130,12 @@ impl Output {
     /// The half for one shard. Call it on that shard's thread, inside its `LocalSet`.
     ///
     /// `wall_offset` is what must be added to a [`Timestamp`] of this shard's source to get nanoseconds of Unix
-    /// time: 0 for a capture file. Responses of its own go to `onward`.
+    /// time: 0 for a capture file. Responses of its own go to `dispatcher`.
     ///
     /// [`Timestamp`]: crate::time::Timestamp
-    pub fn shard(&self, wall_offset: u64, onward: &Weak<Onward>) -> Rc<dyn ShardOutput> {
+    pub fn shard(&self, wall_offset: u64, dispatcher: &Weak<Dispatcher>) -> Rc<dyn ShardOutput> {
         match &self.0 {
-            Kind::Http(output) => Rc::new(output.shard(wall_offset, onward)),
+            Kind::Http(output) => Rc::new(output.shard(wall_offset, dispatcher)),
             Kind::Relay(output) => Rc::new(output.shard(wall_offset)),
             Kind::Writer(_, output) => Rc::new(output.shard(wall_offset)),
             Kind::Null => Rc::new(NullOutput),

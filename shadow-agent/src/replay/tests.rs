@@ -12,7 +12,7 @@ use crate::cli::high::outputs;
 use crate::cli::low::Arguments;
 use crate::cli::upstream::Upstream;
 use crate::compare::store::KeptPair;
-use crate::compare::{Answer, Kind, Pair, Question, Rules};
+use crate::compare::{Answer, CompareContext, Kind, Pair, Rules};
 use crate::mirror::MessageId;
 use crate::output::exchange;
 use crate::settings::HttpOutputSettings;
@@ -172,8 +172,8 @@ fn a_difference_where_a_hash_stands_cannot_be_told() {
         );
         answer(&head, body)
     };
-    let told = Told::new(
-        &Question {
+    let told = ReplayDifference::new(
+        &CompareContext {
             endpoint: "GET /",
             method: b"GET",
             head: b"",

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use super::figures::moment;
 use super::page::escaped;
 use super::text::sum;
-use crate::compare::document::{Comparison, Document, RuleOutcome, Word};
+use crate::compare::document::{Comparison, Document, RuleOutcome, Verdict};
 
 /// The document as `JUnit` XML.
 pub fn junit(document: &Document) -> String {
@@ -134,11 +134,11 @@ impl<'a> Suite<'a> {
     }
 }
 
-fn outcome(word: Word) -> RuleOutcome {
+fn outcome(word: Verdict) -> RuleOutcome {
     match word {
-        Word::Go => RuleOutcome::Passed,
-        Word::NotEnoughData => RuleOutcome::Undecided,
-        Word::NoGo => RuleOutcome::Failed,
+        Verdict::Go => RuleOutcome::Passed,
+        Verdict::NotEnoughData => RuleOutcome::Undecided,
+        Verdict::NoGo => RuleOutcome::Failed,
     }
 }
 
@@ -146,7 +146,7 @@ impl Case {
     /// The word on all of it, where no comparison that is listed accounts for it.
     fn of_all(document: &Document) -> Option<Self> {
         let listed = document.comparisons.iter().map(|one| one.verdict.word).max();
-        (document.verdict > listed.unwrap_or(Word::Go)).then(|| Self {
+        (document.verdict > listed.unwrap_or(Verdict::Go)).then(|| Self {
             name: "verdict".to_owned(),
             outcome: outcome(document.verdict),
             measured: document.notes.first().cloned().unwrap_or_default(),
@@ -162,8 +162,8 @@ impl Case {
         );
         let problem = match self.outcome {
             RuleOutcome::Passed => None,
-            RuleOutcome::Failed => Some(("failure", "not met", Word::NoGo)),
-            RuleOutcome::Undecided => Some(("error", "nobody can say yet", Word::NotEnoughData)),
+            RuleOutcome::Failed => Some(("failure", "not met", Verdict::NoGo)),
+            RuleOutcome::Undecided => Some(("error", "nobody can say yet", Verdict::NotEnoughData)),
         };
         match problem {
             None => xml.push_str("/>\n"),
@@ -201,7 +201,7 @@ mod tests {
 </testsuites>
 "#;
         assert_eq!(junit(&document), expected);
-        document.verdict = Word::NotEnoughData;
+        document.verdict = Verdict::NotEnoughData;
         assert!(junit(&document).contains("<error type=\"NOT ENOUGH DATA\""));
     }
 
@@ -245,9 +245,9 @@ mod tests {
         let mut document = example::document();
         let verdict = &mut document.comparisons[0].verdict;
         verdict.rules.retain(|rule| rule.outcome == RuleOutcome::Passed);
-        verdict.word = Word::NotEnoughData;
+        verdict.word = Verdict::NotEnoughData;
         verdict.why = vec!["capture lost too much".to_owned()];
-        document.verdict = Word::NotEnoughData;
+        document.verdict = Verdict::NotEnoughData;
         let xml = junit(&document);
         assert!(
             xml.contains(r#"tests="2" failures="0" errors="1">"#)

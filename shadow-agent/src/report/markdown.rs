@@ -5,11 +5,15 @@
 
 use std::fmt::Write;
 
+use super::document_diff::{
+    Change, Figure, Head, Seen, State, TwoComparisons, TwoDifferences, TwoDocuments, Unit,
+};
 use super::figures::{duration, moment, percent, rate, ratio, visible, whole};
 use super::grouped;
 use super::text::sum;
-use super::two::{Change, Figure, Head, Seen, State, TwoComparisons, TwoDifferences, TwoDocuments, Unit};
-use crate::compare::document::{Comparison, DifferenceRow, Document, Endpoint, Interval, RuleOutcome, Word};
+use crate::compare::document::{
+    Comparison, DifferenceRow, Document, Endpoint, Interval, RuleOutcome, Verdict,
+};
 
 /// Most sentences that say why.
 const SENTENCES: usize = 10;
@@ -53,11 +57,11 @@ pub fn markdown_of_two(two: &TwoDocuments) -> String {
     text
 }
 
-fn word(word: Word) -> &'static str {
+fn word(word: Verdict) -> &'static str {
     match word {
-        Word::Go => "✅ GO",
-        Word::NotEnoughData => "❔ NOT ENOUGH DATA",
-        Word::NoGo => "❌ NO-GO",
+        Verdict::Go => "✅ GO",
+        Verdict::NotEnoughData => "❔ NOT ENOUGH DATA",
+        Verdict::NoGo => "❌ NO-GO",
     }
 }
 

@@ -2,6 +2,7 @@
 //! table at exit. The verdict: what a comparison came to, as a page, Markdown, `JUnit`, JSON and text.
 
 mod document;
+pub mod document_diff;
 mod figures;
 mod file;
 mod junit;
@@ -10,7 +11,6 @@ mod meanings;
 pub mod page;
 mod table;
 mod text;
-pub mod two;
 mod verdict_file;
 
 pub use document::{LedgerDocument, OutputDocument};

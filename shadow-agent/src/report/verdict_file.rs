@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::bail;
 
+use super::document_diff::TwoDocuments;
 use super::file::{What, WholeFile};
-use super::two::TwoDocuments;
 use super::{junit, markdown, markdown_of_two, page};
 use crate::compare::document::Document;
 

@@ -6,10 +6,10 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
-use super::harmless::harmless;
 use super::model::{Model, Over};
+use super::sanitize::harmless;
 use super::{example, panes};
-use crate::compare::document::{Comparison, Interval, Quantiles, Word};
+use crate::compare::document::{Comparison, Interval, Quantiles, Verdict};
 use crate::mirror::ledger::OutputCounts;
 use crate::report::grouped;
 use crate::status::{OutputStats, RunStats, milliseconds, rate};
@@ -53,11 +53,11 @@ impl Look {
         self.coloured(Color::Yellow).add_modifier(Modifier::BOLD)
     }
 
-    pub fn word(self, word: Word) -> Style {
+    pub fn word(self, word: Verdict) -> Style {
         let style = match word {
-            Word::Go => self.good(),
-            Word::NotEnoughData => self.unsure(),
-            Word::NoGo => self.bad(),
+            Verdict::Go => self.good(),
+            Verdict::NotEnoughData => self.unsure(),
+            Verdict::NoGo => self.bad(),
         };
         style.add_modifier(Modifier::REVERSED)
     }

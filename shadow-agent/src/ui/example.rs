@@ -8,8 +8,8 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
 use super::draw::{Look, fit, padded, title};
-use super::harmless::harmless;
 use super::model::{Model, Over};
+use super::sanitize::harmless;
 use crate::compare::document::{Body, Example, ExampleAnswer};
 use crate::status::milliseconds;
 

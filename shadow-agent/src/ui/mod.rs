@@ -7,9 +7,9 @@
 
 mod draw;
 mod example;
-mod harmless;
 mod model;
 mod panes;
+mod sanitize;
 mod terminal;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -6,7 +6,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::Moment;
 use super::draw::Look;
-use super::harmless::{harmless, without_colours};
+use super::sanitize::{harmless, without_colours};
 use crate::compare::document::{Comparison, DifferenceRow, Document, Endpoint, Example};
 use crate::compare::live::Published;
 use crate::status::KeptLines;
@@ -55,7 +55,7 @@ pub(super) enum Over {
 
 /// Where a list is: the row that is chosen, and the first that is shown.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Place {
+pub(super) struct ListPosition {
     pub chosen: usize,
     pub first: usize,
 }
@@ -70,7 +70,7 @@ pub(super) struct Model {
     /// Which comparison is shown, where there are several.
     shown: usize,
     pub pane: Pane,
-    places: [Place; 3],
+    places: [ListPosition; 3],
     pub over: Over,
     pub filter: String,
     /// Whether keys go to the filter.
@@ -91,7 +91,7 @@ impl Model {
             logged: 0,
             shown: 0,
             pane: Pane::Differences,
-            places: [Place::default(); 3],
+            places: [ListPosition::default(); 3],
             over: Over::Nothing,
             filter: String::new(),
             editing: false,
@@ -188,7 +188,7 @@ impl Model {
     }
 
     /// Where the list in front is, with the chosen row on a page of so many rows.
-    pub fn place(&mut self, page: usize) -> Place {
+    pub fn place(&mut self, page: usize) -> ListPosition {
         let rows = self.rows();
         self.page = page.max(1);
         let place = &mut self.places[self.pane as usize];

@@ -7,8 +7,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::draw::{fit, padded, percent, quiet};
-use super::harmless::harmless;
 use super::model::{Model, Pane};
+use super::sanitize::harmless;
 use crate::compare::document::{DifferenceRow, Endpoint, Interval, NoiseBy};
 use crate::report::grouped;
 use crate::status::milliseconds;

@@ -3,7 +3,7 @@
 mod pieces;
 
 use shadow_agent::compare::Kind;
-use shadow_agent::compare::document::{Comparison, Document, Latency, Rate, RuleOutcome, SCHEMA, Word};
+use shadow_agent::compare::document::{Comparison, Document, Latency, Rate, RuleOutcome, SCHEMA, Verdict};
 
 use self::pieces::{BEGIN, SECOND, comparison, difference, endpoint, latency, rate};
 
@@ -21,17 +21,17 @@ pub const ATTACKS: [&str; 8] = [
 
 /// A release with a few faults, and a control.
 pub fn ordinary() -> Document {
-    of(vec![comparison("http://release-42.shadow:8080", Word::NoGo)])
+    of(vec![comparison("http://release-42.shadow:8080", Verdict::NoGo)])
 }
 
 /// A release that would have survived, and one of which nobody can say.
 pub fn several() -> Document {
-    let mut go = comparison("http://release-41.shadow:8080", Word::Go);
+    let mut go = comparison("http://release-41.shadow:8080", Verdict::Go);
     go.verdict.why = vec!["Every rule is met, with 95% confidence.".to_owned()];
     for rule in &mut go.verdict.rules {
         rule.outcome = RuleOutcome::Passed;
     }
-    let mut unsure = comparison("http://release-43.shadow:8080", Word::NotEnoughData);
+    let mut unsure = comparison("http://release-43.shadow:8080", Verdict::NotEnoughData);
     unsure.verdict.why = vec!["50 pairs were compared, and 5,000 are asked for.".to_owned()];
     unsure.endpoints.clear();
     unsure.differences.clear();
@@ -104,7 +104,7 @@ pub fn hostile() -> Document {
 
 /// 500 endpoints and 10,000 differences.
 pub fn large() -> Document {
-    let mut comparison = comparison("http://release-42.shadow:8080", Word::NoGo);
+    let mut comparison = comparison("http://release-42.shadow:8080", Verdict::NoGo);
     comparison.endpoints = (0..500)
         .map(|at| {
             endpoint(
@@ -133,9 +133,9 @@ pub fn large() -> Document {
 pub fn later() -> Document {
     let mut document = ordinary();
     document.made_at_ms += 86_400_000;
-    document.verdict = Word::Go;
+    document.verdict = Verdict::Go;
     let comparison = &mut document.comparisons[0];
-    comparison.verdict.word = Word::Go;
+    comparison.verdict.word = Verdict::Go;
     comparison.verdict.why = vec!["Every rule is met, with 95% confidence.".to_owned()];
     comparison.differences.remove(0);
     comparison
@@ -155,7 +155,7 @@ fn of(comparisons: Vec<Comparison>) -> Document {
             .iter()
             .map(|comparison| comparison.verdict.word)
             .max()
-            .unwrap_or(Word::NotEnoughData),
+            .unwrap_or(Verdict::NotEnoughData),
         comparisons,
         notes: Vec::new(),
     }

@@ -10,7 +10,7 @@ use super::Snapshot;
 use super::family::Families;
 use crate::admin::cluster::OTHER;
 use crate::compare::counters::CompareCounts;
-use crate::compare::document::Word;
+use crate::compare::document::Verdict;
 
 /// Comparisons with series of their own; the rest counts together as `other`. Each has about 100 series.
 pub(super) const MAX_COMPARISONS: usize = 100;
@@ -137,9 +137,9 @@ impl Snapshot {
             "Whether the verdict since the last reset is this one (1) or not (0): go, not_enough_data or no_go.",
             all.flat_map(|(name, counts)| {
                 [
-                    ("go", Word::Go),
-                    ("not_enough_data", Word::NotEnoughData),
-                    ("no_go", Word::NoGo),
+                    ("go", Verdict::Go),
+                    ("not_enough_data", Verdict::NotEnoughData),
+                    ("no_go", Verdict::NoGo),
                 ]
                 .map(|(verdict, word)| {
                     (

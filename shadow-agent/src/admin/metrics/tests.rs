@@ -9,7 +9,7 @@ use crate::agent::{CaptureReport, ConnectionReport};
 use crate::capture::{CaptureCounts, FileCounters};
 use crate::compare::NotCompared;
 use crate::compare::counters::{CompareCounters, Compared, Extra, Outcome};
-use crate::compare::document::Word;
+use crate::compare::document::Verdict;
 use crate::latency::LatencyHistogram;
 use crate::mirror::ledger::DropReason;
 
@@ -73,7 +73,7 @@ fn comparison() -> CompareCounts {
     counters.not_compared(NotCompared::Shadow(DropReason::Timeout), 2);
     counters.not_compared(NotCompared::Memory, 3);
     counters.set_waiting(4, 5_000);
-    counters.set_verdict(Word::NoGo, 7, 6);
+    counters.set_verdict(Verdict::NoGo, 7, 6);
     let control = OutputCounts {
         seen: 2,
         delivered: 1,

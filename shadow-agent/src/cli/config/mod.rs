@@ -18,7 +18,7 @@ use clap::{ArgMatches, CommandFactory, Parser};
 
 use self::document::{Document, Table};
 use super::error::{Problem, UsageError};
-use super::go::Spelled;
+use super::go_arguments::Spelled;
 use super::high::{self, Fault, Resolved, TypedMirror};
 use super::low::Arguments;
 use super::machine::{Machine, ThisMachine};

@@ -6,14 +6,14 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::cli::go;
+use crate::cli::go_arguments;
 use crate::cli::machine::TestMachine;
 use crate::settings::{HostHeader, HttpOutputSettings, LiveScope, OutputSettings, RawInput};
 
 fn file(command_line: &[&str]) -> Result<ConfigFile, UsageError> {
     let all = [&["--config", "shadow.toml"], command_line].concat();
     let all = all.iter().map(OsString::from).collect();
-    let spelled = go::spell(&Arguments::command(), all).unwrap();
+    let spelled = go_arguments::spell(&Arguments::command(), all).unwrap();
     let program = OsString::from("shadow-agent");
     let matches = Arguments::command()
         .try_get_matches_from(std::iter::once(&program).chain(&spelled.arguments))

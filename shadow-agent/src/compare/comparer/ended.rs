@@ -5,9 +5,9 @@
 //! as each holds examples and differences, up to some megabytes. Those beyond are counted in a note, and their word stays in the
 //! document's.
 
-use super::one::Comparison;
+use super::comparison::Comparison;
 use crate::compare::Judging;
-use crate::compare::document::Word;
+use crate::compare::document::Verdict;
 use crate::compare::store::{KeptComparison, MAX_COMPARISONS, StoreHandle, StoreWriter};
 
 /// Comparisons of ended outputs that stay: as many releases as anybody looks back at within one run.
@@ -15,14 +15,14 @@ pub(super) const MAX_ENDED: usize = 32;
 
 /// Those that did not stay.
 #[derive(Debug, Default)]
-pub(super) struct Gone {
+pub(super) struct EvictedComparisons {
     comparisons: u64,
     requests: u64,
     /// The worst word of them.
-    word: Option<Word>,
+    word: Option<Verdict>,
 }
 
-impl Gone {
+impl EvictedComparisons {
     /// Lets one go.
     pub fn add(&mut self, comparison: &Comparison, faulty: bool) {
         let document = comparison.document(faulty);
@@ -32,7 +32,7 @@ impl Gone {
     }
 
     /// Their word, if there are any.
-    pub fn word(&self) -> Option<Word> {
+    pub fn word(&self) -> Option<Verdict> {
         self.word
     }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc;
 
 use super::*;
-use crate::compare::document::Word;
+use crate::compare::document::Verdict;
 use crate::compare::tally::tests::{judging, pair};
 use crate::compare::{Finished, Pair, Unpaired};
 use crate::mirror::Share;
@@ -67,7 +67,7 @@ async fn a_fault_while_comparing_is_told_at_once_and_every_request_is_counted() 
     let comparer = comparer(faulty_add);
     let intake = comparer.register("http://shadow:80", &settings()).unwrap();
     let counters = comparer.live().counters().remove(0).1;
-    counters.set_word(Word::Go);
+    counters.set_word(Verdict::Go);
     for path in ["/a", "/b", "/fault", "/c"] {
         hand_over(&intake, path);
     }
@@ -80,7 +80,7 @@ async fn a_fault_while_comparing_is_told_at_once_and_every_request_is_counted() 
     seen(&comparer, &intake, 7);
     let (document, ended) = comparer.finish(LONG);
     assert!(intake.is_closed());
-    assert_eq!(counters.counts().word, Word::NotEnoughData);
+    assert_eq!(counters.counts().word, Verdict::NotEnoughData);
     assert!(ended.unwrap_err().to_string().contains("panicked"));
     let [comparison] = &document.comparisons[..] else {
         panic!("one comparison")
@@ -98,7 +98,7 @@ async fn a_fault_while_comparing_is_told_at_once_and_every_request_is_counted() 
     );
     assert_eq!(
         (document.verdict, comparison.verdict.word),
-        (Word::NotEnoughData, Word::NotEnoughData)
+        (Verdict::NotEnoughData, Verdict::NotEnoughData)
     );
     assert!(comparison.verdict.why[0].starts_with("A fault of this program ended comparing early"));
 }
@@ -126,7 +126,7 @@ fn comparisons_that_begin_after_a_fault_are_told_that_nobody_compares() {
     let (document, ended) = comparer.finish(LONG);
     ended.unwrap_err();
     assert!(first.is_closed() && second.is_closed());
-    assert_eq!(document.verdict, Word::NotEnoughData);
+    assert_eq!(document.verdict, Verdict::NotEnoughData);
     assert_eq!(
         document.comparisons[1].coverage.not_compared,
         reasons(&[("compare_internal", 1)])
@@ -169,7 +169,7 @@ fn a_thread_that_has_gone_is_not_waited_for_and_nothing_is_said_of_what_it_had()
     let (document, ended) = comparer.finish(LONG);
     drop(before);
     ended.unwrap_err();
-    assert_eq!(document.verdict, Word::NotEnoughData);
+    assert_eq!(document.verdict, Verdict::NotEnoughData);
     let [comparison] = &document.comparisons[..] else {
         panic!("one comparison")
     };
@@ -223,7 +223,7 @@ fn a_comparison_that_was_asked_nothing_goes_with_its_output() {
     ended.unwrap();
     assert!(comparer.is_active());
     assert!(document.comparisons.is_empty() && document.notes.is_empty());
-    assert_eq!(document.verdict, Word::NotEnoughData);
+    assert_eq!(document.verdict, Verdict::NotEnoughData);
 }
 
 #[test]

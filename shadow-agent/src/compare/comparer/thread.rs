@@ -7,10 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::ended::{Gone, MAX_ENDED, Places};
-use super::one::Comparison;
+use super::comparison::Comparison;
+use super::ended::{EvictedComparisons, MAX_ENDED, Places};
 use super::{Shared, document};
-use crate::compare::document::{Document, Word};
+use crate::compare::document::{Document, Verdict};
 use crate::compare::intake::Finished;
 use crate::compare::pair::{NotCompared, Pair};
 use crate::compare::store::StoreWriter;
@@ -30,7 +30,7 @@ pub(super) struct Comparing {
     shared: Arc<Shared>,
     /// In the order in which they began.
     comparisons: Vec<Comparison>,
-    gone: Gone,
+    gone: EvictedComparisons,
     places: Places,
     taken: VecDeque<Finished>,
     /// The place of the comparison whose requests those are.
@@ -40,23 +40,23 @@ pub(super) struct Comparing {
     describe: Instant,
     add: Add,
     /// Called first.
-    give_way: Option<fn()>,
+    lower_priority: Option<fn()>,
     faults: u32,
 }
 
 impl Comparing {
-    pub fn new(shared: Arc<Shared>, store: Option<Arc<StoreWriter>>, add: Add, give_way: fn()) -> Self {
+    pub fn new(shared: Arc<Shared>, store: Option<Arc<StoreWriter>>, add: Add, lower_priority: fn()) -> Self {
         Self {
             shared,
             comparisons: Vec::new(),
-            gone: Gone::default(),
+            gone: EvictedComparisons::default(),
             places: Places::default(),
             taken: VecDeque::new(),
             at: 0,
             store,
             describe: Instant::now(),
             add,
-            give_way: Some(give_way),
+            lower_priority: Some(lower_priority),
             faults: 0,
         }
     }
@@ -74,8 +74,8 @@ impl Comparing {
     }
 
     fn turn(&mut self) -> Option<Document> {
-        if let Some(give_way) = self.give_way.take() {
-            give_way();
+        if let Some(lower_priority) = self.lower_priority.take() {
+            lower_priority();
         }
         // Asked first: what was handed over before the end is taken after it.
         let is_last = self.shared.end.get().is_some();
@@ -84,11 +84,11 @@ impl Comparing {
         let live = self.shared.live.clone();
         if live.take_orders().reset {
             self.comparisons.iter_mut().for_each(Comparison::reset);
-            self.gone = Gone::default();
+            self.gone = EvictedComparisons::default();
         }
         if is_last || self.describe <= Instant::now() {
             self.describe = Instant::now() + DESCRIBE;
-            self.let_go();
+            self.evict_ended();
             self.describe();
         }
         if is_last {
@@ -122,18 +122,18 @@ impl Comparing {
         }
         for one in &mut self.comparisons {
             one.of.intake.close();
-            one.of.counters.set_word(Word::NotEnoughData);
+            one.of.counters.set_word(Verdict::NotEnoughData);
             if self.faults > 1 {
                 one.tally.give_up(one.handed);
             }
             // What it was at, wherever that ended.
             let lost = one.handed.saturating_sub(one.tally.accounted());
             if lost > 0 {
-                one.tally.uncounted(NotCompared::Internal, lost);
+                one.tally.count_unattributed(NotCompared::Internal, lost);
             }
         }
         for finished in std::mem::take(&mut self.taken) {
-            self.comparisons[self.at].pass_over(&finished, NotCompared::Internal);
+            self.comparisons[self.at].skip(&finished, NotCompared::Internal);
         }
     }
 
@@ -151,7 +151,7 @@ impl Comparing {
     }
 
     /// Lets comparisons go whose outputs have ended: those that were asked nothing, and those of which there are too many.
-    fn let_go(&mut self) {
+    fn evict_ended(&mut self) {
         let faulty = self.is_faulty();
         if let Some(store) = &self.store {
             let unkept = self.comparisons.iter_mut();
@@ -200,16 +200,16 @@ impl Comparing {
         for (at, one) in self.comparisons.iter_mut().enumerate() {
             self.at = at;
             for (why, requests) in one.of.intake.take(&mut self.taken) {
-                one.uncounted(why, requests);
+                one.count_unattributed(why, requests);
             }
             while let Some(finished) = self.taken.pop_front() {
                 if self.faults > 0 {
-                    one.pass_over(&finished, NotCompared::Internal);
+                    one.skip(&finished, NotCompared::Internal);
                 } else if is_over() {
                     passed_over += u64::from(matches!(finished, Finished::Pair(..)));
-                    one.pass_over(&finished, NotCompared::Shutdown);
+                    one.skip(&finished, NotCompared::Shutdown);
                 } else {
-                    one.look_at(finished, self.add);
+                    one.add(finished, self.add);
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::{Json, Node, compare};
 use crate::compare::Kind;
-use crate::compare::findings::Findings;
+use crate::compare::difference_collector::DifferenceCollector;
 use crate::compare::shown::Shown;
 
 type Nodes<'n, 'a> = Vec<&'n Node<'a>>;
@@ -13,7 +13,7 @@ type Matches = Vec<(usize, usize)>;
 
 /// By order. Another number of elements is one difference, and so is another order. Elements that are equal belong together,
 /// then those with the same `id`; of what is left, the first is compared with the first, the second with the second.
-pub(super) fn in_order(production: &[Node<'_>], shadow: &[Node<'_>], findings: &mut Findings<'_>) {
+pub(super) fn in_order(production: &[Node<'_>], shadow: &[Node<'_>], findings: &mut DifferenceCollector<'_>) {
     if production.len() != shadow.len() {
         let (a, b) = (Shown::Count(production.len()), Shown::Count(shadow.len()));
         findings.add(Kind::Length, a, b);
@@ -54,7 +54,7 @@ fn moved_off<'n, 'a>(production: &'n [Node<'a>], shadow: &'n [Node<'a>]) -> (Nod
     (left.iter().collect(), right.iter().collect())
 }
 
-fn add_order(production: &[Node<'_>], shadow: &[Node<'_>], findings: &mut Findings<'_>) {
+fn add_order(production: &[Node<'_>], shadow: &[Node<'_>], findings: &mut DifferenceCollector<'_>) {
     // From the first place where they differ on.
     let first = production
         .iter()
@@ -130,7 +130,7 @@ impl<'x, 'n, 'a> Rest<'x, 'n, 'a> {
     }
 
     /// What one side has and the other has not.
-    fn add(&self, findings: &mut Findings<'_>) {
+    fn add(&self, findings: &mut DifferenceCollector<'_>) {
         for at in &self.left {
             findings.add(Kind::Missing, Shown::Json(self.nodes.0[*at]), Shown::Absent);
         }
@@ -141,7 +141,7 @@ impl<'x, 'n, 'a> Rest<'x, 'n, 'a> {
 }
 
 /// In any order: what one has and the other has not.
-pub(super) fn as_sets(production: &[Node<'_>], shadow: &[Node<'_>], findings: &mut Findings<'_>) {
+pub(super) fn as_sets(production: &[Node<'_>], shadow: &[Node<'_>], findings: &mut DifferenceCollector<'_>) {
     let (left, right): (Nodes<'_, '_>, Nodes<'_, '_>) =
         (production.iter().collect(), shadow.iter().collect());
     let mut rest = Rest::of(&left, &right);
@@ -152,7 +152,12 @@ pub(super) fn as_sets(production: &[Node<'_>], shadow: &[Node<'_>], findings: &m
 }
 
 /// By the value of a member. Elements without one, or with one that others of their side have too, are compared as sets.
-pub(super) fn by_key(key: &str, production: &[Node<'_>], shadow: &[Node<'_>], findings: &mut Findings<'_>) {
+pub(super) fn by_key(
+    key: &str,
+    production: &[Node<'_>],
+    shadow: &[Node<'_>],
+    findings: &mut DifferenceCollector<'_>,
+) {
     let (left, right): (Nodes<'_, '_>, Nodes<'_, '_>) =
         (production.iter().collect(), shadow.iter().collect());
     let mut rest = Rest::of(&left, &right);

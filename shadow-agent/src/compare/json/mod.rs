@@ -11,12 +11,12 @@ pub(super) use leaves::{Leaf, Scalar, Wanted, leaves};
 pub(super) use read::{Json, Node, Reader};
 
 use super::Kind;
-use super::findings::Findings;
+use super::difference_collector::DifferenceCollector;
 use super::rules::ArrayMatch;
 use super::shown::Shown;
 
 /// Compares two values where `findings` is. Both come from the same [`Reader`], so equal ones have equal hashes.
-pub(super) fn compare(production: &Node<'_>, shadow: &Node<'_>, findings: &mut Findings<'_>) {
+pub(super) fn compare(production: &Node<'_>, shadow: &Node<'_>, findings: &mut DifferenceCollector<'_>) {
     if production.hash == shadow.hash || findings.is_full() {
         return;
     }
@@ -42,7 +42,7 @@ type Members<'a> = [(std::borrow::Cow<'a, str>, Node<'a>)];
 
 /// Members by name. Both lists are in the order of names, and members of the same name in the order of the text: the first is
 /// compared with the first, the second with the second.
-fn members(production: &Members<'_>, shadow: &Members<'_>, findings: &mut Findings<'_>) {
+fn members(production: &Members<'_>, shadow: &Members<'_>, findings: &mut DifferenceCollector<'_>) {
     let (mut a, mut b) = (production.iter().peekable(), shadow.iter().peekable());
     loop {
         let order = match (a.peek(), b.peek()) {

@@ -12,7 +12,7 @@ const TIMES: Times = Times {
     first: Duration::from_millis(1),
     last: Duration::from_millis(2),
 };
-const BOTH: Asked = Asked {
+const BOTH: Extras = Extras {
     control: true,
     repeat: true,
 };
@@ -29,11 +29,11 @@ impl Rig {
         Self { pairing, intake }
     }
 
-    fn open(&mut self, name: &str, asked: Asked) -> bool {
+    fn open(&mut self, name: &str, asked: Extras) -> bool {
         self.open_copy(name, asked, 1)
     }
 
-    fn open_copy(&mut self, name: &str, asked: Asked, copy: u32) -> bool {
+    fn open_copy(&mut self, name: &str, asked: Extras, copy: u32) -> bool {
         let endpoint = || Endpoint::from("10.0.0.1:80".parse::<std::net::SocketAddr>().unwrap());
         let mut request = request(GET);
         (request.first_byte, request.last_byte) = (Timestamp(1000), Timestamp(2000));
@@ -99,8 +99,8 @@ fn id(name: &str) -> MessageId {
 #[test]
 fn a_pair_is_whole_when_both_have_answered_whoever_was_first() {
     let mut rig = Rig::new(1 << 20);
-    assert!(rig.open("one", Asked::default()));
-    assert!(rig.open("two", Asked::default()));
+    assert!(rig.open("one", Extras::default()));
+    assert!(rig.open("two", Extras::default()));
     rig.production("one");
     rig.answered("two", Part::Shadow);
     assert_eq!(rig.ended(), [""; 0]);
@@ -115,7 +115,7 @@ fn a_pair_is_whole_when_both_have_answered_whoever_was_first() {
 #[test]
 fn production_is_timed_from_the_requests_last_byte_on_the_wire() {
     let mut rig = Rig::new(1 << 20);
-    rig.open("one", Asked::default());
+    rig.open("one", Extras::default());
     rig.production("one");
     rig.answered("one", Part::Shadow);
     let mut taken = VecDeque::new();
@@ -168,8 +168,8 @@ fn a_request_that_the_shadow_does_not_answer_ends_with_the_ledgers_reason() {
 #[test]
 fn an_answer_of_production_that_is_lost_is_told_once() {
     let mut rig = Rig::new(1 << 20);
-    rig.open("one", Asked::default());
-    rig.open("two", Asked::default());
+    rig.open("one", Extras::default());
+    rig.open("two", Extras::default());
     rig.pairing
         .production_lost(&id("one"), NotCompared::ProductionGap);
     rig.pairing
@@ -185,8 +185,8 @@ fn an_answer_of_production_that_is_lost_is_told_once() {
 #[test]
 fn production_is_not_waited_for_longer_than_asked_once_the_shadow_has_answered() {
     let mut rig = Rig::new(1 << 20);
-    rig.open("answered", Asked::default());
-    rig.open("under-way", Asked::default());
+    rig.open("answered", Extras::default());
+    rig.open("under-way", Extras::default());
     rig.answered("answered", Part::Shadow);
     rig.pairing.expire(Timestamp(59_999_999_999));
     assert_eq!(rig.ended(), [""; 0]);
@@ -197,9 +197,9 @@ fn production_is_not_waited_for_longer_than_asked_once_the_shadow_has_answered()
 #[test]
 fn what_the_budget_has_no_room_for_ends_at_once_and_holds_nothing() {
     let mut rig = Rig::new(3 * OVERHEAD);
-    assert!(rig.open("one", Asked::default()));
-    assert!(rig.open("two", Asked::default()));
-    assert!(!rig.open("three", Asked::default()));
+    assert!(rig.open("one", Extras::default()));
+    assert!(rig.open("two", Extras::default()));
+    assert!(!rig.open("three", Extras::default()));
     assert_eq!(rig.ended(), ["GET /a HTTP/1.1 compare_memory"]);
     rig.pairing.shutdown();
     assert_eq!(rig.ended(), ["GET /a HTTP/1.1 compare_shutdown"; 2]);
@@ -210,8 +210,8 @@ fn what_the_budget_has_no_room_for_ends_at_once_and_holds_nothing() {
 #[test]
 fn further_copies_are_counted_and_not_compared() {
     let mut rig = Rig::new(1 << 20);
-    assert!(rig.open("one", Asked::default()));
-    assert!(!rig.open_copy("one", Asked::default(), 2));
+    assert!(rig.open("one", Extras::default()));
+    assert!(!rig.open_copy("one", Extras::default(), 2));
     assert_eq!(rig.ended(), ["GET /a HTTP/1.1 copy"]);
     assert!(rig.pairing.is_open(&id("one")));
 }
@@ -219,8 +219,8 @@ fn further_copies_are_counted_and_not_compared() {
 #[test]
 fn a_name_that_is_used_again_ends_the_pair_before() {
     let mut rig = Rig::new(1 << 20);
-    rig.open("one", Asked::default());
-    rig.open("one", Asked::default());
+    rig.open("one", Extras::default());
+    rig.open("one", Extras::default());
     assert_eq!(rig.ended(), ["GET /a HTTP/1.1 same_name"]);
     assert!(rig.pairing.is_open(&id("one")));
 }
@@ -233,8 +233,8 @@ fn production_may_answer_before_a_middleware_has_let_the_request_go() {
     rig.production("one");
     rig.pairing
         .production_lost(&id("two"), NotCompared::ProductionClosed);
-    assert!(rig.open("one", Asked::default()));
-    assert!(!rig.open("two", Asked::default()));
+    assert!(rig.open("one", Extras::default()));
+    assert!(!rig.open("two", Extras::default()));
     rig.answered("one", Part::Shadow);
     assert_eq!(rig.ended(), ["GET /a HTTP/1.1 production_closed", "one - -"]);
     for number in 0..2 * MAX_EARLY {

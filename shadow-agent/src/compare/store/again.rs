@@ -89,7 +89,7 @@ fn broken_off(run: &Run, last_request: u64) -> Option<String> {
 fn comparison(store: &Store, kept: KeptComparison, mut tally: Tally, damage: &Damage) -> Comparison {
     let run = store.run();
     for (why, requests) in kept.uncounted() {
-        tally.uncounted(why, requests);
+        tally.count_unattributed(why, requests);
     }
     let mut facts = kept.facts;
     let is_all = run.ended && run.counts.missing() == 0 && damage.segments == 0;
@@ -98,7 +98,7 @@ fn comparison(store: &Store, kept: KeptComparison, mut tally: Tally, damage: &Da
         let dropped = &mut facts.counts.dropped;
         dropped.retain(|reason, _| !NotCompared::Shadow(*reason).is_failure());
         let missing = tally.comparison(&facts).coverage.waiting;
-        tally.uncounted(NotCompared::NotKept, missing);
+        tally.count_unattributed(NotCompared::NotKept, missing);
     }
     if !run.ended {
         facts.doubts.push(format!(

@@ -15,7 +15,7 @@ use crate::compare::bodies::Side;
 use crate::compare::charset;
 use crate::compare::heads::Head;
 use crate::compare::json::{Leaf, Scalar, Wanted, leaves};
-use crate::compare::moment::is_time;
+use crate::compare::time_distance::is_time;
 use crate::compare::{form, secrets};
 use crate::http::{ChunkedDecoder, head_fields};
 use crate::mirror::rules::{Lines, RedactionKey, Unredactable, is_hash};

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::compare::document::Word;
+use crate::compare::document::Verdict;
 use crate::compare::tally::Facts;
 use crate::compare::{Answer, Hosts, NotCompared, Pair, Secrets, Times, Unpaired};
 use crate::mirror::MessageId;
@@ -444,7 +444,7 @@ fn a_run_that_is_broken_off_says_what_it_compared_and_goes_for_nobody() {
     let whole = judged();
     assert_eq!(
         (whole.verdict, &whole.notes[..]),
-        (Word::Go, &[][..]),
+        (Verdict::Go, &[][..]),
         "{whole:?}"
     );
     // As if the last word had not come to be written.
@@ -452,7 +452,7 @@ fn a_run_that_is_broken_off_says_what_it_compared_and_goes_for_nobody() {
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("\"ended\": true", "\"ended\": false")).unwrap();
     let broken = judged();
-    assert_eq!(broken.verdict, Word::NotEnoughData);
+    assert_eq!(broken.verdict, Verdict::NotEnoughData);
     let [note] = &broken.notes[..] else {
         panic!("a note")
     };

@@ -9,10 +9,10 @@ use super::secrets::{
 use crate::compare::bodies::Side;
 use crate::compare::charset;
 use crate::compare::comparing::compare;
+use crate::compare::difference_collector::Compared;
 use crate::compare::document::{Body, Example, ExampleAnswer};
-use crate::compare::findings::Compared;
 use crate::compare::heads::Head;
-use crate::compare::hosts::Question;
+use crate::compare::hosts::CompareContext;
 use crate::compare::judging::{Judging, Secrets};
 use crate::compare::pair::{Answer, Pair};
 use crate::mirror::rules::{Redaction, Unredactable};
@@ -46,7 +46,7 @@ impl Examples {
         places: &mut Places,
         row: u32,
         pair: &Pair,
-        question: &Question<'_>,
+        question: &CompareContext<'_>,
         judging: &Judging,
     ) {
         let Some(entry) = places.row_mut(row) else { return };
@@ -86,7 +86,7 @@ impl Examples {
     fn example(
         &mut self,
         pair: &Pair,
-        question: &Question<'_>,
+        question: &CompareContext<'_>,
         judging: &Judging,
     ) -> Result<Example, Unredactable> {
         let redaction = judging.redaction.as_ref();

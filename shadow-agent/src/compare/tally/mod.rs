@@ -21,14 +21,14 @@ use std::sync::Arc;
 use self::endpoint::{EndpointTally, Seen};
 use self::examples::Examples;
 use self::parts::{Of, Parts};
-use self::places::{Place, Places, Sort};
+use self::places::{DifferenceKey, Places, Sort};
 pub use self::summary::Facts;
 use self::timeline::TimelineTally;
 use super::comparing::compare;
 use super::counters::{CompareCounters, Compared as CountedPair, Outcome};
-use super::findings::Compared;
+use super::difference_collector::Compared;
 use super::histogram::Histogram;
-use super::hosts::{Hosts, Question};
+use super::hosts::{CompareContext, Hosts};
 use super::intake::Unpaired;
 use super::judging::Judging;
 use super::pair::{Answer, NotCompared, Pair};
@@ -113,7 +113,7 @@ impl Tally {
         self.seen_at(at);
         let judging = Arc::clone(&self.judging);
         let name = &*Arc::clone(&self.tally_of(id).name);
-        let question = Question {
+        let question = CompareContext {
             endpoint: name,
             method,
             head: &pair.request_head,
@@ -122,7 +122,7 @@ impl Tally {
         let compared = compare(&question, &pair.production, &pair.shadow, &judging.rules);
         let control = pair.control.as_ref().map(|control| {
             let host = judging.hosts.control.as_deref();
-            let question = Question { host, ..question };
+            let question = CompareContext { host, ..question };
             compare(&question, &pair.production, control, &judging.rules)
         });
         let repeat = pair.repeat.as_ref();
@@ -143,7 +143,7 @@ impl Tally {
                     _ if has_control && self.places.is_outside(id, difference) => Sort::Outside,
                     _ => Sort::Plain,
                 };
-                let place = Place {
+                let place = DifferenceKey {
                     endpoint: id,
                     path: &difference.path,
                     kind: difference.kind,
@@ -207,7 +207,7 @@ impl Tally {
     }
 
     /// Counts requests that are not compared and of which no more is known.
-    pub fn uncounted(&mut self, why: NotCompared, requests: u64) {
+    pub fn count_unattributed(&mut self, why: NotCompared, requests: u64) {
         *self.uncounted.entry(why).or_default() += requests;
         self.counters.not_compared(why, requests);
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::tests::{judging, pair};
 use super::*;
-use crate::compare::document::{Comparison, Word};
+use crate::compare::document::{Comparison, Verdict};
 use crate::compare::fail_on::FailRule;
 
 /// Rules about each endpoint alone: others see what is failing among few requests anyway.
@@ -79,7 +79,7 @@ fn paths_that_production_refuses_teach_no_routes() {
     let mut pairs = failing_checkout(20_000);
     pairs.extend(scan(60, 404));
     let comparison = judged(judging(), &pairs);
-    assert_eq!(comparison.verdict.word, Word::NoGo);
+    assert_eq!(comparison.verdict.word, Verdict::NoGo);
     assert_eq!(
         names(&comparison),
         [
@@ -105,7 +105,7 @@ fn a_name_that_fails_is_told_where_it_became_one_with_others() {
         for pairs in [early, late] {
             let comparison = judged(judging(), &pairs);
             assert_eq!(names(&comparison), ["GET /{name}/{id} 20000", "GET /{name} 70"]);
-            assert_eq!(comparison.verdict.word, Word::NoGo);
+            assert_eq!(comparison.verdict.word, Verdict::NoGo);
             assert_eq!(
                 why(&comparison),
                 "Endpoints with 5xx where production has none: GET /checkout (100%), GET /{name} (14.29%). \
@@ -140,7 +140,7 @@ fn an_endpoint_that_fails_is_told_where_there_was_no_room_for_it() {
         ..by_endpoint()
     };
     let comparison = judged(few, &pairs);
-    assert_eq!(comparison.verdict.word, Word::NoGo);
+    assert_eq!(comparison.verdict.word, Verdict::NoGo);
     assert!(
         why(&comparison).contains("GET /checkout (100%)"),
         "{}",
@@ -173,7 +173,7 @@ fn one_failure_of_a_name_among_many_is_one_of_all_of_them() {
         pairs[number].shadow.head = "HTTP/1.1 500 X\r\n\r\n".into();
     }
     let comparison = judged(by_endpoint(), &pairs);
-    assert_eq!(comparison.verdict.word, Word::Go, "{}", why(&comparison));
+    assert_eq!(comparison.verdict.word, Verdict::Go, "{}", why(&comparison));
 }
 
 #[test]
@@ -229,7 +229,7 @@ proptest! {
         // Any order, and the same for the same case.
         pairs.sort_by_key(|pair| crate::mirror::rules::fnv1a_32(format!("{order}{}", pair.at).as_bytes()));
         let comparison = judged(Judging { max_routes, ..by_endpoint() }, &pairs);
-        prop_assert_eq!(comparison.verdict.word, Word::NoGo);
+        prop_assert_eq!(comparison.verdict.word, Verdict::NoGo);
         prop_assert!(
             comparison.verdict.why.iter().any(|why| why.contains("GET /checkout (")),
             "{:?}", comparison.verdict.why

@@ -24,7 +24,7 @@ pub(super) enum Sort {
 
 /// Where and how.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct DifferenceKey<'a> {
     pub endpoint: EndpointId,
     pub path: &'a str,
     pub kind: Kind,
@@ -124,7 +124,7 @@ impl Places {
     }
 
     /// Counts a difference of one pair; `None` where there is no room for its row.
-    pub fn count(&mut self, place: &Place<'_>, difference: &Difference, at: u64) -> Option<u32> {
+    pub fn count(&mut self, place: &DifferenceKey<'_>, difference: &Difference, at: u64) -> Option<u32> {
         let key: Key = (place.endpoint, place.path.into(), place.kind, place.sort);
         if let Some(referred) = self
             .references

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::places::{Row, Sort};
 use super::{EndpointTally, Tally};
 use crate::compare::document::{
-    Comparison, Coverage, DifferenceRow, Endpoint, ExtraRequests, InForce, Noise, NoiseBy, Part, StatusPair,
-    Verdict, Word,
+    Comparison, Coverage, DifferenceRow, Endpoint, ExtraRequests, InForce, Judgement, Noise, NoiseBy, Part,
+    StatusPair, Verdict,
 };
 use crate::compare::fail_on::FailRule;
 use crate::compare::histogram::latency;
@@ -79,8 +79,8 @@ impl Tally {
             from_ms,
             to_ms,
             ended_ms: facts.ended_ms,
-            verdict: Verdict {
-                word: Word::NotEnoughData,
+            verdict: Judgement {
+                word: Verdict::NotEnoughData,
                 why: Vec::new(),
                 rules: Vec::new(),
             },

@@ -4,7 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
-use crate::compare::document::{Comparison, DifferenceRow, NoiseBy, Word};
+use crate::compare::document::{Comparison, DifferenceRow, NoiseBy, Verdict};
 use crate::compare::fail_on::FailRule;
 use crate::compare::noise::Thresholds;
 use crate::compare::{Hosts, IgnoreRule, PathPattern, Rules, Times, verdict};
@@ -232,7 +232,7 @@ fn equal_answers_agree_once() {
         (comparison.agreement_raw.count, comparison.agreement.count),
         (10, 10)
     );
-    assert_eq!(comparison.verdict.word, Word::NotEnoughData);
+    assert_eq!(comparison.verdict.word, Verdict::NotEnoughData);
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn coverage_is_an_equation_of_the_ledger_and_the_pairs() {
     let unpaired = |why| Unpaired::new(b"GET /slow HTTP/1.1\r\n\r\n", 7 * MILLISECOND, why);
     tally.not_compared(&unpaired(NotCompared::Shadow(DropReason::Timeout)));
     tally.not_compared(&unpaired(NotCompared::ProductionGap));
-    tally.uncounted(NotCompared::Busy, 2);
+    tally.count_unattributed(NotCompared::Busy, 2);
     let facts = Facts {
         counts: OutputCounts {
             seen: 20,

@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
 use super::{answer, compared, differences, json, question};
-use crate::compare::{Question, Rules, compare};
+use crate::compare::{CompareContext, Rules, compare};
 
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -140,7 +140,7 @@ fn answers_without_a_body_by_definition_have_none() {
         assert_eq!(differences(&with(status, "a"), &with(status, "b")), [""; 0]);
     }
     let compared = compare(
-        &Question {
+        &CompareContext {
             method: b"HEAD",
             ..question("HEAD /")
         },

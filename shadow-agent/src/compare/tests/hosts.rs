@@ -3,12 +3,12 @@
 use proptest::prelude::*;
 
 use super::{answer, json, lines};
-use crate::compare::{Answer, Compared, Question, RuleId, Rules, compare};
+use crate::compare::{Answer, CompareContext, Compared, RuleId, Rules, compare};
 
 const HEAD: &[u8] = b"GET /a HTTP/1.1\r\nHost: shop.example\r\n\r\n";
 
 fn with(rules: &Rules, production: &Answer, shadow: &Answer) -> Compared {
-    let question = Question {
+    let question = CompareContext {
         endpoint: "GET /a",
         method: b"GET",
         head: HEAD,

@@ -9,7 +9,7 @@ mod rules;
 
 use bytes::Bytes;
 
-use super::{Answer, Compared, Question, Rules, compare};
+use super::{Answer, CompareContext, Compared, Rules, compare};
 
 /// An answer with this status line and these fields, one a line.
 pub fn answer(status: &str, fields: &str, body: impl Into<Vec<u8>>) -> Answer {
@@ -31,8 +31,8 @@ pub fn json(body: &str) -> Answer {
 }
 
 /// A request of which no more is known.
-pub fn question(endpoint: &str) -> Question<'_> {
-    Question {
+pub fn question(endpoint: &str) -> CompareContext<'_> {
+    CompareContext {
         endpoint,
         method: b"GET",
         head: b"",

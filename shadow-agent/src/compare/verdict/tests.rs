@@ -34,8 +34,8 @@ fn healthy(pairs: u64) -> Comparison {
         from_ms: 0,
         to_ms: 0,
         ended_ms: None,
-        verdict: Verdict {
-            word: Word::NoGo,
+        verdict: Judgement {
+            word: Verdict::NoGo,
             why: Vec::new(),
             rules: Vec::new(),
         },
@@ -102,11 +102,11 @@ fn with_p99(ms: f64) -> Latency {
     }
 }
 
-fn judged(comparison: &Comparison) -> Verdict {
+fn judged(comparison: &Comparison) -> Judgement {
     judge_by(comparison, &[])
 }
 
-fn judge_by(comparison: &Comparison, given: &[&str]) -> Verdict {
+fn judge_by(comparison: &Comparison, given: &[&str]) -> Judgement {
     let given: Vec<FailRule> = given.iter().map(|text| text.parse().expect(text)).collect();
     judge(comparison, &FailRule::in_force(&given), &Settings::default(), &[])
 }
@@ -114,7 +114,7 @@ fn judge_by(comparison: &Comparison, given: &[&str]) -> Verdict {
 #[test]
 fn a_healthy_release_goes() {
     let verdict = judged(&healthy(10_000));
-    assert_eq!(verdict.word, Word::Go);
+    assert_eq!(verdict.word, Verdict::Go);
     assert_eq!(
         verdict.why,
         [
@@ -137,13 +137,13 @@ fn a_healthy_release_goes() {
 fn few_requests_never_go() {
     for pairs in [0, 1, 10, 50, 4_999] {
         let verdict = judged(&healthy(pairs));
-        assert_eq!(verdict.word, Word::NotEnoughData, "{pairs}");
+        assert_eq!(verdict.word, Verdict::NotEnoughData, "{pairs}");
     }
-    assert_eq!(judged(&healthy(5_000)).word, Word::Go);
+    assert_eq!(judged(&healthy(5_000)).word, Verdict::Go);
     // Without a least number, it is the intervals that say so.
     for pairs in [0, 10, 50, 3_000] {
         let verdict = judge_by(&healthy(pairs), &["compared off", "coverage off"]);
-        assert_eq!(verdict.word, Word::NotEnoughData, "{pairs}");
+        assert_eq!(verdict.word, Verdict::NotEnoughData, "{pairs}");
     }
     let verdict = judged(&healthy(50));
     assert_eq!(verdict.why, ["50 pairs can be judged. Rule: compared < 5000."]);
@@ -155,7 +155,7 @@ fn new_5xx_are_told_with_the_endpoints_they_come_from() {
     comparison.new_5xx = rate(143, 10_000);
     comparison.endpoints[1].new_5xx = rate(143, 2_500);
     let verdict = judged(&comparison);
-    assert_eq!(verdict.word, Word::NoGo);
+    assert_eq!(verdict.word, Verdict::NoGo);
     assert_eq!(
         verdict.why,
         [
@@ -174,7 +174,7 @@ fn an_endpoint_with_few_of_all_requests_cannot_hide() {
     comparison.endpoints[1].new_5xx = rate(120, 150);
     comparison.endpoints[1].agreement = rate(30, 150);
     let verdict = judged(&comparison);
-    assert_eq!(verdict.word, Word::NoGo);
+    assert_eq!(verdict.word, Verdict::NoGo);
     assert_eq!(
         verdict.why,
         [
@@ -185,9 +185,9 @@ fn an_endpoint_with_few_of_all_requests_cannot_hide() {
     // A route that fails always is broken, however few pairs tell so; what differs by nature is not learned from so few.
     comparison.endpoints[1].compared = 20;
     comparison.endpoints[1].new_5xx = rate(20, 20);
-    assert_eq!(judged(&comparison).word, Word::NoGo);
+    assert_eq!(judged(&comparison).word, Verdict::NoGo);
     comparison.endpoints[1].new_5xx = rate(0, 20);
-    assert_eq!(judged(&comparison).word, Word::Go);
+    assert_eq!(judged(&comparison).word, Verdict::Go);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn requests_that_the_shadow_failed_count_against_it_and_as_covered() {
     comparison.coverage.compared = 9_900;
     comparison.coverage.failed = [("timeout".to_owned(), 60), ("connect_error".to_owned(), 40)].into();
     let verdict = judged(&comparison);
-    assert_eq!(verdict.word, Word::NoGo);
+    assert_eq!(verdict.word, Verdict::NoGo);
     assert_eq!(
         verdict.why,
         [
@@ -264,7 +264,7 @@ fn a_slower_shadow_and_slower_endpoints_are_told() {
         high: 3.7,
     });
     let verdict = judged(&comparison);
-    assert_eq!(verdict.word, Word::NoGo);
+    assert_eq!(verdict.word, Verdict::NoGo);
     assert_eq!(
         verdict.why,
         [
@@ -278,7 +278,7 @@ fn a_slower_shadow_and_slower_endpoints_are_told() {
     comparison.production_latency = with_p99(2.0);
     comparison.shadow_latency = with_p99(9.0);
     comparison.endpoints[0].slower = false;
-    assert_eq!(judged(&comparison).word, Word::Go);
+    assert_eq!(judged(&comparison).word, Verdict::Go);
 }
 
 #[test]
@@ -286,12 +286,12 @@ fn latencies_that_nobody_knows_are_undecided_until_the_rule_is_off() {
     let mut comparison = healthy(10_000);
     comparison.production_latency = Latency::default();
     let verdict = judged(&comparison);
-    assert_eq!(verdict.word, Word::NotEnoughData);
+    assert_eq!(verdict.word, Verdict::NotEnoughData);
     assert_eq!(
         verdict.why,
         ["Not sure yet: Too few answers have times to compare the 99th percentiles. Rule: p99_ratio > 1.5."]
     );
-    assert_eq!(judge_by(&comparison, &["p99_ratio off"]).word, Word::Go);
+    assert_eq!(judge_by(&comparison, &["p99_ratio off"]).word, Verdict::Go);
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn what_may_be_either_is_undecided() {
     let mut comparison = healthy(10_000);
     comparison.new_5xx = rate(10, 10_000);
     let verdict = judged(&comparison);
-    assert_eq!(verdict.word, Word::NotEnoughData);
+    assert_eq!(verdict.word, Verdict::NotEnoughData);
     assert_eq!(
         verdict.why,
         [
@@ -309,7 +309,7 @@ fn what_may_be_either_is_undecided() {
     );
     // Something else that is sure is enough.
     comparison.agreement = rate(9_000, 10_000);
-    assert_eq!(judged(&comparison).word, Word::NoGo);
+    assert_eq!(judged(&comparison).word, Verdict::NoGo);
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn the_verdict_is_void_when_capture_lost_too_much() {
     comparison.agreement = rate(9_000, 10_000);
     comparison.differences = vec![difference("GET /a", "$.b", 1_000)];
     let verdict = judged(&comparison);
-    assert_eq!(verdict.word, Word::NotEnoughData);
+    assert_eq!(verdict.word, Verdict::NotEnoughData);
     assert_eq!(
         verdict.why,
         [
@@ -341,7 +341,7 @@ fn too_few_of_all_requests_are_told_with_what_became_of_the_others() {
         .map(str::to_owned)
         .to_vec();
     let verdict = judged(&comparison);
-    assert_eq!(verdict.word, Word::NotEnoughData);
+    assert_eq!(verdict.word, Verdict::NotEnoughData);
     assert_eq!(
         verdict.why,
         [
@@ -354,14 +354,14 @@ fn too_few_of_all_requests_are_told_with_what_became_of_the_others() {
 #[test]
 fn bounds_themselves_are_on_the_side_the_operator_says() {
     let comparison = healthy(5_000);
-    assert_eq!(judge_by(&comparison, &["compared < 5000"]).word, Word::Go);
+    assert_eq!(judge_by(&comparison, &["compared < 5000"]).word, Verdict::Go);
     assert_eq!(
         judge_by(&comparison, &["compared <= 5000"]).word,
-        Word::NotEnoughData
+        Verdict::NotEnoughData
     );
     assert_eq!(
         judge_by(&comparison, &["coverage <= 100%"]).word,
-        Word::NotEnoughData
+        Verdict::NotEnoughData
     );
     let exactly = Interval {
         value: 1.0,
@@ -405,11 +405,17 @@ fn an_endpoint_is_slower_when_that_is_sure_at_the_confidence_of_all_of_them() {
 
 #[test]
 fn the_worst_word_stands_for_all_and_has_a_status() {
-    assert_eq!(worst([Word::Go, Word::NotEnoughData]), Word::NotEnoughData);
-    assert_eq!(worst([Word::NoGo, Word::NotEnoughData, Word::Go]), Word::NoGo);
-    assert_eq!(worst([Word::Go]), Word::Go);
-    assert_eq!(worst([]), Word::NotEnoughData);
-    let words = [Word::Go, Word::NoGo, Word::NotEnoughData];
+    assert_eq!(
+        worst([Verdict::Go, Verdict::NotEnoughData]),
+        Verdict::NotEnoughData
+    );
+    assert_eq!(
+        worst([Verdict::NoGo, Verdict::NotEnoughData, Verdict::Go]),
+        Verdict::NoGo
+    );
+    assert_eq!(worst([Verdict::Go]), Verdict::Go);
+    assert_eq!(worst([]), Verdict::NotEnoughData);
+    let words = [Verdict::Go, Verdict::NoGo, Verdict::NotEnoughData];
     assert_eq!(words.map(exit_code), [0, 1, 3]);
 }
 
@@ -434,16 +440,16 @@ fn where_nobody_knows_whether_the_figures_are_of_all_there_was_nothing_goes_and_
         )
     };
     let good = judge(&healthy(10_000));
-    assert_eq!(judged(&healthy(10_000)).word, Word::Go);
+    assert_eq!(judged(&healthy(10_000)).word, Verdict::Go);
     assert_eq!(
         (good.word, good.why.as_slice()),
-        (Word::NotEnoughData, &doubts[..])
+        (Verdict::NotEnoughData, &doubts[..])
     );
     let mut bad = healthy(10_000);
     bad.new_5xx = rate(500, 10_000);
-    assert_eq!(judged(&bad).word, Word::NoGo);
+    assert_eq!(judged(&bad).word, Verdict::NoGo);
     let bad = judge(&bad);
-    assert_eq!((bad.word, &bad.why[0]), (Word::NotEnoughData, &doubts[0]));
+    assert_eq!((bad.word, &bad.why[0]), (Verdict::NotEnoughData, &doubts[0]));
     assert!(
         bad.why[1].starts_with("Looks failed already: The shadow answered 5xx"),
         "{:?}",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::document::{Comparison, Interval, Rate, RuleOutcome, Word};
+use super::super::document::{Comparison, Interval, Rate, RuleOutcome, Verdict};
 use super::super::fail_on::Metric;
 use super::Judged;
 use super::measure::Measured;
@@ -13,7 +13,12 @@ const NAMED: usize = 3;
 const NAME: usize = 120;
 
 /// The sentences, the weightiest first: `doubts`, and then `judged`, which is in the order of weight.
-pub(super) fn why(word: Word, judged: &[Judged], comparison: &Comparison, doubts: &[String]) -> Vec<String> {
+pub(super) fn why(
+    word: Verdict,
+    judged: &[Judged],
+    comparison: &Comparison,
+    doubts: &[String],
+) -> Vec<String> {
     let say = |prefix: &str, about_data: bool, outcomes: &[RuleOutcome]| {
         let of = judged.iter().filter(|judged| {
             let says_nothing = matches!(&judged.measured, Measured::Endpoints(failing) if failing.is_empty());
@@ -25,9 +30,9 @@ pub(super) fn why(word: Word, judged: &[Judged], comparison: &Comparison, doubts
             .collect::<Vec<_>>()
     };
     let mut why = match word {
-        Word::Go => say("", false, &[RuleOutcome::Passed]),
-        Word::NoGo => say("", false, &[RuleOutcome::Failed]),
-        Word::NotEnoughData => {
+        Verdict::Go => say("", false, &[RuleOutcome::Passed]),
+        Verdict::NoGo => say("", false, &[RuleOutcome::Failed]),
+        Verdict::NotEnoughData => {
             let mut data = doubts.to_vec();
             data.extend(say("", true, &[RuleOutcome::Failed, RuleOutcome::Undecided]));
             if data.is_empty() {

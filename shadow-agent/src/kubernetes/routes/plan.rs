@@ -161,7 +161,7 @@ struct Rules<'a> {
 }
 
 /// Where a list of filters stands.
-struct Place<'a> {
+struct FilterList<'a> {
     rule: usize,
     backend_ref: Option<usize>,
     /// The edits that the filters before the list make.
@@ -237,7 +237,7 @@ impl<'a> Rules<'a> {
             .collect();
         let mut watched = self.parents.clone();
         watched.extend(behind.iter().flatten().cloned());
-        let place = Place {
+        let place = FilterList {
             rule: index,
             backend_ref: None,
             before: &[],
@@ -246,7 +246,7 @@ impl<'a> Rules<'a> {
         let before = self.list(&place, &filters, catalog, plan)?;
         for (backend_ref, (filters, service)) in backend_filters.iter().zip(behind).enumerate() {
             let watched = service.into_iter().collect();
-            let place = Place {
+            let place = FilterList {
                 rule: index,
                 backend_ref: Some(backend_ref),
                 before: &before,
@@ -260,7 +260,7 @@ impl<'a> Rules<'a> {
     /// Makes the mirrors of one list of filters; the edits that have come together at its end are handed back.
     fn list(
         &self,
-        place: &Place<'_>,
+        place: &FilterList<'_>,
         filters: &[Filter],
         catalog: &dyn Catalog,
         plan: &mut Plan,
@@ -311,7 +311,7 @@ impl<'a> Rules<'a> {
 
     fn mirror(
         &self,
-        place: &Place<'_>,
+        place: &FilterList<'_>,
         filter: usize,
         mirror: &Mirror,
         edits: Option<Arc<Edits>>,
@@ -339,7 +339,7 @@ impl<'a> Rules<'a> {
     }
 
     /// A second mirror of a list to the same backend is called so, which leaves the name of the first alone.
-    fn name(&self, place: &Place<'_>, backend: &Backend, same: &mut BTreeMap<String, usize>) -> String {
+    fn name(&self, place: &FilterList<'_>, backend: &Backend, same: &mut BTreeMap<String, usize>) -> String {
         let from = match place.backend_ref {
             None => format!("rule {}", place.rule),
             Some(backend_ref) => format!("rule {} backendRef {backend_ref}", place.rule),

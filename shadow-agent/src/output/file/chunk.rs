@@ -26,7 +26,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Where a chunk shall be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ChunkPosition {
     /// In the file of this very name, behind what is there.
     Append,
     /// Behind the chunks that are there.
@@ -39,7 +39,7 @@ pub(super) enum Place {
 pub(super) struct Chunk {
     /// Its name without a number.
     base: PathBuf,
-    place: Place,
+    place: ChunkPosition,
     format: Format,
     compression: Compression,
     /// Records encoded and not written.
@@ -63,7 +63,7 @@ struct Written {
 }
 
 impl Chunk {
-    pub fn new(base: PathBuf, place: Place, format: Format, compression: Compression) -> Self {
+    pub fn new(base: PathBuf, place: ChunkPosition, format: Format, compression: Compression) -> Self {
         Self {
             base,
             place,
@@ -81,10 +81,12 @@ impl Chunk {
     }
 
     /// Where the chunk behind this one shall be.
-    pub fn next(&self) -> Place {
+    pub fn next(&self) -> ChunkPosition {
         match (&self.file, self.place) {
-            (Some(file), Place::Next | Place::Number(_)) => Place::Number(file.number + 1),
-            (None, Place::Number(number)) => Place::Number(number + 1),
+            (Some(file), ChunkPosition::Next | ChunkPosition::Number(_)) => {
+                ChunkPosition::Number(file.number + 1)
+            }
+            (None, ChunkPosition::Number(number)) => ChunkPosition::Number(number + 1),
             (_, place) => place,
         }
     }
@@ -118,12 +120,12 @@ impl Chunk {
         let directory = directory(&self.base);
         std::fs::create_dir_all(directory).with_context(|| format!("'{}'", directory.display()))?;
         match self.place {
-            Place::Append => self.open_to_append(),
-            Place::Number(number) => match self.create(number) {
+            ChunkPosition::Append => self.open_to_append(),
+            ChunkPosition::Number(number) => match self.create(number) {
                 Err(error) if is_taken(&error) => self.create_behind_others(),
                 created => created,
             },
-            Place::Next => self.create_behind_others(),
+            ChunkPosition::Next => self.create_behind_others(),
         }
     }
 

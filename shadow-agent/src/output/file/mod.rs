@@ -15,7 +15,7 @@ use anyhow::Context;
 use hashlink::LinkedHashMap;
 use jiff::Zoned;
 
-use self::chunk::{Chunk, Place};
+use self::chunk::{Chunk, ChunkPosition};
 use super::writer::{Sink, Writer};
 use crate::mirror::ledger::DropReason;
 use crate::recording::{Format, Moment, Record, Recorded, Template, write_gor, write_har, write_json_line};
@@ -136,9 +136,9 @@ impl FileSink {
                     || (settings.queue_limit > 0 && chunk.records >= settings.queue_limit))
         };
         let mut place = match (settings.append, self.template.is_of_requests()) {
-            (true, _) => Place::Append,
-            (false, true) => Place::Number(0),
-            (false, false) => Place::Next,
+            (true, _) => ChunkPosition::Append,
+            (false, true) => ChunkPosition::Number(0),
+            (false, false) => ChunkPosition::Next,
         };
         if self.open.get(&path).is_some_and(is_full)
             && let Some(full) = self.open.remove(&path)

@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use super::shard::Shard;
 use super::upstream::Upstream;
-use crate::compare::{Asked, Intake, NotCompared, Pairing, Part};
+use crate::compare::{Extras, Intake, NotCompared, Pairing, Part};
 use crate::mirror::ledger::{DropReason, OutputCounts, ShardLedger, Ticket};
 use crate::mirror::{AnswerLost, Draws, Exchange, ExchangeResponse, MessageId};
 use crate::settings::CompareSettings;
@@ -76,7 +76,7 @@ pub(super) struct Comparing {
 /// The control on this shard.
 struct Control {
     shard: Rc<Shard>,
-    tending: JoinHandle<()>,
+    running: JoinHandle<()>,
 }
 
 impl Comparing {
@@ -94,8 +94,8 @@ impl Comparing {
         let pairing = Rc::new(RefCell::new(pairing));
         let control = comparison.control.as_ref().map(|upstream| {
             let shard = Shard::new(Arc::clone(upstream), None, Some(Rc::clone(&pairing)));
-            let tending = spawn_local(shard.clone().tend());
-            Control { shard, tending }
+            let running = spawn_local(shard.clone().run());
+            Control { shard, running }
         });
         let expiring = spawn_local(expire(Rc::clone(&pairing)));
         Self {
@@ -127,10 +127,10 @@ impl Comparing {
         }
     }
 
-    fn asked(&self, exchange: &Exchange) -> Asked {
+    fn asked(&self, exchange: &Exchange) -> Extras {
         let repeat = self.comparison.settings.repeat;
         let safe = || matches!(exchange.request.method(), b"GET" | b"HEAD" | b"OPTIONS");
-        Asked {
+        Extras {
             control: self.control.is_some(),
             repeat: !repeat.is_nothing() && safe() && repeat.takes(self.draws.borrow_mut().draw()),
         }
@@ -178,7 +178,7 @@ impl Drop for Comparing {
         self.expiring.abort();
         if let Some(control) = &self.control {
             control.shard.abort(DropReason::Shutdown);
-            control.tending.abort();
+            control.running.abort();
             control.shard.retire();
         }
         // Whatever still waits for production.

@@ -11,11 +11,11 @@ use tokio::net::{TcpSocket, TcpStream, UdpSocket, lookup_host};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::stamped::Stamped;
+use super::timestamped::Stamped;
 use super::tls::Tls;
 use super::transport::Transport;
 use crate::capture::{OwnConnection, OwnConnections};
-use crate::descriptors::{self, Place};
+use crate::descriptors::{self, DescriptorPermit};
 use crate::mirror::ledger::DropReason;
 use crate::settings::{Endpoints, HttpOutputSettings};
 
@@ -28,7 +28,7 @@ pub(in crate::output) struct Link {
     // First, so that the socket is closed before its entry is taken out.
     pub(in crate::output) transport: Transport,
     _own: OwnConnection,
-    _place: Place,
+    _place: DescriptorPermit,
 }
 
 /// Why there is none.

@@ -18,7 +18,7 @@ use bytes::{Buf, Bytes};
 
 use super::connect::Link;
 use super::lanes::Job;
-use super::response::{Answer, BadResponse, Keep, NotKept, ResponseReader};
+use super::response::{BadResponse, Keep, NotKept, ResponseReader, ShadowAnswer};
 use super::shard::Shard;
 use crate::compare::{NotCompared, Part, Times};
 use crate::http::{RequestKind, Version};
@@ -495,7 +495,7 @@ impl State {
 
     /// Hands the answer to the request under way on, where answers are tracked or compared. A redirect that is followed is none
     /// yet.
-    fn track(&self, answer: &Answer, shard: &Shard) {
+    fn track(&self, answer: &ShadowAnswer, shard: &Shard) {
         let Some(job) = &self.job else { return };
         let compared = shard.pairing.as_ref().zip(job.part);
         if (shard.tracking.is_none() && compared.is_none()) || shard.next_hop(job, answer).is_some() {
@@ -529,7 +529,7 @@ impl State {
     }
 
     /// The whole answer is there. `clean`: nothing is left over on either side.
-    fn answered(&mut self, answer: &Answer, clean: bool, shard: &Shard) -> Step {
+    fn answered(&mut self, answer: &ShadowAnswer, clean: bool, shard: &Shard) -> Step {
         let Some(mut job) = self.job.take() else {
             return Some(Err(End::Quiet));
         };

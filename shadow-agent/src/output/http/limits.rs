@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 pub(super) struct InFlight {
     taken: AtomicUsize,
     /// Shards with work and no permit for it.
-    starving: AtomicUsize,
+    waiting_for_permit: AtomicUsize,
     freed: Notify,
 }
 
@@ -31,36 +31,36 @@ impl InFlight {
     /// Gives one back.
     pub(super) fn give_back(&self) {
         self.taken.fetch_sub(1, SeqCst);
-        if self.starving.load(SeqCst) > 0 {
+        if self.waiting_for_permit.load(SeqCst) > 0 {
             self.freed.notify_one();
         }
     }
 
     /// Whether a shard that has a permit shall give it back rather than use it again: there are more than
-    /// `limit` now (slow start), or another shard waits. `self_starving`: whether the asking shard is among
+    /// `limit` now (slow start), or another shard waits. `self_waiting`: whether the asking shard is among
     /// those that wait.
-    pub(super) fn should_yield(&self, limit: usize, self_starving: bool) -> bool {
-        self.taken.load(Relaxed) > limit || self.starving.load(Relaxed) > usize::from(self_starving)
+    pub(super) fn should_yield(&self, limit: usize, self_waiting: bool) -> bool {
+        self.taken.load(Relaxed) > limit || self.waiting_for_permit.load(Relaxed) > usize::from(self_waiting)
     }
 
     /// Says that this shard waits from now on. The caller tries [`Self::try_take`] once more afterwards.
-    pub(super) fn starve(&self) {
-        self.starving.fetch_add(1, SeqCst);
+    pub(super) fn register_waiter(&self) {
+        self.waiting_for_permit.fetch_add(1, SeqCst);
     }
 
-    /// Resolves when a permit may be free; then calls [`Self::fed`].
+    /// Resolves when a permit may be free; then calls [`Self::unregister_waiter`].
     pub(super) async fn freed(&self) {
         self.freed.notified().await;
     }
 
     /// This shard waits no more.
-    pub(super) fn fed(&self) {
-        self.starving.fetch_sub(1, SeqCst);
+    pub(super) fn unregister_waiter(&self) {
+        self.waiting_for_permit.fetch_sub(1, SeqCst);
     }
 
     /// A shard was told of a permit and did not need it: the next one that waits is told.
     pub(super) fn pass_on(&self) {
-        if self.starving.load(SeqCst) > 0 {
+        if self.waiting_for_permit.load(SeqCst) > 0 {
             self.freed.notify_one();
         }
     }
@@ -201,12 +201,12 @@ mod tests {
     async fn a_shard_that_waits_hears_of_a_permit_given_back_before_it_listened() {
         let in_flight = InFlight::default();
         assert!(in_flight.try_take(1));
-        in_flight.starve();
+        in_flight.register_waiter();
         assert!(in_flight.should_yield(1, false));
         assert!(!in_flight.should_yield(1, true));
         in_flight.give_back();
         in_flight.freed().await;
-        in_flight.fed();
+        in_flight.unregister_waiter();
         assert!(!in_flight.should_yield(1, false));
     }
 }

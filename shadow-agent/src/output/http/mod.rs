@@ -18,15 +18,15 @@ mod copy;
 mod lanes;
 mod limits;
 pub(super) mod log_limit;
-pub(super) mod once;
 mod pool;
 mod redirect;
 mod response;
 mod shard;
-mod stamped;
+pub(super) mod single_exchange;
 mod target;
 #[cfg(test)]
 mod tests;
+mod timestamped;
 pub(super) mod tls;
 mod tracking;
 pub(super) mod transport;
@@ -49,7 +49,7 @@ use crate::capture::OwnConnections;
 use crate::compare::{Comparer, Hosts, Intake, Judging};
 use crate::http::Request;
 use crate::mirror::ledger::{DropReason, OutputCounts, Ticket};
-use crate::mirror::{AnswerLost, Exchange, ExchangeResponse, MessageId, Onward};
+use crate::mirror::{AnswerLost, Dispatcher, Exchange, ExchangeResponse, MessageId};
 use crate::settings::{CompareSettings, HostHeader, HttpOutputSettings};
 
 /// The head of the copy that an output with these settings sends of `request`, its marker included: what it writes
@@ -157,23 +157,25 @@ impl HttpOutput {
     }
 
     /// The half for the current thread, inside its `LocalSet`.
-    pub(super) fn shard(&self, wall_offset: u64, onward: &Weak<Onward>) -> HttpShard {
+    pub(super) fn shard(&self, wall_offset: u64, dispatcher: &Weak<Dispatcher>) -> HttpShard {
         let tracking = self
             .upstream
             .settings
             .track_response
-            .map(|most| Tracking::new(onward.clone(), most, wall_offset));
+            .map(|most| Tracking::new(dispatcher.clone(), most, wall_offset));
         let comparing = self.comparison.as_ref().map(|comparison| {
-            let early = onward.upgrade().is_some_and(|onward| onward.has_middleware());
+            let early = dispatcher
+                .upgrade()
+                .is_some_and(|dispatcher| dispatcher.has_middleware());
             Comparing::new(comparison, wall_offset, early)
         });
         let pairing = comparing.as_ref().map(|comparing| Rc::clone(&comparing.pairing));
         let shard = Shard::new(self.upstream.clone(), tracking, pairing);
-        let tending = spawn_local(shard.clone().tend());
+        let running = spawn_local(shard.clone().run());
         HttpShard {
             shard,
             comparing,
-            tending,
+            running,
         }
     }
 }
@@ -182,7 +184,7 @@ impl HttpOutput {
 pub(super) struct HttpShard {
     shard: Rc<Shard>,
     comparing: Option<Comparing>,
-    tending: JoinHandle<()>,
+    running: JoinHandle<()>,
 }
 
 impl ShardOutput for HttpShard {
@@ -235,7 +237,7 @@ impl ShardOutput for HttpShard {
 impl Drop for HttpShard {
     fn drop(&mut self) {
         self.shard.abort(DropReason::Shutdown);
-        self.tending.abort();
+        self.running.abort();
         self.shard.retire();
     }
 }

@@ -30,7 +30,7 @@ pub(super) enum BadResponse {
 
 /// A whole answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct ShadowAnswer {
     pub status: u16,
     /// Whether the connection can carry another request.
     pub keep_alive: bool,
@@ -121,7 +121,7 @@ pub(super) struct ResponseReader {
     /// A head that is not whole yet, and how far it was searched.
     partial: Vec<u8>,
     head: ResponseHeadReader,
-    body: Option<(Answer, BodyDecoder)>,
+    body: Option<(ShadowAnswer, BodyDecoder)>,
     body_bytes: u64,
     until_close: bool,
     interim: u32,
@@ -167,7 +167,7 @@ impl ResponseReader {
     }
 
     /// Takes the next bytes. With the answer, when it is whole, comes how many bytes belonged to it.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Option<(Answer, usize)>, BadResponse> {
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Option<(ShadowAnswer, usize)>, BadResponse> {
         self.started = true;
         let mut used = 0;
         while self.body.is_none() {
@@ -194,14 +194,14 @@ impl ResponseReader {
     }
 
     /// The shadow closed the connection: the answer, if that is how it ends.
-    pub(super) fn closed(&mut self) -> Option<Answer> {
+    pub(super) fn closed(&mut self) -> Option<ShadowAnswer> {
         if !self.until_close {
             return None;
         }
         self.take_answer()
     }
 
-    fn take_answer(&mut self) -> Option<Answer> {
+    fn take_answer(&mut self) -> Option<ShadowAnswer> {
         let (mut answer, _) = self.body.take()?;
         if self.keep.most.is_some() {
             answer.kept = std::mem::take(&mut self.kept).into_parts();
@@ -257,7 +257,7 @@ impl ResponseReader {
             return Ok(Some(consumed));
         }
         self.until_close = head.framing == Framing::Close;
-        let answer = Answer {
+        let answer = ShadowAnswer {
             status: head.status,
             keep_alive: head.keep_alive,
             location,
@@ -273,7 +273,7 @@ mod tests {
     use super::*;
 
     /// Feeds `stream` whole, and again byte by byte: both must give the same.
-    fn read(to: RequestKind, stream: &[u8]) -> Result<Option<(Answer, usize)>, BadResponse> {
+    fn read(to: RequestKind, stream: &[u8]) -> Result<Option<(ShadowAnswer, usize)>, BadResponse> {
         let whole = {
             let mut reader = ResponseReader::new(100, Keep::default());
             reader.reset(to);

@@ -22,7 +22,7 @@ use super::copy::CopyTemplate;
 use super::lanes::{Job, Lanes};
 use super::pool::Pool;
 use super::redirect::{self, Hop};
-use super::response::{Answer, Keep};
+use super::response::{Keep, ShadowAnswer};
 use super::tracking::Tracking;
 use super::upstream::Upstream;
 use crate::compare::{NotCompared, Pairing, Part};
@@ -45,11 +45,11 @@ pub(super) struct Shard {
     /// Permits held by this shard's connections.
     held: Cell<usize>,
     /// Whether this shard is among those that wait for a permit.
-    starving: Cell<bool>,
-    hungry: Notify,
+    waiting_for_permit: Cell<bool>,
+    permit_needed: Notify,
     backoff: Cell<Option<Backoff>>,
     /// Told when there is something to be swept: a connection, or a request that waits.
-    stirred: Notify,
+    wake: Notify,
     this: Weak<Shard>,
     /// Where answers go, if they are tracked.
     pub(super) tracking: Option<Tracking>,
@@ -80,10 +80,10 @@ impl Shard {
             outstanding: Cell::new(0),
             all_settled: Notify::new(),
             held: Cell::new(0),
-            starving: Cell::new(false),
-            hungry: Notify::new(),
+            waiting_for_permit: Cell::new(false),
+            permit_needed: Notify::new(),
             backoff: Cell::new(None),
-            stirred: Notify::new(),
+            wake: Notify::new(),
             this: this.clone(),
             tracking,
             pairing,
@@ -92,8 +92,8 @@ impl Shard {
 
     /// Runs what it does besides answering to offers, until dropped: looks at deadlines, and starts requests
     /// when permits come free.
-    pub(super) async fn tend(self: Rc<Self>) {
-        tokio::join!(self.sweep_regularly(), self.feed_when_hungry());
+    pub(super) async fn run(self: Rc<Self>) {
+        tokio::join!(self.sweep_regularly(), self.dispatch_when_permitted());
     }
 
     /// See [`ShardOutput::offer`](crate::output::ShardOutput::offer). `part`: what its answer is of a pair, if it is compared.
@@ -126,7 +126,7 @@ impl Shard {
             self.launch(job);
         } else if self.upstream.queue.try_enter() {
             self.lanes.borrow_mut().push(job);
-            self.stirred.notify_one();
+            self.wake.notify_one();
         } else {
             self.give_up(job, DropReason::QueueFull);
         }
@@ -157,8 +157,8 @@ impl Shard {
 
     /// Leaves the line for permits, once nothing tends it any more.
     pub(super) fn retire(&self) {
-        if self.starving.replace(false) {
-            self.upstream.in_flight.fed();
+        if self.waiting_for_permit.replace(false) {
+            self.upstream.in_flight.unregister_waiter();
             self.upstream.in_flight.pass_on();
         }
     }
@@ -178,7 +178,7 @@ impl Shard {
     }
 
     /// The next hop, if `answer` is a redirect to be followed.
-    pub(super) fn next_hop(&self, job: &Job, answer: &Answer) -> Option<Hop> {
+    pub(super) fn next_hop(&self, job: &Job, answer: &ShadowAnswer) -> Option<Hop> {
         if job.redirects == 0 {
             return None;
         }
@@ -262,9 +262,9 @@ impl Shard {
         if self
             .upstream
             .in_flight
-            .should_yield(self.upstream.limit(), self.starving.get())
+            .should_yield(self.upstream.limit(), self.waiting_for_permit.get())
         {
-            self.starve();
+            self.register_waiter();
             return None;
         }
         self.next_waiting()
@@ -419,7 +419,7 @@ impl Shard {
     fn take_permit(&self) -> bool {
         let limit = self.upstream.limit();
         let taken = self.upstream.in_flight.try_take(limit)
-            || (self.starve() && self.upstream.in_flight.try_take(limit));
+            || (self.register_waiter() && self.upstream.in_flight.try_take(limit));
         if taken {
             self.held.set(self.held.get() + 1);
         }
@@ -432,23 +432,23 @@ impl Shard {
     }
 
     /// Says that this shard waits for a permit; `true` if it had not been said.
-    fn starve(&self) -> bool {
-        let first = !self.starving.replace(true);
+    fn register_waiter(&self) -> bool {
+        let first = !self.waiting_for_permit.replace(true);
         if first {
-            self.upstream.in_flight.starve();
-            self.hungry.notify_one();
+            self.upstream.in_flight.register_waiter();
+            self.permit_needed.notify_one();
         }
         first
     }
 
-    async fn feed_when_hungry(&self) {
+    async fn dispatch_when_permitted(&self) {
         loop {
-            self.hungry.notified().await;
+            self.permit_needed.notified().await;
             self.upstream.in_flight.freed().await;
-            self.upstream.in_flight.fed();
-            self.starving.set(false);
+            self.upstream.in_flight.unregister_waiter();
+            self.waiting_for_permit.set(false);
             self.dispatch();
-            if !self.starving.get() {
+            if !self.waiting_for_permit.get() {
                 self.upstream.in_flight.pass_on();
             }
         }

@@ -11,7 +11,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::stamped::Stamped;
+use super::timestamped::Stamped;
 use crate::pem::{Identity, identity};
 use crate::settings::RelayTls;
 use crate::trust::Trusted;

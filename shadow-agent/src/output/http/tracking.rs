@@ -3,13 +3,13 @@
 use std::rc::Weak;
 use std::time::Duration;
 
-use super::response::Answer;
-use crate::mirror::{Exchange, ExchangeResponse, MessageKind, Onward};
+use super::response::ShadowAnswer;
+use crate::mirror::{Dispatcher, Exchange, ExchangeResponse, MessageKind};
 use crate::time::{Timestamp, unix_now};
 
 /// Where one shard's answers go.
 pub(super) struct Tracking {
-    onward: Weak<Onward>,
+    dispatcher: Weak<Dispatcher>,
     /// Largest answer that is handed on.
     most: usize,
     /// From the source's clock to Unix time, in nanoseconds.
@@ -17,21 +17,21 @@ pub(super) struct Tracking {
 }
 
 impl Tracking {
-    /// To `onward`, answers of at most `most` bytes. `wall_offset`: nanoseconds from the clock of the shard's source to Unix time.
-    pub(super) fn new(onward: Weak<Onward>, most: usize, wall_offset: u64) -> Self {
-        if let Some(onward) = onward.upgrade() {
-            onward.expect_responses();
+    /// To `dispatcher`, answers of at most `most` bytes. `wall_offset`: nanoseconds from the clock of the shard's source to Unix time.
+    pub(super) fn new(dispatcher: Weak<Dispatcher>, most: usize, wall_offset: u64) -> Self {
+        if let Some(dispatcher) = dispatcher.upgrade() {
+            dispatcher.expect_responses();
         }
         Self {
-            onward,
+            dispatcher,
             most,
             wall_offset,
         }
     }
 
     /// Hands on the answer to the request of `exchange`, which took so long.
-    pub(super) fn answered(&self, exchange: &Exchange, answer: &Answer, took: Duration) {
-        let (Ok((head, body)), Some(onward)) = (&answer.kept, self.onward.upgrade()) else {
+    pub(super) fn answered(&self, exchange: &Exchange, answer: &ShadowAnswer, took: Duration) {
+        let (Ok((head, body)), Some(dispatcher)) = (&answer.kept, self.dispatcher.upgrade()) else {
             return;
         };
         if head.len() + body.len() > self.most {
@@ -39,7 +39,7 @@ impl Tracking {
         }
         let now = unix_now().saturating_sub(self.wall_offset);
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        onward.response(
+        dispatcher.response(
             &exchange.key,
             &ExchangeResponse {
                 id: &exchange.id,

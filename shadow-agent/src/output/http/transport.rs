@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use super::stamped::Stamped;
+use super::timestamped::Stamped;
 
 /// A connected byte stream.
 #[derive(Debug)]

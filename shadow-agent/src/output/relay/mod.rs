@@ -68,7 +68,7 @@ impl RelayOutput {
             sticky: settings.sticky,
         }));
         let connections = Arc::new(Connections::default());
-        let crew = worker::Crew {
+        let crew = worker::WorkerContext {
             settings: settings.clone(),
             lanes: Arc::clone(&lanes),
             connections: Arc::clone(&connections),

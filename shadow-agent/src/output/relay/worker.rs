@@ -42,7 +42,7 @@ impl Connections {
 }
 
 /// What the thread works with.
-pub(super) struct Crew {
+pub(super) struct WorkerContext {
     pub settings: RelayOutputSettings,
     pub lanes: Arc<Lanes>,
     pub connections: Arc<Connections>,
@@ -50,7 +50,7 @@ pub(super) struct Crew {
     pub own: OwnConnections,
 }
 
-impl Crew {
+impl WorkerContext {
     /// The thread's life: ends when the output does.
     pub(super) fn run(self) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

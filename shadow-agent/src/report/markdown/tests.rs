@@ -94,8 +94,8 @@ fn every_row_of_a_table_has_its_cells_whatever_traffic_held() {
 #[test]
 fn two_documents_stand_side_by_side() {
     let (a, mut b) = (example::document(), example::document());
-    b.verdict = Word::Go;
-    b.comparisons[0].verdict.word = Word::Go;
+    b.verdict = Verdict::Go;
+    b.comparisons[0].verdict.word = Verdict::Go;
     b.comparisons[0].differences.remove(0);
     b.comparisons[0].new_5xx.share = 0.0;
     b.comparisons[0].new_5xx.low = 0.0;

@@ -17,8 +17,8 @@ use serde::Serialize;
 
 pub(super) use self::escape::escaped;
 use self::escape::json;
+use super::document_diff::TwoDocuments;
 use super::meanings::meanings;
-use super::two::TwoDocuments;
 use crate::compare::document::Document;
 
 const PAGE: &str = include_str!("page.html");

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
+use super::super::document_diff::TwoDocuments;
 use super::super::figures::{duration, moment, percent, rate, ratio};
-use super::super::two::TwoDocuments;
 use super::super::{grouped, text::sum};
 use super::escape::escaped;
-use crate::compare::document::{Comparison, Document, Word};
+use crate::compare::document::{Comparison, Document, Verdict};
 
 /// Of a live page, before the first event.
 pub(super) const LIVE: &str =
@@ -50,11 +50,11 @@ pub(super) fn two(two: &TwoDocuments) -> String {
     html
 }
 
-fn word(word: Word) -> String {
+fn word(word: Verdict) -> String {
     let class = match word {
-        Word::Go => "go",
-        Word::NotEnoughData => "unsure",
-        Word::NoGo => "no-go",
+        Verdict::Go => "go",
+        Verdict::NotEnoughData => "unsure",
+        Verdict::NoGo => "no-go",
     };
     format!("<p class=\"word {class}\">{}</p>", word.text())
 }

@@ -2,8 +2,8 @@
 
 use shadow_agent::compare::document::{
     Body, Comparison, Coverage, DifferenceRow, Endpoint, Example, ExampleAnswer, ExtraRequests, InForce,
-    Interval, Latency, Noise, NoiseBy, Quantiles, Rate, RuleOutcome, RuleResult, StatusPair, Step, Timeline,
-    Verdict, Word,
+    Interval, Judgement, Latency, Noise, NoiseBy, Quantiles, Rate, RuleOutcome, RuleResult, StatusPair, Step,
+    Timeline, Verdict,
 };
 use shadow_agent::compare::{Difference, Kind};
 
@@ -69,7 +69,7 @@ pub(super) fn latency(median: f64, spread: f64) -> Latency {
     }
 }
 
-pub(super) fn comparison(shadow: &str, word: Word) -> Comparison {
+pub(super) fn comparison(shadow: &str, word: Verdict) -> Comparison {
     Comparison {
         shadow: shadow.to_owned(),
         production: vec!["raw :8080 on eth0".to_owned()],
@@ -126,14 +126,14 @@ pub(super) fn comparison(shadow: &str, word: Word) -> Comparison {
     }
 }
 
-fn verdict(word: Word) -> Verdict {
+fn verdict(word: Verdict) -> Judgement {
     let rule = |rule: &str, outcome, measured: Interval, text: &str| RuleResult {
         rule: rule.to_owned(),
         outcome,
         measured,
         text: text.to_owned(),
     };
-    Verdict {
+    Judgement {
         word,
         why: vec![
             "New 5xx: 0.31% of pairs (0.27% to 0.34%), and at most 0.10% is allowed.".to_owned(),

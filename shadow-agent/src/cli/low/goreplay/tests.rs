@@ -7,7 +7,7 @@ use std::path::Path;
 use clap::{CommandFactory, Parser};
 
 use super::*;
-use crate::cli::go;
+use crate::cli::go_arguments;
 use crate::cli::low::Arguments;
 
 const DOCUMENT: &str = include_str!("../../../../../docs/goreplay.md");
@@ -323,7 +323,8 @@ fn only_the_programs_name_changes_in_the_guide_and_every_command_is_taken() {
     for typed in flags(&after) {
         let command = Arguments::command();
         let words = typed.iter().map(OsString::from).collect();
-        let spelled = go::spell(&command, words).unwrap_or_else(|error| panic!("{typed:?}: {error}"));
+        let spelled =
+            go_arguments::spell(&command, words).unwrap_or_else(|error| panic!("{typed:?}: {error}"));
         let program = OsString::from("shadow-agent");
         let all = std::iter::once(&program).chain(&spelled.arguments);
         let arguments = Arguments::try_parse_from(all).unwrap_or_else(|error| panic!("{typed:?}: {error}"));

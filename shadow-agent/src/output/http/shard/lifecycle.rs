@@ -35,7 +35,7 @@ impl Shard {
         let max_response = self.upstream.settings.max_response;
         let connection = Rc::new(Connection::connecting(job, max_response, self.keep()));
         self.pool.borrow_mut().add(connection.clone());
-        self.stirred.notify_one();
+        self.wake.notify_one();
         spawn_local(run(shard, connection));
     }
 
@@ -153,7 +153,7 @@ impl Shard {
     pub(super) async fn sweep_regularly(&self) {
         loop {
             if self.is_quiet() {
-                self.stirred.notified().await;
+                self.wake.notified().await;
             }
             tokio::time::sleep(SWEEP).await;
             self.sweep();

@@ -68,13 +68,13 @@ impl Comparison {
         };
     }
 
-    pub fn uncounted(&mut self, why: NotCompared, requests: u64) {
+    pub fn count_unattributed(&mut self, why: NotCompared, requests: u64) {
         self.handed += requests;
-        self.tally.uncounted(why, requests);
+        self.tally.count_unattributed(why, requests);
     }
 
     /// Compares it, and counts what comes of it.
-    pub fn look_at(&mut self, finished: Finished, add: Add) {
+    pub fn add(&mut self, finished: Finished, add: Add) {
         self.handed += 1;
         self.unkept += u64::from(self.kept.is_none());
         let store = self.kept.as_ref().map(|(_, store)| store);
@@ -95,10 +95,10 @@ impl Comparison {
     }
 
     /// Only counts it: a pair as not compared, and `why`.
-    pub fn pass_over(&mut self, finished: &Finished, why: NotCompared) {
+    pub fn skip(&mut self, finished: &Finished, why: NotCompared) {
         match finished {
-            Finished::Pair(..) => self.uncounted(why, 1),
-            Finished::Not(unpaired) => self.uncounted(unpaired.why, 1),
+            Finished::Pair(..) => self.count_unattributed(why, 1),
+            Finished::Not(unpaired) => self.count_unattributed(unpaired.why, 1),
         }
     }
 

@@ -12,13 +12,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::following::Following;
 use super::messages::rest;
 use super::operation::ShardOperation;
+use super::plan_follower::PlanFollower;
 use super::shard::{Phase, ShardReport, TICK};
 use crate::input::http::{Client, Counters, Ending, HttpInput, Told};
 use crate::input::silence::{Silence, Silences};
-use crate::mirror::{Connection, Draws, Shard};
+use crate::mirror::{Draws, ProductionConnection, Shard};
 use crate::settings::HttpInputSettings;
 use crate::tcp::{Chunk, Close, FlowKey, Start, StreamHandler};
 use crate::time::{Timestamp, unix_now};
@@ -27,7 +27,7 @@ use crate::time::{Timestamp, unix_now};
 pub(super) struct Served<'a> {
     pub name: String,
     pub shard: &'a mut Shard,
-    pub plans: &'a mut Following,
+    pub plans: &'a mut PlanFollower,
     pub report: &'a Mutex<ShardReport>,
     pub operation: &'a ShardOperation,
     pub phase: watch::Receiver<Phase>,
@@ -40,7 +40,7 @@ struct Turn {
 }
 
 /// A connection's reader, and where its next bytes are counted from.
-type Reader = (Connection, u32);
+type Reader = (ProductionConnection, u32);
 
 impl Served<'_> {
     /// Serves clients until the run ends.
@@ -100,7 +100,12 @@ impl Served<'_> {
         Ok(())
     }
 
-    fn open(&mut self, stream: TcpStream, silence: Rc<Silence>, begin: u32) -> Option<(Connection, Client)> {
+    fn open(
+        &mut self,
+        stream: TcpStream,
+        silence: Rc<Silence>,
+        begin: u32,
+    ) -> Option<(ProductionConnection, Client)> {
         let client = Client::new(stream, silence, begin);
         // One that has gone again has no addresses.
         let (theirs, ours) = client.addresses().ok()?;
@@ -109,7 +114,7 @@ impl Served<'_> {
             server: ours.into(),
             scope: 0,
         };
-        let connection = Connection::open(self.shard, &key, Start::Syn, Timestamp(unix_now()));
+        let connection = ProductionConnection::open(self.shard, &key, Start::Syn, Timestamp(unix_now()));
         Some((connection, client))
     }
 

@@ -13,9 +13,9 @@ const MAX_REMEMBERED: usize = 65_536;
 
 /// The slots of the mirrors that took such a request. Those whose response came stand in front.
 #[derive(Default)]
-pub(super) struct PartlyTaken(LinkedHashMap<MessageId, Rc<[usize]>>);
+pub(super) struct ResponseRouting(LinkedHashMap<MessageId, Rc<[usize]>>);
 
-impl PartlyTaken {
+impl ResponseRouting {
     /// The mirrors in the slots `takers` took the request, which are all that it concerned or not.
     pub fn note(&mut self, id: &MessageId, all: bool, takers: &Rc<[usize]>) {
         if all {
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn what_was_not_taken_by_all_is_remembered_until_others_need_the_room() {
-        let mut taken = PartlyTaken::default();
+        let mut taken = ResponseRouting::default();
         let (all, one): (Rc<[usize]>, Rc<[usize]>) = ([0, 1].into(), [1].into());
         taken.note(&id(0), true, &all);
         assert!(taken.0.is_empty());

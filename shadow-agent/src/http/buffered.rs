@@ -5,14 +5,14 @@ use bytes::Bytes;
 use super::body::BodyDecoder;
 use super::head::HeadReader;
 use super::message::{Framing, HeaderField};
-use super::side::{Next, Whole};
+use super::message_kind::{Next, Whole};
 use crate::budget::{Charge, MemoryBudget};
 use crate::tcp::Chunk;
 use crate::time::Timestamp;
 
 /// A message (or something too short to tell) with its bytes so far.
 #[derive(Debug)]
-pub(super) struct Held<L> {
+pub(super) struct Buffered<L> {
     pub bytes: Vec<u8>,
     /// How many bytes more came than a head that was written anew ([`Self::replace`]) has.
     left_out: isize,
@@ -47,7 +47,7 @@ pub(super) struct Head<L> {
     pub next: Next,
 }
 
-impl<L> Held<L> {
+impl<L> Buffered<L> {
     /// Nothing yet of a message whose first byte is that of `chunk`.
     pub fn new(chunk: &Chunk<'_>, phase: Phase<L>, budget: &MemoryBudget) -> Self {
         Self {

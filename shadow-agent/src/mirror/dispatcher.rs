@@ -6,8 +6,8 @@ use std::rc::Rc;
 use super::exchange::{AnswerLost, Exchange, ExchangeResponse, FlowId};
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::message::{Message, MessageId, MessageKind};
-use super::mirrors::{Concerned, Mirrors};
-use super::partly_taken::PartlyTaken;
+use super::mirrors::{Mirrors, Targets};
+use super::response_routing::ResponseRouting;
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, whole_request};
 use crate::middleware::ShardMiddleware;
@@ -15,18 +15,18 @@ use crate::tcp::FlowKey;
 
 /// See the module's description. It is shared by what finds messages on a shard's thread, and never borrowed across a
 /// wait.
-pub struct Onward {
+pub struct Dispatcher {
     mirrors: RefCell<Mirrors>,
     /// Whether responses may come.
     responses: Cell<bool>,
-    partly_taken: RefCell<PartlyTaken>,
+    response_routing: RefCell<ResponseRouting>,
     middleware: Option<ShardMiddleware>,
     ledger: ShardLedger,
     limits: Limits,
     budget: MemoryBudget,
 }
 
-impl Onward {
+impl Dispatcher {
     pub(super) fn new(
         ledger: ShardLedger,
         limits: Limits,
@@ -36,7 +36,7 @@ impl Onward {
         Rc::new(Self {
             mirrors: RefCell::default(),
             responses: Cell::new(middleware.is_some()),
-            partly_taken: RefCell::default(),
+            response_routing: RefCell::default(),
             middleware,
             ledger,
             limits,
@@ -47,10 +47,10 @@ impl Onward {
     /// Follows what comes back from the middleware, where there is one. Inside a `LocalSet`.
     pub(super) fn start(self: &Rc<Self>) {
         if self.middleware.is_some() {
-            let onward = Rc::clone(self);
+            let dispatcher = Rc::clone(self);
             tokio::task::spawn_local(async move {
-                if let Some(middleware) = &onward.middleware {
-                    middleware.follow(&onward).await;
+                if let Some(middleware) = &dispatcher.middleware {
+                    middleware.follow(&dispatcher).await;
                 }
             });
         }
@@ -75,18 +75,18 @@ impl Onward {
     pub(super) fn not_taken(&self, id: &MessageId) {
         if self.responses.get() {
             let nobody = self.mirrors.borrow().nobody();
-            self.partly_taken.borrow_mut().note(id, false, &nobody);
+            self.response_routing.borrow_mut().note(id, false, &nobody);
         }
     }
 
-    /// Hands on a whole request.
-    pub fn request(&self, exchange: Exchange, opened: Opened) {
+    /// Sends a request through the middleware, where there is one, and on.
+    pub fn intercept(&self, exchange: Exchange, opened: Opened) {
         let whole = match &self.middleware {
             Some(middleware) => middleware.request(exchange, opened),
             None => Some((exchange, opened)),
         };
         if let Some((exchange, opened)) = whole {
-            self.pass(exchange, opened);
+            self.enqueue(exchange, opened);
         }
     }
 
@@ -133,29 +133,31 @@ impl Onward {
         self.middleware.is_some()
     }
 
-    /// Hands a request to the mirrors, behind the middleware.
-    pub fn pass(&self, exchange: Exchange, opened: Opened) {
+    /// Gives a request to the mirrors, behind the middleware.
+    pub fn enqueue(&self, exchange: Exchange, opened: Opened) {
         let exchange = Rc::new(exchange);
-        let takers = self.mirrors.borrow_mut().deliver(&exchange, opened);
+        let takers = self.mirrors.borrow_mut().enqueue(&exchange, opened);
         if self.responses.get() {
-            let all = takers.len() == self.mirrors.borrow_mut().concerned(&exchange.key).slots.len();
-            self.partly_taken.borrow_mut().note(&exchange.id, all, &takers);
+            let all = takers.len() == self.mirrors.borrow_mut().targets(&exchange.key).slots.len();
+            self.response_routing
+                .borrow_mut()
+                .note(&exchange.id, all, &takers);
         }
     }
 
     /// Hands a response to the mirrors, behind the middleware.
-    pub fn pass_response(&self, key: &FlowKey, message: &Message) {
+    pub fn enqueue_response(&self, key: &FlowKey, message: &Message) {
         let (head, body) = message.split();
         self.offer_response(key, &message.response(&head, &body));
     }
 
-    /// Hands on a message that the middleware made: a request is counted as any other.
-    pub fn pass_made(&self, message: &Message) {
+    /// A message that the middleware made: a request is counted as any other.
+    pub fn enqueue_made(&self, message: &Message) {
         let key = message.id.endpoints();
         if message.kind != MessageKind::Request {
-            return self.pass_response(&key, message);
+            return self.enqueue_response(&key, message);
         }
-        let Concerned { slots, pod } = self.mirrors.borrow_mut().concerned_in_turn(&key);
+        let Targets { slots, pod } = self.mirrors.borrow_mut().targets_in_turn(&key);
         let opened = self.ledger.open_for(&slots);
         match whole_request(&message.payload, self.limits, &self.budget) {
             Ok(mut request) => {
@@ -169,7 +171,7 @@ impl Onward {
                     copy: 1,
                     request: request.into(),
                 };
-                self.pass(exchange, opened);
+                self.enqueue(exchange, opened);
             }
             Err(reject) => opened.settle(Outcome::Dropped(reject.into())),
         }
@@ -197,8 +199,8 @@ impl Onward {
     }
 
     fn offer_response(&self, key: &FlowKey, response: &ExchangeResponse<'_>) {
-        let concerned = self.mirrors.borrow_mut().concerned(key).slots;
-        let takers = self.partly_taken.borrow_mut().takers(response.id, concerned);
+        let concerned = self.mirrors.borrow_mut().targets(key).slots;
+        let takers = self.response_routing.borrow_mut().takers(response.id, concerned);
         self.mirrors.borrow_mut().respond(&takers, response);
     }
 }

@@ -3,12 +3,12 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
-use super::hosts::{OneHost, Question};
-use super::moment;
+use super::hosts::{CompareContext, HostAliases};
 use super::path::{self, Path};
 use super::pattern::PathPattern;
 use super::rules::{ArrayMatch, RuleId, Rules};
 use super::shown::{self, Shown};
+use super::time_distance;
 use super::{Difference, Kind};
 
 /// Most differences of one pair in either list. Behind them comes one that says so.
@@ -36,7 +36,7 @@ impl Compared {
 
 /// What is known of a place where something differs.
 #[derive(Clone, Copy, Debug, Default)]
-struct Place {
+struct PathState {
     /// The rule that takes away everything there.
     ignored: Option<usize>,
     /// The rule that takes away numbers that are near each other.
@@ -49,22 +49,22 @@ struct Place {
 
 /// The differences found so far, and where the comparison is.
 #[derive(Debug)]
-pub(super) struct Findings<'r> {
+pub(super) struct DifferenceCollector<'r> {
     /// Where it is.
     pub path: Path,
     pub rules: &'r Rules,
-    question: &'r Question<'r>,
+    question: &'r CompareContext<'r>,
     /// Known when it is asked for first.
-    hosts: OnceCell<OneHost>,
-    places: HashMap<String, Place>,
+    hosts: OnceCell<HostAliases>,
+    places: HashMap<String, PathState>,
     /// How arrays are matched, by their paths.
     arrays: HashMap<String, &'r ArrayMatch>,
     found: Compared,
     full: bool,
 }
 
-impl<'r> Findings<'r> {
-    pub fn new(question: &'r Question<'r>, rules: &'r Rules) -> Self {
+impl<'r> DifferenceCollector<'r> {
+    pub fn new(question: &'r CompareContext<'r>, rules: &'r Rules) -> Self {
         Self {
             path: Path::default(),
             rules,
@@ -87,12 +87,12 @@ impl<'r> Findings<'r> {
     }
 
     /// Names that are taken for one host; none where a rule says so.
-    pub fn hosts(&self) -> &OneHost {
+    pub fn hosts(&self) -> &HostAliases {
         self.hosts.get_or_init(|| {
             if self.rules.exact_hosts() {
-                OneHost::default()
+                HostAliases::default()
             } else {
-                OneHost::of(self.question)
+                HostAliases::of(self.question)
             }
         })
     }
@@ -168,7 +168,7 @@ impl<'r> Findings<'r> {
     }
 
     /// What rules say about the place; `None` for one too many.
-    fn place(&mut self) -> Option<Place> {
+    fn place(&mut self) -> Option<PathState> {
         let path = self.path.as_str();
         if let Some(place) = self.places.get(path) {
             return Some(*place);
@@ -181,7 +181,7 @@ impl<'r> Findings<'r> {
         let covers = |pattern: &PathPattern| pattern.fits(self.question.endpoint, root, &steps, true);
         let ignored = self.rules.ignored().iter();
         let tolerances = self.rules.tolerances().iter();
-        let place = Place {
+        let place = PathState {
             ignored: ignored
                 .enumerate()
                 .find(|(_, rule)| root != "status" && covers(&rule.path))
@@ -190,7 +190,7 @@ impl<'r> Findings<'r> {
                 .enumerate()
                 .find(|(_, rule)| covers(&rule.path))
                 .map(|(index, _)| index),
-            ..Place::default()
+            ..PathState::default()
         };
         self.places.insert(path.to_owned(), place);
         Some(place)
@@ -216,7 +216,7 @@ impl<'r> Findings<'r> {
             }
         }
         let most = self.rules.time_tolerance()?;
-        let apart = moment::apart(self.path.as_str(), production, shadow)?;
+        let apart = time_distance::apart(self.path.as_str(), production, shadow)?;
         (apart <= most).then_some(RuleId::Time)
     }
 

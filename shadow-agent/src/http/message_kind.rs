@@ -11,7 +11,7 @@ use crate::budget::Charge;
 use crate::time::Timestamp;
 
 /// What tells requests and responses apart.
-pub(super) trait Side {
+pub(super) trait MessageKind {
     /// Their start line.
     type Line: StartLine;
     /// What a whole one becomes.

@@ -9,7 +9,7 @@ use crate::settings::{LiveScope, MirrorSettings, PodSelector, RawInput, Settings
 
 /// The mirrors of the settings.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wanted {
+pub(super) struct MirrorSpecs {
     /// One for each output of each mirror, in their order.
     pub mirrors: Vec<WantedMirror>,
     /// Inputs that are captured at addresses.
@@ -21,7 +21,7 @@ pub(super) struct Wanted {
     settings: Vec<MirrorSettings>,
 }
 
-impl Wanted {
+impl MirrorSpecs {
     pub fn of(settings: &Settings) -> Self {
         let mut wanted = Self {
             settings: settings.mirrors.clone(),
@@ -184,12 +184,12 @@ mod tests {
         mirror
     }
 
-    fn wanted(mirrors: Vec<MirrorSettings>) -> Wanted {
+    fn wanted(mirrors: Vec<MirrorSettings>) -> MirrorSpecs {
         let arguments =
             Arguments::try_parse_from(["shadow-agent", "--input-raw=:1", "--output-null"]).unwrap();
         let mut settings = high::resolve(&arguments, &TestMachine).unwrap().settings;
         settings.mirrors = mirrors;
-        Wanted::of(&settings)
+        MirrorSpecs::of(&settings)
     }
 
     fn planned(slots: &[usize]) -> Vec<PlannedMirror> {

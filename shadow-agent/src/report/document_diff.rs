@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::compare::Kind;
-use crate::compare::document::{Comparison, DifferenceRow, Document, Interval, Rate, Word};
+use crate::compare::document::{Comparison, DifferenceRow, Document, Interval, Rate, Verdict};
 
 /// Two documents: `a` is the earlier one, or whatever the other is held against.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,7 +23,7 @@ pub struct TwoDocuments {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Side {
     /// Its word.
-    pub verdict: Word,
+    pub verdict: Verdict,
     /// When it was made, Unix time in milliseconds.
     pub made_at_ms: u64,
     /// The version of the program that made it.
@@ -54,7 +54,7 @@ pub struct Head {
     /// The shadow.
     pub shadow: String,
     /// The word on it.
-    pub word: Word,
+    pub word: Verdict,
     /// Why.
     pub why: Vec<String>,
     /// When the first request was seen.

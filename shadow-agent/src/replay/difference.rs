@@ -1,11 +1,11 @@
 //! What the answer to a request that was sent again is, beside production's.
 
-use crate::compare::{Answer, Compared, Difference, Question, Rules, compare};
+use crate::compare::{Answer, CompareContext, Compared, Difference, Rules, compare};
 use crate::mirror::rules::has_hash;
 
 /// How an answer differs from production's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct ReplayDifference {
     /// What differs, and counts.
     pub differences: Vec<Difference>,
     /// What differs where a hash stands in the place of production's value: whether it is the same cannot be told.
@@ -14,9 +14,9 @@ pub struct Told {
     pub by_rule: Vec<(Difference, String)>,
 }
 
-impl Told {
+impl ReplayDifference {
     /// Compares `now` with what production answered to `question`.
-    pub fn new(question: &Question<'_>, production: &Answer, now: &Answer, rules: &Rules) -> Self {
+    pub fn new(question: &CompareContext<'_>, production: &Answer, now: &Answer, rules: &Rules) -> Self {
         let Compared { differences, by_rule } = compare(question, production, now, rules);
         let is_hash = |difference: &Difference| {
             let value = difference.production.as_deref().unwrap_or_default();

@@ -17,14 +17,14 @@ use crate::time::Timestamp;
 
 /// A plan with the outputs of its mirrors, by slot.
 #[derive(Default)]
-pub(super) struct InForce {
+pub(super) struct ActivePlan {
     pub plan: Plan,
     pub outputs: HashMap<usize, Arc<Output>>,
 }
 
 /// Follows the plans of a run on one shard's thread.
-pub(super) struct Following {
-    plans: watch::Receiver<Arc<InForce>>,
+pub(super) struct PlanFollower {
+    plans: watch::Receiver<Arc<ActivePlan>>,
     /// Told the generation of each plan that is followed.
     followed: watch::Sender<u64>,
     wall_offset: u64,
@@ -40,9 +40,9 @@ struct Retiring {
     task: JoinHandle<()>,
 }
 
-impl Following {
+impl PlanFollower {
     pub fn new(
-        plans: watch::Receiver<Arc<InForce>>,
+        plans: watch::Receiver<Arc<ActivePlan>>,
         followed: watch::Sender<u64>,
         wall_offset: u64,
         drain: Duration,
@@ -65,10 +65,10 @@ impl Following {
     pub fn follow(&mut self, shard: &mut Shard, now: Timestamp) {
         let newest = self.plans.borrow_and_update().clone();
         let wall_offset = self.wall_offset;
-        let onward = Rc::downgrade(shard.onward());
+        let dispatcher = Rc::downgrade(shard.dispatcher());
         let ended = shard.mirrors_mut().apply(&newest.plan, now, |slot| {
             // A plan comes with the outputs of all its mirrors.
-            newest.outputs[&slot].shard(wall_offset, &onward)
+            newest.outputs[&slot].shard(wall_offset, &dispatcher)
         });
         self.retiring.retain(|retiring| !retiring.task.is_finished());
         for output in ended {
