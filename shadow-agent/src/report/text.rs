@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn the_summary_can_be_read_at_a_glance() {
         let expected = "
-Judgement: NO-GO
+Verdict: NO-GO
 
   http://staging:80: NO-GO
     - 30 of 9,900 answers are new 5xx: 0.30% (0.21% to 0.43%), and 0.1% may be
