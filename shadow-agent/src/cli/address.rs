@@ -150,7 +150,7 @@ fn is_capture_file(text: &str) -> bool {
     text.ends_with("pcap") || text.ends_with("pcapng")
 }
 
-/// Forms of GoReplay that this version does not have, and of URLs: named rather than misread.
+/// Forms that are no address, such as URLs: named rather than misread.
 fn refuse_other_syntax(text: &str) -> Result<(), Problem> {
     if let Some((scheme, rest)) = text.split_once("://") {
         return Err(Problem::new(
@@ -161,13 +161,13 @@ fn refuse_other_syntax(text: &str) -> Result<(), Problem> {
     refuse_limits(text, text)
 }
 
-/// Labels have no `|` either.
+/// One limit was taken off the end of the address before: a `|` in it is another. (Labels have no `|` either.)
 fn refuse_limits(part: &str, text: &str) -> Result<(), Problem> {
     if part.contains('|') {
         let address = text.split('|').next().unwrap_or_default();
         return Err(Problem::new(
-            "limits after '|' are not in this version",
-            format!("write {address}, and --sample-connections 10% to take a share of the connections"),
+            "an address has one limit behind it",
+            format!("write a share such as {address}|10% or requests a second such as {address}|100"),
         ));
     }
     Ok(())
@@ -412,7 +412,7 @@ mod tests {
         assert!(problem("10.1:80").contains("not an IPv4 address"));
         assert!(problem("300.0.0.1:80").contains("not an IPv4 address"));
         assert!(problem("http://10.0.0.5:80/x").contains("write 10.0.0.5:80"));
-        assert!(problem(":80|10%").contains("--sample-connections"));
+        assert!(problem(":80|10%").contains("write a share such as :80|10%"));
     }
 
     #[test]
@@ -421,7 +421,7 @@ mod tests {
             panic!("not pods");
         };
         assert_eq!(pods.namespace.as_deref(), Some("shop"));
-        assert!(problem("k8s://shop/deployment/nginx:80|10%").contains("not in this version"));
+        assert!(problem("k8s://shop/deployment/nginx:80|10%").contains("one limit"));
     }
 
     #[test]
