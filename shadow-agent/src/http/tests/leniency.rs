@@ -48,7 +48,7 @@ fn bytes_passed_over_are_those_that_came_not_those_written_anew() {
         let mut feed = Feed::new(Start::Syn);
         let came = head.len() as u64 + 3;
         assert_eq!(
-            feed.push(head).push("hel").end(Close::Finished).take(),
+            feed.push(head).push("abc").end(Close::Finished).take(),
             [
                 Seen::Started,
                 Seen::Rejected(Reject::Truncated),
