@@ -170,7 +170,7 @@ fn a_pause_holds_from_the_first_moment_and_the_run_is_told() {
 }
 
 #[test]
-fn a_run_that_cannot_or_does_not_answer_is_told_of_and_the_gate_is_closed_all_the_same() {
+fn the_gate_closes_even_if_the_run_does_not_answer() {
     let fails = Rig::with(None, |order| {
         if let Order::Pause(answer) | Order::Resume(answer) = order {
             answer.send(Err("no map".to_owned())).unwrap();

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_output_twice_has_two_keys_and_another_place_does_not_change_them() {
+    fn the_same_output_twice_has_two_keys() {
         let keys = |flags: &[&str]| -> Vec<String> {
             let wanted = wanted(vec![mirror("a", &[&["--input-raw=:80"], flags].concat())]);
             wanted.mirrors.into_iter().map(|one| one.key).collect()

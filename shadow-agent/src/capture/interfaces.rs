@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_in_a_vrf_is_not_enslaved_as_one_of_a_bridge_bond_or_team_is() {
+    fn an_interface_in_a_vrf_is_captured_and_one_in_a_bridge_not() {
         for (master, enslaved) in [
             (b"vrf\0", false),
             (b"bond", true),

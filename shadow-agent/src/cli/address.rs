@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_neither_interface_nor_host_says_so_and_lists_the_interfaces() {
+    fn an_unknown_name_is_refused_with_a_list_of_interfaces() {
         let text = problem("eth7:80");
         assert!(text.contains("'eth7' is no interface of this machine"), "{text}");
         assert!(text.contains("interfaces here: eth0, lo"), "{text}");

@@ -60,7 +60,7 @@ fn every_default_has_its_reason() {
 }
 
 #[test]
-fn only_the_node_and_how_a_run_is_watched_and_held_may_come_from_the_environment() {
+fn only_few_flags_may_come_from_the_environment() {
     let command = Arguments::command();
     let from_environment: Vec<_> = command
         .get_arguments()

@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_single_look_waits_for_a_fresh_document_and_takes_an_old_one_when_there_is_none() {
+    async fn a_single_look_prefers_a_fresh_document_over_an_old_one() {
         let live = LiveDocument::default();
         assert!(live.look(Duration::from_secs(1)).await.is_none());
         assert!(live.is_wanted());
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_are_one_for_each_comparison_and_told_apart_where_two_have_one_shadow() {
+    fn counters_tell_two_comparisons_of_one_shadow_apart() {
         let live = LiveDocument::default();
         let names = || -> Vec<_> { live.counters().into_iter().map(|(name, _)| name).collect() };
         live.counters_of("web", "b").set_waiting(1, 2);

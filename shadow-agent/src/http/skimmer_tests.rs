@@ -40,7 +40,7 @@ fn a_head_is_read_whatever_its_size_and_however_it_is_cut() {
 }
 
 #[test]
-fn a_field_that_frames_the_message_is_as_short_as_anybody_needs_or_it_frames_nothing() {
+fn a_framing_field_longer_than_needed_frames_nothing() {
     let head = |spaces: usize| format!("GET / HTTP/1.1\r\nConnection: {}a\r\n\r\n", " ".repeat(spaces));
     assert!(skim(head(230).as_bytes()).is_some());
     assert!(skim(head(260).as_bytes()).is_none());

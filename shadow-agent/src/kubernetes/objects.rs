@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_static_pods_cgroup_has_its_hash_and_nobody_elses_pod_can_say_so_of_itself() {
+    fn a_static_pods_cgroup_has_its_hash_and_cannot_be_claimed() {
         let both =
             |hash: &str| json!({"kubernetes.io/config.hash": hash, "kubernetes.io/config.mirror": hash});
         assert_eq!(cgroup_of(&both(HASH), "Node"), HASH);

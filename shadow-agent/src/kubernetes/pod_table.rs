@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_lasts_as_long_as_the_pods_labels_and_a_new_cgroup_is_noticed() {
+    fn an_identity_lasts_as_long_as_the_pods_labels() {
         let cgroups = Cgroups::new("identity");
         cgroups.add(A);
         let mut table = cgroups.table();

@@ -144,7 +144,7 @@ fn rollout() -> Cluster {
 }
 
 #[test]
-fn a_deployment_is_the_pods_of_its_replica_sets_that_its_selector_still_has() {
+fn a_deployment_is_the_selected_pods_of_its_replica_sets() {
     assert_eq!(
         rollout().names("k8s://shop/deployments/web:80"),
         ["web-1-a", "web-2-a"]

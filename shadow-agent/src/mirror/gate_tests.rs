@@ -156,7 +156,7 @@ fn requests_beyond_the_share_are_settled_as_limited() {
 }
 
 #[test]
-fn production_s_time_is_from_the_requests_last_byte_to_the_answers_last_byte() {
+fn productions_time_is_from_last_byte_to_last_byte() {
     let mut rig = Rig::new();
     rig.push(Direction::Request, GET, 1_000_000);
     rig.push(Direction::Response, &OK[..20], 2_000_000);

@@ -218,7 +218,7 @@ fn everywhere(mirrors: Vec<PlannedMirror>) -> Plan {
 }
 
 #[test]
-fn each_mirror_has_its_own_rules_and_only_those_that_took_a_request_get_its_response() {
+fn each_mirror_has_its_own_rules_and_responses() {
     let (get, post) = (rules("GET"), rules("POST"));
     let plan = everywhere(vec![
         with_rules(0, None),
@@ -252,7 +252,7 @@ fn each_mirror_has_its_own_rules_and_only_those_that_took_a_request_get_its_resp
 }
 
 #[test]
-fn a_response_is_redacted_as_each_mirror_asks_and_withheld_where_it_cannot_be() {
+fn a_response_is_redacted_for_each_mirror_or_withheld() {
     use crate::mirror::rules::{JsonPath, Redaction, RedactionKey};
     let key = RedactionKey::new(&[1; 16]).unwrap();
     let redaction = Redaction::new([], vec![JsonPath::new("pin").unwrap()], 100, key.clone());
@@ -336,7 +336,7 @@ fn an_address_concerns_every_mirror_whose_scope_has_it() {
 }
 
 #[test]
-fn a_request_at_a_pods_socket_is_also_the_business_of_an_input_at_its_address() {
+fn a_request_at_a_pod_also_concerns_an_input_at_its_address() {
     let mut mirrors = Mirrors::default();
     let live = AddressScope {
         ports: vec![80],

@@ -222,7 +222,7 @@ fn a_request_of_a_connection_that_was_taken_is_mirrored_at_once() {
 }
 
 #[test]
-fn requests_behind_one_that_the_server_refused_and_closed_are_not_mirrored() {
+fn requests_behind_a_refused_one_are_not_mirrored() {
     let mut wire = Wire::new(Expected::Everybody, false);
     wire.connect();
     wire.send(0, 0, &ten());

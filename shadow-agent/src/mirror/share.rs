@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_500_requests_is_within_three_sigma_as_the_conformance_test_wants_it() {
+    fn a_share_of_500_requests_is_within_three_sigma() {
         for share in [
             Share::percent(20),
             Share::fraction(25, 50).unwrap(),

@@ -510,7 +510,7 @@ fn a_second_segment_that_continues_one_outside_the_window_resynchronises() {
 }
 
 #[test]
-fn a_reset_is_accepted_from_the_next_byte_to_a_window_beyond_what_is_known() {
+fn a_reset_is_accepted_within_a_window_from_the_next_byte() {
     let mut stream = Stream::from(1000);
     assert!(stream.reassembler.accepts_reset(1000));
     assert!(stream.reassembler.accepts_reset(1000 + 65_535));

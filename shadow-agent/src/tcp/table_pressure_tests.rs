@@ -99,7 +99,7 @@ fn a_message_without_new_bytes_for_a_minute_is_given_up() {
 }
 
 #[test]
-fn when_memory_is_scarce_the_message_that_paused_longest_is_given_up_for_the_next() {
+fn when_memory_is_scarce_the_longest_paused_message_is_evicted() {
     let mut table = Fixture::requests();
     for port in 1..=8 {
         table.port = port;

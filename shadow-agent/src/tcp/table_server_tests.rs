@@ -25,7 +25,7 @@ impl Fixture {
 }
 
 #[test]
-fn a_connection_is_taken_when_the_client_acknowledges_the_servers_first_number() {
+fn a_connection_counts_once_the_client_acknowledges_the_syn_ack() {
     let mut table = Fixture::requests().expecting(Expected::Nobody);
     assert_eq!(
         table.push(Request, SYN, 99, ""),
@@ -180,7 +180,7 @@ fn a_port_used_again_behind_a_servers_reset_is_a_new_connection() {
 }
 
 #[test]
-fn a_port_used_again_whose_old_end_was_missed_is_a_new_connection_once_answered() {
+fn a_reused_port_is_a_new_connection_once_answered() {
     let mut table = Fixture::taken();
     table.send(100, 700, "ask");
     assert_eq!(table.push(Request, SYN, 5000, ""), [""; 0]);

@@ -209,7 +209,7 @@ fn a_connection_from_syn_to_fin() {
 }
 
 #[test]
-fn the_syn_says_where_the_stream_begins_even_when_its_first_segment_is_late() {
+fn the_syn_says_where_a_late_first_segment_begins() {
     let mut table = Fixture::requests();
     table.push(Request, SYN, 0xffff_ffff, "");
     assert_eq!(table.push(Request, ACK, 5, " world"), [""; 0]);

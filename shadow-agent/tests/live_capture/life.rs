@@ -136,7 +136,7 @@ fn what_cannot_be_is_refused_with_the_way_out() {
 }
 
 #[test]
-fn a_pause_leaves_nothing_attached_and_a_resume_attaches_what_was_asked_for_last() {
+fn a_pause_detaches_and_a_resume_attaches_the_latest_targets() {
     if !is_root("a_pause_leaves_nothing_attached") {
         return;
     }

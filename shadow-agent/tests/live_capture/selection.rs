@@ -152,7 +152,7 @@ fn what_is_watched_changes_while_it_runs() {
 }
 
 #[test]
-fn the_agents_own_connections_are_invisible_on_the_host_and_across_namespaces() {
+fn the_agents_own_connections_are_invisible_to_it() {
     if !is_root("the_agents_own_connections_are_invisible") {
         return;
     }
@@ -269,7 +269,7 @@ fn a_forged_packet_to_loopback_from_the_wire_is_not_seen() {
 }
 
 #[test]
-fn a_frame_to_another_host_is_not_seen_on_a_card_and_is_before_a_container() {
+fn a_frame_to_another_host_is_seen_only_before_a_container() {
     if !is_root("a_frame_to_another_host") {
         return;
     }

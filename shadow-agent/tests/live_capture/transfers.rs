@@ -208,7 +208,7 @@ fn packets_of_64_kib_and_more_are_cut_into_parts() {
 }
 
 #[test]
-fn a_ring_that_is_too_small_loses_packets_and_the_counters_say_which_bytes() {
+fn a_ring_that_is_too_small_loses_packets_and_counts_the_bytes() {
     if !is_root("a_ring_that_is_too_small") {
         return;
     }

@@ -96,7 +96,7 @@ fn it_knows_its_node_and_itself_from_the_downward_api() {
 }
 
 #[test]
-fn it_runs_on_every_linux_node_and_the_new_one_is_there_before_the_old_one_ends() {
+fn it_runs_on_every_linux_node_and_rolls_out_by_surge() {
     let _stage = stage!("kubectl");
     let set = daemon_set("base");
     let pod = &set["template"]["spec"];

@@ -105,7 +105,7 @@ fn a_pause_settles_what_waits_within_a_second() {
 }
 
 #[test]
-fn a_connection_that_lives_through_a_pause_is_mirrored_again_when_asked_for() {
+fn a_connection_may_be_resumed_after_a_pause() {
     let stage = stage!("root", "agent", "nginx");
     let scene = Scene::on_lo(&stage);
     let (agent, port) = mirror(&scene, &["--input-raw-resume"]);
@@ -325,7 +325,7 @@ fn over_its_cpu_budget_it_leaves_requests_out_and_counts_them() {
 }
 
 #[test]
-fn where_reading_alone_is_over_the_cpu_budget_capture_rests_and_is_tried_again() {
+fn capture_rests_when_reading_alone_exceeds_the_cpu_budget() {
     let stage = stage!("root", "agent", "nginx", "wrk");
     let scene = Scene::on_lo(&stage);
     let (agent, port) = mirror(&scene, &["--max-cpu", "1%"]);

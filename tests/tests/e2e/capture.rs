@@ -93,7 +93,7 @@ fn localhost_means_all_its_addresses() {
 }
 
 #[test]
-fn a_client_on_the_same_host_that_targets_another_address_than_loopback_is_seen() {
+fn a_client_on_this_host_is_seen_at_other_addresses_than_loopback() {
     let stage = stage!("root", "agent", "nginx");
     for engine in ["tc", "cgroup"] {
         let scene = Scene::across(&stage);
@@ -246,7 +246,7 @@ fn sampling_takes_whole_connections_and_counts_the_rest() {
 }
 
 #[test]
-fn connections_that_were_open_before_the_agent_came_are_followed_when_asked_for() {
+fn connections_open_before_the_agent_are_followed_when_asked() {
     let stage = stage!("root", "agent", "nginx");
     // Without being asked for, every request on them may be bytes of an upload that began before.
     for (more, delivered) in [(&["--input-raw-resume"][..], 90), (&[], 0)] {

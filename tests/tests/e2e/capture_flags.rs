@@ -507,7 +507,7 @@ fn input_raw_vxlan_vni() {
 }
 
 #[test]
-fn what_is_sent_to_the_vxlan_port_in_a_pause_is_passed_over_and_nonsense_is_counted() {
+fn vxlan_in_a_pause_is_skipped_and_nonsense_counted() {
     let stage = stage!("root", "agent", "nginx", "tcpdump", "curl");
     let scene = Scene::across(&stage);
     let frames = recorded(&scene, &[]);

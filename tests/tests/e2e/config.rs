@@ -324,7 +324,7 @@ fn what_cannot_be_taken_changes_nothing_and_is_told_until_it_is_mended() {
 }
 
 #[test]
-fn a_check_says_what_settings_come_to_or_what_is_wrong_with_them_without_any_privilege() {
+fn a_check_tells_settings_or_their_faults_without_privileges() {
     let stage = stage!("root", "agent", "setpriv");
     let netns = Netns::new();
     let path = stage.path("shadow.toml");
@@ -400,7 +400,7 @@ fn mirrors_of_pods_change_under_load_without_a_gap() {
 }
 
 #[test]
-fn what_is_asked_of_a_cluster_that_does_not_answer_waits_and_what_was_before_stays() {
+fn a_cluster_that_does_not_answer_keeps_what_was_before() {
     let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
     let cluster = Cluster::new(&stage);
     let shadow = cluster.serve(labelled("shop", "shadow", "shadow", 80));
@@ -469,7 +469,7 @@ fn what_an_output_holds_when_it_is_taken_out_is_still_sent() {
 }
 
 #[test]
-fn an_output_that_comes_and_goes_keeps_its_comparison_and_one_without_a_request_leaves_none() {
+fn an_output_that_comes_and_goes_keeps_its_comparison() {
     let stage = stage!("root", "agent", "nginx");
     let host = Host::new(&stage);
     let report = stage.path("report.json");

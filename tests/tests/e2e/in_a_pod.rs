@@ -88,7 +88,7 @@ fn behind_tls(stage: &Stage, api: &ApiServer, netns: &Netns) -> Nginx {
 }
 
 #[test]
-fn in_its_own_pod_it_captures_the_pods_of_its_node_with_three_capabilities() {
+fn in_a_pod_it_captures_its_node_with_three_capabilities() {
     let stage = stage!(
         "root", "agent", "nginx", "openssl", "unshare", "setpriv", "ip", "nsenter"
     );

@@ -201,7 +201,7 @@ fn a_pair_is_sent_again_by_curl_as_by_the_agent_whatever_bytes_it_has() {
 }
 
 #[test]
-fn a_request_whose_secrets_are_hidden_is_sent_as_one_message_and_that_is_said() {
+fn a_request_with_hidden_secrets_is_sent_and_that_is_said() {
     let stage = stage!("agent", "curl", "base64");
     let key = RedactionKey::new(b"0123456789abcdef").expect("a key");
     let hash = key.hash(b"s3cret");
@@ -242,7 +242,7 @@ fn a_request_whose_secrets_are_hidden_is_sent_as_one_message_and_that_is_said() 
 }
 
 #[test]
-fn pairs_that_differ_are_listed_and_one_that_still_differs_is_told_by_the_exit_status() {
+fn pairs_that_still_differ_set_the_exit_status() {
     let stage = stage!("agent");
     let directory = store(
         &stage,
@@ -307,7 +307,7 @@ fn comparable(path: &Path) -> Value {
 }
 
 #[test]
-fn a_run_that_was_kept_makes_the_same_report_again_and_another_with_other_rules() {
+fn a_kept_run_makes_the_same_report_again() {
     let stage = stage!("root", "agent");
     let (production, next) = (Shop::start("none"), Shop::start("all"));
     let host = Netns::host();

@@ -55,7 +55,7 @@ fn connections_to_the_shadow_are_about_as_many_as_productions() {
 }
 
 #[test]
-fn wrk_flat_out_has_no_error_and_both_logs_agree_up_to_what_the_ledger_names() {
+fn wrk_flat_out_has_no_error_and_both_logs_agree() {
     let stage = stage!("root", "agent", "nginx", "wrk");
     let scene = Scene::on_lo(&stage);
     let agent = scene.mirror(&[]);

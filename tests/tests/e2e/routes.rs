@@ -170,7 +170,7 @@ fn istios_route_works_as_written() {
 }
 
 #[test]
-fn a_service_parent_without_a_group_is_mirrored_and_a_foreign_one_is_named() {
+fn a_service_parent_without_a_group_is_mirrored() {
     let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
     let httpbin = Httpbin::new(&stage);
     let api = &httpbin.cluster.api;
@@ -541,7 +541,7 @@ fn one_agent_writes_the_status_and_another_takes_over_from_it() {
 }
 
 #[test]
-fn a_route_left_to_another_controller_is_mirrored_no_more_and_has_no_status_of_ours() {
+fn a_route_of_another_controller_loses_mirror_and_status() {
     let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
     let httpbin = Httpbin::new(&stage);
     let api = &httpbin.cluster.api;

@@ -61,7 +61,7 @@ fn check(stage: &Stage, check: &str, given: &[impl AsRef<OsStr>]) {
 }
 
 #[test]
-fn the_page_asks_for_nothing_and_fits_in_light_and_dark_on_a_phone_and_a_desk() {
+fn the_page_fits_a_phone_and_a_desk_in_light_and_dark() {
     let stage = stage!("node", "npm", "chromium");
     let (a, b) = (documents::ordinary(), documents::later());
     let pages = [
@@ -107,7 +107,7 @@ fn a_screen_reader_finds_its_way() {
 }
 
 #[test]
-fn ten_thousand_differences_of_five_hundred_endpoints_are_shown_and_sorted_at_once() {
+fn ten_thousand_differences_are_shown_and_sorted_at_once() {
     let stage = stage!("node", "npm", "chromium");
     let large = write(&stage, "large.html", &page::render(&documents::large()));
     check(&stage, "large", &[large]);

@@ -329,7 +329,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_transfer_that_fails_ends_the_batch_and_a_refused_connection_is_tried_again() {
+    fn a_failed_transfer_ends_the_batch_and_a_refused_one_is_retried() {
         let arguments = curl("Connection: close", "http://nginx/?id=a-[1-2]");
         let after = arguments.iter().position(|word| *word == "curl").unwrap();
         let flags: Vec<_> = arguments[after..]

@@ -168,7 +168,7 @@ fn a_page_of_another_site_reads_nothing() {
 }
 
 #[test]
-fn a_reset_is_obeyed_with_the_token_alone_on_this_machine_too_and_for_the_agents_own_page() {
+fn a_reset_needs_the_token_on_this_machine_too() {
     let (comparing, open) = rig(None);
     for fields in [
         "",
@@ -262,7 +262,7 @@ fn a_port_that_closes_says_so_to_its_streams() {
 }
 
 #[test]
-fn streams_are_few_and_their_places_are_free_again_once_their_readers_have_gone() {
+fn streams_are_bounded_and_freed_when_their_readers_go() {
     let (comparing, rig) = rig(None);
     let open: Vec<_> = (0..MAX_STREAMS).map(|_| stream(&rig)).collect();
     assert!(open.iter().all(|(status, _)| *status == 200));

@@ -66,7 +66,7 @@ fn more_mirrors_than_the_bound_are_refused_and_change_nothing() {
 }
 
 #[test]
-fn slots_of_mirrors_that_ended_long_ago_are_given_away_and_their_counts_kept() {
+fn slots_of_ended_mirrors_are_reused_and_their_counts_kept() {
     let mut mirrors = Mirrors::new(OwnConnections::default(), Comparer::default());
     let ledger = ShardLedger::new(0);
     for round in 0..2 * MAX_MIRRORS {
@@ -118,7 +118,7 @@ fn comparing(key: &str, more: &[&str]) -> WantedMirror {
 }
 
 #[test]
-fn a_comparison_counts_on_when_its_output_is_made_anew_and_until_the_last_has_finished() {
+fn a_comparison_survives_its_output_being_replaced() {
     let comparer = Comparer::default();
     let mut mirrors = Mirrors::new(OwnConnections::default(), comparer.clone());
     let ledger = ShardLedger::new(2);

@@ -58,7 +58,7 @@ fn every_port_can_be_watched() {
 }
 
 #[test]
-fn a_target_is_an_address_a_port_and_an_interface_each_of_which_may_be_any() {
+fn a_target_is_address_port_and_interface_each_may_be_any() {
     let Some(mut kernel) = Kernel::load("a_target_is_an_address", &settings()) else {
         return;
     };

@@ -106,7 +106,7 @@ fn two_mirrors_may_share_an_input_of_the_top() {
 }
 
 #[test]
-fn routes_and_mirrors_go_together_and_routes_alone_need_neither_input_nor_output() {
+fn routes_alone_need_neither_input_nor_output() {
     let alone = resolve("k8s-node = 'n'\ninput-k8s-routes = ['shop', 'pay']\n").unwrap();
     assert!(alone.mirrors[0].inputs.is_empty());
     let both = "k8s-node = 'n'\ninput-k8s-routes = '*'\n[mirror.a]\ninput-raw = 'k8s://pod/x:80'\noutput-null = true\n";
@@ -164,7 +164,7 @@ fn a_switch_turned_off_on_the_command_line_wins_too() {
 }
 
 #[test]
-fn keys_of_goreplay_that_are_none_here_are_refused_in_their_line_or_answered() {
+fn goreplays_other_keys_are_refused_or_answered() {
     assert_eq!(
         error("input-raw = ':80'\nkafka-tls-ca-cert = 'ca.pem'\n"),
         "shadow.toml:2: kafka-tls-ca-cert: there is no Kafka client in the agent: a broker that is slow or away must \
@@ -198,7 +198,7 @@ fn what_the_command_line_got_wrong_is_put_down_to_it() {
 }
 
 #[test]
-fn an_error_names_the_file_the_line_the_mirror_the_key_the_value_and_the_way_out() {
+fn an_error_names_file_line_mirror_key_value_and_way_out() {
     for (text, expected) in [
         (
             "input-raw = [\n':80',\n'10.0.0.5',\n]\noutput-null = true",

@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_flag_says_why_and_the_way_out_before_anything_else_and_no_value() {
+    fn a_refused_flag_says_why_and_the_way_out_without_its_value() {
         let error = error(&["--output-stdout", "--input-kafka-password", "hunter2"]);
         assert_eq!(
             error,

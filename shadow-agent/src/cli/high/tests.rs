@@ -354,7 +354,7 @@ fn an_expression_narrows_ports_and_addresses_and_says_what_every_port_is() {
 }
 
 #[test]
-fn an_expression_that_is_not_understood_is_refused_with_a_caret_under_the_place() {
+fn a_malformed_expression_is_refused_with_a_caret() {
     let of = |filter: &str| {
         error(&[
             "--input-raw",

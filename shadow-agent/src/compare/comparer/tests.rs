@@ -156,7 +156,7 @@ fn what_is_not_compared_in_the_time_to_end_is_counted_as_that() {
 }
 
 #[test]
-fn a_thread_that_has_gone_is_not_waited_for_and_nothing_is_said_of_what_it_had() {
+fn a_thread_that_is_gone_is_not_waited_for() {
     let comparer = Comparer::default();
     let intake = comparer.register("http://shadow:80", &settings()).unwrap();
     seen(&comparer, &intake, 9);
@@ -291,7 +291,7 @@ fn an_output_that_comes_back_goes_on_with_its_comparison() {
 }
 
 #[test]
-fn two_outputs_with_one_shadow_and_one_that_judges_otherwise_have_comparisons_of_their_own() {
+fn two_outputs_with_one_shadow_are_compared_apart() {
     let comparer = Comparer::default();
     let shadow = "http://a:80";
     let otherwise = CompareSettings {

@@ -183,7 +183,7 @@ fn an_answer_of_production_that_is_lost_is_told_once() {
 }
 
 #[test]
-fn production_is_not_waited_for_longer_than_asked_once_the_shadow_has_answered() {
+fn production_is_waited_for_no_longer_than_asked() {
     let mut rig = Rig::new(1 << 20);
     rig.open("answered", Extras::default());
     rig.open("under-way", Extras::default());

@@ -373,7 +373,7 @@ fn the_directory_and_its_files_are_their_owners_alone() {
 }
 
 #[test]
-fn a_directory_that_holds_something_or_that_others_may_write_to_is_refused() {
+fn a_directory_that_is_not_empty_or_not_private_is_refused() {
     let folder = Folder::new("refused");
     let refused = || {
         let error = StorePlace::create(&settings(&folder.0, 1 << 30)).unwrap_err();
@@ -524,7 +524,7 @@ fn records_cut_anywhere_lose_at_most_the_last() {
 }
 
 #[test]
-fn a_segment_cut_anywhere_loses_nothing_but_what_was_written_last_and_is_counted() {
+fn a_store_cut_anywhere_loses_only_its_last_record() {
     let folder = Folder::new("cut");
     drop(folder.writer(1 << 30));
     let member = |ids: [&str; 2]| {

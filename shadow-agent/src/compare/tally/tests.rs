@@ -103,7 +103,7 @@ fn users(mut each: impl FnMut(u64, &mut Pair)) -> Vec<Pair> {
 }
 
 #[test]
-fn what_the_shadow_answers_differently_to_itself_is_noise_and_the_rest_is_not() {
+fn what_the_shadow_differs_from_itself_in_is_noise() {
     let mut tally = tally(judging());
     for pair in users(|number, pair| {
         if number % 20 == 0 {
@@ -136,7 +136,7 @@ fn what_the_shadow_answers_differently_to_itself_is_noise_and_the_rest_is_not() 
 }
 
 #[test]
-fn what_the_control_answers_differently_is_noise_unless_the_shadow_does_so_more_often() {
+fn what_the_control_differs_in_as_often_is_noise() {
     let mut tally = tally(judging());
     for pair in users(|number, pair| {
         pair.control = Some(answer(
@@ -156,7 +156,7 @@ fn what_the_control_answers_differently_is_noise_unless_the_shadow_does_so_more_
 }
 
 #[test]
-fn a_value_that_neither_production_nor_the_control_ever_has_counts_where_these_have_few() {
+fn a_value_outside_a_choice_of_few_counts() {
     let mut tally = tally(judging());
     let body = |zone: &str| format!(r#"{{"zone":"{zone}"}}"#);
     for number in 0..1000 {

@@ -375,7 +375,7 @@ fn bounds_themselves_are_on_the_side_the_operator_says() {
 }
 
 #[test]
-fn an_endpoint_is_slower_when_that_is_sure_at_the_confidence_of_all_of_them() {
+fn an_endpoint_is_slower_when_all_of_them_leave_no_doubt() {
     let of = |count: u64, factor: u64| {
         let mut histogram = Histogram::default();
         for at in 0..count {
@@ -429,7 +429,7 @@ fn hostile_names_are_cut() {
 }
 
 #[test]
-fn where_nobody_knows_whether_the_figures_are_of_all_there_was_nothing_goes_and_nothing_fails() {
+fn unknown_completeness_neither_passes_nor_fails() {
     let doubts = ["The run was broken off.".to_owned()];
     let judge = |comparison: &Comparison| {
         judge(

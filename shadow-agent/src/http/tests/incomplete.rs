@@ -32,7 +32,7 @@ fn cut_short(mut feed: Feed) -> (String, String) {
 }
 
 #[test]
-fn a_request_with_a_hole_is_handed_on_up_to_the_hole_and_the_next_is_whole() {
+fn a_request_with_a_hole_is_forwarded_up_to_the_hole() {
     let mut feed = feed();
     feed.push(POST).push("he").gap(2).push("o").push(GET);
     assert_eq!(
@@ -59,7 +59,7 @@ fn a_client_that_breaks_off_is_reset_or_stalls_leaves_what_it_sent() {
 }
 
 #[test]
-fn what_the_agent_gives_up_itself_and_a_head_that_is_not_whole_are_rejected_as_ever() {
+fn requests_cut_by_the_agent_or_in_their_head_are_rejected() {
     let rejected = |why, bytes| {
         [
             Seen::Started,

@@ -78,7 +78,7 @@ fn spaces_in_a_request_line_are_mirrored_as_one_each() {
 }
 
 #[test]
-fn control_bytes_in_values_and_delimiters_in_names_are_mirrored_as_they_came() {
+fn control_bytes_and_delimiters_in_fields_are_mirrored_as_sent() {
     let head = "GET / HTTP/1.1\r\nHost: a\r\nCookie: a=\x01b\x7f\r\nX(Y): z\r\nX[0]: z\r\n\r\n";
     assert_eq!(read(head), [Seen::Started, complete(head)]);
     let mut feed = Feed::new(Start::Syn);
@@ -129,7 +129,7 @@ fn what_cannot_be_mirrored_is_malformed_and_its_body_passed_over() {
 }
 
 #[test]
-fn request_lines_that_are_read_differently_are_malformed_and_their_bodies_passed_over() {
+fn ambiguous_request_lines_are_malformed_and_their_bodies_skipped() {
     for line in [
         "POST /a b HTTP/1.1",
         "POST /\tHTTP/1.1",
@@ -175,7 +175,7 @@ fn a_fault_says_where_it_is() {
 }
 
 #[test]
-fn a_head_that_grows_beyond_the_limit_when_it_is_written_anew_is_too_large() {
+fn a_rewritten_head_beyond_the_limit_is_too_large() {
     let limits = Limits {
         max_head: 60,
         ..LIMITS

@@ -20,7 +20,7 @@ fn a_request_in_one_segment_is_complete_at_once() {
 }
 
 #[test]
-fn a_request_over_two_segments_has_the_time_of_each_end_and_the_first_acknowledgment() {
+fn a_request_over_two_segments_has_the_time_of_each_end() {
     let mut feed = Feed::new(Start::Syn);
     feed.push(POST).answered(25);
     feed.time = 9;

@@ -203,7 +203,7 @@ fn a_response_may_come_before_its_request_is_read() {
 }
 
 #[test]
-fn behind_a_gap_a_response_to_a_newer_request_is_believed_and_framed_by_that_request() {
+fn after_a_gap_a_response_is_framed_by_its_newer_request() {
     let budget = MemoryBudget::new(1 << 20);
     let mut stream = ResponseStream::new(LIMITS, Start::Syn);
     let mut lines = Vec::new();

@@ -36,7 +36,7 @@ fn behind_a_gap_every_start_is_counted_and_none_delivered() {
 }
 
 #[test]
-fn when_asked_to_resume_the_first_request_is_rejected_and_the_next_delivered() {
+fn resuming_rejects_the_first_request_and_delivers_the_next() {
     let mut feed = Feed::resuming(Start::MidStream);
     assert_eq!(
         feed.push(GET).take(),
@@ -65,7 +65,7 @@ fn a_request_in_the_body_of_an_upload_is_not_taken_for_one() {
 }
 
 #[test]
-fn a_request_in_an_upload_that_was_waiting_for_100_continue_is_not_taken_for_one() {
+fn a_request_in_an_upload_awaiting_100_continue_is_none() {
     let mut feed = Feed::resuming(Start::MidStream);
     feed.push("PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 54\r\n\r\n");
     feed.answered(25).push(GET).push(GET);

@@ -177,7 +177,7 @@ fn a_bad_chunk_in_a_body_that_is_passed_over_ends_the_connection() {
 }
 
 #[test]
-fn behind_a_request_that_is_not_understood_every_start_is_counted_and_none_delivered() {
+fn after_a_malformed_request_starts_are_counted_not_delivered() {
     let mut feed = Feed::resuming(Start::Syn);
     feed.push("POST / HTTP/1.1\r\nX: y\nContent-Length: 5\r\n\r\n")
         .take();

@@ -105,7 +105,7 @@ fn expected(files: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
 }
 
 #[test]
-fn a_chunk_is_begun_behind_so_many_messages_and_behind_those_that_are_there() {
+fn a_new_chunk_begins_after_a_number_of_messages() {
     let folder = Folder::new("chunks");
     std::fs::write(folder.0.join("a_8.gor"), "").unwrap();
     let mut settings = folder.settings("a.gor");

@@ -69,7 +69,7 @@ fn expect(from: &mut impl Read, text: &str) {
 }
 
 #[tokio::test]
-async fn a_plain_record_is_delivered_when_it_is_written_and_a_lost_connection_is_opened_again() {
+async fn a_plain_record_is_delivered_once_written_and_reconnects() {
     let rig = Rig::new(RelayWire::Plain);
     rig.offer();
     let (mut read, write) = rig.accept();

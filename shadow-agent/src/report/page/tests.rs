@@ -72,7 +72,7 @@ fn what_there_is_to_say_in_short_reads_without_script() {
 }
 
 #[test]
-fn only_the_pages_own_script_and_style_may_run_and_only_the_live_page_asks_its_port() {
+fn only_the_pages_own_script_and_style_may_run() {
     let (file, live) = (content_security_policy(false), content_security_policy(true));
     assert!(
         file.starts_with("default-src 'none'; script-src 'sha256-"),

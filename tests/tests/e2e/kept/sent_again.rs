@@ -56,7 +56,7 @@ fn certificates(stage: &Stage) {
 }
 
 #[test]
-fn a_server_behind_tls_is_asked_when_its_authority_is_known_or_nobody_minds() {
+fn a_server_behind_tls_is_asked_when_its_ca_is_trusted() {
     let stage = stage!("agent", "nginx", "openssl", "curl");
     certificates(&stage);
     let host = Netns::host();

@@ -25,7 +25,7 @@ fn a_route_is_left_to_another_controller_where_its_annotation_says_so() {
 }
 
 #[test]
-fn what_was_said_of_a_route_is_taken_back_when_it_is_left_to_another_controller() {
+fn a_status_is_withdrawn_when_another_controller_takes_over() {
     let mut route = mesh(json!([{"filters": [mirror()]}]));
     route["metadata"]["annotations"] = json!({"shadow-agent.io/mirror": "false"});
     route["status"] = json!({"parents": [{

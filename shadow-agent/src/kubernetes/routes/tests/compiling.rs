@@ -562,7 +562,7 @@ fn a_backend_in_another_namespace_needs_a_grant() {
 }
 
 #[test]
-fn pods_in_another_namespace_are_not_watched_and_a_reference_to_them_needs_a_grant() {
+fn pods_in_another_namespace_need_a_grant() {
     let route = mesh(json!([{
         "filters": [mirror()],
         "backendRefs": [{"namespace": "other", "name": "app", "port": 80}],
@@ -662,7 +662,7 @@ fn an_external_name_is_not_sent_to() {
 }
 
 #[test]
-fn keys_stay_while_a_backend_changes_and_are_others_for_a_new_route_of_the_name() {
+fn keys_stay_while_a_backend_changes() {
     let key = |route: &Value, cluster: &Cluster| compile([route], cluster).mirrors[0].key.clone();
     let mut route = mesh(json!([{"filters": [mirror()]}]));
     let first = key(&route, &demo());

@@ -163,7 +163,7 @@ fn the_authority_of_an_absolute_target_outranks_the_host_field() {
 }
 
 #[test]
-fn a_request_without_host_gets_the_upstreams_unless_it_is_to_stay_as_it_was() {
+fn a_request_without_host_gets_the_upstreams() {
     let raw = "GET / HTTP/1.0\r\n\r\n";
     let copied = copy_with_host(HostHeader::Upstream, raw);
     assert_eq!(copied, "GET / HTTP/1.0\r\nHost: shadow:8082\r\n\r\n");

@@ -132,7 +132,7 @@ fn an_answer_that_trickles_in_is_whole_in_the_end() {
 }
 
 #[test]
-fn a_large_answer_is_read_to_its_end_and_a_larger_one_than_allowed_is_a_drop() {
+fn a_large_answer_is_read_and_one_beyond_the_limit_dropped() {
     on_a_shard(async {
         let shadow = Shadow::start(|mut peer| async move {
             while let Some(request) = peer.request().await {

@@ -73,7 +73,7 @@ fn a_shadow_that_never_accepts_ends_in_a_timeout() {
 }
 
 #[test]
-fn a_shadow_that_never_answers_ends_in_timeouts_and_holds_no_more_than_the_queue() {
+fn a_shadow_that_never_answers_ends_in_bounded_timeouts() {
     on_a_shard(async {
         let shadow = Shadow::start(|mut peer| async move { peer.closed().await }).await;
         let rig = Rig::with(shadow.port, |settings| {
@@ -168,7 +168,7 @@ async fn closes_on_the_second(mut peer: Peer) {
 }
 
 #[test]
-fn an_idempotent_request_is_sent_again_when_a_reused_connection_dies_under_it() {
+fn an_idempotent_request_is_resent_when_its_connection_dies() {
     on_a_shard(async {
         let shadow = Shadow::start(closes_on_the_second).await;
         let rig = Rig::new(shadow.port);

@@ -35,7 +35,7 @@ fn first_sightings(shadow: &Shadow) -> Vec<u64> {
 }
 
 #[test]
-fn what_waits_behind_an_answered_request_is_sent_together_and_answered_in_order() {
+fn what_waits_is_sent_together_and_answered_in_order() {
     on_a_shard(async {
         let together = Rc::new(Cell::new(0));
         let most = together.clone();
