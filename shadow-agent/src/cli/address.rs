@@ -95,7 +95,7 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// What the address means on `machine`: a name is an interface if there is one, else a host.
+    /// Resolves the address on `machine`: a name is an interface if there is one, else a host.
     pub fn resolve(self, machine: &impl Machine) -> Result<RawInput, Problem> {
         let scope = match self.place {
             AddressPart::Any => LiveScope::Any,
@@ -125,7 +125,7 @@ fn resolve_name(name: String, machine: &impl Machine) -> Result<LiveScope, Probl
     let addresses = machine.lookup(&name).map_err(|error| {
         Problem::new(
             format!(
-                "'{name}' is no interface of this machine, and as a host name it has no address ({error})"
+                "'{name}' is not an interface of this machine, and cannot be resolved as a host name ({error})"
             ),
             format!(
                 "interfaces here: {}; for one that will appear later write a pattern such as veth*:80",
@@ -154,7 +154,7 @@ fn is_capture_file(text: &str) -> bool {
 fn refuse_other_syntax(text: &str) -> Result<(), Problem> {
     if let Some((scheme, rest)) = text.split_once("://") {
         return Err(Problem::new(
-            format!("'{scheme}://' has no place here: traffic is captured by address and port"),
+            format!("'{scheme}://' does not belong here: traffic is captured by address and port"),
             format!("write {}", rest.split('/').next().unwrap_or(":80")),
         ));
     }
@@ -166,7 +166,7 @@ fn refuse_limits(part: &str, text: &str) -> Result<(), Problem> {
     if part.contains('|') {
         let address = text.split('|').next().unwrap_or_default();
         return Err(Problem::new(
-            "an address has one limit behind it",
+            "an address can have only one limit",
             format!("write a share such as {address}|10% or requests a second such as {address}|100"),
         ));
     }
@@ -242,7 +242,7 @@ fn parse_host(host: &str) -> Result<AddressPart, Problem> {
         let ip = inside.strip_suffix(']').unwrap_or(inside);
         if let Some((_, zone)) = ip.split_once('%') {
             return Err(Problem::new(
-                "an address with a zone is not understood",
+                "an address with a zone is not supported",
                 format!("watch the interface instead: {zone}:80"),
             ));
         }
@@ -421,13 +421,16 @@ mod tests {
             panic!("not pods");
         };
         assert_eq!(pods.namespace.as_deref(), Some("shop"));
-        assert!(problem("k8s://shop/deployment/nginx:80|10%").contains("one limit"));
+        assert!(problem("k8s://shop/deployment/nginx:80|10%").contains("only one limit"));
     }
 
     #[test]
     fn an_unknown_name_is_refused_with_a_list_of_interfaces() {
         let text = problem("eth7:80");
-        assert!(text.contains("'eth7' is no interface of this machine"), "{text}");
+        assert!(
+            text.contains("'eth7' is not an interface of this machine"),
+            "{text}"
+        );
         assert!(text.contains("interfaces here: eth0, lo"), "{text}");
     }
 

@@ -12,9 +12,9 @@ pub struct UsageError {
     pub flag: String,
     /// Its value without secrets; empty when none was given.
     pub value: String,
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
-    /// What to do about it: a whole sentence or an example.
+    /// The way out: a whole sentence or an example.
     pub help: String,
 }
 
@@ -74,12 +74,12 @@ impl fmt::Display for FilePlace {
 
 impl std::error::Error for UsageError {}
 
-/// What is wrong with one value, before it is known which flag it belongs to.
+/// A problem with one value, before it is known which flag it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
-    /// What to do about it.
+    /// The way out.
     pub help: String,
 }
 

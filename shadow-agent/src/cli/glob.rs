@@ -42,7 +42,7 @@ pub fn expand(pattern: &str) -> io::Result<Vec<PathBuf>> {
             }
             if deeper.len() > MAX_FILES {
                 return Err(io::Error::other(format!(
-                    "it stands for more than {MAX_FILES} files"
+                    "it matches more than {MAX_FILES} files"
                 )));
             }
         }

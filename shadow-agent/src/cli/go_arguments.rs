@@ -13,14 +13,17 @@ use std::ffi::{OsStr, OsString};
 use clap::{Arg, ArgAction, Command};
 
 use super::error::{Problem, UsageError};
+use super::help::Asked;
 
 /// A command line, spelled one way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spelled {
-    /// What clap reads, without the program's name: each flag with two dashes, its value behind `=`.
+    /// Arguments for clap, without the program's name: each flag with two dashes, its value behind `=`.
     pub arguments: Vec<OsString>,
     /// Switches that were turned off (`--flag=false`); they are not among the arguments.
     pub off: BTreeSet<String>,
+    /// The help that is asked for; it is all that counts then.
+    pub help: Option<Asked>,
 }
 
 /// Spells the flags of `command` one way. `typed` is without the program's name. What clap refuses by itself, such as a flag
@@ -30,12 +33,12 @@ pub fn spell(command: &Command, typed: Vec<OsString>) -> Result<Spelled, UsageEr
         if command.find_subcommand(first).is_some() {
             return Ok(Spelled {
                 arguments: typed,
-                off: BTreeSet::new(),
+                ..Spelled::default()
             });
         }
         if first == "file-server" {
             return Err(Problem::new(
-                "GoReplay's file server is not here",
+                "GoReplay's file server is not supported",
                 "python3 -m http.server 8000 serves this directory; 'shadow-agent demo' shows mirroring at work",
             )
             .of(first, ""));
@@ -54,6 +57,17 @@ pub fn spell(command: &Command, typed: Vec<OsString>) -> Result<Spelled, UsageEr
             }
             return Err(stray(&word, speller.last_switch()));
         };
+        if matches!(name, "h" | "help") {
+            let topic = attached.map(OsStr::to_owned);
+            let topic = topic.or_else(|| words.next_if(|next| !next.as_encoded_bytes().starts_with(b"-")));
+            return Ok(Spelled {
+                help: Some(Asked {
+                    long: name == "help",
+                    topic: topic.map(|topic| shown(&topic)),
+                }),
+                ..speller.end(Vec::new())
+            });
+        }
         let Some(argument) = speller.find(name) else {
             return Ok(speller.leave(as_long(&word, name), words));
         };
@@ -71,7 +85,7 @@ pub fn spell(command: &Command, typed: Vec<OsString>) -> Result<Spelled, UsageEr
                 let value = value.or_else(|| words.next_if(|next| speller.flag_of(next).is_none()));
                 speller.value(&name, value, again);
             }
-            // --help and --version.
+            // --version.
             _ => speller.flags.push((name.clone(), long(&name))),
         }
     }
@@ -157,6 +171,7 @@ impl<'a> Speller<'a> {
         Spelled {
             arguments: flags.chain(rest).collect(),
             off: self.off,
+            help: None,
         }
     }
 }
@@ -174,7 +189,7 @@ fn split(word: &OsStr) -> Option<(&str, Option<&OsStr>)> {
     Some((name, value))
 }
 
-/// What is behind the first `from` bytes, the last of which is ASCII.
+/// The rest after the first `from` bytes, the last of which is ASCII.
 fn after(word: &OsStr, from: usize) -> &OsStr {
     use std::os::unix::ffi::OsStrExt as _;
     OsStr::from_bytes(&word.as_bytes()[from..])
@@ -184,7 +199,7 @@ fn long(name: &str) -> OsString {
     OsString::from(format!("--{name}"))
 }
 
-/// A flag that is not known, with two dashes, so that clap can say which one is near; `-h` and `-V` as they are.
+/// A flag that is not known, with two dashes, so that clap can say which one is near; `-V` as it is.
 fn as_long(word: &OsStr, name: &str) -> OsString {
     let one_dash = !word.as_encoded_bytes().starts_with(b"--");
     if !one_dash || name.len() < 2 {
@@ -206,12 +221,11 @@ fn boolean(text: &OsStr) -> Option<bool> {
 
 fn stray(word: &OsStr, switch: Option<&str>) -> UsageError {
     let help = match switch {
-        Some(switch) => format!("--{switch} is a switch: write it alone, or with true or false"),
-        None => {
-            "write each value behind its flag, such as --input-raw :80, and quote what has spaces".to_owned()
-        }
+        Some(switch) => format!("--{switch} is a switch: use it alone, or with true or false"),
+        None => "write each value after its flag, such as --input-raw :80, and quote values with spaces"
+            .to_owned(),
     };
-    Problem::new("this word belongs to no flag", help).of(format!("'{}'", shown(word)), "")
+    Problem::new("this argument does not belong to a flag", help).of(format!("'{}'", shown(word)), "")
 }
 
 /// A word as messages have it: it may hold a password.

@@ -14,7 +14,7 @@ use super::error::Problem;
 use crate::kubernetes::selector::{FieldSelector, LabelSelector};
 use crate::settings::{PodPort, PodSelector, Pods, WorkloadKind};
 
-/// What addresses of pods begin with.
+/// Prefix of addresses of pods.
 pub const SCHEME: &str = "k8s://";
 
 /// The longest name of an object (RFC 1123 subdomain).

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::status::{self, LogWriter};
 
-/// What is logged when `RUST_LOG` does not say, by `--verbose`.
+/// Default filters by `--verbose`, for when `RUST_LOG` is not set.
 /// The client of the Kubernetes API is left out: what it says, on every try, is said by us, once.
 const DEFAULT: [&str; 3] = [
     "warn,kube_client=off,shadow_agent=info",
@@ -48,6 +48,6 @@ pub fn init(verbose: u8) {
         }));
     }
     if let Some(error) = bad {
-        tracing::warn!(%error, "RUST_LOG is not understood; logging what is logged without it");
+        tracing::warn!(%error, "cannot parse RUST_LOG; using the default");
     }
 }

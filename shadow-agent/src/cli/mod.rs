@@ -7,11 +7,13 @@ pub mod doctor;
 pub mod error;
 pub mod glob;
 pub mod go_arguments;
+pub mod help;
 pub mod high;
 pub mod k8s_address;
 pub mod logging;
 pub mod low;
 pub mod machine;
+pub mod man;
 pub mod replay;
 pub mod report;
 pub mod upstream;
@@ -53,10 +55,19 @@ pub fn main() -> ExitCode {
         Ok(spelled) => spelled,
         Err(usage) => return refused(&usage),
     };
+    if let Some(asked) = &spelled.help {
+        return ended(asked.print().map(|()| ExitCode::SUCCESS));
+    }
     let all = std::iter::once(&program).chain(&spelled.arguments);
-    let matches = Arguments::command().get_matches_from(all);
+    // Without arguments clap prints the help of these definitions, which shall be the short one.
+    let definitions = if spelled.arguments.is_empty() {
+        help::short()
+    } else {
+        Arguments::command()
+    };
+    let matches = definitions.get_matches_from(all);
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let ended = match arguments.command.clone() {
+    ended(match arguments.command.clone() {
         None => mirror(&arguments, &matches, spelled),
         Some(Command::Demo(demo)) => {
             logging::init(0);
@@ -80,8 +91,14 @@ pub fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Arguments::shown(), "shadow-agent", &mut script);
             print(&script).map(|()| ExitCode::SUCCESS)
         }
-        Some(Command::Man) => man().map(|()| ExitCode::SUCCESS),
-    };
+        Some(Command::Man { command }) => man::page(command.as_deref())
+            .and_then(|page| print(&page))
+            .map(|()| ExitCode::SUCCESS),
+    })
+}
+
+/// Says what went wrong, and gives the exit status.
+fn ended(ended: anyhow::Result<ExitCode>) -> ExitCode {
     let status = ended.unwrap_or_else(|error| {
         status::clear();
         if let Some(usage) = error.downcast_ref::<UsageError>() {
@@ -177,20 +194,14 @@ fn mirror(arguments: &Arguments, matches: &ArgMatches, spelled: Spelled) -> anyh
 /// Removes what killed agents left on interfaces.
 fn detach() -> anyhow::Result<()> {
     let cleared =
-        capture::remove_leftovers().context("cannot remove what killed agents left (CAP_NET_ADMIN?)")?;
+        capture::remove_leftovers().context("cannot remove programs of killed agents (CAP_NET_ADMIN?)")?;
     let text = if cleared.is_empty() {
-        "no killed agent has left anything in this network namespace\n".to_owned()
+        "no killed agent has left programs in this network namespace\n".to_owned()
     } else {
         let names: Vec<_> = cleared.iter().map(String::as_str).collect();
-        format!("removed what killed agents left on {}\n", names.join(", "))
+        format!("removed programs of killed agents on {}\n", names.join(", "))
     };
     print(text.as_bytes())
-}
-
-fn man() -> anyhow::Result<()> {
-    let mut page = Vec::new();
-    clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
-    print(&page)
 }
 
 /// Writes to standard output. A reader that has seen enough (`| head`) is no error.

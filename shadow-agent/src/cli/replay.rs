@@ -24,7 +24,7 @@ use crate::settings::{HostHeader, HttpOutputSettings};
 pub fn run(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     if let Some(file) = arguments.judging.report.first() {
         let problem = Problem::new(
-            "a replay makes no report",
+            "replay does not write reports",
             "use shadow-agent report DIR --report FILE",
         );
         return Err(problem.of("--report", file.display().to_string()).into());
@@ -114,23 +114,23 @@ fn settings(arguments: &ReplayArguments, to: &str) -> anyhow::Result<HttpOutputS
     Ok(settings)
 }
 
-/// What is not sent as production got it, in a line for each.
+/// Lines about everything that is not sent as production received it.
 fn left_out(prepared: &Prepared) -> String {
     let mut text = String::new();
     if !prepared.left_out.is_empty() {
         let names = visible(&prepared.left_out.join(", ")).into_owned();
         let _ = writeln!(
             text,
-            "Left out, because it was redacted when it was kept: {names} (--header 'NAME: VALUE' sends it)"
+            "Not sent, because it was redacted when stored: {names} (--header 'NAME: VALUE' sends it)"
         );
     }
     if prepared.has_hashes {
         text.push_str(
-            "The target or the body is not as it was: hashes stand in the place of secrets that were hidden when it was kept\n",
+            "The target or the body is not the original: secrets were replaced by hashes when it was stored\n",
         );
     }
     if !text.is_empty() {
-        text.push_str("So it may be answered 401 or 403 where production answered otherwise\n");
+        text.push_str("So the response may be 401 or 403 although production's was not\n");
     }
     text
 }
@@ -185,7 +185,7 @@ fn send(
         &mut told.differences.iter().map(|difference| (difference, "")),
     );
     rows(
-        "Cannot be told, because it was redacted when it was kept:",
+        "Cannot be compared, because it was redacted when stored:",
         &mut told.redacted.iter().map(|difference| (difference, "")),
     );
     let by_rule: Vec<_> = told
@@ -194,12 +194,12 @@ fn send(
         .map(|(difference, rule)| (difference, format!("  ({})", visible(rule))))
         .collect();
     rows(
-        "Differs, and does not count by a rule:",
+        "Differs, but is ignored by a rule:",
         &mut by_rule.iter().map(|(difference, why)| (*difference, &**why)),
     );
     let same = told.differences.is_empty();
     if same {
-        text.push_str("The same as production's\n");
+        text.push_str("Equal to production's response\n");
     }
     print(text.as_bytes())?;
     Ok(super::code(same))
@@ -267,7 +267,7 @@ fn list(
             continue;
         }
         if left == 0 {
-            eprintln!("There are more: --max shows them");
+            eprintln!("There are more: raise --max to see them");
             break;
         }
         left -= 1;

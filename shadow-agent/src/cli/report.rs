@@ -28,7 +28,7 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     for path in &arguments.judging.report {
         if arguments.second.is_some() && Form::of(path)? == Form::Junit {
             let problem = Problem::new(
-                "JUnit has no place for two reports",
+                "JUnit cannot hold two reports",
                 "name a file ending in .html, .json or .md",
             );
             return Err(problem.of("--report", path.display().to_string()).into());
@@ -74,17 +74,17 @@ fn document(path: &Path, judging: &Judging, flags: &Judged) -> anyhow::Result<Do
     );
     if let Some(flag) = high::compare::judging_flag(flags) {
         let problem = Problem::new(
-            "a report is judged already, and has no pairs to judge again",
+            "a report already has its verdict, and contains no pairs to judge again",
             "name the directory of --compare-store instead",
         );
         return Err(problem.of(flag, path.display().to_string()).into());
     }
-    let mut document: Document =
-        serde_json::from_slice(&text).map_err(|error| unreadable(&format!("this is no report: {error}")))?;
+    let mut document: Document = serde_json::from_slice(&text)
+        .map_err(|error| unreadable(&format!("this is not a report: {error}")))?;
     ensure!(
         document.schema == SCHEMA,
         unreadable(&format!(
-            "this report has version {} of its form, and {SCHEMA} is known",
+            "this report has version {} of the format, this program reads version {SCHEMA}",
             document.schema
         ))
     );

@@ -9,10 +9,7 @@ const HELP: &str = include_str!("help.txt");
 
 fn long_help() -> String {
     // A terminal's width would change it.
-    let help = Arguments::command()
-        .term_width(100)
-        .render_long_help()
-        .to_string();
+    let help = help::all().term_width(100).render_long_help().to_string();
     let mut lines: Vec<&str> = help.lines().map(str::trim_end).collect();
     lines.push("");
     lines.join(

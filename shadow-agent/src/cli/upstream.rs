@@ -60,8 +60,8 @@ impl Upstream {
         };
         if uri.query().is_some() {
             return Err(Problem::new(
-                "a query (?...) has no place here: each request brings its own",
-                "leave it out; a path is put before each request's own",
+                "a query (?...) does not belong here: each request has its own",
+                "remove it; a path is prefixed to each request's path",
             ));
         }
         let authority = uri.authority().map_or("", http::uri::Authority::as_str);
@@ -137,7 +137,7 @@ fn parse_host(text: &str) -> Result<String, Problem> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     if text.is_empty() || !text.bytes().all(allowed) {
         return Err(Problem::new(
-            "the URL has no host that can be looked up",
+            "the URL has no valid host",
             "write http://HOST:PORT, such as http://staging:8080; an international name in its xn-- form",
         ));
     }
@@ -149,7 +149,7 @@ fn parse_host(text: &str) -> Result<String, Problem> {
 
 fn unspecified(host: &str) -> Problem {
     Problem::new(
-        format!("{host} means any address, so nothing can be sent there"),
+        format!("{host} means all addresses, so nothing can be sent there"),
         "write the shadow's address or name; for this machine, 127.0.0.1",
     )
 }
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn queries_fragments_and_other_schemes_are_refused_with_a_reason() {
-        assert!(problem("http://staging/?a=b").contains("each request brings its own"));
+        assert!(problem("http://staging/?a=b").contains("each request has its own"));
         assert!(problem("http://staging/#a").contains("fragment"));
         assert!(problem("ws://staging").contains("'ws' is not a scheme"));
     }

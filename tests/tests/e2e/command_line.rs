@@ -122,10 +122,19 @@ fn help_completions_and_the_man_page_are_printed() {
     for flag in ["--input-raw", "--output-http", "--ledger", "--sample-connections"] {
         assert!(printed(&["--help"]).contains(flag), "{flag}");
     }
+    let group = printed(&["--help", "capture"]);
+    assert!(
+        group.contains("--input-raw-engine") && !group.contains("--output-http-timeout"),
+        "{group}"
+    );
+    assert_eq!(printed(&["-help", "capture"]), group);
+    assert!(printed(&["-h"]).contains("--help GROUP"));
+    refuses(&["--help", "nonsense"], &["--help", "groups are all, capture"]);
     assert!(printed(&["--version"]).starts_with("shadow-agent "));
     for shell in ["bash", "zsh", "fish"] {
         assert!(printed(&["completions", shell]).contains("input-raw"), "{shell}");
     }
+    assert!(printed(&["man", "replay"]).contains("compare\\-ignore"));
     let man = printed(&["man"]);
     assert!(
         man.contains(".TH") && man.contains("input\\-raw"),

@@ -64,7 +64,7 @@ pub fn write(release: &Release, out: &Path) -> Result<PathBuf> {
 fn lay_out(release: &Release, root: &Path) -> Result<()> {
     let mut installed = 0;
     for (path, mode, contents) in files(release)? {
-        put(root, path, mode, &contents)?;
+        put(root, &path, mode, &contents)?;
         installed += contents.len().div_ceil(1024);
     }
     let md5sums = super::output(
@@ -92,10 +92,10 @@ fn lay_out(release: &Release, root: &Path) -> Result<()> {
 }
 
 /// What is installed: path, mode, contents.
-fn files(release: &Release) -> Result<Vec<(&'static str, u32, Vec<u8>)>> {
+fn files(release: &Release) -> Result<Vec<(String, u32, Vec<u8>)>> {
     let document = |name| release.document(name).map(<[u8]>::to_vec);
     let [bash, fish, zsh] = &release.completions;
-    Ok(vec![
+    let files = [
         ("usr/bin/shadow-agent", 0o755, release.binary.clone()),
         (
             "usr/lib/systemd/system/shadow-agent.service",
@@ -138,14 +138,21 @@ fn files(release: &Release) -> Result<Vec<(&'static str, u32, Vec<u8>)>> {
             0o644,
             document("CHANGELOG.md")?,
         ),
-        // Debian policy 12.1 and 12.7 want these two compressed.
-        ("usr/share/man/man1/shadow-agent.1.gz", 0o644, gzip(&release.man)?),
+        // Debian policy 12.1 and 12.7 want this and man pages compressed.
         (
             "usr/share/doc/shadow-agent/changelog.gz",
             0o644,
             gzip(changelog(release)?.as_bytes())?,
         ),
-    ])
+    ];
+    let mut files: Vec<_> = files
+        .into_iter()
+        .map(|(path, mode, contents)| (path.to_owned(), mode, contents))
+        .collect();
+    for (name, page) in &release.man {
+        files.push((format!("usr/share/man/man1/{name}.gz"), 0o644, gzip(page)?));
+    }
+    Ok(files)
 }
 
 fn put(root: &Path, path: &str, mode: u32, contents: &[u8]) -> Result<()> {
@@ -228,7 +235,10 @@ mod tests {
     #[test]
     fn the_package_installs_these_files() {
         let files = files(&Release::sample(Arch::Amd64)).unwrap();
-        let mut paths: Vec<_> = files.iter().map(|(path, mode, _)| (*path, *mode)).collect();
+        let mut paths: Vec<_> = files
+            .iter()
+            .map(|(path, mode, _)| (path.as_str(), *mode))
+            .collect();
         paths.sort_unstable();
         assert_eq!(
             paths,
@@ -242,6 +252,7 @@ mod tests {
                 ("usr/share/doc/shadow-agent/copyright", 0o644),
                 ("usr/share/doc/shadow-agent/deploy.md", 0o644),
                 ("usr/share/fish/vendor_completions.d/shadow-agent.fish", 0o644),
+                ("usr/share/man/man1/shadow-agent-demo.1.gz", 0o644),
                 ("usr/share/man/man1/shadow-agent.1.gz", 0o644),
                 ("usr/share/shadow-agent/nsswitch.conf", 0o644),
                 ("usr/share/zsh/vendor-completions/_shadow-agent", 0o644),

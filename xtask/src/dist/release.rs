@@ -15,7 +15,8 @@ pub struct Release {
     /// Seconds since 1970: the time of everything in it.
     pub time: u64,
     pub binary: Vec<u8>,
-    pub man: Vec<u8>,
+    /// Man pages by file name: the program's, and those that it names.
+    pub man: Vec<(String, Vec<u8>)>,
     /// Each shell with its script.
     pub completions: [(&'static str, Vec<u8>); 3],
     /// Files of the repository, by their path in it.
@@ -43,7 +44,10 @@ impl Release {
             version: "1.2.3",
             time: 1_709_210_096,
             binary: arch.name().as_bytes().to_vec(),
-            man: b"manual".to_vec(),
+            man: vec![
+                ("shadow-agent.1".to_owned(), b"manual".to_vec()),
+                ("shadow-agent-demo.1".to_owned(), b"demo".to_vec()),
+            ],
             completions: ["bash", "fish", "zsh"].map(|shell| (shell, shell.as_bytes().to_vec())),
             documents: DOCUMENTS.map(|name| (name, name.as_bytes().to_vec())).to_vec(),
         }
@@ -51,12 +55,18 @@ impl Release {
 }
 
 impl Release {
-    /// Reads the files and asks the binary for its man page and completions.
+    /// Reads the files and asks the binary for its man pages and completions.
     pub fn gather(binary: &Path, arch: Arch, time: u64) -> Result<Self> {
         let printed = |arguments: &[&str]| -> Result<Vec<u8>> {
             Ok(super::output(arch.command(binary)?.args(arguments))?.into_bytes())
         };
         let completions = |shell| -> Result<_> { Ok((shell, printed(&["completions", shell])?)) };
+        let page = printed(&["man"])?;
+        let commands = named_commands(&String::from_utf8_lossy(&page));
+        let mut man = vec![("shadow-agent.1".to_owned(), page)];
+        for command in commands {
+            man.push((format!("shadow-agent-{command}.1"), printed(&["man", &command])?));
+        }
         let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
         let documents = DOCUMENTS
             .iter()
@@ -66,7 +76,7 @@ impl Release {
             version: env!("CARGO_PKG_VERSION"),
             time,
             binary: read(binary)?,
-            man: printed(&["man"])?,
+            man,
             completions: [completions("bash")?, completions("fish")?, completions("zsh")?],
             documents: documents.collect::<Result<_>>()?,
         })
@@ -79,5 +89,26 @@ impl Release {
             .find(|(own, _)| *own == name)
             .map(|(_, bytes)| bytes.as_slice())
             .with_context(|| format!("{name} is not part of a release"))
+    }
+}
+
+/// The commands whose pages a man page names: lines such as `shadow\-agent\-demo(1)`.
+fn named_commands(page: &str) -> Vec<String> {
+    let page = page.replace("\\-", "-");
+    let lines = page.lines().filter_map(|line| line.strip_suffix("(1)"));
+    lines
+        .filter_map(|line| line.strip_prefix("shadow-agent-"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pages_that_the_main_page_names_are_found() {
+        let page = ".SH SUBCOMMANDS\n.TP\nshadow\\-agent\\-demo(1)\nShow it\n.TP\nshadow\\-agent\\-man(1)\nsee cron(1)\n";
+        assert_eq!(named_commands(page), ["demo", "man"]);
     }
 }

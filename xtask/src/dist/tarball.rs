@@ -20,7 +20,9 @@ pub fn write(release: &Release, out: &Path) -> Result<PathBuf> {
 fn archive(release: &Release, folder: &str) -> Result<Vec<u8>> {
     let mut tar = Tar::new(release.time);
     tar.file(&format!("{folder}/shadow-agent"), 0o755, &release.binary)?;
-    tar.file(&format!("{folder}/shadow-agent.1"), 0o644, &release.man)?;
+    for (name, page) in &release.man {
+        tar.file(&format!("{folder}/man/{name}"), 0o644, page)?;
+    }
     for (shell, script) in &release.completions {
         tar.file(&format!("{folder}/completions/{shell}"), 0o644, script)?;
     }

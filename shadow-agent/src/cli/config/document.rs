@@ -119,7 +119,7 @@ impl Setting {
 /// A file.
 #[derive(Clone, Debug, Default)]
 pub struct Document {
-    /// What stands at the top.
+    /// Settings at the top level.
     pub top: Table,
     /// The mirrors in the order of the file.
     pub mirrors: Vec<Mirror>,
@@ -224,11 +224,11 @@ impl Reader<'_> {
             problem.of(MIRROR, name).in_file(self.file, Some(line), None)
         };
         let DeValue::Table(named) = value.get_ref() else {
-            return Err(problem(key, "", "mirrors are tables, each with its name"));
+            return Err(problem(key, "", "mirrors are tables with names"));
         };
         if named.len() > MAX_MIRRORS {
             let too_many = Problem::new(
-                format!("{} mirrors are more than {MAX_MIRRORS}", named.len()),
+                format!("{} mirrors are more than the limit of {MAX_MIRRORS}", named.len()),
                 "run some of them in an agent of their own",
             );
             return Err(too_many.of(MIRROR, "").in_file(self.file, None, None));
@@ -270,7 +270,7 @@ impl Reader<'_> {
         let argument = self.argument(name).map_err(problems)?;
         if mirror.is_some() && !is_of_mirrors(name) {
             return Err(problems(Problem::new(
-                "this is the same for all mirrors",
+                "this applies to all mirrors",
                 "write it at the top of the file, before the first [mirror.NAME]",
             )));
         }
@@ -340,8 +340,8 @@ fn scalar(value: &DeValue<'_>) -> Result<String, Problem> {
             .map_err(|_| Problem::new("this number is too large", "write a smaller one")),
         DeValue::Float(number) => Ok(number.as_str().to_owned()),
         _ => Err(Problem::new(
-            "this is neither a text nor a number",
-            "write a text in quotes, such as \"5s\"",
+            "this is neither a string nor a number",
+            "write a string in quotes, such as \"5s\"",
         )),
     }
 }
@@ -357,10 +357,7 @@ mod tests {
             let heading = argument.get_help_heading().unwrap_or_default();
             let key = argument.get_long().unwrap_or_default();
             let is_marker = matches!(key, "http-mark-header" | "http-no-mark");
-            if heading.starts_with("Output")
-                || heading.starts_with("Filters")
-                || (heading.starts_with("HTTP output") && !is_marker)
-            {
+            if (heading.to_lowercase().contains("output") || heading.starts_with("Filters")) && !is_marker {
                 of_mirrors.push(key.to_owned());
             }
         }

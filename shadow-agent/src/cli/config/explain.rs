@@ -23,13 +23,13 @@ pub fn explain(error: &clap::Error) -> (String, String, Problem) {
         }
         ErrorKind::InvalidValue => {
             let valid = context(error, ContextKind::ValidValue).unwrap_or_default();
-            Problem::new("this is none of its values", format!("write one of: {valid}"))
+            Problem::new("this is not one of its values", format!("write one of: {valid}"))
         }
         ErrorKind::ArgumentConflict => {
             let other = context(error, ContextKind::PriorArg).map_or_else(String::new, |flag| key_of(&flag));
             Problem::new(
-                format!("it contradicts {other}"),
-                "leave one of them out; a mirror undoes a switch of the top with = false",
+                format!("it conflicts with {other}"),
+                "remove one of them; a mirror turns off a switch of the top level with = false",
             )
         }
         kind => Problem::new(

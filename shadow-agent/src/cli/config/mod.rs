@@ -54,7 +54,7 @@ impl ConfigFile {
             match source {
                 Some(ValueSource::CommandLine) if document::is_place(key) => {
                     return Err(Problem::new(
-                        "with --config, inputs and outputs stand in the file alone",
+                        "with --config, inputs and outputs belong in the file",
                         format!("write it there as {key}, or leave out --config"),
                     )
                     .of(format!("--{key}"), ""));
@@ -78,7 +78,7 @@ impl ConfigFile {
             Problem::new(problem, "name a TOML file that this user may read")
                 .of("--config", self.path.display().to_string())
         };
-        let unreadable = |error: io::Error| failed(format!("it cannot be read ({error})"));
+        let unreadable = |error: io::Error| failed(format!("cannot read it ({error})"));
         // A pipe is read once, and opening one may wait for ever.
         if !std::fs::metadata(&self.path).map_err(unreadable)?.is_file() {
             return Err(failed("this is not a regular file".to_owned()));
@@ -93,7 +93,7 @@ impl ConfigFile {
         Ok(content)
     }
 
-    /// What a content comes to.
+    /// Resolves the content of the file.
     pub fn resolve(&self, content: &[u8], machine: &impl Machine) -> Result<Resolved, UsageError> {
         let text = std::str::from_utf8(content).map_err(|error| {
             let line = content[..error.valid_up_to()]

@@ -32,7 +32,7 @@ fn write(settings: &Settings, text: &mut String) -> fmt::Result {
     let mib = |bytes: usize| bytes / (1 << 20);
     writeln!(
         text,
-        "at most {} MiB of captured traffic, {} rings of {} MiB",
+        "at most {} MiB of captured traffic, {} ring buffers of {} MiB",
         mib(settings.max_memory),
         settings.capture.shards,
         mib(settings.capture.ring_bytes as usize)
@@ -47,7 +47,7 @@ fn write(settings: &Settings, text: &mut String) -> fmt::Result {
         writeln!(text, "expires after {}", seconds(term))?;
     }
     if let Some(after) = operation.exit_after {
-        writeln!(text, "ends after {}", seconds(after))?;
+        writeln!(text, "exits after {}", seconds(after))?;
     }
     if let Some(file) = &operation.hand_over {
         writeln!(text, "hands over by {}", file.display())?;

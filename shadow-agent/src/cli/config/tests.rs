@@ -113,7 +113,7 @@ fn routes_alone_need_neither_input_nor_output() {
     assert!(resolve(both).unwrap().kubernetes.unwrap().routes.is_some());
     let without = error("k8s-node = 'n'\ninput-k8s-routes = '*'\n[mirror.a]\noutput-null = true\n");
     assert!(
-        without.starts_with("shadow.toml:3: [mirror.a]: input-raw: nothing to capture"),
+        without.starts_with("shadow.toml:3: [mirror.a]: input-raw: there is no input"),
         "{without}"
     );
 }
@@ -134,7 +134,7 @@ fn the_command_line_wins_and_has_no_inputs_and_outputs_besides() {
     ] {
         let error = file(&flags).unwrap_err().to_string();
         assert!(
-            error.contains(flags[0]) && error.contains("stand in the file alone"),
+            error.contains(flags[0]) && error.contains("belong in the file"),
             "{error}"
         );
     }
@@ -172,7 +172,9 @@ fn goreplays_other_keys_are_refused_or_answered() {
     );
     let text = "input-raw = ':80'\n[mirror.web]\noutput-null = true\noutput-kafka-use-sasl = true\n";
     assert!(error(text).starts_with("shadow.toml:4: [mirror.web]: output-kafka-use-sasl: there is no Kafka"));
-    let text = b"input-raw = ':80'\nhttp-pprof = ':8181'\noutput-http-workers-min = 4\n[mirror.a]\noutput-http = 'a'\n\
+    let text =
+        b"input-raw = ':80'\nhttp-pprof = ':8181'\noutput-http-workers-min = 4\n[mirror.a]\noutput-http \
+        = 'a'\n\
         [mirror.b]\noutput-http = 'b'\n";
     let warnings = file(&[]).unwrap().resolve(text, &TestMachine).unwrap().warnings;
     assert_eq!(
@@ -214,7 +216,8 @@ fn an_error_names_file_line_mirror_key_value_and_way_out() {
         ),
         (
             "[mirror.web]\nmax-memory = '1mb'",
-            "shadow.toml:2: [mirror.web]: max-memory: this is the same for all mirrors\n  help: write it at the top of the file, before the first [mirror.NAME]",
+            "shadow.toml:2: [mirror.web]: max-memory: this applies to all mirrors\n  help: write it at the top \
+             of the file, before the first [mirror.NAME]",
         ),
         (
             "input-raw-shards = 3",
@@ -222,12 +225,14 @@ fn an_error_names_file_line_mirror_key_value_and_way_out() {
         ),
         (
             "input-raw-engine = 'xdp'",
-            "shadow.toml:1: input-raw-engine 'xdp': this is none of its values\n  help: write one of: tc, cgroup, vxlan, libpcap, af_packet, raw_socket, \
+            "shadow.toml:1: input-raw-engine 'xdp': this is not one of its values\n  help: write one of: tc, \
+             cgroup, vxlan, libpcap, af_packet, raw_socket, \
              pcap_file",
         ),
         (
             "http-no-mark = true\nhttp-mark-header = 'X-A'",
-            "shadow.toml:2: http-mark-header: it contradicts http-no-mark\n  help: leave one of them out; a mirror undoes a switch of the top with = false",
+            "shadow.toml:2: http-mark-header: it conflicts with http-no-mark\n  help: remove one of them; a mirror \
+             turns off a switch of the top level with = false",
         ),
         (
             "output-null = 'yes'",
@@ -239,7 +244,8 @@ fn an_error_names_file_line_mirror_key_value_and_way_out() {
         ),
         (
             "max-memory = true",
-            "shadow.toml:1: max-memory: this is neither a text nor a number\n  help: write a text in quotes, such as \"5s\"",
+            "shadow.toml:1: max-memory: this is neither a string nor a number\n  help: write a string in \
+             quotes, such as \"5s\"",
         ),
         (
             "config = 'x'",
@@ -258,12 +264,12 @@ fn an_error_names_file_line_mirror_key_value_and_way_out() {
 fn a_setting_that_is_missing_is_put_down_to_the_mirror_that_lacks_it() {
     let text = "max-memory = '1mb'\n\n[mirror.web]\ninput-raw = ':80'\n";
     assert!(
-        error(text).starts_with("shadow.toml:3: [mirror.web]: output-http: nowhere to send"),
+        error(text).starts_with("shadow.toml:3: [mirror.web]: output-http: there is no output"),
         "{}",
         error(text)
     );
     assert!(
-        error("").starts_with("shadow.toml: input-raw: nothing to capture"),
+        error("").starts_with("shadow.toml: input-raw: there is no input"),
         "{}",
         error("")
     );
@@ -278,7 +284,7 @@ fn what_cannot_be_told_from_another_mirror_is_refused_with_the_way_out() {
     };
     let interface = error(&two("eth0:80"));
     assert!(
-        interface.contains("[mirror.a]: input-raw 'eth0': what an interface carries"),
+        interface.contains("[mirror.a]: input-raw 'eth0': traffic of an interface"),
         "{interface}"
     );
     assert!(interface.contains("name an address instead"), "{interface}");
@@ -286,7 +292,10 @@ fn what_cannot_be_told_from_another_mirror_is_refused_with_the_way_out() {
     assert!(capture_file.contains("/dev/null.pcap"), "{capture_file}");
     assert!(resolve("[mirror.a]\ninput-raw = 'eth0:80'\noutput-null = true\n").is_ok());
     let both = error("output-stdout = true\n[mirror.a]\ninput-raw = ':80'\n[mirror.b]\ninput-raw = ':81'\n");
-    assert!(both.contains("output-stdout: another mirror writes"), "{both}");
+    assert!(
+        both.contains("output-stdout: another mirror already writes"),
+        "{both}"
+    );
 }
 
 #[test]
@@ -305,7 +314,7 @@ fn mirrors_and_their_outputs_are_bounded() {
     let mirrors: String = (0..1025)
         .map(|index| ["[mirror.m", &index.to_string(), "]\n"].concat())
         .collect();
-    assert!(error(&mirrors).starts_with("shadow.toml: mirror: 1025 mirrors are more than 1024"));
+    assert!(error(&mirrors).starts_with("shadow.toml: mirror: 1025 mirrors are more than the limit of 1024"));
     let outputs = "'x',".repeat(600);
     let two = format!("input-raw = ':80'\noutput-http = [{outputs}]\n[mirror.a]\n[mirror.b]\n");
     assert!(
@@ -380,10 +389,10 @@ mirror api
   to   https://b (Host: production's, timeout 5s, 1024 at once)
   to   null
   with filters, redaction
-at most 256 MiB of captured traffic, 2 rings of 8 MiB
+at most 256 MiB of captured traffic, 2 ring buffers of 8 MiB
 HTTP port on :9400
 expires after 3600s
-ends after 7200s
+exits after 7200s
 hands over by /run/x
 at most 0.5 CPUs
 "

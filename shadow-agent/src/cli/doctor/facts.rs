@@ -24,7 +24,7 @@ const RING: u32 = 8 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Kernel(pub u32, pub u32);
 
-/// What a run would have loaded.
+/// Kernel programs that a run would load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loaded {
     /// Rings, after what the kernel has no room for was left out.
@@ -33,7 +33,7 @@ pub struct Loaded {
     pub ring_bytes: u32,
 }
 
-/// What was found on a machine.
+/// Facts about a machine.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// The kernel's release as it says it.
@@ -44,7 +44,7 @@ pub struct Facts {
     pub missing_capabilities: Vec<&'static str>,
     /// Bytes of a ring buffer that was created, or why none could be.
     pub ring: Result<u32, String>,
-    /// What was loaded of the `tc` hook as a run without flags would, or why nothing could be.
+    /// Programs of the `tc` hook, loaded as by a run without flags, or the reason why that failed.
     pub tc: Result<Loaded, String>,
     /// The same of the `cgroup` hook.
     pub cgroup: Result<Loaded, String>,

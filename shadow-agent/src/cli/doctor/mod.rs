@@ -78,7 +78,7 @@ fn examine(facts: &Facts) -> Vec<Finding> {
         Finding {
             what: "BPF compiler",
             verdict: Verdict::Note,
-            detail: "off: the kernel programs are interpreted, several times slower".to_owned(),
+            detail: "off: kernel programs are interpreted, which is several times slower".to_owned(),
             remedy: "sysctl net.core.bpf_jit_enable=1",
         }
     });
@@ -88,7 +88,7 @@ fn examine(facts: &Facts) -> Vec<Finding> {
         Finding {
             what: "BTF",
             verdict: Verdict::Note,
-            detail: "the kernel has no type information; this version does not need it".to_owned(),
+            detail: "the kernel has no type information; shadow-agent does not need it".to_owned(),
             remedy: "nothing to do; kernels built with CONFIG_DEBUG_INFO_BTF=y have it",
         }
     });
@@ -114,13 +114,13 @@ fn cgroup(facts: &Facts) -> Finding {
         }
         Some(root) => note(
             format!(
-                "{} shows a part of it only: other pods are not seen",
+                "{} shows only a part of it: other pods are not visible",
                 root.path.display()
             ),
             "in a container, mount the host's /sys/fs/cgroup (hostPath), as deploy/kubernetes does",
         ),
         None => note(
-            "not mounted: --input-raw-engine cgroup and k8s:// cannot be used".to_owned(),
+            "not mounted: --input-raw-engine cgroup and k8s:// do not work".to_owned(),
             "mount -t cgroup2 none /sys/fs/cgroup, or use --input-raw-engine tc",
         ),
     }
@@ -144,10 +144,7 @@ fn kernel(facts: &Facts) -> Finding {
             format!("{release}, attaches by clsact (tcx comes with 6.6)"),
         ),
         Some(_) => (Verdict::Bad, format!("{release}, but 5.10 or later is needed")),
-        None => (
-            Verdict::Note,
-            format!("'{release}' is no version that can be read"),
-        ),
+        None => (Verdict::Note, format!("cannot parse the version '{release}'")),
     };
     Finding {
         what: "kernel",
@@ -160,9 +157,9 @@ fn kernel(facts: &Facts) -> Finding {
 fn capabilities(facts: &Facts) -> Finding {
     if facts.missing_capabilities.is_empty() {
         let kept = if facts.kernel.is_some_and(|kernel| kernel < OPEN_MAPS_KERNEL) {
-            "given up once capturing, but for CAP_BPF: maps need it before 5.19"
+            "dropped once capturing, except CAP_BPF, which maps need before 5.19"
         } else {
-            "given up once capturing"
+            "dropped once capturing"
         };
         return good(
             "capabilities",
@@ -209,7 +206,7 @@ fn programs(facts: &Facts) -> Vec<Finding> {
             "cgroup programs",
             &facts.cgroup,
             Verdict::Note,
-            "--input-raw-engine cgroup and k8s:// cannot be used; use --input-raw-engine tc",
+            "--input-raw-engine cgroup and k8s:// do not work; use --input-raw-engine tc",
         ),
     ]
 }
@@ -243,8 +240,8 @@ fn modules(facts: &Facts) -> Option<Finding> {
         what: "kernel modules",
         verdict: Verdict::Note,
         detail,
-        remedy: "interfaces are attached to with these: install the kernel's modules and modprobe them (in a container, on \
-                 the host), or use --input-raw-engine cgroup",
+        remedy: "needed to attach to interfaces: install the kernel's modules and modprobe them (in a \
+            container, on the host), or use --input-raw-engine cgroup",
     })
 }
 
@@ -253,7 +250,7 @@ fn leftovers(facts: &Facts) -> Option<Finding> {
         what: "killed agents",
         verdict: Verdict::Note,
         detail: format!(
-            "have left filters, which do nothing, on {}",
+            "have left filters without effect on {}",
             facts.leftovers.join(", ")
         ),
         remedy: "shadow-agent detach removes them, and so does the next agent",
@@ -291,7 +288,7 @@ fn interfaces(facts: &Facts) -> Finding {
         return Finding {
             what: "interfaces",
             verdict: Verdict::Note,
-            detail: "none can be listed".to_owned(),
+            detail: "cannot list them".to_owned(),
             remedy: "mount sysfs: mount -t sysfs none /sys",
         };
     }
@@ -333,7 +330,7 @@ mod tests {
     #[test]
     fn a_machine_that_can_do_everything_says_so() {
         let expected = "  ok    kernel           6.18.4, attaches by tcx
-  ok    capabilities     CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON (given up once capturing)
+  ok    capabilities     CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON (dropped once capturing)
   ok    ring buffer      8 MiB can be created
   ok    tc programs      load, with 4 rings of 8 MiB
   ok    cgroup programs  load, with 4 rings of 8 MiB
@@ -367,7 +364,7 @@ Live capture works on this machine.
         assert!(works);
         assert!(
             text.contains(
-                "note  cgroup v2        /sys/fs/cgroup shows a part of it only: other pods are not seen\n"
+                "note  cgroup v2        /sys/fs/cgroup shows only a part of it: other pods are not visible\n"
             ),
             "{text}"
         );
@@ -456,7 +453,7 @@ Live capture works on this machine.
         );
         assert!(!text.contains("seccomp"), "{text}");
         assert!(
-            text.contains("but for CAP_BPF: maps need it before 5.19"),
+            text.contains("except CAP_BPF, which maps need before 5.19"),
             "{text}"
         );
     }
@@ -474,7 +471,7 @@ Live capture works on this machine.
             "{text}"
         );
         assert!(
-            text.contains("note  killed agents    have left filters, which do nothing, on eth0, lo\n"),
+            text.contains("note  killed agents    have left filters without effect on eth0, lo\n"),
             "{text}"
         );
         assert!(text.contains("-> shadow-agent detach removes them"), "{text}");

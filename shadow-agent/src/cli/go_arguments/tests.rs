@@ -188,7 +188,8 @@ fn a_value_may_begin_with_a_dash_and_a_forgotten_one_takes_no_flag() {
 fn a_word_that_belongs_to_no_flag_is_an_error() {
     assert_eq!(
         spelled(&["--output-stdout", "maybe", "--output-null"]).unwrap_err(),
-        "'maybe': this word belongs to no flag\n  help: --output-stdout is a switch: write it alone, or with true or \
+        "'maybe': this argument does not belong to a flag\n  help: --output-stdout is a switch: use it alone, \
+         or with true or \
          false"
     );
     for typed in [
@@ -199,7 +200,7 @@ fn a_word_that_belongs_to_no_flag_is_an_error() {
     ] {
         let error = spelled(typed).unwrap_err();
         assert!(
-            error.contains("this word belongs to no flag"),
+            error.contains("this argument does not belong to a flag"),
             "{typed:?}: {error}"
         );
     }
@@ -219,11 +220,36 @@ fn what_is_not_known_is_left_to_clap_which_names_what_is_near() {
         let error = Arguments::try_parse_from(all).unwrap_err().to_string();
         assert!(error.contains("'--input-raw'"), "{error}");
     }
-    for typed in ["---input-raw", "--", "--=x", "-h", "-V", "-x"] {
+    for typed in ["---input-raw", "--", "--=x", "-V", "-x"] {
         assert_eq!(arguments(&[typed]), [typed]);
     }
-    assert_eq!(arguments(&["-help"]), ["--help"]);
     assert_eq!(arguments(&["-version"]), ["--version"]);
+}
+
+#[test]
+fn help_is_found_in_every_spelling_with_its_topic() {
+    let help = |typed: &[&str]| {
+        spelled(typed)
+            .unwrap()
+            .help
+            .map(|asked| (asked.long, asked.topic))
+    };
+    let capture = Some("capture".to_owned());
+    for typed in [
+        &["--help", "capture"][..],
+        &["-help", "capture"],
+        &["--help=capture"],
+        &["-help=capture"],
+        &["--input-raw", ":80", "-help", "capture", "--output-null"],
+    ] {
+        assert_eq!(help(typed), Some((true, capture.clone())), "{typed:?}");
+    }
+    assert_eq!(help(&["-h", "capture"]), Some((false, capture)));
+    assert_eq!(help(&["-h"]), Some((false, None)));
+    assert_eq!(help(&["-help"]), Some((true, None)));
+    assert_eq!(help(&["--help", "--output-null"]), Some((true, None)));
+    // A command's is clap's.
+    assert_eq!(help(&["demo", "--help"]), None);
 }
 
 #[test]

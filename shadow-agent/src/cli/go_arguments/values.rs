@@ -30,7 +30,7 @@ const ZEROS: [(&str, Option<&str>); 10] = [
     ("output-http-timeout", Some("1s")),
 ];
 
-/// What the value of a flag stands for; `None` where the flag is as if it was left out. `is_number`: whether the flag takes
+/// The meaning of a flag's value; `None` where the flag is as if it was left out. `is_number`: whether the flag takes
 /// an integer.
 pub(super) fn meaning(flag: &str, is_number: bool, value: OsString) -> Option<OsString> {
     let Some(text) = value.to_str() else {

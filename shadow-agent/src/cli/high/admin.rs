@@ -16,7 +16,7 @@ pub(super) fn resolve(flags: &Admin) -> Result<OperationSettings, UsageError> {
         && let Some(path) = &flags.http_token_file
     {
         return Err(Problem::new(
-            "there is no HTTP port that would ask for it",
+            "there is no HTTP port to use it",
             "add --http-listen 127.0.0.1:9400, or leave this out",
         )
         .of("--http-token-file", path.display().to_string()));
@@ -36,7 +36,7 @@ pub(super) fn resolve(flags: &Admin) -> Result<OperationSettings, UsageError> {
 pub(super) fn check_hand_over(flags: &Admin, from_kernel: bool) -> Result<(), UsageError> {
     match &flags.hand_over {
         Some(path) if !from_kernel => Err(Problem::new(
-            "nothing is captured live, and only that can be handed over",
+            "nothing is captured live, and only live capture can be handed over",
             "add --input-raw with ports, addresses or pods, or leave this out",
         )
         .of("--hand-over", path.display().to_string())),
@@ -54,21 +54,21 @@ fn read_token(path: &Path) -> Result<Secret, Problem> {
         .and_then(|file| file.take(MAX_TOKEN + 1).read_to_string(&mut text))
         .map_err(|error| {
             Problem::new(
-                format!("the token cannot be read ({error})"),
-                "name a file of text that this user may read",
+                format!("cannot read the token ({error})"),
+                "name a text file that this user may read",
             )
         })?;
     if text.len() as u64 > MAX_TOKEN {
         return Err(Problem::new(
             format!("this is longer than {MAX_TOKEN} bytes"),
-            "name a file with nothing but a token in it",
+            "name a file that contains only a token",
         ));
     }
     let token = text.trim();
     // A token68 of RFC 9110 section 11.2, or what people use for one: anything visible.
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Problem::new(
-            "this is not a token: one word of visible ASCII characters",
+            "this is not a token: it must be one word of visible ASCII characters",
             "make one with 'openssl rand -hex 32'",
         ));
     }
@@ -101,7 +101,7 @@ mod tests {
             assert!(not_a_token(content).contains("not a token"), "{content:?}");
         }
         assert!(not_a_token(&[b'x'; 5000]).contains("longer than 4096"));
-        assert!(not_a_token(b"\xff").contains("cannot be read"));
+        assert!(not_a_token(b"\xff").contains("cannot read"));
     }
 
     #[test]

@@ -39,15 +39,15 @@ pub fn resolve(
     let flags = &arguments.input;
     if arguments.tuning.input_raw_protocol == ProtocolName::Binary {
         return Err(Problem::new(
-            "a stream without messages has nothing that could be sent again, or counted",
-            "leave the flag out: HTTP/1.x is what is mirrored",
+            "a stream without messages cannot be replayed or counted",
+            "remove the flag: only HTTP/1.x is mirrored",
         )
         .of("--input-raw-protocol", "binary"));
     }
     let engine = match flags.input_raw_engine {
         Some(EngineName::Tc) if pods => {
             return Err(Problem::new(
-                "pods are captured at their sockets, which this hook does not see",
+                "pods are captured at their sockets, which this engine does not see",
                 "leave the flag out, or write cgroup",
             )
             .of(ENGINE, "tc"));
@@ -66,7 +66,7 @@ pub fn resolve(
     });
     if let (Some(Engine::Cgroup), Some(name)) = (engine, interface) {
         return Err(Problem::new(
-            format!("this hook sees sockets, not interfaces, but '{name}' is an interface"),
+            format!("this engine sees sockets, not interfaces, but '{name}' is an interface"),
             "leave the flag out, or name an address instead of the interface, such as :80",
         )
         .of(ENGINE, "cgroup"));
@@ -78,7 +78,7 @@ pub fn resolve(
         && (engine == Some(Engine::Cgroup) || vxlan.is_some())
     {
         return Err(Problem::new(
-            "packets are not taken from interfaces here, so none can be left out",
+            "this engine does not use interfaces, so none can be ignored",
             "leave the flag out, or use --input-raw-engine tc",
         )
         .of("--input-raw-ignore-interface", name));
@@ -90,14 +90,14 @@ pub fn resolve(
     };
     if let Some(name) = interface.filter(ignored) {
         return Err(
-            Problem::new("--input-raw names this very interface", "take one of the two out")
+            Problem::new("--input-raw names the same interface", "take one of the two out")
                 .of("--input-raw-ignore-interface", name),
         );
     }
     let vlans = vlans(arguments);
     if vlans != VlanScope::Any && engine == Some(Engine::Cgroup) {
         return Err(Problem::new(
-            "sockets see no VLAN tags, and pods and this hook are captured at sockets",
+            "pods and this engine are captured at sockets, which see no VLAN tags",
             "leave the flag out, or use --input-raw-engine tc",
         )
         .of("--input-raw-vlan", ""));
@@ -119,7 +119,7 @@ pub fn resolve(
     })
 }
 
-/// What the user should know of flags that are taken and do nothing.
+/// Warnings about accepted flags without effect.
 pub fn notes(arguments: &Arguments, inputs: &[RawInput]) -> Vec<String> {
     let TuningFlags {
         input_raw_buffer_timeout,
@@ -133,27 +133,27 @@ pub fn notes(arguments: &Arguments, inputs: &[RawInput]) -> Vec<String> {
     let unused = [
         (
             input_raw_buffer_timeout.is_some(),
-            "buffer-timeout does nothing here: nothing is read in intervals, packets are seen as they come",
+            "buffer-timeout has no effect: packets are read as they arrive, not in intervals",
         ),
         (
             *input_raw_override_snaplen,
-            "override-snaplen does nothing here: packets are always captured whole",
+            "override-snaplen has no effect: packets are always captured whole",
         ),
         (
             *input_raw_promisc,
-            "promisc does nothing here: capture needs no promiscuous mode",
+            "promisc has no effect: capture does not need promiscuous mode",
         ),
         (
             *input_raw_monitor,
-            "monitor does nothing here: what wireless cards hear of others is not captured",
+            "monitor has no effect: monitor mode of wireless interfaces is not supported",
         ),
         (
             input_raw_timestamp_type.is_some(),
-            "timestamp-type does nothing here: times are the kernel's, of when it handled the packet",
+            "timestamp-type has no effect: timestamps are taken by the kernel when it handles the packet",
         ),
         (
             *input_raw_stats,
-            "stats does nothing here: the ledger and /metrics always count everything",
+            "stats has no effect: the ledger and /metrics always count everything",
         ),
     ];
     let mut notes: Vec<String> = unused
@@ -171,7 +171,7 @@ pub fn notes(arguments: &Arguments, inputs: &[RawInput]) -> Vec<String> {
         _ => return notes,
     };
     notes.push(format!(
-        "{ENGINE} {engine} does nothing here: how to capture is chosen from the address, as without the flag"
+        "{ENGINE} {engine} has no effect: the engine is chosen from the address, as without the flag"
     ));
     notes
 }
@@ -206,7 +206,7 @@ pub fn narrow(arguments: &Arguments, inputs: Vec<RawInput>) -> Result<Vec<RawInp
         let Some(filter) = &filter else {
             if ports.is_empty() {
                 return Err(Problem::new(
-                    "not every port can be watched at once",
+                    "capturing every port is not supported",
                     "name those that production listens on, such as :80,8080, or let --input-raw-bpf-filter name \
                      them: 'dst portrange 8000-8100'",
                 )
@@ -221,7 +221,7 @@ pub fn narrow(arguments: &Arguments, inputs: Vec<RawInput>) -> Result<Vec<RawInp
                 let text = arguments.capture.input_raw_bpf_filter.clone().unwrap_or_default();
                 return Err(Problem::new(
                     format!(
-                        "with an input of every port it leaves {} ports, and {MAX_PORTS} is the most",
+                        "with an input of every port it selects {} ports, the limit is {MAX_PORTS}",
                         ports.len()
                     ),
                     "name the ports that production listens on: 'dst port 80 and ...'",
@@ -243,8 +243,8 @@ pub fn narrow(arguments: &Arguments, inputs: Vec<RawInput>) -> Result<Vec<RawInp
         if nobody {
             let text = arguments.capture.input_raw_bpf_filter.clone().unwrap_or_default();
             return Err(Problem::new(
-                "it leaves nothing of an --input-raw: it narrows that, and does not stand in its place",
-                "name the address and the port that it means in --input-raw too, such as --input-raw 10.0.0.5:80",
+                "it excludes everything of an --input-raw: it narrows --input-raw, and does not replace it",
+                "give the address and the port in --input-raw too, such as --input-raw 10.0.0.5:80",
             )
             .of(FILTER, text));
         }
@@ -286,13 +286,13 @@ fn vxlan(
     }
     if interface.is_some() {
         return Err(refused(
-            "what is captured arrives in datagrams, whatever interface they come by",
+            "captured traffic arrives in VXLAN packets on any interface",
         ));
     }
     if arguments.input.sample_connections.is_some() {
         return Err(Problem::new(
-            "the share is drawn in this host's kernel, which does not see what is inside datagrams",
-            "leave it out, or have the mirroring session filter",
+            "sampling happens in this machine's kernel, which does not look inside VXLAN packets",
+            "remove it, or filter in the mirroring session",
         )
         .of("--sample-connections", ""));
     }
@@ -325,7 +325,7 @@ fn ring_bytes(wanted: usize) -> Result<u32, UsageError> {
     let bytes = wanted.clamp(SMALLEST_RING, LARGEST_RING + 1).next_power_of_two();
     u32::try_from(bytes).map_err(|_| {
         Problem::new(
-            "a ring cannot be larger than 2gb",
+            "a ring buffer cannot be larger than 2gb",
             "write a smaller size, such as 64mb",
         )
         .of("--input-raw-buffer-size", wanted.to_string())

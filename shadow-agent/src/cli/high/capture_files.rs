@@ -32,7 +32,7 @@ fn files(name: &str) -> Result<Vec<PathBuf>, Problem> {
     let is_file = |path: &Path| path.metadata().is_ok_and(|metadata| metadata.is_file());
     let mut files = glob::expand(name).map_err(|error| {
         Problem::new(
-            format!("the capture files cannot be listed ({error})"),
+            format!("cannot list the capture files ({error})"),
             "name fewer of them",
         )
     })?;

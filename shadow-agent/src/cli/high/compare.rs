@@ -37,7 +37,7 @@ pub fn resolve(arguments: &Arguments) -> Result<Option<CompareSettings>, UsageEr
     }
     if arguments.output_http.output_http_redirects > 0 {
         return Err(Problem::new(
-            "with --compare an answer is compared as it is, and a redirect that is followed is none",
+            "with --compare, responses are compared as they are, so redirects cannot be followed",
             "leave one of the two out",
         )
         .of("--output-http-redirects", ""));
@@ -50,7 +50,7 @@ pub fn resolve(arguments: &Arguments) -> Result<Option<CompareSettings>, UsageEr
             if is_an_output(&upstream, arguments) {
                 // Whatever it answers would be taken for what production answers.
                 return Err(Problem::new(
-                    "the control is an output itself",
+                    "the control is also an output",
                     "name an instance of production's release",
                 )
                 .of("--compare-control", without_userinfo(typed)));
@@ -74,7 +74,7 @@ pub fn resolve(arguments: &Arguments) -> Result<Option<CompareSettings>, UsageEr
     }))
 }
 
-/// What of production's requests is compared, in words.
+/// Describes which of production's requests are compared.
 fn selection(arguments: &Arguments) -> Result<Vec<String>, UsageError> {
     let mut words = Vec::new();
     if let Some(parts) = arguments.input.sample_connections.and_then(|share| share.of_2_32) {
@@ -84,10 +84,10 @@ fn selection(arguments: &Arguments) -> Result<Vec<String>, UsageError> {
     let rules = rules::resolve(&arguments.filters, arguments.limits.max_body())?;
     if let Some(rules) = rules.for_live() {
         if rules.filters != Filters::default() {
-            words.push("requests that the filters let pass".to_owned());
+            words.push("requests allowed by the filters".to_owned());
         }
         if !rules.limiters.is_empty() {
-            words.push("users that the limiters take".to_owned());
+            words.push("users sampled by the limiters".to_owned());
         }
         if rules.rewriters != Rewriters::default() {
             words.push("requests as they were rewritten".to_owned());
@@ -99,14 +99,14 @@ fn selection(arguments: &Arguments) -> Result<Vec<String>, UsageError> {
     Ok(words)
 }
 
-/// What is the same for all comparisons of a run.
+/// Settings that all comparisons of a run share.
 ///
 /// `compares`: whether anything is compared.
 pub fn of_run(arguments: &Arguments, compares: bool) -> Result<ComparingSettings, UsageError> {
     let flags = &arguments.judging;
     if !compares && let Some(flag) = useless(arguments) {
         return Err(Problem::new(
-            "nothing is compared, so this would do nothing",
+            "nothing is compared, so this has no effect",
             "add --compare and an --output-http, or leave it out",
         )
         .of(flag, ""));
@@ -131,7 +131,7 @@ fn store(arguments: &Arguments) -> Result<Option<StoreSettings>, UsageError> {
     })?;
     if flags.compare_store_size < MIN_STORE {
         return Err(Problem::new(
-            "this has no room for the messages of some pairs",
+            "this is too small for the messages of some pairs",
             "allow 16mb or more",
         )
         .of("--compare-store-size", flags.compare_store_size.to_string()));
@@ -274,12 +274,12 @@ fn rules_file(path: &Path) -> Result<RulesFile, Problem> {
     let read = File::open(path).and_then(|file| file.take(MAX_RULES_FILE + 1).read_to_string(&mut text));
     match read {
         Err(error) => Err(Problem::new(
-            format!("the file cannot be read ({error})"),
+            format!("cannot read the file ({error})"),
             "check its name and that this user may read it",
         )),
         Ok(bytes) if bytes as u64 > MAX_RULES_FILE => Err(Problem::new(
             "the file is larger than 1mb",
-            "leave out what nobody needs",
+            "remove rules that are not needed",
         )),
         Ok(_) => RulesFile::parse(&text)
             .map_err(|error| Problem::new(error.to_string(), "see docs/comparing.md for the format")),
@@ -314,7 +314,7 @@ fn pattern(text: &str) -> Result<PathPattern, Problem> {
 fn assigned<'a>(text: &'a str, example: &str) -> Result<(PathPattern, &'a str), Problem> {
     let Some((path, value)) = text.rsplit_once('=') else {
         return Err(Problem::new(
-            "there is no = behind a path",
+            "there is no = after a path",
             format!("write {example}"),
         ));
     };
@@ -331,7 +331,7 @@ fn tolerance(text: &str) -> Result<Tolerance, Problem> {
     let value: Option<f64> = number.parse().ok().filter(|_| plain);
     let Some(value) = value else {
         return Err(Problem::new(
-            format!("{amount:?} is no amount"),
+            format!("{amount:?} is not an amount"),
             "write a number, such as 0.01, or a percentage",
         ));
     };
@@ -354,7 +354,7 @@ fn array(text: &str) -> Result<ArrayRule, Problem> {
             Some(key) => ArrayMatch::Key(key.to_owned()),
             None => {
                 return Err(Problem::new(
-                    format!("{how:?} is no way to match elements"),
+                    format!("{how:?} is not a way to match elements"),
                     "write set, order, or key: and the name of a member",
                 ));
             }

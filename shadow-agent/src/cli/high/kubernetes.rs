@@ -20,7 +20,7 @@ const MAX_POD_FILTERS: usize = 64;
 /// Namespaces of routes at most; beyond, all of them is meant.
 const MAX_NAMESPACES: usize = 100;
 
-/// What is asked of the API, if anything is.
+/// Settings of the Kubernetes client, if it is used.
 pub fn resolve(arguments: &Arguments, inputs: &[RawInput]) -> Result<Option<KubernetesSettings>, UsageError> {
     let flags = &arguments.kubernetes;
     let routes = routes(flags)?;
@@ -32,7 +32,7 @@ pub fn resolve(arguments: &Arguments, inputs: &[RawInput]) -> Result<Option<Kube
         // Ignored, it would let everything be captured.
         return match pod_filters(flags).iter().find(|(_, given)| !given.is_empty()) {
             Some((flag, given)) => Err(Problem::new(
-                "no input leads to pods, so there are none to choose from",
+                "no input names pods, so there are none to choose from",
                 "name them with --input-raw k8s://..., or follow routes with --input-k8s-routes",
             )
             .of(*flag, &given[0])),
@@ -45,7 +45,7 @@ pub fn resolve(arguments: &Arguments, inputs: &[RawInput]) -> Result<Option<Kube
             None => ("--input-k8s-routes", ""),
         };
         Problem::new(
-            "which node this is is not known, and only its own pods can be captured",
+            "the name of this node is unknown, and only pods on it can be captured",
             "set NODE_NAME to the node's name (in a pod: valueFrom.fieldRef.fieldPath: spec.nodeName), or give \
              --k8s-node",
         )
@@ -94,12 +94,12 @@ fn routes(flags: &KubernetesFlags) -> Result<Option<RouteNamespaces>, UsageError
 }
 
 fn pods_allowed(flags: &KubernetesFlags) -> Result<PodFilter, UsageError> {
-    const HOW: &str = "it is compared with the whole of NAMESPACE/NAME: write such as 'shop/web-.*'";
+    const HOW: &str = "it must match the whole NAMESPACE/NAME: write, for example, 'shop/web-.*'";
     for (flag, given) in pod_filters(flags) {
         if given.len() > MAX_POD_FILTERS {
             return Err(Problem::new(
                 format!("{} are more than {MAX_POD_FILTERS}", given.len()),
-                "say it in fewer: a|b in a pattern, 'in (a,b)' in a selector",
+                "combine some: a|b in a pattern, 'in (a,b)' in a selector",
             )
             .of(flag, ""));
         }
@@ -198,15 +198,15 @@ mod tests {
     #[test]
     fn a_pod_filter_without_pods_is_refused() {
         let said = error(&["--input-raw=:80", "--k8s-disallow-pod=shop/.*"]);
-        assert!(said.contains("no input leads to pods"), "{said}");
+        assert!(said.contains("no input names pods"), "{said}");
     }
 
     #[test]
     fn filters_of_pods_that_cannot_be_read_are_refused() {
         let pods = "--input-raw=k8s://pod/x:80";
         for (flag, why) in [
-            ("--k8s-allow-pod=shop/(", "cannot be used"),
-            ("--k8s-disallow-pod=[", "cannot be used"),
+            ("--k8s-allow-pod=shop/(", "invalid regular expression"),
+            ("--k8s-disallow-pod=[", "invalid regular expression"),
             ("--k8s-allow-pod-labels=a in b", "is not a label's name"),
         ] {
             let said = error(&[pods, flag]);

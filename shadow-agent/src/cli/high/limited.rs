@@ -9,8 +9,8 @@ pub fn limited(typed: &str) -> Result<(&str, Option<Limit>), Problem> {
     let (address, text) = split_limit(typed);
     let limit = text.map(limit).transpose().map_err(|error| {
         Problem::new(
-            format!("what stands behind the | is {error}"),
-            "leave it out for every request",
+            format!("the limit after | is {error}"),
+            "remove it to send every request",
         )
     })?;
     Ok((address, limit))
@@ -22,8 +22,8 @@ pub fn at_most_all(typed: &str) -> Result<(&str, Option<Limit>), Problem> {
     match limit {
         Some(Limit::Share { whole, part }) if whole > 1 || (whole == 1 && !part.is_nothing()) => {
             Err(Problem::new(
-                "an input has each request once, and no more than 100%",
-                "write it behind an --output-http, which sends copies",
+                "an input has each request once, so at most 100%",
+                "write it after an --output-http, which sends copies",
             ))
         }
         // Everything is no limit.

@@ -109,20 +109,20 @@ fn file(text: &str, arguments: &Arguments) -> Result<(FileInputSettings, Option<
         (Some(Behind::Pace(pace)), None) => (pace, None),
         (Some(Behind::Pace(_)), Some(_)) => {
             return Err(Problem::new(
-                "--input-file-rate says how fast already",
+                "--input-file-rate already sets the speed",
                 "leave one of them out",
             ));
         }
     };
     if pattern.starts_with("s3://") {
         return Err(Problem::new(
-            "files in S3 are not read",
+            "files in S3 are not supported",
             "copy them here first: aws s3 cp s3://BUCKET/PREFIX . --recursive",
         ));
     }
     let unreadable = |error: std::io::Error| {
         Problem::new(
-            format!("it cannot be read ({error})"),
+            format!("cannot read it ({error})"),
             "check its name and that this user may read it",
         )
     };
@@ -154,7 +154,7 @@ fn file(text: &str, arguments: &Arguments) -> Result<(FileInputSettings, Option<
     Ok((settings, limit))
 }
 
-/// What stands behind the `|` of a recording.
+/// The speed or limit after the `|` of a recording.
 #[derive(Debug, PartialEq)]
 enum Behind {
     /// How fast it is replayed.
@@ -176,7 +176,7 @@ fn behind_file(text: &str) -> Result<Behind, Problem> {
     };
     behind.ok_or_else(|| {
         Problem::new(
-            "what stands behind the | is no speed and no limit",
+            "the text after | is neither a speed nor a limit",
             "write |200%, |2x or |0.5x (as many times as fast), |max, or |100 (at most so many requests a second)",
         )
     })

@@ -14,13 +14,13 @@ pub fn resolve(flags: &MiddlewareFlags) -> Result<Option<MiddlewareSettings>, Us
     let problem = |problem: &str, hint: &str| Problem::new(problem, hint).of("--middleware", typed.clone());
     let command = shlex::split(typed).ok_or_else(|| {
         problem(
-            "a quote or a backslash at its end is left open",
+            "it ends inside a quote or after a backslash",
             "close the quote, or put a backslash before it",
         )
     })?;
     if command.is_empty() {
         return Err(problem(
-            "there is no program in it",
+            "it contains no program",
             "name one, such as ./middleware.py",
         ));
     }
@@ -39,7 +39,7 @@ pub fn resolve(flags: &MiddlewareFlags) -> Result<Option<MiddlewareSettings>, Us
 /// A user by name, by number, or by numbers of user and group.
 fn user(typed: &str) -> Result<RunAs, UsageError> {
     let problem = |problem: &str| {
-        Problem::new(problem, "name one of this machine, or give UID:GID").of("--middleware-user", typed)
+        Problem::new(problem, "name a user of this machine, or give UID:GID").of("--middleware-user", typed)
     };
     let named = |uid, gid| RunAs {
         name: typed.to_owned(),
@@ -61,7 +61,7 @@ fn user(typed: &str) -> Result<RunAs, UsageError> {
     match found {
         Ok(Some(user)) => Ok(named(user.uid.as_raw(), user.gid.as_raw())),
         Ok(None) => Err(problem("there is no such user")),
-        Err(error) => Err(problem(&format!("users cannot be looked up: {error}"))),
+        Err(error) => Err(problem(&format!("cannot look up users: {error}"))),
     }
 }
 

@@ -31,12 +31,12 @@ use crate::settings::{
     compares,
 };
 
-/// What a command line comes to.
+/// A resolved command line.
 #[derive(Clone, Debug)]
 pub struct Resolved {
-    /// What the run shall do.
+    /// Settings of the run.
     pub settings: Settings,
-    /// What the user should know of, though it can be run.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
@@ -49,12 +49,12 @@ pub struct TypedMirror {
     pub arguments: Arguments,
 }
 
-/// What is wrong, and in which mirror; `None` where it is nothing of one mirror.
+/// A usage error, and its mirror; `None` if it concerns no single mirror.
 #[derive(Clone, Debug)]
 pub struct Fault {
     /// Index of the mirror.
     pub mirror: Option<usize>,
-    /// What is wrong.
+    /// The error.
     pub error: UsageError,
 }
 
@@ -191,7 +191,7 @@ fn inputs(arguments: &Arguments, machine: &impl Machine) -> Result<Inputs, Usage
     let flags = &arguments.input;
     if flags.input_raw.is_empty() && !arguments.follows_routes() && !messages::any(arguments) {
         return Err(Problem::new(
-            "nothing to capture was named",
+            "there is no input",
             "add --input-raw :80 with the port that production listens on, or see 'shadow-agent demo'",
         )
         .of(FLAG, ""));
@@ -211,7 +211,7 @@ fn inputs(arguments: &Arguments, machine: &impl Machine) -> Result<Inputs, Usage
     Ok((inputs, limits))
 }
 
-/// What an `--input-raw` means. `by_name`: a capture file of that name comes first.
+/// Resolves an `--input-raw`. `by_name`: a capture file of that name comes first.
 fn of_input(
     text: &str,
     by_name: bool,
@@ -251,7 +251,7 @@ fn readable(input: RawInput) -> Result<RawInput, Problem> {
             }
             Err(error) => {
                 return Err(Problem::new(
-                    format!("the capture file cannot be read ({error})"),
+                    format!("cannot read the capture file ({error})"),
                     "check its name and that this user may read it",
                 ));
             }

@@ -59,14 +59,14 @@ pub fn resolve(arguments: &Arguments) -> Result<Limited, UsageError> {
         arguments.input.input_raw.is_empty() && !messages::any(arguments) && arguments.follows_routes();
     if routes_alone && !outputs.is_empty() {
         return Err(Problem::new(
-            "an output gets what --input-raw captures, and there is none",
-            "leave the output out (routes name their own backends), or add --input-raw",
+            "there is an output, but no input such as --input-raw",
+            "remove the output (routes name their own backends), or add --input-raw",
         )
         .of("--input-k8s-routes", ""));
     }
     if outputs.is_empty() && !routes_alone && !arguments.input_file.input_file_dry_run {
         return Err(Problem::new(
-            "nowhere to send copies was named",
+            "there is no output",
             "add --output-http http://HOST:PORT; --output-stdout shows requests, --output-null only counts them",
         )
         .of("--output-http", ""));
@@ -87,7 +87,7 @@ fn file(name: &str, arguments: &Arguments) -> Result<FileOutputSettings, Problem
     let flags = &arguments.output_file;
     if name.starts_with("s3://") {
         return Err(Problem::new(
-            "files are not written to S3",
+            "files in S3 are not supported",
             "write them here, and copy them: aws s3 sync DIRECTORY s3://BUCKET/PREFIX",
         ));
     }

@@ -130,7 +130,7 @@ fn ws(text: &str, flags: &OutputWs) -> Result<RelayOutputSettings, Problem> {
 pub(super) fn readable(path: &Path) -> Result<(), Problem> {
     std::fs::File::open(path).map(drop).map_err(|error| {
         Problem::new(
-            format!("{} cannot be read ({error})", path.display()),
+            format!("cannot read {} ({error})", path.display()),
             "name a PEM file that this user may read",
         )
     })
@@ -223,6 +223,6 @@ mod tests {
             "--output-tcp-secure",
             "--output-tcp-ca=/proc/nonexistent",
         ]);
-        assert!(said.unwrap_err().contains("/proc/nonexistent cannot be read"));
+        assert!(said.unwrap_err().contains("cannot read /proc/nonexistent"));
     }
 }

@@ -89,14 +89,14 @@ fn filters(flags: &FilterFlags) -> Result<Filters, UsageError> {
         each(
             flag,
             texts,
-            "write such as 10.0.0.0/8 or 2001:db8::1",
+            "write, for example, 10.0.0.0/8 or 2001:db8::1",
             Network::new,
         )
     };
     if let (false, Some(text)) = (flags.safe_methods, flags.safe_methods_allow_url.first()) {
         // Ignored, it would look as if it let only these pass.
         let problem = Problem::new(
-            "without --safe-methods every method passes",
+            "without --safe-methods every method is allowed",
             "add --safe-methods, or leave this out",
         );
         return Err(problem.of("--safe-methods-allow-url", text));
@@ -182,7 +182,7 @@ fn limiters(flags: &FilterFlags) -> Result<Vec<Limiter>, UsageError> {
     limiters.extend(each(
         "--http-client-limiter",
         client,
-        "write such as 10% or 2.5%",
+        "write, for example, 10% or 2.5%",
         |text| {
             Ok(Limiter {
                 user: User::Client,
@@ -267,7 +267,7 @@ fn redaction(
     let json = each(
         "--http-redact-json",
         &flags.http_redact_json,
-        "write such as user.email, or /user/email",
+        "write, for example, user.email or /user/email",
         JsonPath::new,
     )?;
     let mut names = flags.http_redact_header.clone();
@@ -301,14 +301,14 @@ fn read_key(path: &Path) -> Result<RedactionKey, Problem> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_KEY + 1).read_to_end(&mut bytes))
-        .map_err(|error| Problem::new(format!("the key cannot be read ({error})"), HOW))?;
+        .map_err(|error| Problem::new(format!("cannot read the key ({error})"), HOW))?;
     if bytes.len() as u64 > MAX_KEY {
         return Err(Problem::new(format!("this is longer than {MAX_KEY} bytes"), HOW));
     }
     RedactionKey::new(bytes.trim_ascii_end()).map_err(|why| problem(&why, HOW))
 }
 
-/// What to do about an expression that cannot be used.
+/// Help for an invalid expression.
 const REGEX: &str = "write a regular expression in the syntax of RE2, such as ^/api/";
 
 /// Reads each value of a flag.
@@ -329,7 +329,7 @@ fn bounded(flag: &str, texts: &[String]) -> Result<(), UsageError> {
     if texts.len() > MAX_RULES {
         return Err(Problem::new(
             format!("{} are more than {MAX_RULES}", texts.len()),
-            "say it in fewer, with a|b in an expression",
+            "combine some with a|b in an expression",
         )
         .of(flag, ""));
     }
@@ -340,7 +340,7 @@ fn problem(why: &Invalid, how: &str) -> Problem {
     Problem::new(why.to_string(), how)
 }
 
-/// What stands before the first `separator` and behind it, as they are.
+/// The parts before and after the first `separator`.
 fn split(text: &str, separator: char) -> Result<(&str, &str), Invalid> {
     text.split_once(separator)
         .ok_or_else(|| Invalid(format!("there is no '{separator}'")))

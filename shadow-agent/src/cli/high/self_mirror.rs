@@ -37,7 +37,7 @@ pub fn check(
             }
             if address.is_loopback() {
                 return Err(Problem::new(
-                    format!("{address} port {} is what is being captured", output.port),
+                    format!("{address} port {} is itself captured", output.port),
                     "production would get every request twice: send copies to the shadow's own address and port",
                 )
                 .of("--output-http", &output.name));

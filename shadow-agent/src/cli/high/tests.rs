@@ -212,7 +212,7 @@ fn a_ring_is_rounded_up_to_a_power_of_two() {
     assert_eq!(ring("1"), u32::try_from(SMALLEST_RING).unwrap());
     let text = error(&["--input-raw=:80", "--output-null", "--input-raw-buffer-size=3gb"]);
     assert!(
-        text.starts_with("--input-raw-buffer-size '3221225472': a ring cannot be larger"),
+        text.starts_with("--input-raw-buffer-size '3221225472': a ring buffer cannot be larger"),
         "{text}"
     );
 }
@@ -238,7 +238,7 @@ fn the_cgroup_hook_cannot_watch_an_interface() {
 fn a_capture_file_that_cannot_be_read_is_known_at_once() {
     let text = error(&["--input-raw=/proc/nonexistent/a.pcap", "--output-null"]);
     assert!(
-        text.contains("cannot be read (No such file or directory"),
+        text.contains("cannot read the capture file (No such file or directory"),
         "{text}"
     );
 }
@@ -270,10 +270,7 @@ fn mirroring_to_the_captured_loopback_port_is_refused() {
         ("lo:8080", "http://127.0.0.1:8080"),
     ] {
         let text = error(&["--input-raw", input, "--output-http", output]);
-        assert!(
-            text.contains("is what is being captured"),
-            "{input} {output}: {text}"
-        );
+        assert!(text.contains("is itself captured"), "{input} {output}: {text}");
     }
 }
 
@@ -369,10 +366,10 @@ fn a_malformed_expression_is_refused_with_a_caret() {
         "--input-raw-bpf-filter: 'udp' is never captured: requests come by TCP\n    tcp and udp port 53\n            \
          ^\n  help: leave it out"
     );
-    assert!(of("dst port 81").contains("leaves nothing of an --input-raw"));
+    assert!(of("dst port 81").contains("excludes everything of an --input-raw"));
     let every = |flags: &[&str]| error(&[&["--output-null", "--input-raw", ":0"], flags].concat());
-    assert!(every(&[]).contains("not every port can be watched at once"));
-    assert!(every(&["--input-raw-bpf-filter=host 10.0.0.1"]).contains("leaves 65535 ports"));
+    assert!(every(&[]).contains("capturing every port is not supported"));
+    assert!(every(&["--input-raw-bpf-filter=host 10.0.0.1"]).contains("selects 65535 ports"));
 }
 
 #[test]
@@ -382,7 +379,7 @@ fn engines_of_goreplay_are_taken_and_said_to_do_nothing() {
         let Resolved { settings, warnings } = run(&all).unwrap();
         assert_eq!(settings.capture.engine, None);
         assert_eq!(warnings.len(), 1);
-        assert!(warnings[0].starts_with(&format!("--input-raw-engine {engine} does nothing here")));
+        assert!(warnings[0].starts_with(&format!("--input-raw-engine {engine} has no effect")));
     }
 }
 
@@ -401,7 +398,7 @@ fn tuning_flags_are_taken_and_each_is_said_to_do_nothing() {
         let name = flag.split('=').next().unwrap();
         assert_eq!(warnings.len(), 1, "{flag}");
         assert!(
-            warnings[0].starts_with(&format!("{name} does nothing here: ")),
+            warnings[0].starts_with(&format!("{name} has no effect: ")),
             "{}",
             warnings[0]
         );
@@ -432,7 +429,7 @@ fn vxlan_is_an_engine_for_addresses() {
     assert_eq!((vxlan.taken, vxlan.left_out), ([7].into(), [9].into()));
     assert!(of(&["--input-raw=:80", "--sample-connections=10%"]).is_err());
     let refused = of(&["--input-raw=eth0:80"]).unwrap_err().to_string();
-    assert!(refused.contains("whatever interface they come by"), "{refused}");
+    assert!(refused.contains("on any interface"), "{refused}");
 }
 
 #[test]
@@ -440,16 +437,16 @@ fn flags_that_contradict_the_engine_are_refused() {
     let of = |flags: &[&str]| error(&[&["--output-null", "--input-raw=:80"], flags].concat());
     assert!(
         of(&["--input-raw-engine=cgroup", "--input-raw-ignore-interface=eth0"])
-            .contains("not taken from interfaces here")
+            .contains("does not use interfaces")
     );
-    assert!(of(&["--input-raw-engine=cgroup", "--input-raw-vlan"]).contains("sockets see no VLAN tags"));
+    assert!(of(&["--input-raw-engine=cgroup", "--input-raw-vlan"]).contains("which see no VLAN tags"));
     assert!(of(&["--input-raw-realip-header=x-shadow-request"]).contains("marker header"));
     let both = error(&[
         "--output-null",
         "--input-raw=eth0:80",
         "--input-raw-ignore-interface=eth0",
     ]);
-    assert!(both.contains("--input-raw names this very interface"));
+    assert!(both.contains("--input-raw names the same interface"));
 }
 
 #[test]
@@ -464,7 +461,7 @@ fn what_is_compared_is_said_in_words() {
         selection(&["--sample-connections=10%", "--safe-methods"]),
         [
             "10.000% of connections (--sample-connections)",
-            "requests that the filters let pass"
+            "requests allowed by the filters"
         ]
     );
 }
@@ -480,10 +477,10 @@ fn what_would_let_a_bad_release_go_is_refused() {
         assert!(refused(flags).contains("nothing is compared"), "{flags:?}");
     }
     let control = refused(&["--output-http=a", "--compare", "--compare-control=http://a"]);
-    assert!(control.contains("the control is an output itself"), "{control}");
+    assert!(control.contains("the control is also an output"), "{control}");
     let redirects = refused(&["--output-http=a", "--compare", "--output-http-redirects=1"]);
     assert!(
-        redirects.contains("a redirect that is followed is none"),
+        redirects.contains("so redirects cannot be followed"),
         "{redirects}"
     );
     let never = refused(&["--output-http=a", "--compare", "--fail-on=failed > 1"]);

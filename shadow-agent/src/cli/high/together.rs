@@ -15,7 +15,7 @@ pub fn check(mirrors: &[MirrorSettings]) -> Result<(), Fault> {
             return Err(Fault {
                 mirror: Some(index),
                 error: Problem::new(
-                    "an input of whole messages is read by one mirror alone",
+                    "an input of whole messages can be used by only one mirror",
                     "put all its outputs into one mirror, or run an agent for each",
                 )
                 .of(input.flag(), ""),
@@ -45,7 +45,7 @@ pub fn check(mirrors: &[MirrorSettings]) -> Result<(), Fault> {
         (Some(_), Some(second)) => Err(Fault {
             mirror: Some(second),
             error: Problem::new(
-                "another mirror writes to standard output already, and their records would mix",
+                "another mirror already writes to standard output, and their records would mix",
                 "leave it to one of the mirrors",
             )
             .of("--output-stdout", ""),
@@ -63,14 +63,14 @@ fn alone(input: &RawInput) -> Result<(), (String, Problem)> {
         } => Err((
             name.clone(),
             Problem::new(
-                "what an interface carries cannot be told from what other mirrors capture",
+                "traffic of an interface cannot be told apart from what other mirrors capture",
                 "name an address instead, such as :80 or 10.0.0.5:80, or run this mirror alone in an agent of its own",
             ),
         )),
         RawInput::File { path, .. } => Err((
             path.display().to_string(),
             Problem::new(
-                "a capture file is read by one mirror alone",
+                "a capture file can be used by only one mirror",
                 "replay it in an agent of its own",
             ),
         )),

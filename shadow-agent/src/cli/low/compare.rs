@@ -9,117 +9,115 @@ use crate::cli::value::{Share, duration, positive_duration, positive_size, share
 
 /// The comparison, as typed.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Comparing")]
+#[command(next_help_heading = "Comparison")]
 pub struct Compare {
-    /// Compare each response of an --output-http with production's to the same request, and say GO or NO-GO
+    /// Compare the shadow's responses with production's: GO or NO-GO
     ///
-    /// Production's responses are captured, kept until the shadow has answered, and compared; the verdict comes
-    /// with the ledger at exit, and decides the exit status. See docs/comparing.md.
+    /// Production's responses are captured, kept until the shadow has responded, and compared; the verdict is printed with
+    /// the ledger at exit and decides the exit status. See docs/comparing.md.
     #[arg(long)]
     pub compare: bool,
 
-    /// Another instance of production's release, which gets the same copies
+    /// A second instance of production's release, which gets the same copies
     ///
-    /// What it answers differently from production varies by itself, and is taken for noise where the shadow
-    /// differs no more often.
+    /// Where its responses differ from production's, differences are noise, unless the shadow differs more often.
     #[arg(long, value_name = "URL", requires = "compare")]
     pub compare_control: Option<String>,
 
-    /// Share of safe requests (GET, HEAD, OPTIONS) that the shadow gets twice; 0 for none
+    /// Share of safe requests (GET, HEAD, OPTIONS) sent to the shadow twice; 0 for none
     ///
-    /// What it answers differently to itself is unstable, and taken for noise. The default learns a route within
-    /// some hundred requests, and costs the shadow little.
+    /// Where its two responses differ, differences are noise. The default learns a route within a few hundred requests, and
+    /// costs the shadow little.
     #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = share_or_none)]
     pub compare_repeat: RepeatShare,
 
-    /// How long production's answer is waited for once the shadow's is there
+    /// Time to wait for production's response after the shadow's
     ///
-    /// Beyond, the request counts as not compared (production_missing). The default outlives any answer that a
-    /// client would wait for.
+    /// Beyond it the request counts as not compared (production_missing). The default is longer than any client waits.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = positive_duration)]
     pub compare_wait: Duration,
 
-    /// Bytes of requests and answers that may wait to be compared
+    /// Most memory for requests and responses waiting to be compared
     ///
-    /// Beyond, requests count as not compared (compare_memory). The default holds some ten thousand pairs of
-    /// a few kilobytes, beside --max-memory.
+    /// Beyond it requests count as not compared (compare_memory). It is not part of --max-memory. The default holds some ten
+    /// thousand pairs of a few kilobytes.
     #[arg(long, value_name = "SIZE", default_value = "64mb", value_parser = positive_size)]
     pub compare_memory: usize,
 
-    /// Keep pairs in this directory, redacted, to report on them again or to replay them
+    /// Store compared pairs, redacted, in this directory, for shadow-agent report and replay
     ///
-    /// It is made if it is missing, and must hold nothing else. See shadow-agent report and shadow-agent replay. What recordings
-    /// hide, and values whose names say that they are secrets, are hashes in it, unless --http-redact-none is given.
+    /// The directory is created if necessary, and must not contain anything else. Values that recordings redact, and values
+    /// whose names suggest secrets, are stored as hashes, unless --http-redact-none is given.
     #[arg(long, value_name = "DIR")]
     pub compare_store: Option<PathBuf>,
 
-    /// Most bytes in that directory
+    /// Most disk space for that directory
     ///
-    /// Beyond, the oldest pairs go, and reports say so. The default is no danger to any disk worth the name.
+    /// Beyond it the oldest pairs are deleted, and reports say so. The default is small for most disks.
     #[arg(long, value_name = "SIZE", default_value = "1gb", value_parser = positive_size)]
     pub compare_store_size: usize,
 }
 
 /// How pairs are judged: the same for a run and for pairs that were kept.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Judging")]
+#[command(next_help_heading = "Verdict")]
 pub struct Judging {
-    /// Write the report to this file at exit: .html, .json, .md, or .xml for JUnit
+    /// Write a report at exit: .html, .json, .md, or .xml (JUnit)
     #[arg(long, value_name = "FILE")]
     pub report: Vec<PathBuf>,
 
-    /// What a release fails by, such as 'new_5xx > 0.1%'; it replaces the default of the same figure
+    /// Condition for NO-GO, such as 'new_5xx > 0.1%'
     ///
-    /// Figures: new_5xx, other_status, agreement, agreement_raw, failed, p50_ratio, p95_ratio, p99_ratio,
-    /// endpoint_new_5xx, endpoint_agreement, endpoint_p99_ratio; and what is too little to judge by: compared,
-    /// coverage, capture_loss. The defaults are
+    /// May be repeated. It replaces the default condition for the same figure. Figures: new_5xx, other_status, agreement, agreement_raw, failed, p50_ratio, p95_ratio, p99_ratio,
+    /// endpoint_new_5xx, endpoint_agreement, endpoint_p99_ratio; and for NOT ENOUGH DATA: compared, coverage,
+    /// capture_loss. The defaults are
     /// compared < 5000, coverage < 95%, capture_loss > 0.5%, new_5xx > 0.1%, failed > 0.1%, agreement < 99.9%,
-    /// p99_ratio > 1.5, endpoint_new_5xx > 1%, endpoint_agreement < 99%, endpoint_p99_ratio > 1.5; 'p99_ratio off' takes one
-    /// out. See docs/comparing.md for the reasons.
+    /// p99_ratio > 1.5, endpoint_new_5xx > 1%, endpoint_agreement < 99%, endpoint_p99_ratio > 1.5; 'p99_ratio off' removes
+    /// one. See docs/comparing.md for the reasons.
     #[arg(long, value_name = "RULE")]
     pub fail_on: Vec<String>,
 
-    /// Take differences at this path for noise, such as '$.timestamp', '$..id' or 'header.x-node'
+    /// Ignore differences at this path, such as '$.timestamp', '$..id' or 'header.x-node'
     #[arg(long, value_name = "PATH")]
     pub compare_ignore: Vec<String>,
 
-    /// Never take differences at this path for noise that was learned, such as '$.total'
+    /// Never treat differences at this path as learned noise, such as '$.total'
     ///
-    /// Status codes never are.
+    /// Status codes are always protected.
     #[arg(long, value_name = "PATH")]
     pub compare_protect: Vec<String>,
 
-    /// Numbers at this path may differ by so much: '$.price=0.01' or '$.score=1%'
+    /// Tolerance for numbers at this path: '$.price=0.01' or '$.score=1%'
     #[arg(long, value_name = "PATH=AMOUNT")]
     pub compare_tolerance: Vec<String>,
 
-    /// How elements of the array at this path are matched: '$.tags=set', '$.items=key:id' or '$.log=order'
+    /// How to match elements of the array at this path: '$.tags=set', '$.items=key:id' or '$.log=order'
     ///
-    /// By their order, unless this says otherwise.
+    /// By default elements are matched by order.
     #[arg(long, value_name = "PATH=HOW")]
     pub compare_array: Vec<String>,
 
-    /// Times that lie this near are no difference; 0 for none
+    /// Tolerance for timestamps; 0 for none
     ///
-    /// The default is above what lies between production's answer and the shadow's.
+    /// The default is more than the time between production's response and the shadow's.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub compare_time_tolerance: Duration,
 
-    /// Compare URLs of the host that each side was asked under as they are
+    /// Treat production's and the shadow's own host names in URLs as different
     ///
-    /// By default production's host and the shadow's are one: as a whole authority behind // in headers and bodies, and as
-    /// the Domain of a cookie. Any other host is a difference.
+    /// By default they are equal, as a whole authority after // in headers and bodies, and as the Domain of a cookie. Any
+    /// other host is always a difference.
     #[arg(long)]
     pub compare_exact_hosts: bool,
 
-    /// A TOML file with rules of these kinds, each with its reason and date
+    /// TOML file with rules of these kinds, each with a reason and a date
     #[arg(long, value_name = "FILE")]
     pub compare_rules: Option<PathBuf>,
 
-    /// What takes differences away from the verdict
+    /// Sources of noise to exclude from the verdict
     ///
-    /// rules: --compare-ignore and the like; control: what --compare-control shows; repeat: what
-    /// --compare-repeat shows. The default is all that there is.
+    /// rules: --compare-ignore and similar flags; control: differences of --compare-control; repeat: differences of
+    /// --compare-repeat. The default is all of them.
     #[arg(
         long,
         value_name = "WHAT",
@@ -128,42 +126,43 @@ pub struct Judging {
     )]
     pub compare_noise: Vec<NoiseName>,
 
-    /// A route template, such as '/users/{id}': requests are grouped by them
+    /// Route template by which requests are grouped, such as '/users/{id}'; may be repeated
     ///
-    /// Others are learned: numbers, UUIDs, hashes and dates in paths, and places with many names, collapse.
+    /// Other routes are learned: numbers, UUIDs, hashes and dates in paths, and segments with many values, become
+    /// placeholders.
     #[arg(long, value_name = "TEMPLATE")]
     pub route: Vec<String>,
 
-    /// Most routes that are told apart
+    /// Most routes to distinguish
     ///
-    /// Beyond, requests are grouped together as (other). The default is more than most services have.
+    /// Beyond it requests are grouped as (other). The default is more than most services have.
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub compare_max_routes: u32,
 
-    /// Most differences (an endpoint, a path and a kind) that are told apart
+    /// Most differences (endpoint, path and kind) to distinguish
     ///
-    /// Beyond, pairs count as different and no more is said of them. The default is more than anybody reads.
+    /// Beyond it pairs count as different without details. The default is more than anybody reads.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub compare_max_differences: u32,
 
-    /// Largest body that is looked into, decoded
+    /// Largest decoded body to compare by structure
     ///
-    /// Larger ones are compared as bytes. The default is above nearly all answers of APIs.
+    /// Larger ones are compared as bytes. The default is larger than nearly all API responses.
     #[arg(long, value_name = "SIZE", default_value = "1mb", value_parser = positive_size)]
     pub compare_max_body: usize,
 
-    /// Latencies below this are taken for this in ratios
+    /// Smallest latency in ratios: smaller ones count as this
     ///
-    /// Nobody is hurt by 0.3 ms in place of 0.1 ms, and the copy's way is another. The default is what no user
-    /// can feel.
+    /// 0.3 ms instead of 0.1 ms is no regression, and the network path of copies differs. The default is below what users
+    /// notice.
     #[arg(long, value_name = "DURATION", default_value = "10ms", value_parser = duration)]
     pub compare_latency_floor: Duration,
 }
 
-/// What takes differences away.
+/// Sources of noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum NoiseName {
-    /// --compare-ignore, --compare-tolerance, --compare-time-tolerance, --compare-rules, and one's own host in URLs
+    /// --compare-ignore, --compare-tolerance, --compare-time-tolerance, --compare-rules, and the sides' own hosts in URLs
     Rules,
     /// --compare-control
     Control,

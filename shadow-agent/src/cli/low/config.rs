@@ -8,20 +8,20 @@ use clap::Args;
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Configuration file")]
 pub struct ConfigFlags {
-    /// Take settings from this file (TOML), and follow it
+    /// Read settings from this TOML file, reloaded when it changes
     ///
-    /// Its keys are these flags without the dashes in front, such as input-raw = ":80". Tables [mirror.NAME] have inputs,
-    /// outputs and the flags of these each of their own, and what they leave out is as at the top. Flags here and
-    /// in the environment win over the file; inputs and outputs stand in one of the two, not in both.
+    /// Keys are these flags without the leading dashes, such as input-raw = ":80". Each table [mirror.NAME] defines a mirror
+    /// with its own inputs, outputs and related flags; what it leaves out is inherited from the top level. Flags and
+    /// environment variables override the file; inputs and outputs must be in one or the other, not both.
     ///
-    /// The file is read again on SIGHUP and when it changes, and taken whole or not at all: what needs a restart or is
-    /// not valid is refused, by name. See docs/configuration.md.
+    /// The file is reloaded on SIGHUP and when it changes, and applied completely or not at all: a setting that is invalid
+    /// or needs a restart is refused by name. See docs/configuration.md.
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub config: Option<PathBuf>,
 
-    /// Say what the settings come to, or what is wrong with them, and end
+    /// Check the settings, print a summary, and exit
     ///
-    /// Nothing is captured, sent or written, and no privilege is needed. Names of hosts are looked up.
+    /// Prints what is wrong with invalid settings. Nothing is captured, sent or written, and no privileges are needed. Host names are resolved.
     #[arg(long)]
     pub check_config: bool,
 }

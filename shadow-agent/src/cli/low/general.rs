@@ -13,28 +13,28 @@ use crate::cli::value::duration;
 pub struct General {
     /// Write the ledger to this file as JSON, at exit and on SIGUSR1
     ///
-    /// It is replaced as a whole, so that a reader never sees half of it.
+    /// The file is replaced atomically: a reader never sees half of it.
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub ledger: Option<PathBuf>,
 
-    /// How long requests under way may take to end after SIGINT or SIGTERM
+    /// Time for requests in flight to finish after SIGINT or SIGTERM
     ///
-    /// What has not ended then is dropped and counted as shutdown. The default is twice that of
+    /// Requests still in flight then are dropped and counted as shutdown. The default is twice that of
     /// --output-http-timeout, and well within the 30 s that Kubernetes waits.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub shutdown_timeout: Duration,
 
-    /// Show the run on the whole of the terminal
+    /// Show a full-screen terminal UI
     ///
-    /// Rates, drops by reason, the times of both sides and, with --compare, the word and the differences that were found,
-    /// with examples; ? there tells the keys. Log lines are in a pane of it, and on standard error once it ends. It needs a
-    /// terminal of 80 by 24 at least, on standard error and input. Colours are left out where NO_COLOR is set.
+    /// Rates, drops by reason, latencies of both sides and, with --compare, the verdict and the differences found, with
+    /// examples; press ? for the keys. Log lines appear in a pane, and on standard error once the UI closes. It needs a
+    /// terminal of at least 80 by 24 on standard input and standard error. NO_COLOR turns colours off.
     #[arg(long, conflicts_with = "no_status")]
     pub ui: bool,
 
-    /// Draw no live status line
+    /// Do not show the live status line
     ///
-    /// It is only drawn when standard error is a terminal.
+    /// It is shown only when standard error is a terminal.
     #[arg(long)]
     pub no_status: bool,
 }

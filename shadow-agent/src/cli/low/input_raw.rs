@@ -4,80 +4,81 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::value::{Share, positive_size, share};
 
-/// What is captured, as typed.
+/// Capture flags, as typed.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Input")]
+#[command(next_help_heading = "Capture (each --input-raw)")]
 pub struct InputRaw {
     /// Capture requests to this address and port; may be repeated
     ///
-    /// The ports are those that production listens on. Which traffic is watched:
-    ///   :80, 0.0.0.0:80   any address of this machine
+    /// The ports are those that production listens on:
+    ///   :80, 0.0.0.0:80   all addresses of this machine
     ///   :80,8080          several ports
-    ///   :0, eth0:0        every port that --input-raw-bpf-filter names
-    ///   10.0.0.5:80       that address; IPv6 in brackets: [::1]:80
-    ///   localhost:80      every address of that host name
-    ///   eth0:80           that interface; veth*:80 all that match, also ones that appear later
+    ///   :0, eth0:0        the ports in --input-raw-bpf-filter
+    ///   10.0.0.5:80       this address; IPv6 in brackets: [::1]:80
+    ///   localhost:80      all addresses of this host name
+    ///   eth0:80           this interface; veth*:80 all that match, also later ones
     ///   k8s://shop/deployment/web:80
-    ///                     pods of this node, as the Kubernetes API has them: k8s://[NAMESPACE/]KIND/NAME:PORT with
-    ///                     pod, deployment, statefulset, daemonset, replicaset, job, cronjob or service as KIND, or
-    ///                     labelSelector/SELECTOR or fieldSelector/SELECTOR; ports by number or name
-    ///   file.pcap[:80]    a capture file (pcap, pcapng); without a port, every TCP port
+    ///                     pods on this node: k8s://[NAMESPACE/]KIND/NAME:PORT, with KIND pod,
+    ///                     deployment, statefulset, daemonset, replicaset, job, cronjob or
+    ///                     service; or labelSelector/SELECTOR or fieldSelector/SELECTOR in
+    ///                     place of KIND/NAME; ports by number or name
+    ///   file.pcap[:80]    a capture file (pcap, pcapng); without a port, all TCP ports
     #[arg(long, value_name = "ADDRESS", verbatim_doc_comment)]
     pub input_raw: Vec<String>,
 
-    /// How packets are got
+    /// Capture engine
     ///
-    /// By default chosen from the addresses.
+    /// By default it is chosen from the addresses: docs/capture.md.
     #[arg(long, value_name = "ENGINE")]
     pub input_raw_engine: Option<EngineName>,
 
     /// Capture responses too
     ///
-    /// Off by default: responses are most of production's bytes, and mirroring needs requests only.
+    /// Off by default: most of production's bytes are responses, and mirroring needs only requests.
     #[arg(long)]
     pub input_raw_track_response: bool,
 
     /// Size of each kernel ring buffer
     ///
-    /// One ring for each shard; rounded up to a power of two. The default holds 67 ms of a gigabit a second,
-    /// longer than the agent is ever kept off a busy CPU. Enlarge it when the ledger's capture section
-    /// counts losses. A ring stays in memory whether or not it is used.
+    /// Each shard has one; the size is rounded up to a power of two. The default holds 67 ms of traffic at 1 Gbit/s, longer
+    /// than a busy CPU keeps the agent waiting. Enlarge it when the ledger's capture section counts losses. Ring buffers
+    /// stay in memory whether or not they are used.
     #[arg(long, value_name = "SIZE", default_value = "8mb", value_parser = positive_size)]
     pub input_raw_buffer_size: usize,
 
-    /// Rings, and threads that read them: 1, 2, 4, 8 or 16
+    /// Number of shards, each a ring buffer and a thread that reads it: 1, 2, 4, 8 or 16
     ///
-    /// Connections are spread over them. By default the number of CPUs rounded down to a power of two, and at
-    /// most 16: a single one already keeps up with tens of thousands of requests a second.
+    /// Connections are distributed over them. The default is the number of CPUs, rounded down to a power of two, at most
+    /// 16: one shard already handles tens of thousands of requests per second.
     #[arg(long, value_name = "N", value_parser = shards)]
     pub input_raw_shards: Option<usize>,
 
-    /// Capture a share of the connections, such as 10% or 0.5%
+    /// Capture only a share of the connections, such as 10% or 0.5%
     ///
-    /// Decided in the kernel for a connection as a whole, so that those left out cost nothing and those taken
-    /// keep all their requests. By default all are captured.
+    /// The kernel decides for each connection as a whole: skipped connections cost nothing, and sampled ones keep all
+    /// their requests. By default all are captured.
     #[arg(long, value_name = "PERCENT", value_parser = share)]
     pub sample_connections: Option<Share>,
 }
 
-/// Where packets come from.
+/// Capture engines by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EngineName {
-    /// Traffic control on interfaces: what is on the wire (tcx, clsact before Linux 6.6)
+    /// Traffic control hooks on interfaces: packets as on the wire (tcx; clsact before Linux 6.6)
     Tc,
-    /// The cgroup v2 root: what sockets see, in every container, behind NAT
+    /// Hooks at the cgroup v2 root: packets as sockets see them, in every container, after NAT
     Cgroup,
-    /// VXLAN datagrams that a mirroring session of a cloud or a switch sends here: see --input-raw-vxlan-port
+    /// VXLAN packets sent here by a traffic mirroring session of a cloud or a switch: see --input-raw-vxlan-port
     Vxlan,
-    /// GoReplay's: as if the flag was left out
+    /// GoReplay's name; the engine is chosen from the addresses
     Libpcap,
-    /// GoReplay's: as if the flag was left out
+    /// GoReplay's name; the engine is chosen from the addresses
     #[value(name = "af_packet")]
     AfPacket,
-    /// GoReplay's: as if the flag was left out
+    /// GoReplay's name; the engine is chosen from the addresses
     #[value(name = "raw_socket")]
     RawSocket,
-    /// GoReplay's: a capture file of the very name is read, whatever the name; else as if the flag was left out
+    /// GoReplay's name; --input-raw is read as the name of a capture file if it is one
     #[value(name = "pcap_file")]
     PcapFile,
 }

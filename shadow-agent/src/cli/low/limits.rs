@@ -10,62 +10,61 @@ use crate::cli::value::{positive_duration, positive_size};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitFlags {
-    /// Captured bytes held at once, over everything
+    /// Most memory for captured data
     ///
-    /// Beyond it requests are dropped and counted, so that the agent cannot take production's memory. The
-    /// default holds sixteen requests of the largest default size at once.
+    /// Beyond it requests are dropped and counted, so that the agent cannot take production's memory. The default holds
+    /// sixteen requests of the largest default size.
     #[arg(long, value_name = "SIZE", default_value = "256mb", value_parser = positive_size)]
     pub max_memory: usize,
 
-    /// Connections followed at once
+    /// Most connections tracked at a time
     ///
-    /// Beyond it the one quiet for longest is forgotten. The default takes under 200 MiB when all are idle.
+    /// Beyond it the connection idle for longest is forgotten. The default needs less than 200 MiB when all are idle.
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub max_connections: u32,
 
-    /// Largest head (request line and header fields)
+    /// Largest request head (request line and headers)
     ///
-    /// The default is twice what nginx takes unless told otherwise.
+    /// The default is twice nginx's.
     #[arg(long, value_name = "SIZE", default_value = "64kb", value_parser = positive_size)]
     pub max_head: usize,
 
-    /// Most header fields in a head
+    /// Most headers in a request
     ///
-    /// The default is above what Apache, Envoy and Tomcat take unless told otherwise (100).
+    /// The default is above that of Apache, Envoy and Tomcat (100).
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub max_headers: u32,
 
     /// Largest request body
     ///
-    /// A larger one is dropped and counted. The default takes what most services accept, and a sixteenth of
-    /// the default --max-memory.
+    /// A larger one is dropped and counted. The default is more than most services accept, and a sixteenth of the default
+    /// --max-memory.
     #[arg(long, value_name = "SIZE", default_value = "16mb", value_parser = positive_size)]
     pub max_body: usize,
 
-    /// Largest request body, as GoReplay says it: the smaller of the two counts
+    /// GoReplay's name for --max-body; the smaller of the two applies
     ///
-    /// A larger one is dropped and counted as body_too_large, not cut. By default only --max-body counts.
+    /// A larger body is dropped and counted as body_too_large, not cut. By default only --max-body applies.
     #[arg(long, value_name = "SIZE", value_parser = positive_size)]
     pub copy_buffer_size: Option<usize>,
 
-    /// Bytes that may wait behind a hole in one connection
+    /// Most out-of-order bytes buffered for a connection while packets are missing
     ///
-    /// The default is above what a Linux receiver with its default buffers lets a client send before the
-    /// hole is filled.
+    /// The default is more than a Linux receiver with default buffers lets a client send before the gap is filled.
     #[arg(long, value_name = "SIZE", default_value = "4mb", value_parser = positive_size)]
     pub max_out_of_order: usize,
 
-    /// How long a hole in a connection may stay open
+    /// Time to wait for missing packets of a connection
     ///
-    /// Then the requests it touches are dropped and counted, and the connection goes on behind it. The
-    /// default outlives three retransmissions of a lost segment.
+    /// After it the affected requests are dropped and counted, and the connection continues after the gap. The default
+    /// outlives three retransmissions of a lost segment.
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = positive_duration)]
     pub input_raw_gap_timeout: Duration,
 
-    /// A connection without traffic for so long is forgotten
+    /// Forget a connection after this long without traffic
     ///
-    /// The default is above the keep-alive timeouts of common servers and load balancers (60 to 350 s). A
-    /// connection that speaks again is picked up at the next request whose start can be proved.
+    /// The default is above the keep-alive timeouts of common servers and load balancers (60 to 350 s). If such a
+    /// connection becomes active again, it is picked up at the next request whose start can be proved.
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = positive_duration)]
     pub input_raw_idle_timeout: Duration,
 }

@@ -4,11 +4,11 @@ use clap::Args;
 
 /// Inputs of whole messages, as typed.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Input")]
+#[command(next_help_heading = "General")]
 pub struct Messages {
-    /// A request and its response each second, to see that outputs work; may be repeated
+    /// Generate a test request and response each second, to check outputs; may be repeated
     ///
-    /// The value means nothing; it is there because GoReplay wants one.
+    /// The value is ignored; GoReplay requires one.
     #[arg(long, value_name = "ANYTHING")]
     pub input_dummy: Vec<String>,
 }

@@ -39,12 +39,12 @@ use crate::demo::{self, Faults, Load};
 
 /// Copy the HTTP requests that production serves to a shadow release
 ///
-/// shadow-agent copies the HTTP requests that production serves to a shadow release: from the kernel, so
-/// that production is never delayed, changed or reconfigured, and with every request accounted for.
+/// shadow-agent copies the HTTP requests that production serves to a shadow release. It captures them in the
+/// kernel, so production is never delayed, changed or reconfigured, and accounts for every request.
 ///
 /// It needs Linux 5.10 or later, and root or the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, which
-/// it gives up once it captures. Reading capture files needs neither. `shadow-agent doctor` tells what this
-/// machine can do; `shadow-agent demo` shows everything at work on built-in servers.
+/// it drops once capture has started. Reading capture files needs neither. `shadow-agent doctor` checks what
+/// this machine supports; `shadow-agent demo` demonstrates everything on built-in servers.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "shadow-agent",
@@ -55,83 +55,82 @@ use crate::demo::{self, Faults, Load};
     arg_required_else_help = true,
     override_usage = "shadow-agent --input-raw ADDRESS... --output-http URL... [OPTIONS]\n       \
                       shadow-agent --config FILE [--check-config] [OPTIONS]\n       \
-                      shadow-agent demo | doctor | detach | report | replay | completions SHELL | man",
-    after_help = "Try 'shadow-agent --help' for defaults, their reasons and examples.",
+                      shadow-agent demo | doctor | detach | report | replay | completions SHELL | man [COMMAND]",
     after_long_help = AFTER_HELP
 )]
 pub struct Arguments {
-    /// What to do instead of mirroring.
+    /// A command instead of mirroring.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// What is captured.
+    /// Capture: where.
     #[command(flatten)]
     pub input: input_raw::InputRaw,
-    /// What of it is taken.
+    /// Capture: which packets, and incomplete requests.
     #[command(flatten)]
     pub capture: capture::CaptureFlags,
-    /// What comes in whole.
-    #[command(flatten)]
-    pub messages: messages::Messages,
-    /// What is replayed.
+    /// Recordings to replay.
     #[command(flatten)]
     pub input_file: input_file::InputFile,
-    /// What other agents send.
+    /// Records from other agents.
     #[command(flatten)]
     pub input_relay: input_relay::InputRelay,
-    /// What is sent to the agent itself.
+    /// Requests sent to the agent itself.
     #[command(flatten)]
     pub input_http: input_relay::InputHttp,
-    /// Where copies go.
+    /// Outputs.
     #[command(flatten)]
     pub output: output::Output,
-    /// What is recorded.
+    /// Recordings to write.
     #[command(flatten)]
     pub output_file: output_file::OutputFile,
-    /// How copies reach an HTTP upstream.
+    /// HTTP outputs.
     #[command(flatten)]
     pub output_http: output_http::OutputHttp,
-    /// How its answers are compared with production's.
+    /// The comparison.
     #[command(flatten)]
     pub compare: compare::Compare,
-    /// How that is judged.
+    /// Rules of the verdict.
     #[command(flatten)]
     pub judging: compare::Judging,
-    /// What messages pass through.
+    /// The middleware.
     #[command(flatten)]
     pub middleware: middleware::MiddlewareFlags,
-    /// What passes and what is changed on the way there.
+    /// Filters and rewriting.
     #[command(flatten)]
     pub filters: filters::FilterFlags,
-    /// How messages reach another agent.
+    /// Relay outputs.
     #[command(flatten)]
     pub output_tcp: output_relay::OutputTcp,
-    /// How messages reach a WebSocket server.
+    /// WebSocket outputs.
     #[command(flatten)]
     pub output_ws: output_relay::OutputWs,
     /// Kubernetes.
     #[command(flatten)]
     pub kubernetes: kubernetes::KubernetesFlags,
-    /// Bounds.
+    /// Limits.
     #[command(flatten)]
     pub limits: limits::LimitFlags,
     /// The configuration file.
     #[command(flatten)]
     pub config: config::ConfigFlags,
-    /// How a run is watched and held.
+    /// Operation: admin port, expiry, handover, CPU budget.
     #[command(flatten)]
     pub admin: admin::Admin,
-    /// The rest.
-    #[command(flatten)]
-    pub general: general::General,
-    /// What is logged.
+    /// The log.
     #[command(flatten)]
     pub stats: stats::StatsFlags,
-    /// Flags of GoReplay that are none here.
+    /// Flags of GoReplay that do not exist here.
     #[command(flatten)]
     pub goreplay: goreplay::GoReplayFlags,
-    /// Flags without a meaning here.
+    /// Flags of GoReplay without effect.
     #[command(flatten)]
     pub tuning: tuning::TuningFlags,
+    /// Test messages.
+    #[command(flatten)]
+    pub messages: messages::Messages,
+    /// The account, the end, and the terminal.
+    #[command(flatten)]
+    pub general: general::General,
 }
 
 impl Arguments {
@@ -148,39 +147,41 @@ impl Arguments {
             )
     }
 
-    /// Whether routes of a cluster say what is mirrored where.
+    /// Whether mirrors are taken from routes of a cluster.
     pub fn follows_routes(&self) -> bool {
         !self.kubernetes.input_k8s_routes.is_empty()
     }
 }
 
-/// What to do instead of mirroring.
+/// A command instead of mirroring.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Show everything at work: built-in servers with planted faults, load, mirroring, the verdict
+    /// Demonstrate mirroring and comparison on built-in servers with planted faults
     Demo(DemoArguments),
-    /// Tell what this machine can do, and what to do about what it cannot
+    /// Check what this machine supports, and say how to fix what it does not
     Doctor,
-    /// Remove what agents left on the interfaces of this machine that were killed, before Linux 6.6
+    /// Remove programs that killed agents left on network interfaces (before Linux 6.6)
     ///
-    /// The next agent does the same when it starts. Those of agents that run are left alone.
+    /// The next agent does this when it starts. Programs of running agents are left alone.
     Detach,
-    /// Report on a run that was kept (--compare-store), by these rules; or set two side by side
+    /// Report on stored pairs (--compare-store) again, or compare two runs
     ///
-    /// Prints a summary; the exit status is the verdict's: 0 GO, 1 NO-GO, 3 NOT ENOUGH DATA. Of two it is that of
-    /// the second.
+    /// Prints a summary. The exit status is the verdict: 0 GO, 1 NO-GO, 3 NOT ENOUGH DATA; for two runs, that of the second.
     Report(Box<report::ReportArguments>),
-    /// Send the request of a pair that was kept again, and tell what differs from production's answer
+    /// Send the request of a stored pair again, and compare the response with production's
     ///
-    /// The exit status is 0 where the answer is the same after the rules, 1 where it is not.
+    /// The exit status is 0 if the responses are equal after the rules, 1 if not.
     Replay(Box<replay::ReplayArguments>),
     /// Print a completion script for a shell
     Completions {
         /// The shell.
         shell: Shell,
     },
-    /// Print the man page
-    Man,
+    /// Print the man page, or that of a command
+    Man {
+        /// The command, such as report
+        command: Option<String>,
+    },
     /// Serve the demo's shop, for tests
     #[command(hide = true)]
     DemoServer(DemoServerArguments),
@@ -192,13 +193,13 @@ pub enum Command {
 /// Flags of `demo`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArguments {
-    /// What is sent.
+    /// The load.
     #[command(flatten)]
     pub load: LoadArguments,
-    /// What is wrong with the next release: all, none, or some of field, status, header, slow, order, truncated, closed
+    /// Faults of the next release: all, none, or some of field, status, header, slow, order, truncated, closed
     #[arg(long, value_name = "NAMES", default_value = "all")]
     pub faults: Faults,
-    /// Write what the comparison came to to this file: .html, .json, .md, or .xml for JUnit
+    /// Write a report at exit: .html, .json, .md, or .xml (JUnit)
     #[arg(long, value_name = "FILE")]
     pub report: Vec<PathBuf>,
 }
@@ -213,13 +214,13 @@ impl From<DemoArguments> for demo::Wanted {
     }
 }
 
-/// How much load.
+/// The amount of load.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct LoadArguments {
-    /// Requests in all
+    /// Number of requests
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub requests: u64,
-    /// Requests a second
+    /// Requests per second
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub rate: u32,
 }
@@ -236,10 +237,10 @@ impl From<LoadArguments> for Load {
 /// Flags of `demo-server`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoServerArguments {
-    /// Where it listens
+    /// Address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
-    /// What is wrong with it
+    /// Faults of the server
     #[arg(long, value_name = "NAMES", default_value = "none")]
     pub faults: Faults,
 }
@@ -247,10 +248,10 @@ pub struct DemoServerArguments {
 /// Flags of `demo-load`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoLoadArguments {
-    /// Where it goes
+    /// Address to send to
     #[arg(long, value_name = "ADDRESS")]
     pub to: SocketAddr,
-    /// What is sent.
+    /// The load.
     #[command(flatten)]
     pub load: LoadArguments,
 }
@@ -258,7 +259,7 @@ pub struct DemoLoadArguments {
 const AFTER_HELP: &str = "\
 Sizes are bytes or whole numbers with kb, mb, gb (powers of 1024): 32mb, 64k, 4096.
 Durations are numbers with h, m, s, ms, us: 5s, 150ms, 1m30s.
-Flags may be spelled as GoReplay's users do: -input-raw, --output-stdout true (docs/goreplay.md).
+GoReplay's spelling of flags works too: -input-raw, --output-stdout true (docs/goreplay.md).
 
 Examples:
   Mirror what arrives on port 80 to staging:
@@ -266,31 +267,31 @@ Examples:
   A tenth of the connections to one address, over HTTPS, with production's Host header:
       shadow-agent --input-raw 10.0.0.5:80 --sample-connections 10% \\
                    --output-http https://shadow.example --http-original-host
-  Look at requests and send nothing anywhere:
+  Print requests and send nothing:
       shadow-agent --input-raw :80 --output-stdout
-  The pods of a deployment on this node, named by the Kubernetes API:
+  The pods of a deployment on this node, found by the Kubernetes API:
       shadow-agent --input-raw k8s://shop/deployment/web:80 --output-http http://shadow.shop.svc
-  Replay a capture file (no root needed), and keep the account:
+  Replay a capture file (no root needed), and write the ledger:
       shadow-agent --input-raw morning.pcap:80 --output-http http://staging:8080 \\
                    --ledger ledger.json
   Record for an hour, and replay it twice as fast:
       shadow-agent --input-raw :80 --output-file requests.gor.gz --expire-after 1h
       shadow-agent --input-file 'requests.gor_*.gz|200%' --output-http http://staging:8080
-  Several mirrors in one agent, from a file that is followed while it changes:
+  Several mirrors in one agent, from a file that is reloaded when it changes:
       shadow-agent --config shadow.toml
 
 Signals:
-  SIGINT, SIGTERM  stop capturing, wait for what is under way (--shutdown-timeout), print the ledger
+  SIGINT, SIGTERM  stop capturing, finish requests in flight (--shutdown-timeout), print the ledger
   SIGUSR1          write the ledger to the --ledger file now
-  SIGHUP           read the --config file again; without one, as SIGTERM (unless ignored, as with nohup)
+  SIGHUP           reload the --config file; without one, as SIGTERM (unless ignored, as with nohup)
 
 Exit status:
-  0    ended as asked, every request accounted for. With --compare: GO
-  1    something failed while running; the message says what. With --compare: NO-GO
-  2    the command line cannot be run; the message says why
+  0    ended as requested, every request accounted for. With --compare: GO
+  1    failed while running, see the message. With --compare: NO-GO
+  2    invalid command line or configuration, see the message
   3    with --compare: NOT ENOUGH DATA
-  141  nobody reads --output-stdout any more; the ledger is written all the same
+  141  the reader of --output-stdout has exited; the ledger is written all the same
 
 Environment:
-  SHADOW_AGENT_HTTP_LISTEN and the like stand in for the flags whose help names them
-  RUST_LOG  what is logged to standard error, such as shadow_agent=debug (default: info)";
+  SHADOW_AGENT_HTTP_LISTEN and others set the flags whose help names them
+  RUST_LOG  log filter for standard error, such as shadow_agent=debug (default: info)";

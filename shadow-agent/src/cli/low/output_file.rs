@@ -6,56 +6,56 @@ use clap::Args;
 
 use crate::cli::value::{positive_duration, positive_size, size};
 
-/// Recordings, as typed.
+/// Recording flags, as typed.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Output files (each --output-file)")]
+#[command(next_help_heading = "File output (each --output-file)")]
 pub struct OutputFile {
-    /// Write requests to files, with responses where they are captured; may be repeated
+    /// Record requests and responses to files; may be repeated
     ///
-    /// The end of the name says how: .har as HTTP Archive, .jsonl or .ndjson as a JSON object a line, all else as
-    /// GoReplay's records; .gz or .zst behind it compresses. Files are numbered: requests.gor becomes requests_0.gor,
-    /// requests_1.gor and so on, behind those that are there. In the name stand for themselves: %Y %m %d %H %M %S local
-    /// time, %NS nanoseconds, %i eight letters of this run, %r the exchange's id (a file for each), %t its type (1
-    /// request, 2 response, 3 the shadow's). Files are readable for their owner alone: they hold what users sent. The
-    /// headers of credentials are redacted (--http-redact-header).
+    /// Responses are recorded if they are captured (--input-raw-track-response). The extension selects the format: .har for HTTP Archive, .jsonl or .ndjson for a JSON object per line, anything else
+    /// for GoReplay's records; a further .gz or .zst compresses. Files are numbered: requests.gor becomes requests_0.gor,
+    /// requests_1.gor and so on, continuing after existing ones. Placeholders in the name: %Y %m %d %H %M %S local time,
+    /// %NS nanoseconds, %i eight letters identifying this run, %r the exchange's id (one file for each), %t the message
+    /// type (1 request, 2 response, 3 response of the shadow). Only their owner can read the files, since they hold user
+    /// data. Headers with credentials are redacted (--http-redact-header).
     #[arg(long, value_name = "NAME")]
     pub output_file: Vec<String>,
 
-    /// Append to a file of the very name, without a number
+    /// Append to a file of exactly this name, without a number
     ///
-    /// What is there stays. Behind a last record that was cut off a fresh one begins.
+    /// Existing content is kept. If its last record is incomplete, a new one starts after it.
     #[arg(long)]
     pub output_file_append: bool,
 
-    /// Size of a file at which the next begins
+    /// Start a new file at this size
     ///
-    /// A record is never split, so that a file may be larger by one. The default is GoReplay's.
+    /// Records are never split, so a file may be larger by one record. The default is GoReplay's.
     #[arg(long, value_name = "SIZE", default_value = "32mb", value_parser = positive_size)]
     pub output_file_size_limit: usize,
 
-    /// Messages of a file at which the next begins; 0: any number
+    /// Start a new file after this many messages; 0 for no limit
     ///
     /// The default is GoReplay's.
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub output_file_queue_limit: u64,
 
-    /// Bytes written in all (before compression), beyond which messages are dropped and counted
+    /// Most bytes to write in total, before compression; further messages are dropped and counted
     ///
-    /// The default is GoReplay's: it keeps a forgotten agent from filling a large disk for ever.
+    /// The default is GoReplay's: it stops a forgotten agent from filling a large disk.
     #[arg(long, value_name = "SIZE", default_value = "1tb", value_parser = size)]
     pub output_file_max_size_limit: usize,
 
-    /// How long records may wait to be compressed together
+    /// How often compressed files are flushed
     ///
-    /// So much can be lost in a crash of the machine or the agent. Files that are not compressed are written at once.
-    /// The default is GoReplay's.
+    /// A crash of the machine or the agent loses at most this much. Uncompressed files are written immediately. The default
+    /// is GoReplay's.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = positive_duration)]
     pub output_file_flush_interval: Duration,
 
-    /// Bytes of records that may wait for the disk
+    /// Size of the queue for the disk
     ///
-    /// When it is slower, records are dropped and counted rather than held. They are held beside --max-memory. The
-    /// default is that of an HTTP output, and holds a second of 64 MB/s.
+    /// When it is full, records are dropped and counted. It is not part of --max-memory. The default is that of an HTTP
+    /// output, and holds a second at 64 MB/s.
     #[arg(long, value_name = "SIZE", default_value = "64mb", value_parser = positive_size)]
     pub output_file_queue_size: usize,
 }

@@ -6,61 +6,59 @@ use clap::Args;
 
 use crate::cli::value::{duration, host_suffix, marker_name, positive_duration, positive_size};
 
-/// Most requests under way at once: more than there are ports for connections to one upstream.
+/// Most requests in flight at a time: more than there are ports for connections to one upstream.
 pub const MAX_WORKERS: u32 = 65_536;
 
-/// How copies reach an HTTP upstream, as typed.
+/// HTTP output flags, as typed.
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "HTTP output (each --output-http)")]
 pub struct OutputHttp {
-    /// Requests under way at once
+    /// Most requests in flight at a time
     ///
-    /// The default is what Envoy allows a cluster. Connections to the upstream are about as many as
-    /// production's, and never more than this. Requests sent behind one under way (--output-http-pipeline) are
-    /// not counted. At most 65,536, which is also what 0 stands for.
+    /// The default is Envoy's limit for a cluster. There are about as many connections to the upstream as production has,
+    /// never more than this. Pipelined requests (--output-http-pipeline) are not counted. At most 65,536, which is also
+    /// what 0 means.
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_WORKERS)))]
     pub output_http_workers: u32,
 
-    /// Requests of one production connection that may be sent one behind the other
+    /// Most requests of one production connection to pipeline
     ///
-    /// Only when they wait anyway, in their order, and only small ones that change nothing (GET, HEAD and
-    /// OPTIONS, without a body), because they are sent again when a connection is lost: a shadow that lags behind
-    /// catches up. 1 waits for each answer before the next request. With the default a
-    /// saturated machine lost nothing where 16 still filled the queue.
+    /// Lets a shadow that lags behind catch up: queued requests are sent in order without waiting for responses. Only small
+    /// safe requests (GET, HEAD and OPTIONS without a body), since they are sent again when a connection is lost. 1 turns
+    /// pipelining off. With the default a saturated machine lost nothing, while 16 still filled the queue.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub output_http_pipeline: u32,
 
-    /// Requests that may wait
+    /// Length of the queue, in requests
     ///
-    /// A full queue drops and counts: it never holds back production or another output. The default is two
-    /// seconds of 5,000 requests a second.
+    /// When it is full, requests are dropped and counted: it never delays production or another output. The default holds
+    /// two seconds at 5,000 requests per second.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub output_http_queue_len: u32,
 
-    /// Bytes of requests that wait or are under way
+    /// Size of the queue, in bytes, including requests in flight
     ///
-    /// What comes on top is dropped and counted as queue_full; a request larger than all of it goes while there
-    /// is no other. The default is a quarter of the default --max-memory, so that one slow upstream leaves room for
-    /// others.
+    /// Beyond it requests are dropped and counted as queue_full; a request larger than the whole queue is sent if the queue
+    /// is empty. The default is a quarter of the default --max-memory, so that one slow upstream leaves room for others.
     #[arg(long, value_name = "SIZE", default_value = "64mb", value_parser = positive_size)]
     pub output_http_queue_size: usize,
 
-    /// Time for one exchange, from its first byte written to the last byte read
+    /// Time for an exchange, from the first byte sent to the last received
     ///
     /// The default is GoReplay's.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = positive_duration)]
     pub output_http_timeout: Duration,
 
-    /// Time to connect, TLS included
+    /// Time to connect, including TLS
     ///
-    /// The default outlives one lost SYN, which is sent again after a second.
+    /// The default outlives one lost SYN, which is retransmitted after a second.
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = positive_duration)]
     pub output_http_connect_timeout: Duration,
 
-    /// Redirects to follow
+    /// Most redirects to follow
     ///
-    /// None by default: production's client follows them itself, and that request is mirrored too.
+    /// The default is none: production's client follows redirects itself, and that request is mirrored too.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=20))]
     pub output_http_redirects: u8,
 
@@ -68,55 +66,55 @@ pub struct OutputHttp {
     #[arg(long)]
     pub output_http_skip_verify: bool,
 
-    /// Hand the upstream's responses on to the other outputs and the middleware
+    /// Forward the upstream's responses to the other outputs and the middleware
     ///
-    /// As messages of type 3, under the name of their request.
+    /// As messages of type 3, with the id of their request.
     #[arg(long)]
     pub output_http_track_response: bool,
 
-    /// Largest response that is handed on
+    /// Largest response to forward with --output-http-track-response
     ///
-    /// With --output-http-track-response: a larger one is left out, not cut. The default holds most answers of
-    /// most services, and each exchange under way may hold so much.
+    /// Larger ones are skipped, not cut. The default fits most responses of most services; each exchange in flight may use
+    /// this much memory.
     #[arg(long, value_name = "SIZE", default_value = "1mb", value_parser = positive_size)]
     pub output_http_response_buffer: usize,
 
-    /// Largest response body that is read
+    /// Largest response body to read
     ///
-    /// Bodies are read to keep the connection usable, and thrown away; a larger one closes its connection and
-    /// counts as bad_response. The default bounds what one exchange can cost.
+    /// Bodies are read so that the connection can be reused, and discarded; a larger one closes the connection and is
+    /// counted as bad_response. The default bounds the cost of one exchange.
     #[arg(long, value_name = "SIZE", default_value = "64mb", value_parser = positive_size)]
     pub output_http_max_response: usize,
 
-    /// Failures in a row after which the upstream is left alone; 0 for never
+    /// Open the circuit breaker after this many failures in a row; 0 for never
     ///
-    /// Failures are connect errors, timeouts, resets and answers that are not HTTP; a 500 is none. A
-    /// shadow that answers now and then is left alone too, when half of five times as many requests failed within
-    /// 10s. The default outlives a handful of connections being closed by a restart.
+    /// While it is open nothing is sent to the upstream. Failures are connect errors, timeouts, resets and invalid HTTP
+    /// responses; a 500 is not a failure. It also opens when, within 10s, half of five times this many requests failed. The
+    /// default tolerates the few connections that a restart closes.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub output_http_breaker_failures: u32,
 
-    /// How long it is left alone before one request tries it again
+    /// How long the circuit breaker stays open before one request probes the upstream
     ///
-    /// The default spares a sick upstream, and costs a healthy one little when it comes back.
+    /// The default relieves a failing upstream, and costs little once it has recovered.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = positive_duration)]
     pub output_http_breaker_open_for: Duration,
 
-    /// Over how long load grows back once it answers again; 0 for at once
+    /// Ramp up the load over this time after the circuit breaker closes; 0 for at once
     ///
-    /// The default lets caches and connection pools of a restarted upstream fill.
+    /// The default gives a restarted upstream time to fill its caches and connection pools.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub output_http_slow_start: Duration,
 
     /// Keep production's Host header
     ///
-    /// By default Host is the upstream's, so that proxies on the way route the copy to it.
+    /// By default Host is that of the upstream, so that proxies in between route the copy to it.
     #[arg(long)]
     pub http_original_host: bool,
 
-    /// Keep production's Host header with this suffix on the host
+    /// Keep production's Host header and append this suffix to the host
     ///
-    /// -shadow gives what Istio and Envoy send: api.example.com-shadow.
+    /// -shadow gives the host that Istio and Envoy send: api.example.com-shadow.
     #[arg(
         long,
         value_name = "SUFFIX",
@@ -126,10 +124,10 @@ pub struct OutputHttp {
     )]
     pub http_host_suffix: Option<String>,
 
-    /// Header put on every copy
+    /// Name of the header added to every copy
     ///
-    /// It lets the shadow tell copies from its own traffic, and a captured request that carries it is never
-    /// mirrored again, so that two agents cannot make a loop.
+    /// It lets the shadow tell copies from other traffic. Captured requests with this header are never mirrored again, so
+    /// that two agents cannot form a loop.
     #[arg(
         long,
         value_name = "NAME",
@@ -138,7 +136,7 @@ pub struct OutputHttp {
     )]
     pub http_mark_header: String,
 
-    /// Put no such header on copies, and mirror requests that carry one
+    /// Do not add that header, and mirror requests that have it
     #[arg(long, conflicts_with = "http_mark_header")]
     pub http_no_mark: bool,
 }

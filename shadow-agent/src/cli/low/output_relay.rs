@@ -7,33 +7,33 @@ use clap::Args;
 
 use crate::cli::value::{positive_duration, positive_size};
 
-/// How messages reach another agent, as typed.
+/// Relay output flags, as typed.
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Output to agents (each --output-tcp)")]
+#[command(next_help_heading = "Relay output (each --output-tcp)")]
 pub struct OutputTcp {
     /// Send requests and responses to another agent, or GoReplay, with --input-tcp; may be repeated
     #[arg(long, value_name = "HOST:PORT")]
     pub output_tcp: Vec<String>,
 
-    /// Let the other agent acknowledge what it takes
+    /// Require acknowledgments from the other agent
     ///
-    /// A request counts as delivered when the other agent has counted it; what was under way when a connection is
-    /// lost is sent again, and taken once. GoReplay does not acknowledge.
+    /// A request counts as delivered once the other agent has counted it; unacknowledged records are sent again when a
+    /// connection is lost, and accepted only once. GoReplay does not acknowledge.
     #[arg(long)]
     pub output_tcp_ack: bool,
 
-    /// Speak TLS with the other side
+    /// Use TLS
     #[arg(long)]
     pub output_tcp_secure: bool,
 
-    /// Do not verify the other side's TLS certificate
+    /// Do not verify the peer's TLS certificate
     #[arg(long, requires = "output_tcp_secure")]
     pub output_tcp_skip_verify: bool,
 
-    /// Believe certificates of these authorities: a PEM file
+    /// Trust these CAs (PEM file)
     ///
-    /// By default those of this machine.
+    /// By default those of this machine are trusted.
     #[arg(
         long,
         value_name = "FILE",
@@ -42,58 +42,58 @@ pub struct OutputTcp {
     )]
     pub output_tcp_ca: Option<PathBuf>,
 
-    /// Certificate to show when the other side asks for one: a PEM file
+    /// Client certificate (PEM file)
     #[arg(long, value_name = "FILE", requires_all = ["output_tcp_secure", "output_tcp_certificate_key"])]
     pub output_tcp_certificate: Option<PathBuf>,
 
-    /// Its private key: a PEM file
+    /// Private key of the certificate (PEM file)
     #[arg(long, value_name = "FILE", requires = "output_tcp_certificate")]
     pub output_tcp_certificate_key: Option<PathBuf>,
 
-    /// Connections
+    /// Number of connections
     ///
-    /// Each is opened when there is something to send. The default is GoReplay's.
+    /// Each is opened on first use. The default is GoReplay's.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub output_tcp_workers: u32,
 
-    /// Send all messages of one exchange over one connection
+    /// Send all messages of an exchange over the same connection
     ///
-    /// By default connections take turns. The connection is GoReplay's: FNV-1a of the message's id, of 32 bits.
+    /// By default connections take turns. The connection is selected as in GoReplay: 32-bit FNV-1a of the message's id.
     #[arg(long)]
     pub output_tcp_sticky: bool,
 
-    /// Records that may wait
+    /// Length of the queue, in records
     ///
-    /// A full queue drops and counts: it never holds back production or another output. The default is two seconds of
-    /// 5,000 requests a second.
+    /// When it is full, records are dropped and counted: it never delays production or another output. The default holds two
+    /// seconds at 5,000 requests per second.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub output_tcp_queue_len: u32,
 
-    /// Bytes of records that may wait
+    /// Size of the queue, in bytes
     ///
-    /// With --output-tcp-ack they wait until they are acknowledged. The default is that of an HTTP output.
+    /// With --output-tcp-ack records stay in it until they are acknowledged. The default is that of an HTTP output.
     #[arg(long, value_name = "SIZE", default_value = "64mb", value_parser = positive_size)]
     pub output_tcp_queue_size: usize,
 
-    /// Time to connect, and how long the other side may take nothing before the connection is opened again
+    /// Time to connect, and time without progress in sending before reconnecting
     ///
-    /// With --output-tcp-ack also when nothing is heard, for three times as long, of what was sent: it is sent again then.
-    /// The default outlives a few lost packets.
+    /// With --output-tcp-ack, records that are not acknowledged within three times this are sent again. The default outlives
+    /// a few lost packets.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     pub output_tcp_timeout: Duration,
 
-    /// Log how many records wait, every five seconds
+    /// Log the length of the queue every five seconds
     #[arg(long)]
     pub output_tcp_stats: bool,
 }
 
-/// How messages reach a WebSocket server, as typed.
+/// WebSocket output flags, as typed.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Output to WebSocket servers (each --output-ws)")]
+#[command(next_help_heading = "WebSocket output (each --output-ws)")]
 pub struct OutputWs {
     /// Send requests and responses to this WebSocket server, each as a binary message; may be repeated
     ///
-    /// ws or wss. user:password@ becomes Basic authentication.
+    /// ws:// or wss://. user:password@ becomes Basic authentication.
     #[arg(long, value_name = "URL")]
     pub output_ws: Vec<String>,
 
@@ -101,43 +101,43 @@ pub struct OutputWs {
     #[arg(long)]
     pub output_ws_skip_verify: bool,
 
-    /// Believe certificates of these authorities: a PEM file
+    /// Trust these CAs (PEM file)
     ///
-    /// By default those of this machine.
+    /// By default those of this machine are trusted.
     #[arg(long, value_name = "FILE", conflicts_with = "output_ws_skip_verify")]
     pub output_ws_ca: Option<PathBuf>,
 
-    /// Connections
+    /// Number of connections
     ///
-    /// Each is opened when there is something to send. The default is GoReplay's.
+    /// Each is opened on first use. The default is GoReplay's.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub output_ws_workers: u32,
 
-    /// Send all messages of one exchange over one connection
+    /// Send all messages of an exchange over the same connection
     ///
     /// By default connections take turns.
     #[arg(long)]
     pub output_ws_sticky: bool,
 
-    /// Records that may wait
+    /// Length of the queue, in records
     ///
-    /// A full queue drops and counts. The default is that of --output-tcp.
+    /// When it is full, records are dropped and counted. The default is that of --output-tcp.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub output_ws_queue_len: u32,
 
-    /// Bytes of records that may wait
+    /// Size of the queue, in bytes
     ///
     /// The default is that of an HTTP output.
     #[arg(long, value_name = "SIZE", default_value = "64mb", value_parser = positive_size)]
     pub output_ws_queue_size: usize,
 
-    /// Time to connect, and how long the server may take nothing before the connection is opened again
+    /// Time to connect, and time without progress in sending before reconnecting
     ///
     /// The default outlives a few lost packets.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     pub output_ws_timeout: Duration,
 
-    /// Log how many records wait, every five seconds
+    /// Log the length of the queue every five seconds
     #[arg(long)]
     pub output_ws_stats: bool,
 }

@@ -13,7 +13,7 @@ use crate::cli::value::{positive_duration, positive_size};
 #[derive(Args, Clone, Debug)]
 #[command(group = ArgGroup::new("what").required(true).args(["pair", "list"]))]
 pub struct ReplayArguments {
-    /// The directory of --compare-store
+    /// Directory of --compare-store
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
 
@@ -21,46 +21,46 @@ pub struct ReplayArguments {
     #[arg(long, conflicts_with_all = ["to", "curl", "header"])]
     pub list: bool,
 
-    /// Send the request of this pair; its id is the one that reports show
+    /// Send the request of the pair with this id, as shown by reports and --list
     #[arg(long, value_name = "ID", requires = "to")]
     pub pair: Option<String>,
 
-    /// The server it goes to, as --output-http has it
+    /// Server to send it to, as for --output-http
     ///
-    /// A redirect is not followed: it is the answer, and is compared as it is. Of an https server the certificate is
-    /// verified by the authorities of this host, or those in the file that SSL_CERT_FILE names.
+    /// Redirects are not followed: they are compared as the response. The certificate of an https server is verified against
+    /// the CAs of this machine, or those in the file named by SSL_CERT_FILE.
     #[arg(long, value_name = "URL")]
     pub to: Option<String>,
 
-    /// Print a curl command line for a POSIX shell, and send nothing
+    /// Print a curl command for a POSIX shell, and send nothing
     ///
-    /// It shows the answer as it comes, and follows no redirect either.
+    /// It prints the response as received, and does not follow redirects either.
     #[arg(long, requires = "to")]
     pub curl: bool,
 
-    /// Send this header, in the place of what was kept; may be repeated
+    /// Send this header instead of the stored one; may be repeated
     ///
-    /// What was redacted is not sent: credentials are given by this.
+    /// Redacted headers are not sent: use this to provide credentials.
     #[arg(long, value_name = "NAME: VALUE")]
     pub header: Vec<String>,
 
-    /// Of a run with several comparisons, the one with this shadow, as reports name it
+    /// Shadow to select, as named in reports, if the run had several comparisons
     #[arg(long, value_name = "NAME")]
     pub shadow: Option<String>,
 
-    /// With --list: only of this endpoint, such as 'GET /users/{id}'
+    /// With --list: only this endpoint, such as 'GET /users/{id}'
     #[arg(long, value_name = "ENDPOINT")]
     pub endpoint: Option<String>,
 
-    /// With --list: only those with a difference at this path or below, such as '$.items[*].price'
+    /// With --list: only pairs with a difference at or below this path, such as '$.items[*].price'
     #[arg(long, value_name = "PATH")]
     pub path: Option<String>,
 
-    /// With --list: most pairs that are listed
+    /// With --list: most pairs to list
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub max: u32,
 
-    /// Send the Host header of the request as it was
+    /// Send the original Host header
     #[arg(long)]
     pub http_original_host: bool,
 
@@ -68,11 +68,11 @@ pub struct ReplayArguments {
     #[arg(long)]
     pub output_http_skip_verify: bool,
 
-    /// Time for the exchange, behind the 3 seconds that connecting may take
+    /// Time for the exchange, after up to 3 seconds for connecting
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = positive_duration)]
     pub output_http_timeout: Duration,
 
-    /// Largest answer that is read
+    /// Largest response to read
     #[arg(long, value_name = "SIZE", default_value = "64mb", value_parser = positive_size)]
     pub output_http_max_response: usize,
 

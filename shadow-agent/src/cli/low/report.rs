@@ -9,11 +9,11 @@ use super::compare::Judging;
 /// Flags of `report`.
 #[derive(Args, Clone, Debug)]
 pub struct ReportArguments {
-    /// The directory of --compare-store, or the JSON of a report
+    /// Directory of --compare-store, or a JSON report
     #[arg(value_name = "PATH")]
     pub path: PathBuf,
 
-    /// Another, to be set beside it
+    /// A second one, to compare with the first
     #[arg(value_name = "PATH2")]
     pub second: Option<PathBuf>,
 

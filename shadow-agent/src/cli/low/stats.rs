@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use clap::Args;
 
-/// What is logged, as typed.
+/// Log flags, as typed.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Log")]
 pub struct StatsFlags {
-    /// Log what was done, every 5 s
+    /// Log statistics every 5 s
     ///
-    /// One line on standard error, also where that is no terminal: requests a second, what became of all since the
-    /// start, and what waits.
+    /// One line on standard error, even if that is not a terminal: requests per second, outcomes since the start, and queue
+    /// length.
     #[arg(long)]
     pub stats: bool,
 
-    /// Log how each --output-http does, too
+    /// Log statistics of each --output-http
     ///
-    /// One line for each: its rate, its drops by reason, its queue, and the times of its exchanges.
+    /// One line for each: its rate, drops by reason, queue and latencies.
     #[arg(long)]
     pub output_http_stats: bool,
 
@@ -27,9 +27,9 @@ pub struct StatsFlags {
     #[arg(long, value_name = "N", default_value = "5000", value_parser = milliseconds)]
     pub output_http_stats_ms: Duration,
 
-    /// Log more: 1 for what helps to find a fault, 2 for everything
+    /// Log more: 1 for debug messages, 2 for trace messages
     ///
-    /// By default, 0, it says what whoever runs it should know. RUST_LOG wins where it is set.
+    /// The default is 0, what an operator should know. RUST_LOG overrides it.
     #[arg(long, value_name = "N", num_args = 0..=1, default_value_t = 0, default_missing_value = "1", hide_default_value = true)]
     pub verbose: u8,
 }

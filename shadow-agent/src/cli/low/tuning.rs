@@ -1,4 +1,4 @@
-//! Flags that tune how `GoReplay` captures by libpcap. There is no libpcap here: they are taken, and said to do nothing.
+//! Flags that tune how `GoReplay` captures by libpcap. There is no libpcap here: they are accepted, and documented as having no effect.
 
 use std::time::Duration;
 
@@ -8,37 +8,36 @@ use crate::cli::value::duration;
 
 /// Flags without a meaning here, as typed.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Taken from GoReplay, without a meaning here")]
+#[command(next_help_heading = "GoReplay flags without effect")]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent flags")]
 pub struct TuningFlags {
-    /// Taken and left unused: nothing is read in intervals, packets are seen as they come
+    /// Accepted, no effect: packets are read as they arrive, not in intervals
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub input_raw_buffer_timeout: Option<Duration>,
 
-    /// Taken and left unused: packets are always captured whole
+    /// Accepted, no effect: packets are always captured whole
     #[arg(long)]
     pub input_raw_override_snaplen: bool,
 
-    /// Taken and left unused: capture needs no promiscuous mode, and never switches it on
+    /// Accepted, no effect: capture does not need promiscuous mode and never enables it
     #[arg(long)]
     pub input_raw_promisc: bool,
 
-    /// Taken and left unused: what wireless cards hear of others is not captured
+    /// Accepted, no effect: monitor mode of wireless interfaces is not supported
     #[arg(long)]
     pub input_raw_monitor: bool,
 
-    /// Taken and left unused: times are the kernel's, of when it handled the packet
+    /// Accepted, no effect: timestamps are taken by the kernel when it handles the packet
     #[arg(long, value_name = "TYPE")]
     pub input_raw_timestamp_type: Option<String>,
 
-    /// Taken and left unused: the ledger and /metrics always count everything
+    /// Accepted, no effect: the ledger and /metrics always count everything
     #[arg(long)]
     pub input_raw_stats: bool,
 
-    /// What connections carry: http
+    /// Protocol to mirror: http
     ///
-    /// The default is all there is. binary, which GoReplay takes too, is refused: without messages there is
-    /// nothing to replay or count.
+    /// The default is the only one. GoReplay's binary is refused: without messages there is nothing to replay or count.
     #[arg(
         long,
         value_name = "PROTOCOL",
@@ -48,7 +47,7 @@ pub struct TuningFlags {
     pub input_raw_protocol: ProtocolName,
 }
 
-/// What connections carry.
+/// Protocols by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ProtocolName {
     /// HTTP/1.x

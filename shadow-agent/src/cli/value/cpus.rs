@@ -21,7 +21,7 @@ pub fn cpus(text: &str) -> Result<u32, String> {
     }
     let millis = number.parse::<f64>().map_err(|_| SYNTAX)? * scale;
     if millis < LEAST {
-        return Err("less than a hundredth of a CPU: nothing could be captured with it".to_owned());
+        return Err("less than a hundredth of a CPU: not enough to capture anything".to_owned());
     }
     if millis > MOST {
         return Err("more CPUs than any machine has".to_owned());

@@ -55,7 +55,9 @@ pub fn client_header(text: &str) -> Result<String, String> {
     HeaderName::from_bytes(text.as_bytes())
         .map_err(|_| "not a header field name: write letters, digits and dashes, such as X-Real-IP")?;
     if OF_THE_MESSAGE.contains(&text.to_ascii_lowercase().as_str()) {
-        return Err("the message needs this header for itself: choose another, such as X-Real-IP".to_owned());
+        return Err(
+            "this header is part of the message framing: choose another, such as X-Real-IP".to_owned(),
+        );
     }
     Ok(text.to_owned())
 }
@@ -105,7 +107,9 @@ mod tests {
         );
         for text in ["Host", "content-length", "Transfer-Encoding", "Connection"] {
             assert!(
-                client_header(text).unwrap_err().contains("needs this header"),
+                client_header(text)
+                    .unwrap_err()
+                    .contains("part of the message framing"),
                 "{text}"
             );
         }

@@ -11,7 +11,7 @@ pub struct Refused {
     pub takes: Takes,
     /// Why it is not taken.
     pub why: &'static str,
-    /// What to do instead.
+    /// The way out.
     pub way_out: &'static str,
 }
 
