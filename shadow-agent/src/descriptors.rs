@@ -19,7 +19,7 @@ static LEFT: AtomicIsize = AtomicIsize::new(isize::MAX);
 
 /// Why there is no place.
 #[derive(Debug, thiserror::Error)]
-#[error("as many connections are open as the limit of open files (ulimit -n) allows")]
+#[error("out of file descriptors: raise the limit on open files (ulimit -n)")]
 pub struct NoneLeft;
 
 /// A descriptor of a connection. Dropping it gives the place back.
@@ -38,7 +38,7 @@ pub fn raise_limit() {
         && soft < hard
         && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
     {
-        tracing::debug!(%error, soft, hard, "cannot raise the limit of open files");
+        tracing::debug!(%error, soft, hard, "cannot raise the limit on open files");
     }
 }
 
@@ -51,7 +51,7 @@ pub fn keep_back(shards: usize) {
     // The directory itself is open while it is read.
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     let places = places(limit, open, shards);
-    tracing::debug!(limit, open, places, "descriptors for connections");
+    tracing::debug!(limit, open, places, "file descriptors available for connections");
     LEFT.store(isize::try_from(places).unwrap_or(isize::MAX), Relaxed);
 }
 

@@ -28,7 +28,7 @@ pub struct ListenError {
 
 fn hint(error: &std::io::Error) -> &'static str {
     match error.kind() {
-        std::io::ErrorKind::AddrInUse => ": another process listens there; name another port",
+        std::io::ErrorKind::AddrInUse => ": another process is listening there; use another port",
         std::io::ErrorKind::AddrNotAvailable => ": it is not an address of this machine",
         std::io::ErrorKind::PermissionDenied => ": ports below 1024 need CAP_NET_BIND_SERVICE",
         _ => "",
@@ -99,12 +99,12 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.ends_with("another process listens there; name another port"),
+            text.ends_with("another process is listening there; use another port"),
             "{text}"
         );
         let text = bind("--http-listen", Listen::Any(address.port()))
             .unwrap_err()
             .to_string();
-        assert!(text.contains("another process listens there"), "{text}");
+        assert!(text.contains("another process is listening there"), "{text}");
     }
 }

@@ -15,7 +15,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 pub fn open(path: &Path) -> io::Result<File> {
     let (file, metadata) = opened(path)?;
     if metadata.file_type().is_fifo() {
-        return Err(refused("this is a pipe, and would be waited for: name a file"));
+        return Err(refused("this is a pipe, which could block forever: name a file"));
     }
     Ok(file)
 }
@@ -123,7 +123,7 @@ mod tests {
         for (path, why) in [
             (
                 fifo.0.as_path(),
-                "this is a pipe, and would be waited for: name a file",
+                "this is a pipe, which could block forever: name a file",
             ),
             (Path::new("/dev/zero"), "this is a device, not a file"),
             (Path::new("/"), "this is a directory"),

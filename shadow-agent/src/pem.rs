@@ -15,7 +15,7 @@ pub type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 pub fn identity(files: &IdentityFiles) -> anyhow::Result<Identity> {
     let certificates = certificates(&files.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| anyhow::anyhow!("no private key can be read: {error}"))
+        .map_err(|error| anyhow::anyhow!("cannot read a private key: {error}"))
         .with_context(|| files.key.display().to_string())?;
     Ok((certificates, key))
 }
@@ -26,11 +26,11 @@ pub fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>>
         CertificateDer::pem_file_iter(path)?.collect()
     };
     let certificates = read()
-        .map_err(|error| anyhow::anyhow!("no certificate can be read: {error}"))
+        .map_err(|error| anyhow::anyhow!("cannot read a certificate: {error}"))
         .with_context(|| path.display().to_string())?;
     anyhow::ensure!(
         !certificates.is_empty(),
-        "{}: there is no certificate in it",
+        "{}: it contains no certificate",
         path.display()
     );
     Ok(certificates)

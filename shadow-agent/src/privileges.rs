@@ -40,7 +40,7 @@ pub struct PrivilegeError {
 /// production's users sent (`PR_SET_DUMPABLE`, prctl(2)). Who has `CAP_SYS_PTRACE` can look all the same.
 pub fn hide_memory() {
     if let Err(error) = nix::sys::prctl::set_dumpable(false) {
-        debug!(%error, "memory is not hidden from other processes");
+        debug!(%error, "cannot hide memory from other processes");
     }
 }
 
@@ -57,7 +57,8 @@ pub fn keep_files() {
         )
     };
     if kept != 0 {
-        debug!(error = %io::Error::last_os_error(), "files that were open before are open in programs, too");
+        debug!(error = %io::Error::last_os_error(), "cannot mark open files close-on-exec: child processes \
+            inherit them");
     }
 }
 
@@ -116,16 +117,16 @@ fn limit_to(keep: &CapsHashSet) -> Result<(), PrivilegeError> {
     // These two need CAP_SETPCAP, which a program with file capabilities may not have: then the bounding set stays, and
     // means nothing, because no_new_privs (below) keeps any program from gaining what is in it.
     if let Err(error) = lock_securebits() {
-        debug!(%error, "securebits stay as they are");
+        debug!(%error, "cannot set securebits");
     }
     for capability in read(CapSet::Bounding)? {
         if let Err(error) = caps::drop(None, CapSet::Bounding, capability) {
-            debug!(%capability, %error, "capability stays in the bounding set");
+            debug!(%capability, %error, "cannot drop a capability from the bounding set");
             break;
         }
     }
     if let Err(error) = nix::sys::prctl::set_no_new_privs() {
-        debug!(%error, "no_new_privs not set");
+        debug!(%error, "cannot set no_new_privs");
     }
     // Kernels without ambient capabilities (before 4.3) are too old anyway.
     clear(CapSet::Ambient)?;

@@ -33,7 +33,7 @@ pub use self::relay::{
 /// Everything a run needs to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What is copied where; at least one, which has neither inputs nor outputs where routes alone say it.
+    /// Mirrors; at least one, without inputs and outputs if only routes define mirrors.
     pub mirrors: Vec<MirrorSettings>,
     /// How live traffic is captured.
     pub capture: CaptureSettings,
@@ -43,7 +43,7 @@ pub struct Settings {
     pub connections: ConnectionSettings,
     /// Bytes of captured traffic that may be held at once (`--max-memory`).
     pub max_memory: usize,
-    /// What is asked of the Kubernetes API; `None` when nothing is.
+    /// Settings of the Kubernetes client; `None` if it is not used.
     pub kubernetes: Option<KubernetesSettings>,
     /// The marker header: put on copies, and a request that carries it is never mirrored.
     pub marker: Option<String>,
@@ -55,11 +55,11 @@ pub struct Settings {
     pub status_line: bool,
     /// Whether the run is shown on the whole of the terminal.
     pub ui: bool,
-    /// What every message passes through, if anything.
+    /// The middleware, if any.
     pub middleware: Option<MiddlewareSettings>,
     /// Comparisons.
     pub comparing: ComparingSettings,
-    /// What is logged, beside the status line.
+    /// Log settings.
     pub log: LogSettings,
     /// How the run is watched and held.
     pub operation: OperationSettings,
@@ -106,7 +106,7 @@ pub(crate) fn compares(mirrors: &[MirrorSettings], kubernetes: Option<&Kubernete
         || kubernetes.is_some_and(|kubernetes| kubernetes.mirror.compare.is_some())
 }
 
-/// What is logged.
+/// Log settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogSettings {
     /// 0 for what everybody should know, 1 for what helps to find a fault, more for everything; where `RUST_LOG` does not
@@ -165,7 +165,7 @@ pub struct MiddlewareSettings {
     pub command: Vec<String>,
     /// As whom it runs, where that is said.
     pub user: Option<RunAs>,
-    /// What follows when it ends by itself.
+    /// Reaction to its exit.
     pub on_exit: OnExit,
     /// How long a message is waited for.
     pub timeout: Duration,
@@ -184,7 +184,7 @@ pub struct RunAs {
     pub gid: u32,
 }
 
-/// What follows when the middleware ends by itself.
+/// Reactions to the exit of the middleware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnExit {
     /// The run ends.

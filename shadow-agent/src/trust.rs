@@ -30,7 +30,7 @@ impl Trusted {
         for certificate in &given {
             RootCertStore::empty()
                 .add(certificate.clone())
-                .with_context(|| format!("{}: this is no authority's certificate", path.display()))?;
+                .with_context(|| format!("{}: this is not a CA certificate", path.display()))?;
         }
         Ok(Self(given))
     }
@@ -41,7 +41,7 @@ impl Trusted {
         found.retain(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
         anyhow::ensure!(
             !found.is_empty(),
-            "no certificate authorities found on this host: install the package ca-certificates, set \
+            "no CA certificates found on this machine: install the package ca-certificates, set \
              SSL_CERT_FILE, or use {without}"
         );
         Ok(Self(found))

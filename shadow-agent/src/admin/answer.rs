@@ -24,7 +24,8 @@ pub(super) async fn answer(desk: &Desk, client: &Client, request: Request<Incomi
         path if orders::is_path(path) => not_allowed("POST"),
         _ => text(
             StatusCode::NOT_FOUND,
-            "there are /healthz, /readyz, /metrics, POST /pause and POST /resume; and of a comparison /, /report.json, \
+            "not found; available are /healthz, /readyz, /metrics, POST /pause and POST /resume, and for a \
+             comparison /, /report.json, \
              /report.html, /report/events and POST /compare/reset\n",
         ),
     }
@@ -53,10 +54,7 @@ async fn count(desk: &Desk) -> Reply {
     let snapshot = ask(desk, Order::Count).await;
     match snapshot.map(|snapshot| metrics::encode(*snapshot)) {
         Some(Ok(body)) => with_type(StatusCode::OK, body, metrics::CONTENT_TYPE),
-        Some(Err(std::fmt::Error)) => text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the metrics cannot be written\n",
-        ),
-        None => text(StatusCode::SERVICE_UNAVAILABLE, "the run does not answer\n"),
+        Some(Err(std::fmt::Error)) => text(StatusCode::INTERNAL_SERVER_ERROR, "cannot encode the metrics\n"),
+        None => text(StatusCode::SERVICE_UNAVAILABLE, "the agent does not respond\n"),
     }
 }

@@ -132,7 +132,7 @@ struct EventStream {
     closing: watch::Receiver<bool>,
     tenure: Arc<Tenure>,
     _place: OwnedSemaphorePermit,
-    /// What is to be sent next.
+    /// Events to be sent next.
     ready: VecDeque<Bytes>,
     /// Number of the last document told.
     told: u64,

@@ -15,7 +15,7 @@ const ENDED: u64 = u64::MAX - 1;
 /// All hearts of a run. Clones watch the same.
 #[derive(Clone, Debug)]
 pub struct Health {
-    /// What the times of beats count from.
+    /// Start of the times of beats.
     epoch: Instant,
     hearts: Arc<Mutex<Vec<Watched>>>,
 }
@@ -55,7 +55,7 @@ impl Health {
         heart
     }
 
-    /// What is wrong, one line for each thread; nothing when all is well.
+    /// Complaints, one line for each thread; empty if all is well.
     pub fn complaints(&self) -> Vec<String> {
         self.complaints_at(millis(self.epoch.elapsed()))
     }
@@ -65,7 +65,7 @@ impl Health {
         let complaints = hearts.iter().filter_map(|Watched { name, beat }| {
             match beat.load(Relaxed) {
                 ENDED => None,
-                DEAD => Some(format!("{name}: has panicked")),
+                DEAD => Some(format!("{name}: panicked")),
                 // A beat may be later than `now`, which was taken before.
                 beat => {
                     let silent = Duration::from_millis(now.saturating_sub(beat));
@@ -127,6 +127,6 @@ mod tests {
             panic!("for the test");
         });
         assert!(thread.join().is_err());
-        assert_eq!(health.complaints_at(100_000), ["panics: has panicked"]);
+        assert_eq!(health.complaints_at(100_000), ["panics: panicked"]);
     }
 }

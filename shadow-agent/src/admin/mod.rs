@@ -41,7 +41,7 @@ use crate::settings::Secret;
 /// Orders that may wait for the run: each holds a connection of the port, of which there are not many more.
 pub const MAX_ORDERS: usize = 64;
 
-/// What the port asks of the run.
+/// A request of the port to the run.
 #[derive(Debug)]
 pub enum Order {
     /// Capture nothing and send nothing any more; how that went.
@@ -52,20 +52,20 @@ pub enum Order {
     Count(oneshot::Sender<Box<metrics::Snapshot>>),
 }
 
-/// What the port needs to know to answer.
+/// State that the port reads to respond.
 #[derive(Debug)]
 pub struct Desk {
     /// Whether the shards make progress.
     pub health: Health,
     /// Whether the inputs do what they are for.
     pub readiness: Readiness,
-    /// What is paused, and why.
+    /// The gate that pauses mirroring.
     pub gate: Gate,
     /// To the run.
     pub orders: mpsc::Sender<Order>,
     /// Who has it may give orders from anywhere, and read reports; without one, only loopback may.
     pub token: Option<Secret>,
-    /// What is compared, if anything is.
+    /// The live comparison, if any.
     pub live: Option<LiveDocument>,
 }
 

@@ -53,11 +53,11 @@ async fn pause(desk: &Desk) -> Reply {
         Some(Ok(())) => text(StatusCode::OK, "paused: nothing is captured or sent\n"),
         Some(Err(error)) => text(
             StatusCode::INTERNAL_SERVER_ERROR,
-            format!("paused: nothing is sent, but capture goes on: {error}\n"),
+            format!("paused: nothing is sent, but capture continues: {error}\n"),
         ),
         None => text(
             StatusCode::ACCEPTED,
-            "paused: nothing is sent; capture will end once the run comes to it\n",
+            "paused: nothing is sent; capture stops shortly\n",
         ),
     }
 }
@@ -72,7 +72,7 @@ async fn resume(desk: &Desk) -> Reply {
         ),
         None => text(
             StatusCode::SERVICE_UNAVAILABLE,
-            "not resumed: the run does not answer\n",
+            "not resumed: the agent does not respond\n",
         ),
     }
 }
@@ -82,16 +82,13 @@ async fn reset(desk: &Desk) -> Reply {
     let Some(live) = &desk.live else {
         return text(
             StatusCode::NOT_FOUND,
-            "nothing is compared: start the agent with --output-http URL --compare\n",
+            "no comparison is running: start the agent with --output-http URL --compare\n",
         );
     };
     live.reset();
     match tokio::time::timeout(PATIENCE, live.obeyed()).await {
-        Ok(()) => text(StatusCode::OK, "the comparison begins anew\n"),
-        Err(_) => text(
-            StatusCode::ACCEPTED,
-            "the comparison will begin anew once it comes to it\n",
-        ),
+        Ok(()) => text(StatusCode::OK, "the comparison was restarted\n"),
+        Err(_) => text(StatusCode::ACCEPTED, "the comparison restarts shortly\n"),
     }
 }
 
@@ -100,8 +97,8 @@ pub(super) fn pauses(gate: &Gate) -> String {
     let lines = gate.causes().map(|cause| {
         let way_out = match cause {
             PauseCause::Asked => "by POST /pause, until POST /resume",
-            PauseCause::Expired => "the term of --expire-after is over; POST /resume starts a new one",
-            PauseCause::Cpu => "--max-cpu is not enough to capture; it is tried again shortly",
+            PauseCause::Expired => "the period of --expire-after has ended; POST /resume starts a new one",
+            PauseCause::Cpu => "--max-cpu is not enough to capture; capture is retried shortly",
         };
         [cause.name(), ": ", way_out].concat()
     });
@@ -116,27 +113,29 @@ async fn admit(desk: &Desk, client: &Client, request: &Parts, body: Incoming) ->
     if headers.contains_key(ORIGIN) && (desk.token.is_none() || !is_same_origin(headers)) {
         return Err(text(
             StatusCode::FORBIDDEN,
-            "orders are not taken from web pages, but for the agent's own with the token of --http-token-file\n",
+            "commands are not accepted from web pages, except from the agent's own page with the token of \
+             --http-token-file\n",
         ));
     }
     match judge(desk.token.as_ref(), client.peer, headers) {
         Verdict::Allowed if desk.token.is_none() && request.uri.path() == RESET => {
             return Err(text(
                 StatusCode::FORBIDDEN,
-                "a reset forgets what was found, and is taken with the token of --http-token-file only: none is set\n",
+                "a reset discards results, and requires the token of --http-token-file, which is not set\n",
             ));
         }
         Verdict::Allowed => {}
         Verdict::NotLocal => {
             return Err(text(
                 StatusCode::FORBIDDEN,
-                "orders are taken from this machine (kubectl port-forward is), or with --http-token-file\n",
+                "commands are accepted only from this machine (kubectl port-forward counts), or with \
+                 --http-token-file\n",
             ));
         }
         Verdict::BadToken => {
             let refusal = text(
                 StatusCode::UNAUTHORIZED,
-                "send Authorization: Bearer with the token\n",
+                "send the token as Authorization: Bearer\n",
             );
             return Err(with_header(refusal, WWW_AUTHENTICATE, "Bearer"));
         }
@@ -145,7 +144,7 @@ async fn admit(desk: &Desk, client: &Client, request: &Parts, body: Incoming) ->
     if small && Limited::new(body, MAX_BODY).collect().await.is_ok() {
         return Ok(());
     }
-    Err(text(StatusCode::PAYLOAD_TOO_LARGE, "an order needs no body\n"))
+    Err(text(StatusCode::PAYLOAD_TOO_LARGE, "commands have no body\n"))
 }
 
 /// Gives an order to the run and waits for what it says; `None` when it says nothing in time.

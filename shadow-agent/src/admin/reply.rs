@@ -20,7 +20,10 @@ pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
 }
 
 pub(super) fn not_allowed(allowed: &'static str) -> Reply {
-    let reply = text(StatusCode::METHOD_NOT_ALLOWED, format!("use {allowed}\n"));
+    let reply = text(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("method not allowed; use {allowed}\n"),
+    );
     with_header(reply, ALLOW, allowed)
 }
 

@@ -39,8 +39,8 @@ pub(super) async fn read(desk: &Desk, client: &Client, request: &Parts) -> Reply
     let Some(live) = &desk.live else {
         return text(
             StatusCode::NOT_FOUND,
-            "nothing is compared: start the agent with --output-http URL --compare, and the report is here; there are \
-             /healthz, /readyz, /metrics, POST /pause and POST /resume\n",
+            "no comparison is running: start the agent with --output-http URL --compare to get a report here; \
+             available are /healthz, /readyz, /metrics, POST /pause and POST /resume\n",
         );
     };
     let reply = match may_read(desk.token.as_ref(), client.peer, request) {
@@ -57,7 +57,7 @@ async fn show(live: &LiveDocument, client: &Client, request: &Parts) -> Reply {
             Some(stream) => streaming(stream, EVENTS),
             None => text(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "too many pages are open on this report: close one\n",
+                "too many open pages follow this report: close one\n",
             ),
         },
         "/report.json" => made(live, JSON, Published::json).await,
@@ -75,21 +75,18 @@ async fn show(live: &LiveDocument, client: &Client, request: &Parts) -> Reply {
     }
 }
 
-/// What `make` makes of the document of this moment, on a thread where it keeps no probe waiting.
+/// Renders the current document by `make`, on a thread where it does not delay probes.
 async fn made(live: &LiveDocument, content_type: &'static str, make: fn(&Published) -> Bytes) -> Reply {
     let Some(published) = live.look(PATIENCE).await else {
         return text(
             StatusCode::SERVICE_UNAVAILABLE,
-            "there is no report yet: the comparison has not answered\n",
+            "there is no report yet: the comparison has not responded\n",
         );
     };
     let make = move || make(&published);
     match tokio::task::spawn_blocking(make).await {
         Ok(body) => with_type(StatusCode::OK, body, content_type),
-        Err(_) => text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the report could not be made\n",
-        ),
+        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "cannot create the report\n"),
     }
 }
 
@@ -97,21 +94,22 @@ fn refuse(reading: Reading) -> Reply {
     match reading {
         Reading::ForeignHost => text(
             StatusCode::MISDIRECTED_REQUEST,
-            "ask for the report by an address, localhost or this machine's name: any other name could have been pointed \
-             here by anybody\n",
+            "request the report under an IP address, localhost or this machine's name: other names are refused \
+             against DNS rebinding\n",
         ),
         Reading::ForeignPage => text(
             StatusCode::FORBIDDEN,
-            "the report is not for other sites' pages\n",
+            "the report is not available to pages of other sites\n",
         ),
         Reading::NotLocal => text(
             StatusCode::FORBIDDEN,
-            "the report is read from this machine (kubectl port-forward and ssh -L are), or with --http-token-file\n",
+            "the report is available only from this machine (kubectl port-forward and ssh -L count), or with \
+             --http-token-file\n",
         ),
         Reading::BadToken | Reading::Allowed => {
             let reply = text(
                 StatusCode::UNAUTHORIZED,
-                "send the token: as Authorization: Bearer, or as the password of any user\n",
+                "send the token as Authorization: Bearer, or as the password of any user\n",
             );
             with_header(
                 reply,

@@ -105,7 +105,7 @@ impl Drop for Server {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread of the HTTP port panicked: please report it");
+            tracing::error!("the thread of the HTTP port panicked: please report this bug");
         }
     }
 }
@@ -124,7 +124,7 @@ async fn accept(listener: tokio::net::TcpListener, desk: Arc<Desk>, streams: &St
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::debug!(%error, "the HTTP port cannot accept a connection");
+                tracing::debug!(%error, "cannot accept a connection on the HTTP port");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
@@ -161,7 +161,7 @@ async fn serve(stream: TcpStream, client: Client, desk: Arc<Desk>) {
     tokio::select! {
         ended = connection => {
             if let Err(error) = ended {
-                tracing::debug!(%peer, %error, "a connection to the HTTP port broke");
+                tracing::debug!(%peer, %error, "a connection to the HTTP port failed");
             }
         }
         () = life(&client.tenure) => tracing::debug!(%peer, "a connection to the HTTP port lasted too long"),

@@ -102,7 +102,7 @@ fn it_is_healthy_while_its_shards_beat() {
     assert!(died.join().is_err());
     assert_eq!(
         rig.ask("GET", "/healthz"),
-        (503, "shard-1: has panicked\n".to_owned())
+        (503, "shard-1: panicked\n".to_owned())
     );
 }
 
@@ -132,7 +132,7 @@ fn paused_is_ready_and_says_so() {
     assert_eq!(
         body,
         "ready\ncapture: ok\n\
-         paused: expired: the term of --expire-after is over; POST /resume starts a new one\n"
+         paused: expired: the period of --expire-after has ended; POST /resume starts a new one\n"
     );
 }
 
@@ -180,7 +180,7 @@ fn the_gate_closes_even_if_the_run_does_not_answer() {
         fails.ask("POST", "/pause"),
         (
             500,
-            "paused: nothing is sent, but capture goes on: no map\n".to_owned()
+            "paused: nothing is sent, but capture continues: no map\n".to_owned()
         )
     );
     assert!(fails.gate.is_paused());

@@ -20,21 +20,21 @@ pub struct Account {
     pub requests: RequestCounts,
     /// Names of the outputs, in the order of their counts.
     pub outputs: Vec<String>,
-    /// What became of the connections.
+    /// Counts of connections.
     pub connections: ConnectionReport,
-    /// What capture could and could not copy.
+    /// Counts of captured and lost packets.
     pub capture: CaptureReport,
-    /// What comparing came to, at the end of a run that does.
+    /// The verdict, at the end of a run that compares.
     pub verdict: Option<Box<Document>>,
 }
 
-/// What became of the connections: the ledger's `connections` object.
+/// Counts of connections: the ledger's `connections` object.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct ConnectionReport {
     /// The connection table's counts.
     #[serde(flatten)]
     pub table: ConnectionCounters,
-    /// What the connections carried besides whole requests.
+    /// Counts of everything besides complete requests.
     #[serde(flatten)]
     pub streams: StreamCounters,
 }
@@ -47,22 +47,22 @@ impl ConnectionReport {
     }
 }
 
-/// What the capture sources count: the ledger's `capture` object.
+/// Counts of capture sources: the ledger's `capture` object.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct CaptureReport {
     /// The kernel programs' counters, over all CPUs, where there is live capture.
     #[serde(flatten)]
     pub kernel: Option<CaptureCounts>,
-    /// What the capture files held, where there are any.
+    /// Counts of capture files, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<FileCounters>,
-    /// What became of VXLAN datagrams, where there is a session.
+    /// Counts of VXLAN datagrams, if there is a session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vxlan: Option<VxlanCounts>,
-    /// What inputs of whole messages say of themselves, by their names.
+    /// Reports of inputs of whole messages, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, Value>,
-    /// What passed through the middleware, where there is one.
+    /// Counts of the middleware, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub middleware: Option<MiddlewareCounters>,
 }

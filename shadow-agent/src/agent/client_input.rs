@@ -33,7 +33,7 @@ pub(super) struct Served<'a> {
     pub phase: watch::Receiver<Phase>,
 }
 
-/// What a client did in its turn: it sent something, or it ended.
+/// An event of a client: it sent something, or it ended.
 struct Turn {
     number: u64,
     client: Result<(Client, usize), Ending>,
@@ -86,7 +86,7 @@ impl Served<'_> {
                         }
                     },
                     Err(error) => {
-                        tracing::warn!(%error, "--input-http: a connection cannot be accepted");
+                        tracing::warn!(%error, "--input-http: cannot accept a connection");
                         sleep(TICK).await;
                     }
                 },

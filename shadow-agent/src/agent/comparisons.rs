@@ -54,7 +54,8 @@ impl Run {
 
     /// Says that nothing is compared any more, by a fault of this program.
     pub(super) fn report_comparing_failed(&self) {
-        let why = "the comparing thread has panicked: nothing is compared any more, mirroring goes on; the log says more";
+        let why =
+            "the comparison thread panicked: nothing is compared any more, mirroring continues; see the log";
         self.operation.readiness.set(COMPARING, Err(why.to_owned()));
     }
 

@@ -40,7 +40,7 @@ impl Run {
             Event::Expired => self.expire(),
             Event::Exit => {
                 if *self.phase.borrow() == Phase::Running {
-                    tracing::info!("the time of --exit-after is over");
+                    tracing::info!("the time of --exit-after has passed");
                     self.stop();
                 }
             }
@@ -72,7 +72,10 @@ impl Run {
         }
         self.report_comparing();
         if self.settings.kubernetes.is_some() {
-            readiness.set(CLUSTER, Err("the Kubernetes API has not answered yet".to_owned()));
+            readiness.set(
+                CLUSTER,
+                Err("the Kubernetes API has not responded yet".to_owned()),
+            );
         }
     }
 
@@ -106,7 +109,7 @@ impl Run {
             (LISTENING, self.listens),
         ] {
             if is_here {
-                let state = Err("the agent is ending".to_owned());
+                let state = Err("the agent is stopping".to_owned());
                 self.operation.readiness.set(name, state);
             }
         }
@@ -114,7 +117,7 @@ impl Run {
 
     fn resume(&mut self) -> Result<(), String> {
         if *self.phase.borrow() != Phase::Running {
-            return Err("the agent is ending".to_owned());
+            return Err("the agent is stopping".to_owned());
         }
         let gate = self.operation.gate.clone();
         let before: Vec<_> = gate.causes().collect();
@@ -139,10 +142,10 @@ impl Run {
             return;
         }
         if !self.operation.has_port() && self.ui.is_none() {
-            tracing::info!(?term, "expired: the term of --expire-after is over");
+            tracing::info!(?term, "expired: the period of --expire-after has ended");
             return self.stop();
         }
-        tracing::info!(?term, "expired: paused until POST /resume starts a new term");
+        tracing::info!(?term, "expired: paused until POST /resume starts a new period");
         self.operation.gate.pause(PauseCause::Expired);
         self.log_gate();
     }
@@ -164,11 +167,11 @@ impl Run {
 
     pub(super) fn log_gate(&mut self) {
         if let Err(error) = self.follow_gate() {
-            tracing::error!(error, "capture cannot be changed");
+            tracing::error!(error, "cannot change capture");
         }
     }
 
-    /// What `--stats` tells of.
+    /// Counts for `--stats`.
     pub(super) fn stats(&self) -> RunStats {
         let account = self.account();
         let mut status: HashMap<usize, _> = self.mirrors.status().into_iter().collect();

@@ -14,7 +14,7 @@ use crate::mirror::gate::WHOLE;
 
 /// The smallest share: one request in a hundred still tells whether the shadow lives.
 const LEAST_SHARE: u64 = WHOLE / 100;
-/// What the share grows by each second: from the smallest to the whole in under a minute.
+/// Growth of the share each second: from the smallest to the whole in under a minute.
 const STEP: u64 = WHOLE / 50;
 /// The share grows below nine tenths of the budget only, so that it does not swing.
 const GROW_BELOW: f64 = 0.9;
@@ -25,7 +25,7 @@ const FIRST_REST: Duration = Duration::from_secs(10);
 /// and the longest.
 const MAX_REST: Duration = Duration::from_secs(160);
 
-/// What to do after a measurement.
+/// Reactions to a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Mirror this share of the requests, of [`WHOLE`].

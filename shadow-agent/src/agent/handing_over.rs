@@ -44,7 +44,7 @@ enum Step {
     LettingGo { until: Instant, owners: u64 },
     /// Another has taken over, and takes all from then on.
     Overlapping { until: Instant },
-    /// What has begun may finish until then.
+    /// Requests in flight may finish until then.
     Finishing { until: Instant },
 }
 
@@ -53,7 +53,7 @@ impl HandingOver {
     pub fn start(shared: HandOver) -> anyhow::Result<Self> {
         let mirrors = shared.try_take_over()?;
         if !mirrors {
-            tracing::info!("another agent of this node mirrors: this one takes over when it ends");
+            tracing::info!("another agent on this node is mirroring; this one takes over when it stops");
         }
         Ok(Self {
             shared: Arc::new(shared),
@@ -67,7 +67,7 @@ impl HandingOver {
         })
     }
 
-    /// What each shard asks.
+    /// The state that each shard reads.
     pub fn shared(&self) -> Arc<HandOver> {
         Arc::clone(&self.shared)
     }
@@ -102,7 +102,7 @@ impl Run {
                 handing.next = Some(now);
             }
             Err(error) => {
-                tracing::warn!(%error, "nothing can be handed over");
+                tracing::warn!(%error, "cannot hand over");
                 self.stop();
             }
         }
@@ -121,26 +121,26 @@ impl Run {
                 Ok(false) if until.is_some_and(|until| now >= until) => {
                     handing.step = Step::Waiting { until: None };
                     tracing::warn!(
-                        "this agent has mirrored nothing for {} s, because another one of this node does: if it is not to \
-                         take over from that one, give it another file in --hand-over",
+                        "this agent has been on standby for {} s, because another agent on this node is \
+                         mirroring: if it is not meant to take over from that one, use another --hand-over file",
                         LONG.as_secs()
                     );
                 }
                 Ok(false) => {}
                 Ok(true) => {
-                    tracing::info!("taken over: the agent that mirrored before has let go");
+                    tracing::info!("took over: the previous agent has stopped mirroring");
                     handing.step = Step::Mirroring;
                     handing.next = None;
                     self.report_on_hand_over();
                 }
                 Err(error) => {
-                    let error = format!("the lock cannot be had: {error}");
+                    let error = format!("cannot take the lock: {error}");
                     self.operation.readiness.set(HAND_OVER, Err(error));
                 }
             },
             Step::Mirroring => handing.next = None,
             Step::LettingGo { owners, .. } if handing.shared.owners() != owners => {
-                tracing::info!("handed over: another agent of this node has taken over");
+                tracing::info!("handed over to another agent on this node");
                 handing.shared.leave();
                 handing.step = Step::Overlapping { until: now + OVERLAP };
             }
@@ -164,7 +164,7 @@ impl Run {
             None => {}
             Some(Step::Waiting { .. }) => readiness.set_idle(
                 HAND_OVER,
-                "another agent of this node mirrors; this one takes over when it ends".to_owned(),
+                "another agent on this node is mirroring; this one takes over when it stops".to_owned(),
             ),
             Some(_) => readiness.set(HAND_OVER, Ok(())),
         }

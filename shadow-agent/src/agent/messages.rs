@@ -99,7 +99,7 @@ impl Messages<'_> {
     }
 }
 
-/// What a shard does at each tick, whatever its source does.
+/// Does a shard's chores at each tick, whatever its source does.
 pub(super) fn rest(shard: &mut Shard, plans: &mut PlanFollower, operation: &ShardOperation) {
     operation.heart.beat();
     if operation.gate.is_paused() {

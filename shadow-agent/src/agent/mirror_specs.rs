@@ -59,7 +59,7 @@ impl MirrorSpecs {
         }
     }
 
-    /// What each input at addresses means, for requests that are captured at a pod's socket.
+    /// Scopes of inputs at addresses, for requests that are captured at a pod's socket.
     pub fn live_scopes(&self, planned: &[PlannedMirror]) -> Vec<AddressScope> {
         let mut scopes = Vec::new();
         for (mirror, slots) in self.with_slots(planned) {

@@ -24,10 +24,10 @@ pub const MAX_MIRRORS: usize = 1024;
 /// and a drain to end.
 const REST: Duration = Duration::from_mins(1);
 
-/// What ended mirrors whose slots were given to others are counted as.
+/// Name for the counts of ended mirrors whose slots were reused.
 const ENDED: &str = "(ended mirrors)";
 
-/// What comparisons of ended mirrors asked for themselves is counted as, beyond as many names as there may be mirrors.
+/// Name for extra requests of comparisons of ended mirrors, beyond as many names as there may be mirrors.
 const ENDED_COMPARISONS: &str = "(ended comparisons)";
 
 /// The mirrors of a run.
@@ -38,7 +38,7 @@ pub struct Mirrors {
     by_key: HashMap<String, usize>,
     /// The slot that counts ended mirrors.
     ended: Option<usize>,
-    /// What comparisons of ended outputs asked for themselves, by name.
+    /// Counts of extra requests of comparisons of ended outputs, by name.
     extra_of_ended: Vec<(String, OutputCounts)>,
 }
 
@@ -110,7 +110,7 @@ impl Mirrors {
     ) -> anyhow::Result<Vec<PlannedMirror>> {
         anyhow::ensure!(
             wanted.len() <= MAX_MIRRORS,
-            "{} mirrors are wanted, and {MAX_MIRRORS} is the most",
+            "{} mirrors are configured, the limit is {MAX_MIRRORS}",
             wanted.len()
         );
         // What can fail comes first.
@@ -125,7 +125,7 @@ impl Mirrors {
         let room = 2 * MAX_MIRRORS - self.slots.len() + self.foldable(ledgers).count().saturating_sub(1);
         anyhow::ensure!(
             opened.len() <= room,
-            "mirrors change faster than they can be accounted for: try again in a minute"
+            "mirrors are changing too fast to keep their counts: try again in a minute"
         );
         self.end_others(wanted, &opened);
         let mut planned = Vec::with_capacity(wanted.len());
@@ -157,7 +157,7 @@ impl Mirrors {
         self.slots.len()
     }
 
-    /// What the ledger shows, those in force first: a mirror that ended is shown with one of its name that is in force,
+    /// Counts for the ledger, active mirrors first: a mirror that ended is shown with one of its name that is in force,
     /// so that a changed setting does not begin its counts anew.
     pub fn shown(&self) -> Vec<Shown> {
         let (live, ended): (Vec<usize>, Vec<usize>) =
@@ -313,7 +313,7 @@ impl Mirrors {
         } else {
             let slot = self
                 .fold_one(ledgers)
-                .context("mirrors change faster than they can be accounted for: try again in a minute")?;
+                .context("mirrors are changing too fast to keep their counts: try again in a minute")?;
             self.slots[slot] = entry;
             slot
         };

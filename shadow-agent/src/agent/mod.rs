@@ -72,7 +72,7 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
     let mut signals = Signals::catch(&runtime, control.file.is_some())?;
     anyhow::ensure!(
         !settings.ui || ui::is_possible(),
-        "--ui needs a terminal: standard error and input must both be one"
+        "--ui needs a terminal on both standard input and standard error"
     );
     let settings = Arc::new(settings);
     privileges::hide_memory();

@@ -25,13 +25,13 @@ pub(super) fn look_up(settings: &Settings) {
                         output,
                         host,
                         %error,
-                        "the name cannot be looked up: it is tried again for each connection"
+                        "cannot resolve the host name: retrying for each connection"
                     );
                 }
             }
         });
     if let Err(error) = started {
-        tracing::debug!(%error, "names of outputs are not looked up at the start");
+        tracing::debug!(%error, "cannot resolve host names of outputs at startup");
     }
 }
 

@@ -26,7 +26,7 @@ use crate::settings::{Limit, Settings};
 pub(super) struct Opened {
     pub ledger: Option<LedgerFile>,
     pub reports: Vec<VerdictFile>,
-    /// What compares, and keeps what it compares where that is asked for.
+    /// The comparing thread, with its store if configured.
     pub comparer: Comparer,
     pub operation: Operation,
     /// Each with its limit, if it has one of its own.
@@ -53,7 +53,7 @@ pub(super) fn start(settings: &Arc<Settings>) -> anyhow::Result<oneshot::Receive
     Ok(opened)
 }
 
-/// What the run needs to be allowed when all is open: shards, and the thread that follows them, use maps.
+/// Capabilities that the run keeps once everything is open: shards and the thread that watches interfaces use maps.
 pub(super) fn needed(settings: &Settings) -> &'static [Capability] {
     let captures = settings.kubernetes.is_some() || !MirrorSpecs::of(settings).live.is_empty();
     if captures && settings.capture.vxlan.is_none() {
@@ -138,7 +138,7 @@ impl Opened {
     }
 }
 
-/// What is not captured live: capture files, and inputs of whole messages.
+/// Opens sources other than live capture: capture files, and inputs of whole messages.
 fn opened_sources(settings: &Settings) -> anyhow::Result<Vec<(Source, Option<Limit>)>> {
     let mut sources = Vec::new();
     for of in captures(settings) {

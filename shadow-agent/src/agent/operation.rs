@@ -22,7 +22,7 @@ const MEASURE: Duration = Duration::from_secs(1);
 /// Time between two log lines about the CPU budget.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// See the module's description. The handles are cheap to clone and hand on.
+/// The HTTP port, the term and the CPU budget of a run, with handles that report to them. The handles are cheap to clone and hand on.
 pub(super) struct Operation {
     /// Asked for every request.
     pub gate: Gate,
@@ -34,7 +34,7 @@ pub(super) struct Operation {
     pub production: Arc<LatencyHistogram>,
     /// Filled by a cluster's inputs.
     pub cluster: ClusterMetrics,
-    /// What is compared, if anything is.
+    /// The live comparison, if any.
     pub live: Option<LiveDocument>,
     port: Option<Port>,
     orders: mpsc::Receiver<Order>,
@@ -180,7 +180,7 @@ impl Operation {
         self.expire_after
     }
 
-    /// What a shard's thread needs of this.
+    /// Handles for a shard's thread.
     pub fn for_shard(&self, index: usize) -> ShardOperation {
         ShardOperation {
             gate: self.gate.clone(),
@@ -190,7 +190,7 @@ impl Operation {
         }
     }
 
-    /// What the thread that follows a cluster needs of this.
+    /// Handles for the thread that watches a cluster.
     pub fn for_cluster(&self) -> ClusterHooks {
         ClusterHooks {
             metrics: self.cluster.clone(),
@@ -237,7 +237,7 @@ impl Operation {
     }
 }
 
-/// What a shard's thread needs.
+/// Handles of a shard's thread.
 pub(super) struct ShardOperation {
     pub gate: Gate,
     pub production: Arc<LatencyHistogram>,
@@ -269,10 +269,10 @@ impl Keeping {
                         used_cpus = format!("{cpus:.2}"),
                         budget_cpus = self.budget.cpus(),
                         mirrored_percent = share * 100 / WHOLE,
-                        "over --max-cpu: a part of the requests is left out and counted as limited"
+                        "over --max-cpu: some requests are skipped and counted as limited"
                     );
                 } else if share == WHOLE && before < WHOLE {
-                    tracing::info!("within --max-cpu: all requests are mirrored again");
+                    tracing::info!("within --max-cpu again: all requests are mirrored");
                 }
                 None
             }
@@ -282,14 +282,14 @@ impl Keeping {
                     used_cpus = format!("{cpus:.2}"),
                     budget_cpus = self.budget.cpus(),
                     ?rest,
-                    "reading alone is over --max-cpu: capture rests"
+                    "capture alone exceeds --max-cpu: pausing capture"
                 );
                 Some(rest)
             }
         }
     }
 
-    /// What was used since the last measurement, in CPUs.
+    /// Measures CPU use since the last time, in CPUs.
     fn measure(&mut self) -> f64 {
         let (at, taken) = self.measured;
         self.measured = (Instant::now(), process_time());

@@ -27,12 +27,12 @@ impl Run {
         if let Err(error) = &followed {
             tracing::error!(
                 error,
-                "what the cluster asks for cannot be had; what was before stays"
+                "cannot apply the cluster's configuration; keeping the previous one"
             );
             self.desired = before;
             if let Err(error) = self.follow_desired().await {
                 let error = format!("{error:#}");
-                tracing::error!(error, "what was mirrored before cannot be mirrored whole");
+                tracing::error!(error, "cannot restore the previous configuration completely");
             }
         }
         self.retry = followed
@@ -72,7 +72,7 @@ impl Run {
         self.report_on_cluster(&desired);
         let routes: BTreeSet<String> = desired.mirrors.iter().map(|mirror| mirror.key.clone()).collect();
         if self.routes != routes {
-            tracing::info!(mirrors = routes.len(), "mirrors of routes are in force");
+            tracing::info!(mirrors = routes.len(), "mirrors of routes applied");
             self.routes = routes;
         }
         let watched: BTreeSet<String> = desired.pods.iter().map(|pod| pod.identity.uid.clone()).collect();

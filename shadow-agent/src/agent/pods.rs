@@ -73,7 +73,7 @@ fn limit(concern: &Concern, limits: &[Option<Limiter>]) -> Option<Limiter> {
     (concern.routes.is_empty() && all.all(|limit| limit.is_some())).then_some(first)
 }
 
-/// What the kernel shall watch.
+/// Targets for the kernel to watch.
 pub(super) fn targets(desired: &Desired) -> Vec<PodTarget> {
     let target = |pod: &crate::kubernetes::DesiredPod| PodTarget {
         cgroup: pod.cgroup,

@@ -17,7 +17,7 @@ pub(super) fn lower_priority() {
     // SAFETY: 0 is the calling thread, and the pointer is valid for the call.
     if unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters) } != 0 {
         let error = std::io::Error::last_os_error();
-        tracing::debug!(%error, "a shard keeps its scheduling policy");
+        tracing::debug!(%error, "cannot change the scheduling policy of a shard");
     }
 }
 

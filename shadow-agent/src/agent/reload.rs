@@ -41,7 +41,7 @@ impl Run {
     /// Has the configuration file read again.
     pub(super) fn reload_now(&self) {
         if let Some(reloading) = &self.reloading {
-            tracing::info!("SIGHUP: the configuration file is read again");
+            tracing::info!("SIGHUP: reloading the configuration file");
             Reloading::read_now(reloading);
         }
     }
@@ -83,13 +83,13 @@ impl Run {
         let keys = needing_restart(&self.settings, &settings, self.capture.is_some());
         if !keys.is_empty() {
             return Err(format!(
-                "{} cannot change under a run: restart the agent, or take back the change; until then nothing of the \
-                 file is taken",
+                "{} cannot be changed without a restart: restart the agent, or undo the change; until then no \
+                 change of the file is applied",
                 keys.join(", ")
             ));
         }
         if asks_the_same(&self.settings, &settings) {
-            tracing::info!("the configuration file asks for nothing else than is in force");
+            tracing::info!("configuration file reloaded: nothing changed");
             return Ok(());
         }
         let wanted = MirrorSpecs::of(&settings);
@@ -108,7 +108,8 @@ impl Run {
         let cluster =
             Cluster::start(kubernetes, wanted.pods, telling).map_err(|error| format!("{error:#}"))?;
         tracing::info!(
-            "the configuration file asks something else of the cluster: it is taken once that has answered"
+            "the configuration file changes what is watched in the cluster: applying it once the Kubernetes API \
+             has responded"
         );
         self.pending = Some(Pending { settings, cluster });
         Ok(())
@@ -127,7 +128,7 @@ impl Run {
             if let Err(error) = self.follow_desired().await {
                 tracing::error!(
                     error = format!("{error:#}"),
-                    "what was mirrored before cannot be mirrored whole"
+                    "cannot restore the previous configuration completely"
                 );
             }
             return Err(format!("{error:#}"));
@@ -147,7 +148,7 @@ impl Run {
         tracing::info!(
             mirrors,
             outputs = self.wanted.mirrors.len(),
-            "the configuration file is in force"
+            "configuration file applied"
         );
         Ok(())
     }
@@ -178,14 +179,16 @@ impl Run {
 
     fn report_on_file(&self, taken: Result<(), String>) {
         let state = match taken {
-            Ok(()) if self.pending.is_some() => {
-                Err("what the file asks of the cluster is not known yet; what was before stays".to_owned())
-            }
+            Ok(()) if self.pending.is_some() => Err(
+                "waiting for the Kubernetes API to apply the configuration file; keeping the previous \
+                    one"
+                .to_owned(),
+            ),
             Ok(()) => Ok(()),
             Err(reason) => {
                 tracing::error!(
                     reason,
-                    "the configuration file is not taken; what was before stays"
+                    "cannot apply the configuration file; keeping the previous one"
                 );
                 Err(reason)
             }
@@ -215,6 +218,6 @@ fn end_in_background(cluster: Cluster) {
         .name("kubernetes-end".to_owned())
         .spawn(move || drop(cluster));
     if let Err(error) = ending {
-        tracing::warn!(%error, "cannot start a thread to end what followed the cluster");
+        tracing::warn!(%error, "cannot start a thread to stop watching the cluster");
     }
 }

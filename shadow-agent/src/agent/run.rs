@@ -42,7 +42,7 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The run ended because nobody read its standard output any more: no fault of its own, and no end that it was asked for.
 #[derive(Debug, thiserror::Error)]
-#[error("nobody reads standard output any more")]
+#[error("the reader of standard output has exited")]
 pub struct ReaderGone;
 
 /// A run under way.
@@ -72,15 +72,15 @@ pub(super) struct Run {
     ledger_file: Option<LedgerFile>,
     reports: Vec<VerdictFile>,
     pub(super) cluster: Option<Cluster>,
-    /// What the settings want mirrored.
+    /// Mirrors of the settings.
     pub(super) wanted: MirrorSpecs,
-    /// What the cluster asked for last.
+    /// The last configuration of the cluster.
     pub(super) desired: Arc<Desired>,
     /// The file that the settings came from.
     pub(super) reloading: Option<Reloading>,
     /// Settings that wait for the cluster.
     pub(super) pending: Option<Pending>,
-    /// What the cluster asked for and could not be had, and when to try again.
+    /// A configuration of the cluster that could not be applied, and when to retry.
     pub(super) retry: Option<(Instant, Arc<Desired>)>,
     /// Keys of the mirrors of routes that are in force.
     pub(super) routes: BTreeSet<String>,
@@ -88,11 +88,11 @@ pub(super) struct Run {
     pub(super) watched: BTreeSet<String>,
 }
 
-/// What a run is started with.
+/// Parts that a run is started with.
 pub(super) struct Parts {
     pub mirrors: Mirrors,
     pub comparer: Comparer,
-    /// What the settings want mirrored, as `plan` has it.
+    /// Mirrors of the settings, as in `plan`.
     pub wanted: MirrorSpecs,
     pub plan: Plan,
     pub capture: Option<LiveCapture>,
@@ -240,7 +240,7 @@ impl Run {
         for shard in &mut self.shards {
             let joined = match shard.thread.take().map(JoinHandle::join) {
                 Some(Ok(result)) => result,
-                Some(Err(_)) => Err(anyhow!("a shard's thread panicked: please report it")),
+                Some(Err(_)) => Err(anyhow!("a shard's thread panicked: please report this bug")),
                 None => Ok(()),
             };
             ended = ended.and(joined);
@@ -250,7 +250,7 @@ impl Run {
             let failed = middleware.failure();
             middleware.stop();
             if let Some(how) = failed {
-                ended = ended.and(Err(anyhow!("the middleware has ended: {how}")));
+                ended = ended.and(Err(anyhow!("the middleware exited: {how}")));
             }
         }
         let mut account = self.account();
@@ -291,7 +291,7 @@ impl Run {
                     running -= 1;
                     if of_ring && *self.phase.borrow() == Phase::Running {
                         // Its connections would go on filling a ring that nobody reads.
-                        tracing::error!("a shard has failed: the run ends");
+                        tracing::error!("a shard failed: stopping");
                         self.stop();
                     }
                 }
@@ -360,7 +360,7 @@ impl Run {
             return;
         };
         match middleware.on_exit() {
-            OnExit::Bypass => tracing::error!("the middleware has ended ({how}): messages go on without it"),
+            OnExit::Bypass => tracing::error!("the middleware exited ({how}): continuing without it"),
             OnExit::Stop => self.stop(),
         }
     }
@@ -370,13 +370,13 @@ impl Run {
         let now = Instant::now();
         self.report_ending();
         if *self.phase.borrow() == Phase::Running {
-            tracing::info!(timeout = ?self.settings.shutdown_timeout, "ending: requests under way may finish");
+            tracing::info!(timeout = ?self.settings.shutdown_timeout, "stopping: requests in flight may finish");
             // First the kernel, then the shards: what the rings hold then is all there will be.
             drop(self.capture.take());
             self.phase
                 .send_replace(Phase::Draining(now + self.settings.shutdown_timeout));
         } else {
-            tracing::info!("ending at once: requests under way are given up");
+            tracing::info!("stopping at once: requests in flight are dropped");
             self.phase.send_replace(Phase::Draining(now));
         }
     }
@@ -389,7 +389,7 @@ impl Run {
                 Err(error) => tracing::error!(error = format!("{error:#}"), "cannot write the ledger"),
             }
         } else {
-            tracing::info!("no --ledger FILE to write to");
+            tracing::info!("SIGUSR1 has no effect without --ledger FILE");
         }
     }
 }

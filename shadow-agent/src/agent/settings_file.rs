@@ -27,7 +27,7 @@ pub trait SettingsFile: fmt::Debug + Send {
     /// The content at this moment, or why it cannot be had.
     fn read(&self) -> Result<Vec<u8>, String>;
 
-    /// What a content comes to, validated whole, or what is wrong with it: without secrets.
+    /// Resolves and validates a content; the error has no secrets.
     fn settings(&self, content: &[u8]) -> Result<Settings, String>;
 }
 
@@ -40,7 +40,7 @@ pub struct WatchedFile {
     pub content: Vec<u8>,
 }
 
-/// What a file came to when it was read again.
+/// The result of reloading a file.
 pub(super) type Loaded = Result<Settings, String>;
 
 /// The thread that follows the file. It ends when this is dropped.
@@ -61,7 +61,7 @@ impl Reloading {
                 super::priority::lower_priority();
                 follow(watched, &inbox, &tell);
             })
-            .context("cannot start the thread that follows the configuration file")?;
+            .context("cannot start the thread that watches the configuration file")?;
         Ok(Self { orders, loaded })
     }
 
@@ -109,7 +109,7 @@ fn follow(watched: WatchedFile, orders: &Receiver<()>, tell: &mpsc::Sender<Loade
     }
 }
 
-/// What stands in the file once it stands still.
+/// Reads the file until its content no longer changes.
 fn settled<T: PartialEq>(mut now: T, mut again: impl FnMut() -> T) -> T {
     for _ in 0..MAX_CHANGES {
         let next = again();

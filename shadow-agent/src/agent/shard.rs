@@ -41,7 +41,7 @@ pub(super) const TICK: Duration = Duration::from_millis(100);
 /// How often a file that waits for an output looks again.
 pub(super) const FILE_PAUSE: Duration = Duration::from_millis(2);
 
-/// What a run is doing, told to every shard.
+/// Phases of a run, told to every shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Capturing.
@@ -74,21 +74,21 @@ pub(super) enum Source {
     },
 }
 
-/// What a shard last said of its connections.
+/// A shard's last report.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ShardReport {
     pub connections: ConnectionReport,
-    /// What the file held, where the source is one.
+    /// Counts of the file, if the source is one.
     pub file: Option<FileCounters>,
-    /// What became of VXLAN datagrams, where the source is a session.
+    /// Counts of VXLAN datagrams, if the source is a session.
     pub vxlan: Option<VxlanCounts>,
-    /// What a source of messages says of itself, under its name.
+    /// Report of a source of messages, under its name.
     pub input: Option<(String, Value)>,
     /// How far such a source is, where it has an end.
     pub progress: Option<Arc<Progress>>,
 }
 
-/// What the life of a run hands to a shard's thread.
+/// Parts that a shard's thread is started with.
 pub(super) struct ShardTask {
     pub source: Source,
     /// On all that it reads.
@@ -103,7 +103,7 @@ pub(super) struct ShardTask {
     pub budget: MemoryBudget,
     pub report: Arc<Mutex<ShardReport>>,
     pub operation: ShardOperation,
-    /// What every message passes through, if anything.
+    /// The middleware, if any.
     pub middleware: Option<Middleware>,
     /// Asked for each request, where another agent may have it.
     pub hand_over: Option<Arc<HandOver>>,
@@ -221,7 +221,7 @@ impl ShardTask {
         read
     }
 
-    /// What takes whole messages. `wall_offset`: nanoseconds from the source's clock to Unix time.
+    /// Makes the shard that accepts whole messages. `wall_offset`: nanoseconds from the source's clock to Unix time.
     fn shard(&self, wall_offset: u64) -> Shard {
         let captures = matches!(self.source, Source::Ring(_) | Source::Vxlan(_) | Source::File(_));
         let answers = captures && self.settings.capture.track_response;
@@ -268,12 +268,13 @@ fn publish(report: &Mutex<ShardReport>, table: &FlowTable<ProductionConnection>,
     {
         info!(
             server = %server.socket_addr(),
-            "only its clients' side is seen here: what they send is mirrored whether or not it answers (connections.one_way)"
+            "only the client side of this traffic is visible here: requests are mirrored whether or not the \
+             server responds (connections.one_way)"
         );
     }
     if before.table.unanswered == 0 && connections.table.unanswered > 0 {
         warn!(
-            "connections that production did not take: what they carry is not mirrored (connections.unanswered)"
+            "production did not accept these connections: their requests are not mirrored (connections.unanswered)"
         );
     }
 }
@@ -286,7 +287,7 @@ fn part(whole: ConnectionSettings, sources: usize) -> ConnectionSettings {
     }
 }
 
-/// What live capture is read from: it never ends by itself, and cannot wait.
+/// A reader of live capture: it never ends by itself, and cannot wait.
 trait LiveReader {
     /// Waits until draining is worth while.
     async fn readable(&mut self) -> std::io::Result<()>;
@@ -531,7 +532,7 @@ async fn drain(
     }
     tracing::warn!(
         timeout = ?settings.shutdown_timeout,
-        "requests were still under way at the end of the shutdown timeout; they are counted as dropped"
+        "requests were still in flight at the end of the shutdown timeout; they are counted as dropped"
     );
     abort_all(shard, plans, DropReason::Shutdown);
 }

@@ -33,7 +33,7 @@ pub(super) struct Signals {
     pub reloads: bool,
 }
 
-/// What SIGHUP asks for.
+/// Meanings of SIGHUP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hangup {
     /// To read the configuration file again.
@@ -62,7 +62,7 @@ impl Signals {
     /// Waits for what is being opened; and whether the run is to end at once. An error where it was told to end and what is
     /// opened does not come to an end.
     pub async fn starting<T>(&mut self, mut opened: oneshot::Receiver<T>) -> anyhow::Result<(T, bool)> {
-        let lost = "the thread that starts the run panicked: please report it";
+        let lost = "the startup thread panicked: please report this bug";
         let name = tokio::select! {
             opened = &mut opened => return Ok((opened.context(lost)?, false)),
             name = self.ended() => name,
@@ -70,7 +70,7 @@ impl Signals {
         match timeout(PATIENCE, opened).await {
             Ok(opened) => Ok((opened.context(lost)?, true)),
             Err(_) => {
-                bail!("{name} has ended the start: a file that was to be opened or read keeps it waiting")
+                bail!("{name} during startup: opening or reading a file was blocking")
             }
         }
     }

@@ -22,7 +22,7 @@ impl Run {
         account
     }
 
-    /// What every slot counted, over all shards.
+    /// Counts of every slot, over all shards.
     pub(super) fn slots(&self) -> RequestCounts {
         let mut requests = ShardLedger::new(self.mirrors.slots()).snapshot();
         for shard in &self.shards {

@@ -11,7 +11,7 @@ use crate::status::{RunStats, of_output, of_run};
 /// Time between two lines of `--stats`; GoReplay's.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// See the module's description.
+/// The schedule of `--stats` and `--output-http-stats`, and the counts of the last line.
 pub(super) struct Stats {
     run: Option<Series>,
     http: Option<Series>,

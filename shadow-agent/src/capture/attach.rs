@@ -112,7 +112,7 @@ impl Classifiers {
         if self.filters.is_some()
             && let Err(error) = remove_leftovers()
         {
-            warn!(%error, "what killed agents left on interfaces stays");
+            warn!(%error, "cannot remove programs that killed agents left on interfaces");
         }
         let mut first_failure = Ok(());
         for attachment in wanted.keys() {
@@ -123,7 +123,7 @@ impl Classifiers {
             let Some(interface) = name_of(attachment.index) else {
                 debug!(
                     index = attachment.index,
-                    "interface went before it could be attached to"
+                    "the interface disappeared before attaching"
                 );
                 continue;
             };
@@ -133,7 +133,7 @@ impl Classifiers {
                     self.attached.insert(*attachment, attached);
                 }
                 Err(refused) => match explain(refused, attachment, &interface, is_there(attachment.index)) {
-                    None => debug!(%interface, "interface went or was renamed while it was attached to"),
+                    None => debug!(%interface, "the interface disappeared or was renamed while attaching"),
                     Some(error) if first_failure.is_ok() => first_failure = Err(error),
                     Some(error) => debug!(%interface, %error, "not attached"),
                 },
@@ -240,7 +240,7 @@ impl Filters {
             }
         }
         if made && let Err(error) = remove_if_unused(&mut clsact, index) {
-            debug!(index, %error, "clsact stays");
+            debug!(index, %error, "cannot remove clsact");
         }
         Err(Refused::Filter(
             first_failure.unwrap_or_else(|| io::ErrorKind::NotFound.into()),

@@ -14,8 +14,8 @@ use crate::privileges::PrivilegeError;
 pub enum CaptureError {
     /// The kernel has no BPF ring buffer, or takes none in an array of maps.
     #[error(
-        "Linux {found} is too old to capture from: 5.10 is the oldest kernel that takes the BPF rings. \
-         Capture elsewhere with tcpdump and pass the file: --input-raw file.pcap"
+        "Linux {found} is too old for live capture: 5.10 or later is needed. Capture elsewhere with tcpdump and \
+         pass the file: --input-raw file.pcap"
     )]
     KernelTooOld {
         /// The running kernel's version.
@@ -24,8 +24,8 @@ pub enum CaptureError {
 
     /// The process may not load or attach the programs.
     #[error(
-        "missing {}: run as root (sudo), or give the program what it needs: \
-         sudo setcap cap_bpf,cap_net_admin,cap_perfmon+ep shadow-agent; \
+        "missing {}: run as root (sudo), or give the program these capabilities: sudo setcap \
+         cap_bpf,cap_net_admin,cap_perfmon+ep shadow-agent; \
          in Kubernetes: securityContext.capabilities.add: [BPF, NET_ADMIN, PERFMON]",
         missing.join(", ")
     )]
@@ -35,7 +35,7 @@ pub enum CaptureError {
     },
 
     /// The socket for VXLAN datagrams cannot be had.
-    #[error("cannot listen for VXLAN datagrams on UDP {address}: {source}")]
+    #[error("cannot listen for VXLAN packets on UDP {address}: {source}")]
     Vxlan {
         /// Where, as the settings have it.
         address: String,
@@ -104,8 +104,8 @@ pub enum CaptureError {
 
     /// The `bpf` system call is refused although the capabilities are there.
     #[error(
-        "the system call bpf(2) is refused ({source}) although the capabilities are there: a seccomp profile or a security \
-         module does that; allow bpf for processes with CAP_BPF (containerd's default profile does)"
+        "the system call bpf(2) is refused ({source}) although the capabilities are there, by a seccomp profile \
+         or a security module; allow bpf for processes with CAP_BPF (containerd's default profile does)"
     )]
     BpfRefused {
         /// The failure.
@@ -138,8 +138,8 @@ pub enum CaptureError {
 
     /// More targets than the map holds.
     #[error(
-        "{targets} address and port pairs are to be watched, but {} is the most: \
-         name fewer ports or addresses, or one interface",
+        "{targets} address and port pairs are more than the limit of {}: name fewer ports or addresses, or one \
+         interface",
         shadow_common::MAX_TARGETS
     )]
     TooManyTargets {
@@ -149,7 +149,7 @@ pub enum CaptureError {
 
     /// More pods than the map holds.
     #[error(
-        "{pods} pod and port pairs are to be watched on this node, but {} is the most: name fewer ports",
+        "{pods} pod and port pairs on this node are more than the limit of {}: name fewer ports",
         shadow_common::MAX_PODS
     )]
     TooManyPods {
@@ -166,7 +166,7 @@ pub enum CaptureError {
 
     /// A program or map that the agent expects is not in the object.
     #[error(
-        "the kernel object has no {name}: it is not of this version; rebuild it with cargo xtask build-ebpf"
+        "the kernel object has no {name}: it is of another version; rebuild it with cargo xtask build-ebpf"
     )]
     Object {
         /// The missing program or map.
@@ -234,7 +234,10 @@ pub enum CaptureError {
     },
 
     /// There were interfaces to attach to, and now there are none of them.
-    #[error("nothing is attached: {} went while the agent started", names(interfaces))]
+    #[error(
+        "nothing is attached: {} disappeared while the agent started",
+        names(interfaces)
+    )]
     NothingAttached {
         /// Their names.
         interfaces: std::collections::BTreeSet<String>,
@@ -280,7 +283,7 @@ pub enum CaptureError {
     },
 
     /// The thread that follows interfaces could not be started, or has ended.
-    #[error("the thread that follows interfaces is not there: {source}")]
+    #[error("the thread that watches interfaces is not running: {source}")]
     Follower {
         /// The failure.
         source: io::Error,

@@ -93,7 +93,7 @@ impl Following {
         if result.is_err() {
             self.inputs = before;
             if let Err(error) = self.renew() {
-                warn!(%error, "what was watched before is not watched whole");
+                warn!(%error, "cannot restore the previous capture completely");
             }
         }
         result
@@ -191,12 +191,11 @@ fn follow(
             // What is attached stays so, and orders are still taken: those can be waited for without poll.
             warn!(
                 %error,
-                "interfaces and addresses that come or change from now on are not captured from; \
-                 what is attached stays"
+                "interfaces and addresses that appear or change from now on are not captured; attached ones remain"
             );
             deaf = true;
             if let Err(error) = ears.set_nonblocking(false) {
-                warn!(%error, "the thread that follows interfaces ends; nothing is captured any more");
+                warn!(%error, "the thread that watches interfaces ended; nothing is captured any more");
                 return detach(following);
             }
         }
@@ -210,7 +209,7 @@ fn follow(
             std::thread::sleep(GATHER);
             changes.take();
             if let Err(error) = following.renew() {
-                warn!(%error, "an interface that came or changed is not captured from");
+                warn!(%error, "cannot capture from a new or changed interface");
             }
         }
     }

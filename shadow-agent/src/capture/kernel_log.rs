@@ -16,7 +16,7 @@ pub fn show(ebpf: &mut Ebpf) {
     }
     let mut logger = match EbpfLogger::init(ebpf) {
         Ok(logger) => logger,
-        Err(error) => return tracing::warn!(%error, "the log of the kernel programs cannot be read"),
+        Err(error) => return tracing::warn!(%error, "cannot read the log of the kernel programs"),
     };
     let reader = crate::privileges::thread("kernel-log", &[], move || -> () {
         loop {
@@ -25,6 +25,6 @@ pub fn show(ebpf: &mut Ebpf) {
         }
     });
     if let Err(error) = reader {
-        tracing::warn!(%error, "the log of the kernel programs is not read");
+        tracing::warn!(%error, "the log of the kernel programs is not available");
     }
 }

@@ -36,13 +36,13 @@ pub fn remove_leftovers() -> io::Result<BTreeSet<String>> {
             Ok(filters) => {
                 info!(
                     interface = name(index),
-                    filters, "removed what an agent left that was killed"
+                    filters, "removed programs of a killed agent"
                 );
                 cleared.insert(name(index));
             }
-            Err(error) if if_indextoname(index).is_err() => debug!(index, %error, "interface has gone"),
+            Err(error) if if_indextoname(index).is_err() => debug!(index, %error, "the interface is gone"),
             Err(error) if first_failure.is_ok() => first_failure = Err(error),
-            Err(error) => debug!(index, %error, "what a killed agent left stays"),
+            Err(error) => debug!(index, %error, "cannot remove programs of a killed agent"),
         }
     }
     first_failure.map(|()| cleared)

@@ -173,7 +173,7 @@ fn object() -> std::borrow::Cow<'static, [u8]> {
     if let Some(path) = std::env::var_os("SHADOW_AGENT_EBPF_OBJECT") {
         match std::fs::read(&path) {
             Ok(object) => return object.into(),
-            Err(error) => tracing::warn!(?path, %error, "SHADOW_AGENT_EBPF_OBJECT cannot be read"),
+            Err(error) => tracing::warn!(?path, %error, "cannot read SHADOW_AGENT_EBPF_OBJECT"),
         }
     }
     OBJECT.into()
@@ -239,7 +239,7 @@ fn own_netns_cookie() -> u64 {
     }
     let cookie = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| netns_cookie(&socket));
     cookie.unwrap_or_else(|error| {
-        tracing::debug!(%error, "the cookie of this network namespace is not known");
+        tracing::debug!(%error, "cannot get the cookie of this network namespace");
         0
     })
 }

@@ -21,7 +21,7 @@ pub fn raise() {
         && soft < hard
         && let Err(error) = setrlimit(Resource::RLIMIT_MEMLOCK, hard, hard)
     {
-        debug!(%error, "the limit on locked memory stays as it is");
+        debug!(%error, "cannot raise the limit on locked memory");
     }
 }
 

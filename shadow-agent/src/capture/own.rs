@@ -35,10 +35,10 @@ pub enum OwnConnectionError {
         local: SocketAddr,
     },
     /// The map is full.
-    #[error("{} connections of the agent itself are open, which is the most", MAX_OWN)]
+    #[error("{} connections of the agent itself are open, which is the limit", MAX_OWN)]
     Full,
     /// The kernel refused the change.
-    #[error("the kernel map OWN cannot be changed: {source}")]
+    #[error("cannot change the kernel map OWN: {source}")]
     Map {
         /// The failure.
         source: MapError,
@@ -115,7 +115,7 @@ impl Drop for OwnConnection {
         if *holders == 0 {
             register.holders.remove(&key);
             if let Err(error) = register.map.remove(&key) {
-                tracing::debug!(%error, "entry stays in the kernel map OWN");
+                tracing::debug!(%error, "cannot remove an entry from the kernel map OWN");
             }
         }
     }

@@ -50,7 +50,7 @@ pub enum PcapError {
         magic: [u8; 4],
     },
     /// It ends inside its own header.
-    #[error("not a whole capture file: it ends after {bytes} bytes, inside its header")]
+    #[error("incomplete capture file: it ends after {bytes} bytes, inside its header")]
     TooShort {
         /// Its length.
         bytes: usize,

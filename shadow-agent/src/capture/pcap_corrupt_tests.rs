@@ -20,7 +20,7 @@ fn in_one_of_the_counters(counters: &FileCounters) -> bool {
 fn what_is_not_a_capture_file_is_named() {
     assert_eq!(
         error(b""),
-        "not a whole capture file: it ends after 0 bytes, inside its header"
+        "incomplete capture file: it ends after 0 bytes, inside its header"
     );
     assert_eq!(
         error(b"GET / HTTP/1.1"),
@@ -137,7 +137,7 @@ fn a_file_cut_at_any_byte_gives_every_whole_packet() {
             let whole = ends.iter().filter(|end| **end <= len).count();
             if whole == 0 {
                 assert!(
-                    counters.unwrap_err().starts_with("not a whole capture file"),
+                    counters.unwrap_err().starts_with("incomplete capture file"),
                     "{len}"
                 );
                 continue;

@@ -30,7 +30,7 @@ pub type Unpack = fn(File) -> io::Result<Content>;
 /// more; of more files than these each is opened when its turn comes, for descriptors, too, have a bound.
 const MAX_KEPT: usize = 512;
 
-/// See the module's description.
+/// A source of segments from capture files that form one capture.
 pub struct PcapFiles {
     unpack: Unpack,
     /// Files that are not read yet, by the time of their first packet, the earliest last.
@@ -91,7 +91,8 @@ impl PcapFiles {
                 Ok(None) => {}
                 // The newest file of a rotation may be empty still.
                 Err(PcapError::TooShort { bytes }) if files.many => {
-                    tracing::warn!(file = %path.display(), bytes, "a capture file ends inside its header: there is nothing in it");
+                    tracing::warn!(file = %path.display(), bytes, "a capture file ends inside its header: it \
+                        contains no packets");
                 }
                 Err(error) => return Err(files.of(path, error)),
             }

@@ -54,7 +54,7 @@ impl VxlanReader {
         let socket = bind(vxlan.listen).map_err(refused)?;
         socket.set_nonblocking(true).map_err(refused)?;
         enlarge(&socket, capture.ring_bytes as usize);
-        info!(address = %socket.local_addr().map_err(refused)?, "capturing VXLAN datagrams");
+        info!(address = %socket.local_addr().map_err(refused)?, "capturing VXLAN packets");
         Ok(Self {
             socket: Socket::Bound(socket.into()),
             decapsulator: Decapsulator::new(inputs, vxlan, capture),
@@ -114,7 +114,7 @@ impl VxlanReader {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => {
-                    warn!(%error, "a VXLAN datagram cannot be read");
+                    warn!(%error, "cannot read a VXLAN packet");
                     break;
                 }
             }

@@ -36,7 +36,7 @@ const LAST_DOCUMENT: Duration = Duration::from_secs(5);
 /// How long the end of a run waits for the store's disk.
 const STORE_END: Duration = Duration::from_secs(10);
 /// What a document says that was made without the thread.
-const LOST: &str = "The comparing thread did not end: what it had compared is not known.";
+const LOST: &str = "The comparison thread did not stop: its results are unknown.";
 /// Bytes of pairs where nobody says otherwise.
 const DEFAULT_MEMORY: usize = 64 << 20;
 
@@ -212,7 +212,7 @@ impl Comparer {
                     // One place, and one document.
                     let _ = done.send(comparing.run());
                 })
-                .context("cannot start the comparing thread")?;
+                .context("cannot start the comparison thread")?;
             let thread = thread.thread().clone();
             state.thread = Some(Running { thread, last });
         }
@@ -275,17 +275,17 @@ impl Comparer {
             let document = self.without_thread();
             self.live().end(document.clone());
             let error =
-                anyhow!("the comparing thread does not end: please report it; the verdict says nothing");
+                anyhow!("the comparison thread does not stop: please report this bug; there is no verdict");
             return (document, Err(error));
         };
         if let Some(store) = &self.store
             && !store.end(STORE_END)
         {
-            tracing::warn!("--compare-store: its disk is too slow, and the last pairs are not written");
+            tracing::warn!("--compare-store: the disk is too slow, the last pairs were not written");
         }
         let ended = if self.has_failed() {
             Err(anyhow!(
-                "the comparing thread panicked: please report it; the verdict says nothing of what came after"
+                "the comparison thread panicked: please report this bug; the verdict does not include later pairs"
             ))
         } else {
             Ok(())

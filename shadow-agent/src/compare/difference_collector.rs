@@ -222,7 +222,7 @@ impl<'r> DifferenceCollector<'r> {
 
     /// Says that there is more, at what is above here, and takes no more.
     fn end(&mut self) {
-        const MORE: &str = "more differences than are listed";
+        const MORE: &str = "more differences than listed";
         self.full = true;
         self.found.differences.push(Difference {
             path: self.path.parent().to_owned(),

@@ -214,7 +214,10 @@ impl FromStr for FailRule {
         let (name, rest) = text.split_at(end.unwrap_or(text.len()));
         let Some(metric) = Metric::ALL.into_iter().find(|metric| metric.name() == name) else {
             let names: Vec<_> = Metric::ALL.iter().map(|metric| metric.name()).collect();
-            return fail(format!("{name:.40?} is no metric: one of {}", names.join(", ")));
+            return fail(format!(
+                "{name:.40?} is not a metric: use one of {}",
+                names.join(", ")
+            ));
         };
         let rest = rest.trim_start();
         if rest == "off" {
@@ -232,7 +235,7 @@ impl FromStr for FailRule {
         });
         let Some((operator, value)) = found else {
             return fail(format!(
-                "after {name} there is one of >, >=, <, <= and a value, or off"
+                "after {name}, write one of >, >=, <, <= and a value, or off"
             ));
         };
         if operator.is_upward() == metric.more_is_better() {
@@ -242,7 +245,8 @@ impl FromStr for FailRule {
                 ("less", ">")
             };
             return fail(format!(
-                "{name} {} {value:.40} would fail a release for being good: {better} of it is better, so it is {name} {other}",
+                "{name} {} {value:.40} would fail a release for being good: {better} is better, so write {name} \
+                 {other}",
                 operator.text()
             ));
         }
@@ -268,7 +272,9 @@ fn parse_value(metric: Metric, text: &str) -> Result<f64, String> {
     };
     let number = value.parse::<f64>().ok().filter(|_| is_number);
     let Some(number) = number else {
-        return Err(format!("{text:.40?} is no value: a number such as 0.1% or 1.5"));
+        return Err(format!(
+            "{text:.40?} is not a value: write a number such as 0.1% or 1.5"
+        ));
     };
     let name = metric.name();
     match metric.unit() {

@@ -48,7 +48,7 @@ impl Unpaired {
     }
 }
 
-/// See the module's description. Shared by the shards and the comparing thread: an output and its shards hold it for as long as
+/// The queue between the shards and the comparing thread. Shared by the shards and the comparing thread: an output and its shards hold it for as long as
 /// they may hand something over.
 #[derive(Debug)]
 pub struct Intake {

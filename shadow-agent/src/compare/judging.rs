@@ -8,7 +8,7 @@ use super::rules::Rules;
 use super::verdict;
 use crate::mirror::rules::Redaction;
 
-/// See the module's description.
+/// Rules by which pairs are judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judging {
     /// What does not count.

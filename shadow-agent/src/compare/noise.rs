@@ -96,7 +96,7 @@ pub fn by_control(
     Some(Noise {
         by: NoiseBy::Control,
         why: format!(
-            "the control differs from production here in {}, the shadow in {}",
+            "the control differs from production in {}, the shadow in {}",
             of(reference),
             of(raw)
         ),
@@ -123,7 +123,7 @@ pub fn by_repeat(
     Some(Noise {
         by: NoiseBy::Repeat,
         why: format!(
-            "the shadow differs from its own second answer here in {}, from production in {}",
+            "the shadow differs from its own second response in {}, from production in {}",
             of(reference),
             of(raw)
         ),

@@ -41,7 +41,7 @@ pub struct Extras {
     pub repeat: bool,
 }
 
-/// See the module's description.
+/// The incomplete pairs of one shard.
 #[derive(Debug)]
 pub struct Pairing {
     intake: Arc<Intake>,

@@ -36,7 +36,7 @@ enum PatternStep {
 
 /// Why a text is no pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{pattern}` is no path of a difference: {why}")]
+#[error("`{pattern}` is not a path: {why}")]
 pub struct BadPattern {
     pattern: String,
     why: String,

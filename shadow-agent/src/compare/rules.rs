@@ -53,7 +53,10 @@ impl IgnoreRule {
     pub fn parse(text: &str) -> Result<Self, BadPattern> {
         let path = PathPattern::parse(text)?;
         if path.is_status() {
-            return Err(BadPattern::new(text, "another status code cannot be ignored"));
+            return Err(BadPattern::new(
+                text,
+                "differences of status codes cannot be ignored",
+            ));
         }
         Ok(Self {
             path,
@@ -284,7 +287,7 @@ impl Rules {
                 let seconds = self.time_tolerance.unwrap_or_default().as_secs_f64();
                 format!("a time within {seconds} s")
             }
-            RuleId::Host => "in URLs, the host that each was asked under".to_owned(),
+            RuleId::Host => "the own host of each side in URLs".to_owned(),
         }
     }
 }

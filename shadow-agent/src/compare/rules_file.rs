@@ -161,12 +161,9 @@ impl Lines<'_> {
         let table = table.into_inner();
         let rule = IgnoreRule::parse(table.path.get_ref())
             .map_err(|error| self.bad(&table.path.span(), error.to_string()))?;
-        let reason = table.reason.ok_or_else(|| {
-            self.bad(
-                &span,
-                "a `reason` is missing: what is ignored is never looked at again",
-            )
-        })?;
+        let reason = table
+            .reason
+            .ok_or_else(|| self.bad(&span, "a `reason` is missing"))?;
         if reason.get_ref().trim().is_empty() {
             return Err(self.bad(&reason.span(), "the `reason` is empty"));
         }
@@ -192,10 +189,7 @@ impl Lines<'_> {
             (Some(_), None) => return Err(self.bad(&span, "`absolute` is a number from 0 up")),
             (None, Some(_)) => return Err(self.bad(&span, "`relative` is a share from 0 to 1")),
             _ => {
-                return Err(self.bad(
-                    &span,
-                    "either `absolute` or `relative` says how far apart numbers may be",
-                ));
+                return Err(self.bad(&span, "write either `absolute` or `relative`"));
             }
         };
         let path = self.path(&table.path)?;
@@ -211,7 +205,7 @@ impl Lines<'_> {
             (None, Some(key)) if is_key(&key) => ArrayMatch::Key(key),
             (None, Some(_)) => return Err(self.bad(&span, "`key` is a name of letters, digits, `_` and `-`")),
             (Some(_), None) => return Err(self.bad(&span, "`match` is \"order\" or \"set\"")),
-            _ => return Err(self.bad(&span, "either `match` or `key` says how elements are matched")),
+            _ => return Err(self.bad(&span, "write either `match` or `key`")),
         };
         let path = self.path(&table.path)?;
         Ok(ArrayRule { path, matched })
@@ -307,7 +301,7 @@ mod tests {
             (
                 "[[ignore]]\nreason = \"x\"\npath = \"status\"",
                 3,
-                "another status code cannot be ignored",
+                "differences of status codes cannot be ignored",
             ),
             (
                 "[[ignore]]\nreason = \"x\"\npath = \"$.a\"\ndate = \"24.11.2026\"",

@@ -65,7 +65,7 @@ impl Connection {
     async fn fill(&mut self) -> anyhow::Result<()> {
         ensure!(
             self.stream.read_buf(&mut self.read).await? > 0,
-            "the server closed inside an answer"
+            "the server closed the connection inside a response"
         );
         Ok(())
     }

@@ -82,7 +82,7 @@ impl FromStr for Faults {
             let found = Fault::ALL.into_iter().find(|fault| fault.name() == name);
             found.ok_or_else(|| {
                 let names = Fault::ALL.map(Fault::name).join(", ");
-                format!("no such fault: {name:?}; there are {names}, or all, or none")
+                format!("unknown fault {name:?}: use some of {names}, or all, or none")
             })
         };
         text.split(',').map(named).collect::<Result<_, _>>().map(Self)
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!("none".parse(), Ok(Faults::none()));
         assert_eq!(
             "fields".parse::<Faults>().unwrap_err(),
-            "no such fault: \"fields\"; there are field, status, header, slow, order, truncated, closed, or all, or none"
+            "unknown fault \"fields\": use some of field, status, header, slow, order, truncated, closed, or all, or none"
         );
     }
 }

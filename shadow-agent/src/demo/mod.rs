@@ -71,7 +71,7 @@ pub fn run(wanted: Wanted) -> anyhow::Result<bool> {
     eprintln!(
         "Production is a small shop on http://{production}, its next release on http://{shadow},\n\
          another instance of production on http://{control}.\n\
-         {} requests go to production alone, {} a second. Beside it runs\n\n    {} \\\n        {}\n",
+         {} requests go only to production, {} per second. Next to it runs\n\n    {} \\\n        {}\n",
         grouped(load.requests),
         grouped(load.rate.into()),
         flags[..5].join(" "),

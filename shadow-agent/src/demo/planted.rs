@@ -35,7 +35,7 @@ pub fn planted(comparison: &Comparison, faults: &Faults) -> (String, bool) {
         );
     }
     if others == 0 {
-        text.push_str("  nothing else was named\n");
+        text.push_str("  nothing else was reported\n");
     }
     (text, all && others == 0)
 }
@@ -155,7 +155,7 @@ pub mod tests {
             "  planted field     another price of one product in a hundred       $.price.amount value, in 34
   planted slow      a search that takes 50 ms longer                GET /search is slower
   planted closed    a close inside one picture's answer in ten      upstream_closed, in 56
-  nothing else was named
+  nothing else was reported
 ";
         assert_eq!(planted(&comparison, &faults), (expected.to_owned(), true));
     }

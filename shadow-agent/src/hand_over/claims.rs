@@ -40,7 +40,7 @@ const LENGTH: usize = WORDS * size_of::<u64>();
 const TIME_BITS: u32 = 24;
 const TIME: u64 = (1 << TIME_BITS) - 1;
 
-/// See the module's description.
+/// A table of claims in a file that the agents of one node map together.
 #[derive(Debug)]
 pub struct Claims {
     words: Words,
@@ -59,14 +59,14 @@ pub fn open(path: &Path) -> anyhow::Result<File> {
         // Neither somebody's link nor the wait for a FIFO's other end.
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(path)
-        .context("it cannot be opened")?;
-    let metadata = file.metadata().context("it cannot be looked at")?;
-    ensure!(metadata.is_file(), "this is no file");
+        .context("cannot open it")?;
+    let metadata = file.metadata().context("cannot get its status")?;
+    ensure!(metadata.is_file(), "this is not a regular file");
     match metadata.len() {
         // Two agents that start at once both make it: the same zeros.
         0 => file.set_len(LENGTH as u64).context("it cannot be written")?,
         length if length == LENGTH as u64 => {}
-        _ => bail!("this is no file of ours: name another"),
+        _ => bail!("this is not a hand-over file: name another"),
     }
     Ok(file)
 }
@@ -74,11 +74,11 @@ pub fn open(path: &Path) -> anyhow::Result<File> {
 impl Claims {
     /// Maps the table of `file`, which is as long as it shall be.
     pub fn map(file: &File) -> anyhow::Result<Self> {
-        let words = Words::map(file).context("it cannot be mapped")?;
+        let words = Words::map(file).context("cannot map it into memory")?;
         let begins = words.get(0).compare_exchange(0, MAGIC, AcqRel, Acquire);
         ensure!(
             begins.is_ok() || begins == Err(MAGIC),
-            "this is no file of ours: name another"
+            "this is not a hand-over file: name another"
         );
         let secret = [1, 2].map(|index| {
             let random = RandomState::new().build_hasher().finish() | 1;

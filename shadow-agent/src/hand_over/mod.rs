@@ -202,7 +202,7 @@ mod tests {
         std::fs::write(&other, b"something of somebody's").unwrap();
         let error = HandOver::open(&other).unwrap_err();
         assert!(
-            format!("{error:#}").ends_with("this is no file of ours: name another"),
+            format!("{error:#}").ends_with("this is not a hand-over file: name another"),
             "{error:#}"
         );
         assert_eq!(std::fs::read(&other).unwrap(), b"something of somebody's");

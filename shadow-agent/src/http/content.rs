@@ -17,7 +17,7 @@ const BROTLI_BUFFER: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Undecodable {
     /// A coding that is not known here, too many of them, or bytes that are not of their coding.
-    #[error("the content coding cannot be undone")]
+    #[error("cannot decode the content coding")]
     Invalid,
     /// More bytes would come out than are allowed.
     #[error("the decoded body is too large")]

@@ -30,7 +30,7 @@ pub enum Oddity {
     #[error("white space before the colon")]
     SpaceBeforeColon,
     /// White space, a control byte or a byte beyond ASCII in the name of a field.
-    #[error("a byte in a field's name that no name has")]
+    #[error("an invalid byte in a field name")]
     Name,
     /// NUL in a field.
     #[error("NUL in a field")]

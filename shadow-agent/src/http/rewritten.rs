@@ -21,7 +21,7 @@ pub enum RewriteError {
     #[error("the edited message is not one valid HTTP/1 message")]
     Invalid,
     /// `--max-memory` has no room for it beside what it was made from.
-    #[error("no memory for the edited message")]
+    #[error("out of memory for the edited message")]
     Memory,
 }
 

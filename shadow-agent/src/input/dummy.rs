@@ -15,7 +15,7 @@ const REQUEST: &[u8] =
     b"GET / HTTP/1.1\r\nHost: www.w3.org\r\nUser-Agent: shadow-agent\r\nAccept: */*\r\n\r\n";
 const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
-/// See the module's description.
+/// A source of a request and its response each second.
 #[derive(Default)]
 pub(super) struct Dummy {
     /// When the next request is due; `None` before the first, which is due at once.

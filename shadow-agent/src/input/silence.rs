@@ -33,7 +33,7 @@ pub struct Silence {
 
 impl Silences {
     /// A place for another connection among `most` of the input that `flag` bounds, which may cost the one that has been
-    /// silent for longest its own; `None` where none is silent.
+    /// idle for longest its own; `None` where none is silent.
     pub fn open(&mut self, most: usize, flag: &str) -> Option<Rc<Silence>> {
         self.all.retain(|silence| silence.strong_count() > 0);
         let place = descriptors::take();
@@ -41,7 +41,7 @@ impl Silences {
             if !std::mem::replace(&mut self.told, true) {
                 tracing::warn!(
                     most,
-                    "as many connections as {flag} allows: for another, the one that was silent for longest is closed"
+                    "{flag} reached: closing the connection idle for longest to accept another"
                 );
             }
             self.longest()?.end();
@@ -111,7 +111,7 @@ mod tests {
         advance(LEAST).await;
         assert_eq!(other.broken_by(ready(5)).await, Some(5));
         let third = open().unwrap();
-        assert_eq!(one.broken_by(pending::<()>()).await, None, "silent for longest");
+        assert_eq!(one.broken_by(pending::<()>()).await, None, "idle for longest");
         assert!(open().is_none(), "who speaks keeps its place");
         drop((one, other));
         assert!(open().is_some());

@@ -16,7 +16,7 @@ pub(super) fn acceptor(settings: &ServerTls) -> anyhow::Result<TlsAcceptor> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .context("TLS cannot be set up")?;
+        .context("cannot set up TLS")?;
     let builder = match &settings.client_authorities {
         None => builder.with_no_client_auth(),
         Some(path) => {
@@ -28,7 +28,7 @@ pub(super) fn acceptor(settings: &ServerTls) -> anyhow::Result<TlsAcceptor> {
     };
     let mut config = builder
         .with_single_cert(certificates, key)
-        .context("the certificate and its key do not fit")?;
+        .context("the certificate and its key do not match")?;
     // Connections are few and stay: tickets for resuming them would only lie unread with senders that never read.
     config.send_tls13_tickets = 0;
     Ok(TlsAcceptor::from(Arc::new(config)))

@@ -20,7 +20,7 @@ impl Trouble {
             | kube::Error::FromUtf8(_)
             | kube::Error::LinesCodecMaxLineLengthExceeded => (
                 "malformed",
-                format!("its answer is not understood: {}", innermost(error)),
+                format!("cannot parse its response: {}", innermost(error)),
             ),
             _ => ("unreachable", innermost(error)),
         };
@@ -65,9 +65,9 @@ fn answered(status: &kube::core::Status) -> String {
     let usual = http::StatusCode::from_u16(status.code).ok();
     let usual = usual.and_then(|code| code.canonical_reason()).unwrap_or("error");
     match words {
-        "" => format!("the API answers {code} {usual}"),
-        page if page.starts_with('<') => format!("the API answers {code} {usual}, with a page"),
-        words if words.starts_with(&code) => format!("the API answers {words}"),
+        "" => format!("the API responds {code} {usual}"),
+        page if page.starts_with('<') => format!("the API responds {code} {usual}, with a page"),
+        words if words.starts_with(&code) => format!("the API responds {words}"),
         words => words.to_owned(),
     }
 }
@@ -112,7 +112,7 @@ mod tests {
         let text = answer(404, "404 page not found\n", "Failed to parse error data");
         assert_eq!(
             (text.reason, text.words.as_str()),
-            ("not_found", "the API answers 404 page not found")
+            ("not_found", "the API responds 404 page not found")
         );
         let page = answer(
             502,
@@ -121,13 +121,13 @@ mod tests {
         );
         assert_eq!(
             (page.reason, page.words.as_str()),
-            ("server_error", "the API answers 502 Bad Gateway, with a page")
+            ("server_error", "the API responds 502 Bad Gateway, with a page")
         );
         assert_eq!(
             answer(503, "", "").words,
-            "the API answers 503 Service Unavailable"
+            "the API responds 503 Service Unavailable"
         );
-        assert_eq!(answer(999, "", "").words, "the API answers 999 error");
+        assert_eq!(answer(999, "", "").words, "the API responds 999 error");
     }
 
     #[test]

@@ -16,10 +16,10 @@ const SILENCE: Duration = Duration::from_secs(150);
 /// inside a tokio runtime.
 pub async fn client() -> anyhow::Result<Client> {
     let mut config = Config::infer().await.context(
-        "no Kubernetes API is known: in a pod, give it a service account (automountServiceAccountToken: true); \
+        "no Kubernetes API is configured: in a pod, use a service account (automountServiceAccountToken: true); \
          elsewhere, set KUBECONFIG to a kubeconfig file",
     )?;
     config.connect_timeout = Some(CONNECT);
     config.read_timeout = Some(SILENCE);
-    Client::try_from(config).context("the Kubernetes API cannot be used")
+    Client::try_from(config).context("cannot use the Kubernetes API")
 }

@@ -101,10 +101,10 @@ impl Cluster {
                 });
                 runtime.shutdown_background();
             })
-            .context("cannot start the thread that follows the cluster")?;
+            .context("cannot start the thread that watches the cluster")?;
         report
             .recv()
-            .context("the thread that follows the cluster ended")??;
+            .context("the thread that watches the cluster ended")??;
         Ok(Self {
             desired,
             stop: Some(stop),

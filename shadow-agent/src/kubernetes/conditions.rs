@@ -29,15 +29,15 @@ pub fn of_pods(pods: &[PodPorts<'_>], why: Option<Why>, trouble: Option<Trouble>
 
 /// What is known may be out of date.
 pub fn stale(trouble: &Trouble) -> Condition {
-    Condition::Bad(format!("what was last known stays: {}", in_words(trouble)))
+    Condition::Bad(format!("using the last known state: {}", in_words(trouble)))
 }
 
 fn in_words(trouble: &Trouble) -> String {
     let way_out = match trouble.reason {
         "forbidden" | "unauthorized" => {
-            "; see that its ClusterRole and ClusterRoleBinding are those of deploy/kubernetes"
+            "; make sure that its ClusterRole and ClusterRoleBinding are those of deploy/kubernetes"
         }
-        "unreachable" => "; it is asked again and again",
+        "unreachable" => "; retrying",
         _ => "",
     };
     format!("{} ({}){way_out}", trouble.words, trouble.reason)

@@ -115,8 +115,8 @@ impl PodTable {
         };
         let without_cgroup = (!without.is_empty()).then(|| {
             format!(
-                "no cgroup is found below {} for the running pods {}: they are not captured; mount the host's \
-                 /sys/fs/cgroup into the agent's container, and see that the node has cgroup v2",
+                "found no cgroup below {} for the running pods {}: they are not captured; mount the host's \
+                 /sys/fs/cgroup into the agent's container, and make sure that the node uses cgroup v2",
                 self.cgroups.root().display(),
                 without.join(", ")
             )

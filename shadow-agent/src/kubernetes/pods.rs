@@ -237,7 +237,7 @@ pub fn behind_service<'a>(
 ) -> Selected<'a> {
     let Some(selector) = service_selector(service) else {
         return nothing(Why::Missing(format!(
-            "service {namespace}/{name} has no selector: which pods are behind it is not known"
+            "service {namespace}/{name} has no selector, so its pods are unknown"
         )));
     };
     let mut pods = Vec::new();
@@ -249,7 +249,7 @@ pub fn behind_service<'a>(
         let ports: BTreeSet<u16> = targets.iter().filter_map(|target| target.in_pod(pod)).collect();
         if ports.is_empty() {
             why = Some(Why::NoPort(format!(
-                "pod {namespace}/{} has none of the ports that service {name} leads to",
+                "pod {namespace}/{} has none of the target ports of service {name}",
                 pod.name
             )));
         } else {

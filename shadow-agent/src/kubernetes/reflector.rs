@@ -350,7 +350,8 @@ where
             .as_ref()
             .is_none_or(|known| known.reason != trouble.reason);
         if first {
-            tracing::warn!(kind = %self.name(), reason = trouble.reason, error = trouble.words, "the Kubernetes API cannot be asked");
+            tracing::warn!(kind = %self.name(), reason = trouble.reason, error = trouble.words, "cannot query \
+                the Kubernetes API");
         }
         if trouble.is_unknown_resource() {
             self.current = (self.current + 1) % self.apis.len();
@@ -376,7 +377,7 @@ where
 fn too_many() -> Trouble {
     Trouble {
         reason: "too_many",
-        words: format!("there are more than {MAX_OBJECTS} of a kind, and what is beyond is not looked at"),
+        words: format!("there are more than {MAX_OBJECTS} objects of a kind; the rest is ignored"),
     }
 }
 

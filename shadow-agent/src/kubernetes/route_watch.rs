@@ -145,11 +145,11 @@ impl RouteWatch {
         match trouble {
             Some(trouble) => stale(&explain_missing(trouble)),
             None if self.compiled.passed_over > 0 => Condition::Bad(format!(
-                "{} routes are more than can be followed",
+                "{} routes are more than the limit",
                 self.compiled.passed_over
             )),
             None if self.too_many_headless => Condition::Bad(format!(
-                "mirrors lead to more than {MAX_HEADLESS} headless services; those beyond get nothing"
+                "mirrors use more than {MAX_HEADLESS} headless services; the rest gets no requests"
             )),
             None => self.doing(),
         }
@@ -158,10 +158,8 @@ impl RouteWatch {
     /// How the routes do where nothing is wrong with what is known of them.
     fn doing(&self) -> Condition {
         match (self.mirrors.is_empty(), self.compiled.remark()) {
-            (true, None) => Condition::Idle("no route has a mirror that can be used".to_owned()),
-            (true, Some(remark)) => {
-                Condition::Idle(format!("no route has a mirror that can be used: {remark}"))
-            }
+            (true, None) => Condition::Idle("no route has a usable mirror".to_owned()),
+            (true, Some(remark)) => Condition::Idle(format!("no route has a usable mirror: {remark}")),
             (false, None) => Condition::Good,
             (false, Some(remark)) => Condition::Remark(remark),
         }

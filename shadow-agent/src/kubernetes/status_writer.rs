@@ -122,7 +122,7 @@ impl Holder {
                         tracing::warn!(
                             reason = trouble.reason,
                             error = trouble.words,
-                            "the lease cannot be had, so this agent writes no status of routes"
+                            "cannot get the lease: this agent does not write the status of routes"
                         );
                     }
                 }
@@ -180,7 +180,10 @@ impl Holder {
                 .await
         };
         if let Err(error) = released.await {
-            tracing::debug!(error = Trouble::of(&error).words, "the lease is left to expire");
+            tracing::debug!(
+                error = Trouble::of(&error).words,
+                "cannot release the lease; it will expire"
+            );
         }
         self.led = false;
     }
@@ -265,7 +268,7 @@ impl Writer {
                             route = ours.name,
                             reason = trouble.reason,
                             error = trouble.words,
-                            "the status of a route cannot be written"
+                            "cannot write the status of a route"
                         );
                     }
                 }

@@ -37,10 +37,10 @@ pub struct Incoming {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
     /// It has another character than hexadecimal digits, or an odd number of them.
-    #[error("it is not made of hexadecimal digits in pairs")]
+    #[error("it does not consist of pairs of hexadecimal digits")]
     Digits,
     /// There is no header line of a type (1, 2 or 3) and a name.
-    #[error("it does not begin with the type and the name of a message")]
+    #[error("it does not start with the type and the id of a message")]
     Header,
 }
 

@@ -125,7 +125,7 @@ impl Middleware {
             match &user {
                 None => format!("--middleware: cannot start '{program}'"),
                 Some(user) => format!(
-                    "--middleware: cannot start '{program}' as user {} (--middleware-user names another)",
+                    "--middleware: cannot start '{program}' as user {} (--middleware-user selects another)",
                     user.name
                 ),
             }
@@ -151,7 +151,7 @@ impl Middleware {
         };
         let of_thread = Arc::clone(&shared);
         privileges::thread("middleware-in", &[], move || of_thread.write(input))
-            .context("--middleware: no thread for it")?;
+            .context("--middleware: cannot start a thread")?;
         // Nothing is sent on it: that it is closed tells that all was read.
         let (done, read) = std::sync::mpsc::channel::<()>();
         let of_thread = Arc::clone(&shared);
@@ -159,10 +159,10 @@ impl Middleware {
             let _done = done;
             of_thread.read(output, max_line);
         })
-        .context("--middleware: no thread for it")?;
+        .context("--middleware: cannot start a thread")?;
         let of_thread = Arc::clone(&shared);
         privileges::thread("middleware-end", reserve, move || of_thread.wait(child, &read))
-            .context("--middleware: no thread for it")?;
+            .context("--middleware: cannot start a thread")?;
         Ok(Self { shared })
     }
 
@@ -332,7 +332,7 @@ impl Shared {
         while self.next_batch(&mut batch) {
             if let Err(error) = input.write_all(&batch) {
                 // Its end is told by the thread that reads.
-                tracing::debug!(%error, "the middleware reads no more");
+                tracing::debug!(%error, "the middleware has stopped reading");
                 return;
             }
         }
@@ -367,10 +367,10 @@ impl Shared {
             line.clear();
             match read_line(&mut output, &mut line, max_line) {
                 Ok(Line::Whole) => self.take(&line),
-                Ok(Line::TooLong) => self.bad_line("it is longer than any message may be"),
+                Ok(Line::TooLong) => self.bad_line("it is longer than the longest message"),
                 Ok(Line::End) => break,
                 Err(error) => {
-                    tracing::warn!(%error, "the middleware's output cannot be read");
+                    tracing::warn!(%error, "cannot read the middleware's output");
                     break;
                 }
             }
@@ -388,7 +388,7 @@ impl Shared {
                 && let Some(signal) = signals.next()
             {
                 patience += GRACE;
-                tracing::debug!(%signal, "the middleware lives on: ending it");
+                tracing::debug!(%signal, "the middleware is still running: killing it");
                 self.signal(signal);
             }
             match child.try_wait() {
@@ -418,7 +418,7 @@ impl Shared {
             // An interpreter starts, and then cannot read the script.
             let _ = write!(
                 how,
-                " (it gave nothing back; it ran as user {}, and --middleware-user names another)",
+                " (it returned nothing; it ran as user {}, --middleware-user selects another)",
                 user.name
             );
         }
@@ -437,7 +437,7 @@ impl Shared {
         };
         if let Err(error) = sent {
             // It may be gone.
-            tracing::debug!(%error, %signal, "the middleware was not sent a signal");
+            tracing::debug!(%error, %signal, "cannot send a signal to the middleware");
         }
     }
 
@@ -481,7 +481,7 @@ impl Shared {
         let count = queue.counters.bad_lines;
         drop(queue);
         if count <= LOGGED_LINES {
-            tracing::warn!("the middleware wrote a line that is no message: {why}");
+            tracing::warn!("the middleware wrote an invalid line: {why}");
         }
     }
 
@@ -529,10 +529,10 @@ fn how(status: io::Result<ExitStatus>) -> String {
     match status {
         Ok(status) => match (status.code(), status.signal()) {
             (Some(code), _) => format!("it exited with status {code}"),
-            (None, Some(signal)) => format!("signal {signal} ended it"),
+            (None, Some(signal)) => format!("it was killed by signal {signal}"),
             (None, None) => "it ended".to_owned(),
         },
-        Err(error) => format!("its end is not known ({error})"),
+        Err(error) => format!("its exit status is unknown ({error})"),
     }
 }
 

@@ -25,7 +25,7 @@ const TICK: std::time::Duration = std::time::Duration::from_millis(100);
 /// How long a program that is to end, and writes nothing any more, is waited for.
 const REST: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// See the module's description.
+/// One shard's half of a middleware: the messages waiting for it, and their return.
 pub struct ShardMiddleware {
     middleware: Middleware,
     number: usize,

@@ -13,7 +13,7 @@ use crate::http::{Limits, whole_request};
 use crate::middleware::ShardMiddleware;
 use crate::tcp::FlowKey;
 
-/// See the module's description. It is shared by what finds messages on a shard's thread, and never borrowed across a
+/// The path of a complete message on one shard: middleware, then mirrors. It is shared by what finds messages on a shard's thread, and never borrowed across a
 /// wait.
 pub struct Dispatcher {
     mirrors: RefCell<Mirrors>,

@@ -96,7 +96,7 @@ enum PathEdit {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
     /// The field is for the connection, not for the request.
-    #[error("the header {0:?} cannot be changed: it frames the message or is for one connection alone")]
+    #[error("the header {0:?} cannot be changed: it is part of the message framing or hop-by-hop")]
     Framing(String),
     /// Every request has a host.
     #[error("the header \"Host\" cannot be removed")]

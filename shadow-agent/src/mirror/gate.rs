@@ -55,7 +55,7 @@ pub enum Passage {
     LeftOut,
 }
 
-/// See the module's description. Clones are the same gate.
+/// The gate between complete requests and the outputs. Clones are the same gate.
 #[derive(Clone, Debug)]
 pub struct Gate {
     shared: Arc<Shared>,

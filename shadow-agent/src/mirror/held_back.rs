@@ -48,7 +48,7 @@ pub(super) enum Next {
     Drop(DropReason),
 }
 
-/// See the module's description.
+/// Requests of one connection, kept back until production is seen to serve them.
 #[derive(Debug)]
 pub(super) struct HeldBack {
     server: Server,

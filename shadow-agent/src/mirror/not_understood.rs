@@ -38,7 +38,7 @@ impl NotUnderstood {
             client = ?key.client,
             server = ?key.server,
             request = %shown.escape_ascii(),
-            "a request is not understood: {fault}"
+            "cannot parse a request: {fault}"
         );
     }
 
@@ -57,7 +57,7 @@ pub(super) fn say_that_connections_were_open() {
     static SAID: Once = Once::new();
     SAID.call_once(|| {
         tracing::info!(
-            "requests on connections that were open before are not mirrored until these are opened anew: they cannot \
+            "requests on connections that were already open are not mirrored until they reconnect: they cannot \
              be told from uploads (mid_stream; --input-raw-resume)"
         );
     });

@@ -74,7 +74,7 @@ pub trait ShardOutput {
     fn abort(&self, reason: DropReason);
 }
 
-/// What an output can say of itself at this moment, for the status line and the logs.
+/// The state of an output, for the status line and the logs.
 #[derive(Clone, Debug, Default)]
 pub struct OutputStatus {
     /// Requests waiting.
@@ -142,7 +142,7 @@ impl Output {
         }
     }
 
-    /// What it compares, if it does.
+    /// The queue of its comparison, if it has one.
     pub fn comparison(&self) -> Option<&Arc<Intake>> {
         match &self.0 {
             Kind::Http(output) => output.comparison(),

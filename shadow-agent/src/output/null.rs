@@ -8,7 +8,7 @@ use super::ShardOutput;
 use crate::mirror::Exchange;
 use crate::mirror::ledger::{DropReason, Outcome, Ticket};
 
-/// See the module's description.
+/// An output that accepts everything and does nothing.
 pub(super) struct NullOutput;
 
 impl ShardOutput for NullOutput {

@@ -93,10 +93,10 @@ impl<W: Write + Send + 'static> Sink for Stream<W> {
         self.buffer.shrink_to(BATCH * 2);
         written.map_err(|error| {
             if !self.broken && error.kind() == io::ErrorKind::BrokenPipe {
-                tracing::info!("nobody reads standard output any more");
+                tracing::info!("the reader of standard output has exited");
                 READER_GONE.notify_one();
             } else if !self.broken {
-                tracing::error!(%error, "standard output cannot be written: what follows is dropped");
+                tracing::error!(%error, "cannot write to standard output: all further requests are dropped");
             }
             self.broken = true;
             DropReason::WriteError

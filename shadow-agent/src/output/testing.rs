@@ -84,7 +84,7 @@ pub(super) fn exchange(flow: u64, raw: &[u8]) -> Rc<Exchange> {
 pub(crate) struct Recorder(RefCell<Vec<String>>);
 
 impl Recorder {
-    /// What it was offered so far.
+    /// Messages offered so far.
     pub(crate) fn seen(&self) -> Vec<String> {
         self.0.borrow().clone()
     }

@@ -70,7 +70,7 @@ impl Writer {
                 }
                 .run();
             })
-            .with_context(|| format!("{flag}: no thread for it"))?;
+            .with_context(|| format!("{flag}: cannot start a thread"))?;
         Ok(Self { shared })
     }
 
@@ -154,7 +154,7 @@ struct Shared {
 struct Queue {
     /// Numbers of the records that wait, with the records.
     waiting: VecDeque<(u64, Record)>,
-    /// What is owed for each record that is not written, by its number.
+    /// Claims of unwritten records, by number.
     claims: HashMap<u64, Claim>,
     next: u64,
     /// Bytes of all records that are not written.

@@ -17,7 +17,7 @@ pub fn foreign(start: &[u8]) -> Option<&'static str> {
     if CAPTURES.iter().any(|magic| start.starts_with(*magic)) {
         Some("it is a capture of packets: read it with --input-raw FILE --input-raw-engine pcap_file")
     } else if !start.is_empty() && start.iter().all(|byte| *byte == 0) {
-        Some("it begins with zeros, as files do whose content was lost")
+        Some("it begins with zeros, as if its content was lost")
     } else {
         None
     }
@@ -31,16 +31,16 @@ pub fn without_records(start: &[u8]) -> &'static str {
     if text.is_empty() {
         "it is empty"
     } else if text.iter().any(is_odd) {
-        "it holds bytes of another kind"
+        "its content is of an unknown kind"
     } else if text.starts_with(b"[") || text.starts_with(b"{") {
-        "it is JSON, but no HAR file with an entry in it (JSON lines cannot be replayed)"
+        "it is JSON, but not a HAR file with entries (JSON lines cannot be replayed)"
     } else if [&b"http://"[..], b"https://", b"/"]
         .iter()
         .any(|begin| text.starts_with(begin))
     {
         "it is a list of URLs"
     } else {
-        "it is text, such as a log"
+        "it is plain text, such as a log"
     }
 }
 
@@ -55,7 +55,7 @@ mod tests {
         }
         assert_eq!(
             foreign(&[0; 600]),
-            Some("it begins with zeros, as files do whose content was lost")
+            Some("it begins with zeros, as if its content was lost")
         );
         assert_eq!(foreign(b"1 a 1 1\n"), None);
         assert_eq!(foreign(b""), None);
@@ -65,12 +65,12 @@ mod tests {
             (b"/a\n/b\n", "it is a list of URLs"),
             (
                 b"10.0.0.1 - - [01/Jan/2026] \"GET / HTTP/1.1\" 200\n",
-                "it is text, such as a log",
+                "it is plain text, such as a log",
             ),
-            (b"\x7fELF\0", "it holds bytes of another kind"),
+            (b"\x7fELF\0", "its content is of an unknown kind"),
             (
                 b"[{\"a\":1}]",
-                "it is JSON, but no HAR file with an entry in it (JSON lines cannot be replayed)",
+                "it is JSON, but not a HAR file with entries (JSON lines cannot be replayed)",
             ),
         ] {
             assert_eq!(without_records(start), what);

@@ -78,7 +78,7 @@ enum Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// It has no file name.
-    #[error("this names no file")]
+    #[error("this is not a file name")]
     NoFile,
 }
 

@@ -47,7 +47,7 @@ impl Passed {
 /// The longest line that is looked at to see whether it begins a record: labels of a pod may be in it.
 const MAX_HEADER: usize = 4096;
 
-/// See the module's description.
+/// A reader of records in `GoReplay`'s format.
 #[derive(Debug)]
 pub struct GorReader<R> {
     source: R,
@@ -95,7 +95,7 @@ impl<R: BufRead> GorReader<R> {
                 End::Nothing => return Ok(None),
                 End::TooLarge => {
                     self.passed.too_large += 1;
-                    "a record larger than --max-head and --max-body allow"
+                    "a record larger than --max-head and --max-body"
                 }
                 End::Separator | End::Source => {
                     if end == End::Source {
@@ -291,7 +291,7 @@ fn header(line: &[u8]) -> Result<Header<'_>, &'static str> {
         _ => return Err("a record whose type is not 1, 2 or 3"),
     };
     let id = fields.next().and_then(MessageId::given);
-    let id = id.ok_or("a record whose name is missing, too long or not of visible characters")?;
+    let id = id.ok_or("a record whose id is missing, too long or has invisible characters")?;
     let unix = fields.next().and_then(number);
     let unix = unix.ok_or("a record whose time is not a number of nanoseconds")?;
     // -1 where GoReplay does not know it.
@@ -315,7 +315,7 @@ fn number(text: &[u8]) -> Option<u64> {
 
 /// Puts back what was exchanged so that no line is the separator's.
 fn unmask(payload: Bytes, masks: &[u8]) -> Result<Bytes, &'static str> {
-    const WRONG: &str = "a record whose masks are not where they are said to be";
+    const WRONG: &str = "a record with invalid mask positions";
     let mut payload = Vec::from(payload);
     for mask in masks.split(|byte| *byte == b',') {
         let offset = number(mask)

@@ -17,7 +17,7 @@ pub enum FrameError {
     #[error(transparent)]
     Record(#[from] RecordError),
     /// A sequence that does not ascend.
-    #[error("the sequence of a frame does not ascend")]
+    #[error("the sequence number of a frame does not increase")]
     Sequence,
 }
 

@@ -10,7 +10,7 @@ pub enum RecordError {
     #[error("this is not a record")]
     Header,
     /// It is larger than what is taken.
-    #[error("a record is larger than the bound")]
+    #[error("a record is larger than the limit")]
     TooLarge,
 }
 

@@ -29,7 +29,7 @@ pub const MAX_SESSION: usize = 64;
 
 /// The other side says what version 1 does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is not what a relay says (protocol version 1)")]
+#[error("this is not the relay protocol (version 1)")]
 pub struct ProtocolError;
 
 /// The sender's first line.

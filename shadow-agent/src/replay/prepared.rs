@@ -77,18 +77,15 @@ impl Prepared {
     ) -> anyhow::Result<Self> {
         let pair = &kept.pair;
         if !kept.whole {
-            bail!(
-                "its answers were alike, and of such pairs no more is kept than the start line of each message"
-            );
+            bail!("its responses were equal, and of such pairs only the start lines are stored");
         }
         let (mut payload, left_out) =
-            edited(&pair.request_head, given).context("its request has no whole head")?;
+            edited(&pair.request_head, given).context("its request has no complete head")?;
         payload.extend_from_slice(&pair.request_body);
         let request = whole_request(&payload, LIMITS, &MemoryBudget::new(usize::MAX / 2))
-            .map_err(|reject| anyhow!("its request cannot be sent: {reject:?}"))?;
+            .map_err(|reject| anyhow!("cannot send its request: {reject:?}"))?;
         let kind = RequestKind::of(request.method());
-        let head =
-            copy_head(settings, &request).map_err(|why| anyhow!("its request cannot be sent: {why}"))?;
+        let head = copy_head(settings, &request).map_err(|why| anyhow!("cannot send its request: {why}"))?;
         Ok(Self {
             head,
             kind,

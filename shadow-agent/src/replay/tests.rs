@@ -105,10 +105,15 @@ fn what_cannot_be_sent_again_says_why() {
     };
     let mut alike = kept("GET / HTTP/1.1\r\n\r\n", b"");
     alike.whole = false;
-    assert!(refused(&alike).contains("its answers were alike"));
-    assert!(refused(&kept("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", b"")).contains("cannot be sent"));
-    assert!(refused(&kept("GET / HTTP/1.1\r\n", b"")).contains("no whole head"));
-    assert!(refused(&kept("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n", b"ab")).contains("cannot be sent"));
+    assert!(refused(&alike).contains("its responses were equal"));
+    assert!(
+        refused(&kept("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", b"")).contains("cannot send its request")
+    );
+    assert!(refused(&kept("GET / HTTP/1.1\r\n", b"")).contains("no complete head"));
+    assert!(
+        refused(&kept("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n", b"ab"))
+            .contains("cannot send its request")
+    );
     for header in ["a", "Content-Length: 1", "a b: c", "A: b\nc: d"] {
         assert!(GivenHeader::parse(header).is_err(), "{header}");
     }
@@ -245,8 +250,8 @@ async fn an_answer_that_is_none_or_not_whole_says_so() {
     const SHORT: &[&[u8]] = &[b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"];
     const OTHER: &[&[u8]] = &[b"SSH-2.0-OpenSSH\r\n"];
     for (pieces, why) in [
-        (SHORT, "ended before a whole answer"),
-        (OTHER, "none that can be read"),
+        (SHORT, "ended before a complete response"),
+        (OTHER, "cannot parse the response"),
     ] {
         let (url, _serving) = server(pieces);
         let error = asked(&url).await.unwrap_err().to_string();
@@ -254,5 +259,5 @@ async fn an_answer_that_is_none_or_not_whole_says_so() {
     }
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = asked(&format!("http://{closed}")).await.unwrap_err().to_string();
-    assert!(error.contains("cannot be connected to"), "{error}");
+    assert!(error.contains("cannot connect to it"), "{error}");
 }

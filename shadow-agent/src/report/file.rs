@@ -77,7 +77,8 @@ impl WholeFile {
     pub(super) fn open(path: &Path, what: What) -> anyhow::Result<Self> {
         if is_foreign_link(path) {
             bail!(
-                "{} '{}': this is a link that somebody else made in a directory open to all; name another file",
+                "{} '{}': this is a symbolic link made by another user in a world-writable directory; name \
+                 another file",
                 what.flag,
                 path.display()
             );
@@ -127,7 +128,7 @@ impl WholeFile {
 impl What {
     fn unwritable(self, path: &Path) -> String {
         format!(
-            "{} '{}': {} cannot be written there; name a file in a directory that this user may write to",
+            "{} '{}': cannot write {} there; name a file in a directory that this user may write to",
             self.flag,
             path.display(),
             self.holds
@@ -223,7 +224,7 @@ fn write_within(file: &mut File, mut bytes: &[u8], patience: Duration) -> io::Re
                 let mut ready = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
                 let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
                 if poll(&mut ready, timeout)? == 0 {
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it"));
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "it has no reader"));
                 }
             }
             Err(error) => return Err(error),

@@ -163,7 +163,7 @@ impl Case {
         let problem = match self.outcome {
             RuleOutcome::Passed => None,
             RuleOutcome::Failed => Some(("failure", "not met", Verdict::NoGo)),
-            RuleOutcome::Undecided => Some(("error", "nobody can say yet", Verdict::NotEnoughData)),
+            RuleOutcome::Undecided => Some(("error", "undecided", Verdict::NotEnoughData)),
         };
         match problem {
             None => xml.push_str("/>\n"),
@@ -228,7 +228,7 @@ mod tests {
       <failure type="NO-GO" message="not met: 0.30% (0.21% to 0.43%)"/>
     </testcase>
     <testcase classname="http://staging:80" name="p99_ratio &gt; 1.3">
-      <error type="NOT ENOUGH DATA" message="nobody can say yet: 1.33 (1.20 to 1.50)"/>
+      <error type="NOT ENOUGH DATA" message="undecided: 1.33 (1.20 to 1.50)"/>
     </testcase>
     <testcase classname="http://staging:80" name="compared &lt; 5000"/>
     <system-out>NO-GO
@@ -251,7 +251,7 @@ mod tests {
         let xml = junit(&document);
         assert!(
             xml.contains(r#"tests="2" failures="0" errors="1">"#)
-                && xml.contains(r#"message="nobody can say yet: capture lost too much"/>"#),
+                && xml.contains(r#"message="undecided: capture lost too much"/>"#),
             "{xml}"
         );
     }

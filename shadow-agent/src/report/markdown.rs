@@ -35,7 +35,7 @@ pub fn markdown(document: &Document) -> String {
     }
     let _ = writeln!(
         text,
-        "\nMade {} by shadow-agent {}.",
+        "\nCreated {} by shadow-agent {}.",
         moment(document.made_at_ms),
         plain(&document.version)
     );
@@ -47,7 +47,7 @@ pub fn markdown_of_two(two: &TwoDocuments) -> String {
     let mut text = format!("# {} → {}\n", word(two.a.verdict), word(two.b.verdict));
     let _ = writeln!(
         text,
-        "\nA was made {}, B {}.",
+        "\nA was created {}, B {}.",
         moment(two.a.made_at_ms),
         moment(two.b.made_at_ms)
     );
@@ -175,7 +175,7 @@ fn differences(text: &mut String, comparison: &Comparison) {
         let _ = writeln!(text, "\nAnd {} more.", grouped(more));
     }
     if noise > 0 {
-        let _ = writeln!(text, "\nTaken for noise: {} more.", grouped(noise as u64));
+        let _ = writeln!(text, "\nNoise: {} more.", grouped(noise as u64));
     }
 }
 
@@ -249,7 +249,7 @@ fn both(text: &mut String, two: &TwoComparisons) {
             Change::Better => "better",
             Change::Worse => "**worse**",
             Change::Unsure if figure.a == figure.b => "the same",
-            Change::Unsure => "within the intervals",
+            Change::Unsure => "within the confidence intervals",
         };
         let _ = writeln!(
             text,
@@ -261,7 +261,7 @@ fn both(text: &mut String, two: &TwoComparisons) {
     }
     for (state, title) in [
         (State::New, "New differences"),
-        (State::Gone, "Differences that are gone"),
+        (State::Gone, "Differences no longer present"),
         (State::Both, "Differences in both"),
     ] {
         let rows: Vec<_> = two
@@ -295,7 +295,7 @@ fn both(text: &mut String, two: &TwoComparisons) {
     if two.differences_beyond > 0 {
         let _ = writeln!(
             text,
-            "\n{} differences are beyond what the documents keep: what is new or gone here may be among them.",
+            "\n{} differences exceed what the reports keep: differences listed as new or gone may be among them.",
             grouped(two.differences_beyond)
         );
     }

@@ -16,22 +16,22 @@ pub(super) fn meanings() -> BTreeMap<String, &'static str> {
 fn of_comparison(reason: NotCompared) -> &'static str {
     match reason {
         NotCompared::Shadow(reason) => explanation(reason),
-        NotCompared::Copy => "it was a further copy of a request: only the first is compared",
-        NotCompared::Incomplete => "the request itself was not whole",
-        NotCompared::SameName => "another exchange of the same name came before this one had ended",
-        NotCompared::ProductionGap => "bytes of production's answer were not captured",
-        NotCompared::ProductionClosed => "production's connection ended before its answer was whole",
-        NotCompared::ProductionTooLarge => "production's answer was larger than the largest that is kept",
-        NotCompared::ProductionNotHttp => "production's answer was not HTTP/1.x, or left it (an upgrade)",
+        NotCompared::Copy => "it was an additional copy of a request: only the first is compared",
+        NotCompared::Incomplete => "the request was incomplete",
+        NotCompared::SameName => "another exchange with the same id started before this one ended",
+        NotCompared::ProductionGap => "production's response was not captured completely",
+        NotCompared::ProductionClosed => "production's connection ended before its response was complete",
+        NotCompared::ProductionTooLarge => "production's response was too large",
+        NotCompared::ProductionNotHttp => "production's response was not HTTP/1.x, or switched protocols",
         NotCompared::ProductionMissing => {
-            "production's answer did not come in time (--compare-wait), or was not captured"
+            "production's response was not captured, or not in time (--compare-wait)"
         }
-        NotCompared::ShadowTooLarge => "the shadow's answer was larger than the largest that is kept",
-        NotCompared::Memory => "answers that waited took all of --compare-memory",
-        NotCompared::Busy => "the comparison did not keep up",
-        NotCompared::Shutdown => "the run ended before both answers were there, or before they were compared",
-        NotCompared::Internal => "a fault of this program ended comparing: the log says more",
-        NotCompared::NotKept => "it was not kept, or has gone since for others (--compare-store)",
+        NotCompared::ShadowTooLarge => "the shadow's response was too large",
+        NotCompared::Memory => "waiting responses used all of --compare-memory",
+        NotCompared::Busy => "the comparison could not keep up",
+        NotCompared::Shutdown => "the agent stopped before both responses were received and compared",
+        NotCompared::Internal => "a bug in shadow-agent stopped the comparison: see the log",
+        NotCompared::NotKept => "it was not stored, or deleted to make room (--compare-store)",
     }
 }
 
@@ -45,8 +45,8 @@ mod tests {
         assert_eq!(meanings.len(), DropReason::ALL.len() + NotCompared::OTHERS.len());
         assert_eq!(
             meanings["production_gap"],
-            "bytes of production's answer were not captured"
+            "production's response was not captured completely"
         );
-        assert!(meanings["timeout"].starts_with("the shadow did not answer in time"));
+        assert!(meanings["timeout"].starts_with("the shadow did not respond in time"));
     }
 }

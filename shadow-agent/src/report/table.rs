@@ -19,19 +19,19 @@ pub fn table(document: &LedgerDocument) -> String {
     let verdict = if document.balanced {
         "BALANCED: every request seen has exactly one outcome"
     } else {
-        "NOT BALANCED: a fault in shadow-agent, please report it with this table"
+        "NOT BALANCED: a bug in shadow-agent, please report it with this table"
     };
-    row(
-        &mut text,
-        1,
-        "seen",
-        document.seen,
-        "requests whose start was seen",
-    );
+    row(&mut text, 1, "seen", document.seen, "requests seen");
     for output in &document.outputs {
         let _ = writeln!(text, "\n  {}", output.output);
         if output.counts.seen != document.seen {
-            row(&mut text, 2, "seen", output.counts.seen, "that were its business");
+            row(
+                &mut text,
+                2,
+                "seen",
+                output.counts.seen,
+                "requests for this output",
+            );
         }
         outcomes(&mut text, &output.counts, output.counts.seen);
     }
@@ -44,11 +44,15 @@ pub fn table(document: &LedgerDocument) -> String {
 fn outcomes(text: &mut String, counts: &OutputCounts, seen: u64) {
     let dropped = counts.dropped.values().sum();
     let rows = [
-        ("delivered", counts.delivered, "answered in full, or written"),
-        ("filtered", counts.filtered, "kept back by a filter"),
-        ("sampled_out", counts.sampled_out, "left out by sampling"),
-        ("limited", counts.limited, "left out by a rate limit"),
-        ("dropped", dropped, "lost, for these reasons:"),
+        (
+            "delivered",
+            counts.delivered,
+            "complete response received, or written",
+        ),
+        ("filtered", counts.filtered, "dropped by a filter"),
+        ("sampled_out", counts.sampled_out, "skipped by sampling"),
+        ("limited", counts.limited, "skipped by a rate limit"),
+        ("dropped", dropped, "lost, by reason:"),
     ];
     for (name, count, meaning) in rows {
         if count > 0 || name == "delivered" {
@@ -73,7 +77,7 @@ fn outcomes(text: &mut String, counts: &OutputCounts, seen: u64) {
         }
     }
     if counts.copies > 0 {
-        let meaning = "of all that, further copies of a request (a limit above 100%)";
+        let meaning = "of these, additional copies of a request (a limit above 100%)";
         row(
             text,
             2,
@@ -170,46 +174,45 @@ fn name_of(reason: DropReason) -> String {
 /// What a reason means, and the flag that bears on it.
 pub fn explanation(reason: DropReason) -> &'static str {
     match reason {
-        DropReason::Gap => {
-            "bytes of it, or before it, were lost in capture or on the wire (--input-raw-buffer-size)"
-        }
-        DropReason::MidStream => "its connection was open before the agent came (--input-raw-resume)",
-        DropReason::Reset => "its connection was reset inside it",
-        DropReason::Truncated => "its client closed or fell silent inside it",
+        DropReason::Gap => "packets were lost in capture or on the wire (--input-raw-buffer-size)",
+        DropReason::MidStream => "its connection was open before the agent started (--input-raw-resume)",
+        DropReason::Reset => "its connection was reset before it was complete",
+        DropReason::Truncated => "its client closed or went silent before it was complete",
         DropReason::HeadTooLarge => "its head is larger than --max-head or --max-headers",
         DropReason::BodyTooLarge => "its body is larger than --max-body",
         DropReason::Malformed => "it is not HTTP/1.x",
         DropReason::AmbiguousFraming => {
-            "its length, or that of one before it, can be read in more than one way (RFC 9112 6.3)"
+            "its length, or that of an earlier request, is ambiguous (RFC 9112 6.3)"
         }
-        DropReason::MirrorEnded => "its mirror, or its route, went before it was sent",
-        DropReason::Memory => "--max-memory had no room for it",
-        DropReason::Upgrade => "it leaves HTTP (CONNECT)",
-        DropReason::AfterReject => "it came behind a request that was not understood (--verbose names it)",
+        DropReason::MirrorEnded => "its mirror or route was removed before it was sent",
+        DropReason::Memory => "--max-memory was reached",
+        DropReason::Upgrade => "it switches from HTTP to another protocol (CONNECT)",
+        DropReason::AfterReject => "it followed a request that could not be parsed (--verbose logs it)",
         DropReason::AfterClose => {
-            "it came behind a request that closes the connection (RFC 9112 9.6), or production closed before it read it"
+            "it followed a request that closes the connection (RFC 9112 9.6), or production closed before reading it"
         }
         DropReason::Unanswered => {
-            "production did not take its connection: the handshake was not completed (a forged address; a server that refuses; or lost with a full ring: --input-raw-buffer-size)"
+            "production did not accept its connection: the handshake was not completed (spoofed address, \
+             refused, or lost packets: --input-raw-buffer-size)"
         }
-        DropReason::LoopGuard => "it is a copy itself: it has the marker header",
-        DropReason::UnsafeRewrite => "rewriting it as asked leaves no valid request (--http-rewrite-*)",
-        DropReason::Unredactable => {
-            "what --http-redact-json hides cannot be searched for (--http-json-limit)"
-        }
+        DropReason::LoopGuard => "it is itself a copy: it has the marker header",
+        DropReason::UnsafeRewrite => "rewriting made it invalid (--http-rewrite-*)",
+        DropReason::Unredactable => "its JSON could not be parsed for --http-redact-json (--http-json-limit)",
         DropReason::QueueFull => "the queue was full (--output-http-queue-len, -queue-size, -workers)",
-        DropReason::BreakerOpen => "the shadow was sick and left alone (--output-http-breaker-*)",
-        DropReason::ConnectError => "no connection to the shadow could be opened",
-        DropReason::Timeout => "the shadow did not answer in time (--output-http-timeout)",
-        DropReason::UpstreamClosed => "the shadow closed or reset the connection before its answer was whole",
-        DropReason::BadResponse => {
-            "the shadow's answer was not HTTP, or larger than --output-http-max-response"
+        DropReason::BreakerOpen => "the circuit breaker was open (--output-http-breaker-*)",
+        DropReason::ConnectError => "could not connect to the shadow",
+        DropReason::Timeout => "the shadow did not respond in time (--output-http-timeout)",
+        DropReason::UpstreamClosed => {
+            "the shadow closed or reset the connection before its response was complete"
         }
-        DropReason::WriteError => "it could not be written",
-        DropReason::MiddlewareEnded => "the middleware ended before it gave it back",
-        DropReason::Shutdown => "the agent ended first (--shutdown-timeout)",
+        DropReason::BadResponse => {
+            "the shadow's response was not HTTP, or larger than --output-http-max-response"
+        }
+        DropReason::WriteError => "writing it failed",
+        DropReason::MiddlewareEnded => "the middleware exited before returning it",
+        DropReason::Shutdown => "the agent stopped first (--shutdown-timeout)",
         DropReason::Paused => "mirroring was paused",
-        DropReason::Internal => "a fault in shadow-agent: please report it",
+        DropReason::Internal => "a bug in shadow-agent: please report it",
     }
 }
 
@@ -222,13 +225,13 @@ mod tests {
     fn the_table_can_be_read_at_a_glance() {
         let expected = "
 Ledger
-  seen                       12,345  requests whose start was seen
+  seen                       12,345  requests seen
 
   http://staging:8080
-    delivered                12,300   99.6%  answered in full, or written
-    dropped                      45    0.4%  lost, for these reasons:
-      gap                         2    0.1%  bytes of it, or before it, were lost in capture or on the wire (--input-raw-buffer-size)
-      timeout                    43    0.3%  the shadow did not answer in time (--output-http-timeout)
+    delivered                12,300   99.6%  complete response received, or written
+    dropped                      45    0.4%  lost, by reason:
+      gap                         2    0.1%  packets were lost in capture or on the wire (--input-raw-buffer-size)
+      timeout                    43    0.3%  the shadow did not respond in time (--output-http-timeout)
 
   connections
     opened                      342
@@ -246,7 +249,7 @@ Ledger
     fn an_account_that_does_not_balance_says_so() {
         let mut document = example();
         document.balanced = false;
-        assert!(table(&document).contains("\n  NOT BALANCED: a fault in shadow-agent"));
+        assert!(table(&document).contains("\n  NOT BALANCED: a bug in shadow-agent"));
     }
 
     #[test]
@@ -259,10 +262,10 @@ Ledger
         );
         let expected = "
 Ledger
-  seen                            0  requests whose start was seen
+  seen                            0  requests seen
 
   null
-    delivered                     0      0%  answered in full, or written
+    delivered                     0      0%  complete response received, or written
 
   BALANCED: every request seen has exactly one outcome
 ";

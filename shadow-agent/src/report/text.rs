@@ -64,7 +64,7 @@ fn one(text: &mut String, comparison: &Comparison) {
     row(
         "agreement",
         &format!(
-            "{}, {} before noise was taken out",
+            "{}, {} before noise was removed",
             rate(&comparison.agreement),
             percent(comparison.agreement_raw.share)
         ),
@@ -102,7 +102,7 @@ fn differences(text: &mut String, comparison: &Comparison) {
         let _ = writeln!(text, "      and {} more", grouped(more));
     }
     if noise > 0 {
-        let _ = writeln!(text, "      taken for noise: {} more", grouped(noise as u64));
+        let _ = writeln!(text, "      noise: {} more", grouped(noise as u64));
     }
 }
 
@@ -148,13 +148,13 @@ Verdict: NO-GO
     - 30 of 9,900 answers are new 5xx: 0.30% (0.21% to 0.43%), and 0.1% may be
     coverage    99.20% of 10,000 requests
                 9,900 compared, 20 failed in the shadow, 75 not compared, 5 waiting
-    agreement   98.99% (98.80% to 99.20%), 94.95% before noise was taken out
+    agreement   98.99% (98.80% to 99.20%), 94.95% before noise was removed
     new 5xx     0.30% (0.21% to 0.43%)
     p99         9.00 ms in production, 12.0 ms in the shadow, ratio 1.33 (1.20 to 1.50)
     differences
              70   1.01%  GET /items/{id}  $.items[*].price value  9.99 -> 10.99
              30   1.00%  POST /cart  status status  200 -> 500
-      taken for noise: 1 more
+      noise: 1 more
 ";
         assert_eq!(summary(&example::document()), expected);
     }

@@ -46,7 +46,7 @@ impl Form {
             Some("md") => Self::Markdown,
             Some("xml") => Self::Junit,
             _ => bail!(
-                "--report '{}': a report is a file whose name ends in .html, .json, .md or .xml (JUnit)",
+                "--report '{}': the file name must end in .html, .json, .md or .xml (JUnit)",
                 path.display()
             ),
         })
@@ -69,7 +69,7 @@ impl Form {
             Self::Json => json(&TwoDocuments::new(a, b)),
             Self::Markdown => markdown_of_two(&TwoDocuments::new(a, b)),
             Self::Junit => {
-                bail!("JUnit (.xml) has no place for two reports: name a file ending in .html, .json or .md")
+                bail!("JUnit (.xml) cannot hold two reports: name a file ending in .html, .json or .md")
             }
         })
     }
@@ -116,9 +116,7 @@ mod tests {
             let error = Form::of(Path::new(name)).unwrap_err().to_string();
             assert_eq!(
                 error,
-                format!(
-                    "--report '{name}': a report is a file whose name ends in .html, .json, .md or .xml (JUnit)"
-                )
+                format!("--report '{name}': the file name must end in .html, .json, .md or .xml (JUnit)")
             );
         }
     }

@@ -15,7 +15,7 @@ use crate::capture::BpfFilter;
 pub enum RawInput {
     /// Live traffic.
     Live {
-        /// What is watched.
+        /// Watched targets.
         scope: LiveScope,
         /// TCP ports that requests are sent to, ascending; never empty in settings.
         ports: Vec<u16>,
@@ -58,7 +58,7 @@ impl fmt::Display for RawInput {
     }
 }
 
-/// What part of this host's traffic a live input watches.
+/// The part of this host's traffic that a live input watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LiveScope {
     /// Any address of this host.

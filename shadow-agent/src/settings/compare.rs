@@ -9,7 +9,7 @@ use crate::compare::Judging;
 use crate::compare::store::StoreSettings;
 use crate::mirror::Share;
 
-/// What is the same for all comparisons of a run.
+/// Settings that all comparisons of a run share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComparingSettings {
     /// Bytes of requests and answers that may wait to be compared.

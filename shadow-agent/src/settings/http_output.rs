@@ -22,17 +22,17 @@ pub struct HttpOutputSettings {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// What to connect to instead of what `host` and `port` resolve to.
+    /// Address to connect to instead of what `host` and `port` resolve to.
     pub endpoints: Option<Endpoints>,
     /// Path put before each request's target, without a trailing `/`; empty for none.
     pub path_prefix: String,
     /// Value of an `Authorization` header made from userinfo (`Basic ...`). A secret: never logged.
     pub authorization: Option<Secret>,
-    /// What becomes of the Host header.
+    /// Treatment of the Host header.
     pub host_header: HostHeader,
     /// The marker header put on each copy, if any.
     pub marker: Option<String>,
-    /// What else each copy changes, as the filters of a route ask.
+    /// Further edits of each copy, from the filters of a route.
     pub edits: Option<Arc<Edits>>,
     /// Whether copies name the pod that served the request.
     pub name_pod: bool,
@@ -88,7 +88,7 @@ impl PartialEq for Endpoints {
     }
 }
 
-/// What becomes of the Host header of a copy.
+/// Treatments of the Host header of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostHeader {
     /// The upstream's host and port.

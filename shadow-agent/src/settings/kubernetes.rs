@@ -108,7 +108,7 @@ impl std::fmt::Display for PodPort {
     }
 }
 
-/// What is asked of the Kubernetes API.
+/// Settings of the Kubernetes client.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KubernetesSettings {
     /// The node whose pods are watched (`NODE_NAME`).
@@ -121,7 +121,7 @@ pub struct KubernetesSettings {
     pub routes: Option<RouteNamespaces>,
     /// How a mirror of a route sends its copies: the upstream in it stands for none.
     pub mirror: Box<HttpOutputSettings>,
-    /// What becomes of the requests of mirrors of routes.
+    /// Treatment of requests of mirrors of routes.
     pub rules: Option<Arc<Rules>>,
     /// The lease by which one agent is elected to write the status of routes.
     pub lease: LeaseSettings,

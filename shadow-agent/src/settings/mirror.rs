@@ -22,7 +22,7 @@ pub struct MirrorSettings {
     pub limits: MirrorLimits,
     /// How requests are divided among its outputs; `None` where each gets all of them.
     pub split: Option<SplitBy>,
-    /// What becomes of requests before they go there.
+    /// Rules applied to requests before the outputs.
     pub rules: MirrorRules,
 }
 
@@ -81,11 +81,11 @@ impl MirrorRules {
         self.recording.as_ref()
     }
 
-    /// What recordings hide without being asked to, said for their user; `None` where they hide nothing.
+    /// Describes what recordings redact by default; `None` if nothing.
     pub fn hidden_in_recordings(&self) -> Option<&'static str> {
         (self.recording != self.live).then_some(
-            "the recording has keyed hashes in place of credentials and cookies, so that a replay of it is not logged in: \
-             --http-redact-none records them as they are",
+            "credentials and cookies are replaced by keyed hashes in this recording, so replayed requests are \
+             not authenticated: --http-redact-none records them unchanged",
         )
     }
 
@@ -99,7 +99,7 @@ impl MirrorRules {
     }
 }
 
-/// What stands behind a `|` in an address.
+/// The limit after a `|` in an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// So many copies of each request, and one more of a share of them.

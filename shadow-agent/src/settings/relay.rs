@@ -40,7 +40,7 @@ pub struct TcpInputSettings {
 /// How a listener does TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTls {
-    /// What it shows.
+    /// Its certificate.
     pub identity: IdentityFiles,
     /// Whose certificates clients must have; none are asked for when `None`.
     pub client_authorities: Option<PathBuf>,
@@ -105,6 +105,6 @@ pub struct RelayTls {
     pub verify: bool,
     /// Whose certificates are believed; the platform's authorities when `None`.
     pub authorities: Option<PathBuf>,
-    /// What is shown when the other side asks for a certificate.
+    /// Client certificate, for a peer that asks for one.
     pub identity: Option<IdentityFiles>,
 }

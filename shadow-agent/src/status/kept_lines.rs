@@ -43,7 +43,7 @@ impl KeptLines {
         let gone = self.total - self.lines.len() as u64;
         let mut text = match gone {
             0 => String::new(),
-            _ => format!("{gone} log lines before these are not kept\n"),
+            _ => format!("{gone} earlier log lines were discarded\n"),
         };
         for line in &self.lines {
             text += line;
@@ -67,7 +67,7 @@ mod tests {
         }
         assert!(
             kept.text()
-                .starts_with("2 log lines before these are not kept\nmore\n"),
+                .starts_with("2 earlier log lines were discarded\nmore\n"),
             "{}",
             kept.text()
         );

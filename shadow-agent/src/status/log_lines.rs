@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Bytes that may wait; a line has some hundred.
 const MAX_WAITING: usize = 256 * 1024;
 
-/// See the module's description.
+/// A bounded buffer of log lines, emptied by its own thread.
 #[derive(Debug)]
 pub(super) struct LogLines {
     buffer: Mutex<Buffer>,
@@ -73,7 +73,7 @@ impl LogLines {
         let dropped = std::mem::take(&mut buffer.dropped);
         drop(buffer);
         if dropped > 0 {
-            let notice = format!("{dropped} log lines dropped: standard error was not read fast enough\n");
+            let notice = format!("dropped {dropped} log lines: standard error was not read fast enough\n");
             lines.extend_from_slice(notice.as_bytes());
         }
         (lines, status)
@@ -135,7 +135,7 @@ mod tests {
         lines.push(b"short\n");
         lines.written();
         let taken = lines.take().0;
-        let notice = b"745 log lines dropped: standard error was not read fast enough\n";
+        let notice = b"dropped 745 log lines: standard error was not read fast enough\n";
         assert_eq!(taken.len(), MAX_WAITING + notice.len());
         assert!(taken.ends_with(notice));
         lines.written();

@@ -72,7 +72,7 @@ pub fn of_output(before: &RunStats, now: &OutputStats, elapsed: Duration) -> Str
         ),
         dropped(counts),
         format!("waiting {}", grouped(status.queued as u64)),
-        format!("under way {}", grouped(status.active as u64)),
+        format!("in flight {}", grouped(status.active as u64)),
         format!("connections {}", grouped(status.connections_open as u64)),
     ];
     let since = before.status.latency.clone().unwrap_or_default();
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(
             of_output(&before, &now, Duration::from_secs(2)),
             "stats of http://staging:80: delivered 1,000/s (3,000), dropped 12 (queue_full 2, timeout 10), \
-             waiting 3, under way 5, connections 6, p50 1.2 ms p99 1.2 ms"
+             waiting 3, in flight 5, connections 6, p50 1.2 ms p99 1.2 ms"
         );
         now.status.latency = None;
         now.status.breaker_open = true;

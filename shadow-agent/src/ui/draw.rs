@@ -68,7 +68,7 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>) {
     let area = frame.area();
     if area.width < LEAST.0 || area.height < LEAST.1 {
         let text = format!(
-            "The terminal is {} by {}: 80 by 24 are needed. q ends the run.",
+            "The terminal is {} by {}: at least 80 by 24 is needed. Press q to quit.",
             area.width, area.height
         );
         frame.render_widget(
@@ -155,7 +155,7 @@ fn per_second(model: &Model, count: u64) -> String {
 fn outputs(model: &Model, width: usize, room: usize) -> Vec<Line<'static>> {
     let mut lines = vec![title("Outputs", width)];
     let Some(now) = &model.now else {
-        lines.push(Line::raw("nothing is known of the run yet"));
+        lines.push(Line::raw("no data yet"));
         return lines;
     };
     let all = &now.stats.outputs;
@@ -225,11 +225,11 @@ fn reasons(counts: &OutputCounts) -> String {
 /// What the comparison comes to, on seven lines at most.
 fn comparison(model: &Model, width: usize) -> Vec<Line<'static>> {
     let Some((comparison, place, count)) = model.comparison() else {
-        let text = "nothing is compared (yet): --output-http URL --compare does";
+        let text = "no comparison: add --output-http URL --compare";
         return vec![title("Comparison", width), Line::raw(text)];
     };
     let name = if count > 1 {
-        format!("Comparison {} of {count} (c for the next)", place + 1)
+        format!("Comparison {} of {count} (c: next)", place + 1)
     } else {
         "Comparison".to_owned()
     };
@@ -343,18 +343,18 @@ fn last_line(model: &Model) -> Line<'static> {
 
 const HELP: [&str; 13] = [
     "Keys",
-    "  tab, shift-tab     the next pane, the one before",
-    "  up, down, k, j     a row up, a row down",
-    "  pgup, pgdn         a page up, a page down",
-    "  home, end          the first row, the last",
-    "  enter              an example of the difference; again to close it",
-    "  /                  show only rows with a text in them; esc shows all",
-    "  c                  the next comparison, where there are several",
-    "  p                  pause mirroring, or go on",
-    "  r                  begin the comparison anew",
-    "  q, ctrl-c          end the run: requests under way may finish",
-    "                     again to end at once",
-    "  ?, esc             close this",
+    "  tab, shift-tab     next, previous pane",
+    "  up, down, k, j     row up, row down",
+    "  pgup, pgdn         page up, page down",
+    "  home, end          first, last row",
+    "  enter              show an example of the difference; again: close it",
+    "  /                  filter rows by text; esc: show all",
+    "  c                  next comparison, if there are several",
+    "  p                  pause or resume mirroring",
+    "  r                  restart the comparison",
+    "  q, ctrl-c          quit: requests in flight may finish",
+    "                     again: quit at once",
+    "  ?, esc             close this help",
 ];
 
 fn help(frame: &mut Frame<'_>, pane: Rect) {

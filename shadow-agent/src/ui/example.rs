@@ -27,7 +27,7 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>, area: Rect) {
     let lines = match model.example(&id) {
         Some(example) => lines(model.look, example, width),
         None => vec![Line::raw(
-            "the example has gone: the comparison has begun anew (enter or esc)",
+            "the example is gone: the comparison was restarted (enter or esc)",
         )],
     };
     let at = at.min(lines.len().saturating_sub(page));
@@ -106,9 +106,9 @@ fn body(body: &Body) -> Vec<String> {
     let text = body.text.as_deref().unwrap_or_default();
     let mut lines: Vec<_> = text.lines().take(MAX_LINES).map(harmless).collect();
     if body.text.is_none() && body.bytes > 0 {
-        lines.push(format!("({} bytes that are no text)", body.bytes));
+        lines.push(format!("({} bytes of binary data)", body.bytes));
     } else if body.cut || text.lines().nth(MAX_LINES).is_some() {
-        lines.push(format!("(cut: {} bytes in all)", body.bytes));
+        lines.push(format!("(truncated: {} bytes in total)", body.bytes));
     }
     lines
 }

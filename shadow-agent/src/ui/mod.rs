@@ -74,7 +74,7 @@ impl Ui {
         first: fn(),
     ) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let terminal = Terminal::take().context("--ui: the terminal cannot be taken")?;
+        let terminal = Terminal::take().context("--ui: cannot set up the terminal")?;
         // Nothing is sent on it.
         let (running, ended) = channel::<()>();
         let theirs = Arc::clone(&shared);
@@ -89,7 +89,7 @@ impl Ui {
                     answer: None,
                 };
                 if let Err(error) = follow(terminal, &theirs, desk) {
-                    tracing::warn!(%error, "the terminal cannot be drawn on any more; the run goes on");
+                    tracing::warn!(%error, "cannot draw on the terminal any more; the agent continues");
                 }
             })
             .context("cannot start a thread for --ui")?;
@@ -116,7 +116,7 @@ impl Drop for Ui {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread of --ui panicked: please report it");
+            tracing::error!("the thread of --ui panicked: please report this bug");
         }
     }
 }
@@ -180,16 +180,16 @@ impl Desk {
                 // The run answers this signal, the first time and the second, whoever sends it.
                 let sent = kill(Pid::this(), Signal::SIGINT);
                 Some(match sent {
-                    Ok(()) => "ending: requests under way may finish; again to end at once".to_owned(),
-                    Err(error) => format!("cannot end: {error}"),
+                    Ok(()) => "stopping: requests in flight may finish; again to stop at once".to_owned(),
+                    Err(error) => format!("cannot stop: {error}"),
                 })
             }
             Action::Reset => Some(match &self.live {
                 Some(live) => {
                     live.reset();
-                    "the comparison begins anew".to_owned()
+                    "the comparison was restarted".to_owned()
                 }
-                None => "nothing is compared (--compare)".to_owned(),
+                None => "no comparison is running (--compare)".to_owned(),
             }),
             Action::Pause | Action::Resume => {
                 let (answer, answered) = oneshot::channel();
@@ -198,7 +198,7 @@ impl Desk {
                     _ => Order::Resume(answer),
                 };
                 if self.orders.try_send(order).is_err() {
-                    return Some("the run does not answer".to_owned());
+                    return Some("the agent does not respond".to_owned());
                 }
                 self.answer = Some((action, answered));
                 None
@@ -211,13 +211,13 @@ impl Desk {
         let (action, answer) = self.answer.as_mut()?;
         let told = match answer.try_recv() {
             Err(oneshot::error::TryRecvError::Empty) => return None,
-            Err(oneshot::error::TryRecvError::Closed) => Err("the run does not answer".to_owned()),
+            Err(oneshot::error::TryRecvError::Closed) => Err("the agent does not respond".to_owned()),
             Ok(told) => told,
         };
         let message = match (told, action) {
             (Ok(()), Action::Pause) => "paused: nothing is captured or sent".to_owned(),
             (Ok(()), _) => "resumed".to_owned(),
-            (Err(error), Action::Pause) => format!("paused, but capture goes on: {error}"),
+            (Err(error), Action::Pause) => format!("paused, but capture continues: {error}"),
             (Err(error), _) => format!("not resumed: {error}"),
         };
         self.answer = None;

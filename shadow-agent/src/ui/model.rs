@@ -275,7 +275,7 @@ impl Model {
         let kept = row.examples.iter().find(|id| self.example(id).is_some()).cloned();
         match kept {
             Some(id) => self.over = Over::Example(id, 0),
-            None => self.say("no example of it is kept".to_owned()),
+            None => self.say("no example was kept".to_owned()),
         }
     }
 

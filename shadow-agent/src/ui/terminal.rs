@@ -28,7 +28,7 @@ pub fn is_possible() -> bool {
     io::stderr().is_terminal() && io::stdin().is_terminal()
 }
 
-/// See the module's description. Dropping it gives the screen back.
+/// The terminal in full-screen mode. Dropping it restores the screen.
 pub(super) struct Terminal(ratatui::Terminal<CrosstermBackend<BufWriter<Stderr>>>);
 
 impl Terminal {

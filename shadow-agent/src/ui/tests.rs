@@ -135,7 +135,7 @@ fn a_screen_that_is_too_small_says_so_and_keys_work() {
     let rows = screen_of(&mut model, 60, 10);
     assert_eq!(
         rows[0],
-        "The terminal is 60 by 10: 80 by 24 are needed. q ends the"
+        "The terminal is 60 by 10: at least 80 by 24 is needed. Press"
     );
     assert_eq!(press(&mut model, KeyCode::Char('q')), Action::Quit);
 }
@@ -145,11 +145,8 @@ fn before_anything_is_known_it_says_that() {
     let mut model = Model::new(Look { colour: true });
     let rows = screen(&mut model);
     assert_eq!(rows[0], "shadow-agent");
-    assert_eq!(rows[2], "nothing is known of the run yet");
-    assert_eq!(
-        rows[4],
-        "nothing is compared (yet): --output-http URL --compare does"
-    );
+    assert_eq!(rows[2], "no data yet");
+    assert_eq!(rows[4], "no comparison: add --output-http URL --compare");
     // A rate needs two moments.
     model.tell(moment(Instant::now(), 1_000, false));
     assert_eq!(screen(&mut model)[0], "shadow-agent  seen -/s (1,020)");
@@ -276,7 +273,7 @@ fn enter_opens_an_example_with_both_answers_side_by_side() {
     // None is kept of the second.
     press(&mut model, KeyCode::Down);
     press(&mut model, KeyCode::Enter);
-    assert_eq!(screen(&mut model)[23], "no example of it is kept");
+    assert_eq!(screen(&mut model)[23], "no example was kept");
 }
 
 #[test]
@@ -284,7 +281,7 @@ fn keys_are_explained() {
     let mut model = model();
     press(&mut model, KeyCode::Char('?'));
     let rows = screen(&mut model);
-    assert!(rows.contains(&"  q, ctrl-c          end the run: requests under way may finish".to_owned()));
+    assert!(rows.contains(&"  q, ctrl-c          quit: requests in flight may finish".to_owned()));
     press(&mut model, KeyCode::Esc);
     assert!(screen(&mut model)[11].contains("[Differences 3]"));
 }
@@ -352,8 +349,8 @@ fn a_key_for_the_run_is_passed_on_and_its_answer_is_said() {
     answer.send(Ok(())).unwrap();
     assert_eq!(desk.heard().unwrap(), "paused: nothing is captured or sent");
     assert_eq!(desk.heard(), None);
-    assert_eq!(desk.act(Action::Reset).unwrap(), "the comparison begins anew");
+    assert_eq!(desk.act(Action::Reset).unwrap(), "the comparison was restarted");
     assert!(live.take_orders().reset);
     drop(inbox);
-    assert_eq!(desk.act(Action::Resume).unwrap(), "the run does not answer");
+    assert_eq!(desk.act(Action::Resume).unwrap(), "the agent does not respond");
 }

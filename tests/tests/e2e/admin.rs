@@ -197,7 +197,7 @@ fn it_is_healthy_and_ready_while_it_captures_and_not_ready_once_it_ends() {
     until("it says that it ends", || get("/readyz").0 == 503);
     assert_eq!(
         get("/readyz").1,
-        "not ready\ncapture: the agent is ending\n".to_owned()
+        "not ready\ncapture: the agent is stopping\n".to_owned()
     );
     assert_eq!(get("/healthz").0, 200);
     agent.signal(Signal::SIGTERM);
@@ -294,7 +294,7 @@ fn a_port_in_use_is_refused_before_anything_is_attached() {
     let message = format!("--http-listen '{listen}'");
     assert!(output.stderr.contains(&message), "{}", output.stderr);
     assert!(
-        output.stderr.contains("another process listens there"),
+        output.stderr.contains("another process is listening there"),
         "{}",
         output.stderr
     );

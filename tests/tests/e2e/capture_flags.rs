@@ -613,7 +613,7 @@ fn input_raw_protocol_binary_is_refused_with_the_reason() {
     let output = Agent::output(&Netns::host(), &arguments);
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        output.stderr.contains("nothing that could be sent again"),
+        output.stderr.contains("cannot be replayed or counted"),
         "{}",
         output.stderr
     );

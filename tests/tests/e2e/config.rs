@@ -84,11 +84,7 @@ fn replace(path: &Path, text: &str) {
 /// Waits until the file was taken so often since the start.
 fn taken(agent: &Agent, times: usize) {
     until("the file is in force", || {
-        agent
-            .stderr()
-            .matches("the configuration file is in force")
-            .count()
-            == times
+        agent.stderr().matches("configuration file applied").count() == times
     });
 }
 
@@ -308,14 +304,14 @@ fn what_cannot_be_taken_changes_nothing_and_is_told_until_it_is_mended() {
         "every key is named: {:?}",
         readyz()
     );
-    assert!(!agent.stderr().contains("the configuration file is in force"));
+    assert!(!agent.stderr().contains("configuration file applied"));
     // A missing file is as bad as any other.
     std::fs::remove_file(&host.config).expect("the file removed");
-    until("the file is missed", || readyz().1.contains("cannot be read"));
+    until("the file is missed", || readyz().1.contains("cannot read it"));
     host.write(&good);
     until("the file is mended", || readyz().1.contains("config: ok\n"));
     assert!(
-        !agent.stderr().contains("the configuration file is in force"),
+        !agent.stderr().contains("configuration file applied"),
         "it never was another"
     );
     let (production, [first, _], ledger) = host.finish(agent);

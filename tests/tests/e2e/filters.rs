@@ -485,7 +485,7 @@ fn named_mirrors_have_filters_of_their_own_which_follow_the_file() {
     std::fs::write(&config, text("http-disallow-url = '^/api'")).expect("the configuration file");
     agent.signal(nix::sys::signal::Signal::SIGHUP);
     until("the file is in force", || {
-        agent.stderr().contains("the configuration file is in force")
+        agent.stderr().contains("configuration file applied")
     });
     curl(&scene, &requests);
     let finished = scene.finish(agent);

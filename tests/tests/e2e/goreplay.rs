@@ -174,7 +174,7 @@ fn exit_after_ends_the_run_with_status_0_and_a_closed_ledger() {
     assert_eq!(load::keep_alive(&scene.client, scene.v4, 4, 10), 40);
     agent.finish().assert_all_delivered(40);
     assert!(
-        agent.stderr().contains("--exit-after is over"),
+        agent.stderr().contains("--exit-after has passed"),
         "{}",
         agent.stderr()
     );
@@ -214,7 +214,7 @@ fn output_http_stats_logs_each_upstream() {
     ]);
     assert_eq!(load::keep_alive(&scene.client, scene.v4, 4, 10), 40);
     agent.wait_for_ledger("all is delivered", |ledger| ledger.delivered(0) == 40);
-    let line = agent.wait_for_line("/s (40), dropped 0, waiting 0, under way 0, connections ");
+    let line = agent.wait_for_line("/s (40), dropped 0, waiting 0, in flight 0, connections ");
     let of = format!("stats of {}: delivered ", scene.shadow_url);
     assert!(line.contains(&of), "{line}");
     // Ten such lines would take fifty seconds at GoReplay's default.
@@ -313,7 +313,9 @@ fn a_word_that_belongs_to_no_flag_ends_it_with_status_2() {
     ]);
     assert_eq!(output.status.code(), Some(2), "{}", output.stderr);
     assert!(
-        output.stderr.contains("'yes': this word belongs to no flag")
+        output
+            .stderr
+            .contains("'yes': this argument does not belong to a flag")
             && output.stderr.contains("--output-null is a switch"),
         "{}",
         output.stderr

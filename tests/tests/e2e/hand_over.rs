@@ -114,7 +114,7 @@ fn while_a_new_agent_takes_over_each_request_is_mirrored_once() {
         first.wait_for_ledger("it mirrors", |ledger| ledger.delivered(0) > 100);
         // Twice: who has taken over hands over, too.
         let second = rollout.agent(&[]);
-        second.wait_for_line("another agent of this node mirrors");
+        second.wait_for_line("another agent on this node is mirroring");
         knows_the_connections(&second);
         assert_eq!(second.ledger_now().seen(), 0, "it waits");
         let first = first.stop();
@@ -179,7 +179,7 @@ fn an_agent_that_is_killed_is_taken_over_from_too() {
     let rollout = Rollout::new(&stage);
     let mut first = rollout.agent(&[]);
     let second = rollout.agent(&[]);
-    second.wait_for_line("another agent of this node mirrors");
+    second.wait_for_line("another agent on this node is mirroring");
     first.kill();
     second.wait_for_line("taken over");
     assert_eq!(rollout.cluster.load(rollout.web.v4(), 2, 20), 40);
@@ -195,7 +195,7 @@ fn an_agent_that_waits_is_ready_says_so_and_ends_at_once() {
     let second = rollout.agent(&["--http-listen", &port.to_string()]);
     let (status, body) = ask(rollout.cluster.node.netns(), port, "GET", "/readyz");
     assert_eq!(status, 200, "{body}");
-    let line = "hand-over: ok, another agent of this node mirrors; this one takes over when it ends\n";
+    let line = "hand-over: ok, another agent on this node is mirroring; this one takes over when it stops\n";
     assert!(body.contains(line), "{body}");
     assert_eq!(rollout.cluster.load(rollout.web.v4(), 2, 20), 40);
     let waited = second.wait_for_ledger("it passes over them", |ledger| of_another(ledger) == 40);

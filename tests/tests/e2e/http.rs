@@ -348,7 +348,7 @@ fn what_servers_answer_though_it_is_odd_is_mirrored() {
     }
     let mut connection = Connection::open(&scene.client, scene.v4);
     connection.send("GET /refused?secret HTTP/1.1\r\nHost: production.test\r\nX : y\r\n\r\n");
-    agent.wait_for_line("a request is not understood: line 3: white space before the colon");
+    agent.wait_for_line("cannot parse a request: line 3: white space before the colon");
     connection.read_to_close();
     let said = agent.stderr();
     assert!(

@@ -172,7 +172,7 @@ fn a_pair_is_sent_again_by_curl_as_by_the_agent_whatever_bytes_it_has() {
         let sent = Agent::output(&host, &["replay", &directory, "--pair", id, "--to", &url]);
         assert!(sent.status.success(), "{id}: {}{}", sent.stdout, sent.stderr);
         assert!(
-            sent.stdout.contains("The same as production's"),
+            sent.stdout.contains("Equal to production's response"),
             "{id}: {}",
             sent.stdout
         );
@@ -221,9 +221,9 @@ fn a_request_with_hidden_secrets_is_sent_and_that_is_said() {
     assert!(ran.status.success(), "{}{}", line.stdout, ran.stderr);
     for said in [&sent.stdout, &line.stderr] {
         for part in [
-            "Left out, because it was redacted when it was kept: X-Auth-Token",
-            "hashes stand in the place of secrets that were hidden when it was kept",
-            "So it may be answered 401 or 403",
+            "Not sent, because it was redacted when stored: X-Auth-Token",
+            "secrets were replaced by hashes when it was stored",
+            "So the response may be 401 or 403",
         ] {
             assert!(said.contains(part), "{part:?} in {said}");
         }
@@ -429,7 +429,7 @@ fn a_run_that_was_killed_says_so_and_goes_for_nobody() {
     assert!(
         output
             .stdout
-            .contains("The run did not end in order, or goes on."),
+            .contains("The run was not shut down cleanly, or is still running."),
         "{}",
         output.stdout
     );

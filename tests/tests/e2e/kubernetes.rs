@@ -364,7 +364,7 @@ fn while_the_api_is_away_the_last_known_pods_stay() {
         ],
     );
     cluster.api.away();
-    assert_eq!(readyz(&cluster, port, "what was last known stays"), 503);
+    assert_eq!(readyz(&cluster, port, "using the last known state"), 503);
     cluster.load(web.v4(), 1, 5);
     let second = cluster.serve_untold(labelled("shop", "web-1", "web", 80));
     cluster.api.back();

@@ -214,7 +214,7 @@ fn the_end_of_a_middleware_ends_the_run_and_is_said() {
     assert!(
         agent
             .stderr()
-            .contains("the middleware has ended: it exited with status 7"),
+            .contains("the middleware exited: it exited with status 7"),
         "{}",
         agent.stderr()
     );
@@ -236,7 +236,7 @@ fn middleware_on_exit() {
         "bypass",
     ]);
     send(&scene, &[get("/1", "1")]);
-    agent.wait_for_line("messages go on without it");
+    agent.wait_for_line("continuing without it");
     send(&scene, &[get("/2", "2")]);
     scene.finish(agent).assert_mirrored(2);
 }

@@ -145,7 +145,7 @@ fn no_thread_keeps_a_right_in_any_mode_nor_does_the_middleware() {
     look(&["--input-file", &file], "another user", &[], &["shard-0", "log"]);
     look(
         &["--input-tcp", &relay],
-        "listening for what other agents send",
+        "listening for other agents",
         &[],
         &["shard-0"],
     );
@@ -272,7 +272,7 @@ fn a_script_that_only_root_can_read_is_named_with_the_way_out() {
     assert_eq!(agent.wait().code(), Some(1));
     let said = agent.stderr();
     assert!(
-        said.contains("as user nobody (--middleware-user names another): Permission denied"),
+        said.contains("as user nobody (--middleware-user selects another): Permission denied"),
         "{said}"
     );
     let port = format!("127.0.0.1:{}", host.free_port());

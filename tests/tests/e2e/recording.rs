@@ -322,7 +322,7 @@ fn output_file_max_size_limit() {
         &["--output-file", &name, "--output-file-max-size-limit", "10kb"],
         |scene, agent| {
             load::keep_alive(&scene.client, scene.v4, 1, 50);
-            agent.wait_for_line("--output-file-max-size-limit is reached");
+            agent.wait_for_line("--output-file-max-size-limit reached");
         },
     );
     let ledger = &finished.ledger;
@@ -413,7 +413,7 @@ fn a_full_disk_is_counted_and_written_to_again_when_there_is_room() {
             full.dropped(0, "write_error") > 0 && full.delivered(0) > 0,
             "{full}"
         );
-        agent.wait_for_line("a recording cannot be written");
+        agent.wait_for_line("cannot write a recording");
         // What is there is whole.
         let (requests, _) = counts(Path::new(&format!("{}/requests_0.gor", disk.0)));
         assert_eq!(requests as u64, full.delivered(0));
@@ -425,7 +425,7 @@ fn a_full_disk_is_counted_and_written_to_again_when_there_is_room() {
             sent += load::keep_alive(&scene.client, scene.v4, 1, 1);
             agent.ledger_now().delivered(0) > full.delivered(0)
         });
-        agent.wait_for_line("the recording is written again");
+        agent.wait_for_line("writing the recording works again");
     });
     assert_eq!(finished.production.len() as u64, finished.ledger.seen());
 }

@@ -21,7 +21,7 @@ fn receiver(scene: &Scene, address: &str, more: &[&str]) -> Agent {
     ]
     .concat();
     let agent = Agent::spawn(scene.stage, &Netns::host(), &arguments);
-    agent.wait_for_line("listening for what other agents send");
+    agent.wait_for_line("listening for other agents");
     agent
 }
 
@@ -544,7 +544,10 @@ fn input_http_answers_what_became_of_a_request() {
     let mut stream = TcpStream::connect(&address).expect("a connection");
     let mut said = [0; 25];
     stream
-        .write_all(b"POST /c HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        .write_all(
+            b"POST /c HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: \
+            100-continue\r\nContent-Length: 2\r\n\r\n",
+        )
         .expect("a head");
     stream.read_exact(&mut said).expect("an interim answer");
     assert_eq!(&said, b"HTTP/1.1 100 Continue\r\n\r\n");

@@ -186,7 +186,7 @@ fn a_service_parent_without_a_group_is_mirrored() {
     let agent = httpbin
         .cluster
         .spawn_agent(&["--input-k8s-routes=*", "--http-listen", &port.to_string()]);
-    let said = "mirrors only for parents that are Services or Gateways, not for shop/entry \
+    let said = "mirrors only for Services and Gateways as parents, not for shop/entry \
                 (ServiceEntry.networking.istio.io outside)";
     agent.wait_for_line(said);
     watching(&agent, 2);
@@ -200,7 +200,10 @@ fn a_service_parent_without_a_group_is_mirrored() {
     });
     let accepted = condition(&written, "Accepted").expect("a condition");
     assert!(
-        accepted["message"].as_str().unwrap().contains("Without a group"),
+        accepted["message"]
+            .as_str()
+            .unwrap()
+            .contains("A parent without a group"),
         "{accepted}"
     );
     httpbin.many(20);
@@ -222,8 +225,7 @@ fn what_reaches_the_shadow_directly_is_counted_and_not_copied() {
         condition(route, "Accepted").is_some_and(|condition| condition["status"] == "True")
     });
     let accepted = condition(&written, "Accepted").expect("a condition");
-    let said = "The Service httpbin leads to the pods of httpbin-v2 too: requests that reach these directly are \
-                counted as filtered and not copied";
+    let said = "The Service httpbin also selects pods of httpbin-v2: requests that reach these directly are not copied, and counted as filtered";
     assert!(accepted["message"].as_str().unwrap().contains(said), "{accepted}");
     httpbin.many(20);
     let direct = "GET /direct HTTP/1.1\r\nHost: httpbin\r\n\r\n";
@@ -423,7 +425,7 @@ fn two_routes_of_one_service_are_independent_and_copies_never_come_back() {
     });
     assert_eq!(of(&ledger, "shop/chain")["seen"], 0, "{ledger}");
     api.delete("httproutes", "shop", "second");
-    agent.wait_for_line("mirrors of routes are in force mirrors=2");
+    agent.wait_for_line("mirrors of routes applied mirrors=2");
     httpbin.many(10);
     let ledger = agent.stop();
     ledger.assert_closed();

@@ -101,7 +101,7 @@ fn devices_and_pipes_that_make_no_sense_are_refused_at_once() {
         ),
         (
             vec!["--input-raw", &pcap, "--output-null"],
-            "this is a pipe, and would be waited for",
+            "this is a pipe, which could block forever",
         ),
         (
             [&dummy[..], &["--ledger", &pipe]].concat(),
@@ -270,7 +270,7 @@ fn a_name_that_is_none_is_heard_of_at_the_start() {
         "http://no-such-shadow.invalid",
     ];
     let agent = Agent::spawn(&stage, &Netns::host(), &flags);
-    let line = agent.wait_for_line("the name cannot be looked up");
+    let line = agent.wait_for_line("cannot resolve the host name");
     assert!(
         line.contains("WARN") && line.contains("no-such-shadow.invalid"),
         "{line}"
@@ -292,7 +292,7 @@ fn silent_connections_do_not_shut_the_input_for_others() {
         &scene.shadow_url,
     ];
     let receiver = Agent::spawn(&stage, &Netns::host(), &flags);
-    receiver.wait_for_line("listening for what other agents send");
+    receiver.wait_for_line("listening for other agents");
     let silent: Vec<_> = (0..4)
         .map(|_| TcpStream::connect(&address).expect("the input"))
         .collect();
@@ -372,7 +372,7 @@ fn with_all_descriptors_in_use_health_metrics_and_ledger_are_there() {
     assert!(ledger.of(0, "in_flight") > 20, "{ledger}");
     let said = agent.stderr();
     assert!(
-        said.contains("as many connections are open as the limit of open files (ulimit -n) allows"),
+        said.contains("out of file descriptors: raise the limit on open files (ulimit -n)"),
         "{said}"
     );
     let ledger = agent.stop();

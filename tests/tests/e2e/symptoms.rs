@@ -25,13 +25,13 @@ const SYMPTOMS: [Symptom; 8] = [
             cluster.api.fail(pods, Fault::Status(403));
         },
         argument: "--input-raw=k8s://goreplay/deployments/nginx:80",
-        says: "nothing is captured: ... (forbidden); see that its ClusterRole and ClusterRoleBinding are those of \
-               deploy/kubernetes",
+        says: "nothing is captured: ... (forbidden); make sure that its ClusterRole and ClusterRoleBinding are \
+            those of deploy/kubernetes",
     },
     Symptom {
         wrong: |cluster| cluster.api.away(),
         argument: "--input-raw=k8s://goreplay/deployments/nginx:80",
-        says: "nothing is captured: ... (unreachable); it is asked again and again",
+        says: "nothing is captured: ... (unreachable); retrying",
     },
     Symptom {
         wrong: |_| {},
@@ -56,7 +56,7 @@ const SYMPTOMS: [Symptom; 8] = [
     Symptom {
         wrong: |cluster| pod_without_cgroup(cluster, "http"),
         argument: "--input-raw=k8s://shop/pod/web-0:http",
-        says: "no cgroup is found below ... for the running pods",
+        says: "found no cgroup below ... for the running pods",
     },
     Symptom {
         wrong: |cluster| {

@@ -132,14 +132,14 @@ fn a_run_is_shown_and_steered_on_a_terminal_and_on_the_port() {
     pane.press("Tab");
     pane.wait_for("[Endpoints");
     pane.press("?");
-    pane.wait_for("end the run: requests under way may finish");
+    pane.wait_for("quit: requests in flight may finish");
     pane.press("Escape");
     pane.press("p");
     pane.wait_for("PAUSED");
     pane.press("p");
     pane.wait_for("resumed");
     pane.tmux(&["resize-window", "-x", "70", "-y", "20"]);
-    pane.wait_for("80 by 24 are needed");
+    pane.wait_for("at least 80 by 24 is needed");
     pane.tmux(&["resize-window", "-x", "120", "-y", "40"]);
     pane.wait_for("── Comparison");
 
@@ -198,7 +198,7 @@ fn without_a_terminal_it_says_so() {
     assert!(
         output
             .stderr
-            .contains("error: --ui needs a terminal: standard error and input must both be one"),
+            .contains("error: --ui needs a terminal on both standard input and standard error"),
         "{}",
         output.stderr
     );

@@ -119,7 +119,7 @@ fn hold(index: usize, connections: u32) -> anyhow::Result<Running> {
 /// The process: opens the connections, uses each once, and holds them until its standard input ends.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (_, files) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, files, files).context("cannot raise the limit of open files")?;
+    setrlimit(Resource::RLIMIT_NOFILE, files, files).context("cannot raise the limit on open files")?;
     let listener = TcpListener::bind(arguments.address)
         .with_context(|| format!("cannot listen on {}", arguments.address))?;
     let mut held = Vec::with_capacity(2 * arguments.connections);

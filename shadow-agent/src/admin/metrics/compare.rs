@@ -25,14 +25,14 @@ impl Snapshot {
         let all = self.comparisons.iter();
         families.histogram(
             "compare_production_seconds",
-            "How long production takes for the pairs that are compared, from a request's last byte to its answer's last \
-             byte on the wire.",
+            "Latency of production for compared pairs, from the request's last byte to the response's last byte \
+             on the wire.",
             all.clone()
                 .map(|(name, counts)| (vec![("output", name.as_str())], &counts.production)),
         )?;
         families.histogram(
             "compare_shadow_seconds",
-            "How long the shadow takes for the same pairs, at the agent's socket.",
+            "Latency of the shadow for the same pairs, at the agent's socket.",
             all.map(|(name, counts)| (vec![("output", name.as_str())], &counts.shadow)),
         )?;
         self.encode_extra(families)
@@ -42,8 +42,8 @@ impl Snapshot {
         let all = self.comparisons.iter();
         families.counter(
             "compare_pairs",
-            "Pairs of answers compared, by outcome: equal, noise (equal but for what is taken for noise) or different, as \
-             it was at the time.",
+            "Pairs of responses compared, by outcome: equal, noise (equal except for noise) or different, as \
+             judged at the time.",
             all.clone().flat_map(|(name, counts)| {
                 [
                     ("equal", counts.equal),
@@ -56,12 +56,12 @@ impl Snapshot {
         for (name, help, failures) in [
             (
                 "compare_failed",
-                "Requests that the shadow gave no whole answer to, by reason: this speaks against the release.",
+                "Requests without a complete response of the shadow, by reason: counts against the release.",
                 true,
             ),
             (
                 "compare_not_compared",
-                "Requests that were not compared for another reason, by reason: this speaks against nobody.",
+                "Requests not compared for other reasons, by reason: does not count against the release.",
                 false,
             ),
         ] {
@@ -94,7 +94,7 @@ impl Snapshot {
         };
         counter(
             "compare_new_5xx",
-            "Compared pairs where the shadow answered 5xx, and production did not.",
+            "Compared pairs with a 5xx of the shadow and none of production.",
             |counts| counts.new_5xx,
         )?;
         counter(
@@ -116,7 +116,7 @@ impl Snapshot {
         };
         gauge(
             "compare_waiting_requests",
-            "Requests of which an answer is waited for.",
+            "Requests waiting for a response.",
             |counts| counts.waiting,
         )?;
         gauge("compare_waiting_bytes", "Bytes that they hold.", |counts| {
@@ -129,7 +129,7 @@ impl Snapshot {
         )?;
         gauge(
             "compare_differences",
-            "Kinds of differences in the report that are not taken for noise, since the last reset.",
+            "Kinds of differences in the report that are not noise, since the last reset.",
             |counts| counts.differences,
         )?;
         families.gauge(
@@ -159,7 +159,7 @@ impl Snapshot {
         };
         families.counter(
             "compare_own_requests_sent",
-            "Requests that the comparison itself sent: to the control, or a second time to the shadow (repeat).",
+            "Requests sent by the comparison itself: to the control, or a second time to the shadow (repeat).",
             all().map(|(name, extra)| {
                 (
                     vec![("output", name), ("what", extra.what.name())],
@@ -169,7 +169,7 @@ impl Snapshot {
         )?;
         families.counter(
             "compare_own_requests_answered",
-            "Those of them that were answered whole.",
+            "Those with a complete response.",
             all().map(|(name, extra)| {
                 (
                     vec![("output", name), ("what", extra.what.name())],
@@ -185,7 +185,7 @@ impl Snapshot {
             .collect();
         families.counter(
             "compare_own_requests_lost",
-            "Those that were not, by reason.",
+            "Those without, by reason.",
             lost.iter().map(|(name, what, reason, count)| {
                 let labels = vec![("output", *name), ("what", *what), ("reason", reason.as_str())];
                 (labels, *count)

@@ -30,18 +30,19 @@ pub(super) fn label_of(member: &str) -> &'static str {
 }
 
 const CONNECTIONS: [(&str, &str); 36] = [
-    ("opened", "Connections that came into view."),
+    ("opened", "Connections seen."),
     (
         "mid_stream",
-        "Of these, those whose SYN was not seen, or came on the ports of one that had not ended.",
+        "Of these, those whose SYN was not seen, or that reused the ports of a connection that had not ended.",
     ),
     (
         "unanswered",
-        "Connections with data that their server did not take in time, while its answers to others are seen.",
+        "Connections with data that their server did not acknowledge in time, while its responses to others are \
+         seen.",
     ),
     (
         "one_way",
-        "Connections of whose server nothing is seen here: taken as if it had answered.",
+        "Connections whose server side is not visible here: treated as if it had responded.",
     ),
     (
         "finished",
@@ -68,88 +69,84 @@ const CONNECTIONS: [(&str, &str); 36] = [
     ),
     ("segments", "Segments pushed."),
     ("bytes", "Payload bytes pushed."),
-    ("delivered_bytes", "Payload bytes handed on in stream order."),
-    (
-        "out_of_order",
-        "Segments with data ahead of bytes that had not come yet.",
-    ),
+    ("delivered_bytes", "Payload bytes delivered in stream order."),
+    ("out_of_order", "Segments that arrived out of order."),
     ("duplicate_bytes", "Payload bytes that had been seen before."),
     (
         "conflicting_overlaps",
-        "Overlaps whose bytes differed from the waiting ones; the first copy was kept. What was handed on already is not kept for comparing.",
+        "Overlaps whose bytes differed from buffered ones; the first copy was kept. Bytes already delivered are \
+         not compared.",
     ),
     (
         "out_of_window",
-        "Segments with a sequence number the receiver cannot have taken, RST outside the window among them.",
+        "Segments with a sequence number the receiver cannot have accepted, including RST outside the window.",
     ),
     ("out_of_window_bytes", "Payload bytes of those."),
     ("after_fin_bytes", "Payload bytes beyond their direction's FIN."),
     (
         "after_close_bytes",
-        "Payload bytes that came late, for a connection that had ended.",
+        "Late payload bytes of connections that had ended.",
     ),
     (
         "unwatched_bytes",
-        "Payload bytes that belong to no stream followed: of responses that are not watched, or in a RST.",
+        "Payload bytes of streams that are not tracked: responses that are not captured, or in a RST.",
     ),
-    ("waiting_bytes", "Payload bytes waiting behind a hole now."),
-    ("gaps", "Holes given up."),
-    ("gap_bytes", "Bytes in these holes: they never came."),
+    ("waiting_bytes", "Payload bytes currently buffered after a gap."),
+    ("gaps", "Gaps given up."),
+    ("gap_bytes", "Bytes in these gaps: they never arrived."),
     (
         "encrypted",
-        "Connections recognised as TLS; nothing in them can be read.",
+        "Connections recognised as TLS; their content cannot be read.",
     ),
     ("http2", "Connections recognised as HTTP/2 with prior knowledge."),
     ("upgraded", "Connections that left HTTP by CONNECT or Upgrade."),
     ("not_http", "Connections that carried something other than HTTP."),
     (
         "left_out",
-        "Connections that --input-raw-bpf-filter left out: no request of theirs is seen.",
+        "Connections excluded by --input-raw-bpf-filter: their requests are not seen.",
     ),
     (
         "requests_of_another_agent",
-        "Requests that another agent of this node mirrors (--hand-over).",
+        "Requests mirrored by another agent on this node (--hand-over).",
     ),
     (
         "proxied",
         "Connections with a header of the PROXY protocol in front, which names their client.",
     ),
-    ("skipped_bytes", "Bytes passed over, by reason."),
+    ("skipped_bytes", "Bytes skipped, by reason."),
     (
         "not_understood",
-        "Requests dropped as malformed or ambiguous_framing, by the line that is not understood.",
+        "Requests dropped as malformed or ambiguous_framing, by the line that cannot be parsed.",
     ),
-    ("answers", "Production's answers, where they are captured."),
+    ("answers", "Production's responses, if captured."),
 ];
 
 const CAPTURE: [(&str, &str); 27] = [
     ("packets_selected", "Packets selected."),
     (
         "packets_copied",
-        "Packets copied to a ring, whole; where responses are not tracked, those of servers without payload.",
+        "Packets copied completely to a ring; if responses are not tracked, those of servers without payload.",
     ),
     ("bytes_copied", "Payload bytes copied to a ring."),
     ("records", "Records put in a ring."),
-    (
-        "packets_empty",
-        "Packets that carry nothing: no payload, no SYN, FIN or RST.",
-    ),
+    ("packets_empty", "Packets without payload, SYN, FIN or RST."),
     ("packets_own", "Packets of the agent's own connections."),
     (
         "packets_other_host",
-        "Packets in frames to another host's hardware address, which a card in promiscuous mode or a bridge hands up; this host drops them. Not those that a target takes all the same (of a target).",
+        "Packets in frames to another host's hardware address, as passed up by an interface in promiscuous mode \
+         or a bridge; this host drops them. Not those of a capture target that accepts them.",
     ),
     (
         "packets_other_vlan",
-        "Packets without the VLAN tag that is asked for (--input-raw-vlan, --input-raw-vlan-vid).",
+        "Packets without the required VLAN tag (--input-raw-vlan, --input-raw-vlan-vid).",
     ),
     (
         "packets_sampled_out",
-        "Packets other than SYN of connections that sampling leaves out.",
+        "Packets other than SYN of connections skipped by sampling.",
     ),
     (
         "connections_sampled_out",
-        "SYNs of connections that sampling leaves out.",
+        "SYNs of connections skipped by sampling.",
     ),
     ("fragments_first_v4", "First IPv4 fragments."),
     (
@@ -167,7 +164,8 @@ const CAPTURE: [(&str, &str); 27] = [
     ),
     (
         "truncated_headers",
-        "Packets that end inside their IP or TCP header, or whose IP header is shorter than the least possible (before it is known whether they are selected).",
+        "Packets that end inside their IP or TCP header, or whose IP header is too short (before it is known \
+         whether they are selected).",
     ),
     (
         "ipv6_chains_too_long",
@@ -175,28 +173,26 @@ const CAPTURE: [(&str, &str); 27] = [
     ),
     (
         "ring_full_packets",
-        "Packets of which some or all was lost because the ring was full.",
+        "Packets lost completely or in part because the ring was full.",
     ),
     ("ring_full_payload_packets", "Those of them that had payload."),
     ("ring_full_bytes", "Payload bytes lost because the ring was full."),
     (
         "responses_left_out_packets",
-        "Packets with payload of responses that were left out: seven eighths of the ring were unread, and the last one is for requests.",
+        "Packets with payload of responses that were skipped: the ring was seven eighths full, and the rest is \
+         reserved for requests.",
     ),
     ("responses_left_out_bytes", "Their payload bytes."),
     (
         "load_error_packets",
-        "Packets of which some or all could not be read (bpf_skb_load_bytes failed).",
+        "Packets that could not be read completely (bpf_skb_load_bytes failed).",
     ),
     ("load_error_bytes", "Payload bytes that could not be read."),
-    (
-        "packets_cut",
-        "Packets larger than can be copied; what fits is copied.",
-    ),
+    ("packets_cut", "Packets too large to copy completely."),
     ("bytes_cut", "Payload bytes beyond that size."),
     (
         "malformed_records",
-        "Records that did not hold what they said: always 0, or a fault in this program.",
+        "Inconsistent records: always 0, unless shadow-agent has a bug.",
     ),
 ];
 
@@ -205,12 +201,12 @@ const VXLAN: [(&str, &str); 5] = [
     ("not_vxlan", "Datagrams that are not VXLAN."),
     (
         "other_vni",
-        "Datagrams of a network identifier that is not asked for.",
+        "Datagrams with a network identifier that is not selected.",
     ),
-    ("paused", "Datagrams that came while mirroring was paused."),
+    ("paused", "Datagrams received while mirroring was paused."),
     (
         "lost",
-        "Datagrams that the kernel dropped because they were not read in time: what they held is lost.",
+        "Datagrams that the kernel dropped because they were not read in time: their content is lost.",
     ),
 ];
 
@@ -218,27 +214,24 @@ const FILES: [(&str, &str); 14] = [
     ("packets", "Packets there were."),
     ("selected", "Packets handed on."),
     ("not_selected", "TCP, but not of a selected port, or address."),
-    ("other_vlan", "Without the VLAN tag that is asked for."),
-    ("unwatched", "Of a response, and responses are not watched."),
+    ("other_vlan", "Without the required VLAN tag."),
+    ("unwatched", "Of a response, and responses are not captured."),
     ("not_ip", "Not IPv4 or IPv6."),
     ("not_tcp", "IP, but not TCP."),
-    (
-        "fragments",
-        "Fragments of IP packets, which are not put together.",
-    ),
+    ("fragments", "Fragments of IP packets, which are not reassembled."),
     ("headers_cut", "Captured only up to somewhere in their headers."),
-    ("malformed", "With headers that contradict themselves."),
+    ("malformed", "With inconsistent headers."),
     (
         "unsupported_link",
         "From an interface whose link type is not supported.",
     ),
     (
         "cut_packets",
-        "Packets handed on whose payload was not captured whole (snap length); the rest becomes a gap.",
+        "Packets delivered whose payload was not captured completely (snap length); the rest becomes a gap.",
     ),
     ("cut_bytes", "Payload bytes missing from those."),
     (
         "torn_bytes",
-        "Bytes at the end of the file that are no whole packet.",
+        "Bytes at the end of the file that are not a complete packet.",
     ),
 ];

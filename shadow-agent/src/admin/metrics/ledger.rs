@@ -16,7 +16,7 @@ impl Snapshot {
     pub(super) fn encode_ledger(&self, families: &mut Families<'_>) -> fmt::Result {
         families.counter(
             "requests_seen",
-            "Requests whose start was seen, each once, whatever the outputs.",
+            "Requests seen, each counted once, whatever the outputs.",
             [(vec![], self.seen)],
         )?;
         let seen = self
@@ -25,7 +25,7 @@ impl Snapshot {
             .map(|(name, counts, _)| (vec![("output", name.as_str())], counts.seen));
         families.counter(
             "output_requests_seen",
-            "Requests that an output has to do with. It is the sum of shadow_agent_requests_total over outcomes, and \
+            "Requests for an output. It is the sum of shadow_agent_requests_total over outcomes, and \
              shadow_agent_requests_in_flight.",
             seen,
         )?;
@@ -63,7 +63,8 @@ impl Snapshot {
             .map(|(name, counts, _)| (vec![("output", name.as_str())], counts.incomplete));
         families.counter(
             "requests_incomplete",
-            "Requests that were delivered although they were not whole (--input-raw-allow-incomplete), by output. They \
+            "Requests that were delivered although they were incomplete (--input-raw-allow-incomplete), by \
+             output. They \
              are part of the outcome delivered.",
             incomplete,
         )?;

@@ -31,7 +31,7 @@ use crate::output::OutputStatus;
 /// The media type of an answer.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What every name begins with.
+/// Prefix of every name.
 const PREFIX: &str = "shadow_agent";
 
 /// Outputs with series of their own; the rest counts together as `other`. Each has about 70 series.
@@ -56,9 +56,9 @@ pub struct Snapshot {
     pub conditions: Vec<(String, bool)>,
     /// The CPU budget.
     pub cpu: CpuSnapshot,
-    /// What the cluster's inputs count.
+    /// Counts of the cluster's inputs.
     pub cluster: ClusterCounts,
-    /// What each comparison counts, by its output.
+    /// Counts of each comparison, by output.
     pub comparisons: Vec<(String, CompareCounts)>,
     /// When the process started: time since the Unix epoch.
     pub started: Duration,
@@ -67,9 +67,9 @@ pub struct Snapshot {
 /// Processor time at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CpuSnapshot {
-    /// What the process has taken.
+    /// CPU time used by the process.
     pub taken: Duration,
-    /// What it may take, in CPUs.
+    /// Its budget, in CPUs.
     pub budget: Option<f64>,
     /// Share of the requests that is taken, from 0 to 1.
     pub share: f64,

@@ -22,7 +22,7 @@ impl Snapshot {
         )?;
         families.gauge(
             "ready",
-            "Whether a condition of readiness is good (1) or not (0); /readyz tells why not.",
+            "Whether a readiness condition is met (1) or not (0); /readyz gives the reason.",
             self.conditions
                 .iter()
                 .map(|(name, good)| (vec![("condition", name.as_str())], f64::from(u8::from(*good)))),
@@ -52,17 +52,17 @@ impl Snapshot {
     fn encode_cpu(&self, families: &mut Families<'_>) -> fmt::Result {
         families.seconds(
             "cpu_seconds",
-            "Processor time that the agent has taken.",
+            "CPU time used by the agent.",
             [(vec![], self.cpu.taken.as_secs_f64())],
         )?;
         families.gauge(
             "cpu_budget_cpus",
-            "Processor time that the agent may take (--max-cpu), in CPUs.",
+            "CPU budget of the agent (--max-cpu), in CPUs.",
             self.cpu.budget.map(|budget| (vec![], budget)),
         )?;
         families.gauge(
             "cpu_share_ratio",
-            "Share of the requests that is mirrored to keep the CPU budget; the others are limited.",
+            "Share of requests mirrored within the CPU budget; the others are limited.",
             [(vec![], self.cpu.share)],
         )
     }
@@ -71,23 +71,19 @@ impl Snapshot {
         let cluster = &self.cluster;
         families.gauge(
             "kubernetes_pods_watched",
-            "Pods of this node that requests are captured from.",
+            "Pods on this node whose requests are captured.",
             [(vec![], cluster.watched as f64)],
         )?;
         families.counter(
             "kubernetes_pod_requests_seen",
-            "Requests whose start was seen, by pod; those of pods that have gone, and of pods beyond the first 1,000, \
-             as other.",
-            cluster
-                .pods
-                .iter()
-                .map(|([namespace, pod, labels], count)| {
-                    let mut series = vec![("namespace", namespace.as_str()), ("pod", pod.as_str())];
-                    if !labels.is_empty() {
-                        series.push(("labels", labels.as_str()));
-                    }
-                    (series, *count)
-                }),
+            "Requests seen, by pod; those of deleted pods, and of pods beyond the first 1,000, as other.",
+            cluster.pods.iter().map(|([namespace, pod, labels], count)| {
+                let mut series = vec![("namespace", namespace.as_str()), ("pod", pod.as_str())];
+                if !labels.is_empty() {
+                    series.push(("labels", labels.as_str()));
+                }
+                (series, *count)
+            }),
         )?;
         families.counter(
             "kubernetes_api_errors",

@@ -18,12 +18,12 @@ impl Snapshot {
         };
         gauge(
             "output_queued_requests",
-            "Requests that wait for the output.",
+            "Requests queued for the output.",
             |status| status.queued as f64,
         )?;
         gauge(
             "output_active_requests",
-            "Requests under way to the output.",
+            "Requests in flight to the output.",
             |status| status.active as f64,
         )?;
         gauge(
@@ -33,7 +33,7 @@ impl Snapshot {
         )?;
         gauge(
             "output_breaker_open",
-            "Whether the circuit breaker leaves the output alone (1) or not (0).",
+            "Whether the circuit breaker of the output is open (1) or not (0).",
             |status| f64::from(u8::from(status.breaker_open)),
         )?;
         let opened = self.outputs.iter();
@@ -45,13 +45,12 @@ impl Snapshot {
         let latencies = self.outputs.iter();
         families.histogram(
             "output_exchange_seconds",
-            "How long the shadow takes for an exchange that was delivered, from the first byte written to the last \
-             byte read.",
+            "Latency of the shadow for delivered exchanges, from the first byte sent to the last byte received.",
             latencies.filter_map(|(name, _, status)| Some((vec![("output", name.as_str())], status.latency.as_ref()?))),
         )?;
         families.histogram(
             "production_exchange_seconds",
-            "How long production takes, from a request's last byte to its response's last byte on the wire. Only with \
+            "Latency of production, from the request's last byte to the response's last byte on the wire. Only with \
              --input-raw-track-response.",
             self.production.iter().map(|counts| (vec![], counts)),
         )

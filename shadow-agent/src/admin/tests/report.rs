@@ -119,7 +119,7 @@ fn without_a_comparison_it_says_what_to_do() {
         let (status, body) = rig.ask("GET", path);
         assert_eq!(status, 404, "{path}");
         assert!(
-            body.starts_with("nothing is compared: start the agent with --output-http URL --compare"),
+            body.starts_with("no comparison is running: start the agent with --output-http URL --compare"),
             "{body}"
         );
     }
@@ -180,7 +180,7 @@ fn a_reset_needs_the_token_on_this_machine_too() {
             (status, &*body),
             (
                 403,
-                "a reset forgets what was found, and is taken with the token of --http-token-file only: none is set\n"
+                "a reset discards results, and requires the token of --http-token-file, which is not set\n"
             )
         );
     }
@@ -315,6 +315,6 @@ fn a_document_that_is_not_made_is_said() {
     let (status, _, body) = get(&rig, "/report.json");
     assert_eq!(
         (status, body.as_str()),
-        (503, "there is no report yet: the comparison has not answered\n")
+        (503, "there is no report yet: the comparison has not responded\n")
     );
 }

@@ -46,7 +46,7 @@ impl FromStr for BpfFilter {
             return Err(FilterError {
                 column: 0,
                 problem: format!(
-                    "the expression has {} bytes, and {MAX_LENGTH} is the most",
+                    "the expression has {} bytes, the limit is {MAX_LENGTH}",
                     text.len()
                 ),
                 help: "name networks instead of many addresses",
@@ -62,7 +62,7 @@ impl FromStr for BpfFilter {
         let expression = parser.expression(0)?;
         match parser.peek() {
             None => Ok(Self(expression)),
-            Some(Token::Close) => Err(parser.error("this parenthesis closes nothing", "take it out")),
+            Some(Token::Close) => Err(parser.error("this parenthesis has no opening one", "take it out")),
             Some(_) => Err(parser.error("'and' or 'or' is missing before this", SUBSET)),
         }
     }
@@ -94,7 +94,7 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token<'_>)>, FilterError> {
             '&' | '|' => {
                 return Err(FilterError {
                     column,
-                    problem: format!("'{first}' alone is not understood"),
+                    problem: format!("a single '{first}' is not supported"),
                     help: "write && or 'and', || or 'or'",
                 });
             }
@@ -185,7 +185,7 @@ impl<'a> Parser<'a> {
 
     fn term(&mut self, depth: usize) -> Result<Expression, FilterError> {
         if depth > MAX_DEPTH {
-            return Err(self.error("too many parentheses and negations in each other", SUBSET));
+            return Err(self.error("parentheses and negations are nested too deeply", SUBSET));
         }
         match self.peek() {
             Some(Token::Not) => {
@@ -266,7 +266,7 @@ impl<'a> Parser<'a> {
         };
         self.at += 1;
         if self.word() != Some(other) {
-            return Err(self.error(format!("'{other}' is missing here, behind '{one}'"), SUBSET));
+            return Err(self.error(format!("'{other}' is missing here, after '{one}'"), SUBSET));
         }
         self.at += 1;
         Ok(Some(pair))
@@ -337,7 +337,7 @@ impl<'a> Parser<'a> {
             let right = net.masked();
             return Err(self.error(
                 format!(
-                    "this has bits beyond its length: the network is {}/{}",
+                    "this has bits set beyond its length: the network is {}/{}",
                     right.address, right.bits
                 ),
                 "write the network's own address, or host for a single one",
@@ -364,7 +364,7 @@ impl<'a> Parser<'a> {
             Ok(())
         } else {
             Err(self.error(
-                "this does not go with the protocol before it",
+                "this does not match the protocol before it",
                 "write ip and ip6 before addresses of their own, tcp before ports",
             ))
         }
@@ -383,10 +383,10 @@ impl<'a> Parser<'a> {
             ),
             "ether" | "gateway" | "broadcast" | "multicast" | "less" | "greater" | "len" | "proto"
             | "protochain" | "mpls" | "pppoed" | "pppoes" | "geneve" | "inbound" | "outbound" | "ifname" => {
-                self.error(format!("'{word}' is not understood here"), SUBSET)
+                self.error(format!("'{word}' is not supported here"), SUBSET)
             }
             _ if word.contains(['[', ']', '=', '<', '>']) => {
-                self.error("looking into packets is not understood here", SUBSET)
+                self.error("looking into packets is not supported here", SUBSET)
             }
             _ => self.error(format!("'{}' is not {what}", word.escape_debug()), help),
         }

@@ -141,18 +141,18 @@ fn what_is_not_understood_is_refused_where_it_stands() {
         ("port 80 and", 11, "a test is missing at the end"),
         ("port 80 port 81", 8, "'and' or 'or' is missing before this"),
         ("(port 80", 0, "this parenthesis is never closed"),
-        ("port 80)", 7, "this parenthesis closes nothing"),
+        ("port 80)", 7, "this parenthesis has no opening one"),
         ("()", 1, "a test is missing before this"),
         ("port http", 5, "'http' is not a port or a range of ports"),
         ("port 65536", 5, "'65536' is not a port or a range of ports"),
         ("port +80", 5, "'+80' is not a port or a range of ports"),
         ("portrange 80", 10, "'80' is not a port or a range of ports"),
-        ("port 80 & port 81", 8, "'&' alone is not understood"),
+        ("port 80 & port 81", 8, "a single '&' is not supported"),
         ("udp", 0, "'udp' is never captured: requests come by TCP"),
         ("vlan 5", 0, "'vlan' is not part of the expression here"),
-        ("port 80 and less 100", 12, "'less' is not understood here"),
-        ("tcp and less 100", 8, "'less' is not understood here"),
-        ("tcp[13] = 2", 0, "looking into packets is not understood here"),
+        ("port 80 and less 100", 12, "'less' is not supported here"),
+        ("tcp and less 100", 8, "'less' is not supported here"),
+        ("tcp[13] = 2", 0, "looking into packets is not supported here"),
         (
             "host example.com",
             5,
@@ -161,7 +161,7 @@ fn what_is_not_understood_is_refused_where_it_stands() {
         (
             "net 10.0.0.1/8",
             4,
-            "this has bits beyond its length: the network is 10.0.0.0/8",
+            "this has bits set beyond its length: the network is 10.0.0.0/8",
         ),
         (
             "net 10.0.0.0/33",
@@ -173,15 +173,15 @@ fn what_is_not_understood_is_refused_where_it_stands() {
         (
             "ip6 host 10.0.0.1",
             9,
-            "this does not go with the protocol before it",
+            "this does not match the protocol before it",
         ),
-        ("ip port 80", 8, "this does not go with the protocol before it"),
+        ("ip port 80", 8, "this does not match the protocol before it"),
         (
             "tcp host 10.0.0.1",
             9,
-            "this does not go with the protocol before it",
+            "this does not match the protocol before it",
         ),
-        ("src or port 80", 7, "'dst' is missing here, behind 'src'"),
+        ("src or port 80", 7, "'dst' is missing here, after 'src'"),
         ("dst", 3, "a value is missing here"),
         ("é and", 0, "'é' is not an address or a network"),
         ("host 10.0.0.1 é", 14, "'and' or 'or' is missing before this"),
@@ -190,7 +190,7 @@ fn what_is_not_understood_is_refused_where_it_stands() {
     }
     assert_eq!(
         refused(&"(".repeat(100)).1,
-        "too many parentheses and negations in each other"
+        "parentheses and negations are nested too deeply"
     );
     assert_eq!(refused(&" ".repeat(5000)).0, 0);
 }

@@ -12,10 +12,10 @@ use crate::compare::tally::{Facts, Tally};
 use crate::mirror::ledger::OutputCounts;
 
 /// What a document says after a fault.
-const BROKEN: &str = "A fault of this program ended comparing early (please report what the log says of it): what came after \
-                      it counts as compare_internal, and nobody knows what it would have shown.";
+const BROKEN: &str = "A bug in shadow-agent stopped the comparison early (please report it with the log): later \
+    requests count as compare_internal.";
 
-/// See the module's description.
+/// One comparison, owned by the comparing thread.
 pub(super) struct Comparison {
     pub of: Arc<Registered>,
     pub tally: Tally,

@@ -40,8 +40,8 @@ impl EvictedComparisons {
     pub fn note(&self) -> Option<String> {
         let word = self.word?.text();
         Some(format!(
-            "{} comparisons of outputs that ended, with {} requests, are not listed any more: the {MAX_ENDED} that ended last \
-             are. The worst word of those, {word}, is in the verdict.",
+            "{} comparisons of outputs that ended, with {} requests, are not listed, only the last {MAX_ENDED}. \
+             Their worst verdict, {word}, is included in the verdict.",
             self.comparisons, self.requests
         ))
     }
@@ -70,7 +70,8 @@ impl Places {
             None => {
                 if !std::mem::replace(&mut self.is_full, true) {
                     tracing::warn!(
-                        "--compare-store: there were {MAX_COMPARISONS} comparisons; what is compared beyond them is not kept"
+                        "--compare-store: there were {MAX_COMPARISONS} comparisons; pairs of further ones are \
+                         not stored"
                     );
                 }
                 return None;

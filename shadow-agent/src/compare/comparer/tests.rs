@@ -100,7 +100,7 @@ async fn a_fault_while_comparing_is_told_at_once_and_every_request_is_counted() 
         (document.verdict, comparison.verdict.word),
         (Verdict::NotEnoughData, Verdict::NotEnoughData)
     );
-    assert!(comparison.verdict.why[0].starts_with("A fault of this program ended comparing early"));
+    assert!(comparison.verdict.why[0].starts_with("A bug in shadow-agent stopped the comparison early"));
 }
 
 #[test]

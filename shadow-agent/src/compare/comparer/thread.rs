@@ -116,8 +116,8 @@ impl Comparing {
         if self.faults == 1 {
             self.shared.failed.send_replace(true);
             tracing::error!(
-                "the comparing thread has panicked (please report it, with what is said of it above): nothing is compared any \
-                 more, and the verdict will be NOT ENOUGH DATA; mirroring goes on"
+                "the comparison thread panicked (please report this bug with the message above): nothing is \
+                 compared any more, and the verdict will be NOT ENOUGH DATA; mirroring continues"
             );
         }
         for one in &mut self.comparisons {
@@ -216,7 +216,7 @@ impl Comparing {
         if passed_over > 0 {
             tracing::warn!(
                 pairs = passed_over,
-                "the time to end is over: pairs that waited to be compared count as compare_shutdown"
+                "shutdown timeout: pairs that were waiting count as compare_shutdown"
             );
         }
     }

@@ -88,31 +88,37 @@ fn what_is_wrong_with_a_rule_is_said() {
     for (text, expected) in [
         (
             "agree < 99%",
-            "\"agree\" is no metric: one of compared, coverage, capture_loss, new_5xx, failed, \
+            "\"agree\" is not a metric: use one of compared, coverage, capture_loss, new_5xx, failed, \
             agreement, agreement_raw, other_status, p50_ratio, p95_ratio, p99_ratio, endpoint_new_5xx, \
             endpoint_agreement, endpoint_p99_ratio",
         ),
         (
             "new_5xx",
-            "after new_5xx there is one of >, >=, <, <= and a value, or off",
+            "after new_5xx, write one of >, >=, <, <= and a value, or off",
         ),
         (
             "new_5xx = 1",
-            "after new_5xx there is one of >, >=, <, <= and a value, or off",
+            "after new_5xx, write one of >, >=, <, <= and a value, or off",
         ),
-        ("new_5xx > ", "\"\" is no value: a number such as 0.1% or 1.5"),
-        ("new_5xx > -1", "\"-1\" is no value: a number such as 0.1% or 1.5"),
+        (
+            "new_5xx > ",
+            "\"\" is not a value: write a number such as 0.1% or 1.5",
+        ),
+        (
+            "new_5xx > -1",
+            "\"-1\" is not a value: write a number such as 0.1% or 1.5",
+        ),
         (
             "new_5xx > inf",
-            "\"inf\" is no value: a number such as 0.1% or 1.5",
+            "\"inf\" is not a value: write a number such as 0.1% or 1.5",
         ),
         (
             "new_5xx > 1.1.1",
-            "\"1.1.1\" is no value: a number such as 0.1% or 1.5",
+            "\"1.1.1\" is not a value: write a number such as 0.1% or 1.5",
         ),
         (
             "new_5xx > 1e-3",
-            "\"1e-3\" is no value: a number such as 0.1% or 1.5",
+            "\"1e-3\" is not a value: write a number such as 0.1% or 1.5",
         ),
         (
             "agreement < 99.9",
@@ -124,12 +130,12 @@ fn what_is_wrong_with_a_rule_is_said() {
         ("p99_ratio > 0", "p99_ratio is never 0"),
         (
             "agreement > 99%",
-            "agreement > 99% would fail a release for being good: more of it is better, so it is \
+            "agreement > 99% would fail a release for being good: more is better, so write \
             agreement <",
         ),
         (
             "new_5xx < 1%",
-            "new_5xx < 1% would fail a release for being good: less of it is better, so it is new_5xx >",
+            "new_5xx < 1% would fail a release for being good: less is better, so write new_5xx >",
         ),
     ] {
         assert_eq!(error(text), expected, "{text}");

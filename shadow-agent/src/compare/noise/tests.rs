@@ -94,7 +94,7 @@ fn why_it_is_noise_is_said() {
     let noise = by_repeat(VALUE, raw, reference, &Thresholds::default()).expect("noise");
     assert_eq!(
         noise.why,
-        "the shadow differs from its own second answer here in 99.8% of 500, from production in 99.5% of 10000"
+        "the shadow differs from its own second response in 99.8% of 500, from production in 99.5% of 10000"
     );
     assert_eq!(
         (noise.by, noise.reference),
@@ -103,7 +103,7 @@ fn why_it_is_noise_is_said() {
     let noise = by_control(VALUE, raw, reference, &Thresholds::default()).expect("noise");
     assert_eq!(
         noise.why,
-        "the control differs from production here in 99.8% of 500, the shadow in 99.5% of 10000"
+        "the control differs from production in 99.8% of 500, the shadow in 99.5% of 10000"
     );
     assert_eq!(noise.by, NoiseBy::Control);
 }

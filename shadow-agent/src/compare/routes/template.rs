@@ -44,14 +44,14 @@ impl FromStr for RouteTemplate {
             .chars()
             .find(|c| c.is_whitespace() || c.is_control() || "?#;".contains(*c))
         {
-            return fail(format!("a route is a path alone, without {odd:?}"));
+            return fail(format!("a route is only a path, without {odd:?}"));
         }
         let path = path.strip_suffix('/').unwrap_or(path);
         let mut segments = Vec::new();
         for segment in path.split('/').filter(|_| !path.is_empty()) {
             if let Some(Segment::Rest(name)) = segments.last() {
                 return fail(format!(
-                    "nothing can come after {{{name}...}}, which stands for all that is left"
+                    "nothing can come after {{{name}...}}, which matches the rest of the path"
                 ));
             }
             segments.push(Segment::new(segment).map_err(InvalidTemplate)?);
@@ -92,7 +92,7 @@ impl Segment {
             "" => Err("a route has no empty segments".to_owned()),
             "." | ".." => Err(format!("a route has no dot segments: {text:?}")),
             "*" | "**" => Err(format!(
-                "{text} is a name here: {{name}} is one segment, {{name...}} the rest"
+                "{text} is not supported here: {{name}} is one segment, {{name...}} the rest"
             )),
             _ => Ok(Self::Literal(literal)),
         }

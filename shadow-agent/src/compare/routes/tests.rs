@@ -234,8 +234,8 @@ fn a_template_that_fits_further_on_is_found_where_a_name_leads_nowhere() {
 fn what_is_wrong_with_a_template_is_said() {
     for (text, expected) in [
         ("users", "a route is a path, and begins with /: \"users\""),
-        ("/a?b", "a route is a path alone, without '?'"),
-        ("/a b", "a route is a path alone, without ' '"),
+        ("/a?b", "a route is only a path, without '?'"),
+        ("/a b", "a route is only a path, without ' '"),
         ("/a//b", "a route has no empty segments"),
         ("/a/../b", "a route has no dot segments: \"..\""),
         (
@@ -248,12 +248,12 @@ fn what_is_wrong_with_a_template_is_said() {
         ),
         (
             "/{a...}/b",
-            "nothing can come after {a...}, which stands for all that is left",
+            "nothing can come after {a...}, which matches the rest of the path",
         ),
         ("/users/:id", "a parameter is in braces: {id} rather than :id"),
         (
             "/files/*",
-            "* is a name here: {name} is one segment, {name...} the rest",
+            "* is not supported here: {name} is one segment, {name...} the rest",
         ),
     ] {
         assert_eq!(

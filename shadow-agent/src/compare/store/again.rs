@@ -80,9 +80,9 @@ fn broken_off(run: &Run, last_request: u64) -> Option<String> {
     }
     let (written, last) = (moment(run.written_at_ms), moment(last_request));
     Some(format!(
-        "The run did not end in order, or goes on. Its counts are of {written}, and its last pair or request is of {last}: what \
-         it saw later, and what was not written yet, is missing, and nobody knows how much that is. The verdict is of what is \
-         there, and cannot be GO."
+        "The run was not shut down cleanly, or is still running. Its counts are of {written}, its last pair or \
+         request of {last}: later data, and data not written yet, is missing, in unknown amount. The verdict is \
+         based on what was stored, and cannot be GO."
     ))
 }
 
@@ -102,7 +102,7 @@ fn comparison(store: &Store, kept: KeptComparison, mut tally: Tally, damage: &Da
     }
     if !run.ended {
         facts.doubts.push(format!(
-            "The run did not end in order, or goes on: of what it saw after {} nobody knows all.",
+            "The run was not shut down cleanly, or is still running: data after {} is incomplete.",
             moment(run.written_at_ms)
         ));
     }
@@ -117,8 +117,8 @@ fn notes(store: &Store, damage: &Damage) -> Vec<String> {
     let mut notes = Vec::new();
     if counts.gone > 0 {
         notes.push(format!(
-            "{} of {} pairs and requests have gone since, the oldest first (--compare-store-size): all figures are of those \
-             that are left, and the others count as not kept.",
+            "{} of {} pairs and requests were deleted to make room, the oldest first (--compare-store-size): \
+             all figures are based on the rest, and deleted ones count as not stored.",
             counts.gone, counts.written
         ));
     }
@@ -129,20 +129,20 @@ fn notes(store: &Store, damage: &Damage) -> Vec<String> {
             .map(|(why, count)| format!("{count} {why}"))
             .collect();
         notes.push(format!(
-            "Not everything that was compared could be kept: {}.",
+            "Not all compared pairs could be stored: {}.",
             lost.join(", ")
         ));
     }
     if counts.bodies_as_a_whole > 0 {
         notes.push(format!(
-            "{} bodies are hidden as a whole, because they hold a name of a secret and are neither JSON nor a form, or cannot be \
-             decoded: where they differ is told, and not what they said.",
+            "{} bodies are redacted completely, because they contain the name of a secret and are neither JSON \
+             nor a form, or cannot be decoded: it is reported where they differ, but not how.",
             counts.bodies_as_a_whole
         ));
     }
     if damage.segments > 0 {
         notes.push(format!(
-            "{} segments of the store cannot be read to their end; the first: {}.",
+            "{} segments of the store cannot be read completely; the first: {}.",
             damage.segments,
             damage.first.as_deref().unwrap_or_default()
         ));

@@ -28,7 +28,7 @@ impl Directory {
     pub fn create(path: &Path, run: &Run) -> anyhow::Result<Self> {
         let path = std::path::absolute(path)?;
         if is_foreign_link(&path) {
-            bail!("this is a link that somebody else made in a directory open to all; name another");
+            bail!("this is a symbolic link made by another user in a world-writable directory; name another");
         }
         match DirBuilder::new().mode(DIRECTORY_MODE).create(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -39,16 +39,16 @@ impl Directory {
                 );
                 ensure!(
                     path.metadata()?.mode() & 0o022 == 0,
-                    "others may write to it: chmod 700 helps"
+                    "others can write to it: use chmod 700"
                 );
             }
-            made => made.context("it cannot be made")?,
+            made => made.context("cannot create it")?,
         }
         let directory = Self(path);
         directory
             .create_file(RUN)
             .and_then(|mut file| file.write_all(&json(run)))
-            .context("nothing can be written there")?;
+            .context("cannot write there")?;
         Ok(directory)
     }
 

@@ -24,7 +24,7 @@ pub enum ReadError {
         error: io::Error,
     },
     /// There is no run in it.
-    #[error("'{}' is not a run that --compare-store kept: {why}", path.display())]
+    #[error("'{}' is not a directory of --compare-store: {why}", path.display())]
     NoRun {
         /// The file.
         path: PathBuf,
@@ -58,9 +58,9 @@ impl Store {
         let run = run.and_then(|run| match (&*run.format, run.schema) {
             (FORMAT, SCHEMA) => Ok(run),
             (FORMAT, newer) => Err(format!(
-                "it has version {newer} of the format, and {SCHEMA} is known"
+                "it has version {newer} of the format, this program reads version {SCHEMA}"
             )),
-            _ => Err("it is something else".to_owned()),
+            _ => Err("it has another format".to_owned()),
         });
         let run = run.map_err(|why| ReadError::NoRun { path, why })?;
         let mut segments = Vec::new();

@@ -167,10 +167,10 @@ pub enum Broken {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// It ends within a record.
-    #[error("it ends within a record")]
+    #[error("it ends inside a record")]
     Cut,
     /// It is no record.
-    #[error("no record: {0}")]
+    #[error("invalid record: {0}")]
     NoRecord(&'static str),
 }
 

@@ -12,7 +12,7 @@ const SEGMENT: std::ops::RangeInclusive<u64> = 64 * 1024..=16 << 20;
 /// Segments that the bound has room for, at least.
 const SEGMENTS: u64 = 16;
 
-/// See the module's description.
+/// The segments of a run while it is written.
 #[derive(Debug)]
 pub(super) struct Segments {
     directory: Directory,

@@ -383,7 +383,7 @@ fn a_directory_that_is_not_empty_or_not_private_is_refused() {
     assert!(refused().contains("it is not empty"), "{}", refused());
     std::fs::remove_file(folder.0.join("run.json")).unwrap();
     std::fs::set_permissions(&folder.0, std::fs::Permissions::from_mode(0o777)).unwrap();
-    assert!(refused().contains("others may write to it"), "{}", refused());
+    assert!(refused().contains("others can write to it"), "{}", refused());
     std::fs::set_permissions(&folder.0, std::fs::Permissions::from_mode(0o700)).unwrap();
     drop(folder.writer(1 << 30));
     let error = StorePlace::create(&settings(Path::new("/proc/nonexistent/a"), 1)).unwrap_err();
@@ -457,17 +457,17 @@ fn a_run_that_is_broken_off_says_what_it_compared_and_goes_for_nobody() {
         panic!("a note")
     };
     assert!(
-        note.starts_with("The run did not end in order, or goes on."),
+        note.starts_with("The run was not shut down cleanly, or is still running."),
         "{note}"
     );
     assert!(
-        note.contains("its last pair or request is of 2023-11-14 22:13:20 UTC"),
+        note.contains("its last pair or request of 2023-11-14 22:13:20 UTC"),
         "{note}"
     );
     let comparison = &broken.comparisons[0];
     assert!(
         comparison.verdict.why[0]
-            .starts_with("The run did not end in order, or goes on: of what it saw after "),
+            .starts_with("The run was not shut down cleanly, or is still running: data after "),
         "{:?}",
         comparison.verdict.why
     );
@@ -488,7 +488,7 @@ fn what_is_no_run_is_refused() {
     assert!(refused().contains("run.json"), "{}", refused());
     std::fs::write(folder.0.join("run.json"), "{}").unwrap();
     assert!(
-        refused().contains("is not a run that --compare-store kept"),
+        refused().contains("is not a directory of --compare-store"),
         "{}",
         refused()
     );

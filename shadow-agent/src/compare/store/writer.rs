@@ -144,14 +144,13 @@ impl StoreWriter {
     pub fn start(place: StorePlace) -> anyhow::Result<Self> {
         let StorePlace(writing) = place;
         let shared = writing.shared.clone();
-        writing
-            .directory
-            .write_run(&shared.run(false))
-            .context("--compare-store: its directory belongs to another user; name one that is not there")?;
+        writing.directory.write_run(&shared.run(false)).context(
+            "--compare-store: the directory belongs to another user; name one that does not exist yet",
+        )?;
         let thread = thread::Builder::new()
             .name("compare-store".to_owned())
             .spawn(move || writing.run())
-            .context("--compare-store: no thread for it")?;
+            .context("--compare-store: cannot start a thread")?;
         Ok(Self {
             shared,
             thread: Some(thread),
@@ -454,7 +453,7 @@ impl Writing {
             Ok(()) => self.failing = false,
             Err(error) if !self.failing => {
                 self.failing = true;
-                tracing::warn!("--compare-store: it cannot be written, and pairs are lost: {error}");
+                tracing::warn!("--compare-store: cannot write, pairs are lost: {error}");
             }
             Err(_) => {}
         }

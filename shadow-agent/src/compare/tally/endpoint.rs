@@ -15,7 +15,7 @@ const MAX_ROWS: usize = 32 << 10;
 /// The same of a part of an endpoint, as there are more of them: 2 KiB.
 const MAX_ROWS_OF_PART: usize = 512;
 
-/// See the module's description.
+/// Counts of one endpoint, or of a part of one.
 #[derive(Clone, Debug)]
 pub(super) struct EndpointTally {
     pub name: Arc<str>,

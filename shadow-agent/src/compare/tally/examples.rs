@@ -28,7 +28,7 @@ const MAX_HEAD: usize = 8 << 10;
 /// Bytes of a body that are decoded to be shown.
 const MAX_DECODED: usize = 1 << 20;
 
-/// See the module's description.
+/// Example pairs for differences, redacted.
 #[derive(Debug, Default)]
 pub(super) struct Examples {
     kept: Vec<Example>,

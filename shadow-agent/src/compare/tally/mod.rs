@@ -38,7 +38,7 @@ use super::rules::RuleId;
 /// Nanoseconds of a millisecond.
 const MILLISECOND: u64 = 1_000_000;
 
-/// See the module's description.
+/// The counts of a comparison, bounded.
 #[derive(Debug)]
 pub struct Tally {
     judging: Arc<Judging>,

@@ -90,7 +90,7 @@ fn paths_that_production_refuses_teach_no_routes() {
     );
     assert_eq!(
         why(&comparison),
-        "Endpoints with 5xx where production has none: GET /checkout (100%). Rule: endpoint_new_5xx > 1%."
+        "Endpoints with new 5xx: GET /checkout (100%). Rule: endpoint_new_5xx > 1%."
     );
 }
 
@@ -108,7 +108,7 @@ fn a_name_that_fails_is_told_where_it_became_one_with_others() {
             assert_eq!(comparison.verdict.word, Verdict::NoGo);
             assert_eq!(
                 why(&comparison),
-                "Endpoints with 5xx where production has none: GET /checkout (100%), GET /{name} (14.29%). \
+                "Endpoints with new 5xx: GET /checkout (100%), GET /{name} (14.29%). \
                  Rule: endpoint_new_5xx > 1%."
             );
         }
@@ -126,7 +126,7 @@ fn a_name_that_differs_is_told_among_many_that_agree() {
         let comparison = judged(by_endpoint(), &pairs);
         assert_eq!(
             why(&comparison),
-            "Endpoints whose answers agree too seldom: GET /totals (0%). Rule: endpoint_agreement < 99%."
+            "Endpoints with too little agreement: GET /totals (0%). Rule: endpoint_agreement < 99%."
         );
     }
 }
@@ -162,7 +162,7 @@ fn refused_requests_of_an_endpoint_do_not_hide_its_failures() {
     );
     assert_eq!(
         why(&comparison),
-        "Endpoints with 5xx where production has none: GET /orders/{id} (100%). Rule: endpoint_new_5xx > 1%."
+        "Endpoints with new 5xx: GET /orders/{id} (100%). Rule: endpoint_new_5xx > 1%."
     );
 }
 

@@ -35,7 +35,7 @@ pub(super) enum Of {
 
 type Key = (EndpointId, Arc<str>, Of);
 
-/// See the module's description.
+/// Parts of endpoints that are judged separately.
 #[derive(Debug, Default)]
 pub(super) struct Parts(HashMap<Key, EndpointTally>);
 

@@ -83,7 +83,7 @@ impl Referred {
 
 type Key = (EndpointId, Box<str>, Kind, Sort);
 
-/// See the module's description.
+/// Differences by place, kind and sort, bounded.
 #[derive(Debug)]
 pub(super) struct Places {
     max: usize,

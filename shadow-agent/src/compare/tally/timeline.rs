@@ -8,7 +8,7 @@ const MAX_STEPS: usize = 300;
 /// The length of a step at first.
 const SECOND: u64 = 1000;
 
-/// See the module's description.
+/// Counts over time, in a bounded number of steps.
 #[derive(Debug)]
 pub(super) struct TimelineTally {
     /// When the first step begins, in milliseconds of Unix time.

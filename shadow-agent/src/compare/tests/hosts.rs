@@ -59,7 +59,7 @@ fn each_sides_own_host_is_the_same() {
     );
     let exact = with(&Rules::default().with_exact_hosts(true), &production, &shadow);
     assert_eq!((exact.differences.len(), exact.by_rule.len()), (6, 0));
-    let words = "in URLs, the host that each was asked under".to_owned();
+    let words = "the own host of each side in URLs".to_owned();
     assert!(Rules::default().all_words().contains(&words));
     assert!(
         !Rules::default()

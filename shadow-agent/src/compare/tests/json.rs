@@ -170,6 +170,6 @@ fn differences_are_bounded_and_the_last_says_so() {
     let last = &compared.differences[100];
     assert_eq!(
         (last.path.as_str(), last.production.as_deref()),
-        ("$.a", Some("more differences than are listed"))
+        ("$.a", Some("more differences than listed"))
     );
 }

@@ -54,7 +54,7 @@ fn what_is_ignored_is_told_with_its_rule() {
 fn another_status_code_cannot_be_ignored() {
     assert_eq!(
         IgnoreRule::parse("status").unwrap_err().to_string(),
-        "`status` is no path of a difference: another status code cannot be ignored"
+        "`status` is not a path: differences of status codes cannot be ignored"
     );
 }
 

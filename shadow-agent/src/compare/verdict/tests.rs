@@ -118,9 +118,9 @@ fn a_healthy_release_goes() {
     assert_eq!(
         verdict.why,
         [
-            "The shadow answered 5xx where production did not in 0 of 10,000 pairs (0%, 95% interval 0% to 0.038%).",
-            "The shadow gave no whole answer in 0 of 10,000 pairs (0%, 95% interval 0% to 0.038%).",
-            "Answers agreed in 10,000 of 10,000 pairs (100%, 95% interval 99.962% to 100%).",
+            "The shadow responded 5xx where production did not in 0 of 10,000 pairs (0%, 95% interval 0% to 0.038%).",
+            "The shadow gave no complete response in 0 of 10,000 pairs (0%, 95% interval 0% to 0.038%).",
+            "Responses agreed in 10,000 of 10,000 pairs (100%, 95% interval 99.962% to 100%).",
             "The shadow's 99th percentile is 1.00 times production's (95% interval 0.99 to 1.01; 119.3 ms after 119.3 ms).",
         ]
     );
@@ -146,7 +146,7 @@ fn few_requests_never_go() {
         assert_eq!(verdict.word, Verdict::NotEnoughData, "{pairs}");
     }
     let verdict = judged(&healthy(50));
-    assert_eq!(verdict.why, ["50 pairs can be judged. Rule: compared < 5000."]);
+    assert_eq!(verdict.why, ["50 pairs were compared. Rule: compared < 5000."]);
 }
 
 #[test]
@@ -159,9 +159,9 @@ fn new_5xx_are_told_with_the_endpoints_they_come_from() {
     assert_eq!(
         verdict.why,
         [
-            "The shadow answered 5xx where production did not in 143 of 10,000 pairs (1.43%, 95% interval 1.22% to \
+            "The shadow responded 5xx where production did not in 143 of 10,000 pairs (1.43%, 95% interval 1.22% to \
              1.68%): POST /orders (143). Rule: new_5xx > 0.1%.",
-            "Endpoints with 5xx where production has none: POST /orders (5.72%). Rule: endpoint_new_5xx > 1%.",
+            "Endpoints with new 5xx: POST /orders (5.72%). Rule: endpoint_new_5xx > 1%.",
         ]
     );
 }
@@ -178,8 +178,8 @@ fn an_endpoint_with_few_of_all_requests_cannot_hide() {
     assert_eq!(
         verdict.why,
         [
-            "Endpoints with 5xx where production has none: POST /orders (80.00%). Rule: endpoint_new_5xx > 1%.",
-            "Endpoints whose answers agree too seldom: POST /orders (20.00%). Rule: endpoint_agreement < 99%.",
+            "Endpoints with new 5xx: POST /orders (80.00%). Rule: endpoint_new_5xx > 1%.",
+            "Endpoints with too little agreement: POST /orders (20.00%). Rule: endpoint_agreement < 99%.",
         ]
     );
     // A route that fails always is broken, however few pairs tell so; what differs by nature is not learned from so few.
@@ -210,7 +210,8 @@ fn too_few_equal_answers_are_told_with_what_differs_most() {
     assert_eq!(
         judged(&comparison).why,
         [
-            "Answers agreed in 9,700 of 10,000 pairs (97.00%, 95% interval 96.65% to 97.32%): GET /products/{id} $.price \
+            "Responses agreed in 9,700 of 10,000 pairs (97.00%, 95% interval 96.65% to 97.32%): GET \
+             /products/{id} $.price \
              value (102), GET /a header.etag value (90), GET /a $.c value (80), 1 more. Rule: agreement < 99.9%.",
         ]
     );
@@ -226,7 +227,8 @@ fn requests_that_the_shadow_failed_count_against_it_and_as_covered() {
     assert_eq!(
         verdict.why,
         [
-            "The shadow gave no whole answer in 100 of 10,000 pairs (1.00%, 95% interval 0.82% to 1.21%): timeout (60), \
+            "The shadow gave no complete response in 100 of 10,000 pairs (1.00%, 95% interval 0.82% to 1.21%): \
+             timeout (60), \
              connect_error (40). Rule: failed > 0.1%."
         ]
     );
@@ -246,7 +248,7 @@ fn another_status_is_told_with_what_became_of_it() {
     assert_eq!(
         judge_by(&comparison, &["other_status > 1%"]).why,
         [
-            "The status code was another in 500 of 10,000 pairs (5.00%, 95% interval 4.59% to 5.44%): 200 became 404 \
+            "The status code was different in 500 of 10,000 pairs (5.00%, 95% interval 4.59% to 5.44%): 200 became 404 \
              (400), 404 became 200 (100). Rule: other_status > 1%."
         ]
     );
@@ -270,7 +272,7 @@ fn a_slower_shadow_and_slower_endpoints_are_told() {
         [
             "The shadow's 99th percentile is 2.00 times production's (95% interval 1.92 to 2.09; 80.0 ms after 40.0 ms). \
              Rule: p99_ratio > 1.5.",
-            "Endpoints whose 99th percentile is a multiple of production's: GET /products/{id} (3.10 times). Rule: \
+            "Endpoints with a higher 99th percentile than production: GET /products/{id} (3.10 times). Rule: \
              endpoint_p99_ratio > 1.5.",
         ]
     );
@@ -289,7 +291,9 @@ fn latencies_that_nobody_knows_are_undecided_until_the_rule_is_off() {
     assert_eq!(verdict.word, Verdict::NotEnoughData);
     assert_eq!(
         verdict.why,
-        ["Not sure yet: Too few answers have times to compare the 99th percentiles. Rule: p99_ratio > 1.5."]
+        [
+            "Undecided: Too few responses with latencies to compare the 99th percentiles. Rule: p99_ratio > 1.5."
+        ]
     );
     assert_eq!(judge_by(&comparison, &["p99_ratio off"]).word, Verdict::Go);
 }
@@ -303,7 +307,7 @@ fn what_may_be_either_is_undecided() {
     assert_eq!(
         verdict.why,
         [
-            "Not sure yet: The shadow answered 5xx where production did not in 10 of 10,000 pairs (0.10%, 95% interval \
+            "Undecided: The shadow responded 5xx where production did not in 10 of 10,000 pairs (0.10%, 95% interval \
              0.054% to 0.18%). Rule: new_5xx > 0.1%."
         ]
     );
@@ -324,8 +328,8 @@ fn the_verdict_is_void_when_capture_lost_too_much() {
     assert_eq!(
         verdict.why,
         [
-            "Capture lost bytes of 1.20% of requests and answers (1,234 packets). Rule: capture_loss > 0.5%.",
-            "Looks failed already: Answers agreed in 9,000 of 10,000 pairs (90.00%, 95% interval 89.40% to 90.57%): GET \
+            "Capture lost parts of 1.20% of requests and responses (1,234 packets). Rule: capture_loss > 0.5%.",
+            "Likely failed: Responses agreed in 9,000 of 10,000 pairs (90.00%, 95% interval 89.40% to 90.57%): GET \
              /a $.b value (1,000). Rule: agreement < 99.9%.",
         ]
     );
@@ -345,8 +349,8 @@ fn too_few_of_all_requests_are_told_with_what_became_of_the_others() {
     assert_eq!(
         verdict.why,
         [
-            "50.00% of 20,000 requests can be judged: production_gap (9,000), copy (1,000). Rule: coverage < 95%.",
-            "Nothing was compared of PUT /a, PUT /b, PUT /c, 1 more.",
+            "50.00% of 20,000 requests were covered: production_gap (9,000), copy (1,000). Rule: coverage < 95%.",
+            "Nothing was compared for PUT /a, PUT /b, PUT /c, 1 more.",
         ]
     );
 }
@@ -451,7 +455,7 @@ fn unknown_completeness_neither_passes_nor_fails() {
     let bad = judge(&bad);
     assert_eq!((bad.word, &bad.why[0]), (Verdict::NotEnoughData, &doubts[0]));
     assert!(
-        bad.why[1].starts_with("Looks failed already: The shadow answered 5xx"),
+        bad.why[1].starts_with("Likely failed: The shadow responded 5xx"),
         "{:?}",
         bad.why
     );

@@ -36,9 +36,9 @@ pub(super) fn why(
             let mut data = doubts.to_vec();
             data.extend(say("", true, &[RuleOutcome::Failed, RuleOutcome::Undecided]));
             if data.is_empty() {
-                data = say("Not sure yet: ", false, &[RuleOutcome::Undecided]);
+                data = say("Undecided: ", false, &[RuleOutcome::Undecided]);
             } else {
-                data.extend(say("Looks failed already: ", false, &[RuleOutcome::Failed]));
+                data.extend(say("Likely failed: ", false, &[RuleOutcome::Failed]));
             }
             data
         }
@@ -46,7 +46,7 @@ pub(super) fn why(
     let missing = &comparison.coverage.endpoints_not_compared;
     if !missing.is_empty() {
         let names = list(missing.iter().map(|name| (cut(name), None)));
-        why.push(format!("Nothing was compared of {names}."));
+        why.push(format!("Nothing was compared for {names}."));
     }
     why
 }
@@ -80,23 +80,23 @@ fn sentence(judged: &Judged, comparison: &Comparison) -> String {
         Measured::Unknown => {
             let quantile = quantile(metric);
             (
-                format!("Too few answers have times to compare the {quantile}s"),
+                format!("Too few responses with latencies to compare the {quantile}s"),
                 String::new(),
             )
         }
         Measured::Endpoints(_) => (
             match metric {
-                Metric::EndpointNew5xx => "Endpoints with 5xx where production has none",
-                Metric::EndpointAgreement => "Endpoints whose answers agree too seldom",
-                _ => "Endpoints whose 99th percentile is a multiple of production's",
+                Metric::EndpointNew5xx => "Endpoints with new 5xx",
+                Metric::EndpointAgreement => "Endpoints with too little agreement",
+                _ => "Endpoints with a higher 99th percentile than production",
             }
             .to_owned(),
             endpoints(&judged.measured, metric),
         ),
-        Measured::Pairs(pairs) => (format!("{} pairs can be judged", grouped(*pairs)), String::new()),
+        Measured::Pairs(pairs) => (format!("{} pairs were compared", grouped(*pairs)), String::new()),
         Measured::Share(share) if metric == Metric::Coverage => (
             format!(
-                "{} of {} requests can be judged",
+                "{} of {} requests were covered",
                 percent(*share),
                 grouped(coverage.eligible)
             ),
@@ -106,7 +106,7 @@ fn sentence(judged: &Judged, comparison: &Comparison) -> String {
             let packets = grouped(coverage.capture_lost_packets);
             let share = percent(*share);
             (
-                format!("Capture lost bytes of {share} of requests and answers ({packets} packets)"),
+                format!("Capture lost parts of {share} of requests and responses ({packets} packets)"),
                 String::new(),
             )
         }
@@ -132,11 +132,11 @@ fn of_rate(metric: Metric, rate: Rate) -> String {
         percent(rate.high)
     );
     match metric {
-        Metric::New5xx => format!("The shadow answered 5xx where production did not {of}"),
-        Metric::Failed => format!("The shadow gave no whole answer {of}"),
-        Metric::OtherStatus => format!("The status code was another {of}"),
-        Metric::AgreementRaw => format!("Answers were equal, noise counted, {of}"),
-        _ => format!("Answers agreed {of}"),
+        Metric::New5xx => format!("The shadow responded 5xx where production did not {of}"),
+        Metric::Failed => format!("The shadow gave no complete response {of}"),
+        Metric::OtherStatus => format!("The status code was different {of}"),
+        Metric::AgreementRaw => format!("Responses were equal, including noise, {of}"),
+        _ => format!("Responses agreed {of}"),
     }
 }
 

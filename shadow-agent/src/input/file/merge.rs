@@ -32,7 +32,7 @@ pub(super) struct Counts {
     pub cut_off: u64,
 }
 
-/// See the module's description.
+/// The records of several files, merged by time.
 pub(super) struct Merge {
     files: Vec<Waiting>,
     /// Time of the earliest record of each file, with the file's index.
@@ -89,7 +89,7 @@ impl Merge {
             if !metadata.is_file() {
                 anyhow::ensure!(
                     !settings.repeat,
-                    "'{}' is a pipe, which cannot be read again: leave out --input-file-loop",
+                    "'{}' is a pipe, which cannot be read again: remove --input-file-loop",
                     path.display()
                 );
                 files.push(Waiting {
@@ -106,7 +106,7 @@ impl Merge {
             let (reader, start) = Reader::new(file, settings.max_record, index)
                 .with_context(|| format!("'{}'", path.display()))?;
             let first = first_record(reader, &start)
-                .with_context(|| format!("'{}' is no recording", path.display()))?;
+                .with_context(|| format!("'{}' is not a recording", path.display()))?;
             files.push(Waiting {
                 path: path.clone(),
                 file: kept,
@@ -118,7 +118,7 @@ impl Merge {
         if let [only] = &files[..] {
             let nothing = || {
                 format!(
-                    "'{}' is no recording: {}",
+                    "'{}' is not a recording: {}",
                     only.path.display(),
                     without_records(b"")
                 )
@@ -215,7 +215,7 @@ impl Merge {
             ended: opened.is_err(),
             reader: opened.unwrap_or_else(|error| {
                 self.counts.cut_off += 1;
-                tracing::error!(%error, file = %path.display(), "a recording cannot be read any more");
+                tracing::error!(%error, file = %path.display(), "cannot read a recording any further");
                 Reader::nothing()
             }),
             window: BTreeMap::new(),
@@ -283,20 +283,20 @@ fn note_end(of: &mut Waiting, reader: &Reader, error: Option<&io::Error>, counts
     let file = of.path.display();
     if let Some((offset, why)) = passed.first {
         let in_all = passed.malformed + passed.too_large;
-        tracing::warn!(%file, offset, in_all, "passed over in a recording: {why}");
+        tracing::warn!(%file, offset, in_all, "skipped in a recording: {why}");
     }
     if let Some(behind) = passed.first_like_separator {
         let in_all = passed.like_separators;
         tracing::warn!(
             %file, behind, in_all,
-            "a line like the one between records, with no record behind it: it is taken for a part of a message"
+            "a record separator without a record after it: treated as part of a message"
         );
     }
     if let Some(error) = error {
         let offset = reader.offset();
-        tracing::warn!(%file, offset, %error, "the rest of a recording cannot be read");
+        tracing::warn!(%file, offset, %error, "cannot read the rest of a recording");
     } else if let Some(offset) = passed.unterminated {
-        tracing::warn!(%file, offset, "the last record has no end: written so, or cut off");
+        tracing::warn!(%file, offset, "the last record has no terminator: it may be cut off");
     }
 }
 
@@ -324,7 +324,7 @@ fn first_record(mut reader: Reader, start: &[u8]) -> anyhow::Result<Option<u64>>
         }
         // Said, and counted, when its turn comes.
         Err(error) => {
-            tracing::debug!(%error, "a first record cannot be read");
+            tracing::debug!(%error, "cannot read the first record");
             Ok(Some(0))
         }
     }

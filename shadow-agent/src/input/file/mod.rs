@@ -28,7 +28,7 @@ use crate::recording::Record;
 use crate::settings::{FileInputSettings, Pace};
 use crate::time::Timestamp;
 
-/// See the module's description.
+/// A source of recorded messages, each at its time.
 pub(super) struct FileSource {
     settings: FileInputSettings,
     recordings: Recordings,

@@ -30,7 +30,7 @@ pub(super) fn start(merge: Merge, repeat: bool) -> anyhow::Result<mpsc::Receiver
     std::thread::Builder::new()
         .name("input-file".to_owned())
         .spawn(move || read(merge, repeat, &batches))
-        .context("--input-file: no thread for it")?;
+        .context("--input-file: cannot start a thread")?;
     Ok(inbox)
 }
 

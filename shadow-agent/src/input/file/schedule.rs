@@ -8,7 +8,7 @@ use crate::settings::Pace;
 /// How long a recording takes that is repeated and has one time alone.
 const SHORTEST_ROUND: Duration = Duration::from_secs(1);
 
-/// See the module's description.
+/// The times at which messages of a recording are due.
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
     pace: Pace,

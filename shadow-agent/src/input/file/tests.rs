@@ -105,30 +105,27 @@ fn a_file_that_is_no_recording_says_what_it_is() {
     for (content, what) in [
         (&b"\xd4\xc3\xb2\xa1\x02\0\x04\0"[..], CAPTURE),
         (b"\x0a\x0d\x0d\x0a\x1c\0\0\0", CAPTURE),
-        (
-            &[0; 5000],
-            "it begins with zeros, as files do whose content was lost",
-        ),
+        (&[0; 5000], "it begins with zeros, as if its content was lost"),
         (b"http://a/\nhttp://b/\n", "it is a list of URLs"),
         (
             b"10.0.0.1 - - \"GET / HTTP/1.1\" 200 5\n",
-            "it is text, such as a log",
+            "it is plain text, such as a log",
         ),
         (b"", "it is empty"),
         (
             b"[{\"url\":\"http://a/\"}]",
-            "it is JSON, but no HAR file with an entry in it (JSON lines cannot be replayed)",
+            "it is JSON, but not a HAR file with entries (JSON lines cannot be replayed)",
         ),
         (
             b"{\"a\":1}\n{\"a\":2}\n",
-            "this is no HAR file: it has no \"log\" where one belongs (JSON lines cannot be replayed)",
+            "this is not a HAR file: \"log\" is missing (JSON lines cannot be replayed)",
         ),
     ] {
         let told = |files: &[&Path], of: &Path| {
             let error = FileSource::open(&settings(files)).err().unwrap();
             assert_eq!(
                 format!("{error:#}"),
-                format!("'{}' is no recording: {what}", of.display())
+                format!("'{}' is not a recording: {what}", of.display())
             );
         };
         let plain = folder.file("x.gor", content);

@@ -72,7 +72,7 @@ impl From<FrameError> for Ending {
     }
 }
 
-/// See the module's description.
+/// One connection of a sender, plain or acknowledged.
 pub(super) struct Connection {
     pub number: u64,
     pub shared: Arc<Shared>,

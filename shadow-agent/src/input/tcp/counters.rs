@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::connection::Ending;
 use crate::relay::sessions::Sessions;
 
-/// See the module's description.
+/// Counters of an `--input-tcp`.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     /// Connections accepted.

@@ -49,7 +49,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Silence in seconds after which the kernel asks whether the other side is still there.
 const KEEPALIVE_AFTER: u32 = 60;
 
-/// See the module's description.
+/// An `--input-tcp` with its connections.
 pub(super) struct TcpInput {
     /// What accepts connections; `None` once a task does.
     door: Option<Door>,
@@ -124,7 +124,7 @@ impl TcpInput {
             .context("--input-tcp-secure")?;
         let listener = bind("--input-tcp", settings.listen)?;
         let address = listener.local_addr().context("--input-tcp")?;
-        tracing::info!(%address, tls = tls.is_some(), "listening for what other agents send");
+        tracing::info!(%address, tls = tls.is_some(), "listening for other agents");
         let (sender, queue) = mpsc::channel(QUEUE);
         let state = State {
             sessions: Sessions::new(settings.sessions),
@@ -249,7 +249,7 @@ async fn accept(
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(%error, "--input-tcp: a connection cannot be accepted");
+                tracing::warn!(%error, "--input-tcp: cannot accept a connection");
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             }
@@ -282,7 +282,7 @@ async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, connection: Connecti
             Some(tls) => match timeout(shared.settings.timeout, tls.accept(stream)).await {
                 Ok(Ok(stream)) => connection.serve(stream).await,
                 Ok(Err(error)) => {
-                    tracing::debug!(%error, "--input-tcp: no TLS");
+                    tracing::debug!(%error, "--input-tcp: TLS handshake failed");
                     Ending::Tls
                 }
                 Err(_) => Ending::Slow,

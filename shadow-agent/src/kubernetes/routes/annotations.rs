@@ -59,7 +59,7 @@ pub(super) fn host(annotations: &BTreeMap<String, String>) -> Result<HostHeader,
     };
     if suffix.is_some() {
         return Err(format!(
-            "the annotation {HOST_SUFFIX} means nothing unless {HOST} is suffix"
+            "the annotation {HOST_SUFFIX} has no effect unless {HOST} is suffix"
         ));
     }
     Ok(host)

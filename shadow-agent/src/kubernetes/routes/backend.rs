@@ -90,7 +90,7 @@ impl<'a> Reference<'a> {
                 return Err((
                     Reason::RefNotPermitted,
                     format!(
-                        "no ReferenceGrant in {namespace} lets HTTPRoutes of {} use the Service {name}",
+                        "no ReferenceGrant in {namespace} allows HTTPRoutes of {} to use the Service {name}",
                         self.from
                     ),
                 ));
@@ -105,7 +105,7 @@ impl<'a> Reference<'a> {
         if is_external(service) {
             return Err((
                 Reason::InvalidKind,
-                format!("the Service {namespace}/{name} is of type ExternalName, which is not sent to"),
+                format!("the Service {namespace}/{name} is of type ExternalName, which is not supported"),
             ));
         }
         let Some(port) = self.port else {

@@ -66,7 +66,7 @@ pub(super) fn of_backend(
 }
 
 fn filter(filter: &HttpRouteRulesFilters) -> Result<Filter, String> {
-    let missing = |what: &str| format!("a filter of type {what} does not say what it does");
+    let missing = |what: &str| format!("a filter of type {what} has no {what} configuration");
     Ok(match filter.r#type {
         HttpRouteRulesFiltersType::RequestMirror => {
             let mirror = filter.request_mirror.as_ref();
@@ -97,7 +97,7 @@ fn share(mirror: &HttpRouteRulesFiltersRequestMirror) -> Result<Share, String> {
     match (mirror.percent, &mirror.fraction) {
         (None, None) => Ok(Share::ALL),
         (Some(_), Some(_)) => {
-            Err("a RequestMirror has both percent and fraction: one only may be set".to_owned())
+            Err("a RequestMirror has both percent and fraction: only one may be set".to_owned())
         }
         (Some(percent), None) => match u32::try_from(percent) {
             Ok(percent @ 0..=100) => Ok(Share::percent(percent)),
@@ -111,7 +111,9 @@ fn share(mirror: &HttpRouteRulesFiltersRequestMirror) -> Result<Share, String> {
                 .ok()
                 .zip(u32::try_from(denominator).ok())
                 .and_then(|(numerator, denominator)| Share::fraction(numerator, denominator))
-                .ok_or_else(|| format!("the fraction {numerator}/{denominator} of a RequestMirror is none"))
+                .ok_or_else(|| {
+                    format!("the fraction {numerator}/{denominator} of a RequestMirror is invalid")
+                })
         }
     }
 }

@@ -87,7 +87,7 @@ fn parents(spec: &Value) -> (Vec<Parent>, Vec<String>) {
     let (mut parents, mut foreign) = (Vec::new(), Vec::new());
     for raw in list(spec, "parentRefs") {
         let Ok(reference) = HttpRouteParentRefs::deserialize(raw) else {
-            foreign.push("a parent that cannot be read".to_owned());
+            foreign.push("an unreadable parent".to_owned());
             continue;
         };
         let group = reference.group.as_deref().unwrap_or(GATEWAY_GROUP);

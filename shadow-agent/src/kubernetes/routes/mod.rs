@@ -181,7 +181,7 @@ impl Compiled {
         };
         (self.foreign_count > 0).then(|| {
             format!(
-                "mirrors only for parents that are Services or Gateways, not for {}{more}",
+                "mirrors only for Services and Gateways as parents, not for {}{more}",
                 self.foreign.join(", ")
             )
         })

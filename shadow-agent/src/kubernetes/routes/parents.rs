@@ -27,7 +27,8 @@ pub(super) fn accept(route: &Route, parent: &Parent, catalog: &dyn Catalog) -> R
     let name = &reference.name;
     if namespace != route.namespace {
         return refused(format!(
-            "the Service {namespace}/{name} is in another namespace than the route: only producer routes are used"
+            "the Service {namespace}/{name} is in another namespace than the route: only producer routes are \
+             supported"
         ));
     }
     let Some(service) = catalog.service(namespace, name) else {

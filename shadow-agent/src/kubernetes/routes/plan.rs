@@ -34,8 +34,8 @@ pub(super) struct Plan {
 }
 
 /// Of a parent whose group was left out.
-const MISGROUPED: &str = "Without a group the API takes this parent for one of Gateway API, which has no Service; \
-                          the core group's (group: \"\") is meant";
+const MISGROUPED: &str = "A parent without a group belongs to the Gateway API, which has no Service; use the \
+    core group (group: \"\")";
 
 /// Puts `route` together. It has mirrors and parents.
 pub(super) fn of(route: &Route, catalog: &dyn Catalog) -> Plan {
@@ -117,7 +117,7 @@ fn rewritten_note(rules: &[usize]) -> String {
     let rules: Vec<_> = rules.iter().map(ToString::to_string).collect();
     let rules = rules.join(", ");
     format!(
-        "Rules ({rules}) have a URLRewrite that the Gateway carries out: requests are compared as the pods get them"
+        "Rules ({rules}) have a URLRewrite that the Gateway performs: requests are compared as received by the pods"
     )
 }
 
@@ -141,8 +141,8 @@ fn shadow_note(watched: &WatchedService, backend: &Backend, catalog: &dyn Catalo
         .all(|(label, value)| shadows.get(label) == Some(value));
     (leads_there && !behind.is_empty()).then(|| {
         format!(
-            "The Service {} leads to the pods of {} too: requests that reach these directly are counted as filtered \
-             and not copied",
+            "The Service {} also selects pods of {}: requests that reach these directly are not copied, and \
+             counted as filtered",
             watched.name, backend.service
         )
     })

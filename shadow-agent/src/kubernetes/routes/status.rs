@@ -14,8 +14,8 @@ const MAX_PROBLEMS: usize = 8;
 const MAX_MESSAGE: usize = 2_048;
 
 /// What this agent is to a route, said in every one that is accepted.
-const ACCEPTED: &str = "Copies of the requests that match are sent to the RequestMirror backends. This agent mirrors \
-                        and never routes: backendRefs are not enforced, they only say whose pods are watched";
+const ACCEPTED: &str = "Copies of the requests that match are sent to the RequestMirror backends. This agent \
+    only mirrors: backendRefs are not enforced, they only select the pods to watch";
 
 /// Why a condition is what it is: the reasons of Gateway API, and one of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ pub(super) fn resolved(problems: &[Problem], generation: i64) -> Condition {
         None => (
             true,
             Reason::ResolvedRefs,
-            "Every reference leads to a Service.".to_owned(),
+            "All references resolve to a Service.".to_owned(),
         ),
         Some((reason, _)) => {
             let named = problems.iter().take(MAX_PROBLEMS).map(|(_, why)| why.as_str());

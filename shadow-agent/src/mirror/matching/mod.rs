@@ -58,7 +58,7 @@ pub struct Hit {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MatchError {
     /// A regular expression does not compile, or is too large.
-    #[error("the regular expression {expression:?} cannot be used: {why}")]
+    #[error("invalid regular expression {expression:?}: {why}")]
     Expression {
         /// The expression, cut short.
         expression: String,

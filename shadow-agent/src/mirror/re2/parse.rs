@@ -164,9 +164,7 @@ impl Parser {
     }
 
     fn repeat(&mut self, operator: &str) -> Result<(), String> {
-        let last = self
-            .last
-            .ok_or("there is nothing before a repetition that could be repeated")?;
+        let last = self.last.ok_or("a repetition has nothing to repeat")?;
         self.out.insert_str(last, "(?:");
         self.out.push(')');
         self.out.push_str(operator);
@@ -323,7 +321,7 @@ impl Parser {
 
     fn close(&mut self, rest: &mut Rest<'_>) -> Result<(), String> {
         rest.skip(1);
-        let group = self.groups.pop().ok_or("a ) that closes nothing")?;
+        let group = self.groups.pop().ok_or("a ) without a (")?;
         self.out.push(')');
         self.flags = group.flags;
         self.last = Some(group.start);

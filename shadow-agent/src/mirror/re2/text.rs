@@ -6,7 +6,7 @@ use std::ops::Range;
 /// How much longer a byte is in the text than in the value.
 const GROWTH: usize = char::REPLACEMENT_CHARACTER.len_utf8() - 1;
 
-/// See the module's description.
+/// A value as text, with U+FFFD for each invalid byte.
 pub struct Text<'a> {
     text: Cow<'a, str>,
     /// Where in the text the bytes stand that are no characters.

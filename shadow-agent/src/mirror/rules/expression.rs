@@ -17,7 +17,7 @@ impl Expression {
     pub fn new(text: &str) -> Result<Self, Invalid> {
         Re2::new(text)
             .map(Self)
-            .map_err(|why| Invalid(format!("the regular expression cannot be used: {why}")))
+            .map_err(|why| Invalid(format!("invalid regular expression: {why}")))
     }
 
     /// Whether something in `value` matches.

@@ -91,7 +91,7 @@ impl RedactionKey {
         let mut bytes = [0; 32];
         SystemRandom::new()
             .fill(&mut bytes)
-            .map_err(|_| Invalid("the system has no random bytes for a key".to_owned()))?;
+            .map_err(|_| Invalid("cannot get random bytes for a key".to_owned()))?;
         Ok(KEY.get_or_init(|| Self::of(&bytes)).clone())
     }
 
@@ -175,7 +175,7 @@ pub struct Redacted {
 /// A message that cannot be redacted: its body may hold what must not leave, and it is not JSON that can be read (it is
 /// encoded, broken or too large).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a body that may hold what is to be redacted cannot be read")]
+#[error("cannot parse a body that may contain values to redact")]
 pub struct Unredactable;
 
 impl Redaction {
@@ -194,7 +194,7 @@ impl Redaction {
             }
             if is_refused(name) {
                 return Err(Invalid(
-                    "this header frames the message, and cannot be changed".to_owned(),
+                    "this header is part of the message framing, and cannot be changed".to_owned(),
                 ));
             }
         }

@@ -15,7 +15,7 @@ pub fn header_name(name: &str) -> Result<Box<str>, Invalid> {
     }
     if is_refused(name) {
         return Err(Invalid(
-            "this header frames the message or is for one connection alone, and cannot be changed".to_owned(),
+            "this header is part of the message framing or hop-by-hop, and cannot be changed".to_owned(),
         ));
     }
     Ok(name.into())

@@ -35,7 +35,7 @@ pub(super) enum ChunkPosition {
     Number(u64),
 }
 
-/// See the module's description.
+/// One file of a recording while it is written.
 pub(super) struct Chunk {
     /// Its name without a number.
     base: PathBuf,
@@ -137,7 +137,7 @@ impl Chunk {
             }
             let last = last_index(&self.base, names.iter().map(String::as_str));
             let number = last.map_or(Some(0), |last| last.checked_add(1));
-            match self.create(number.context("the last chunk has the highest number there is")?) {
+            match self.create(number.context("the last file already has the highest number")?) {
                 // Another agent was faster.
                 Err(error) if is_taken(&error) => {}
                 created => return created,
@@ -168,7 +168,7 @@ impl Chunk {
         let path = &self.base;
         if is_foreign_link(path) {
             bail!(
-                "'{}' is a link that somebody else made in a directory open to all",
+                "'{}' is a symbolic link made by another user in a world-writable directory",
                 path.display()
             );
         }
@@ -200,7 +200,7 @@ impl Chunk {
             if !self.mend(&mut written)? {
                 tracing::warn!(
                     file = %path.display(),
-                    "its end was cut off, and nothing behind it could be read: a chunk of its own is begun"
+                    "its end is cut off, and nothing appended could be read: starting a new file"
                 );
                 return self.create_behind_others();
             }
@@ -233,7 +233,7 @@ impl Chunk {
             _ => torn_end(&tail),
         };
         if !mending.is_empty() {
-            tracing::warn!(file = %written.path.display(), "its last record was cut off; what follows begins anew");
+            tracing::warn!(file = %written.path.display(), "its last record is cut off; new records start after it");
             let bytes = self.compression.encode(mending.to_vec());
             written.append(&bytes, bytes.len() as u64)?;
         }
@@ -285,7 +285,7 @@ fn alone(mut file: File, path: &Path) -> anyhow::Result<Flock<File>> {
             }
             Err((_, error)) => {
                 return Err(error)
-                    .with_context(|| format!("'{}': another process writes to it", path.display()));
+                    .with_context(|| format!("'{}': another process is writing to it", path.display()));
             }
         }
     }

@@ -35,7 +35,7 @@ pub(super) fn start(settings: &FileOutputSettings) -> anyhow::Result<Writer> {
     Writer::start("--output-file", sink, settings.queue_bytes, pairs)
 }
 
-/// See the module's description.
+/// The writer of an `--output-file`: one chunk after the other.
 pub(super) struct FileSink {
     settings: FileOutputSettings,
     template: Template,
@@ -84,7 +84,7 @@ impl FileSink {
         };
         chunk::try_to_write(&sink.first_path()).with_context(|| {
             format!(
-                "--output-file '{}': nothing can be written there; name a directory that this user may write to",
+                "--output-file '{}': cannot write there; name a directory that this user may write to",
                 settings.name
             )
         })?;
@@ -176,7 +176,7 @@ impl FileSink {
             tracing::error!(
                 error = format!("{error:#}"),
                 file = %self.settings.name,
-                "a recording cannot be written: requests are dropped and counted until it can"
+                "cannot write a recording: requests are dropped and counted until writing works again"
             );
         }
         self.resting = Some(Instant::now() + REST);
@@ -196,7 +196,7 @@ impl Sink for FileSink {
                 self.told_limit = true;
                 tracing::warn!(
                     file = %self.settings.name,
-                    "--output-file-max-size-limit is reached: what follows is dropped and counted"
+                    "--output-file-max-size-limit reached: all further records are dropped and counted"
                 );
             }
             return Err(DropReason::WriteError);
@@ -241,7 +241,7 @@ impl Sink for FileSink {
         match self.write_all() {
             Ok(()) => {
                 if self.resting.take().is_some() {
-                    tracing::info!(file = %self.settings.name, "the recording is written again");
+                    tracing::info!(file = %self.settings.name, "writing the recording works again");
                 }
                 Ok(())
             }

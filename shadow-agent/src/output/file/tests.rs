@@ -293,7 +293,7 @@ fn a_directory_that_cannot_be_written_is_known_at_the_start() {
     assert!(
         error
             .to_string()
-            .starts_with("--output-file 'file/a.gor': nothing can be written there")
+            .starts_with("--output-file 'file/a.gor': cannot write there")
     );
 }
 

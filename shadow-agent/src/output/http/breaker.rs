@@ -39,7 +39,7 @@ pub(super) enum Admission {
     Refused,
 }
 
-/// What a request that was let through carries until its result is known.
+/// Permit of a request until its result is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pass {
     /// Results from before the last change of state say nothing about the shadow now.
@@ -65,7 +65,7 @@ const OPEN: u8 = 1;
 const HALF_OPEN: u8 = 2;
 const RECOVERING: u8 = 3;
 
-/// See the module's description.
+/// A circuit breaker for one upstream.
 #[derive(Debug)]
 pub(super) struct Breaker {
     settings: BreakerSettings,

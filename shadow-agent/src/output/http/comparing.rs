@@ -44,7 +44,7 @@ impl Comparison {
         }
     }
 
-    /// What became of requests to the control, and of those that the shadow got again.
+    /// Counts of requests to the control, and of repeats to the shadow.
     pub fn extra(&self) -> [OutputCounts; 2] {
         let mut sums = [OutputCounts::default(), OutputCounts::default()];
         for ledger in &*self.ledgers.lock().unwrap_or_else(PoisonError::into_inner) {

@@ -36,7 +36,7 @@ pub(in crate::output) struct Link {
 pub(in crate::output) struct ConnectError {
     /// [`DropReason::Timeout`] or [`DropReason::ConnectError`].
     pub(in crate::output) reason: DropReason,
-    /// What happened, for the log.
+    /// The cause, for the log.
     pub(in crate::output) error: io::Error,
 }
 
@@ -115,7 +115,7 @@ impl Connector {
             }
             Err(_) => Err(ConnectError {
                 reason: DropReason::Timeout,
-                error: io::Error::new(io::ErrorKind::TimedOut, "no connection in time"),
+                error: io::Error::new(io::ErrorKind::TimedOut, "timed out while connecting"),
             }),
         }
     }
@@ -128,7 +128,7 @@ impl Connector {
             let first = turn % pairs.len();
             pairs.rotate_left(first);
         }
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
         for (index, (remote, source)) in pairs.iter().enumerate() {
             // An address that swallows SYNs leaves time for those behind it.
             let left = deadline.saturating_duration_since(Instant::now());
@@ -136,7 +136,7 @@ impl Connector {
             match timeout(share, self.open(*remote, *source)).await {
                 Ok(Ok(link)) => return Ok(link),
                 Ok(Err(error)) => last = error,
-                Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, "no connection in time"),
+                Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, "timed out while connecting"),
             }
         }
         Err(last)
@@ -185,7 +185,7 @@ impl Connector {
             (Some(fixed), _) if fixed.is_empty() => {
                 return Err(io::Error::new(
                     io::ErrorKind::NotFound,
-                    "the service has no ready endpoint",
+                    "the service has no ready endpoints",
                 ));
             }
             (Some(fixed), _) => fixed.to_vec(),

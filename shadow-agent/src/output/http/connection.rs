@@ -33,7 +33,7 @@ const TRUSTED_IDLE: Duration = Duration::from_millis(50);
 /// How long a shadow that says it will close may take to do so.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// See the module's description.
+/// One connection to the shadow: a state machine that writes requests and reads their responses.
 #[derive(Debug)]
 pub(super) struct Connection {
     state: RefCell<State>,
@@ -124,10 +124,13 @@ pub(super) struct Failure {
 impl From<BadResponse> for Failure {
     fn from(bad: BadResponse) -> Self {
         let (sick, words) = match bad {
-            BadResponse::Malformed => (true, "its answer is not HTTP/1.x"),
-            BadResponse::Endless => (true, "its answer has a head, or interim answers, without an end"),
+            BadResponse::Malformed => (true, "its response is not HTTP/1.x"),
+            BadResponse::Endless => (
+                true,
+                "its response has an endless head or endless interim responses",
+            ),
             // Production may answer so, too.
-            BadResponse::TooLarge => (false, "its answer is larger than the limit"),
+            BadResponse::TooLarge => (false, "its response is larger than the limit"),
         };
         Self {
             reason: DropReason::BadResponse,
@@ -570,7 +573,7 @@ impl State {
         }
         let words = match error {
             Some(error) => error.to_string(),
-            None => "it closed the connection before its answer was whole".to_owned(),
+            None => "it closed the connection before its response was complete".to_owned(),
         };
         Some(Err(self.failed(Failure {
             reason: DropReason::UpstreamClosed,

@@ -45,7 +45,7 @@ fn is_about_pod(name: &[u8]) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unsafe;
 
-/// What is the same for every copy of one output.
+/// Parts that all copies of one output share.
 #[derive(Debug)]
 pub(super) struct CopyTemplate {
     path_prefix: Vec<u8>,
@@ -81,14 +81,14 @@ impl CopyTemplate {
             .as_ref()
             .is_some_and(|secret| !is_field_value(secret.0.as_bytes()))
         {
-            return Err("the user or password cannot be put in a header".to_owned());
+            return Err("the user or password is not valid in a header".to_owned());
         }
         if settings.authorization.is_some()
             && let Some(edits) = &settings.edits
             && edits.changes(b"Authorization")
         {
             return Err(
-                "the user and password replace the Authorization header, which is changed too".to_owned(),
+                "the user and password conflict with another change of the Authorization header".to_owned(),
             );
         }
         let marker_line = match &settings.marker {
@@ -283,7 +283,7 @@ fn write_pod(pod: &PodIdentity, out: &mut Vec<u8>) -> Result<(), Unsafe> {
     line(LABELS_HEADER, &pod.tag)
 }
 
-/// What a copy does with a field, by its name.
+/// Treatment of a header in a copy, by its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Host,

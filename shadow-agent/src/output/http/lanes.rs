@@ -23,7 +23,7 @@ const MAX_FOLLOWER: usize = 4096;
 pub(super) struct Job {
     pub exchange: Rc<Exchange>,
     pub ticket: Ticket,
-    /// What its answer is of a pair, if it is compared.
+    /// Its part of a pair, if it is compared.
     pub part: Option<Part>,
     pub pass: Pass,
     /// Whether it goes to a fresh connection because a reused one died under it: this happens once.
@@ -79,7 +79,7 @@ impl Job {
 /// The lanes of one shard.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    /// What waits behind the request under way, by lane.
+    /// Requests queued behind the one in flight, by lane.
     lanes: HashMap<FlowId, VecDeque<Job>, BuildHasherDefault<FlowIdHasher>>,
     /// Lanes with something waiting and nothing under way, the longest waiting first.
     ready: VecDeque<FlowId>,

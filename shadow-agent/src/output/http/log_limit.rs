@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// Time between two lines, in microseconds.
 const INTERVAL: u64 = 1_000_000;
 
-/// See the module's description. Sans-IO: time is an argument, in microseconds since any fixed point. Shared by
+/// A limit of one log line a second. Sans-IO: time is an argument, in microseconds since any fixed point. Shared by
 /// all shards, without a lock.
 #[derive(Debug, Default)]
 pub(in crate::output) struct LogLimit {

@@ -58,7 +58,7 @@ pub fn copy_head(settings: &HttpOutputSettings, request: &Request) -> Result<Vec
     let mut head = Vec::new();
     match CopyTemplate::new(settings)?.write_head(request, None, 1, None, &mut head) {
         Ok(()) => Ok(head),
-        Err(Unsafe) => Err("the request has a field that no request may have".to_owned()),
+        Err(Unsafe) => Err("the request has an invalid header".to_owned()),
     }
 }
 
@@ -115,7 +115,7 @@ impl HttpOutput {
         })
     }
 
-    /// What is compared.
+    /// The queue of its comparison, if it has one.
     pub(super) fn comparison(&self) -> Option<&Arc<Intake>> {
         self.comparison.as_ref().map(|comparison| &comparison.intake)
     }
@@ -143,7 +143,7 @@ impl HttpOutput {
             extra.push((format!("{} (control)", upstream.settings.name), control));
         }
         if repeat.seen > 0 {
-            extra.push((format!("{} (again)", self.upstream.settings.name), repeat));
+            extra.push((format!("{} (repeat)", self.upstream.settings.name), repeat));
         }
         extra
     }

@@ -40,12 +40,12 @@ pub(super) struct ShadowAnswer {
     pub kept: Result<(Bytes, Bytes), NotKept>,
 }
 
-/// What is kept of answers.
+/// Limits for kept responses.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Keep {
     /// Most bytes of one; `None` when none are kept.
     pub most: Option<usize>,
-    /// What they are charged to while they are not whole.
+    /// Budget that they are charged to until they are complete.
     pub budget: Option<MemoryBudget>,
 }
 
@@ -58,7 +58,7 @@ pub(super) enum NotKept {
     Memory,
 }
 
-/// What is there of an answer that is kept.
+/// The received part of a response that is kept.
 #[derive(Debug, Default)]
 struct Kept {
     head: Vec<u8>,

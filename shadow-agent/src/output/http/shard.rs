@@ -31,7 +31,7 @@ use crate::mirror::ledger::{DropReason, Outcome, Ticket};
 
 /// Bytes read at once.
 const READ_BUFFER: usize = 64 * 1024;
-/// See the module's description.
+/// One shard's half of an HTTP output.
 pub(super) struct Shard {
     upstream: Arc<Upstream>,
     connector: Connector,
@@ -394,7 +394,7 @@ impl Shard {
         }
     }
 
-    /// What is kept of answers.
+    /// Limits for kept responses.
     pub(super) fn keep(&self) -> Keep {
         let tracked = self.upstream.settings.track_response;
         let pairing = self.pairing.as_ref().map(|pairing| pairing.borrow());

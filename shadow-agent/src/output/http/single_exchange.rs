@@ -33,12 +33,11 @@ pub async fn exchange(
         .transpose()?;
     let connector = Connector::new(settings, tls, OwnConnections::default());
     let link = connector.connect().await;
-    let link =
-        link.map_err(|failed| anyhow::Error::from(failed.error).context("it cannot be connected to"))?;
+    let link = link.map_err(|failed| anyhow::Error::from(failed.error).context("cannot connect to it"))?;
     let asked = ask(link.transport, settings, head, body, kind);
     match timeout(settings.timeout, asked).await {
         Ok(answer) => answer,
-        Err(_) => bail!("there is no whole answer within {:?}", settings.timeout),
+        Err(_) => bail!("no complete response within {:?}", settings.timeout),
     }
 }
 
@@ -103,12 +102,12 @@ async fn read(
             Ok(0) => {
                 break reader
                     .closed()
-                    .context("the connection ended before a whole answer")?;
+                    .context("the connection ended before a complete response")?;
             }
             Err(error) => match reader.closed() {
                 // Some end TLS without a word.
                 Some(answer) if error.kind() == std::io::ErrorKind::UnexpectedEof => break answer,
-                _ => return Err(anyhow::Error::from(error).context("there is no whole answer")),
+                _ => return Err(anyhow::Error::from(error).context("no complete response")),
             },
             Ok(length) => &buffer[..length],
         };
@@ -116,12 +115,12 @@ async fn read(
         match reader.feed(bytes) {
             Ok(Some((answer, _))) => break answer,
             Ok(None) => {}
-            Err(bad) => bail!("the answer is none that can be read: {bad:?}"),
+            Err(bad) => bail!("cannot parse the response: {bad:?}"),
         }
     };
     let last = Instant::now();
     let Ok((head, body)) = whole.kept else {
-        bail!("the answer is larger than {most} bytes");
+        bail!("the response is larger than {most} bytes");
     };
     let answer = Answer {
         head,

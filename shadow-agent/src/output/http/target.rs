@@ -9,7 +9,7 @@ pub(super) struct Target<'a> {
     /// The authority of an absolute-form target, without userinfo; it outranks the Host field (RFC 9112
     /// section 3.2.2).
     pub authority: Option<&'a [u8]>,
-    /// What goes on the wire behind the prefix.
+    /// Path on the wire after the prefix.
     pub path: &'a [u8],
     /// Whether the prefix goes before it: not before `*`, nor before what is no path at all.
     pub takes_prefix: bool,

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 
 use crate::time::unix_now;
 
-/// See the module's description.
+/// A TCP connection with receive timestamps.
 #[derive(Debug)]
 pub(in crate::output) struct Stamped {
     tcp: TcpStream,

@@ -51,15 +51,15 @@ impl Tls {
         protocols: Vec<Vec<u8>>,
     ) -> anyhow::Result<Self> {
         let server = ServerName::try_from(host.to_owned())
-            .with_context(|| format!("{host:?} cannot be named in a TLS handshake"))?;
+            .with_context(|| format!("{host:?} is not a valid name for a TLS handshake"))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
-            .context("TLS cannot be set up")?;
+            .context("cannot set up TLS")?;
         let verifier: Arc<dyn ServerCertVerifier> = match trusted {
             Some(trusted) => trusted
                 .of_servers(Arc::clone(&provider))
-                .context("certificates cannot be verified")?,
+                .context("cannot verify certificates")?,
             None => Arc::new(AnyCertificate(provider)),
         };
         let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
@@ -67,7 +67,7 @@ impl Tls {
             None => builder.with_no_client_auth(),
             Some((certificates, key)) => builder
                 .with_client_auth_cert(certificates, key)
-                .context("the client certificate and its key do not fit")?,
+                .context("the client certificate and its key do not match")?,
         };
         config.alpn_protocols = protocols;
         Ok(Self {

@@ -21,7 +21,7 @@ use crate::settings::HttpOutputSettings;
 /// For how long nothing is pipelined after a connection with pipelined requests was lost, in microseconds.
 const PIPELINE_PAUSE_US: u64 = 10_000_000;
 
-/// See the module's description.
+/// State that all shards of one HTTP output share.
 pub(super) struct Upstream {
     pub settings: HttpOutputSettings,
     pub template: CopyTemplate,
@@ -38,7 +38,7 @@ pub(super) struct Upstream {
     pipeline_from: AtomicU64,
     /// Whether the shadow has let a new connection be silent until it was asked.
     waits_to_be_asked: AtomicBool,
-    /// What the breaker's time counts from.
+    /// Start of the breaker's time.
     epoch: Instant,
 }
 
@@ -107,7 +107,7 @@ impl Upstream {
         if self.pipeline_from.swap(from, Relaxed) == 0 {
             tracing::info!(
                 output = self.settings.name,
-                "a connection ended with pipelined requests on it; for a while each waits for the answer before it"
+                "a connection ended with pipelined requests in flight; pipelining is off for a while"
             );
         }
     }
@@ -127,7 +127,7 @@ impl Upstream {
 
     /// The shadow failed.
     pub(super) fn failed(&self, pass: Pass, failure: &Failure) {
-        self.log_failure("the shadow failed a request", failure);
+        self.log_failure("a request to the shadow failed", failure);
         if let Some(change) = self.breaker.failed(pass, || self.now()) {
             self.log(change);
         }
@@ -153,11 +153,15 @@ impl Upstream {
                 tracing::warn!(
                     output,
                     ?open_for,
-                    "the shadow is sick and is left alone for a while"
+                    "circuit breaker open: nothing is sent to the shadow for a while"
                 );
             }
-            Change::Recovering => tracing::info!(output, "the shadow answers again: load grows slowly"),
-            Change::Closed => tracing::info!(output, "the shadow has its full load again"),
+            Change::Recovering => tracing::info!(
+                output,
+                "circuit breaker closed: the shadow responds again, \
+                ramping up the load"
+            ),
+            Change::Closed => tracing::info!(output, "the shadow is back at full load"),
         }
     }
 

@@ -14,18 +14,18 @@ use super::worker::{BATCH, Worker, closed};
 use crate::output::http::connect::Link;
 use crate::relay::protocol::{Lines, frame, hello, read_acknowledgment, read_answer};
 
-/// What a receiver that does not know the protocol amounts to.
-const NOT_ACKNOWLEDGING: &str = "the other side does not acknowledge: it must be an agent of this kind with --input-tcp; \
-                                 for GoReplay leave out --output-tcp-ack";
+/// Error for a receiver without acknowledgments.
+const NOT_ACKNOWLEDGING: &str = "the peer does not acknowledge: it must be a shadow-agent with --input-tcp; for \
+    GoReplay remove --output-tcp-ack";
 
 /// How long nothing may be heard of what was sent, in times of `--output-tcp-timeout`. A receiver that waits for its outputs
 /// says every [`SAY_AGAIN`](crate::relay::protocol::SAY_AGAIN) that it is there.
 const PATIENCE: u32 = 3;
 
 /// A receiver, or what stands between, that takes what it is sent and says nothing of it.
-const SILENT: &str = "the other side acknowledges nothing of what it was sent";
+const SILENT: &str = "the peer does not acknowledge what it was sent";
 
-/// See the module's description. `sent`: the highest sequence that was ever sent on this lane.
+/// Carries records over an acknowledged connection. `sent`: the highest sequence that was ever sent on this lane.
 pub(super) async fn carry(worker: &Worker, mut link: Link, sent: &mut u64) -> io::Result<()> {
     // A host that is gone says nothing: without this the kernel waits for a quarter of an hour.
     let patience = u32::try_from(worker.settings.timeout.as_millis()).unwrap_or(u32::MAX);
@@ -94,9 +94,7 @@ pub(super) async fn carry(worker: &Worker, mut link: Link, sent: &mut u64) -> io
 /// The other side has taken all up to `taken`. It cannot have taken what was never sent.
 fn acknowledge(worker: &Worker, highest: &Cell<u64>, taken: u64) -> io::Result<()> {
     if taken > highest.get() {
-        return Err(io::Error::other(
-            "the other side acknowledges what was never sent",
-        ));
+        return Err(io::Error::other("the peer acknowledges what was never sent"));
     }
     worker.lanes.delivered(worker.lane, taken);
     Ok(())

@@ -10,7 +10,7 @@ const FIRST: Duration = Duration::from_millis(50);
 /// The longest pause: what a receiver that comes back waits for at most.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// See the module's description.
+/// Delays before reconnecting, growing and jittered.
 pub(super) struct Backoff {
     pause: Duration,
     draws: Draws,

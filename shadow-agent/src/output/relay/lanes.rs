@@ -21,7 +21,7 @@ pub(super) struct Lanes {
     bounds: Bounds,
 }
 
-/// What may wait, and which lane a record goes to.
+/// Limits of the queue, and the choice of a lane.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     /// Records, over all lanes.

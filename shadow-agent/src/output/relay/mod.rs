@@ -78,7 +78,7 @@ impl RelayOutput {
         thread::Builder::new()
             .name("relay".to_owned())
             .spawn(move || crew.run())
-            .with_context(|| format!("{}: no thread for it", settings.name))?;
+            .with_context(|| format!("{}: cannot start a thread", settings.name))?;
         Ok(Self {
             name: settings.name.clone(),
             held: Arc::new(Held(lanes)),

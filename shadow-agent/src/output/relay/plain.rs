@@ -12,7 +12,7 @@ use super::worker::{BATCH, Worker, closed, stalled};
 use crate::output::http::connect::Link;
 use crate::recording::SEPARATOR;
 
-/// See the module's description.
+/// Carries records over a plain connection.
 pub(super) async fn carry(worker: &Worker, mut link: Link) -> io::Result<()> {
     // What TLS has taken may not have left yet.
     let buffered = worker.settings.tls.is_some();

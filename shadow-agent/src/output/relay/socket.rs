@@ -20,7 +20,7 @@ use crate::settings::Secret;
 /// Largest message that the other side may send: nobody asks it for any.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// See the module's description. `url` is without userinfo.
+/// Carries records over a WebSocket. `url` is without userinfo.
 pub(super) async fn carry(
     worker: &Worker,
     mut link: Link,
@@ -78,7 +78,7 @@ fn error(error: tungstenite::Error) -> io::Error {
     match error {
         tungstenite::Error::Io(error) => error,
         tungstenite::Error::Http(response) => {
-            io::Error::other(format!("the handshake was answered with {}", response.status()))
+            io::Error::other(format!("the handshake was refused with {}", response.status()))
         }
         other => io::Error::other(other),
     }

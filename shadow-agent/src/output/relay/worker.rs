@@ -41,7 +41,7 @@ impl Connections {
     }
 }
 
-/// What the thread works with.
+/// State of the thread.
 pub(super) struct WorkerContext {
     pub settings: RelayOutputSettings,
     pub lanes: Arc<Lanes>,
@@ -56,7 +56,9 @@ impl WorkerContext {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
             Ok(runtime) => LocalSet::new().block_on(&runtime, self.work()),
-            Err(error) => tracing::error!(%error, output = self.settings.name, "no runtime for an output"),
+            Err(error) => {
+                tracing::error!(%error, output = self.settings.name, "cannot start the runtime of an output");
+            }
         }
     }
 
@@ -72,7 +74,7 @@ impl WorkerContext {
         let log = Rc::new(LogLimit::default());
         let session = session();
         if matches!(settings.wire, RelayWire::Acknowledged) {
-            tracing::info!(output = settings.name, session, "messages are acknowledged");
+            tracing::info!(output = settings.name, session, "the peer acknowledges messages");
         }
         let mut workers = Vec::with_capacity(settings.workers);
         for lane in 0..settings.workers.max(1) {
@@ -97,7 +99,7 @@ impl WorkerContext {
         }
         for worker in workers {
             if let Err(error) = worker.await {
-                tracing::error!(%error, output = settings.name, "a connection's task failed: please report it");
+                tracing::error!(%error, output = settings.name, "a connection's task failed: please report this bug");
             }
         }
     }
@@ -168,7 +170,7 @@ impl Worker {
                     %error,
                     suppressed,
                     queued = self.lanes.len(),
-                    "no connection: what waits is sent when there is one again"
+                    "connection lost: queued messages are sent after reconnecting"
                 );
             }
             tokio::time::sleep(backoff.next()).await;
@@ -206,13 +208,10 @@ impl Drop for Open<'_> {
 
 /// The other side closed the connection.
 pub(super) fn closed() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::UnexpectedEof,
-        "the other side closed the connection",
-    )
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the peer closed the connection")
 }
 
 /// The other side takes nothing.
 pub(super) fn stalled() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "the other side takes nothing")
+    io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")
 }

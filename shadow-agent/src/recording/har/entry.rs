@@ -114,11 +114,10 @@ const REFRAMED: [&str; 5] = [
 
 /// The messages of an entry: a request, and a response where it was answered. `number` names what has no name.
 pub(super) fn messages(json: &[u8], number: u64) -> Result<Vec<Record>, &'static str> {
-    let entry: Entry =
-        serde_json::from_slice(json).map_err(|_| "an entry without what a HAR entry must have")?;
+    let entry: Entry = serde_json::from_slice(json).map_err(|_| "an entry without required fields")?;
     let given = entry.id.as_deref().and_then(|id| MessageId::given(id.as_bytes()));
     let id = given.or_else(|| MessageId::given(format!("{number:024x}").as_bytes()));
-    let id = id.ok_or("an entry that cannot be named")?;
+    let id = id.ok_or("an entry that cannot be given an id")?;
     let unix =
         u64::try_from(entry.started_date_time.as_nanosecond()).map_err(|_| "an entry from before 1970")?;
     let (head, body) = request(&entry.request)?;
@@ -155,7 +154,7 @@ pub(super) fn messages(json: &[u8], number: u64) -> Result<Vec<Record>, &'static
 fn request(request: &Request) -> Result<(String, Vec<u8>), &'static str> {
     let (host, target) = split_url(&request.url).ok_or("an entry whose URL is not http or https")?;
     if !is_token(request.method.as_bytes()) {
-        return Err("an entry whose method is none");
+        return Err("an entry with an invalid method");
     }
     let headers = once(pairs(request.headers.as_deref()));
     let has = |name: &str| headers.iter().find(|field| field.name.eq_ignore_ascii_case(name));
@@ -177,7 +176,7 @@ fn request(request: &Request) -> Result<(String, Vec<u8>), &'static str> {
         }
     }
     if body.bytes.is_empty() && sizes.into_iter().flatten().any(|size| size > 0.0) {
-        return Err("an entry of a request with a body, which the HAR file has not");
+        return Err("an entry whose request body is missing from the HAR file");
     }
     fields(&headers, body.left_out(&headers), &mut head);
     if !body.bytes.is_empty() || matches!(request.method.as_str(), "POST" | "PUT" | "PATCH") {
@@ -202,7 +201,7 @@ fn posted(data: &PostData, media: &str, sizes: [Option<f64>; 2]) -> Result<Body,
         } else if media.is_empty() || is("application/x-www-form-urlencoded") {
             form::urlencoded(params)
         } else {
-            return Err("an entry with parameters in the place of a body that was no form");
+            return Err("an entry with parameters instead of a body that is not a form");
         };
         return Ok(Body { bytes, as_text: true });
     }
@@ -227,7 +226,7 @@ fn posted(data: &PostData, media: &str, sizes: [Option<f64>; 2]) -> Result<Body,
         }
     }
     if text.contains(char::REPLACEMENT_CHARACTER) {
-        return Err("an entry with a body that was no text, whose bytes the HAR file has not");
+        return Err("an entry whose binary body is missing from the HAR file");
     }
     Ok(body)
 }

@@ -38,13 +38,13 @@ fn encode(part: &str, form: &mut String) {
 /// As the parts of `multipart/form-data` (RFC 7578) with the boundary of the media type. Fails where nobody can know what was
 /// sent: a file whose content is not in the HAR file, or no boundary.
 pub(super) fn multipart(params: &[Value], media: &str) -> Result<Vec<u8>, &'static str> {
-    let boundary = boundary(media).ok_or("an entry with a form in parts and without their boundary")?;
+    let boundary = boundary(media).ok_or("an entry with a multipart form without boundary")?;
     let mut form = String::new();
     for param in params {
         let Some(name) = text(param, "name") else { continue };
         let (value, file) = (text(param, "value"), text(param, "fileName"));
         let Some(value) = value.or_else(|| file.is_none().then(Default::default)) else {
-            return Err("an entry with a form that had a file in it, which the HAR file has not");
+            return Err("an entry with a multipart form whose file is missing from the HAR file");
         };
         let _ = write!(
             form,
@@ -59,7 +59,7 @@ pub(super) fn multipart(params: &[Value], media: &str) -> Result<Vec<u8>, &'stat
             let _ = write!(form, "Content-Type: {}\r\n", media.replace(['\r', '\n'], " "));
         }
         if value.contains(&format!("--{boundary}")) {
-            return Err("an entry with a form in parts, one of which holds their boundary");
+            return Err("an entry with a multipart form that contains its own boundary");
         }
         let _ = write!(form, "\r\n{value}\r\n");
     }

@@ -7,7 +7,7 @@ use super::entry;
 use super::scan::{Element, Scanner};
 use crate::recording::{Passed, Record};
 
-/// See the module's description.
+/// A reader of the entries of a HAR file.
 #[derive(Debug)]
 pub struct HarReader<R> {
     scanner: Scanner<R>,
@@ -68,7 +68,7 @@ impl<R: BufRead> HarReader<R> {
                 Element::TooLarge => {
                     self.passed.too_large += 1;
                     self.passed
-                        .add(offset, "an entry larger than --max-head and --max-body allow");
+                        .add(offset, "an entry larger than --max-head and --max-body");
                 }
                 Element::Whole(json) => match entry::messages(&json, number) {
                     Ok(records) => self.ready.extend(records),

@@ -4,7 +4,10 @@ use std::io::{self, BufRead};
 
 /// Why the entries cannot be found.
 fn not_har(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("this is no HAR file: {what}"))
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("this is not a HAR file: {what}"),
+    )
 }
 
 /// What was found.
@@ -90,11 +93,7 @@ impl<R: BufRead> Scanner<R> {
 
     /// Behind the first byte of the value of `key` in the object that begins here.
     fn member(&mut self, key: &str, opens: u8) -> io::Result<()> {
-        let missing = || {
-            not_har(&format!(
-                "it has no \"{key}\" where one belongs (JSON lines cannot be replayed)"
-            ))
-        };
+        let missing = || not_har(&format!("\"{key}\" is missing (JSON lines cannot be replayed)"));
         if key == "log" && self.token()? != b'{' {
             return Err(missing());
         }
@@ -247,7 +246,7 @@ mod tests {
             r#"{"log":{"entries":{}}}"#,
             "{log:1}",
         ] {
-            assert!(all(text, 9).unwrap_err().contains("no HAR"), "{text}");
+            assert!(all(text, 9).unwrap_err().contains("not a HAR"), "{text}");
         }
         let deep = format!(r#"{{"log":{{"entries":[{}"#, "[".repeat(1000));
         assert!(all(&deep, 9).unwrap_err().contains("deeply"));

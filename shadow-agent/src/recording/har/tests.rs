@@ -181,10 +181,7 @@ fn a_form_in_parts_is_written_with_its_boundary_or_passed_over() {
     );
     assert_eq!(
         (passed.malformed, passed.first.map(|first| first.1)),
-        (
-            3,
-            Some("an entry with a form in parts and without their boundary")
-        )
+        (3, Some("an entry with a multipart form without boundary"))
     );
 }
 
@@ -244,7 +241,7 @@ fn what_a_header_lacks_drops_that_header_and_no_entry() {
     );
     assert_eq!(
         passed.first.map(|first| first.1),
-        Some("an entry of a request with a body, which the HAR file has not")
+        Some("an entry whose request body is missing from the HAR file")
     );
 }
 

@@ -35,7 +35,7 @@ fn a_pull_request_reads_the_word_the_rules_and_what_differs() {
 | 70 | 1.01% | `GET /items/{id}` | `$.items[*].price` | value | `9.99` | `10.99` |
 | 30 | 1.00% | `POST /cart` | `status` | status | `200` | `500` |
 
-Taken for noise: 1 more.
+Noise: 1 more.
 
 ### Endpoints that differ most
 
@@ -51,7 +51,7 @@ Taken for noise: 1 more.
 - 20 `timeout`
 - 75 `production_gap`
 
-Made 2026-03-04 05:07:07 UTC by shadow-agent 0.1.0.
+Created 2026-03-04 05:07:07 UTC by shadow-agent 0.1.0.
 ";
     assert_eq!(markdown(&example::document()), expected);
 }
@@ -104,7 +104,7 @@ fn two_documents_stand_side_by_side() {
     assert!(text.starts_with("# ❌ NO-GO → ✅ GO\n"), "{text}");
     for line in [
         "| New 5xx | 0.30% (0.21% to 0.43%) | 0% (0% to 0.04%) | better |",
-        "### Differences that are gone",
+        "### Differences no longer present",
         "| 70 (1.01%) | - | `GET /items/{id}` | `$.items[*].price` | value | `9.99` | `10.99` |",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");

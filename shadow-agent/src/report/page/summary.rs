@@ -9,13 +9,12 @@ use super::escape::escaped;
 use crate::compare::document::{Comparison, Document, Verdict};
 
 /// Of a live page, before the first event.
-pub(super) const LIVE: &str =
-    "<p>Waiting for the first figures. This page needs JavaScript: it follows a run.</p>";
+pub(super) const LIVE: &str = "<p>Waiting for data. This page needs JavaScript to follow the run.</p>";
 
 /// Of one document.
 pub(super) fn one(document: &Document) -> String {
     let mut html = format!(
-        "<p class=\"made\">Made {} by shadow-agent {}</p>",
+        "<p class=\"made\">Created {} by shadow-agent {}</p>",
         moment(document.made_at_ms),
         escaped(&document.version)
     );
@@ -38,11 +37,11 @@ pub(super) fn one(document: &Document) -> String {
 
 /// Of two.
 pub(super) fn two(two: &TwoDocuments) -> String {
-    let mut html = String::from("<p>A and B, side by side.</p>");
+    let mut html = String::from("<p>Comparison of A and B.</p>");
     for (name, side) in [("A", &two.a), ("B", &two.b)] {
         let _ = write!(
             html,
-            "<section><h2>{name}, made {}</h2>{}</section>",
+            "<section><h2>{name}, created {}</h2>{}</section>",
             moment(side.made_at_ms),
             word(side.verdict)
         );

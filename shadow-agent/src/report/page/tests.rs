@@ -37,7 +37,7 @@ fn the_page_holds_the_document() {
         data["meanings"]["gap"]
             .as_str()
             .map(|text| text.split(' ').next()),
-        Some(Some("bytes"))
+        Some(Some("packets"))
     );
 }
 

@@ -88,7 +88,7 @@ fn a_server_behind_tls_is_asked_when_its_ca_is_trusted() {
         );
         if !works {
             assert!(
-                stderr.contains("cannot be connected to") && stderr.contains("certificate"),
+                stderr.contains("cannot connect to it") && stderr.contains("certificate"),
                 "{stderr}"
             );
         }
@@ -195,18 +195,15 @@ fn a_server_that_is_dead_or_silent_ends_in_an_error_in_time() {
     let (slow, dripped) = serve(1, drips);
     let (mute, unspoken) = serve(1, nothing);
     for (to, why) in [
-        (format!("http://{dead}"), "it cannot be connected to"),
-        (
-            format!("http://{silent}"),
-            "there is no whole answer within 500ms",
-        ),
-        (format!("http://{slow}"), "there is no whole answer within 500ms"),
+        (format!("http://{dead}"), "cannot connect to it"),
+        (format!("http://{silent}"), "no complete response within 500ms"),
+        (format!("http://{slow}"), "no complete response within 500ms"),
         // A handshake that nobody answers.
         (
             format!("https://{mute}"),
-            "it cannot be connected to: no connection in time",
+            "cannot connect to it: timed out while connecting",
         ),
-        ("http://nobody.invalid".to_owned(), "it cannot be connected to"),
+        ("http://nobody.invalid".to_owned(), "cannot connect to it"),
     ] {
         let more = ["--output-http-timeout", "500ms", "--output-http-skip-verify"];
         let begin = Instant::now();

@@ -85,7 +85,7 @@ for hook in tc cgroup; do
     check "tc, killed: filters that lead nowhere stay" "[ \$(filters lo) -eq 1 ] && [ \$(filters near) -eq 2 ]" \
       'in_kernel'
     check "doctor says what a killed agent left" \
-      "shadow-agent doctor | grep -q 'have left filters, which do nothing, on lo, near'" 'shadow-agent doctor'
+      "shadow-agent doctor | grep -q 'have left filters without effect on lo, near'" 'shadow-agent doctor'
     start agent here --input-raw "lo:$production" --output-http "http://127.0.0.1:$shadow"
     check "the next agent removes them, also where it does not attach" \
       "[ \$(filters lo) -eq 1 ] && [ \$(filters near) -eq 0 ] && ! has_clsact near" 'in_kernel'

@@ -237,8 +237,8 @@ fn no_secret_is_kept_and_the_same_differences_are_found_again() {
     assert_eq!(kept.again.agreement_raw, kept.live.agreement_raw);
     assert_eq!(kept.again.coverage, kept.live.coverage);
     // Pages of two pairs, and the repeats of them.
-    let note = "6 bodies are hidden as a whole, because they hold a name of a secret and are neither JSON nor a form, or cannot \
-                be decoded: where they differ is told, and not what they said.";
+    let note = "6 bodies are redacted completely, because they contain the name of a secret and are neither JSON nor a form, \
+                or cannot be decoded: it is reported where they differ, but not how.";
     assert_eq!(kept.notes.last().unwrap(), note);
 }
 
@@ -254,7 +254,7 @@ fn with_http_redact_none_all_of_it_is_kept() {
         assert!(content.contains(secret), "{secret} in {content}");
     }
     assert_eq!(found(&kept.again.differences), found(&kept.live.differences));
-    assert!(!kept.notes.iter().any(|note| note.contains("as a whole")));
+    assert!(!kept.notes.iter().any(|note| note.contains("redacted completely")));
     // What is named is hidden all the same.
     let kept = Kept::new(
         "named",

@@ -92,7 +92,7 @@ fn a_parent_of_another_kind_is_passed_over_and_named() {
     assert_eq!(
         compiled.remark().as_deref(),
         Some(
-            "mirrors only for parents that are Services or Gateways, not for \
+            "mirrors only for Services and Gateways as parents, not for \
              goreplay/httpbin (ServiceEntry.networking.istio.io a)"
         )
     );
@@ -137,8 +137,8 @@ fn a_service_parent_without_a_group_is_the_service() {
         assert_eq!((status, reason), (true, Reason::Accepted));
         assert!(
             message.ends_with(
-                "Without a group the API takes this parent for one of Gateway API, which has no Service; the core \
-                 group's (group: \"\") is meant."
+                "A parent without a group belongs to the Gateway API, which has no Service; use the core group \
+                 (group: \"\")."
             ),
             "{message}"
         );
@@ -165,8 +165,8 @@ fn a_service_that_leads_to_the_shadow_too_is_said_so_in_the_status() {
     let message = |cluster: &Cluster| condition(&compile([&mesh(json!([rule]))], cluster), "Accepted").2;
     assert!(
         message(&cluster).ends_with(
-            "The Service httpbin leads to the pods of httpbin-v2 too: requests that reach these directly are counted \
-             as filtered and not copied."
+            "The Service httpbin also selects pods of httpbin-v2: requests that reach these directly are not copied, \
+             and counted as filtered."
         ),
         "{}",
         message(&cluster)
@@ -176,7 +176,7 @@ fn a_service_that_leads_to_the_shadow_too_is_said_so_in_the_status() {
         "httpbin",
         spec(json!({"app": "httpbin", "version": "v1"})),
     );
-    assert!(message(&cluster).ends_with("only say whose pods are watched."));
+    assert!(message(&cluster).ends_with("only select the pods to watch."));
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_share_is_a_percentage_a_fraction_or_everything() {
     assert_eq!(share(r#"{"fraction": {"numerator": 5}}"#), Ok(Share::percent(5)));
     assert_eq!(
         share(r#"{"percent": 1, "fraction": {"numerator": 5}}"#),
-        Err("Rule 0: a RequestMirror has both percent and fraction: one only may be set.".to_owned())
+        Err("Rule 0: a RequestMirror has both percent and fraction: only one may be set.".to_owned())
     );
     assert!(share(r#"{"percent": 101}"#).is_err());
     assert!(share(r#"{"percent": -1}"#).is_err());
@@ -374,7 +374,7 @@ fn with_a_gateway_only_the_pods_behind_the_rule_are_watched() {
         [watched("goreplay", "httpbin-v1", Some(80))]
     );
     let (status, _, message) = condition(&compiled, "Accepted");
-    assert!(status && message.contains("never routes"), "{message}");
+    assert!(status && message.contains("only mirrors"), "{message}");
 }
 
 #[test]
@@ -549,7 +549,8 @@ fn a_backend_in_another_namespace_needs_a_grant() {
         unresolved(&cluster, &route),
         (
             Reason::RefNotPermitted,
-            "Rule 0: no ReferenceGrant in shadow lets HTTPRoutes of goreplay use the Service v2.".to_owned()
+            "Rule 0: no ReferenceGrant in shadow allows HTTPRoutes of goreplay to use the Service v2."
+                .to_owned()
         )
     );
     assert_eq!(unresolved(&demo(), &route).0, Reason::RefNotPermitted);
@@ -577,7 +578,7 @@ fn pods_in_another_namespace_need_a_grant() {
         unresolved(&cluster, &route),
         (
             Reason::RefNotPermitted,
-            "Rule 0: no ReferenceGrant in other lets HTTPRoutes of goreplay use the Service app, so its pods are \
+            "Rule 0: no ReferenceGrant in other allows HTTPRoutes of goreplay to use the Service app, so its pods are \
              not watched."
                 .to_owned()
         )

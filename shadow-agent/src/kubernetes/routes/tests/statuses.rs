@@ -31,14 +31,13 @@ fn a_status_is_written_as_the_schema_wants_it() {
             "conditions": [
                 {
                     "type": "Accepted", "status": "True", "reason": "Accepted",
-                    "message": "Copies of the requests that match are sent to the RequestMirror backends. This agent \
-                                mirrors and never routes: backendRefs are not enforced, they only say whose pods \
-                                are watched.",
+                    "message": "Copies of the requests that match are sent to the RequestMirror backends. This \
+                     agent only mirrors: backendRefs are not enforced, they only select the pods to watch.",
                     "observedGeneration": 7, "lastTransitionTime": NOW,
                 },
                 {
                     "type": "ResolvedRefs", "status": "True", "reason": "ResolvedRefs",
-                    "message": "Every reference leads to a Service.",
+                    "message": "All references resolve to a Service.",
                     "observedGeneration": 7, "lastTransitionTime": NOW,
                 },
             ],

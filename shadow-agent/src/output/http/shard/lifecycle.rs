@@ -83,7 +83,7 @@ impl Shard {
             };
             if is_none_left(&error.error) {
                 // The shadow was not even asked: nothing is known of it.
-                self.upstream.log_failure("a request could not be sent", &failure);
+                self.upstream.log_failure("cannot send a request", &failure);
                 self.lanes.borrow_mut().finished(job.flow());
                 self.give_up(job, failure.reason);
             } else {
@@ -116,7 +116,7 @@ impl Shard {
                 &Failure {
                     reason: DropReason::BadResponse,
                     sick: true,
-                    words: "it answers before it is asked".to_owned(),
+                    words: "it sent a response before the request".to_owned(),
                 },
             );
         }
@@ -142,7 +142,7 @@ impl Shard {
                 let failure = Failure {
                     reason: DropReason::Timeout,
                     sick: true,
-                    words: "no whole answer in time".to_owned(),
+                    words: "timed out before a complete response".to_owned(),
                 };
                 self.failed(job, &failure);
             }

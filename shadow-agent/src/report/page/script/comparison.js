@@ -83,7 +83,7 @@ const rulesPart = () => {
       refill(
         holder,
         plainTable(
-          "The release fails where one of these holds for sure",
+          "The release fails if one of these is certain",
           ["Fails on", "Outcome", "Measured, with the 95% interval"],
           rows,
         ),
@@ -98,7 +98,7 @@ const forcePart = () => {
     ["notes", "What these figures cannot tell"],
     ["fail_on", "Fails on"],
     ["ignored", "Ignored or tolerated"],
-    ["protected", "Never taken for noise"],
+    ["protected", "Never treated as noise"],
     ["noise", "How noise is learned"],
     ["routes", "Routes given"],
     ["selection", "Sampled and filtered"],

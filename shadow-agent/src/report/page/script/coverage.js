@@ -83,7 +83,7 @@ const coveragePart = (meanings) => {
         reasons.length > 0
           ? plainTable(
               "Why requests were not compared",
-              ["Reason", "Requests", "Of eligible", "Speaks against", "What it means"],
+              ["Reason", "Requests", "Of eligible", "Counts against", "What it means"],
               reasons,
               [1, 2],
             )
@@ -100,7 +100,7 @@ const coveragePart = (meanings) => {
             h(
               "summary",
               {},
-              `${counted(coverage.endpoints_not_compared.length, "endpoint")} of which nothing was compared`,
+              `${counted(coverage.endpoints_not_compared.length, "endpoint")} with nothing compared`,
             ),
             h(
               "ul",

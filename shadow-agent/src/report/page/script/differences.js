@@ -54,7 +54,7 @@ const differencesPart = () => {
         h(
           "p",
           {},
-          h("strong", {}, `Taken for noise by ${NOISE_BY[row.noise.by]}: `),
+          h("strong", {}, `Noise, by ${NOISE_BY[row.noise.by]}: `),
           sentence(row.noise.why),
           row.noise.reference &&
             `. Seen among the references in ${percent(row.noise.reference.share)} (${grouped(row.noise.reference.count)} of ${grouped(row.noise.reference.total)}).`,
@@ -129,7 +129,7 @@ const differencesPart = () => {
         labels.get(name).textContent = `${text} (${grouped(rows.filter(keep).length)})`;
       note.textContent =
         comparison.differences_beyond > 0
-          ? `${counted(comparison.differences_beyond, "more difference")} of further kinds are not listed: there were more kinds than --compare-max-differences keeps.`
+          ? `${counted(comparison.differences_beyond, "more difference")} of further kinds are not listed: --compare-max-differences was reached.`
           : "";
       note.hidden = comparison.differences_beyond === 0;
       table.update(rows);

@@ -5,10 +5,10 @@ const CONTEXT = 3;
 
 const bodyLines = (body) => {
   const text =
-    body.text === null ? `(${counted(body.bytes, "byte")} that ${body.bytes === 1 ? "is" : "are"} no text)` : body.text;
+    body.text === null ? `(${counted(body.bytes, "byte")} of binary data)` : body.text;
   if (body.text === null && body.bytes === 0) return ["(no body)"];
   const lines = text === "" ? ["(no body)"] : text.split("\n");
-  if (body.cut) lines.push(`(cut here: ${counted(body.bytes, "byte")} in all)`);
+  if (body.cut) lines.push(`(truncated here: ${counted(body.bytes, "byte")} in total)`);
   return lines;
 };
 

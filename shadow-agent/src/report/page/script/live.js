@@ -57,7 +57,7 @@ const liveBar = (show) => {
       !ended &&
       say(
         events.readyState === EventSource.CLOSED
-          ? "Not connected: load the page again"
+          ? "Disconnected: reload the page"
           : "Connection lost, trying again",
         "no-go",
       ),
@@ -67,7 +67,7 @@ const liveBar = (show) => {
   const hold = h("button", { type: "button" }, "Pause this page");
   hold.addEventListener("click", () => {
     paused = !paused;
-    hold.textContent = paused ? "Go on with this page" : "Pause this page";
+    hold.textContent = paused ? "Resume this page" : "Pause this page";
     if (events.readyState === EventSource.OPEN) say(paused ? "Page paused" : "Live", paused ? "unsure" : "go");
     draw();
   });
@@ -90,7 +90,7 @@ const liveBar = (show) => {
         ? done
         : `The agent refused: ${answer.status} ${visible((await answer.text()).slice(0, 200))}`;
     } catch {
-      result.textContent = "The agent did not answer.";
+      result.textContent = "The agent did not respond.";
     }
   };
   const button = (text, press) => h("button", { type: "button", onclick: press }, text);
@@ -105,13 +105,13 @@ const liveBar = (show) => {
     reset.focus();
   };
   sure.append(
-    " Everything compared so far is forgotten. ",
+    " All results so far are discarded. ",
     button("Reset now", () => {
       asked();
-      order("/compare/reset", "The comparison begins anew.");
+      order("/compare/reset", "The comparison was restarted.");
     }),
     " ",
-    button("Keep it", asked),
+    button("Cancel", asked),
   );
 
   return h(
@@ -121,14 +121,14 @@ const liveBar = (show) => {
     h(
       "details",
       {},
-      h("summary", {}, "Orders to the agent"),
+      h("summary", {}, "Commands to the agent"),
       h("p", { class: "field" }, h("label", { for: token.id }, "Token (of --http-token-file)"), token),
       h(
         "p",
         { class: "orders" },
         button("Pause mirroring", () => order("/pause", "Mirroring is paused.")),
         " ",
-        button("Resume mirroring", () => order("/resume", "Mirroring goes on.")),
+        button("Resume mirroring", () => order("/resume", "Mirroring resumed.")),
         " ",
         reset,
         sure,

@@ -37,7 +37,7 @@ const documentView = (holder) => {
         views.map((view) => view.element),
       );
     }
-    made.replaceChildren("Made ", moment(next.made_at_ms), ` by shadow-agent ${visible(next.version)}`);
+    made.replaceChildren("Created ", moment(next.made_at_ms), ` by shadow-agent ${visible(next.version)}`);
     refill(
       over,
       next.comparisons.length === 0 && h("p", {}, "Nothing was compared."),
@@ -65,7 +65,7 @@ if (given.mode === "two") {
     document.title = `${next.verdict} · shadow-agent`;
     if (word.textContent !== next.verdict) word.textContent = next.verdict;
   });
-  holder.append(h("p", {}, "Waiting for the first figures."));
+  holder.append(h("p", {}, "Waiting for data."));
   refill(main, bar, word, holder);
 } else {
   const holder = h("div", {});

@@ -33,7 +33,7 @@ const latencyPart = () => {
               h("b", {}, ratio(p99_ratio.value)),
               ` production's (${between(p99_ratio, ratio)}).`,
             )
-          : h("p", { class: "muted" }, "How the 99th percentiles compare is not known yet."),
+          : h("p", { class: "muted" }, "The 99th percentiles cannot be compared yet."),
       );
     },
   };
@@ -54,7 +54,7 @@ const timePart = () => {
       refill(
         holder,
         timeChart(
-          "Answers a second",
+          "Responses per second",
           `In steps of ${lasted(timeline.step_ms)}. At most ${perSecond(peak)} a second in production; ${counted(
             sum((step) => step.production),
             "answer",

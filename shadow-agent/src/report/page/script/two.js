@@ -17,7 +17,7 @@ const changeOf = ({ a, b, better, change }) => {
   if (change === "worse") return ["no-go", "✕ worse"];
   if (a === null || b === null) return ["", "only one has it"];
   if (a.value === b.value) return ["", "the same"];
-  return ["", better === "neither" ? "another" : "within the intervals"];
+  return ["", better === "neither" ? "another" : "within the confidence intervals"];
 };
 
 const byHow = ({ a, b, unit }) => {
@@ -215,7 +215,7 @@ const twoView = (two) => {
         h(
           "p",
           {},
-          `${counted(two.differences_beyond, "difference")} are beyond what the two documents keep: what is called new or gone may be among them.`,
+          `${counted(two.differences_beyond, "difference")} exceed what the two reports keep: differences listed as new or gone may be among them.`,
         ),
       twoDifferences(two),
     ),
