@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn anothers_lease_is_honoured_from_when_it_was_seen_to_change() {
+    fn a_foreign_lease_is_honoured_from_when_it_was_seen_to_change() {
         let (mut election, now) = election();
         // The other's clock is a day behind, or ahead: it does not matter.
         for start in [1, 1_000_000_000] {
