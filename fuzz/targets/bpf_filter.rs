@@ -3,8 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use shadow_agent::capture::BpfFilter;
-use shadow_agent::tcp::{Endpoint, FlowKey};
+use shadow_agent::tcp::{BpfFilter, Endpoint, FlowKey};
 
 fuzz_target!(|data: &[u8]| {
     let Some((flow, text)) = data.split_first_chunk::<12>() else {

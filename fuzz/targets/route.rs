@@ -141,6 +141,7 @@ static SETTINGS: LazyLock<HttpOutputSettings> = LazyLock::new(|| HttpOutputSetti
     redirects: 0,
     track_response: None,
     compare: None,
+    control: None,
     max_response: 1,
     breaker: BreakerSettings {
         failures: 0,

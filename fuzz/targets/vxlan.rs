@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use shadow_agent::budget::MemoryBudget;
 use shadow_agent::capture::Decapsulator;
 use shadow_agent::settings::{
-    CaptureSettings, ConnectionSettings, Listen, LiveScope, RawInput, VxlanSettings,
+    CaptureSettings, ConnectionSettings, Listen, LiveInput, LiveScope, VxlanSettings,
 };
 use shadow_agent::tcp::FlowTable;
 use shadow_agent::time::Timestamp;
@@ -30,7 +30,7 @@ fuzz_target!(|data: &[u8]| {
         responses: choices & 2 == 0,
         ..CaptureSettings::default()
     };
-    let input = RawInput::Live {
+    let input = LiveInput {
         scope: LiveScope::Any,
         ports: vec![80],
     };

@@ -1,5 +1,6 @@
 //! Binding a port: before anything is attached, so that a port in use ends a run that has not begun.
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener};
 use std::os::fd::AsRawFd;
 
@@ -9,10 +10,26 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrIn6, bind as bind_socket, listen, setsockopt, socket,
 };
 
-use crate::settings::Listen;
-
 /// Connections that the kernel may hold before they are accepted; more than are ever served at once.
 const BACKLOG: i32 = 128;
+
+/// Where a server listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// This port of any address, of both families where the machine has both.
+    Any(u16),
+    /// This address alone.
+    Address(SocketAddr),
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any(port) => write!(f, ":{port}"),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
 
 /// The port cannot be listened on.
 #[derive(Debug, thiserror::Error)]

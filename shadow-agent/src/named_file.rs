@@ -5,7 +5,7 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -23,6 +23,24 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// Opens a regular file, or a pipe, which nobody need have opened for writing yet: see [`Pipe`].
 pub fn open_file_or_pipe(path: &Path) -> io::Result<(File, Metadata)> {
     opened(path)
+}
+
+/// Whether this is a link that the kernel would not follow for us with `fs.protected_symlinks`: in a sticky
+/// directory that all may write to, made by neither this user nor the directory's owner. Root's agent must not
+/// replace the file that it points to.
+pub(crate) fn is_foreign_link(path: &Path) -> bool {
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let (Ok(link), Ok(directory)) = (path.symlink_metadata(), directory.metadata()) else {
+        return false;
+    };
+    let user = nix::unistd::geteuid().as_raw();
+    link.is_symlink()
+        && directory.mode() & 0o1002 == 0o1002
+        && link.uid() != user
+        && link.uid() != directory.uid()
 }
 
 fn opened(path: &Path) -> io::Result<(File, Metadata)> {

@@ -1,34 +1,34 @@
 //! What a run shall do, resolved once from the command line: nothing behind this knows which spelling was
-//! typed, and every bound of the agent stands here with its unit.
+//! typed. Each room owns its options; here they are put together.
 
-mod capture;
-mod compare;
-mod files;
-mod http_output;
-mod kubernetes;
 mod mirror;
-mod relay;
+mod raw_input;
 
-use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::http::Limits;
 
-pub use self::capture::{
-    CaptureSettings, ConnectionSettings, Engine, LiveScope, RawInput, VlanScope, VxlanSettings,
+pub use self::mirror::{MirrorLimits, MirrorRules, MirrorSettings};
+pub use self::raw_input::RawInput;
+pub use crate::capture::{CaptureSettings, Engine, LiveInput, LiveScope, VlanScope, VxlanSettings};
+pub use crate::compare::{CompareSettings, ComparingSettings};
+pub use crate::input::{
+    FileInputSettings, HttpInputSettings, MessageInput, Pace, ServerTls, TcpInputSettings,
 };
-pub use self::compare::{CompareSettings, ComparingSettings};
-pub use self::files::{FileInputSettings, FileOutputSettings, Pace};
-pub use self::http_output::{BreakerSettings, Endpoints, HostHeader, HttpOutputSettings};
-pub use self::kubernetes::{
+pub use crate::kubernetes::{
     KubernetesSettings, LeaseSettings, PodPort, PodSelector, Pods, RouteNamespaces, WorkloadKind,
 };
-pub use self::mirror::{Limit, MirrorLimits, MirrorRules, MirrorSettings, SplitBy};
-pub use self::relay::{
-    HttpInputSettings, IdentityFiles, RelayOutputSettings, RelayTls, RelayWire, ServerTls, TcpInputSettings,
+pub use crate::listen::Listen;
+pub use crate::middleware::{MiddlewareSettings, OnExit, RunAs};
+pub use crate::mirror::{Limit, ReadSettings, SplitBy};
+pub use crate::output::{
+    BreakerSettings, Endpoints, FileOutputSettings, HostHeader, HttpOutputSettings, OutputSettings,
+    RelayOutputSettings, RelayTls, RelayWire,
 };
+pub use crate::pem::IdentityFiles;
+pub use crate::secret::Secret;
+pub use crate::tcp::ConnectionSettings;
 
 /// Everything a run needs to know.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub struct Settings {
     pub mirrors: Vec<MirrorSettings>,
     /// How live traffic is captured.
     pub capture: CaptureSettings,
+    /// How connections are read.
+    pub read: ReadSettings,
     /// Limits of one HTTP message.
     pub limits: Limits,
     /// Bounds of the connection table.
@@ -69,6 +71,11 @@ impl Settings {
     /// The inputs of all mirrors, in their order.
     pub fn inputs(&self) -> impl Iterator<Item = &RawInput> {
         self.mirrors.iter().flat_map(|mirror| &mirror.inputs)
+    }
+
+    /// What is watched of this host's traffic, by all mirrors.
+    pub fn live_inputs(&self) -> Vec<LiveInput> {
+        self.inputs().filter_map(RawInput::live).collect()
     }
 
     /// Where requests come from, in words.
@@ -147,147 +154,4 @@ pub struct AdminSettings {
     pub listen: Listen,
     /// Without it, orders are taken from loopback only.
     pub token: Option<Secret>,
-}
-
-/// Where a server listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// This port of any address, of both families where the machine has both.
-    Any(u16),
-    /// This address alone.
-    Address(SocketAddr),
-}
-
-/// `--middleware`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MiddlewareSettings {
-    /// The program and its arguments; never empty.
-    pub command: Vec<String>,
-    /// As whom it runs, where that is said.
-    pub user: Option<RunAs>,
-    /// Reaction to its exit.
-    pub on_exit: OnExit,
-    /// How long a message is waited for.
-    pub timeout: Duration,
-    /// Bytes of lines that may wait for it to read.
-    pub queue_bytes: usize,
-}
-
-/// A user that a program is started as.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunAs {
-    /// As typed, for messages.
-    pub name: String,
-    /// The user's number.
-    pub uid: u32,
-    /// The number of its one group.
-    pub gid: u32,
-}
-
-/// Reactions to the exit of the middleware.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnExit {
-    /// The run ends.
-    Stop,
-    /// Messages go on without it.
-    Bypass,
-}
-
-/// An input that has whole messages.
-#[derive(Clone, Debug, PartialEq)]
-pub enum MessageInput {
-    /// `--input-dummy`: one request a second.
-    Dummy,
-    /// `--input-file`: recordings.
-    File(Box<FileInputSettings>),
-    /// `--input-tcp`.
-    Tcp(TcpInputSettings),
-    /// `--input-http`.
-    Http(HttpInputSettings),
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Any(port) => write!(f, ":{port}"),
-            Self::Address(address) => address.fmt(f),
-        }
-    }
-}
-
-impl MessageInput {
-    /// Its name in messages and in the ledger.
-    pub fn name(&self) -> String {
-        match self {
-            Self::Dummy => "dummy".to_owned(),
-            Self::File(file) => format!("file {}", file.pattern),
-            Self::Tcp(tcp) => format!("tcp {}", tcp.listen),
-            Self::Http(http) => format!("http {}", http.listen),
-        }
-    }
-
-    /// The flag that it comes from.
-    pub fn flag(&self) -> &'static str {
-        match self {
-            Self::Dummy => "--input-dummy",
-            Self::File(_) => "--input-file",
-            Self::Tcp(_) => "--input-tcp",
-            Self::Http(_) => "--input-http",
-        }
-    }
-
-    /// Whether it waits for others to connect.
-    pub fn listens(&self) -> bool {
-        matches!(self, Self::Tcp(_) | Self::Http(_))
-    }
-}
-
-/// One output.
-#[derive(Clone, Debug, PartialEq)]
-pub enum OutputSettings {
-    /// `--output-http`.
-    Http(Box<HttpOutputSettings>),
-    /// `--output-tcp` or `--output-ws`.
-    Relay(Box<RelayOutputSettings>),
-    /// `--output-stdout`.
-    Stdout {
-        /// Bytes that may wait for the writer.
-        queue_bytes: usize,
-    },
-    /// `--output-file`.
-    File(Box<FileOutputSettings>),
-    /// `--output-null`.
-    Null,
-}
-
-impl OutputSettings {
-    /// Whether it keeps what it gets, so that credentials are hidden from it unless that was turned off
-    /// (`--http-redact-none`). Standard output shows what there is.
-    pub fn keeps_traffic(&self) -> bool {
-        match self {
-            Self::File(_) => true,
-            Self::Http(_) | Self::Relay(_) | Self::Stdout { .. } | Self::Null => false,
-        }
-    }
-
-    /// The name of the output as the ledger shows it, unless its mirror has one.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Http(http) => &http.name,
-            Self::Relay(relay) => &relay.name,
-            Self::Stdout { .. } => "stdout",
-            Self::File(file) => &file.name,
-            Self::Null => "null",
-        }
-    }
-}
-
-/// A value that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(secret)")
-    }
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, ensure};
 
 use self::crate_tree::{File, read_crate};
-use self::table::{EXCEPTIONS, ROOMS, Room, may_use};
+use self::table::{ROOMS, Room, may_use};
 use crate::setup;
 
 /// Where the table of rooms is written, below the root of the repository.
@@ -35,7 +35,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let files = read_crate(&setup::workspace(), ROOT)?;
     let mut faults = table::faults(ROOMS);
-    faults.extend(imports(&files, ROOMS, EXCEPTIONS));
+    faults.extend(imports(&files, ROOMS));
     faults.extend(circles::faults(&files));
     for fault in &faults {
         eprintln!("{fault}");
@@ -66,7 +66,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Imports that the table does not allow, and rows that allow more than is imported.
-fn imports(files: &[File], rooms: &[Room], exceptions: &[(&str, &str)]) -> Vec<String> {
+fn imports(files: &[File], rooms: &[Room]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut used = BTreeSet::new();
     let rank = |name: &str| rooms.iter().position(|room| room.name == name);
@@ -86,7 +86,7 @@ fn imports(files: &[File], rooms: &[Room], exceptions: &[(&str, &str)]) -> Vec<S
                 continue;
             };
             used.insert((room.name, to.as_str()));
-            if may_use(rooms, room, to) || exceptions.contains(&(room.name, to)) {
+            if may_use(rooms, room, to) {
                 continue;
             }
             let names = path.names.join("::");
@@ -113,12 +113,6 @@ fn imports(files: &[File], rooms: &[Room], exceptions: &[(&str, &str)]) -> Vec<S
             )
         }));
     }
-    let idle = exceptions.iter().filter(|exception| !used.contains(*exception));
-    faults.extend(idle.map(|(from, to)| {
-        format!(
-            "xtask/src/layers/table.rs: the exception `{from}` -> `{to}` is not needed any more: take it out"
-        )
-    }));
     faults
 }
 
@@ -163,23 +157,18 @@ mod tests {
     #[test]
     fn imports_that_run_down_are_no_fault() {
         let files = tree("", "use crate::tcp::Chunk;");
-        assert_eq!(imports(&files, &[TIME, TCP, HTTP], &[]), Vec::<String>::new());
+        assert_eq!(imports(&files, &[TIME, TCP, HTTP]), Vec::<String>::new());
     }
 
     #[test]
     fn one_that_runs_up_is_told_with_its_place_and_the_way_out() {
         let files = tree("\nuse crate::tcp::Segment;", "use crate::tcp::Chunk;");
         assert_eq!(
-            imports(&files, &[TIME, TCP, HTTP], &[]),
+            imports(&files, &[TIME, TCP, HTTP]),
             [
                 "time.rs:2: `time` imports crate::tcp::Segment: `tcp` stands above `time`: move what both need down, let \
                  `time` own the trait or the options that `tcp` brings, or pass the value in"
             ]
-        );
-        assert_eq!(
-            imports(&files, &[TIME, TCP, HTTP], &[("time", "tcp")]),
-            Vec::<String>::new(),
-            "an exception"
         );
     }
 
@@ -187,7 +176,7 @@ mod tests {
     fn one_that_runs_down_is_told_too_when_its_row_has_it_not() {
         let files = tree("", "use crate::{tcp::Chunk, time::Timestamp};");
         assert_eq!(
-            imports(&files, &[TIME, TCP, HTTP], &[]),
+            imports(&files, &[TIME, TCP, HTTP]),
             [
                 "http.rs:1: `http` imports crate::time::Timestamp: it stands below: add it to the row of `http` if it belongs there"
             ]
@@ -197,18 +186,15 @@ mod tests {
     #[test]
     fn what_is_allowed_and_not_used_is_told() {
         assert_eq!(
-            imports(&tree("", ""), &[TIME, TCP, HTTP], &[("http", "time")]),
-            [
-                "xtask/src/layers/table.rs: `http` may use `tcp` and does not: take it out",
-                "xtask/src/layers/table.rs: the exception `http` -> `time` is not needed any more: take it out"
-            ]
+            imports(&tree("", ""), &[TIME, TCP, HTTP]),
+            ["xtask/src/layers/table.rs: `http` may use `tcp` and does not: take it out"]
         );
     }
 
     #[test]
     fn a_room_needs_a_row() {
         assert_eq!(
-            imports(&[file("udp.rs", &["udp"], "")], &[TIME], &[]),
+            imports(&[file("udp.rs", &["udp"], "")], &[TIME]),
             [
                 "udp.rs: the room `udp` has no row in xtask/src/layers/table.rs: add one above all that it imports"
             ]

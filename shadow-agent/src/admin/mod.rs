@@ -12,9 +12,7 @@
 //! request are bounded: see [`server`]; and so are streams: see [`events`].
 
 mod answer;
-pub mod cluster;
 mod events;
-mod health;
 pub mod metrics;
 mod orders;
 mod reader;
@@ -29,14 +27,13 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-pub use self::cluster::ClusterMetrics;
 use self::events::{Streams, Tenure};
-pub use self::health::{Health, Heart};
 pub use self::readiness::Readiness;
 pub use self::server::Server;
 use crate::compare::live::LiveDocument;
+use crate::health::Health;
 use crate::mirror::gate::Gate;
-use crate::settings::Secret;
+use crate::secret::Secret;
 
 /// Orders that may wait for the run: each holds a connection of the port, of which there are not many more.
 pub const MAX_ORDERS: usize = 64;

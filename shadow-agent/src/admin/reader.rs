@@ -16,7 +16,7 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderName};
 
 use super::token::{Verdict, judge, same};
-use crate::settings::Secret;
+use crate::secret::Secret;
 
 /// Says for whose page a browser makes a request (W3C Fetch Metadata).
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

@@ -10,11 +10,13 @@ use tokio::sync::mpsc;
 
 use super::metrics::Snapshot;
 use super::server::{HEAD_TIMEOUT, MAX_CONNECTIONS, MAX_REQUEST};
-use super::{Desk, Health, Heart, Order, Readiness, Server};
+use super::{Desk, Order, Readiness, Server};
 use crate::compare::live::LiveDocument;
+use crate::health::{Health, Heart};
+use crate::listen::Listen;
 use crate::listen::bind;
 use crate::mirror::gate::{Gate, PauseCause};
-use crate::settings::{Listen, Secret};
+use crate::secret::Secret;
 
 /// A port, and what stands behind it.
 struct Rig {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use crate::settings::Secret;
+use crate::secret::Secret;
 
 /// Whether an order may be obeyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

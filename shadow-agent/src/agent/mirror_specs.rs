@@ -3,9 +3,10 @@
 
 use std::net::IpAddr;
 
-use crate::mirror::plan::{AddressScope, PlannedMirror, Selection, WantedMirror};
+use crate::mirror::plan::{AddressScope, PlannedMirror, Selection};
 use crate::mirror::{Admission, Limiter, Split};
-use crate::settings::{LiveScope, MirrorSettings, PodSelector, RawInput, Settings};
+use crate::output::WantedMirror;
+use crate::settings::{LiveInput, LiveScope, MirrorSettings, PodSelector, RawInput, Settings};
 
 /// The mirrors of the settings.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +14,7 @@ pub(super) struct MirrorSpecs {
     /// One for each output of each mirror, in their order.
     pub mirrors: Vec<WantedMirror>,
     /// Inputs that are captured at addresses.
-    pub live: Vec<RawInput>,
+    pub live: Vec<LiveInput>,
     /// Inputs that are pods.
     pub pods: Vec<PodSelector>,
     /// Limits of these, in their order.
@@ -36,7 +37,7 @@ impl MirrorSpecs {
             .flat_map(|one| one.inputs.iter().map(move |input| (one, input)))
         {
             match input {
-                RawInput::Live { .. } => wanted.live.push(input.clone()),
+                RawInput::Live { .. } => wanted.live.extend(input.live()),
                 RawInput::Kubernetes(pods) => {
                     wanted.pods.push(pods.clone());
                     wanted.pod_limits.push(mirror.limits.of(input).map(Limiter::new));

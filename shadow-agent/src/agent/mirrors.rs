@@ -12,7 +12,8 @@ use anyhow::Context as _;
 use crate::capture::OwnConnections;
 use crate::compare::{Comparer, Intake, add_by_name};
 use crate::mirror::ledger::{OutputCounts, RequestCounts, ShardLedger};
-use crate::mirror::plan::{PlannedMirror, Selection, WantedMirror};
+use crate::mirror::plan::{PlannedMirror, Selection};
+use crate::output::WantedMirror;
 use crate::output::{Output, OutputStatus};
 use crate::settings::OutputSettings;
 

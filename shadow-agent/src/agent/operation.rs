@@ -9,8 +9,10 @@ use tokio::time::{Instant, sleep_until};
 
 use super::cpu::{CpuBudget, process_time};
 use crate::admin::metrics::CpuSnapshot;
-use crate::admin::{ClusterMetrics, Desk, Health, Heart, MAX_ORDERS, Order, Readiness, Server};
+use crate::admin::{Desk, MAX_ORDERS, Order, Readiness, Server};
+use crate::cluster_metrics::ClusterMetrics;
 use crate::compare::live::LiveDocument;
+use crate::health::{Health, Heart};
 use crate::kubernetes::ClusterHooks;
 use crate::latency::LatencyHistogram;
 use crate::listen::bind;

@@ -10,9 +10,10 @@ use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
 
 use crate::mirror::Shard;
+use crate::mirror::ShardOutput;
 use crate::mirror::ledger::DropReason;
 use crate::mirror::plan::Plan;
-use crate::output::{Output, ShardOutput};
+use crate::output::Output;
 use crate::time::Timestamp;
 
 /// A plan with the outputs of its mirrors, by slot.

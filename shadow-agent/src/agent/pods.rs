@@ -89,7 +89,8 @@ mod tests {
     use super::*;
     use crate::capture::PodCgroup;
     use crate::kubernetes::DesiredPod;
-    use crate::mirror::plan::{PodIdentity, Selection, WantedMirror};
+    use crate::mirror::plan::{PodIdentity, Selection};
+    use crate::output::WantedMirror;
     use crate::settings::OutputSettings;
 
     #[test]

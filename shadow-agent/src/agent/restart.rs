@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::settings::{
     AdminSettings, CaptureSettings, ConnectionSettings, Engine, LogSettings, OperationSettings, RawInput,
-    Settings,
+    ReadSettings, Settings,
 };
 
 /// The keys that are not the same in both and would need a restart, in no particular order.
@@ -14,6 +14,7 @@ pub(super) fn needing_restart(old: &Settings, new: &Settings, captures: bool) ->
     let Settings {
         mirrors: _,
         capture,
+        read,
         limits,
         connections,
         max_memory,
@@ -29,6 +30,11 @@ pub(super) fn needing_restart(old: &Settings, new: &Settings, captures: bool) ->
         comparing,
     } = new;
     keys.of_capture(&old.capture, capture);
+    keys.of_reading(&old.read, read);
+    keys.add(
+        "compare (responses are not captured yet)",
+        old.capture.responses || !capture.responses || old.read.track_response != read.track_response,
+    );
     keys.of_connections(&old.connections, connections);
     keys.of_operation(&old.operation, operation);
     keys.of_log(&old.log, log);
@@ -76,8 +82,7 @@ impl Keys {
     fn of_capture(&mut self, old: &CaptureSettings, new: &CaptureSettings) {
         let CaptureSettings {
             engine,
-            responses,
-            track_response,
+            responses: _,
             ring_bytes,
             shards,
             sample_connections,
@@ -85,18 +90,10 @@ impl Keys {
             ignored_interfaces,
             vlans,
             vxlan,
-            client_header,
-            allow_incomplete,
-            resume,
         } = new;
         // Left to the agent, the hook that it captures by will do.
         let same = old.engine.unwrap_or(Engine::Tc) == engine.or(old.engine).unwrap_or(Engine::Tc);
         self.add("input-raw-engine (pods need cgroup from the start)", same);
-        self.add("input-raw-track-response", old.track_response == *track_response);
-        self.add(
-            "compare (responses are not captured yet)",
-            old.responses || !responses || old.track_response != *track_response,
-        );
         self.add("input-raw-buffer-size", old.ring_bytes == *ring_bytes);
         self.add("input-raw-shards", old.shards == *shards);
         self.add(
@@ -113,6 +110,17 @@ impl Keys {
             "input-raw-engine vxlan, or what goes with it",
             old.vxlan == *vxlan,
         );
+    }
+
+    fn of_reading(&mut self, old: &ReadSettings, new: &ReadSettings) {
+        let ReadSettings {
+            filter: _,
+            track_response,
+            client_header,
+            allow_incomplete,
+            resume,
+        } = new;
+        self.add("input-raw-track-response", old.track_response == *track_response);
         self.add("input-raw-realip-header", old.client_header == *client_header);
         self.add(
             "input-raw-allow-incomplete",

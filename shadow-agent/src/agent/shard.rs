@@ -26,8 +26,7 @@ use crate::input::http::HttpInput;
 use crate::input::{MessageSource, Progress};
 use crate::middleware::{Middleware, ShardMiddleware};
 use crate::mirror::ledger::{DropReason, ShardLedger};
-use crate::mirror::{Limiter, ProductionConnection, Shard};
-use crate::output::ShardOutput;
+use crate::mirror::{Interceptor, Limiter, ProductionConnection, Shard, ShardOutput};
 use crate::settings::{ConnectionSettings, Settings};
 use crate::tcp::{Expected, FlowTable, Segment, Servers};
 use crate::time::{Timestamp, monotonic_now, unix_now};
@@ -133,7 +132,7 @@ impl ShardTask {
         let mut shard = self.shard(wall_offset);
         let operation = &self.operation;
         let expected = match self.source {
-            Source::Ring(_) => expected_answers(self.settings.inputs(), &self.settings.capture),
+            Source::Ring(_) => expected_answers(&self.settings.live_inputs(), &self.settings.capture),
             Source::Vxlan(_) | Source::File(_) | Source::Messages { .. } | Source::Http { .. } => {
                 Expected::Nobody
             }
@@ -224,15 +223,16 @@ impl ShardTask {
     /// Makes the shard that accepts whole messages. `wall_offset`: nanoseconds from the source's clock to Unix time.
     fn shard(&self, wall_offset: u64) -> Shard {
         let captures = matches!(self.source, Source::Ring(_) | Source::Vxlan(_) | Source::File(_));
-        let answers = captures && self.settings.capture.track_response;
+        let answers = captures && self.settings.read.track_response;
         let middleware = self.middleware.as_ref().map(|middleware| {
-            ShardMiddleware::new(
+            let middleware = ShardMiddleware::new(
                 middleware,
                 self.settings.limits,
                 self.budget.clone(),
                 wall_offset,
                 answers,
-            )
+            );
+            Box::new(middleware) as Box<dyn Interceptor>
         });
         // Nobody else sees what is read from elsewhere.
         let from_kernel = matches!(self.source, Source::Ring(_));
@@ -245,7 +245,7 @@ impl ShardTask {
         )
         .with_middleware(middleware)
         .with_limit(self.limit.clone())
-        .with_capture(&self.settings.capture)
+        .with_settings(&self.settings.read)
         .with_gate(
             self.operation.gate.clone(),
             Arc::clone(&self.operation.production),

@@ -6,15 +6,12 @@ use aya::util::KernelVersion;
 
 use super::interfaces;
 use super::load::kernel_is_at_least;
-use crate::settings::{CaptureSettings, Engine, LiveScope, RawInput, VlanScope};
+use super::settings::{CaptureSettings, Engine, LiveInput, LiveScope, VlanScope};
 use crate::tcp::Expected;
 
 /// Whose answers are seen where the kernel captures so, before any was. Of what passes a single interface that is not
 /// known: answers may leave by another one.
-pub fn expected_answers<'a>(
-    inputs: impl IntoIterator<Item = &'a RawInput>,
-    settings: &CaptureSettings,
-) -> Expected {
+pub fn expected_answers(inputs: &[LiveInput], settings: &CaptureSettings) -> Expected {
     if settings.engine == Some(Engine::Cgroup) {
         // Before, such a program is not run for what a server answers to a SYN: it belongs to no whole socket yet.
         return if kernel_is_at_least(KernelVersion::new(6, 6, 0)) {
@@ -24,16 +21,8 @@ pub fn expected_answers<'a>(
         };
     }
     let everywhere = settings.ignored_interfaces.is_empty() && settings.vlans == VlanScope::Any;
-    let by_interface = |input: &RawInput| {
-        matches!(
-            input,
-            RawInput::Live {
-                scope: LiveScope::Interfaces(_),
-                ..
-            }
-        )
-    };
-    if !everywhere || inputs.into_iter().any(by_interface) {
+    let by_interface = |input: &LiveInput| matches!(input.scope, LiveScope::Interfaces(_));
+    if !everywhere || inputs.iter().any(by_interface) {
         return Expected::Nobody;
     }
     let addresses = interfaces::list()
@@ -49,8 +38,8 @@ pub fn expected_answers<'a>(
 mod tests {
     use super::*;
 
-    fn live(scope: LiveScope) -> RawInput {
-        RawInput::Live {
+    fn live(scope: LiveScope) -> LiveInput {
+        LiveInput {
             scope,
             ports: vec![80],
         }
@@ -62,7 +51,7 @@ mod tests {
             engine: Some(Engine::Cgroup),
             ..CaptureSettings::default()
         };
-        let expected = |inputs: &[RawInput], settings: &CaptureSettings| {
+        let expected = |inputs: &[LiveInput], settings: &CaptureSettings| {
             format!("{:?}", expected_answers(inputs, settings))
                 .split('(')
                 .next()

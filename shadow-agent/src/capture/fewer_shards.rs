@@ -3,7 +3,7 @@
 use tracing::warn;
 
 use super::error::CaptureError;
-use crate::settings::CaptureSettings;
+use super::settings::CaptureSettings;
 
 /// Starts with the shards of `settings`, and with half as many for as long as the kernel refuses for want of room; the
 /// last refusal where one shard is too many.

@@ -16,15 +16,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing::warn;
 
 use super::attach::Classifiers;
-use super::bpf_filter::BpfFilter;
 use super::capabilities::TO_ATTACH;
 use super::error::CaptureError;
 use super::interfaces::{Interface, list, matches};
 use super::netlink::Changes;
-use super::plan::{LiveInput, Plan, on_interfaces};
+use super::plan::{Plan, on_interfaces};
+use super::settings::{LiveInput, LiveScope};
 use super::targets::Targets;
 use crate::privileges;
-use crate::settings::LiveScope;
+use crate::tcp::BpfFilter;
 
 /// Changes come in bursts (a container starts): they are given this long to gather.
 const GATHER: Duration = Duration::from_millis(10);

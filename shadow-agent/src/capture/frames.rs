@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::packet::{self, LinkType, NoSegment, TcpPacket};
 use super::pcap_server::Servers;
-use crate::settings::VlanScope;
+use super::settings::VlanScope;
 use crate::tcp::{Direction, FlowKey, Segment, TcpFlags};
 use crate::time::Timestamp;
 

@@ -18,11 +18,11 @@ use super::locked_memory;
 use super::netlink::Changes;
 use super::own::OwnConnections;
 pub use super::plan::PodTarget;
-use super::plan::{LiveInput, on_pods, on_sockets};
+use super::plan::{on_pods, on_sockets};
 use super::ring_maps::make_rings;
 use super::rings::RingReader;
+use super::settings::{CaptureSettings, Engine, LiveInput, LiveScope};
 use super::targets::{TargetMaps, Targets};
-use crate::settings::{CaptureSettings, Engine, LiveScope, RawInput};
 
 /// A running capture. Dropping it detaches every program; records that are in the rings by then can still be read.
 pub struct LiveCapture {
@@ -31,7 +31,7 @@ pub struct LiveCapture {
     counters: CaptureCounters,
     own: OwnConnections,
     /// What is watched, or shall be once capture goes on.
-    inputs: Vec<RawInput>,
+    inputs: Vec<LiveInput>,
     pods: Vec<PodTarget>,
     paused: bool,
 }
@@ -50,43 +50,38 @@ impl LiveCapture {
     ///
     /// With the `tc` engine, interfaces and addresses that appear or go later are followed by a thread of its own,
     /// which alone keeps what it needs to attach.
-    pub fn start(inputs: &[RawInput], settings: &CaptureSettings) -> Result<Self, CaptureError> {
+    pub fn start(inputs: &[LiveInput], settings: &CaptureSettings) -> Result<Self, CaptureError> {
         Self::start_with(inputs, settings, TcHook::of_this_kernel())
     }
 
     /// The same, with the older of the two ways to attach to an interface wherever the kernel is newer.
     #[doc(hidden)]
-    pub fn start_with_clsact(inputs: &[RawInput], settings: &CaptureSettings) -> Result<Self, CaptureError> {
+    pub fn start_with_clsact(inputs: &[LiveInput], settings: &CaptureSettings) -> Result<Self, CaptureError> {
         Self::start_with(inputs, settings, TcHook::Clsact)
     }
 
     fn start_with(
-        inputs: &[RawInput],
+        inputs: &[LiveInput],
         settings: &CaptureSettings,
         hook: TcHook,
     ) -> Result<Self, CaptureError> {
         let engine = settings.engine.unwrap_or(Engine::Tc);
-        let asked = inputs.to_vec();
-        let inputs = live_inputs(inputs);
         // Pods are watched at sockets alone, and named later.
         if inputs.is_empty() && engine == Engine::Tc {
             return Err(CaptureError::NoInput);
         }
-        check_engine(engine, &inputs)?;
+        check_engine(engine, inputs)?;
         let missing = capabilities::missing();
         if !missing.is_empty() {
             return Err(CaptureError::MissingCapabilities { missing });
         }
 
         locked_memory::raise();
-        with_fewer_shards(settings, |settings| {
-            Self::attach(&asked, &inputs, engine, settings, hook)
-        })
+        with_fewer_shards(settings, |settings| Self::attach(inputs, engine, settings, hook))
     }
 
     /// Loads and attaches with as many shards as `settings` has.
     fn attach(
-        asked: &[RawInput],
         inputs: &[LiveInput],
         engine: Engine,
         settings: &CaptureSettings,
@@ -135,7 +130,7 @@ impl LiveCapture {
             readers,
             counters,
             own,
-            inputs: asked.to_vec(),
+            inputs: inputs.to_vec(),
             pods: Vec::new(),
             paused: false,
         })
@@ -182,9 +177,9 @@ impl LiveCapture {
         }
     }
 
-    /// Watches the live ones of `inputs` instead of what was watched before. What both have is watched all the
+    /// Watches `inputs` instead of what was watched before. What both have is watched all the
     /// while. During a pause they are kept for its end.
-    pub fn watch(&mut self, inputs: &[RawInput]) -> Result<(), CaptureError> {
+    pub fn watch(&mut self, inputs: &[LiveInput]) -> Result<(), CaptureError> {
         if !self.paused {
             self.apply(inputs)?;
         }
@@ -219,13 +214,12 @@ impl LiveCapture {
         Ok(())
     }
 
-    fn apply(&mut self, inputs: &[RawInput]) -> Result<(), CaptureError> {
-        let inputs = live_inputs(inputs);
+    fn apply(&mut self, inputs: &[LiveInput]) -> Result<(), CaptureError> {
         match &mut self.attached {
-            Attached::ToInterfaces(follower) => follower.watch(inputs),
+            Attached::ToInterfaces(follower) => follower.watch(inputs.to_vec()),
             Attached::ToSockets { targets, .. } => {
-                check_engine(Engine::Cgroup, &inputs)?;
-                targets.set(&on_sockets(&inputs).targets)
+                check_engine(Engine::Cgroup, inputs)?;
+                targets.set(&on_sockets(inputs).targets)
             }
         }
     }
@@ -244,19 +238,6 @@ pub fn try_to_load(settings: &CaptureSettings) -> Result<usize, CaptureError> {
         }
         Ok(settings.shards)
     })
-}
-
-fn live_inputs(inputs: &[RawInput]) -> Vec<LiveInput> {
-    inputs
-        .iter()
-        .filter_map(|input| match input {
-            RawInput::Live { scope, ports } => Some(LiveInput {
-                scope: scope.clone(),
-                ports: ports.clone(),
-            }),
-            RawInput::Kubernetes(_) | RawInput::File { .. } => None,
-        })
-        .collect()
 }
 
 fn check_engine(engine: Engine, inputs: &[LiveInput]) -> Result<(), CaptureError> {

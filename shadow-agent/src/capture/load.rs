@@ -15,7 +15,7 @@ use shadow_common::{MAX_SHARDS, VLAN_WORDS, VlanMode};
 
 use super::error::CaptureError;
 use super::locked_memory;
-use crate::settings::{CaptureSettings, VlanScope};
+use super::settings::{CaptureSettings, VlanScope};
 
 /// The kernel programs, built from `shadow-ebpf` by `cargo xtask build-ebpf`.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!("shadow-ebpf.o");

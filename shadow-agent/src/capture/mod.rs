@@ -5,7 +5,6 @@
 //! interfaces and addresses come and go, and `rings` turns records into segments. [`LiveCapture`] is the way in.
 
 mod attach;
-mod bpf_filter;
 mod capabilities;
 mod cgroup;
 mod clsact;
@@ -27,20 +26,22 @@ mod netlink;
 mod own;
 mod packet;
 mod pcap;
+mod pcap_error;
 mod pcap_files;
 mod pcap_format;
+mod pcap_input;
 mod pcap_server;
 mod pcapng;
 mod plan;
 mod pod_cgroups;
 mod ring_maps;
 mod rings;
+mod settings;
 mod targets;
 mod trampoline;
 mod vxlan;
 mod vxlan_reader;
 
-pub use bpf_filter::{BpfFilter, FilterError, MAX_LENGTH as MAX_FILTER_LENGTH};
 pub use cgroup::{CgroupRoot, cgroup2_root};
 pub use counters::{CaptureCounters, CaptureCounts};
 pub use error::CaptureError;
@@ -50,10 +51,12 @@ pub use interfaces::matches as interface_matches;
 pub use leftovers::{leftovers, remove_leftovers};
 pub use live::{LiveCapture, PodTarget, try_to_load};
 pub use own::{OwnConnection, OwnConnectionError, OwnConnections};
-pub use pcap::{PcapError, PcapReader};
+pub use pcap::PcapReader;
+pub use pcap_error::PcapError;
 pub use pcap_files::PcapFiles;
 pub use pod_cgroups::{PodCgroup, PodCgroups};
 pub use rings::RingReader;
+pub use settings::{CaptureSettings, Engine, LiveInput, LiveScope, VlanScope, VxlanSettings};
 pub use vxlan::{Decapsulator, VxlanCounts};
 pub use vxlan_reader::VxlanReader;
 

@@ -1,5 +1,7 @@
 //! Files that are wrong: cut, corrupt, hostile, or no capture files at all.
 
+use std::io;
+
 use super::pcap_test_files::{Writer, error, payloads, read, request};
 use super::*;
 

@@ -10,10 +10,11 @@ use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use super::frames::{FileCounters, Frames};
-use super::pcap::PcapError;
-use super::pcap_format::{CaptureReader, Packet};
+use super::pcap_error::PcapError;
+use super::pcap_format::CaptureReader;
+use super::pcap_input::Packet;
+use super::settings::VlanScope;
 use crate::named_file;
-use crate::settings::VlanScope;
 use crate::tcp::Segment;
 use crate::time::Timestamp;
 

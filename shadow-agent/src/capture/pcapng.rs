@@ -5,8 +5,8 @@
 use std::io::Read;
 
 use super::packet::LinkType;
-use super::pcap::PcapError;
-use super::pcap_format::{Input, MAX_BLOCK, Next, Packet, corrupt, u16_at, u32_at};
+use super::pcap_error::PcapError;
+use super::pcap_input::{Input, MAX_BLOCK, Next, Packet, corrupt, u16_at, u32_at};
 use crate::time::Timestamp;
 
 /// Most interfaces in one section.

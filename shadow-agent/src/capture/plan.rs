@@ -12,20 +12,10 @@ use std::net::IpAddr;
 
 use shadow_common::{Address, MatchOn, PodKey, Side, TargetKey};
 
-use super::bpf_filter::BpfFilter;
 use super::interfaces::{Interface, matches};
 use super::pod_cgroups::PodCgroup;
-use crate::settings::LiveScope;
-use crate::tcp::Endpoint;
-
-/// A live input: what is watched, and its ports.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LiveInput {
-    /// What is watched.
-    pub scope: LiveScope,
-    /// Server ports.
-    pub ports: Vec<u16>,
-}
+use super::settings::{LiveInput, LiveScope};
+use crate::tcp::{BpfFilter, Endpoint};
 
 /// A pod whose sockets are watched.
 #[derive(Clone, Debug, PartialEq, Eq)]

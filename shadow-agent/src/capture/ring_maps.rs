@@ -5,7 +5,7 @@ use aya::maps::{ArrayOfMaps, Map, MapData, RingBuf};
 
 use super::error::CaptureError;
 use super::load::{RING, map_refused, missing};
-use crate::settings::CaptureSettings;
+use super::settings::CaptureSettings;
 
 /// `BPF_MAP_TYPE_RINGBUF` of the kernel's `enum bpf_map_type` (Linux 5.8).
 const BPF_MAP_TYPE_RINGBUF: u32 = 27;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::frames::{FileCounters, Frames};
 use super::packet::LinkType;
-use crate::settings::{CaptureSettings, LiveScope, RawInput, VxlanSettings};
+use super::settings::{CaptureSettings, LiveInput, LiveScope, VxlanSettings};
 use crate::tcp::Segment;
 use crate::time::Timestamp;
 
@@ -48,16 +48,14 @@ pub struct Decapsulator {
 impl Decapsulator {
     /// Of the packets in datagrams those are taken that go to a server of `inputs`, or come from one where responses
     /// are tracked.
-    pub fn new(inputs: &[RawInput], vxlan: &VxlanSettings, capture: &CaptureSettings) -> Self {
+    pub fn new(inputs: &[LiveInput], vxlan: &VxlanSettings, capture: &CaptureSettings) -> Self {
         let mut servers = Vec::new();
         for input in inputs {
-            if let RawInput::Live { scope, ports } = input {
-                let addresses = match scope {
-                    LiveScope::Addresses(addresses) => addresses.iter().map(IpAddr::to_canonical).collect(),
-                    LiveScope::Any | LiveScope::Interfaces(_) => Vec::new(),
-                };
-                servers.push((addresses, ports.clone()));
-            }
+            let addresses = match &input.scope {
+                LiveScope::Addresses(addresses) => addresses.iter().map(IpAddr::to_canonical).collect(),
+                LiveScope::Any | LiveScope::Interfaces(_) => Vec::new(),
+            };
+            servers.push((addresses, input.ports.clone()));
         }
         let ports = servers.iter().flat_map(|(_, ports)| ports.iter().copied());
         let mut frames = Frames::new(ports.collect(), capture.responses);

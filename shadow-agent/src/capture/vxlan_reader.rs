@@ -9,8 +9,9 @@ use tokio::net::UdpSocket;
 use tracing::{info, warn};
 
 use super::error::CaptureError;
+use super::settings::{CaptureSettings, LiveInput, VxlanSettings};
 use super::vxlan::{Decapsulator, VxlanCounts};
-use crate::settings::{CaptureSettings, Listen, RawInput, VxlanSettings};
+use crate::listen::Listen;
 use crate::tcp::Segment;
 use crate::time::monotonic_now;
 
@@ -40,7 +41,7 @@ enum Socket {
 impl VxlanReader {
     /// Binds the socket, with a buffer as large as the capabilities of this thread allow.
     pub fn start(
-        inputs: &[RawInput],
+        inputs: &[LiveInput],
         vxlan: &VxlanSettings,
         capture: &CaptureSettings,
     ) -> Result<Self, CaptureError> {

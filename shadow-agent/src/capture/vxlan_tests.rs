@@ -2,17 +2,18 @@ use proptest::prelude::*;
 
 use super::super::tests::packets::{Packet, payload, request};
 use super::*;
-use crate::settings::{Listen, VlanScope};
+use crate::capture::VlanScope;
+use crate::listen::Listen;
 use crate::tcp::{Direction, TcpFlags};
 
-fn live(scope: LiveScope, ports: &[u16]) -> RawInput {
-    RawInput::Live {
+fn live(scope: LiveScope, ports: &[u16]) -> LiveInput {
+    LiveInput {
         scope,
         ports: ports.to_vec(),
     }
 }
 
-fn decapsulator(inputs: &[RawInput], taken: &[u32], left_out: &[u32]) -> Decapsulator {
+fn decapsulator(inputs: &[LiveInput], taken: &[u32], left_out: &[u32]) -> Decapsulator {
     let vxlan = VxlanSettings {
         listen: Listen::Any(4789),
         taken: taken.iter().copied().collect(),

@@ -23,7 +23,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use self::config::ConfigFile;
 use self::config::summary::summary;
@@ -31,12 +31,13 @@ use self::doctor::Facts;
 use self::error::UsageError;
 use self::go_arguments::Spelled;
 use self::high::Resolved;
+use self::low::admin::Admin;
 use self::low::{Arguments, Command};
 use self::machine::ThisMachine;
 use crate::agent::{self, Control, ReaderGone, WatchedFile};
 use crate::compare::verdict::exit_code;
 use crate::report::table;
-use crate::settings::MessageInput;
+use crate::settings::{MessageInput, Settings};
 use crate::{capture, demo, input, status};
 
 /// Exit status of a command line that cannot be run; clap's own.
@@ -71,7 +72,7 @@ pub fn main() -> ExitCode {
         None => mirror(&arguments, &matches, spelled),
         Some(Command::Demo(demo)) => {
             logging::init(0);
-            demo::run(demo.into()).map(code)
+            demo::run(demo.into(), demo_settings).map(code)
         }
         Some(Command::DemoServer(server)) => {
             demo::process::serve_until_told(server.listen, server.faults).map(|()| ExitCode::SUCCESS)
@@ -111,6 +112,14 @@ fn ended(ended: anyhow::Result<ExitCode>) -> ExitCode {
     // What was logged on the way out.
     status::clear();
     status
+}
+
+/// The settings of the agent that the demo runs.
+fn demo_settings(flags: &[String]) -> anyhow::Result<Settings> {
+    let mut arguments = Arguments::try_parse_from(flags)?;
+    // The environment may be that of an agent on the same machine: its port is taken, and its budget not meant.
+    arguments.admin = Admin::default();
+    Ok(high::resolve(&arguments, &ThisMachine)?.settings)
 }
 
 fn refused(usage: &UsageError) -> ExitCode {

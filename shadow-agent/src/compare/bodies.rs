@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::charset;
 use super::difference_collector::DifferenceCollector;
-use super::heads::Head;
+use super::head::Head;
 use super::json::{self, Reader};
 use super::shown::Shown;
 use super::{Kind, form, text};

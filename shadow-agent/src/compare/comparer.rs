@@ -17,18 +17,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow};
 use tokio::sync::watch;
 
-use self::thread::{Add, Comparing};
+use self::comparison::Add;
+use self::thread::Comparing;
 use super::counters::CompareCounters;
 use super::document::{Comparison, Document, SCHEMA};
 use super::intake::Intake;
 use super::live::LiveDocument;
 use super::pair::NotCompared;
+use super::settings::CompareSettings;
 use super::store::StoreWriter;
 use super::tally::{Facts, Tally};
 use super::verdict;
 use crate::budget::MemoryBudget;
 use crate::mirror::ledger::OutputCounts;
-use crate::settings::CompareSettings;
 use crate::time::unix_now;
 
 /// How long the thread may take to count what it did not get to, and to make the last document.
@@ -197,7 +198,7 @@ impl Comparer {
             counters: self.shared.live.counters_of(&self.key, shadow),
             facts: Mutex::new(Facts {
                 shadow: shadow.to_owned(),
-                control: settings.control.as_ref().map(|control| control.name.clone()),
+                control: settings.control.clone(),
                 ..Facts::default()
             }),
             settled: Mutex::default(),

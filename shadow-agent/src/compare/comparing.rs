@@ -1,7 +1,8 @@
 //! Two answers, and rules: what differs.
 
 use super::difference_collector::{Compared, DifferenceCollector};
-use super::heads::{self, Head};
+use super::head::Head;
+use super::heads;
 use super::hosts::CompareContext;
 use super::rules::Rules;
 use super::{Answer, bodies};

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::head::Head;
+
 /// Longest host, with its port, that is looked for: the longest name, and a port (RFC 1035 section 2.3.4).
 const MAX_HOST: usize = 255 + 6;
 
@@ -43,7 +45,7 @@ impl HostAliases {
         let Some(other) = question.host else {
             return Self::default();
         };
-        let own = super::heads::Head::new(question.head);
+        let own = Head::new(question.head);
         let Some(own) = own.first("host").and_then(|host| std::str::from_utf8(host).ok()) else {
             return Self::default();
         };

@@ -20,18 +20,14 @@ pub use self::load::Load;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Parser;
 
 use self::agreement::agreement;
 use self::planted::planted;
 use self::scene::Scene;
 use crate::agent::{self, Control};
-use crate::cli::high::{self, Resolved};
-use crate::cli::low::Arguments;
-use crate::cli::low::admin::Admin;
-use crate::cli::machine::ThisMachine;
 use crate::compare::document::Verdict;
 use crate::report::{VerdictFile, grouped, summary, table};
+use crate::settings::Settings;
 use crate::status;
 
 /// What the demo is asked for.
@@ -49,7 +45,12 @@ pub struct Wanted {
 ///
 /// Whether everything agreed: the ledger balances, each server's own count is the agent's, and the comparison named each planted
 /// fault and nothing else, unless it says itself that it had not enough data. That it says NO-GO is as it was planted.
-pub fn run(wanted: Wanted) -> anyhow::Result<bool> {
+///
+/// `resolve` makes settings of a command line, as for a user's.
+pub fn run(
+    wanted: Wanted,
+    resolve: impl FnOnce(&[String]) -> anyhow::Result<Settings>,
+) -> anyhow::Result<bool> {
     let Wanted { load, faults, report } = wanted;
     let mut files = report
         .iter()
@@ -77,10 +78,7 @@ pub fn run(wanted: Wanted) -> anyhow::Result<bool> {
         flags[..5].join(" "),
         flags[5..].join(" "),
     );
-    let mut arguments = Arguments::try_parse_from(flags)?;
-    // The environment may be that of an agent on the same machine: its port is taken, and its budget not meant.
-    arguments.admin = Admin::default();
-    let Resolved { settings, .. } = high::resolve(&arguments, &ThisMachine)?;
+    let settings = resolve(&flags)?;
     let control = Control {
         capturing: Some(capturing),
         stop: Some(stop),

@@ -1,7 +1,8 @@
 //! Finds the end of a body whose framing is known, without keeping any of it. The capture side and the
 //! replay client, which reads the shadow's answers away, share it.
 
-use super::chunked::{ChunkedDecoder, ChunkedError};
+use super::chunked::ChunkedDecoder;
+use super::fault::ChunkedError;
 use super::message::Framing;
 
 /// Where in a body a reader is.

@@ -6,24 +6,8 @@
 //! behind a size is not: servers write it (they reserve room for the size and fill in what it turns out to be), and whoever
 //! takes it at all reads the same size.
 
-use super::head::is_token;
-
-/// Why bytes are not the chunked coding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ChunkedError {
-    /// A chunk size that is no hexadecimal number of at most 16 digits, or is not followed as it must be.
-    #[error("bad chunk size")]
-    Size,
-    /// A chunk extension with control characters, or extensions of more than [`MAX_EXTENSION`] bytes in a line.
-    #[error("bad chunk extension")]
-    Extension,
-    /// Chunk data not followed by CRLF, or a line end that is not CRLF.
-    #[error("bad line end in chunked body")]
-    LineEnd,
-    /// A malformed trailer field, or trailers of more than [`MAX_TRAILERS`] bytes.
-    #[error("bad trailer")]
-    Trailer,
-}
+use super::fault::ChunkedError;
+use super::field::is_token_byte;
 
 /// Longest chunk extensions of one chunk, in bytes.
 pub const MAX_EXTENSION: u16 = 4096;
@@ -233,7 +217,7 @@ impl State {
     /// The state behind one byte of a trailer field, `length` bytes into the trailers.
     fn trailer(self, byte: u8, length: u16) -> Option<State> {
         match (self, byte) {
-            (State::TrailerStart { .. } | State::TrailerName { .. }, byte) if is_token(byte) => {
+            (State::TrailerStart { .. } | State::TrailerName { .. }, byte) if is_token_byte(byte) => {
                 Some(State::TrailerName { length })
             }
             (State::TrailerName { .. }, b':') => Some(State::TrailerValue { length }),

@@ -2,9 +2,6 @@
 
 use std::fmt;
 
-use super::chunked::ChunkedError;
-use super::framing::FramingError;
-
 /// What is odd, and in which line of the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -59,6 +56,43 @@ pub enum Oddity {
     /// The chunked body is malformed (RFC 9112 section 7.1).
     #[error(transparent)]
     Chunk(#[from] ChunkedError),
+}
+
+/// The length of a message can be read in more than one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FramingError {
+    /// Content-Length that is no decimal number, or too large for one.
+    #[error("Content-Length is not a number")]
+    BadLength,
+    /// Several Content-Length values that differ.
+    #[error("Content-Length values differ")]
+    DifferentLengths,
+    /// Content-Length and Transfer-Encoding.
+    #[error("both Content-Length and Transfer-Encoding")]
+    LengthAndCoding,
+    /// Transfer-Encoding that is empty, unknown, or has `chunked` anywhere but once at its end.
+    #[error("Transfer-Encoding is not understood")]
+    BadCoding,
+    /// Transfer-Encoding in HTTP/1.0, which does not have it.
+    #[error("Transfer-Encoding in HTTP/1.0")]
+    CodingInHttp10,
+}
+
+/// Why bytes are not the chunked coding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChunkedError {
+    /// A chunk size that is no hexadecimal number of at most 16 digits, or is not followed as it must be.
+    #[error("bad chunk size")]
+    Size,
+    /// A chunk extension with control characters, or extensions of more than [`MAX_EXTENSION`](super::chunked::MAX_EXTENSION) bytes in a line.
+    #[error("bad chunk extension")]
+    Extension,
+    /// Chunk data not followed by CRLF, or a line end that is not CRLF.
+    #[error("bad line end in chunked body")]
+    LineEnd,
+    /// A malformed trailer field, or trailers of more than [`MAX_TRAILERS`](super::chunked::MAX_TRAILERS) bytes.
+    #[error("bad trailer")]
+    Trailer,
 }
 
 /// What kind of line an [`Oddity`] is in.

@@ -1,11 +1,30 @@
 //! What the bytes of a header field may be (RFC 9110 section 5), and which names frame a message.
 
-use super::head;
-
 /// `token` of RFC 9110 section 5.6.2: what a field name or a method is made of.
 pub fn is_token(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|&byte| head::is_token(byte))
+    !name.is_empty() && name.iter().all(|&byte| is_token_byte(byte))
 }
+
+/// Whether `byte` may stand in a token (RFC 9110 section 5.6.2).
+pub(super) const fn is_token_byte(byte: u8) -> bool {
+    TOKEN[byte as usize]
+}
+
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut i = 0;
+    while i < others.len() {
+        table[others[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
 
 /// `field-value` of RFC 9110 section 5.5: no control bytes but the tab.
 pub fn is_field_value(value: &[u8]) -> bool {

@@ -4,28 +4,9 @@
 //! Where the RFC lets a recipient choose between refusing and guessing, this refuses: a length that can be
 //! read in two ways is how requests are smuggled, and a mirror must not pass that on.
 
+use super::fault::FramingError;
 use super::field::trim_spaces;
 use super::message::{Framing, Version};
-
-/// The length of a message can be read in more than one way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FramingError {
-    /// Content-Length that is no decimal number, or too large for one.
-    #[error("Content-Length is not a number")]
-    BadLength,
-    /// Several Content-Length values that differ.
-    #[error("Content-Length values differ")]
-    DifferentLengths,
-    /// Content-Length and Transfer-Encoding.
-    #[error("both Content-Length and Transfer-Encoding")]
-    LengthAndCoding,
-    /// Transfer-Encoding that is empty, unknown, or has `chunked` anywhere but once at its end.
-    #[error("Transfer-Encoding is not understood")]
-    BadCoding,
-    /// Transfer-Encoding in HTTP/1.0, which does not have it.
-    #[error("Transfer-Encoding in HTTP/1.0")]
-    CodingInHttp10,
-}
 
 /// What a head's fields say about framing and the connection; fed field by field.
 #[derive(Clone, Copy, Debug, Default)]

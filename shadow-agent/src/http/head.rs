@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 
+use super::field::is_token_byte;
 use super::message::{HeaderField, Limits, Reject, Version};
 use super::odd_head;
 
@@ -43,7 +44,10 @@ impl StartLine for RequestLine {
     /// Any method token up to [`MAX_METHOD`] bytes. The target may be in any form and hold bytes from 0x80 up (servers take
     /// them), but no white space and no control characters.
     fn parse(line: &[u8]) -> Option<Self> {
-        let method_end = line.iter().take(MAX_METHOD + 1).position(|&b| !is_token(b))?;
+        let method_end = line
+            .iter()
+            .take(MAX_METHOD + 1)
+            .position(|&b| !is_token_byte(b))?;
         let (rest, version) = line.split_last_chunk::<9>()?;
         let version = parse_version(version.strip_prefix(b" ")?)?;
         let target = rest.get(method_end..)?.strip_prefix(b" ")?;
@@ -60,7 +64,10 @@ impl StartLine for RequestLine {
     /// A method, white space, anything, white space and a version, with white space behind it as some servers take it.
     fn framing(first: &[u8], last: &[u8]) -> Option<Self> {
         let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
-        let method_end = first.iter().take(MAX_METHOD + 1).position(|&b| !is_token(b))?;
+        let method_end = first
+            .iter()
+            .take(MAX_METHOD + 1)
+            .position(|&b| !is_token_byte(b))?;
         let end = last.iter().rposition(|byte| !is_space(byte))?;
         let (rest, version) = last[..=end].split_last_chunk::<8>()?;
         let version = parse_version(version)?;
@@ -113,27 +120,6 @@ fn parse_version(bytes: &[u8]) -> Option<Version> {
         _ => None,
     }
 }
-
-/// Whether `byte` may stand in a token (RFC 9110 section 5.6.2).
-pub(super) const fn is_token(byte: u8) -> bool {
-    TOKEN[byte as usize]
-}
-
-const TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let others = b"!#$%&'*+-.^_`|~";
-    let mut i = 0;
-    while i < others.len() {
-        table[others[i] as usize] = true;
-        i += 1;
-    }
-    table
-};
 
 /// A head that is being looked for, from the first byte of its start line.
 #[derive(Debug)]

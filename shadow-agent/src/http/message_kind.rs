@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::fault::Fault;
-use super::framing::{FramingError, MessageFields};
+use super::fault::{Fault, FramingError};
+use super::framing::MessageFields;
 use super::head::StartLine;
 use super::message::{Framing, HeaderField, Reject, Skip};
 use super::preface::Opening;

@@ -26,9 +26,8 @@
 
 use super::body::BodyDecoder;
 use super::buffered::{Buffered, Head, Phase, whole};
-use super::chunked::ChunkedError;
-use super::fault::{Fault, Oddity};
-use super::framing::{FramingError, MessageFields};
+use super::fault::{ChunkedError, Fault, FramingError, Oddity};
+use super::framing::MessageFields;
 use super::head::{HeadReader, spans, starts_with_line, with_fields};
 use super::message::{Framing, Limits, Reject, Skip};
 use super::message_kind::{Decision, Event, MessageKind, Next};

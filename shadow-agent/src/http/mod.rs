@@ -34,11 +34,11 @@ mod whole;
 
 pub use body::BodyDecoder;
 pub(crate) use chunked::ChunkedDecoder;
-pub use chunked::{ChunkedError, chunked_data};
+pub use chunked::chunked_data;
 pub use content::{Codings, Undecodable};
-pub use fault::{Fault, FaultyLine, Oddity};
+pub use fault::{ChunkedError, Fault, FaultyLine, FramingError, Oddity};
 pub use field::{can_be_sent, is_field_value, is_token};
-pub use framing::{FramingError, RequestKind};
+pub use framing::RequestKind;
 pub use incomplete::INCOMPLETE_HEADER;
 pub use message::{Framing, HeaderField, Limits, Reject, Request, RequestEvent, Skip, Version};
 pub use odd_head::normalised;

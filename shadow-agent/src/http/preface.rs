@@ -1,6 +1,7 @@
 //! Tells from the first bytes at a message boundary what they are: a message, TLS, HTTP/2, or neither.
 
-use super::head::{MAX_METHOD, is_token};
+use super::field::is_token_byte;
+use super::head::MAX_METHOD;
 use super::message::Skip;
 
 /// What bytes at a message boundary are the beginning of.
@@ -32,7 +33,7 @@ pub(super) fn from_client(bytes: &[u8], preface: bool) -> Opening {
         }
     }
     let window = &bytes[..bytes.len().min(MAX_METHOD + 1)];
-    match window.iter().position(|&byte| !is_token(byte)) {
+    match window.iter().position(|&byte| !is_token_byte(byte)) {
         Some(end) if end > 0 && window[end] == b' ' => Opening::Message,
         None if window.len() <= MAX_METHOD => Opening::More,
         _ => Opening::Other(Skip::NotHttp),

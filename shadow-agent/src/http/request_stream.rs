@@ -19,7 +19,8 @@
 //! A server must not process what comes behind a request that closes the connection (RFC 9112 section 9.6),
 //! so nothing behind one is delivered; a start that can be seen there counts as started and rejected.
 
-use super::framing::{FramingError, MessageFields, RequestKind, Upgrade};
+use super::fault::FramingError;
+use super::framing::{MessageFields, RequestKind, Upgrade};
 use super::head::{RequestLine, starts_with_line};
 use super::message::{Framing, Limits, Reject, Request, RequestEvent, Skip};
 use super::message_kind::{Decision, Event, MessageKind, Next, Whole};

@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::framing::{FramingError, MessageFields, RequestKind};
+use super::fault::FramingError;
+use super::framing::{MessageFields, RequestKind};
 use super::head::StatusLine;
 use super::message::{Framing, HeaderField, Limits, Reject, Skip, Version};
 use super::message_kind::{Decision, Event, MessageKind, Next, Whole};

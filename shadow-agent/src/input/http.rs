@@ -15,10 +15,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::settings::HttpInputSettings;
 use super::silence::Silence;
 use crate::http::{Reject, Request, RequestEvent, Skip, Version};
 use crate::listen::bind;
-use crate::settings::HttpInputSettings;
 
 /// Bytes read at once.
 const READ: usize = 16 * 1024;

@@ -6,6 +6,7 @@
 mod dummy;
 mod file;
 pub mod http;
+mod settings;
 pub mod silence;
 mod tcp;
 mod tls;
@@ -21,9 +22,11 @@ use self::dummy::Dummy;
 use self::file::FileSource;
 pub use self::file::dry_run;
 use self::http::HttpInput;
+pub use self::settings::{
+    FileInputSettings, HttpInputSettings, MessageInput, Pace, ServerTls, TcpInputSettings,
+};
 use self::tcp::TcpInput;
 use crate::mirror::Message;
-use crate::settings::MessageInput;
 
 /// The next message, or `None` when there will be no more.
 pub type Next<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Option<Message>>> + 'a>>;

@@ -6,8 +6,8 @@ use anyhow::Context;
 use rustls::ServerConfig;
 use tokio_rustls::TlsAcceptor;
 
+use super::settings::ServerTls;
 use crate::pem::identity;
-use crate::settings::ServerTls;
 use crate::trust::Trusted;
 
 /// Reads the files, and makes of them what accepts TLS.

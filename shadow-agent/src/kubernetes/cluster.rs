@@ -16,10 +16,11 @@ use super::pod_filter::PodFilter;
 use super::pod_table::{PodTable, WatchedPods};
 use super::reflector::Reflector;
 use super::route_watch::RouteWatch;
+use super::settings::{KubernetesSettings, PodSelector};
 use super::watched::{Source, WatchedInput};
-use crate::admin::{ClusterMetrics, Heart};
 use crate::capture::PodCgroups;
-use crate::settings::{KubernetesSettings, PodSelector};
+use crate::cluster_metrics::ClusterMetrics;
+use crate::health::Heart;
 
 /// Changes come in bursts (a rollout): they are given this long to gather.
 const GATHER: Duration = Duration::from_millis(20);

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::capture::PodCgroup;
-use crate::mirror::plan::{PodIdentity, WantedMirror};
+use crate::mirror::plan::PodIdentity;
+use crate::output::WantedMirror;
 
 /// What shall be.
 #[derive(Clone, Debug, Default)]

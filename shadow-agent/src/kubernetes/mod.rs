@@ -18,6 +18,7 @@ mod reflector;
 mod route_watch;
 pub mod routes;
 pub(crate) mod selector;
+mod settings;
 mod status_writer;
 mod watched;
 
@@ -25,3 +26,6 @@ pub use api_error::Trouble;
 pub use cluster::{CGROUPS, Cluster, ClusterHooks};
 pub use desired::{Concern, Condition, Desired, DesiredPod};
 pub use pod_filter::PodFilter;
+pub use settings::{
+    KubernetesSettings, LeaseSettings, PodPort, PodSelector, Pods, RouteNamespaces, WorkloadKind,
+};

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::desired::{Concern, DesiredPod};
 use super::objects::Pod;
-use crate::admin::ClusterMetrics;
 use crate::capture::{PodCgroup, PodCgroups};
+use crate::cluster_metrics::ClusterMetrics;
 use crate::mirror::plan::PodIdentity;
 
 /// How often a cgroup that is not there yet is looked for: kubelet makes it before it starts the pod's first container.

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Service;
 use super::objects::{Pod, TargetPort, Workload, service_ports, service_selector};
 use super::reflector::ObjectKey;
 use super::selector::LabelSelector;
-use crate::settings::{PodPort, PodSelector, Pods, WorkloadKind};
+use super::settings::{PodPort, PodSelector, Pods, WorkloadKind};
 
 /// What is known of the cluster.
 pub struct World<'a> {

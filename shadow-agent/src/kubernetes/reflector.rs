@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::api_error::Trouble;
-use crate::admin::ClusterMetrics;
+use crate::cluster_metrics::ClusterMetrics;
 use crate::mirror::Draws;
 
 /// Objects of one kind that are kept at most: clusters of 5,000 nodes have some tens of thousands of services.

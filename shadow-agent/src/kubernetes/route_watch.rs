@@ -21,10 +21,11 @@ use super::reflector::{Choice, Known, ObjectKey, Reflector};
 use super::routes::{
     Catalog, Compiled, Endpoint, MirrorKey, ReferenceGrant, RouteMirror, WatchedService, compile,
 };
+use super::settings::{KubernetesSettings, RouteNamespaces};
 use super::status_writer::{RouteReport, write_statuses};
 use super::watched::Source;
-use crate::mirror::plan::{Selection, WantedMirror};
-use crate::settings::{Endpoints, KubernetesSettings, OutputSettings, RouteNamespaces};
+use crate::mirror::plan::Selection;
+use crate::output::{Endpoints, OutputSettings, WantedMirror};
 
 const GROUP: &str = "gateway.networking.k8s.io";
 

@@ -15,9 +15,9 @@ use tokio::sync::watch;
 use super::api_error::Trouble;
 use super::leader::{Election, RETRY_PERIOD, Step};
 use super::routes::{RouteStatus, merge_status};
-use crate::admin::ClusterMetrics;
+use super::settings::LeaseSettings;
+use crate::cluster_metrics::ClusterMetrics;
 use crate::mirror::Draws;
-use crate::settings::LeaseSettings;
 
 /// Statuses written before the lease gets its turn: a slow API takes a second for them, and the lease lasts fifteen.
 const AT_ONCE: u32 = 8;

@@ -14,8 +14,8 @@ use super::api_error::Trouble;
 use super::objects::{Pod, Workload, slim_service};
 use super::pods::{Selected, World, select};
 use super::reflector::{Choice, Known, ObjectKey, Reflector};
-use crate::admin::ClusterMetrics;
-use crate::settings::{PodSelector, Pods, WorkloadKind};
+use super::settings::{PodSelector, Pods, WorkloadKind};
+use crate::cluster_metrics::ClusterMetrics;
 
 /// What every copy is made with.
 #[derive(Clone)]

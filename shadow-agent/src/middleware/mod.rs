@@ -9,8 +9,10 @@
 mod line;
 mod pairs;
 mod process;
+mod settings;
 mod shard;
 mod user;
 
 pub use process::{Middleware, MiddlewareCounters};
+pub use settings::{MiddlewareSettings, OnExit, RunAs};
 pub use shard::ShardMiddleware;

@@ -17,12 +17,12 @@ use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
 use super::line::{Incoming, Outgoing};
+use super::settings::{MiddlewareSettings, OnExit, RunAs};
 use super::user::{self, TO_END, TO_SWITCH};
 use crate::http::Limits;
 use crate::mirror::ledger::DropReason;
 use crate::mirror::{MessageId, MessageKind};
 use crate::privileges;
-use crate::settings::{MiddlewareSettings, OnExit, RunAs};
 
 /// Bytes written at once, roughly.
 const BATCH: usize = 256 * 1024;

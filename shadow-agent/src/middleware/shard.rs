@@ -2,6 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
 
 use bytes::Bytes;
 use hashlink::LinkedHashMap;
@@ -11,11 +13,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::line::{Incoming, Outgoing};
 use super::pairs::Pairs;
 use super::process::{Middleware, Reply};
+use super::settings::OnExit;
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, whole_request};
 use crate::mirror::ledger::{DropReason, Opened, Outcome};
-use crate::mirror::{Dispatcher, Exchange, ExchangeResponse, Message, MessageId, MessageKind};
-use crate::settings::OnExit;
+use crate::mirror::{Exchange, ExchangeResponse, Interceptor, Message, MessageId, MessageKind, NextStep};
 use crate::tcp::FlowKey;
 use crate::time::{Timestamp, unix_now};
 
@@ -114,63 +116,6 @@ impl ShardMiddleware {
         }
     }
 
-    /// Takes a request that is to pass. It is given back where it goes on as it is.
-    pub fn request(&self, exchange: Exchange, opened: Opened) -> Option<(Exchange, Opened)> {
-        if self.ended.get() {
-            return self.after_the_end(exchange, opened);
-        }
-        let request = &exchange.request;
-        let outgoing = Outgoing {
-            kind: MessageKind::Request,
-            id: &exchange.id,
-            unix: self.unix(request.first_byte),
-            took: nanoseconds(request.first_byte, request.last_byte),
-            payload: [&request.head, &request.body],
-        };
-        match self.middleware.put(self.number, &outgoing) {
-            Ok(()) => {
-                let forgotten = self.pairs.borrow_mut().asked(&exchange.id, Instant::now());
-                self.give_up(forgotten);
-                let key = (MessageKind::Request, exchange.id.clone());
-                self.wait(key, What::Request(Box::new(exchange), opened));
-                None
-            }
-            Err(DropReason::MiddlewareEnded) => self.after_the_end(exchange, opened),
-            Err(reason) => {
-                opened.settle(Outcome::Dropped(reason));
-                None
-            }
-        }
-    }
-
-    /// Takes a response that is to pass. `false` where it goes on as it is.
-    pub fn response(&self, key: &FlowKey, response: &ExchangeResponse<'_>) -> bool {
-        if self.ended.get() {
-            return self.middleware.settings().on_exit == OnExit::Stop;
-        }
-        match response.kind {
-            MessageKind::Replayed => self.replayed(key, response),
-            MessageKind::Request | MessageKind::Response => {
-                self.put_response(key, response);
-                let held = self.pairs.borrow_mut().answered(response.id);
-                self.hand_over(held);
-            }
-        }
-        true
-    }
-
-    /// Production's answer to a request will not be offered.
-    pub fn production_lost(&self, id: &MessageId) {
-        let held = self.pairs.borrow_mut().lost(id);
-        self.hand_over(held);
-    }
-
-    /// Production's answers will not be offered any more.
-    pub fn production_ended(&self) {
-        let held = self.pairs.borrow_mut().ended();
-        self.hand_over(held);
-    }
-
     /// Hands an answer of the shadow's over, or lets it wait for production's.
     fn replayed(&self, key: &FlowKey, response: &ExchangeResponse<'_>) {
         let mut pairs = self.pairs.borrow_mut();
@@ -235,7 +180,7 @@ impl ShardMiddleware {
     }
 
     /// Follows what comes back until nothing more can.
-    pub async fn follow(&self, dispatcher: &Dispatcher) {
+    async fn follow_replies(&self, next: &dyn NextStep) {
         let Some(mut replies) = self.replies.take() else {
             return;
         };
@@ -251,23 +196,10 @@ impl ShardMiddleware {
                 }
             };
             match reply {
-                Some(Reply::Message(message)) => self.back(message, dispatcher),
-                Some(Reply::Ended) | None => return self.end(dispatcher),
+                Some(Reply::Message(message)) => self.back(message, next),
+                Some(Reply::Ended) | None => return self.end(next),
             }
         }
-    }
-
-    /// The source has ended: resolves when nothing waits any more. Responses may still be offered.
-    pub async fn settle(&self) {
-        self.ending.set(true);
-        self.empty().await;
-    }
-
-    /// Nothing more will be offered: resolves when nothing waits any more.
-    pub async fn drain(&self) {
-        self.production_ended();
-        self.leave();
-        self.empty().await;
     }
 
     async fn empty(&self) {
@@ -279,21 +211,6 @@ impl ShardMiddleware {
             }
             emptied.await;
         }
-    }
-
-    /// Settles everything that waits.
-    pub fn abort(&self, reason: DropReason) {
-        self.forget_held();
-        let all = std::mem::take(&mut *self.waiting.borrow_mut());
-        for ((kind, id), queue) in all {
-            for waiting in queue {
-                self.middleware.forget(kind, &id);
-                if let What::Request(_, opened) = waiting.what {
-                    opened.settle(Outcome::Dropped(reason));
-                }
-            }
-        }
-        self.emptied.notify_one();
     }
 
     /// Responses have no outcome of their own.
@@ -327,22 +244,22 @@ impl ShardMiddleware {
     }
 
     /// A message came back.
-    fn back(&self, incoming: Incoming, dispatcher: &Dispatcher) {
+    fn back(&self, incoming: Incoming, next: &dyn NextStep) {
         self.latest.set(Instant::now());
         match self.waited(incoming.kind, &incoming.id) {
             Some(What::Request(exchange, opened)) => {
-                self.request_back(*exchange, opened, &incoming.payload, dispatcher);
+                self.request_back(*exchange, opened, &incoming.payload, next);
             }
             Some(What::Response { key, message }) => {
                 let message = Message {
                     payload: incoming.payload,
                     ..message
                 };
-                dispatcher.enqueue_response(&key, &message);
+                next.enqueue_response(&key, &message);
             }
             None => {
                 let now = Timestamp(unix_now().saturating_sub(self.wall_offset));
-                dispatcher.enqueue_made(&Message {
+                next.enqueue_made(&Message {
                     kind: incoming.kind,
                     id: incoming.id,
                     first_byte: now,
@@ -353,11 +270,11 @@ impl ShardMiddleware {
         }
     }
 
-    fn request_back(&self, mut exchange: Exchange, opened: Opened, payload: &Bytes, dispatcher: &Dispatcher) {
+    fn request_back(&self, mut exchange: Exchange, opened: Opened, payload: &Bytes, next: &dyn NextStep) {
         let before = &exchange.request;
         let (head, body) = payload.split_at(before.head.len().min(payload.len()));
         if head == before.head && body == before.body {
-            return dispatcher.enqueue(exchange, opened);
+            return next.enqueue(exchange, opened);
         }
         match whole_request(payload, self.limits, &self.budget) {
             Ok(mut changed) => {
@@ -367,7 +284,7 @@ impl ShardMiddleware {
                 // Nobody can make it whole again.
                 changed.incomplete = before.incomplete;
                 exchange.request = changed.into();
-                dispatcher.enqueue(exchange, opened);
+                next.enqueue(exchange, opened);
             }
             Err(reject) => opened.settle(Outcome::Dropped(reject.into())),
         }
@@ -409,7 +326,7 @@ impl ShardMiddleware {
     }
 
     /// The program has ended. Where it ended because nothing more was to come, it kept back what it did not give back.
-    fn end(&self, dispatcher: &Dispatcher) {
+    fn end(&self, next: &dyn NextStep) {
         self.ended.set(true);
         self.forget_held();
         let finished = self.middleware.is_finishing();
@@ -421,7 +338,7 @@ impl ShardMiddleware {
             if finished {
                 opened.settle(Outcome::Filtered);
             } else if let Some((exchange, opened)) = self.after_the_end(*exchange, opened) {
-                dispatcher.enqueue(exchange, opened);
+                next.enqueue(exchange, opened);
             }
         }
         self.emptied.notify_one();
@@ -445,6 +362,90 @@ impl ShardMiddleware {
 
     fn unix(&self, time: Timestamp) -> u64 {
         time.0.saturating_add(self.wall_offset)
+    }
+}
+
+impl Interceptor for ShardMiddleware {
+    fn request(&self, exchange: Exchange, opened: Opened) -> Option<(Exchange, Opened)> {
+        if self.ended.get() {
+            return self.after_the_end(exchange, opened);
+        }
+        let request = &exchange.request;
+        let outgoing = Outgoing {
+            kind: MessageKind::Request,
+            id: &exchange.id,
+            unix: self.unix(request.first_byte),
+            took: nanoseconds(request.first_byte, request.last_byte),
+            payload: [&request.head, &request.body],
+        };
+        match self.middleware.put(self.number, &outgoing) {
+            Ok(()) => {
+                let forgotten = self.pairs.borrow_mut().asked(&exchange.id, Instant::now());
+                self.give_up(forgotten);
+                let key = (MessageKind::Request, exchange.id.clone());
+                self.wait(key, What::Request(Box::new(exchange), opened));
+                None
+            }
+            Err(DropReason::MiddlewareEnded) => self.after_the_end(exchange, opened),
+            Err(reason) => {
+                opened.settle(Outcome::Dropped(reason));
+                None
+            }
+        }
+    }
+
+    fn response(&self, key: &FlowKey, response: &ExchangeResponse<'_>) -> bool {
+        if self.ended.get() {
+            return self.middleware.settings().on_exit == OnExit::Stop;
+        }
+        match response.kind {
+            MessageKind::Replayed => self.replayed(key, response),
+            MessageKind::Request | MessageKind::Response => {
+                self.put_response(key, response);
+                let held = self.pairs.borrow_mut().answered(response.id);
+                self.hand_over(held);
+            }
+        }
+        true
+    }
+
+    fn production_lost(&self, id: &MessageId) {
+        let held = self.pairs.borrow_mut().lost(id);
+        self.hand_over(held);
+    }
+
+    fn production_ended(&self) {
+        let held = self.pairs.borrow_mut().ended();
+        self.hand_over(held);
+    }
+
+    fn follow<'a>(&'a self, next: &'a dyn NextStep) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+        Box::pin(self.follow_replies(next))
+    }
+
+    fn settle(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        self.ending.set(true);
+        Box::pin(self.empty())
+    }
+
+    fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        self.production_ended();
+        self.leave();
+        Box::pin(self.empty())
+    }
+
+    fn abort(&self, reason: DropReason) {
+        self.forget_held();
+        let all = std::mem::take(&mut *self.waiting.borrow_mut());
+        for ((kind, id), queue) in all {
+            for waiting in queue {
+                self.middleware.forget(kind, &id);
+                if let What::Request(_, opened) = waiting.what {
+                    opened.settle(Outcome::Dropped(reason));
+                }
+            }
+        }
+        self.emptied.notify_one();
     }
 }
 

@@ -5,8 +5,8 @@ use anyhow::ensure;
 use caps::Capability;
 use nix::unistd::{User, getegid, geteuid};
 
+use super::settings::RunAs;
 use crate::privileges;
-use crate::settings::RunAs;
 
 /// What it takes to start a program as another user, and to end it.
 pub(super) const TO_SWITCH: &[Capability] = &[Capability::CAP_SETGID, Capability::CAP_SETUID];

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::ledger::Outcome;
 use super::limiter::Limiter;
-use super::plan::AddressScope;
+use super::scope::AddressScope;
 use super::share::Draws;
 use crate::time::Timestamp;
 
@@ -50,7 +50,7 @@ pub(super) fn admitted(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Limit;
+    use crate::mirror::Limit;
 
     fn admission(port: u16, slots: &[usize], limit: Option<Limit>) -> Admission {
         Admission {

@@ -3,22 +3,18 @@
 //! Biased towards honesty of the account: a request is opened in the ledger when its start is seen and
 //! settled when its outcome is known, whatever happens to the connection between the two.
 
-use std::sync::Arc;
-
 use super::answers::{AnswerCounters, AnswerEvent, Answers};
+use super::exchange::FlowId;
 use super::front::{Front, FrontEvent};
 use super::held_back::{HeldBack, Next};
-use super::ledger::{DropReason, Opened, Outcome};
+use super::ledger::{DropReason, Outcome};
 use super::mirrors::Targets;
-use super::plan::PodIdentity;
+use super::open::Open;
 use super::shard::Shard;
-use super::{FlowId, MessageId};
 use crate::budget::MemoryBudget;
 use crate::hand_over::RequestStart;
-use crate::http::{Request, RequestEvent, RequestStream, Skip, begins_request};
-use crate::tcp::{
-    Chunk, Close, Direction, Endpoint, FlowKey, GapCause, ServerSign, Stall, Start, StreamHandler,
-};
+use crate::http::{RequestEvent, RequestStream, Skip, begins_request};
+use crate::tcp::{Chunk, Close, Direction, FlowKey, GapCause, ServerSign, Stall, Start, StreamHandler};
 use crate::time::Timestamp;
 
 /// A shard's requests that are kept back may take this part of the memory budget: half of it for all of sixteen shards.
@@ -32,62 +28,6 @@ pub struct ProductionConnection {
     /// Production's answers, where they are captured.
     answers: Option<Box<Answers>>,
     open: Open,
-}
-
-/// A connection's name, and its requests that were not forwarded so far.
-pub(super) struct Open {
-    pub(super) flow: FlowId,
-    /// Where it was seen; the client is the one that a header in front names.
-    pub(super) key: FlowKey,
-    /// The client whose packets they are.
-    peer: Endpoint,
-    /// Acknowledgment number of the latest request, and how many had it before.
-    pipelined: (u32, u32),
-    /// The one that has started and is not whole yet.
-    pub(super) request: Option<Opened>,
-    /// The pod that serves it.
-    pub(super) pod: Option<Arc<PodIdentity>>,
-    /// Where the next request starts that starts in what is being read.
-    start: RequestStart,
-    /// Requests that production may not have served.
-    pub(super) held: HeldBack,
-}
-
-impl Open {
-    /// The addresses on the packets, which all agents of a node see alike.
-    pub(super) fn wire_key(&self) -> FlowKey {
-        FlowKey {
-            client: self.peer,
-            ..self.key
-        }
-    }
-
-    /// A piece of the stream is going to be read.
-    fn reads(&mut self, chunk: &Chunk<'_>) {
-        self.start = RequestStart {
-            sequence: chunk.sequence,
-            before: 0,
-            time: chunk.time,
-        };
-    }
-
-    /// Where the request starts that starts now.
-    pub(super) fn next_start(&mut self) -> RequestStart {
-        let start = self.start;
-        self.start.before += 1;
-        start
-    }
-
-    /// The name of a request on this connection. Pipelined requests may have one acknowledgment number; their names
-    /// differ all the same.
-    fn name(&mut self, request: &Request) -> MessageId {
-        let before = match self.pipelined {
-            (acknowledgment, before) if acknowledgment == request.acknowledgment => before.wrapping_add(1),
-            _ => 0,
-        };
-        self.pipelined = (request.acknowledgment, before);
-        MessageId::captured(&self.key, request.acknowledgment.wrapping_add(before))
-    }
 }
 
 impl ProductionConnection {

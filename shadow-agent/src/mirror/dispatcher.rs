@@ -4,13 +4,13 @@ use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::rc::Rc;
 
 use super::exchange::{AnswerLost, Exchange, ExchangeResponse, FlowId};
+use super::interceptor::{Interceptor, NextStep};
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::message::{Message, MessageId, MessageKind};
 use super::mirrors::{Mirrors, Targets};
 use super::response_routing::ResponseRouting;
 use crate::budget::MemoryBudget;
 use crate::http::{Limits, whole_request};
-use crate::middleware::ShardMiddleware;
 use crate::tcp::FlowKey;
 
 /// The path of a complete message on one shard: middleware, then mirrors. It is shared by what finds messages on a shard's thread, and never borrowed across a
@@ -20,7 +20,7 @@ pub struct Dispatcher {
     /// Whether responses may come.
     responses: Cell<bool>,
     response_routing: RefCell<ResponseRouting>,
-    middleware: Option<ShardMiddleware>,
+    middleware: Option<Box<dyn Interceptor>>,
     ledger: ShardLedger,
     limits: Limits,
     budget: MemoryBudget,
@@ -31,7 +31,7 @@ impl Dispatcher {
         ledger: ShardLedger,
         limits: Limits,
         budget: MemoryBudget,
-        middleware: Option<ShardMiddleware>,
+        middleware: Option<Box<dyn Interceptor>>,
     ) -> Rc<Self> {
         Rc::new(Self {
             mirrors: RefCell::default(),
@@ -50,7 +50,7 @@ impl Dispatcher {
             let dispatcher = Rc::clone(self);
             tokio::task::spawn_local(async move {
                 if let Some(middleware) = &dispatcher.middleware {
-                    middleware.follow(&dispatcher).await;
+                    middleware.follow(&*dispatcher).await;
                 }
             });
         }
@@ -133,50 +133,6 @@ impl Dispatcher {
         self.middleware.is_some()
     }
 
-    /// Gives a request to the mirrors, behind the middleware.
-    pub fn enqueue(&self, exchange: Exchange, opened: Opened) {
-        let exchange = Rc::new(exchange);
-        let takers = self.mirrors.borrow_mut().enqueue(&exchange, opened);
-        if self.responses.get() {
-            let all = takers.len() == self.mirrors.borrow_mut().targets(&exchange.key).slots.len();
-            self.response_routing
-                .borrow_mut()
-                .note(&exchange.id, all, &takers);
-        }
-    }
-
-    /// Hands a response to the mirrors, behind the middleware.
-    pub fn enqueue_response(&self, key: &FlowKey, message: &Message) {
-        let (head, body) = message.split();
-        self.offer_response(key, &message.response(&head, &body));
-    }
-
-    /// A message that the middleware made: a request is counted as any other.
-    pub fn enqueue_made(&self, message: &Message) {
-        let key = message.id.endpoints();
-        if message.kind != MessageKind::Request {
-            return self.enqueue_response(&key, message);
-        }
-        let Targets { slots, pod } = self.mirrors.borrow_mut().targets_in_turn(&key);
-        let opened = self.ledger.open_for(&slots);
-        match whole_request(&message.payload, self.limits, &self.budget) {
-            Ok(mut request) => {
-                request.first_byte = message.first_byte;
-                request.last_byte = message.last_byte;
-                let exchange = Exchange {
-                    id: message.id.clone(),
-                    flow: FlowId(message.id.connection()),
-                    key,
-                    pod,
-                    copy: 1,
-                    request: request.into(),
-                };
-                self.enqueue(exchange, opened);
-            }
-            Err(reject) => opened.settle(Outcome::Dropped(reject.into())),
-        }
-    }
-
     /// Lets the middleware give back what it holds, once the source has ended: responses may still pass through it.
     pub async fn settle(&self) {
         if let Some(middleware) = &self.middleware {
@@ -202,5 +158,48 @@ impl Dispatcher {
         let concerned = self.mirrors.borrow_mut().targets(key).slots;
         let takers = self.response_routing.borrow_mut().takers(response.id, concerned);
         self.mirrors.borrow_mut().respond(&takers, response);
+    }
+}
+
+impl NextStep for Dispatcher {
+    fn enqueue(&self, exchange: Exchange, opened: Opened) {
+        let exchange = Rc::new(exchange);
+        let takers = self.mirrors.borrow_mut().enqueue(&exchange, opened);
+        if self.responses.get() {
+            let all = takers.len() == self.mirrors.borrow_mut().targets(&exchange.key).slots.len();
+            self.response_routing
+                .borrow_mut()
+                .note(&exchange.id, all, &takers);
+        }
+    }
+
+    fn enqueue_response(&self, key: &FlowKey, message: &Message) {
+        let (head, body) = message.split();
+        self.offer_response(key, &message.response(&head, &body));
+    }
+
+    fn enqueue_made(&self, message: &Message) {
+        let key = message.id.endpoints();
+        if message.kind != MessageKind::Request {
+            return self.enqueue_response(&key, message);
+        }
+        let Targets { slots, pod } = self.mirrors.borrow_mut().targets_in_turn(&key);
+        let opened = self.ledger.open_for(&slots);
+        match whole_request(&message.payload, self.limits, &self.budget) {
+            Ok(mut request) => {
+                request.first_byte = message.first_byte;
+                request.last_byte = message.last_byte;
+                let exchange = Exchange {
+                    id: message.id.clone(),
+                    flow: FlowId(message.id.connection()),
+                    key,
+                    pod,
+                    copy: 1,
+                    request: request.into(),
+                };
+                self.enqueue(exchange, opened);
+            }
+            Err(reject) => opened.settle(Outcome::Dropped(reject.into())),
+        }
     }
 }

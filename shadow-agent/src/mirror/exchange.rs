@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::message::{MessageId, MessageKind};
+use super::message::{Message, MessageId, MessageKind};
 use super::plan::PodIdentity;
 use crate::http::Request;
 use crate::tcp::FlowKey;
@@ -79,6 +79,20 @@ pub struct ExchangeResponse<'a> {
     pub first_byte: Timestamp,
     /// When its last byte was seen.
     pub last_byte: Timestamp,
+}
+
+impl Message {
+    /// It as a response, of which `head` and `body` are the parts.
+    pub fn response<'a>(&'a self, head: &'a Bytes, body: &'a Bytes) -> ExchangeResponse<'a> {
+        ExchangeResponse {
+            id: &self.id,
+            kind: self.kind,
+            head,
+            body,
+            first_byte: self.first_byte,
+            last_byte: self.last_byte,
+        }
+    }
 }
 
 /// Why production's answer to a whole request is not whole here.

@@ -14,7 +14,7 @@ use super::{Exchange, ProductionConnection, Shard};
 use crate::budget::MemoryBudget;
 use crate::http::Limits;
 use crate::latency::LatencyHistogram;
-use crate::output::ShardOutput;
+use crate::mirror::ShardOutput;
 use crate::tcp::{Chunk, Close, Direction, FlowKey, Start, StreamHandler};
 use crate::time::Timestamp;
 

@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::ledger::Outcome;
 use super::share::{Draws, Share};
-use crate::settings::Limit;
 use crate::time::Timestamp;
 
 /// Nanoseconds of a second.
@@ -19,6 +18,20 @@ const SECOND: u64 = 1_000_000_000;
 /// Parts of a nanosecond in which the meter counts, so that high rates are exact, too. A clock that counts from the start of
 /// the machine has room for 36 years.
 const PARTS: u64 = 16;
+
+/// The limit after a `|` in an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// So many copies of each request, and one more of a share of them.
+    Share {
+        /// Copies of each.
+        whole: u32,
+        /// The share that gets one more.
+        part: Share,
+    },
+    /// So many requests a second, over all shards.
+    PerSecond(u32),
+}
 
 /// A limit in force. Clones are the same one.
 #[derive(Clone, Debug)]

@@ -5,7 +5,6 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::exchange::ExchangeResponse;
 use crate::tcp::{Endpoint, FlowKey};
 use crate::time::Timestamp;
 
@@ -152,18 +151,6 @@ pub struct Message {
 }
 
 impl Message {
-    /// It as a response, of which `head` and `body` are the parts.
-    pub fn response<'a>(&'a self, head: &'a Bytes, body: &'a Bytes) -> ExchangeResponse<'a> {
-        ExchangeResponse {
-            id: &self.id,
-            kind: self.kind,
-            head,
-            body,
-            first_byte: self.first_byte,
-            last_byte: self.last_byte,
-        }
-    }
-
     /// Head (the empty line included) and body. All of it is head where there is no empty line.
     pub fn split(&self) -> (Bytes, Bytes) {
         let end = memchr::memmem::find(&self.payload, b"\r\n\r\n").map_or(self.payload.len(), |at| at + 4);

@@ -15,9 +15,9 @@ use super::limiter::Limiter;
 use super::matching::{Hit, RouteMatcher};
 use super::plan::{AddressScope, Plan, PodIdentity, Selection};
 use super::rules::{Redacted, Rules, Unredactable, Verdict};
+use super::shard_output::ShardOutput;
 use super::share::Draws;
 use super::split::Splits;
-use crate::output::ShardOutput;
 use crate::tcp::FlowKey;
 use crate::time::{Timestamp, monotonic_now};
 

@@ -16,12 +16,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::answers::AnswerEvent;
-use super::connection::Open;
 use super::counters::StreamCounters;
 use super::gate::{Gate, Passage};
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::mirrors::Targets;
 use super::not_understood;
+use super::open::Open;
 use super::share::Draws;
 use super::{Dispatcher, Exchange, ExchangeResponse, Limiter, MessageId, MessageKind};
 use crate::hand_over::HandOver;

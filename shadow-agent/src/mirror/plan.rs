@@ -2,7 +2,6 @@
 //! the next between two requests, never in the middle of one.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -10,9 +9,9 @@ use super::admission::Admission;
 use super::limiter::Limiter;
 use super::matching::RouteMatcher;
 use super::rules::Rules;
+pub use super::scope::AddressScope;
 use super::share::Share;
 use super::split::Split;
-use crate::settings::OutputSettings;
 
 /// The mirrors in force, and which requests are whose business.
 #[derive(Debug, Default)]
@@ -46,23 +45,6 @@ pub struct PlannedMirror {
     pub limit: Option<Limiter>,
 }
 
-/// A mirror as it shall be.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WantedMirror {
-    /// Names it among all mirrors of a run, whatever else of it changes.
-    pub key: String,
-    /// Its name in the ledger; the output's own when there is none.
-    pub name: Option<String>,
-    /// Which requests it takes.
-    pub selection: Selection,
-    /// What becomes of those.
-    pub rules: Option<Arc<Rules>>,
-    /// How many of those it gets.
-    pub limit: Option<Limiter>,
-    /// Where it sends them.
-    pub output: OutputSettings,
-}
-
 /// Which requests a mirror takes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Selection {
@@ -78,25 +60,6 @@ pub enum Selection {
         /// The share.
         share: Share,
     },
-}
-
-/// Some endpoints, and the mirrors that have to do with them.
-#[derive(Clone, Debug, Default)]
-pub struct AddressScope {
-    /// Server addresses; empty for any.
-    pub addresses: Vec<IpAddr>,
-    /// Server ports; empty for any.
-    pub ports: Vec<u16>,
-    /// Slots of the mirrors, ascending.
-    pub slots: Vec<usize>,
-}
-
-impl AddressScope {
-    /// Whether a server's endpoint is meant.
-    pub fn has(&self, address: IpAddr, port: u16) -> bool {
-        (self.ports.is_empty() || self.ports.contains(&port))
-            && (self.addresses.is_empty() || self.addresses.contains(&address))
-    }
 }
 
 /// One port of a watched pod, and the mirrors that have to do with it.

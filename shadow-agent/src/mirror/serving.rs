@@ -2,10 +2,10 @@
 
 use super::MessageId;
 use super::answers::AnswerEvent;
-use super::connection::Open;
 use super::exchange::AnswerLost;
 use super::held_back::Next;
 use super::ledger::{DropReason, Opened, Outcome};
+use super::open::Open;
 use super::pipeline::Pipeline;
 use crate::http::Request;
 

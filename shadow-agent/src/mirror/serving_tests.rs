@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::ledger::{DropReason, OutputCounts, ShardLedger};
 use super::plan::{AddressScope, Plan, PlannedMirror, Selection};
-use super::{ProductionConnection, Shard};
+use super::{ProductionConnection, ReadSettings, Shard};
 use crate::budget::MemoryBudget;
 use crate::http::Limits;
 use crate::output::testing::Recorder;
-use crate::settings::{CaptureSettings, ConnectionSettings};
+use crate::tcp::ConnectionSettings;
 use crate::tcp::{Direction, Expected, FlowKey, FlowTable, Segment, Servers, TcpFlags};
 use crate::time::Timestamp;
 
@@ -44,12 +44,12 @@ impl Wire {
             max_headers: 16,
         };
         let budget = MemoryBudget::new(1 << 20);
-        let capture = CaptureSettings {
+        let settings = ReadSettings {
             client_header: Some("X-Real-IP".to_owned()),
-            ..CaptureSettings::default()
+            ..ReadSettings::default()
         };
-        let mut shard =
-            Shard::new(ledger.clone(), budget.clone(), limits, None, watch_responses).with_capture(&capture);
+        let mut shard = Shard::new(ledger.clone(), budget.clone(), limits, None, watch_responses)
+            .with_settings(&settings);
         let plan = Plan {
             mirrors: vec![PlannedMirror {
                 slot: 0,

@@ -9,14 +9,12 @@ use super::gate::Gate;
 use super::ledger::ShardLedger;
 use super::pipeline::Pipeline;
 use super::share::Draws;
-use super::{Dispatcher, Limiter, Mirrors};
+use super::{Dispatcher, Interceptor, Limiter, Mirrors, ReadSettings};
 use crate::budget::MemoryBudget;
-use crate::capture::BpfFilter;
 use crate::hand_over::HandOver;
 use crate::http::Limits;
 use crate::latency::LatencyHistogram;
-use crate::middleware::ShardMiddleware;
-use crate::settings::CaptureSettings;
+use crate::tcp::BpfFilter;
 
 /// What the connections of one shard share.
 pub struct Shard {
@@ -77,7 +75,7 @@ impl Shard {
 
     /// The same, which takes what these settings say, and as they say it.
     #[must_use]
-    pub fn with_capture(mut self, settings: &CaptureSettings) -> Self {
+    pub fn with_settings(mut self, settings: &ReadSettings) -> Self {
         self.filter.clone_from(&settings.filter);
         self.allow_incomplete = settings.allow_incomplete;
         self.resume = settings.resume;
@@ -113,7 +111,7 @@ impl Shard {
     /// The same, with every message passing through a middleware, if there is one. To be called before it is given
     /// mirrors.
     #[must_use]
-    pub fn with_middleware(mut self, middleware: Option<ShardMiddleware>) -> Self {
+    pub fn with_middleware(mut self, middleware: Option<Box<dyn Interceptor>>) -> Self {
         let ledger = self.pipeline.ledger.clone();
         self.pipeline.dispatcher = Dispatcher::new(ledger, self.limits, self.budget.clone(), middleware);
         if self.track_response {

@@ -2,8 +2,16 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::settings::SplitBy;
 use crate::tcp::FlowKey;
+
+/// How requests are divided among the outputs of a mirror.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SplitBy {
+    /// Each in its turn.
+    Request,
+    /// All of a connection to one.
+    Connection,
+}
 
 /// Outputs among which requests are divided.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,13 +9,13 @@ mod file;
 mod http;
 mod null;
 mod relay;
+mod settings;
 mod stdout;
 #[cfg(test)]
 pub(crate) mod testing;
+mod wanted;
 mod writer;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -25,54 +25,18 @@ pub use self::http::single_exchange::exchange;
 pub use self::http::upstream_host;
 use self::null::NullOutput;
 use self::relay::RelayOutput;
+pub use self::settings::{
+    BreakerSettings, Endpoints, FileOutputSettings, HostHeader, HttpOutputSettings, OutputSettings,
+    RelayOutputSettings, RelayTls, RelayWire,
+};
 pub use self::stdout::reader_gone;
+pub use self::wanted::WantedMirror;
 use self::writer::Writer;
 use crate::capture::OwnConnections;
 use crate::compare::{Comparer, Intake};
 use crate::latency::LatencyCounts;
-use crate::mirror::ledger::{DropReason, OutputCounts, Ticket};
-use crate::mirror::{AnswerLost, Dispatcher, Exchange, ExchangeResponse, MessageId};
-use crate::settings::OutputSettings;
-
-/// One output on one shard's thread. Runs inside a tokio `LocalSet` on a current-thread runtime.
-pub trait ShardOutput {
-    /// Takes a request. Never waits and never fails: what cannot be queued is settled as dropped at once.
-    /// Called once per request, in the order of each connection.
-    fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket);
-
-    /// Whether much more can be taken without dropping. Production is never asked to wait; a source that can
-    /// wait, a file, does so until this is true.
-    fn has_room(&self) -> bool {
-        true
-    }
-
-    /// Takes a response to a request that was offered before, where responses are captured or recorded. Not counted in
-    /// the ledger; an output that has no use for it passes it over.
-    fn offer_response(&self, response: &ExchangeResponse<'_>) {
-        let _ = response;
-    }
-
-    /// Production has answered a request that was offered before, or is about to be: for those that compare. It is what was on
-    /// the wire, nothing hidden.
-    fn production_answered(&self, response: &ExchangeResponse<'_>) {
-        let _ = response;
-    }
-
-    /// Production's answer to such a request will never be whole here.
-    fn production_lost(&self, id: &MessageId, why: AnswerLost) {
-        let _ = (id, why);
-    }
-
-    /// The source has ended: production answers nothing any more.
-    fn production_ended(&self) {}
-
-    /// Nothing more will be offered: resolves when every ticket is settled. The caller bounds the wait.
-    fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + '_>>;
-
-    /// Settles everything that is still queued or under way as dropped for this reason, at once. More may be offered
-    /// afterwards.
-    fn abort(&self, reason: DropReason);
-}
+use crate::mirror::ledger::OutputCounts;
+use crate::mirror::{Dispatcher, ShardOutput};
 
 /// The state of an output, for the status line and the logs.
 #[derive(Clone, Debug, Default)]

@@ -4,9 +4,8 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 use std::rc::Rc;
 
-use super::ShardOutput;
-use crate::mirror::Exchange;
 use crate::mirror::ledger::{DropReason, Outcome, Ticket};
+use crate::mirror::{Exchange, ShardOutput};
 
 /// An output that accepts everything and does nothing.
 pub(super) struct NullOutput;

@@ -7,11 +7,10 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::ShardOutput;
 use crate::budget::MemoryBudget;
 use crate::http::{Framing, HeaderField, Request, Version};
 use crate::mirror::ledger::{DropReason, Outcome, Ticket};
-use crate::mirror::{Exchange, ExchangeResponse, FlowId, MessageId};
+use crate::mirror::{Exchange, ExchangeResponse, FlowId, MessageId, ShardOutput};
 use crate::tcp::FlowKey;
 use crate::time::Timestamp;
 

@@ -16,9 +16,9 @@ use std::time::Instant;
 use anyhow::Context;
 use tokio::sync::Notify;
 
-use super::{OutputStatus, ShardOutput};
+use super::OutputStatus;
 use crate::mirror::ledger::{DropReason, Outcome, Ticket};
-use crate::mirror::{Exchange, ExchangeResponse};
+use crate::mirror::{Exchange, ExchangeResponse, ShardOutput};
 use crate::recording::{Expected, Numbered, Pairing, Record, Recorded};
 
 /// Bytes of records taken from the queue at once, roughly.

@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::Prepared;
 use crate::http::{chunked_data, head_fields};
-use crate::settings::HttpOutputSettings;
+use crate::output::HttpOutputSettings;
 
 /// Longest body that is shown as text: a longer one makes a line that nobody reads.
 const MAX_TEXT: usize = 16 * 1024;

@@ -7,8 +7,8 @@ use crate::budget::MemoryBudget;
 use crate::compare::store::{KeptPair, MAX_RECORD};
 use crate::http::{Limits, RequestKind, head_fields, is_field_value, whole_request};
 use crate::mirror::rules::{Invalid, has_hash, header_name};
+use crate::output::HttpOutputSettings;
 use crate::output::copy_head;
-use crate::settings::HttpOutputSettings;
 
 /// Bounds of a request that was kept: those of the store.
 const LIMITS: Limits = Limits {

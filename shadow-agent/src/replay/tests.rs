@@ -14,8 +14,8 @@ use crate::cli::upstream::Upstream;
 use crate::compare::store::KeptPair;
 use crate::compare::{Answer, CompareContext, Kind, Pair, Rules};
 use crate::mirror::MessageId;
+use crate::output::HttpOutputSettings;
 use crate::output::exchange;
-use crate::settings::HttpOutputSettings;
 
 fn settings(to: &str) -> HttpOutputSettings {
     let defaults = Arguments::try_parse_from(["shadow-agent", "--output-null"]).unwrap();

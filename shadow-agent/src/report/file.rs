@@ -17,6 +17,7 @@ use anyhow::{Context, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::LedgerDocument;
+use crate::named_file::is_foreign_link;
 
 /// Where the ledger is kept.
 #[derive(Debug)]
@@ -149,24 +150,6 @@ fn unfit(path: &Path, kind: FileType) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-/// Whether this is a link that the kernel would not follow for us with `fs.protected_symlinks`: in a sticky
-/// directory that all may write to, made by neither this user nor the directory's owner. Root's agent must not
-/// replace the file that it points to.
-pub(crate) fn is_foreign_link(path: &Path) -> bool {
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let (Ok(link), Ok(directory)) = (path.symlink_metadata(), directory.metadata()) else {
-        return false;
-    };
-    let user = nix::unistd::geteuid().as_raw();
-    link.is_symlink()
-        && directory.mode() & 0o1002 == 0o1002
-        && link.uid() != user
-        && link.uid() != directory.uid()
 }
 
 /// Whether the file mode alone lets this user create files in `directory`: the kernel's own answer

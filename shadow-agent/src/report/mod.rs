@@ -16,7 +16,6 @@ mod verdict_file;
 pub use document::{LedgerDocument, OutputDocument};
 pub(crate) use figures::visible;
 pub use file::LedgerFile;
-pub(crate) use file::is_foreign_link;
 pub use junit::junit;
 pub use markdown::{markdown, markdown_of_two};
 pub use table::{explanation, grouped, table};

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{MessageInput, OutputSettings, RawInput};
-use crate::mirror::Share;
+use super::RawInput;
+use crate::input::MessageInput;
 use crate::mirror::rules::Rules;
+use crate::mirror::{Limit, SplitBy};
+use crate::output::OutputSettings;
 
 /// Some inputs, and the outputs that get what they capture.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,15 +45,6 @@ impl MirrorLimits {
         let mut all = self.inputs.iter();
         all.find(|(of, _)| of == input).map(|(_, limit)| *limit)
     }
-}
-
-/// How requests are divided among the outputs of a mirror.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SplitBy {
-    /// Each in its turn.
-    Request,
-    /// All of a connection to one.
-    Connection,
 }
 
 /// The rules of a mirror, which differ between its outputs in what is hidden alone.
@@ -97,18 +90,4 @@ impl MirrorRules {
             self.for_live()
         }
     }
-}
-
-/// The limit after a `|` in an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// So many copies of each request, and one more of a share of them.
-    Share {
-        /// Copies of each.
-        whole: u32,
-        /// The share that gets one more.
-        part: Share,
-    },
-    /// So many requests a second, over all shards.
-    PerSecond(u32),
 }

@@ -8,6 +8,7 @@
 //! bytes to a [`StreamHandler`], at once or from behind a hole (`waiting`). Whether the server took the connection is told
 //! beside them (`handshake`, `servers`).
 
+mod bpf_filter;
 mod counters;
 mod flow;
 mod handshake;
@@ -18,12 +19,15 @@ mod reassembler;
 mod segment;
 mod seq;
 mod servers;
+mod settings;
 mod stream;
 mod table;
 mod waiting;
 
+pub use bpf_filter::{BpfFilter, FilterError, MAX_LENGTH as MAX_FILTER_LENGTH};
 pub use counters::ConnectionCounters;
 pub use segment::{Direction, Endpoint, FlowKey, Segment, TcpFlags};
 pub use servers::{Expected, Servers};
+pub use settings::ConnectionSettings;
 pub use stream::{Chunk, Close, GapCause, ServerSign, Stall, Start, StreamHandler};
 pub use table::{ANSWER_TIMEOUT, FlowTable};

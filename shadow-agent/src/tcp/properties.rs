@@ -6,9 +6,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use super::settings::ConnectionSettings;
 use super::*;
 use crate::budget::MemoryBudget;
-use crate::settings::ConnectionSettings;
 use crate::time::Timestamp;
 
 /// Collects one connection's requests.

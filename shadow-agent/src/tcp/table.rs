@@ -19,9 +19,9 @@ use super::lingering::Lingering;
 use super::reassembler::Shared;
 use super::segment::{Direction, Endpoint, FlowKey, Segment, TcpFlags};
 use super::servers::Servers;
+use super::settings::ConnectionSettings;
 use super::stream::{Close, ServerSign, Stall, Start, StreamHandler};
 use crate::budget::MemoryBudget;
-use crate::settings::ConnectionSettings;
 use crate::time::Timestamp;
 
 /// How long a message under way may pause before it is given up: a slow upload or a phone out of reach pauses

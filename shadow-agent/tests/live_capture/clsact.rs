@@ -3,8 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use shadow_agent::capture::{LiveCapture, leftovers, remove_leftovers};
-use shadow_agent::settings::{Engine, LiveScope, RawInput};
+use shadow_agent::capture::{Engine, LiveCapture, LiveInput, LiveScope, leftovers, remove_leftovers};
 
 use crate::support::*;
 use crate::{MIB, nothing_was_seen_twice, transfer_is_seen};
@@ -14,11 +13,11 @@ const TO_BE_KILLED: &str = "SHADOW_AGENT_TEST_TO_BE_KILLED";
 
 const PORT: u16 = 21098;
 
-fn inputs() -> Vec<RawInput> {
+fn inputs() -> Vec<LiveInput> {
     vec![live(LiveScope::Any, PORT)]
 }
 
-fn start(host: &Namespace, inputs: Vec<RawInput>) -> LiveCapture {
+fn start(host: &Namespace, inputs: Vec<LiveInput>) -> LiveCapture {
     host.spawn(move || LiveCapture::start_with_clsact(&inputs, &settings(Engine::Tc)))
         .join()
         .unwrap()

@@ -1,9 +1,8 @@
 //! Starting and ending: what is refused, what is given up, what is left behind.
 
 use aya::programs::{SchedClassifier, TcAttachType};
-use shadow_agent::capture::{CaptureError, LiveCapture};
+use shadow_agent::capture::{CaptureError, CaptureSettings, Engine, LiveCapture, LiveInput, LiveScope};
 use shadow_agent::privileges;
-use shadow_agent::settings::{CaptureSettings, Engine, LiveScope, RawInput};
 
 use crate::start;
 use crate::support::*;
@@ -76,7 +75,7 @@ fn nothing_stays_attached() {
     assert_eq!((programs_on(&host, "lo"), programs_on(&host, "veth-n")), (0, 0));
 }
 
-fn refused(namespace: &Namespace, inputs: Vec<RawInput>, settings: CaptureSettings) -> CaptureError {
+fn refused(namespace: &Namespace, inputs: Vec<LiveInput>, settings: CaptureSettings) -> CaptureError {
     namespace
         .spawn(move || LiveCapture::start(&inputs, &settings).map(drop))
         .join()
@@ -121,13 +120,9 @@ fn what_cannot_be_is_refused_with_the_way_out() {
     let error = refused(&host, any(), shards).to_string();
     assert!(error.contains("3 capture shards"), "{error}");
 
-    let file = RawInput::File {
-        path: "x.pcap".into(),
-        ports: Vec::new(),
-    };
-    assert!(matches!(refused(&host, vec![file], tc()), CaptureError::NoInput));
+    assert!(matches!(refused(&host, Vec::new(), tc()), CaptureError::NoInput));
 
-    let ports = RawInput::Live {
+    let ports = LiveInput {
         scope: LiveScope::Any,
         ports: (1..20_000).collect(),
     };

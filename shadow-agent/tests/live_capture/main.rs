@@ -6,15 +6,14 @@ mod selection;
 mod support;
 mod transfers;
 
-use shadow_agent::capture::LiveCapture;
-use shadow_agent::settings::{CaptureSettings, RawInput};
+use shadow_agent::capture::{CaptureSettings, LiveCapture, LiveInput};
 use shadow_common::Counter;
 use support::*;
 
 const MIB: usize = 1 << 20;
 
 /// Starts a capture in a namespace, on a thread of its own (it gives up its capabilities).
-fn start(namespace: &Namespace, inputs: Vec<RawInput>, settings: CaptureSettings) -> LiveCapture {
+fn start(namespace: &Namespace, inputs: Vec<LiveInput>, settings: CaptureSettings) -> LiveCapture {
     namespace
         .spawn(move || LiveCapture::start(&inputs, &settings))
         .join()

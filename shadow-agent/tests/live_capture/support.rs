@@ -10,8 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, unshare};
-use shadow_agent::capture::RingReader;
-use shadow_agent::settings::{CaptureSettings, Engine, LiveScope, RawInput};
+use shadow_agent::capture::{CaptureSettings, Engine, LiveInput, LiveScope, RingReader};
 use shadow_agent::tcp::{Direction, FlowKey, Segment, TcpFlags};
 
 /// How long anything is waited for.
@@ -138,8 +137,8 @@ pub fn settings(engine: Engine) -> CaptureSettings {
 }
 
 /// A live input.
-pub fn live(scope: LiveScope, port: u16) -> RawInput {
-    RawInput::Live {
+pub fn live(scope: LiveScope, port: u16) -> LiveInput {
+    LiveInput {
         scope,
         ports: vec![port],
     }

@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::Snapshot;
 use super::family::Families;
-use crate::admin::cluster::OTHER;
+use crate::cluster_metrics::OTHER;
 use crate::compare::counters::CompareCounts;
 use crate::compare::document::Verdict;
 

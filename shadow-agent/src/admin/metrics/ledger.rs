@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::family::Families;
 use super::help::{help_of, is_gauge, label_of};
 use super::{MAX_OUTPUTS, Snapshot};
-use crate::admin::cluster::OTHER;
+use crate::cluster_metrics::OTHER;
 use crate::latency::LatencyCounts;
 use crate::mirror::ledger::{DropReason, RequestCounts};
 

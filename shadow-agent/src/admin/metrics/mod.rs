@@ -3,7 +3,7 @@
 //! Nothing is registered ahead of time: an answer is made from one [`Snapshot`] by one [`Collector`], so that its
 //! numbers are of one moment, and the ledger's equation holds in them too. Counters that the ledger has keep their
 //! names there (`capture.packets_selected` is `shadow_agent_capture_packets_selected_total`). The number of series
-//! is bounded: outputs by [`MAX_OUTPUTS`], comparisons likewise, pods by [`cluster::MAX_PODS`](super::cluster::MAX_PODS), all else by what
+//! is bounded: outputs by [`MAX_OUTPUTS`], comparisons likewise, pods by [`MAX_PODS`](crate::cluster_metrics::MAX_PODS), all else by what
 //! this program can count.
 
 mod compare;
@@ -21,7 +21,7 @@ use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 
 use self::family::Families;
-use super::cluster::ClusterCounts;
+use crate::cluster_metrics::ClusterCounts;
 use crate::compare::counters::CompareCounts;
 use crate::latency::LatencyCounts;
 use crate::mirror::gate::PauseCause;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::help::help_of;
 use super::*;
-use crate::admin::ClusterMetrics;
 use crate::agent::{CaptureReport, ConnectionReport};
 use crate::capture::{CaptureCounts, FileCounters};
+use crate::cluster_metrics::ClusterMetrics;
 use crate::compare::NotCompared;
 use crate::compare::counters::{CompareCounters, Compared, Extra, Outcome};
 use crate::compare::document::Verdict;

@@ -4,7 +4,7 @@ use shadow_common::{CLASSES, Counter, PART_BYTES, record_bytes};
 
 use super::kernel::{Kernel, settings};
 use super::packets::*;
-use crate::settings::CaptureSettings;
+use crate::capture::CaptureSettings;
 
 const CLIENT: &str = "10.1.2.3:40000";
 const SERVER: &str = "10.9.8.7:8081";

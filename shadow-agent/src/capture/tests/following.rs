@@ -8,10 +8,10 @@ use super::super::attach::{Classifiers, TcHook};
 use super::super::follow::{Follower, Following};
 use super::super::load::load;
 use super::super::netlink::Changes;
-use super::super::plan::{LiveInput, on_interfaces};
+use super::super::plan::on_interfaces;
 use super::super::targets::{TargetMaps, Targets};
 use super::kernel::settings;
-use crate::settings::LiveScope;
+use crate::capture::{LiveInput, LiveScope};
 
 /// Runs a test in a network namespace of its own, as root.
 fn in_a_namespace(test: &str, f: impl FnOnce() + Send + 'static) {

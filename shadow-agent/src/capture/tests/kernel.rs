@@ -16,7 +16,7 @@ use super::super::own::OwnConnections;
 use super::super::ring_maps::make_rings;
 use super::super::rings::RingReader;
 use super::super::targets::{TargetMaps, Targets};
-use crate::settings::CaptureSettings;
+use crate::capture::CaptureSettings;
 use crate::tcp::{Direction, Endpoint, FlowKey, Segment, TcpFlags};
 
 /// Verdicts that leave a packet alone.

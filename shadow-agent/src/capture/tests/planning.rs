@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use shadow_common::Side;
 
 use super::super::interfaces::Interface;
-use super::super::plan::{LiveInput, Plan, on_interfaces, on_sockets};
-use crate::settings::LiveScope;
+use super::super::plan::{Plan, on_interfaces, on_sockets};
+use crate::capture::{LiveInput, LiveScope};
 
 const REQUESTS_IN: u32 = 1;
 const REQUESTS_OUT: u32 = 2;

@@ -6,7 +6,7 @@ use shadow_common::{Counter, MatchOn, Side};
 
 use super::kernel::{Kernel, settings};
 use super::packets::*;
-use crate::settings::CaptureSettings;
+use crate::capture::CaptureSettings;
 use crate::tcp::{Direction, TcpFlags};
 
 const CLIENT: &str = "10.1.2.3:40000";

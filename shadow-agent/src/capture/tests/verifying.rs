@@ -7,7 +7,7 @@ use super::super::load::{
     CLASSIFIERS, OBJECT, SOCKET_PROGRAMS, classifier, load, load_object, socket_program,
 };
 use super::kernel::{settings, skipped};
-use crate::settings::{CaptureSettings, VlanScope};
+use crate::capture::{CaptureSettings, VlanScope};
 
 /// The most shards, with every flag that the programs know of. Named VLANs are for the `tc` hook: to a socket program,
 /// which sees none, all that follows is dead.

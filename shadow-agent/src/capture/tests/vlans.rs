@@ -4,7 +4,7 @@ use shadow_common::Counter;
 
 use super::kernel::{Kernel, settings};
 use super::packets::*;
-use crate::settings::{CaptureSettings, VlanScope};
+use crate::capture::{CaptureSettings, VlanScope};
 
 /// The programs with port 8081 watched, and these VLANs.
 fn kernel(test: &str, vlans: VlanScope) -> Option<Kernel> {

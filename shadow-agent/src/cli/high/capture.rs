@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::capture::{BpfFilter, FilterError, interface_matches};
+use crate::capture::interface_matches;
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
 use crate::cli::low::input_raw::EngineName;
 use crate::cli::low::tuning::{ProtocolName, TuningFlags};
 use crate::cli::value::Share;
-use crate::settings::{CaptureSettings, Engine, LiveScope, RawInput, VlanScope, VxlanSettings};
+use crate::settings::{CaptureSettings, Engine, LiveScope, RawInput, ReadSettings, VlanScope, VxlanSettings};
+use crate::tcp::{BpfFilter, FilterError};
 
 /// Most rings by default: beyond, a ring more is memory rather than speed.
 const MAX_SHARDS: usize = 16;
@@ -105,7 +106,6 @@ pub fn resolve(
     Ok(CaptureSettings {
         engine,
         responses: flags.input_raw_track_response,
-        track_response: flags.input_raw_track_response,
         ring_bytes: ring_bytes(flags.input_raw_buffer_size)?,
         shards: flags.input_raw_shards.unwrap_or_else(default_shards),
         sample_connections: flags.sample_connections.and_then(|Share { of_2_32 }| of_2_32),
@@ -113,9 +113,17 @@ pub fn resolve(
         ignored_interfaces,
         vlans,
         vxlan,
+    })
+}
+
+/// How connections are read. `filter`: which of them are captured.
+pub fn reading(arguments: &Arguments, filter: Option<Arc<BpfFilter>>) -> Result<ReadSettings, UsageError> {
+    Ok(ReadSettings {
+        filter,
+        track_response: arguments.input.input_raw_track_response,
         client_header: client_header(arguments)?,
-        allow_incomplete: capture.input_raw_allow_incomplete,
-        resume: capture.input_raw_resume,
+        allow_incomplete: arguments.capture.input_raw_allow_incomplete,
+        resume: arguments.capture.input_raw_resume,
     })
 }
 

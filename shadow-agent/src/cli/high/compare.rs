@@ -22,15 +22,17 @@ use crate::compare::{
 };
 use crate::mirror::Share;
 use crate::mirror::rules::{Filters, Redaction, Rewriters};
-use crate::settings::{CompareSettings, ComparingSettings};
+use crate::settings::{CompareSettings, ComparingSettings, HttpOutputSettings};
 
 /// Least size of a directory of pairs, in bytes.
 const MIN_STORE: usize = 16 << 20;
 /// Bytes of pairs that may wait to be written: what a disk that stalls for a second or two costs.
 const STORE_QUEUE: usize = 32 << 20;
 
-/// How the answers of HTTP outputs are compared, if they are.
-pub fn resolve(arguments: &Arguments) -> Result<Option<CompareSettings>, UsageError> {
+/// How the answers of HTTP outputs are compared, if they are, and the control, if there is one.
+pub fn resolve(
+    arguments: &Arguments,
+) -> Result<Option<(CompareSettings, Option<HttpOutputSettings>)>, UsageError> {
     let flags = &arguments.compare;
     if !flags.compare {
         return Ok(None);
@@ -55,12 +57,12 @@ pub fn resolve(arguments: &Arguments) -> Result<Option<CompareSettings>, UsageEr
                 )
                 .of("--compare-control", without_userinfo(typed)));
             }
-            Some(Box::new(outputs::http(upstream, arguments, None)))
+            Some(outputs::http(upstream, arguments, None))
         }
     };
     let max_answer = arguments.limits.max_body();
-    Ok(Some(CompareSettings {
-        control,
+    let settings = CompareSettings {
+        control: control.as_ref().map(|control| control.name.clone()),
         repeat: match flags.compare_repeat {
             RepeatShare(None) => Share::NOTHING,
             RepeatShare(Some(share)) => share.of_2_32.map_or(Share::ALL, Share::of_2_32),
@@ -71,7 +73,8 @@ pub fn resolve(arguments: &Arguments) -> Result<Option<CompareSettings>, UsageEr
             selection: selection(arguments)?,
             ..judging(&arguments.judging, &arguments.filters, max_answer)?
         }),
-    }))
+    };
+    Ok(Some((settings, control)))
 }
 
 /// Describes which of production's requests are compared.

@@ -144,6 +144,7 @@ fn resolve_run(
     let compares = compares(&mirrors, kubernetes.as_ref());
     capture.responses |= compares;
     Ok(Settings {
+        read: capture::reading(arguments, capture.filter.clone())?,
         capture,
         kubernetes,
         mirrors,

@@ -148,8 +148,9 @@ pub fn of_routes(arguments: &Arguments) -> Result<HttpOutputSettings, UsageError
 pub fn http(
     upstream: Upstream,
     arguments: &Arguments,
-    compare: Option<CompareSettings>,
+    compare: Option<(CompareSettings, Option<HttpOutputSettings>)>,
 ) -> HttpOutputSettings {
+    let (compare, control) = compare.unzip();
     let flags = &arguments.output_http;
     HttpOutputSettings {
         name: upstream.name(),
@@ -183,6 +184,7 @@ pub fn http(
             .output_http_track_response
             .then_some(flags.output_http_response_buffer),
         compare,
+        control: control.flatten().map(Box::new),
         max_response: flags.output_http_max_response as u64,
         breaker: BreakerSettings {
             failures: flags.output_http_breaker_failures,

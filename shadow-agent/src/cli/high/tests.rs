@@ -45,7 +45,7 @@ fn two_flags_are_enough_and_the_rest_has_defaults() {
         }]
     );
     assert_eq!(settings.capture.engine, None);
-    assert!(!settings.capture.track_response);
+    assert!(!settings.read.track_response);
     assert_eq!(settings.capture.ring_bytes, 8 << 20);
     assert!(settings.capture.shards.is_power_of_two() && settings.capture.shards <= 16);
     assert_eq!(settings.capture.sample_connections, None);
@@ -298,20 +298,22 @@ fn mirroring_to_a_captured_port_of_this_machine_is_warned_of() {
 #[test]
 fn what_capture_takes_is_as_the_flags_say() {
     let of = |flags: &[&str]| settings(&[&["--input-raw", ":80,81", "--output-null"], flags].concat());
-    let plain = of(&[]).capture;
+    let plain = of(&[]);
     assert_eq!(
-        (plain.client_header, plain.vlans, plain.allow_incomplete),
+        (
+            plain.read.client_header,
+            plain.capture.vlans,
+            plain.read.allow_incomplete
+        ),
         (None, VlanScope::Any, false)
     );
     assert_eq!(
-        of(&["--input-raw-realip-header", "X-Real-IP"])
-            .capture
-            .client_header,
+        of(&["--input-raw-realip-header", "X-Real-IP"]).read.client_header,
         Some("X-Real-IP".to_owned())
     );
-    assert!(of(&["--input-raw-allow-incomplete"]).capture.allow_incomplete);
-    assert!(!plain.resume);
-    assert!(of(&["--input-raw-resume"]).capture.resume);
+    assert!(of(&["--input-raw-allow-incomplete"]).read.allow_incomplete);
+    assert!(!plain.read.resume);
+    assert!(of(&["--input-raw-resume"]).read.resume);
     assert_eq!(of(&["--input-raw-vlan"]).capture.vlans, VlanScope::Tagged);
     assert_eq!(
         of(&[

@@ -3,13 +3,15 @@
 use std::sync::{Arc, PoisonError};
 
 use super::Registered;
-use super::thread::Add;
 use crate::compare::document::Comparison as ComparisonDocument;
 use crate::compare::intake::Finished;
-use crate::compare::pair::NotCompared;
+use crate::compare::pair::{NotCompared, Pair};
 use crate::compare::store::{KeptComparison, StoreHandle};
 use crate::compare::tally::{Facts, Tally};
 use crate::mirror::ledger::OutputCounts;
+
+/// How pairs are compared and counted: [`Tally::add`], but in tests of what becomes of faults.
+pub(super) type Add = fn(&mut Tally, &Pair);
 
 /// What a document says after a fault.
 const BROKEN: &str = "A bug in shadow-agent stopped the comparison early (please report it with the log): later \

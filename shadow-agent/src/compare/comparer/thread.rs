@@ -7,14 +7,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::comparison::Comparison;
+use super::comparison::{Add, Comparison};
 use super::ended::{EvictedComparisons, MAX_ENDED, Places};
 use super::{Shared, document};
 use crate::compare::document::{Document, Verdict};
 use crate::compare::intake::Finished;
-use crate::compare::pair::{NotCompared, Pair};
+use crate::compare::pair::NotCompared;
 use crate::compare::store::StoreWriter;
-use crate::compare::tally::Tally;
 use crate::compare::verdict;
 use crate::time::unix_now;
 
@@ -22,9 +21,6 @@ use crate::time::unix_now;
 const TURN: Duration = Duration::from_millis(20);
 /// How often outputs that have ended are looked for, and the store is told what the run knows.
 const DESCRIBE: Duration = Duration::from_secs(1);
-/// How pairs are compared and counted: [`Tally::add`], but in tests of what becomes of faults.
-pub(super) type Add = fn(&mut Tally, &Pair);
-
 /// What the thread has.
 pub(super) struct Comparing {
     shared: Arc<Shared>,

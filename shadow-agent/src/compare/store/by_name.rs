@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::compare::bodies::Side;
 use crate::compare::charset;
-use crate::compare::heads::Head;
+use crate::compare::head::Head;
 use crate::compare::json::{Leaf, Scalar, Wanted, leaves};
 use crate::compare::time_distance::is_time;
 use crate::compare::{form, secrets};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 
 use super::run::Run;
-use crate::report::is_foreign_link;
+use crate::named_file::is_foreign_link;
 
 /// For its owner alone: pairs hold what production's users sent and got.
 const DIRECTORY_MODE: u32 = 0o700;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::places::Places;
+use super::places::{EXAMPLES, Places};
 use super::secrets::{
     has_secret_pair, hide_in_difference, hide_in_form, hide_in_head, hide_in_json, hide_in_text,
 };
@@ -11,14 +11,12 @@ use crate::compare::charset;
 use crate::compare::comparing::compare;
 use crate::compare::difference_collector::Compared;
 use crate::compare::document::{Body, Example, ExampleAnswer};
-use crate::compare::heads::Head;
+use crate::compare::head::Head;
 use crate::compare::hosts::CompareContext;
 use crate::compare::judging::{Judging, Secrets};
 use crate::compare::pair::{Answer, Pair};
 use crate::mirror::rules::{Redaction, Unredactable};
 
-/// Examples of one place.
-pub(super) const OF_A_PLACE: usize = 3;
 /// Bytes of text in all examples together.
 const MAX_BYTES: usize = 16 << 20;
 /// Bytes of one body that are shown.
@@ -50,7 +48,7 @@ impl Examples {
         judging: &Judging,
     ) {
         let Some(entry) = places.row_mut(row) else { return };
-        if entry.examples.len() >= OF_A_PLACE || self.bytes >= MAX_BYTES {
+        if entry.examples.len() >= EXAMPLES || self.bytes >= MAX_BYTES {
             return;
         }
         let key = (pair.id.to_string(), pair.at);

@@ -11,6 +11,9 @@ use crate::compare::{Difference, Kind};
 /// Stands for all rows that there was no room for.
 pub(super) const BEYOND: u32 = u32::MAX;
 
+/// Examples of one place.
+pub(super) const EXAMPLES: usize = 3;
+
 /// How a difference counts, as far as its pair tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Sort {
@@ -225,7 +228,7 @@ impl Places {
             entry.last = entry.last.max(other.last);
             entry.shown = entry.shown.take().or(other.shown);
             entry.examples.extend(other.examples);
-            entry.examples.truncate(super::examples::OF_A_PLACE);
+            entry.examples.truncate(EXAMPLES);
             gone.insert(row, into);
         }
         self.index = index;

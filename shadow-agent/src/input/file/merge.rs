@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use anyhow::Context;
 
+use crate::input::FileInputSettings;
 use crate::input::Progress;
 use crate::named_file::{self, Pipe};
 use crate::recording::{GorReader, HarReader, Opened, Passed, Record, foreign, open, without_records};
-use crate::settings::FileInputSettings;
 
 /// What was read so far.
 #[derive(Clone, Debug, Default)]

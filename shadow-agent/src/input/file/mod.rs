@@ -22,10 +22,10 @@ use self::merge::{Counts, Merge};
 use self::reading::Batch;
 use self::schedule::Schedule;
 use super::{MessageSource, Next, Progress};
+use crate::input::{FileInputSettings, Pace};
 use crate::latency::LatencyHistogram;
 use crate::mirror::Message;
 use crate::recording::Record;
-use crate::settings::{FileInputSettings, Pace};
 use crate::time::Timestamp;
 
 /// A source of recorded messages, each at its time.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::input::Pace;
 use crate::mirror::MessageKind;
-use crate::settings::Pace;
 
 /// How long a recording takes that is repeated and has one time alone.
 const SHORTEST_ROUND: Duration = Duration::from_secs(1);

@@ -32,10 +32,10 @@ use self::counters::Counters;
 use super::silence::Silences;
 use super::{MessageSource, Next, tls};
 use crate::budget::{Charge, MemoryBudget};
+use crate::input::TcpInputSettings;
 use crate::listen::bind;
 use crate::mirror::{Message, MessageKind};
 use crate::relay::sessions::Sessions;
-use crate::settings::TcpInputSettings;
 
 /// Messages that may wait to be taken: enough for one turn of the shard.
 const QUEUE: usize = 512;

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::LocalSet;
 
 use super::*;
-use crate::settings::Listen;
+use crate::listen::Listen;
 
 struct Rig {
     input: TcpInput,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::settings::HostHeader;
+use crate::output::HostHeader;
 
 /// Whether this agent carries out the route's mirrors: `false` where another controller does.
 pub const MIRROR: &str = "shadow-agent.io/mirror";

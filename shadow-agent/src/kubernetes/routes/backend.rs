@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 
 use super::catalog::Catalog;
-use super::status::Reason;
+use super::status::{Problem, Reason};
 use crate::kubernetes::objects::tcp_ports;
 
 /// Most addresses of one backend; a copy goes to one of them.
@@ -27,9 +27,6 @@ pub struct Backend {
     /// in order and at most [`MAX_ADDRESSES`]. Empty while there are none.
     pub addresses: Vec<SocketAddr>,
 }
-
-/// A reference that leads nowhere: the reason for the status, and a sentence.
-pub(super) type Problem = (Reason, String);
 
 /// A reference to a backend, with what is left out filled in.
 pub(super) struct Reference<'a> {

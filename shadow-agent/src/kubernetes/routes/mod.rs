@@ -39,7 +39,7 @@ pub use self::status::{Condition, ParentStatus, Reason, RouteStatus, merge_statu
 use crate::http::Request;
 use crate::mirror::matching::RouteMatcher;
 use crate::mirror::{Edits, Share};
-use crate::settings::HostHeader;
+use crate::output::HostHeader;
 
 /// Our name in the status of a route.
 pub const CONTROLLER: &str = "shadow-agent.io/mirror";

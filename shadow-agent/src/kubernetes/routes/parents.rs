@@ -1,10 +1,9 @@
 //! Which parents of a route are accepted, and what they have watched.
 
 use super::WatchedService;
-use super::backend::Problem;
 use super::catalog::Catalog;
 use super::input::{Parent, ParentKind, Route};
-use super::status::Reason;
+use super::status::{Problem, Reason};
 use crate::kubernetes::objects::tcp_ports;
 
 /// A parent that is accepted.

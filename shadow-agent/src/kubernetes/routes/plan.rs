@@ -6,16 +6,16 @@ use std::sync::Arc;
 use gateway_api::apis::standard::httproutes::{HttpRouteRules, HttpRouteRulesBackendRefs, HttpRouteSpec};
 use serde_json::Value;
 
-use super::backend::{Backend, Problem, Reference};
+use super::backend::{Backend, Reference};
 use super::catalog::Catalog;
 use super::filters::{self, Filter, Mirror};
 use super::input::Route;
 use super::parents::{self, Accepted};
-use super::status::{self, ParentStatus, Reason, RouteStatus};
+use super::status::{self, ParentStatus, Problem, Reason, RouteStatus};
 use super::{MAX_MIRRORS, MirrorKey, RouteMirror, WatchedService, annotations, rules};
 use crate::mirror::matching::{Hostname, RouteMatcher};
 use crate::mirror::{Edit, Edits};
-use crate::settings::HostHeader;
+use crate::output::HostHeader;
 
 /// Most `backendRefs` of a rule; the API allows 16.
 const MAX_BACKENDS: usize = 64;

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::CONTROLLER;
-use super::backend::Problem;
 use super::input::{GATEWAY_GROUP, Route};
 
 /// Most parents in a status: the schema's limit.
@@ -45,6 +44,9 @@ impl std::fmt::Display for Reason {
         std::fmt::Debug::fmt(self, f)
     }
 }
+
+/// A reference that leads nowhere: the reason for the status, and a sentence.
+pub(super) type Problem = (Reason, String);
 
 /// What the status of one route shall say under our name.
 #[derive(Clone, Debug, PartialEq)]

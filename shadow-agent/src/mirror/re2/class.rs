@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::parse::{Flags, Rest, escape};
+use super::scanner::{Flags, Rest, escape};
 
 /// `\d`, `\s` and `\w`, which are about ASCII; `\s` has no vertical tab.
 const PERL: [(char, &str); 3] = [('d', "0-9"), ('s', r"\t\n\x0c\r "), ('w', "0-9A-Za-z_")];

@@ -7,6 +7,7 @@
 mod class;
 mod parse;
 mod replacement;
+mod scanner;
 #[cfg(test)]
 mod table;
 mod text;

@@ -5,6 +5,7 @@
 //! `\x{61}`, classes by their members, and each character, class and anchor with the flags in force at its place.
 
 use super::class;
+use super::scanner::{Flags, Rest, escape};
 
 /// Deepest nesting of groups. Go allows 1,000 levels; more than this is no expression that somebody wrote.
 pub(super) const MAX_DEPTH: u32 = 250;
@@ -20,66 +21,6 @@ pub(super) struct Parsed {
     pub regex: String,
     /// Names of its groups, from the first on.
     pub names: Vec<Option<Box<str>>>,
-}
-
-/// Flags in force.
-#[derive(Clone, Copy, Default)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub(super) struct Flags {
-    /// `i`: case does not matter.
-    fold: bool,
-    /// `m`: `^` and `$` are about lines.
-    multi_line: bool,
-    /// `s`: `.` is also a line feed.
-    dot_all: bool,
-    /// `U`: repetitions are short, and with `?` long.
-    ungreedy: bool,
-}
-
-impl Flags {
-    /// The translation of a character or a class, with the case as the flags have it.
-    pub fn folded(self, text: &str) -> String {
-        if self.fold {
-            format!("(?i:{text})")
-        } else {
-            text.to_owned()
-        }
-    }
-}
-
-/// What is still to be read.
-pub(super) struct Rest<'a>(&'a str);
-
-impl<'a> Rest<'a> {
-    pub fn text(&self) -> &'a str {
-        self.0
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub fn set(&mut self, rest: &'a str) {
-        self.0 = rest;
-    }
-
-    /// Goes on behind so many ASCII characters.
-    pub fn skip(&mut self, bytes: usize) {
-        self.0 = &self.0[bytes..];
-    }
-
-    /// Whether `prefix` is next; it is passed then.
-    pub fn take(&mut self, prefix: &str) -> bool {
-        let rest = self.0.strip_prefix(prefix);
-        self.0 = rest.unwrap_or(self.0);
-        rest.is_some()
-    }
-
-    pub fn next(&mut self) -> Option<char> {
-        let next = self.0.chars().next()?;
-        self.0 = &self.0[next.len_utf8()..];
-        Some(next)
-    }
 }
 
 /// A group that is open.
@@ -108,7 +49,7 @@ pub(super) fn parse(source: &str) -> Result<Parsed, String> {
         names: Vec::new(),
         last: None,
     };
-    let mut rest = Rest(source);
+    let mut rest = Rest::new(source);
     let mut after_repetition = false;
     while !rest.is_empty() {
         after_repetition = match parser.repetition(&mut rest)? {
@@ -352,55 +293,4 @@ fn count(digits: &str) -> Option<u32> {
     let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let leading = digits.len() > 1 && digits.starts_with('0');
     (plain && !leading).then(|| digits.parse().unwrap_or(u32::MAX))
-}
-
-/// The character that an escape stands for. `rest` begins with the backslash.
-pub(super) fn escape(rest: &mut Rest<'_>) -> Result<char, String> {
-    rest.skip(1);
-    let letter = rest.next().ok_or("a backslash at the end")?;
-    let invalid = |what: &str| Err(format!("there is no escape \\{what}"));
-    let number = match letter {
-        '0'..='7' => {
-            // A digit by itself would be a reference to a group, which there is not.
-            let octal = |rest: &Rest<'_>| rest.text().chars().next().and_then(|c| c.to_digit(8));
-            if letter != '0' && octal(rest).is_none() {
-                return invalid(&letter.to_string());
-            }
-            let mut number = u32::from(letter) - u32::from('0');
-            for _ in 0..2 {
-                let Some(digit) = octal(rest) else { break };
-                rest.skip(1);
-                number = number * 8 + digit;
-            }
-            number
-        }
-        'x' => match hexadecimal(rest) {
-            Some(number) => number,
-            None => return invalid("x without two digits, or digits in braces"),
-        },
-        'a' => 7,
-        'f' => 12,
-        'n' => 10,
-        'r' => 13,
-        't' => 9,
-        'v' => 11,
-        c if c.is_ascii() && !c.is_ascii_alphanumeric() => u32::from(c),
-        c => return invalid(&c.to_string()),
-    };
-    char::from_u32(number).ok_or_else(|| format!("there is no character U+{number:X}"))
-}
-
-/// What is behind `\x`: two digits, or any number of them in braces.
-fn hexadecimal(rest: &mut Rest<'_>) -> Option<u32> {
-    let (digits, behind) = match rest.text().strip_prefix('{') {
-        Some(text) => text.split_once('}')?,
-        None => (rest.text().get(..2)?, rest.text().get(2..)?),
-    };
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    rest.set(behind);
-    u32::from_str_radix(digits.trim_start_matches('0'), 16)
-        .ok()
-        .or_else(|| digits.bytes().all(|byte| byte == b'0').then_some(0))
 }

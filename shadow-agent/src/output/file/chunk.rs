@@ -11,10 +11,10 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::directory;
+use crate::named_file::is_foreign_link;
 use crate::recording::{
     Compression, Format, HAR_FOOTER, HAR_HEADER, SEPARATOR, indexed, last_index, open, torn_end,
 };
-use crate::report::is_foreign_link;
 
 /// For its owner alone: recordings hold what production's users sent.
 const MODE: u32 = 0o600;

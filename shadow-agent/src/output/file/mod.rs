@@ -5,6 +5,7 @@
 //! failed write left is cut off again. A disk that is full is a counted drop, tried again each second.
 
 mod chunk;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -16,10 +17,10 @@ use hashlink::LinkedHashMap;
 use jiff::Zoned;
 
 use self::chunk::{Chunk, ChunkPosition};
+pub use self::settings::FileOutputSettings;
 use super::writer::{Sink, Writer};
 use crate::mirror::ledger::DropReason;
 use crate::recording::{Format, Moment, Record, Recorded, Template, write_gor, write_har, write_json_line};
-use crate::settings::FileOutputSettings;
 
 /// Bytes written at once, roughly; of a compressed file, bytes of a member before compression.
 const BATCH: usize = 256 * 1024;

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::settings::BreakerSettings;
+use super::settings::BreakerSettings;
 
 /// How often the open time may double: a shadow that stays sick is probed every 32 times `open_for`.
 const MAX_DOUBLINGS: u32 = 5;

@@ -11,10 +11,9 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use super::shard::Shard;
 use super::upstream::Upstream;
-use crate::compare::{Extras, Intake, NotCompared, Pairing, Part};
+use crate::compare::{CompareSettings, Extras, Intake, NotCompared, Pairing, Part};
 use crate::mirror::ledger::{DropReason, OutputCounts, ShardLedger, Ticket};
 use crate::mirror::{AnswerLost, Draws, Exchange, ExchangeResponse, MessageId};
-use crate::settings::CompareSettings;
 use crate::time::monotonic_now;
 
 /// How often pairs are looked at that wait for production.

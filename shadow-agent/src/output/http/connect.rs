@@ -11,13 +11,13 @@ use tokio::net::{TcpSocket, TcpStream, UdpSocket, lookup_host};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::settings::{Endpoints, HttpOutputSettings};
 use super::timestamped::Stamped;
 use super::tls::Tls;
 use super::transport::Transport;
 use crate::capture::{OwnConnection, OwnConnections};
 use crate::descriptors::{self, DescriptorPermit};
 use crate::mirror::ledger::DropReason;
-use crate::settings::{Endpoints, HttpOutputSettings};
 
 /// How long addresses of a name, and the source addresses that lead there, are taken to be true.
 const ADDRESSES_VALID: Duration = Duration::from_secs(30);

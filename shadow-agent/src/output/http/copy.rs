@@ -24,11 +24,12 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::redirect::Hop;
+use super::settings::{HostHeader, HttpOutputSettings};
 use super::target::{self, Target};
 use crate::http::{Request, Version, can_be_sent, is_field_value, is_token};
 use crate::mirror::Edits;
 use crate::mirror::plan::PodIdentity;
-use crate::settings::{HostHeader, HttpOutputSettings, Secret};
+use crate::secret::Secret;
 
 /// Names the pod that served the request, as `NAMESPACE/NAME`.
 const POD_HEADER: &str = "X-Shadow-Source-Pod";

@@ -21,6 +21,7 @@ pub(super) mod log_limit;
 mod pool;
 mod redirect;
 mod response;
+mod settings;
 mod shard;
 pub(super) mod single_exchange;
 mod target;
@@ -41,16 +42,16 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use self::comparing::{Comparing, Comparison};
 use self::copy::{CopyTemplate, Unsafe};
+pub use self::settings::{BreakerSettings, Endpoints, HostHeader, HttpOutputSettings};
 use self::shard::Shard;
 use self::tracking::Tracking;
 use self::upstream::Upstream;
-use super::{OutputStatus, ShardOutput};
+use super::OutputStatus;
 use crate::capture::OwnConnections;
-use crate::compare::{Comparer, Hosts, Intake, Judging};
+use crate::compare::{CompareSettings, Comparer, Hosts, Intake, Judging};
 use crate::http::Request;
 use crate::mirror::ledger::{DropReason, OutputCounts, Ticket};
-use crate::mirror::{AnswerLost, Dispatcher, Exchange, ExchangeResponse, MessageId};
-use crate::settings::{CompareSettings, HostHeader, HttpOutputSettings};
+use crate::mirror::{AnswerLost, Dispatcher, Exchange, ExchangeResponse, MessageId, ShardOutput};
 
 /// The head of the copy that an output with these settings sends of `request`, its marker included: what it writes
 /// without a connection to write to, for fuzzing. The error says what cannot be sent.
@@ -72,7 +73,7 @@ pub fn upstream_host(settings: &HttpOutputSettings) -> Option<String> {
 fn asked_under(settings: &HttpOutputSettings, compare: &CompareSettings) -> CompareSettings {
     let hosts = Hosts {
         shadow: upstream_host(settings),
-        control: compare.control.as_deref().and_then(upstream_host),
+        control: settings.control.as_deref().and_then(upstream_host),
     };
     CompareSettings {
         judging: Arc::new(Judging {
@@ -100,7 +101,7 @@ impl HttpOutput {
         let comparison = match &settings.compare {
             None => None,
             Some(compare) => {
-                let control = match &compare.control {
+                let control = match &settings.control {
                     Some(control) => Some(Arc::new(Upstream::new((**control).clone(), own.clone())?)),
                     None => None,
                 };

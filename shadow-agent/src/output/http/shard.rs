@@ -96,7 +96,7 @@ impl Shard {
         tokio::join!(self.sweep_regularly(), self.dispatch_when_permitted());
     }
 
-    /// See [`ShardOutput::offer`](crate::output::ShardOutput::offer). `part`: what its answer is of a pair, if it is compared.
+    /// See [`ShardOutput::offer`](crate::mirror::ShardOutput::offer). `part`: what its answer is of a pair, if it is compared.
     pub(super) fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket, part: Option<Part>) {
         self.outstanding.set(self.outstanding.get() + 1);
         let pass = match self.upstream.breaker.admit(|| self.upstream.now()) {

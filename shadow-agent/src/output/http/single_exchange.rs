@@ -8,11 +8,11 @@ use tokio::time::timeout;
 
 use super::connect::Connector;
 use super::response::{Keep, ResponseReader};
+use super::settings::HttpOutputSettings;
 use super::tls::Tls;
 use crate::capture::OwnConnections;
 use crate::compare::{Answer, Times};
 use crate::http::RequestKind;
-use crate::settings::HttpOutputSettings;
 
 /// Bytes that are read at once.
 const BUFFER: usize = 16 * 1024;

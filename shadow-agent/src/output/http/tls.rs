@@ -12,8 +12,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::timestamped::Stamped;
+use crate::output::RelayTls;
 use crate::pem::{Identity, identity};
-use crate::settings::RelayTls;
 use crate::trust::Trusted;
 
 /// Makes a TCP connection a TLS one. Cheap to clone; clones share the session cache.

@@ -12,11 +12,11 @@ use super::connection::Failure;
 use super::copy::CopyTemplate;
 use super::limits::{InFlight, QueueBounds};
 use super::log_limit::LogLimit;
+use super::settings::HttpOutputSettings;
 use super::tls::Tls;
 use crate::capture::OwnConnections;
 use crate::latency::LatencyHistogram;
 use crate::output::OutputStatus;
-use crate::settings::HttpOutputSettings;
 
 /// For how long nothing is pipelined after a connection with pipelined requests was lost, in microseconds.
 const PIPELINE_PAUSE_US: u64 = 10_000_000;

@@ -9,6 +9,7 @@ mod acknowledged;
 mod backoff;
 mod lanes;
 mod plain;
+mod settings;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -23,14 +24,14 @@ use std::thread;
 use anyhow::Context;
 
 use self::lanes::{Bounds, Lanes, Owner};
+pub use self::settings::{RelayOutputSettings, RelayTls, RelayWire};
 use self::worker::Connections;
-use super::{OutputStatus, ShardOutput};
+use super::OutputStatus;
 use crate::capture::OwnConnections;
 use crate::mirror::ledger::{DropReason, Ticket};
-use crate::mirror::{Exchange, ExchangeResponse};
+use crate::mirror::{Exchange, ExchangeResponse, ShardOutput};
 use crate::output::http::tls::Tls;
 use crate::recording::{Record, write_gor_message};
-use crate::settings::{RelayOutputSettings, RelayWire};
 
 /// The half that all shards share.
 pub(super) struct RelayOutput {

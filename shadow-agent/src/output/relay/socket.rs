@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use super::plain::in_time;
 use super::worker::{BATCH, Worker, closed};
 use crate::output::http::connect::Link;
-use crate::settings::Secret;
+use crate::secret::Secret;
 
 /// Largest message that the other side may send: nobody asks it for any.
 const MAX_ANSWER: usize = 64 * 1024;

@@ -10,13 +10,13 @@ use tokio::task::LocalSet;
 
 use super::backoff::Backoff;
 use super::lanes::Lanes;
+use super::settings::{RelayOutputSettings, RelayWire};
 use super::{acknowledged, plain, socket};
 use crate::capture::OwnConnections;
 use crate::mirror::Draws;
 use crate::output::http::connect::{Connector, Link};
 use crate::output::http::log_limit::LogLimit;
 use crate::output::http::tls::Tls;
-use crate::settings::{RelayOutputSettings, RelayWire};
 
 /// Bytes of records that are written at once, roughly.
 pub(super) const BATCH: usize = 64 * 1024;

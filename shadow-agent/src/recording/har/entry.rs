@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::form;
+use super::member::text;
 use crate::http::{Codings, Undecodable, is_field_value, is_token};
 use crate::mirror::{MessageId, MessageKind};
 use crate::recording::Record;
@@ -79,15 +80,6 @@ struct Content {
 struct Pair<'a> {
     name: Cow<'a, str>,
     value: Cow<'a, str>,
-}
-
-/// Text of a member, whatever exporters make of numbers; `None` where it is null, missing, or not one value.
-pub(super) fn text<'a>(of: &'a Value, name: &str) -> Option<Cow<'a, str>> {
-    match of.get(name)? {
-        Value::String(text) => Some(Cow::Borrowed(text)),
-        value @ (Value::Number(_) | Value::Bool(_)) => Some(Cow::Owned(value.to_string())),
-        _ => None,
-    }
 }
 
 /// Header fields as they are listed, without those that have no name or no value.

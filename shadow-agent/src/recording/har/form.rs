@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::entry::text;
+use super::member::text;
 
 /// As `application/x-www-form-urlencoded` (WHATWG URL, section 5.2). Parameters say what was meant, not how it was sent.
 pub(super) fn urlencoded(params: &[Value]) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 mod entry;
 mod form;
+mod member;
 mod reader;
 mod scan;
 mod write;

@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::mirror::Edit;
 use crate::mirror::matching::{PathMatch, RequestMatch, RouteMatcher};
+use crate::output::BreakerSettings;
 use crate::output::testing::request;
-use crate::settings::{BreakerSettings, Secret};
+use crate::secret::Secret;
 
 pub(in crate::output::http) fn settings() -> HttpOutputSettings {
     HttpOutputSettings {
@@ -31,6 +32,7 @@ pub(in crate::output::http) fn settings() -> HttpOutputSettings {
         redirects: 0,
         track_response: None,
         compare: None,
+        control: None,
         max_response: 64 << 20,
         breaker: BreakerSettings {
             failures: 0,

@@ -7,7 +7,7 @@ fn the_copy_is_production_s_request_byte_for_byte() {
     on_a_shard(async {
         let shadow = Shadow::answering(OK).await;
         let rig = Rig::with(shadow.port, |settings| {
-            settings.host_header = crate::settings::HostHeader::Original;
+            settings.host_header = crate::output::HostHeader::Original;
         });
         let raw = "PATCH /x?y HTTP/1.1\r\nhOST: a\r\nX-b:1\r\nx-B: 2 \r\nContent-Length: 5\r\n\r\nhello";
         rig.offer(1, raw.as_bytes());

@@ -1,59 +1,10 @@
-//! Messages from and to other programs: `--input-http`, `--input-tcp`, `--output-tcp` and `--output-ws`.
+//! Options of `--output-tcp` and `--output-ws`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Listen, Secret};
-
-/// One `--input-http` with the flags that apply to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpInputSettings {
-    /// Where it listens.
-    pub listen: Listen,
-    /// Connections at once.
-    pub connections: usize,
-    /// How long a request may take to come, and its answer to leave.
-    pub timeout: Duration,
-    /// How long a connection may be silent between requests.
-    pub idle_timeout: Duration,
-}
-
-/// One `--input-tcp` with the flags that apply to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TcpInputSettings {
-    /// Where it listens.
-    pub listen: Listen,
-    /// TLS by rustls, where it is asked for.
-    pub tls: Option<ServerTls>,
-    /// Connections at once.
-    pub connections: usize,
-    /// Bytes of one payload.
-    pub max_record: usize,
-    /// Bytes of records that are not whole, or wait to be taken, over all connections; not whole ones may have half.
-    pub buffer: usize,
-    /// How long a record may take to become whole, a handshake, and an acknowledgment to be taken off.
-    pub timeout: Duration,
-    /// Sessions of senders that are remembered.
-    pub sessions: usize,
-}
-
-/// How a listener does TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerTls {
-    /// Its certificate.
-    pub identity: IdentityFiles,
-    /// Whose certificates clients must have; none are asked for when `None`.
-    pub client_authorities: Option<PathBuf>,
-}
-
-/// A certificate and its key, in PEM files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdentityFiles {
-    /// The certificate, and those that lead from it to its authority.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-}
+use crate::pem::IdentityFiles;
+use crate::secret::Secret;
 
 /// One `--output-tcp` or `--output-ws` with the flags that apply to it.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,8 +6,9 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::{CompareSettings, Secret};
+use crate::compare::CompareSettings;
 use crate::mirror::Edits;
+use crate::secret::Secret;
 
 /// One `--output-http` with the flags that apply to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +57,8 @@ pub struct HttpOutputSettings {
     pub track_response: Option<usize>,
     /// How its answers are compared with production's, if they are.
     pub compare: Option<CompareSettings>,
+    /// Another instance of production's release, which gets the same copies where answers are compared.
+    pub control: Option<Box<HttpOutputSettings>>,
     /// Largest response body that is read; a larger one ends as a counted drop.
     pub max_response: u64,
     /// The circuit breaker.

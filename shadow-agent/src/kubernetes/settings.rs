@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::HttpOutputSettings;
-use crate::kubernetes::PodFilter;
+use super::pod_filter::PodFilter;
 use crate::mirror::rules::Rules;
+use crate::output::HttpOutputSettings;
 
 /// The pods of one `k8s://` input, and their ports.
 #[derive(Clone, Debug, PartialEq, Eq)]

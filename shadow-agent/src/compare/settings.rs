@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::HttpOutputSettings;
-use crate::compare::Judging;
-use crate::compare::store::StoreSettings;
+use super::judging::Judging;
+use super::store::StoreSettings;
 use crate::mirror::Share;
 
 /// Settings that all comparisons of a run share.
@@ -23,8 +22,8 @@ pub struct ComparingSettings {
 /// How an output compares the shadow's answers with production's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CompareSettings {
-    /// Another instance of production's release, which gets the same copies.
-    pub control: Option<Box<HttpOutputSettings>>,
+    /// The control as the ledger names it: another instance of production's release, which gets the same copies.
+    pub control: Option<String>,
     /// The share of safe requests that the shadow gets twice.
     pub repeat: Share,
     /// How long production's answer is waited for.

@@ -1,6 +1,5 @@
-//! Recordings: what is written and what is replayed.
+//! Options of `--output-file`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::recording::{Compression, Expected, Format};
@@ -30,34 +29,4 @@ pub struct FileOutputSettings {
     pub queue_bytes: usize,
     /// Which responses are put together with their requests, where the format has exchanges.
     pub expected: Expected,
-}
-
-/// One `--input-file` with the flags that apply to it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FileInputSettings {
-    /// The pattern as typed.
-    pub pattern: String,
-    /// The files it stands for, in the order of their chunks; at least one.
-    pub files: Vec<PathBuf>,
-    /// When each record is due.
-    pub pace: Pace,
-    /// Whether it begins again at its end.
-    pub repeat: bool,
-    /// Records of one file that are put in the order of their times.
-    pub read_depth: usize,
-    /// Longest wait from one record to the next.
-    pub max_wait: Option<Duration>,
-    /// Bytes that one record may have.
-    pub max_record: usize,
-}
-
-/// When a recording's messages are due.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pace {
-    /// At the times they were recorded, so many times as fast.
-    Speed(f64),
-    /// So many requests a second.
-    Rate(f64),
-    /// As fast as the outputs take them.
-    Max,
 }
