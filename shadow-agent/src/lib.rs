@@ -11,9 +11,12 @@
 //! request ends in exactly one counted outcome (see [`mirror::ledger`]).
 #![deny(unsafe_code)]
 
+pub use shadow_core::{budget, health, latency, named_file, secret, time};
+pub use shadow_http as http;
+pub use shadow_tcp as tcp;
+
 pub mod admin;
 pub mod agent;
-pub mod budget;
 pub mod capture;
 pub mod cli;
 pub mod cluster_metrics;
@@ -21,15 +24,11 @@ pub mod compare;
 pub mod demo;
 pub mod descriptors;
 pub mod hand_over;
-pub mod health;
-pub mod http;
 pub mod input;
 pub mod kubernetes;
-pub mod latency;
 pub mod listen;
 pub mod middleware;
 pub mod mirror;
-pub mod named_file;
 pub mod output;
 pub mod pem;
 pub mod privileges;
@@ -37,10 +36,7 @@ pub mod recording;
 pub mod relay;
 pub mod replay;
 pub mod report;
-pub mod secret;
 pub mod settings;
 pub mod status;
-pub mod tcp;
-pub mod time;
 pub mod trust;
 pub mod ui;

@@ -6,7 +6,12 @@ use std::path::{Path, PathBuf};
 /// Pages that name functions and files.
 const MAPS: [&str; 3] = ["docs/ARCHITECTURE.md", "docs/decisions.md", "CONTRIBUTING.md"];
 /// Folders that paths in them begin below.
-const BELOW: [&str; 2] = [".", "shadow-agent/src"];
+const BELOW: [&str; 3] = [".", "shadow-agent/src", "crates/shadow-core/src"];
+/// Rooms that are crates, and where their files are.
+const CRATES: [(&str, &str); 2] = [
+    ("tcp/", "crates/shadow-tcp/src"),
+    ("http/", "crates/shadow-http/src"),
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -67,7 +72,13 @@ fn lead(path: &str) -> Option<Result<PathBuf, String>> {
     if !path.bytes().all(plain) || !(is_file || path.ends_with('/')) {
         return None;
     }
-    let mut places = BELOW.iter().map(|folder| root().join(folder).join(path));
+    let in_crates = CRATES
+        .iter()
+        .filter_map(|(room, folder)| Some(root().join(folder).join(path.strip_prefix(room)?)));
+    let mut places = BELOW
+        .iter()
+        .map(|folder| root().join(folder).join(path))
+        .chain(in_crates);
     Some(places.find(|place| place.exists()).ok_or_else(|| path.to_owned()))
 }
 

@@ -13,15 +13,12 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, ensure};
 
-use self::crate_tree::{File, read_crate};
-use self::table::{ROOMS, Room, may_use};
+use self::crate_tree::{File, read_crates};
+use self::table::{CRATES, ROOMS, Room, may_use};
 use crate::setup;
 
 /// Where the table of rooms is written, below the root of the repository.
 const DOCUMENT: &str = "docs/ARCHITECTURE.md";
-
-/// Where the crate begins.
-const ROOT: &str = "shadow-agent/src/lib.rs";
 
 /// Arguments of the chore.
 #[derive(clap::Args)]
@@ -33,7 +30,7 @@ pub struct Arguments {
 
 /// Runs the chore.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let files = read_crate(&setup::workspace(), ROOT)?;
+    let files = read_crates(&setup::workspace(), CRATES)?;
     let mut faults = table::faults(ROOMS);
     faults.extend(imports(&files, ROOMS));
     faults.extend(circles::faults(&files));
@@ -48,7 +45,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     let path = setup::workspace().join(DOCUMENT);
     let old = std::fs::read_to_string(&path).with_context(|| format!("cannot read {DOCUMENT}"))?;
-    let new = document::with_table(&old, ROOMS).with_context(|| DOCUMENT.to_owned())?;
+    let new = document::with_table(&old, ROOMS, CRATES).with_context(|| DOCUMENT.to_owned())?;
     if old != new {
         ensure!(
             !arguments.check,
@@ -141,7 +138,7 @@ mod tests {
         let module: Vec<String> = module.iter().map(|&name| name.to_owned()).collect();
         File {
             path: path.to_owned(),
-            source: source::read(text, &module),
+            source: source::read(text, &module, &[], &[]),
             module,
         }
     }

@@ -115,7 +115,7 @@ mod tests {
         let module: Vec<String> = names.split('/').map(str::to_owned).collect();
         File {
             path: path.to_owned(),
-            source: source::read(text, &module),
+            source: source::read(text, &module, &[], &[]),
             module,
         }
     }

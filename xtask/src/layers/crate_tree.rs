@@ -1,4 +1,4 @@
-//! The source files of a crate, by its `mod` declarations. Those of tests are left out.
+//! The source files of the agent's crates, by their `mod` declarations. Those of tests are left out.
 
 use std::path::{Path, PathBuf};
 
@@ -6,26 +6,53 @@ use anyhow::Context;
 
 use super::source::{self, Source};
 
+/// One of the crates that the agent is made of.
+#[derive(Debug)]
+pub struct Crate {
+    /// As Rust names it.
+    pub name: &'static str,
+    /// Its folder, below the root of the repository.
+    pub folder: &'static str,
+    /// The room that it is; `None` where its modules are rooms.
+    pub room: Option<&'static str>,
+}
+
+impl Crate {
+    /// The module that its root is.
+    pub fn module(&self) -> Vec<String> {
+        self.room.iter().map(|&room| room.to_owned()).collect()
+    }
+}
+
 /// A source file.
 #[derive(Debug)]
 pub struct File {
     /// Below the root of the repository.
     pub path: String,
-    /// The module that it is, from the root of the crate.
+    /// The module that it is: its room, and behind it the modules of that.
     pub module: Vec<String>,
     /// What it says.
     pub source: Source,
 }
 
-/// Reads the crate that begins with the file `root`, below `base`.
-pub fn read_crate(base: &Path, root: &str) -> anyhow::Result<Vec<File>> {
+/// Reads these crates below `base`.
+pub fn read_crates(base: &Path, crates: &[Crate]) -> anyhow::Result<Vec<File>> {
     let mut files = Vec::new();
-    let mut next = vec![(PathBuf::from(root), Vec::new())];
+    for one in crates {
+        read_crate(base, one, crates, &mut files)?;
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+fn read_crate(base: &Path, one: &Crate, crates: &[Crate], files: &mut Vec<File>) -> anyhow::Result<()> {
+    let root = one.module();
+    let mut next = vec![(Path::new(one.folder).join("src/lib.rs"), root.clone())];
     while let Some((path, module)) = next.pop() {
         let shown = path.display().to_string();
         let text =
             std::fs::read_to_string(base.join(&path)).with_context(|| format!("cannot read {shown}"))?;
-        let source = source::read(&text, &module);
+        let source = source::read(&text, &module, &root, crates);
         let beside = path.parent().unwrap_or(Path::new(""));
         let below = match path.file_stem() {
             Some(stem) if stem != "mod" && stem != "lib" => beside.join(stem),
@@ -52,6 +79,5 @@ pub fn read_crate(base: &Path, root: &str) -> anyhow::Result<Vec<File>> {
             source,
         });
     }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(files)
+    Ok(())
 }

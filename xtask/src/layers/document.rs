@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use anyhow::Context;
 
+use super::crate_tree::Crate;
 use super::table::{Room, Uses};
 
 const BEGIN: &str = "<!-- rooms: made by `cargo xtask layers` from xtask/src/layers/table.rs -->\n";
 const END: &str = "<!-- end of rooms -->\n";
 
-/// The document with the table of these rooms in the place of the one that it has.
-pub fn with_table(document: &str, rooms: &[Room]) -> anyhow::Result<String> {
+/// The document with the table of these rooms in the place of the one that it has. `crates` are some of them.
+pub fn with_table(document: &str, rooms: &[Room], crates: &[Crate]) -> anyhow::Result<String> {
     let missing = || {
         format!(
             "there is no line {:?} before a line {:?}",
@@ -20,10 +21,10 @@ pub fn with_table(document: &str, rooms: &[Room]) -> anyhow::Result<String> {
     };
     let (before, rest) = document.split_once(BEGIN).with_context(missing)?;
     let (_, after) = rest.split_once(END).with_context(missing)?;
-    Ok(format!("{before}{BEGIN}{}{END}{after}", table(rooms)))
+    Ok(format!("{before}{BEGIN}{}{END}{after}", table(rooms, crates)))
 }
 
-fn table(rooms: &[Room]) -> String {
+fn table(rooms: &[Room], crates: &[Crate]) -> String {
     let mut table = "| room | what it is | may use |\n| --- | --- | --- |\n".to_owned();
     for room in rooms {
         let uses = match room.uses {
@@ -34,7 +35,11 @@ fn table(rooms: &[Room]) -> String {
                 names.join(", ")
             }
         };
-        let _ = writeln!(table, "| `{}` | {} | {uses} |", room.name, room.what);
+        let what = match crates.iter().find(|one| one.room == Some(room.name)) {
+            Some(one) => format!("{} (`{}`)", room.what, one.folder),
+            None => room.what.to_owned(),
+        };
+        let _ = writeln!(table, "| `{}` | {what} | {uses} |", room.name);
     }
     table
 }
@@ -61,17 +66,23 @@ mod tests {
         },
     ];
 
+    const CRATE: Crate = Crate {
+        name: "tcp",
+        folder: "crates/tcp",
+        room: Some("tcp"),
+    };
+
     #[test]
     fn the_table_between_the_markers_is_replaced() {
         let document = format!("# Rooms\n\n{BEGIN}old\n{END}\nmore\n");
         assert_eq!(
-            with_table(&document, &ROOMS).unwrap(),
+            with_table(&document, &ROOMS, &[CRATE]).unwrap(),
             format!(
                 "# Rooms\n\n{BEGIN}\
                  | room | what it is | may use |\n\
                  | --- | --- | --- |\n\
                  | `time` | times | nothing |\n\
-                 | `tcp` | streams | `time` |\n\
+                 | `tcp` | streams (`crates/tcp`) | `time` |\n\
                  | `cli` | flags | all of the above |\n\
                  {END}\nmore\n"
             )
@@ -80,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_document_without_markers_is_an_error_that_shows_them() {
-        let error = with_table("# Rooms\n", &ROOMS).unwrap_err().to_string();
+        let error = with_table("# Rooms\n", &ROOMS, &[]).unwrap_err().to_string();
         assert!(error.contains("end of rooms"), "{error}");
     }
 }

@@ -1,6 +1,7 @@
-//! What one source file says of the crate's modules: those it declares, and the paths in it that lead to others. What is
+//! What one source file says of the agent's modules: those it declares, and the paths in it that lead to others. What is
 //! compiled for tests alone is left out.
 
+use super::crate_tree::Crate;
 use super::tokens::{Kind, Token, tokens};
 
 /// What a file says.
@@ -21,7 +22,7 @@ pub struct Module {
     pub path: Option<String>,
 }
 
-/// A path as it is from the root of the crate.
+/// A path as it is from the room that it leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Path {
     /// Its names; the last may be `*`.
@@ -30,13 +31,15 @@ pub struct Path {
     pub line: usize,
 }
 
-/// Reads the source of the module called `module`.
-pub fn read(source: &str, module: &[String]) -> Source {
+/// Reads the source of the module called `module`, in the crate whose root is the module `root`, among `crates`.
+pub fn read(source: &str, module: &[String], root: &[String], crates: &[Crate]) -> Source {
     let tokens = tokens(source);
     let mut reader = Reader {
         tokens: &tokens,
         at: 0,
         file: module,
+        root,
+        crates,
         inline: Vec::new(),
         depth: 0,
         found: Source::default(),
@@ -70,6 +73,8 @@ struct Reader<'a> {
     tokens: &'a [Token],
     at: usize,
     file: &'a [String],
+    root: &'a [String],
+    crates: &'a [Crate],
     /// Modules in this file that are open, each with the depth of its braces.
     inline: Vec<(String, usize)>,
     depth: usize,
@@ -182,7 +187,9 @@ impl Reader<'_> {
 
     /// Whether a path to the crate's items begins with this word.
     fn begins_path(&self, word: &str) -> bool {
-        let leads = matches!(word, "crate" | "self" | "super") && self.is_colons(self.at + 1);
+        let is_crate = self.crates.iter().any(|one| one.name == word);
+        let leads = is_crate || matches!(word, "crate" | "self" | "super");
+        let leads = leads && self.is_colons(self.at + 1);
         let goes_on = self.at > 0 && self.is_colons(self.at - 1);
         // `pub(in crate::compare)` says who may use an item, and uses nothing.
         let is_visibility =
@@ -196,12 +203,16 @@ impl Reader<'_> {
         here.extend(self.inline.iter().map(|(name, _)| name.clone()));
         loop {
             match self.word(self.at) {
-                Some("crate") => here.clear(),
+                Some("crate") => here = self.root.to_vec(),
                 Some("super") => {
                     here.pop();
                 }
                 Some("self") => {}
-                _ => break,
+                Some(word) => match self.crates.iter().find(|one| one.name == word) {
+                    Some(other) => here = other.module(),
+                    None => break,
+                },
+                None => break,
             }
             self.at += 1;
             if !self.is_colons(self.at) {
@@ -275,7 +286,7 @@ mod tests {
 
     fn paths(source: &str) -> Vec<(String, usize)> {
         let module = ["tcp".to_owned(), "table".to_owned()];
-        let found = read(source, &module).paths.into_iter();
+        let found = read(source, &module, &[], &[]).paths.into_iter();
         found.map(|path| (path.names.join("::"), path.line)).collect()
     }
 
@@ -319,6 +330,25 @@ mod tests {
     }
 
     #[test]
+    fn paths_lead_into_other_crates_and_to_the_root_of_ones_own() {
+        let of = |name, room| Crate {
+            name,
+            folder: "",
+            room,
+        };
+        let crates = [of("core", None), of("tcp", Some("tcp"))];
+        let module = ["http".to_owned(), "head".to_owned()];
+        let found = read(
+            "use core::time::Timestamp;\nuse tcp::Chunk;\nuse crate::field::trim;",
+            &module,
+            &module[..1],
+            &crates,
+        );
+        let names: Vec<String> = found.paths.iter().map(|path| path.names.join("::")).collect();
+        assert_eq!(names, ["time::Timestamp", "tcp::Chunk", "http::field::trim"]);
+    }
+
+    #[test]
     fn who_may_use_an_item_is_no_import() {
         assert_eq!(
             paths("pub(in crate::compare) fn f() {}\npub(crate) struct S;"),
@@ -346,7 +376,7 @@ mod tests {
             use crate::g::G;
         ";
         assert_eq!(paths(source), [path("d::D", 10), path("g::G", 16)]);
-        assert_eq!(read(source, &[]).modules, []);
+        assert_eq!(read(source, &[], &[], &[]).modules, []);
     }
 
     #[test]
@@ -357,7 +387,7 @@ mod tests {
             path: path.map(str::to_owned),
         };
         assert_eq!(
-            read(source, &[]).modules,
+            read(source, &[], &[], &[]).modules,
             [
                 module(&["a"], None),
                 module(&["b"], Some("elsewhere.rs")),

@@ -3,7 +3,9 @@
 //! Beyond the order, a row names what its room really uses, so that the table tells a reader where a room's words come
 //! from. An import that no row has is a decision: it is taken here, and seen in the change.
 
-/// A room: a module at the root of the agent's crate.
+use super::crate_tree::Crate;
+
+/// A room: a module at the root of one of the agent's crates, or a crate.
 #[derive(Debug)]
 pub struct Room {
     /// The module.
@@ -67,6 +69,32 @@ const fn room(name: &'static str, what: &'static str, uses: &'static [&'static s
         uses: Uses::These(uses),
     }
 }
+
+/// The crates that the agent is made of. What stands in one of those below imports no other room, the compiler sees to that;
+/// the rows hold for all of them alike.
+pub const CRATES: &[Crate] = &[
+    // Several rooms, each small.
+    Crate {
+        name: "shadow_core",
+        folder: "crates/shadow-core",
+        room: None,
+    },
+    Crate {
+        name: "shadow_tcp",
+        folder: "crates/shadow-tcp",
+        room: Some("tcp"),
+    },
+    Crate {
+        name: "shadow_http",
+        folder: "crates/shadow-http",
+        room: Some("http"),
+    },
+    Crate {
+        name: "shadow_agent",
+        folder: "shadow-agent",
+        room: None,
+    },
+];
 
 /// All of them, from the ground up.
 pub const ROOMS: &[Room] = &[

@@ -1,0 +1,96 @@
+//! What tells requests and responses apart, and the words a [`super::message_stream`] shares with both.
+
+use bytes::Bytes;
+use shadow_core::budget::Charge;
+use shadow_core::time::Timestamp;
+
+use super::fault::{Fault, FramingError};
+use super::framing::MessageFields;
+use super::head::StartLine;
+use super::message::{Framing, HeaderField, Reject, Skip};
+use super::preface::Opening;
+
+/// What tells requests and responses apart.
+pub(super) trait MessageKind {
+    /// Their start line.
+    type Line: StartLine;
+    /// What a whole one becomes.
+    type Message: From<Whole<Self::Line>>;
+
+    /// Whether messages that can be seen behind one whose end is not known are counted.
+    const COUNTS_ON: bool;
+
+    /// What bytes at a message boundary are; `preface` when another protocol may begin there.
+    fn opening(bytes: &[u8], preface: bool) -> Opening;
+
+    /// Decides about a message by its head. Called once for each whole, valid head, in order.
+    /// `start` begins with its start line, of which a part may be missing that frames nothing.
+    fn decide(
+        &mut self,
+        line: Self::Line,
+        start: &[u8],
+        fields: &MessageFields,
+    ) -> Result<Decision, FramingError>;
+
+    /// Whether what is there of a message that ends so is handed on.
+    fn hands_on(&self, _reject: Reject) -> bool {
+        false
+    }
+
+    /// Whether the place of the next message is looked for where it is not known.
+    fn resumes(&self) -> bool;
+
+    /// An unknown number of messages was passed over; the next one is taken to start here.
+    fn found_again(&mut self) {}
+}
+
+/// What a head says about its message.
+pub(super) struct Decision {
+    pub framing: Framing,
+    /// The message is not wanted, for this reason; its body is passed over.
+    pub reject: Option<Reject>,
+    pub next: Next,
+}
+
+/// What comes behind a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Another message.
+    Message,
+    /// Another message, or a protocol that begins with what cannot be one.
+    MessageOrProtocol,
+    /// Another protocol.
+    Protocol,
+    /// Nothing that may be processed (RFC 9112 section 9.6).
+    Nothing,
+}
+
+/// What a stream tells, in stream order; see [`super::RequestEvent`].
+pub(super) enum Event<M> {
+    Started,
+    Complete(Box<M>),
+    /// The head of a message that will never be whole, and what is there of its body.
+    Incomplete(Box<M>, Reject),
+    /// What is odd about the message under way, and the first bytes of its start line.
+    Faulty(Fault, Vec<u8>),
+    Rejected(Reject),
+    Skipped {
+        bytes: u64,
+        why: Skip,
+    },
+    Recognised(Skip),
+}
+
+/// A whole message.
+pub(super) struct Whole<L> {
+    pub line: L,
+    pub head: Bytes,
+    pub body: Bytes,
+    pub headers: Vec<HeaderField>,
+    pub framing: Framing,
+    pub first_byte: Timestamp,
+    pub last_byte: Timestamp,
+    pub sequence: u32,
+    pub acknowledgment: u32,
+    pub charge: Charge,
+}
