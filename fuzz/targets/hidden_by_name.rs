@@ -43,11 +43,7 @@ fuzz_target!(|data: &[u8]| {
     // A message of any bytes, and one whose body ends in a secret with its name.
     let end = data.windows(4).position(|window| window == b"\r\n\r\n");
     let (head, body) = data.split_at(end.map_or(0, |at| at + 4));
-    // Users of links and values beside their names are looked for in text of one byte a character: behind a mark of two
-    // bytes, or zeros, they may be missed.
-    let is_plain = std::str::from_utf8(data).is_ok() && !data.contains(&0);
-    let kinds = if is_plain { 6 } else { 3 };
-    let named: &[u8] = match choice % kinds {
+    let named: &[u8] = match choice % 6 {
         0 => b"\"token\":\"Pl4ntedS3cret\"}",
         1 => b"<password>Pl4ntedS3cret</password>",
         2 => b"\napi_key: Pl4ntedS3cret\n",

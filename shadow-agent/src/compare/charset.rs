@@ -41,6 +41,18 @@ pub(super) fn is_wide(bytes: &[u8], charset: Option<&str>) -> bool {
     }
 }
 
+/// `bytes` read with one byte a character whatever they are, behind a byte order mark: ASCII as it is, and `~` for a zero and
+/// for all that ASCII does not have.
+pub(super) fn single_bytes(bytes: &[u8]) -> String {
+    let marks = [&b"\xef\xbb\xbf"[..], b"\xff\xfe", b"\xfe\xff"];
+    let behind = marks.iter().find_map(|mark| bytes.strip_prefix(*mark));
+    let char_of = |byte: &u8| match byte {
+        1..0x80 => char::from(*byte),
+        _ => '~',
+    };
+    behind.unwrap_or(bytes).iter().map(char_of).collect()
+}
+
 fn utf8(bytes: &[u8]) -> Option<Cow<'_, str>> {
     std::str::from_utf8(bytes).ok().map(Cow::Borrowed)
 }
@@ -87,6 +99,19 @@ mod tests {
                 || bytes.starts_with(b"\xff\xfe")
                 || bytes.starts_with(b"\xfe\xff");
             assert_eq!(is_wide(bytes, charset), wide, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_one_by_one() {
+        for (bytes, expected) in [
+            (&b"\xfe\xff{\"a\"\n\x7f"[..], "{\"a\"\n\x7f"),
+            (b"\xff\xfea\0b\0", "a~b~"),
+            (b"\xef\xbb\xbf\xc3\xa9", "~~"),
+            (b"\xff\0\x01", "~~\x01"),
+            (b"", ""),
+        ] {
+            assert_eq!(single_bytes(bytes), expected, "{bytes:?}");
         }
     }
 }

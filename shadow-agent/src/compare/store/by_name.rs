@@ -173,33 +173,57 @@ impl ByName {
     /// What takes the place of a body without codings, if something does; and whether it is hidden as a whole.
     fn decoded(&self, side: &Side<'_>, body: &[u8], suspect: bool) -> Option<(Vec<u8>, bool)> {
         let charset = side.charset.as_deref();
-        // Such a name in single bytes is none in text of two bytes a character: whoever reads it otherwise would find it.
-        let is_other = charset::is_wide(body, charset) && secrets::has_word(body);
+        // What stands in single bytes is other characters in text of two bytes for each: whoever reads it otherwise would find it.
+        let is_other = charset::is_wide(body, charset) && self.finds(side, body);
         let Some(text) = charset::text(body, charset).filter(|_| !is_other) else {
-            let hidden = (suspect && body.len() >= MIN_NAMED) || secrets::has_word_of_any_width(body);
+            let hidden = (suspect && body.len() >= MIN_NAMED)
+                || secrets::has_word_of_any_width(body)
+                || self.finds(side, body)
+                || self.finds_beside_zeros(side, body);
             return hidden.then(|| (self.filled(body), true));
         };
-        let (redacted, as_a_whole) = if side.is_form() {
-            (self.form(&text)?, false)
-        } else if side.is_json(body) || text.trim_start().starts_with(['{', '[']) {
-            self.json(&text, suspect)?
-        } else if suspect || secrets::has_word_of_any_width(text.as_bytes()) {
-            (self.pieces(&text), true)
-        } else {
-            (
-                self.hashed(text.as_bytes(), secrets::userinfo(text.as_bytes()))?,
-                false,
-            )
-        };
-        if redacted.len() > text.len() + MAX_GROWTH {
+        let redacted = self.text(side, &text, suspect);
+        let left = redacted.as_ref().map_or(body, |(new, _)| new);
+        let is_too_large = redacted
+            .as_ref()
+            .is_some_and(|(new, _)| new.len() > text.len() + MAX_GROWTH);
+        if is_too_large || self.finds_beside_zeros(side, left) {
             return Some((self.filled(body), true));
         }
+        let (redacted, as_a_whole) = redacted?;
         // Text of another character set is UTF-8 now, and has to say so in front: the head says something else.
         let mark: &[u8] = match text {
             Cow::Borrowed(text) => &body[..body.len() - text.len()],
             Cow::Owned(_) => b"\xef\xbb\xbf",
         };
         Some(([mark, &redacted].concat(), as_a_whole))
+    }
+
+    /// Whether there is something to hide in these bytes, read one by one.
+    fn finds(&self, side: &Side<'_>, bytes: &[u8]) -> bool {
+        secrets::has_word(bytes) || self.text(side, &charset::single_bytes(bytes), false).is_some()
+    }
+
+    /// Whether there is in text of several bytes a character, which has zeros beside its letters.
+    fn finds_beside_zeros(&self, side: &Side<'_>, bytes: &[u8]) -> bool {
+        memchr::memchr(0, bytes).is_some() && {
+            let narrow: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
+            self.text(side, &charset::single_bytes(&narrow), false).is_some()
+        }
+    }
+
+    /// What takes the place of a text, if something does; and whether what is not understood of it is hidden as a whole.
+    fn text(&self, side: &Side<'_>, text: &str, suspect: bool) -> Option<(Vec<u8>, bool)> {
+        if side.is_form() {
+            Some((self.form(text)?, false))
+        } else if side.is_json(text.as_bytes()) || text.trim_start().starts_with(['{', '[']) {
+            self.json(text, suspect)
+        } else if suspect || secrets::has_word_of_any_width(text.as_bytes()) {
+            Some((self.pieces(text), true))
+        } else {
+            let places = secrets::userinfo(text.as_bytes());
+            Some((self.hashed(text.as_bytes(), places)?, false))
+        }
     }
 
     fn form(&self, text: &str) -> Option<Vec<u8>> {

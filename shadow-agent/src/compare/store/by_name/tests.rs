@@ -252,6 +252,69 @@ fn other_text_with_a_secrets_name_is_hidden_piece_by_piece() {
 }
 
 #[test]
+fn secrets_in_single_bytes_are_hidden_in_any_charset() {
+    let html = "Content-Type: text/html\r\n";
+    let json = "Content-Type: application/json\r\n";
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    for (fields, text) in [
+        (html, "<a href=\"https://Pl4ntedS3cret@b/\">"),
+        (html, "api_key: Pl4ntedS3cret"),
+        ("", "https://Pl4ntedS3cret@b/"),
+        ("", "{\"a\":\"?session=Pl4ntedS3cret\"}"),
+        (json, "{\"a\":\"?code=Pl4ntedS3cret\"}"),
+        (json, "{\"a\":\"//Pl4ntedS3cret@b/\"}"),
+        (json, "{\"value\":\"Pl4ntedS3cret\",\"name\":\"token\"}"),
+        (json, "{\"value\":\"Pl4ntedS3cret\",\"name\":\"cookie\"}"),
+        (json, "{\"Authorization\":\"Pl4ntedS3cret\"}"),
+        (json, "{\"\\u0074oken\":\"Pl4ntedS3cret\"}"),
+        (form, "otp=Pl4ntedS3cret&b=c"),
+        (form, "a=%3Fcode%3DPl4ntedS3cret"),
+    ] {
+        let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (how, body) in [
+            ("behind a mark", [b"\xfe\xff", text.as_bytes()].concat()),
+            ("behind the other mark", [b"\xff\xfe", text.as_bytes()].concat()),
+            ("before what is no text", [text.as_bytes(), b"\xff"].concat()),
+            ("beside zeros", units.clone()),
+            (
+                "beside zeros, behind the wrong mark",
+                [b"\xfe\xff", &units[..]].concat(),
+            ),
+        ] {
+            // An even number of bytes, and no half of a surrogate pair: text of two bytes a character where there is a mark.
+            let body = if body.len() % 2 == 1 {
+                [&body[..], b"\n"].concat()
+            } else {
+                body
+            };
+            let message = hidden(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n"), &body);
+            let narrow: Vec<u8> = message.body.iter().copied().filter(|byte| *byte != 0).collect();
+            let is_there = String::from_utf8_lossy(&narrow).contains("Pl4nted");
+            assert!(message.as_a_whole && !is_there, "{text:?} {how}: {message:?}");
+        }
+    }
+}
+
+#[test]
+fn text_of_two_bytes_without_secrets_stays_as_it_is() {
+    let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_be_bytes).collect() };
+    for text in [
+        r#"{"token":"","next":"/a?b=1","at":"https://b/","by":"a@b"}"#,
+        r#"{"name":"\u00e9","key":"日本","value":"https://b/#c"}"#,
+        "<a href=\"https://b/?c=d\">a@b</a>",
+        "日本語",
+    ] {
+        let body = [b"\xfe\xff", &wide(text)[..]].concat();
+        let message = hidden("HTTP/1.1 200 OK\r\n\r\n", &body);
+        assert_eq!(
+            (&message.body[..], message.as_a_whole),
+            (&body[..], false),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn codings_and_chunks_are_undone_where_there_is_something_to_hide_alone() {
     let json = br#"{"token":"abc"}"#;
     let coded = Compression::Gzip.encode(json.to_vec());
