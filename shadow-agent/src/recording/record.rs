@@ -10,10 +10,11 @@
 //! Readers take three fields or more.
 //!
 //! **A payload that holds the separator line.** The format has no escape: a reader ends the record there, and would take
-//! what follows, which a client has chosen, for another record. So the last letter of each such line, also of one that ends in
-//! CRLF (readers take those of files that an editor turned to CRLF), is exchanged for
+//! what follows, which a client has chosen, for another record. So the last letter of each such line is exchanged for
 //! its neighbour (🙉 becomes 🙊: as long, and as valid), and the last field says where: `!OFFSET,OFFSET`, in bytes of
 //! the payload. This program's reader puts them back; for `GoReplay`'s the record is whole and its length is right.
+//! The same is done with lines that an editor makes one of: those that end in CRLF, which readers of files that were turned to
+//! it take, and those with white space at the end, which many editors take off.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -180,8 +181,8 @@ fn of_part<'a>(
         .filter(move |at| *at == 0 || part[at - 1] == b'\n')
         .filter(move |at| {
             let rest = &part[at + word.len()..];
-            let rest = rest.strip_prefix(b"\r").unwrap_or(rest);
-            rest.first().map_or(is_last, |next| *next == b'\n')
+            let end = memchr::memchr(b'\n', rest);
+            (end.is_some() || is_last) && rest[..end.unwrap_or(rest.len())].trim_ascii().is_empty()
         })
         .map(move |at| base + at + MASKED_AT)
 }
@@ -284,6 +285,14 @@ pub(super) mod tests {
                 "",
                 "P\r\n\r\na🐵🙈🙉\n🐵🙈🙉b\n",
             ),
+            (
+                "P\r\n\r\n",
+                "🐵🙈🙉\r\n🐵🙈🙉 \t\n🐵🙈🙉 \r",
+                " !16,30,45",
+                "P\r\n\r\n🐵🙈🙊\r\n🐵🙈🙊 \t\n🐵🙈🙊 \r",
+            ),
+            ("P\r\n🐵🙈🙉 \r\n\r\n", "x", " !14", "P\r\n🐵🙈🙊 \r\n\r\nx"),
+            ("P\r\n\r\n", "🐵🙈🙉 x\n", "", "P\r\n\r\n🐵🙈🙉 x\n"),
             ("🐵🙈🙉", "\nx", " !11", "🐵🙈🙊\nx"),
             ("🐵🙈🙉", "", " !11", "🐵🙈🙊"),
             ("", "🐵🙈🙉", " !11", "🐵🙈🙊"),
