@@ -67,7 +67,7 @@ pub enum DropReason {
     BreakerOpen,
     /// No connection to the shadow could be opened.
     ConnectError,
-    /// The shadow did not connect or answer in time.
+    /// The shadow did not connect or answer in time, or another agent acknowledged nothing (`--output-tcp-ack`).
     Timeout,
     /// The shadow closed or reset the connection before its whole response came.
     UpstreamClosed,

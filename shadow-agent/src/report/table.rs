@@ -201,7 +201,9 @@ pub fn explanation(reason: DropReason) -> &'static str {
         DropReason::QueueFull => "the queue was full (--output-http-queue-len, -queue-size, -workers)",
         DropReason::BreakerOpen => "the circuit breaker was open (--output-http-breaker-*)",
         DropReason::ConnectError => "could not connect to the shadow",
-        DropReason::Timeout => "the shadow did not respond in time (--output-http-timeout)",
+        DropReason::Timeout => {
+            "the shadow did not respond in time (--output-http-timeout, --output-tcp-timeout)"
+        }
         DropReason::UpstreamClosed => {
             "the shadow closed or reset the connection before its response was complete"
         }
@@ -231,7 +233,7 @@ Ledger
     delivered                12,300   99.6%  complete response received, or written
     dropped                      45    0.4%  lost, by reason:
       gap                         2    0.1%  packets were lost in capture or on the wire (--input-raw-buffer-size)
-      timeout                    43    0.3%  the shadow did not respond in time (--output-http-timeout)
+      timeout                    43    0.3%  the shadow did not respond in time (--output-http-timeout, --output-tcp-timeout)
 
   connections
     opened                      342

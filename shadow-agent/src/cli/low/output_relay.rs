@@ -77,8 +77,8 @@ pub struct OutputTcp {
 
     /// Time to connect, and time without progress in sending before reconnecting
     ///
-    /// With --output-tcp-ack, records that are not acknowledged within three times this are sent again. The default outlives
-    /// a few lost packets.
+    /// With --output-tcp-ack, records that are not acknowledged within three times this are sent again, and after three silent
+    /// connections in a row dropped (timeout). The default outlives a few lost packets.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     pub output_tcp_timeout: Duration,
 

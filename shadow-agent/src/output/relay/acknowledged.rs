@@ -10,7 +10,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout};
 
 use super::plain::{in_time, write_all};
+use super::silence::{Silence, TRIES};
 use super::worker::{BATCH, Worker, closed};
+use crate::mirror::ledger::DropReason;
 use crate::output::http::connect::Link;
 use crate::relay::protocol::{Lines, frame, hello, read_acknowledgment, read_answer};
 
@@ -25,8 +27,34 @@ const PATIENCE: u32 = 3;
 /// A receiver, or what stands between, that takes what it is sent and says nothing of it.
 const SILENT: &str = "the peer does not acknowledge what it was sent";
 
-/// Carries records over an acknowledged connection. `sent`: the highest sequence that was ever sent on this lane.
-pub(super) async fn carry(worker: &Worker, mut link: Link, sent: &mut u64) -> io::Result<()> {
+/// What one lane has sent, over all its connections.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    /// The highest sequence that ever was.
+    highest: u64,
+    silence: Silence,
+}
+
+impl Sent {
+    /// A connection was silent, and everything up to `due` was to be sent on it.
+    fn unheard(&mut self, worker: &Worker, due: u64) {
+        let Some(up_to) = self.silence.another(due.max(self.highest)) else {
+            return;
+        };
+        let records = worker.lanes.give_up(worker.lane, up_to, DropReason::Timeout);
+        if records > 0 {
+            tracing::warn!(
+                output = worker.settings.name,
+                records,
+                "dropped (timeout): nothing was acknowledged on {TRIES} connections in a row"
+            );
+        }
+    }
+}
+
+/// Carries records over an acknowledged connection.
+pub(super) async fn carry(worker: &Worker, mut link: Link, sent: &mut Sent) -> io::Result<()> {
+    let due = worker.lanes.latest(worker.lane);
     // A host that is gone says nothing: without this the kernel waits for a quarter of an hour.
     let patience = u32::try_from(worker.settings.timeout.as_millis()).unwrap_or(u32::MAX);
     setsockopt(link.transport.socket(), TcpUserTimeout, &patience)?;
@@ -35,13 +63,21 @@ pub(super) async fn carry(worker: &Worker, mut link: Link, sent: &mut u64) -> io
     let mut lines = Lines::default();
     let answer = in_time(worker, next_line(&mut read, &mut lines))
         .await
-        .and_then(|said| read_answer(&said).map_err(io::Error::other))
-        .map_err(|error| match error.kind() {
-            // Silence, or something else than an answer.
-            io::ErrorKind::TimedOut | io::ErrorKind::Other => io::Error::new(error.kind(), NOT_ACKNOWLEDGING),
-            _ => error,
-        })?;
-    let highest = Cell::new(*sent);
+        .and_then(|said| read_answer(&said).map_err(io::Error::other));
+    let answer = match answer {
+        Ok(answer) => answer,
+        // Silence, or something else than an answer.
+        Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::Other) => {
+            if error.kind() == io::ErrorKind::TimedOut {
+                sent.unheard(worker, due);
+            }
+            return Err(io::Error::new(error.kind(), NOT_ACKNOWLEDGING));
+        }
+        Err(error) => return Err(error),
+    };
+    let highest = Cell::new(sent.highest);
+    let heard = Cell::new(answer > worker.lanes.delivered_up_to(worker.lane));
+    let was_silent = Cell::new(false);
     acknowledge(worker, &highest, answer)?;
     // What is not acknowledged goes again, from the first on.
     let mut after = answer;
@@ -56,12 +92,14 @@ pub(super) async fn carry(worker: &Worker, mut link: Link, sent: &mut u64) -> io
                     .get()
                     .is_some_and(|since: Instant| since.elapsed() >= patience)
                 {
+                    was_silent.set(true);
                     return Err(io::Error::new(io::ErrorKind::TimedOut, SILENT));
                 }
                 continue;
             };
             let taken = read_acknowledgment(&said?).map_err(io::Error::other)?;
             acknowledge(worker, &highest, taken)?;
+            heard.set(true);
             waits.set((taken < highest.get()).then(Instant::now));
         }
     };
@@ -87,7 +125,13 @@ pub(super) async fn carry(worker: &Worker, mut link: Link, sent: &mut u64) -> io
         lost = acknowledgments => lost,
         ended = frames => ended,
     };
-    *sent = highest.get();
+    sent.highest = highest.get();
+    if heard.get() {
+        sent.silence.broken();
+    }
+    if was_silent.get() {
+        sent.unheard(worker, due);
+    }
     carried
 }
 

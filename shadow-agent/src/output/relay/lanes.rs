@@ -197,15 +197,19 @@ impl Lanes {
     /// The records of a lane up to this sequence have arrived.
     pub(super) fn delivered(&self, lane: usize, up_to: u64) {
         let mut state = self.lock();
-        let lane_delivered = &mut state.lanes[lane].delivered;
-        *lane_delivered = up_to.max(*lane_delivered);
-        while let Some(first) = state.lanes[lane].entries.front()
-            && first.sequence <= up_to
-            && let Some(entry) = state.lanes[lane].entries.pop_front()
-        {
-            state.forget(&entry);
-            entry.settle(Outcome::Delivered);
-        }
+        let delivered = &mut state.lanes[lane].delivered;
+        *delivered = up_to.max(*delivered);
+        state.settle(lane, up_to, Outcome::Delivered);
+    }
+
+    /// Drops the records of a lane up to this sequence that have not arrived, and gives how many those are.
+    pub(super) fn give_up(&self, lane: usize, up_to: u64, reason: DropReason) -> usize {
+        self.lock().settle(lane, up_to, Outcome::Dropped(reason))
+    }
+
+    /// Sequence of the latest record that was put in a lane.
+    pub(super) fn latest(&self, lane: usize) -> u64 {
+        self.lock().lanes[lane].latest
     }
 
     /// The sequence up to which the records of a lane have arrived.
@@ -244,6 +248,19 @@ impl Lanes {
 impl State {
     fn has_room(&self, bytes: usize, bounds: &Bounds) -> bool {
         self.records < bounds.records && self.bytes.saturating_add(bytes) <= bounds.bytes
+    }
+
+    fn settle(&mut self, lane: usize, up_to: u64, outcome: Outcome) -> usize {
+        let mut settled = 0;
+        while let Some(first) = self.lanes[lane].entries.front()
+            && first.sequence <= up_to
+            && let Some(entry) = self.lanes[lane].entries.pop_front()
+        {
+            self.forget(&entry);
+            entry.settle(outcome);
+            settled += 1;
+        }
+        settled
     }
 
     fn forget(&mut self, entry: &Entry) {

@@ -92,6 +92,28 @@ fn what_finds_no_room_is_dropped_and_what_arrived_makes_room() {
     assert_eq!((rig.counts().in_flight, rig.lanes.len()), (2, 2));
 }
 
+#[test]
+fn what_is_given_up_makes_room_and_the_rest_stays() {
+    let rig = Rig::new(3, 99, 1, false);
+    for name in ["a", "b", "c"] {
+        rig.put(name, name);
+    }
+    rig.lanes.delivered(0, 1);
+    assert_eq!(rig.lanes.give_up(0, 2, DropReason::Timeout), 1);
+    assert_eq!(rig.records(0, 0), [(3, "c".to_owned())]);
+    let counts = rig.counts();
+    assert_eq!(
+        (
+            counts.delivered,
+            counts.dropped[&DropReason::Timeout],
+            counts.in_flight
+        ),
+        (1, 1, 1)
+    );
+    assert_eq!((rig.lanes.delivered_up_to(0), rig.lanes.latest(0)), (1, 3));
+    assert_eq!(rig.lanes.give_up(0, 2, DropReason::Timeout), 0);
+}
+
 #[tokio::test]
 async fn a_shard_is_drained_when_nothing_of_it_waits() {
     let rig = Rig::new(9, 99, 1, false);

@@ -10,6 +10,7 @@ mod backoff;
 mod lanes;
 mod plain;
 mod settings;
+mod silence;
 mod socket;
 #[cfg(test)]
 mod tests;

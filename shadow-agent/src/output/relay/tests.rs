@@ -161,3 +161,71 @@ async fn what_nobody_acknowledges_is_sent_again_on_another_connection() {
     rig.shard.drain().await;
     assert_eq!(rig.delivered(), 1);
 }
+
+#[tokio::test]
+async fn three_silent_connections_drop_what_waits_and_no_more() {
+    let rig = Rig::with(RelayWire::Acknowledged, Duration::from_millis(100));
+    rig.offer();
+    for _ in 0..3 {
+        let (mut read, mut write) = rig.accept();
+        let mut hello = String::new();
+        read.read_line(&mut hello).unwrap();
+        write.write_all(b"shadow-agent-relay/1 0\n").unwrap();
+        expect(&mut read, &format!("1 {}\n{RECORD}", RECORD.len()));
+        assert_eq!(read.read_to_end(&mut Vec::new()).unwrap(), 0, "it was sent once");
+    }
+    rig.shard.drain().await;
+    let counts = rig.ledger.snapshot().outputs[0].clone();
+    assert_eq!(
+        (counts.seen, counts.delivered, counts.in_flight),
+        (1, 0, 0),
+        "{counts:?}"
+    );
+    assert_eq!(counts.dropped, [(DropReason::Timeout, 1)].into());
+    rig.offer();
+    let (mut read, mut write) = rig.accept();
+    let mut hello = String::new();
+    read.read_line(&mut hello).unwrap();
+    write.write_all(b"shadow-agent-relay/1 0\n").unwrap();
+    expect(&mut read, &format!("2 {}\n{RECORD}", RECORD.len()));
+    write.write_all(b"2\n").unwrap();
+    rig.shard.drain().await;
+    assert_eq!(rig.delivered(), 1);
+}
+
+#[tokio::test]
+async fn an_unanswered_hello_drops_what_waits_after_three() {
+    let rig = Rig::with(RelayWire::Acknowledged, Duration::from_millis(100));
+    rig.offer();
+    rig.offer();
+    for _ in 0..3 {
+        let (mut read, _write) = rig.accept();
+        let mut all = String::new();
+        read.read_to_string(&mut all).unwrap();
+        assert_eq!(all.lines().count(), 1, "nothing but the hello: {all}");
+    }
+    rig.shard.drain().await;
+    let counts = rig.ledger.snapshot().outputs[0].clone();
+    assert_eq!(counts.dropped, [(DropReason::Timeout, 2)].into());
+    assert_eq!((counts.delivered, counts.in_flight), (0, 0));
+}
+
+#[tokio::test]
+async fn who_is_slow_and_says_so_is_waited_for() {
+    let rig = Rig::with(RelayWire::Acknowledged, Duration::from_millis(100));
+    rig.offer();
+    // Longer than three connections may be silent, and the connection is the same.
+    let (mut read, mut write) = rig.accept();
+    let mut hello = String::new();
+    read.read_line(&mut hello).unwrap();
+    write.write_all(b"shadow-agent-relay/1 0\n").unwrap();
+    expect(&mut read, &format!("1 {}\n{RECORD}", RECORD.len()));
+    for _ in 0..12 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        write.write_all(b"0\n").unwrap();
+    }
+    write.write_all(b"1\n").unwrap();
+    rig.shard.drain().await;
+    let counts = rig.ledger.snapshot().outputs[0].clone();
+    assert_eq!((counts.delivered, counts.dropped.len()), (1, 0));
+}

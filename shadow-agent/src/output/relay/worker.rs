@@ -147,8 +147,7 @@ pub(super) struct Worker {
 impl Worker {
     async fn run(self) {
         let mut backoff = Backoff::new();
-        // The highest sequence that was ever sent.
-        let mut sent = 0;
+        let mut sent = acknowledged::Sent::default();
         while self.lanes.wait(self.lane, 0).await {
             let error = match self.connector.connect().await {
                 Ok(link) => {
@@ -178,7 +177,7 @@ impl Worker {
     }
 
     /// Sends over a connection until it is lost; `Ok` when the output ended.
-    async fn carry(&self, link: Link, sent: &mut u64) -> io::Result<()> {
+    async fn carry(&self, link: Link, sent: &mut acknowledged::Sent) -> io::Result<()> {
         self.connections.opened.fetch_add(1, Relaxed);
         self.connections.open.fetch_add(1, Relaxed);
         let _open = Open(&self.connections);
