@@ -46,6 +46,8 @@ impl Passed {
 
 /// The longest line that is looked at to see whether it begins a record: labels of a pod may be in it.
 const MAX_HEADER: usize = 4096;
+/// The longest line that ends a record: a separator's, in CRLF.
+const MAX_END: usize = LINE.len() + 2;
 
 /// A reader of records in `GoReplay`'s format.
 #[derive(Debug)]
@@ -138,6 +140,7 @@ impl<R: BufRead> GorReader<R> {
                 {
                     return Ok(self.end(record, end, line, too_large));
                 }
+                too_large |= self.is_too_large(record);
                 return Ok(match (any, too_large) {
                     (false, _) => End::Nothing,
                     (true, true) => End::TooLarge,
@@ -149,11 +152,7 @@ impl<R: BufRead> GorReader<R> {
                 Some(at) => (at + 1, true),
                 None => (available.len(), false),
             };
-            let room = if may_end.is_some() {
-                MAX_HEADER
-            } else {
-                LINE.len() + 2
-            };
+            let room = if may_end.is_some() { MAX_HEADER } else { MAX_END };
             if record.len() + taken > self.max_record + room {
                 too_large = true;
             }
@@ -176,6 +175,8 @@ impl<R: BufRead> GorReader<R> {
                     return Ok(self.end(record, end, line, too_large));
                 }
                 self.passed.like_separator(self.offset - text.len() as u64);
+                // The line is the record's own, and had room as the first of another.
+                too_large |= self.is_too_large(record);
             }
             if text == LINE {
                 record.truncate(line.saturating_sub(1));
@@ -202,6 +203,11 @@ impl<R: BufRead> GorReader<R> {
                 line = record.len();
             }
         }
+    }
+
+    /// Whether a record, with the line that may end it, is larger than the bound.
+    fn is_too_large(&self, record: &[u8]) -> bool {
+        record.len() > self.max_record + MAX_END
     }
 
     /// Ends `record` at `end`: what stands from `next` on is the beginning of the next one.

@@ -92,6 +92,7 @@ fn a_record_beyond_the_bound_is_passed_over_without_being_held() {
         large.clone(),
         large.replace("xxxx", "xxx\n"),
         format!("{large}\n🐵🙈🙉x\n{large}"),
+        format!("a\n🐵🙈🙉\r\n{large}"),
     ] {
         let file = format!("1 a 1 1\n{payload}\n🐵🙈🙉\n1 b 2 3\nGET\n🐵🙈🙉\n1 c 2 3\n{payload}");
         let (records, passed) = read(file.as_bytes(), 100);
