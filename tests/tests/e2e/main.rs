@@ -35,6 +35,7 @@ mod rights;
 mod routes;
 mod scanner;
 mod scene;
+mod secrets;
 mod served;
 mod stuck;
 mod swallowed;
