@@ -143,7 +143,7 @@ fn step(text: &str) -> Result<(Step<'_>, &str), String> {
     if let Some(name) = text.strip_prefix('.') {
         let end = name.find(['.', '[']).unwrap_or(name.len());
         return match &name[..end] {
-            "" => Err("a name is missing behind `.`".to_owned()),
+            "" => Err("a name is missing after `.`".to_owned()),
             "*" => Ok((Step::AnyName, &name[end..])),
             _ => Ok((Step::Name(name[..end].into()), &name[end..])),
         };
@@ -174,7 +174,7 @@ fn quoted(text: &str, quote: char) -> Result<(Step<'_>, &str), String> {
             c if c == quote => {
                 let behind = text[at + 1..]
                     .strip_prefix(']')
-                    .ok_or("`]` is missing behind a name")?;
+                    .ok_or("`]` is missing after a name")?;
                 return Ok((Step::Name(name.into()), behind));
             }
             c => name.push(c),

@@ -45,7 +45,7 @@ pub fn agreement(ledger: &LedgerDocument, comparison: &Comparison, served: &Serv
             "the control",
             served.control.requests,
             control,
-            format!("{} answers of it were compared", grouped(control)),
+            format!("{} of its responses were compared", grouped(control)),
         ),
     ] {
         agree &= count == counted;
@@ -61,7 +61,7 @@ pub fn agreement(ledger: &LedgerDocument, comparison: &Comparison, served: &Serv
         );
     }
     if served.interrupted {
-        text.push_str("  (interrupted: requests under way at that moment are not in both counts)\n");
+        text.push_str("  (interrupted: requests in flight at that moment are not in both counts)\n");
     }
     (text, agree || served.interrupted)
 }
@@ -116,7 +116,7 @@ mod tests {
     fn equal_counts_agree() {
         let expected = "  production served 2,500 requests; the ledger saw 2,500: they agree
   the shadow served 2,600 requests; the ledger delivered 2,444, 56 broke off, 100 were asked twice: they agree
-  the control served 2,500 requests; 2,500 answers of it were compared: they agree
+  the control served 2,500 requests; 2,500 of its responses were compared: they agree
 ";
         assert_eq!(counts(2500, false), (expected.to_owned(), true));
     }

@@ -5,7 +5,7 @@ use super::desired::Condition;
 use super::pods::{PodPorts, Why};
 
 /// Why nothing is captured in the first moments.
-pub const NOT_YET: &str = "nothing is captured yet: the Kubernetes API has not answered";
+pub const NOT_YET: &str = "nothing is captured yet: the Kubernetes API has not responded";
 
 /// Nothing is captured before everything that matters was listed once.
 pub fn not_listed(trouble: Option<Trouble>) -> Condition {

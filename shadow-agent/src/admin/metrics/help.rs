@@ -212,7 +212,7 @@ const VXLAN: [(&str, &str); 5] = [
 
 const FILES: [(&str, &str); 14] = [
     ("packets", "Packets there were."),
-    ("selected", "Packets handed on."),
+    ("selected", "Packets delivered."),
     ("not_selected", "TCP, but not of a selected port, or address."),
     ("other_vlan", "Without the required VLAN tag."),
     ("unwatched", "Of a response, and responses are not captured."),

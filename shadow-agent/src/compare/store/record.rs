@@ -221,7 +221,7 @@ impl<R: BufRead> RecordReader<R> {
                 control,
                 repeat,
             } => {
-                let id = MessageId::given(id.as_bytes()).ok_or(Broken::NoRecord("its name is none"))?;
+                let id = MessageId::given(id.as_bytes()).ok_or(Broken::NoRecord("its id is invalid"))?;
                 let answers = [Some(production), Some(shadow), control, repeat];
                 let mut bytes = self.bytes([Some(request)].into_iter().chain(answers).flatten())?;
                 Ok(Some(Kept::Pair(Box::new(KeptPair {

@@ -376,16 +376,16 @@ impl Tally {
         let mut noise = Vec::new();
         if judging.by_control {
             noise.push(format!(
-                "control: a place is noise where the control differs from production there as well, unless the shadow does \
-                 so more often by {}% of their sum and {}% of all pairs",
+                "control: a difference is noise if the control differs from production there as well, unless the shadow \
+                 differs more often by {}% of their sum and {}% of all pairs",
                 thresholds.relative * 100.0,
                 thresholds.absolute * 100.0
             ));
         }
         if judging.by_repeat {
             noise.push(format!(
-                "repeat: a place is noise where the shadow differs from its own second answer in at least {}% (of {} or \
-                 more), and not surely less often than from production",
+                "repeat: a difference is noise if the shadow differs there from its own second response in at least {}% \
+                 (of {} or more), and not significantly less often than from production",
                 thresholds.unstable * 100.0,
                 thresholds.references
             ));
@@ -404,13 +404,13 @@ impl Tally {
 
 /// What figures cannot tell.
 const NOTES: [&str; 4] = [
-    "Production's latency is taken on the wire where it is captured, from the request's last byte to the answer's. The \
-     shadow's is taken at the socket of the copy, until the kernel has its answer: the way there and back is in it, and \
-     waiting for a turn is not.",
-    "The shadow may have colder caches, fewer users, other hardware or another neighbour than production: its latency is that \
+    "Production's latency is measured on the wire where it is captured, from the last byte of the request to the last byte \
+     of the response. The shadow's is measured at the socket of the copy, until the kernel has its response: it includes \
+     the network round trip, but no queueing in the agent.",
+    "The shadow may have colder caches, fewer users, other hardware or other neighbours than production: its latency is that \
      of this shadow under this load.",
-    "The shadow got its requests a little later than production, so what changes with time may differ.",
-    "What a request does besides its answer (writes, messages, calls of other services) is not compared.",
+    "The shadow gets its requests a little later than production, so values that change with time may differ.",
+    "Side effects of requests (writes, messages, calls of other services) are not compared.",
 ];
 
 /// Reasons that speak against the release, and the others.
