@@ -37,9 +37,9 @@ impl fmt::Display for Listen {
 pub struct ListenError {
     /// The flag that asked for it.
     flag: &'static str,
-    /// What was asked for.
+    /// Address as given.
     address: String,
-    /// What the kernel said.
+    /// Error of the kernel.
     source: std::io::Error,
 }
 
@@ -72,7 +72,7 @@ pub fn bind(flag: &'static str, address: Listen) -> Result<TcpListener, ListenEr
     })
 }
 
-/// What std does, but for `IPV6_V6ONLY`: its default is a setting of the machine.
+/// Listens as std does, except for `IPV6_V6ONLY`: its default is a setting of the machine.
 fn both_families(port: u16) -> Result<TcpListener, Errno> {
     let socket = socket(
         AddressFamily::Inet6,

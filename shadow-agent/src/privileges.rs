@@ -30,7 +30,7 @@ const SECUREBITS: libc::c_int = libc::SECBIT_NOROOT
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} the capabilities of this process: {source}")]
 pub struct PrivilegeError {
-    /// What was tried.
+    /// Attempted action.
     action: &'static str,
     /// The failure.
     source: caps::errors::CapsError,
@@ -172,7 +172,7 @@ fn set(which: CapSet, value: &CapsHashSet) -> Result<(), PrivilegeError> {
 mod tests {
     use super::*;
 
-    /// What this thread has in all sets, and whether it can gain anything.
+    /// Number of capabilities of this thread in all sets, and whether it can gain any.
     fn held() -> (usize, bool) {
         let sets = [
             CapSet::Effective,

@@ -74,7 +74,7 @@ impl LatencyCounts {
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
     }
 
-    /// What was counted after `before`.
+    /// Counts since `before`.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         let earlier = before.buckets.iter().chain(std::iter::repeat(&0));

@@ -72,7 +72,7 @@ fn refused(why: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
-/// What is written to a pipe, from its first writer on, to the end of the last. Reading waits.
+/// Content of a pipe, from its first writer to the end of the last. Reading waits.
 #[derive(Debug)]
 pub struct Pipe {
     file: File,

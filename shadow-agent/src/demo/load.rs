@@ -18,7 +18,7 @@ const PIPELINED: usize = 3;
 /// Every so many turns, a client sends so many at once.
 const PIPELINES: u64 = 4;
 
-/// What is sent.
+/// The load.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
     /// So many requests.

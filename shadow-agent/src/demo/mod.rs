@@ -30,12 +30,12 @@ use crate::report::{VerdictFile, grouped, summary, table};
 use crate::settings::Settings;
 use crate::status;
 
-/// What the demo is asked for.
+/// Settings of the demo.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// What is sent.
+    /// The load.
     pub load: Load,
-    /// What is wrong with the next release.
+    /// Faults of the next release.
     pub faults: Faults,
     /// Where the report goes.
     pub report: Vec<PathBuf>,

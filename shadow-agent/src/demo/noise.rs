@@ -42,7 +42,7 @@ impl Noise {
         items
     }
 
-    /// What every body says of itself: an id, the time in two forms, a nonce.
+    /// Metadata of every body: an id, the time in two forms, a nonce.
     pub fn meta(&mut self, request_id: &str) -> Value {
         json!({
             "request_id": request_id,

@@ -53,7 +53,7 @@ fn what(fault: Fault) -> &'static str {
     }
 }
 
-/// What the comparison says of a fault.
+/// Finding of the comparison for a fault.
 fn found(comparison: &Comparison, fault: Fault) -> Option<String> {
     match fault {
         Fault::Slow => {

@@ -27,7 +27,7 @@ pub struct Scene {
     thread: JoinHandle<Option<anyhow::Result<Served>>>,
 }
 
-/// What the servers have counted in the end.
+/// Final counts of the servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Served {
     /// Production's counts.
@@ -40,7 +40,7 @@ pub struct Served {
     pub interrupted: bool,
 }
 
-/// What the thread gets and gives.
+/// Channels of the thread.
 struct Cues {
     addresses: mpsc::Sender<[SocketAddr; 3]>,
     capturing: oneshot::Receiver<()>,

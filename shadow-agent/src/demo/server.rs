@@ -22,7 +22,7 @@ use super::faults::Faults;
 use super::noise::Noise;
 use super::shop::{Asked, Page, page};
 
-/// What a server has counted.
+/// Counts of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Count {
     /// Requests answered, the answers that were broken off among them.
@@ -129,7 +129,7 @@ struct Answer {
 #[derive(Clone, Copy)]
 enum Breaks {
     NotYet,
-    /// What there is of it is being written.
+    /// Its response is being written.
     Writing,
     Now,
 }

@@ -53,7 +53,7 @@ pub struct Page {
     pub closes_after: Option<usize>,
 }
 
-/// What is answered.
+/// Response to a request.
 pub fn page(asked: &Asked<'_>, faults: &Faults, noise: &mut Noise) -> Page {
     let request_id = noise.uuid();
     let mut page = route(asked, faults, noise, &request_id);

@@ -31,7 +31,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length:
 
 /// A listening port.
 pub struct HttpInput {
-    /// What accepts connections.
+    /// Acceptor of connections.
     pub listener: TcpListener,
     /// Its bounds.
     pub settings: HttpInputSettings,
@@ -62,7 +62,7 @@ pub enum Ending {
     Slow,
     /// It was silent for longer than `--input-http-idle-timeout`.
     Idle,
-    /// What it carried was refused.
+    /// It carried something that was refused.
     Refused,
     /// There were `--input-http-max-connections` already, none of them silent.
     TooMany,
@@ -74,7 +74,7 @@ pub enum Ending {
 pub struct Client {
     stream: TcpStream,
     bytes: Vec<u8>,
-    /// What is to be answered.
+    /// Responses to be sent.
     answers: Vec<u8>,
     /// Whether nothing more is read once that is answered.
     last: Option<Ending>,
@@ -197,7 +197,7 @@ impl Client {
     }
 }
 
-/// What a client is to be told.
+/// Responses to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
     /// A request is whole.
@@ -212,7 +212,7 @@ pub enum Told {
 }
 
 impl Told {
-    /// What an event comes to; `None` for nothing.
+    /// Response to an event, if any.
     pub fn of(event: &RequestEvent) -> Option<Self> {
         match event {
             RequestEvent::Complete(request) => Some(Self::whole(request)),
@@ -248,7 +248,7 @@ fn status(reject: Reject) -> &'static str {
     }
 }
 
-/// What an input of this kind counts besides requests.
+/// Counters of an `--input-http`, besides requests.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Connections accepted.

@@ -52,7 +52,7 @@ pub trait MessageSource: Send {
         None
     }
 
-    /// What it counts besides requests, as the ledger shows it; null for nothing.
+    /// Counts besides requests, for the ledger; null for none.
     fn report(&self) -> Value {
         Value::Null
     }
@@ -63,7 +63,7 @@ pub trait MessageSource: Send {
 pub struct Progress {
     /// All there is, in bytes of its files.
     pub total: u64,
-    /// What was read of it.
+    /// Bytes read of it.
     pub read: AtomicU64,
 }
 

@@ -10,7 +10,7 @@ use crate::mirror::{MessageId, MessageKind};
 /// A message as it goes to a middleware.
 #[derive(Clone, Copy, Debug)]
 pub struct Outgoing<'a> {
-    /// What it is.
+    /// Its kind.
     pub kind: MessageKind,
     /// Its name.
     pub id: &'a MessageId,
@@ -25,7 +25,7 @@ pub struct Outgoing<'a> {
 /// A message as it came from a middleware.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incoming {
-    /// What it is.
+    /// Its kind.
     pub kind: MessageKind,
     /// Its name.
     pub id: MessageId,
@@ -33,7 +33,7 @@ pub struct Incoming {
     pub payload: Bytes,
 }
 
-/// What is wrong with a line.
+/// Errors of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
     /// It has another character than hexadecimal digits, or an odd number of them.

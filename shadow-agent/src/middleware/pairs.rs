@@ -105,7 +105,7 @@ impl<T> Pairs<T> {
             .collect()
     }
 
-    /// What has waited for too long.
+    /// Removes entries that have waited for too long.
     pub fn expired(&mut self, now: Instant) -> Vec<T> {
         let mut expired = Vec::new();
         while let Some((since, id)) = self.holds.front()

@@ -40,7 +40,7 @@ const MAX_HEADER: usize = 1024;
 /// Bad lines that are logged, one by one.
 const LOGGED_LINES: u64 = 5;
 
-/// What passed through the program.
+/// Counters of the program's messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct MiddlewareCounters {
     /// Messages written to it.
@@ -58,7 +58,7 @@ pub struct MiddlewareCounters {
     pub replayed_early: u64,
 }
 
-/// What the program sends to a shard.
+/// Replies of the program to a shard.
 pub(super) enum Reply {
     /// A message.
     Message(Incoming),
@@ -176,7 +176,7 @@ impl Middleware {
         }
     }
 
-    /// What follows when it ends by itself.
+    /// Reaction to its exit.
     pub fn on_exit(&self) -> OnExit {
         self.shared.settings.on_exit
     }
@@ -211,7 +211,7 @@ impl Middleware {
         failed.then(|| self.shared.ended.borrow().clone()).flatten()
     }
 
-    /// What passed through it so far.
+    /// Counters so far.
     pub fn counters(&self) -> MiddlewareCounters {
         self.shared.lock().counters
     }
@@ -276,7 +276,7 @@ impl Middleware {
         has_room
     }
 
-    /// What was held back is not any longer.
+    /// Releases memory of messages that are no longer held.
     pub(super) fn release_held(&self, bytes: usize) {
         let mut queue = self.shared.lock();
         queue.held = queue.held.saturating_sub(bytes);

@@ -228,7 +228,7 @@ impl ShardMiddleware {
             .push_back(Waiting { since, what });
     }
 
-    /// What waited longest under this name.
+    /// The message that has waited longest under this name.
     fn waited(&self, kind: MessageKind, id: &MessageId) -> Option<What> {
         let mut all = self.waiting.borrow_mut();
         let key = (kind, id.clone());
@@ -290,7 +290,7 @@ impl ShardMiddleware {
         }
     }
 
-    /// What the program did not give back in time is kept back, and what waited for production for too long is handed over.
+    /// Filters messages that the program did not return in time, and hands over those that waited for production for too long.
     fn expire(&self) {
         let early = self.pairs.borrow_mut().expired(Instant::now());
         self.give_up(early);

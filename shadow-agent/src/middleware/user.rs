@@ -8,9 +8,9 @@ use nix::unistd::{User, getegid, geteuid};
 use super::settings::RunAs;
 use crate::privileges;
 
-/// What it takes to start a program as another user, and to end it.
+/// Capabilities needed to start a program as another user.
 pub(super) const TO_SWITCH: &[Capability] = &[Capability::CAP_SETGID, Capability::CAP_SETUID];
-/// What it takes to end it.
+/// Capabilities needed to end it.
 pub(super) const TO_END: &[Capability] = &[Capability::CAP_KILL];
 
 /// Uid and gid of who owns nothing, where no user is named so (`OVERFLOWUID` of linux/highuid.h).

@@ -27,7 +27,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// What the end of a name asks for, and the name without it.
+    /// Compression by the end of a name, and the name without it.
     pub fn by_name(name: &str) -> (Self, &str) {
         if let Some(rest) = name.strip_suffix(".gz") {
             (Self::Gzip, rest)

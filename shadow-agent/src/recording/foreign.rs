@@ -2,7 +2,7 @@
 
 /// Bytes of its beginning that are looked at.
 const LOOKED_AT: usize = 512;
-/// What begins capture files: pcap in both orders of bytes, with micro- and nanoseconds, and pcapng (a section header block).
+/// Magic numbers of capture files: pcap in both orders of bytes, with micro- and nanoseconds, and pcapng (a section header block).
 const CAPTURES: [&[u8; 4]; 5] = [
     b"\xd4\xc3\xb2\xa1",
     b"\xa1\xb2\xc3\xd4",
@@ -11,7 +11,7 @@ const CAPTURES: [&[u8; 4]; 5] = [
     b"\x0a\x0d\x0d\x0a",
 ];
 
-/// What begins with `start`, and cannot be a recording whatever follows.
+/// Describes a file that begins with `start` and cannot be a recording, whatever follows.
 pub fn foreign(start: &[u8]) -> Option<&'static str> {
     let start = &start[..start.len().min(LOOKED_AT)];
     if CAPTURES.iter().any(|magic| start.starts_with(*magic)) {
@@ -23,7 +23,7 @@ pub fn foreign(start: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// What a file is that begins with `start` and has no record in it.
+/// Describes a file that begins with `start` and has no record in it.
 pub fn without_records(start: &[u8]) -> &'static str {
     let start = &start[..start.len().min(LOOKED_AT)];
     let is_odd = |byte: &u8| (*byte < b' ' && !byte.is_ascii_whitespace()) || *byte == 0x7f;

@@ -74,7 +74,7 @@ enum Part {
     Variable(Variable),
 }
 
-/// What is wrong with a name.
+/// Errors of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// It has no file name.
@@ -201,7 +201,7 @@ pub fn last_index<'a>(path: &Path, names: impl IntoIterator<Item = &'a str>) -> 
     names.into_iter().filter_map(number).max()
 }
 
-/// What chunks are sorted by: their name without the number, then the number.
+/// Sort key of chunks: their name without the number, then the number.
 pub fn chunk_order(path: &Path) -> (PathBuf, Option<u64>) {
     let (stem, extension) = split(file_name(path));
     let (base, number) = unnumbered(stem);

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::record::{LINE, MASK, MASKED_AT, Record, SEPARATOR, UNMASKED};
 use crate::mirror::{MessageId, MessageKind};
 
-/// What was passed over, and where the first of it stands.
+/// Skipped parts, with the place of the first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Passed {
     /// Records whose first line is not one: fewer than three fields, a type that is none, a name or a time that cannot
@@ -75,7 +75,7 @@ impl<R: BufRead> GorReader<R> {
         }
     }
 
-    /// What was passed over so far.
+    /// Skipped parts so far.
     pub fn passed(&self) -> &Passed {
         &self.passed
     }
@@ -272,7 +272,7 @@ pub fn read_gor(record: Vec<u8>) -> Result<Record, &'static str> {
     })
 }
 
-/// What the first line of a record says.
+/// First line of a record.
 struct Header<'a> {
     kind: MessageKind,
     id: MessageId,

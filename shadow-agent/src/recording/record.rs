@@ -25,7 +25,7 @@ use bytes::Bytes;
 use crate::mirror::plan::PodIdentity;
 use crate::mirror::{Exchange, ExchangeResponse, MessageId, MessageKind};
 
-/// What ends a record.
+/// Separator after a record.
 pub const SEPARATOR: &[u8] = "\n🐵🙈🙉\n".as_bytes();
 /// The line of it that no payload may hold.
 pub(super) const LINE: &[u8] = "🐵🙈🙉\n".as_bytes();
@@ -33,7 +33,7 @@ pub(super) const LINE: &[u8] = "🐵🙈🙉\n".as_bytes();
 pub(super) const MASKED_AT: usize = LINE.len() - 2;
 /// That byte: the last of 🙉.
 pub(super) const UNMASKED: u8 = 0x89;
-/// What is put in its place: the last of 🙊.
+/// Byte put in its place: the last of 🙊.
 pub(super) const MASK: u8 = 0x8a;
 /// Room for a header line without a pod.
 pub(super) const HEADER: usize = 72;
@@ -41,7 +41,7 @@ pub(super) const HEADER: usize = 72;
 /// One message that is or was recorded.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// What it is.
+    /// Its kind.
     pub kind: MessageKind,
     /// Its name.
     pub id: MessageId,
@@ -53,7 +53,7 @@ pub struct Record {
     pub pod: Option<Arc<PodIdentity>>,
     /// Start line and header section, with the empty line. What has none is head as a whole.
     pub head: Bytes,
-    /// What follows, as on the wire.
+    /// Body, as on the wire.
     pub body: Bytes,
 }
 
@@ -187,7 +187,7 @@ fn of_part<'a>(
         .map(move |at| base + at + MASKED_AT)
 }
 
-/// What must be written behind `tail`, the end of a file of records, so that the next record begins a line of its own:
+/// Bytes to write after `tail`, the end of a file of records, so that the next record begins a line of its own:
 /// nothing behind a whole record, and the rest of a separator behind one that was cut off. `tail` may be as short as
 /// [`SEPARATOR`] and must be longer only where the file is.
 pub fn torn_end(tail: &[u8]) -> &'static [u8] {

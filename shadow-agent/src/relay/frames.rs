@@ -7,7 +7,7 @@ use super::protocol::{MAX_LINE, read_frame};
 use super::records::parse;
 use crate::mirror::Message;
 
-/// What is no frame.
+/// Errors of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// The line before it.

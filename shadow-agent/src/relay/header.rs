@@ -3,7 +3,7 @@
 /// Longest header line in bytes, its end not counted: a name, two numbers, and a pod with labels behind them.
 pub const MAX_HEADER: usize = 4096;
 
-/// What is no record.
+/// Errors of a record's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// No record begins here, or what is there cannot be read.

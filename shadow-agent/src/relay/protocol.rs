@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::header::number;
 
-/// What both sides say first: protocol and version.
+/// Greeting of both sides: protocol and version.
 const GREETING: &str = "shadow-agent-relay/1";
 
 /// How often a receiver that has not taken all it was sent says what it has taken, though it is no more than before: so a
@@ -57,7 +57,7 @@ pub fn read_answer(line: &[u8]) -> Result<u64, ProtocolError> {
     number(greeted(line)?).ok_or(ProtocolError)
 }
 
-/// What stands before a frame of `length` bytes.
+/// Header line of a frame of `length` bytes.
 pub fn frame(sequence: u64, length: usize) -> String {
     format!("{sequence} {length}\n")
 }
@@ -70,7 +70,7 @@ pub fn read_frame(line: &[u8]) -> Result<(u64, usize), ProtocolError> {
     Ok((sequence, usize::try_from(length).map_err(|_| ProtocolError)?))
 }
 
-/// What the receiver says when it has taken more.
+/// Acknowledgment line of the receiver.
 pub fn acknowledgment(taken: u64) -> String {
     format!("{taken}\n")
 }
@@ -107,7 +107,7 @@ impl Lines {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// What came behind the lines that were read.
+    /// Bytes after the lines that were read.
     pub fn into_rest(self) -> Vec<u8> {
         self.buffer
     }

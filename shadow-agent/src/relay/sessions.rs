@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-/// What was counted of one session, or of several together.
+/// Counts of one session, or of several together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SessionCounts {
     /// Messages taken.
@@ -21,7 +21,7 @@ pub struct SessionCounts {
     pub last: u64,
 }
 
-/// What becomes of a message that was read.
+/// Outcomes of a message that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
     /// It is to be taken.
@@ -118,14 +118,14 @@ impl Sessions {
         }
     }
 
-    /// What was counted, by session.
+    /// Counts by session.
     pub fn counts(&self) -> impl Iterator<Item = (&str, SessionCounts)> {
         self.by_name
             .iter()
             .map(|(name, session)| (&**name, session.counts))
     }
 
-    /// What was counted of sessions that were forgotten, together, and how many they were.
+    /// Number of forgotten sessions, and their counts together.
     pub fn forgotten(&self) -> (u64, SessionCounts) {
         (self.gone, self.forgotten)
     }

@@ -6,11 +6,11 @@ use crate::mirror::rules::has_hash;
 /// How an answer differs from production's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayDifference {
-    /// What differs, and counts.
+    /// Differences that count.
     pub differences: Vec<Difference>,
-    /// What differs where a hash stands in the place of production's value: whether it is the same cannot be told.
+    /// Differences where production's value was replaced by a hash: whether it is the same cannot be told.
     pub redacted: Vec<Difference>,
-    /// What differs, and a rule says that it does not count; with the rule in words.
+    /// Differences that a rule ignores, with the rule in words.
     pub by_rule: Vec<(Difference, String)>,
 }
 

@@ -55,7 +55,7 @@ pub struct Prepared {
     pub head: Vec<u8>,
     /// Its body, likewise.
     pub body: Bytes,
-    /// What kind of request it is.
+    /// Kind of the request.
     pub kind: RequestKind,
     /// Its method.
     pub method: Vec<u8>,

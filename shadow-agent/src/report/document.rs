@@ -25,7 +25,7 @@ pub struct LedgerDocument {
 pub struct OutputDocument {
     /// The output's name, without secrets.
     pub output: String,
-    /// What became of every request seen.
+    /// Counts of all requests seen, by outcome.
     #[serde(flatten)]
     pub counts: OutputCounts,
 }

@@ -19,7 +19,7 @@ pub struct TwoDocuments {
     pub comparisons: Vec<TwoComparisons>,
 }
 
-/// What there is to say of one document as a whole.
+/// Summary of one document.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Side {
     /// Its word.
@@ -48,7 +48,7 @@ pub struct TwoComparisons {
     pub differences_beyond: u64,
 }
 
-/// What a comparison is.
+/// Head of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Head {
     /// The shadow.
@@ -102,11 +102,11 @@ pub struct Figure {
     pub a: Option<Interval>,
     /// In the second.
     pub b: Option<Interval>,
-    /// What came of it.
+    /// Its change.
     pub change: Change,
 }
 
-/// What came of a figure from the first document to the second.
+/// Change of a figure from the first document to the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
@@ -146,7 +146,7 @@ pub struct TwoEndpoints {
     pub b: Option<EndpointFigures>,
 }
 
-/// What is shown of an endpoint beside its other self.
+/// Figures of an endpoint in one document.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct EndpointFigures {
     /// Pairs compared.
@@ -180,7 +180,7 @@ pub struct TwoDifferences {
     pub endpoint: String,
     /// Where it is.
     pub path: String,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// In the first.
     pub a: Option<Seen>,

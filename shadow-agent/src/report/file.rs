@@ -31,12 +31,12 @@ pub(super) struct WholeFile {
     what: What,
 }
 
-/// What kind of file it is.
+/// Kind of the file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct What {
     /// The flag that names it.
     pub(super) flag: &'static str,
-    /// What it holds.
+    /// Its content, in words.
     pub(super) holds: &'static str,
     /// Who may read it, where it is made anew.
     pub(super) mode: u32,

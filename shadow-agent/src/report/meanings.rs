@@ -6,7 +6,7 @@ use super::explanation;
 use crate::compare::NotCompared;
 use crate::mirror::ledger::DropReason;
 
-/// What each reason for not comparing a request means.
+/// Explanations of the reasons for not comparing a request.
 pub(super) fn meanings() -> BTreeMap<String, &'static str> {
     let of_shadow = DropReason::ALL.map(|reason| (NotCompared::Shadow(reason).name(), explanation(reason)));
     let others = NotCompared::OTHERS.map(|reason| (reason.name(), of_comparison(reason)));

@@ -171,7 +171,7 @@ fn name_of(reason: DropReason) -> String {
         .unwrap_or_else(|| format!("{reason:?}"))
 }
 
-/// What a reason means, and the flag that bears on it.
+/// Explanation of a reason, with the flag that bears on it.
 pub fn explanation(reason: DropReason) -> &'static str {
     match reason {
         DropReason::Gap => "packets were lost in capture or on the wire (--input-raw-buffer-size)",

@@ -11,7 +11,7 @@ use crate::report::grouped;
 /// The state of a run at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// What was seen, and what became of it.
+    /// Counts of requests.
     pub requests: RequestCounts,
     /// How each output does, by slot.
     pub outputs: Vec<(usize, OutputStatus)>,

@@ -20,7 +20,7 @@ pub(super) struct LogLines {
 #[derive(Debug)]
 struct Buffer {
     lines: Vec<u8>,
-    /// What the status line is to say from now on.
+    /// New text of the status line.
     status: Option<String>,
     /// Lines dropped since the last were taken out.
     dropped: u64,
@@ -79,7 +79,7 @@ impl LogLines {
         (lines, status)
     }
 
-    /// What was taken out is written.
+    /// Marks everything that was taken out as written.
     pub(super) fn written(&self) {
         self.lock().writing = false;
         self.changed.notify_all();

@@ -7,7 +7,7 @@ use crate::mirror::ledger::OutputCounts;
 use crate::output::OutputStatus;
 use crate::report::grouped;
 
-/// What a run has done at one moment.
+/// Counts of a run at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct RunStats {
     /// Requests whose start was seen.
@@ -18,7 +18,7 @@ pub struct RunStats {
     pub outputs: Vec<OutputStats>,
 }
 
-/// What one output has done at that moment.
+/// Counts of one output at that moment.
 #[derive(Clone, Debug, Default)]
 pub struct OutputStats {
     /// Its slot in the ledger.
@@ -27,7 +27,7 @@ pub struct OutputStats {
     pub name: String,
     /// Whether it is an `--output-http`.
     pub http: bool,
-    /// What became of its requests.
+    /// Outcomes of its requests.
     pub counts: OutputCounts,
     /// How it does.
     pub status: OutputStatus,

@@ -222,7 +222,7 @@ fn reasons(counts: &OutputCounts) -> String {
     }
 }
 
-/// What the comparison comes to, on seven lines at most.
+/// Summary of the comparison, on seven lines at most.
 fn comparison(model: &Model, width: usize) -> Vec<Line<'static>> {
     let Some((comparison, place, count)) = model.comparison() else {
         let text = "no comparison: add --output-http URL --compare";

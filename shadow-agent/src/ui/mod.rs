@@ -52,7 +52,7 @@ pub struct Ui {
 pub struct Moment {
     /// When that was.
     pub at: Instant,
-    /// What was seen, and what became of it.
+    /// Counts of the run.
     pub stats: RunStats,
     /// Whether mirroring is paused.
     pub paused: bool,
@@ -125,7 +125,7 @@ impl Drop for Ui {
 struct Desk {
     live: Option<LiveDocument>,
     orders: mpsc::Sender<Order>,
-    /// What the run says to an order.
+    /// Pending reply of the run to an order.
     answer: Option<(Action, oneshot::Receiver<Result<(), String>>)>,
 }
 
@@ -206,7 +206,7 @@ impl Desk {
         }
     }
 
-    /// What the run has said to the last order, once it has.
+    /// Takes the reply of the run to the last order, once it is there.
     fn heard(&mut self) -> Option<String> {
         let (action, answer) = self.answer.as_mut()?;
         let told = match answer.try_recv() {

@@ -14,7 +14,7 @@ use crate::status::KeptLines;
 /// Most characters of a filter.
 const MAX_FILTER: usize = 60;
 
-/// What a key asks of the run.
+/// Action asked for by a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     None,
@@ -44,7 +44,7 @@ impl Pane {
     }
 }
 
-/// What lies over the panes.
+/// Overlay over the panes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Over {
     Nothing,

@@ -1,6 +1,6 @@
 //! Text of strangers as a terminal may show it: it says something, and orders nothing.
 
-/// What stands for a character that is not shown.
+/// Replacement for a character that is not shown.
 const REPLACEMENT: char = '\u{fffd}';
 
 /// Most characters of a line that are looked at: no screen is wider.

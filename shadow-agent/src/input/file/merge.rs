@@ -19,14 +19,14 @@ use crate::input::Progress;
 use crate::named_file::{self, Pipe};
 use crate::recording::{GorReader, HarReader, Opened, Passed, Record, foreign, open, without_records};
 
-/// What was read so far.
+/// Counts of records read so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counts {
     /// Records handed on.
     pub records: u64,
     /// Those with a time before that of a record handed on earlier.
     pub out_of_order: u64,
-    /// What could not be read.
+    /// Unreadable parts that were skipped.
     pub passed: Passed,
     /// Files whose end is not there, or cannot be read.
     pub cut_off: u64,

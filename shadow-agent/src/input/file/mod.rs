@@ -34,11 +34,11 @@ pub(super) struct FileSource {
     recordings: Recordings,
     progress: Arc<Progress>,
     schedule: Schedule,
-    /// What was read and not handed on.
+    /// Records that were read and not handed on.
     waiting: VecDeque<Record>,
     /// Whether a round ends behind these.
     ends_round: bool,
-    /// What was counted up to these.
+    /// Counts up to these.
     counts: Counts,
     /// Records handed on, and those of them with a time before that of one handed on earlier in their round.
     records: u64,
@@ -174,7 +174,7 @@ impl MessageSource for FileSource {
     }
 }
 
-/// What `--input-file-dry-run` prints: a line for each figure. Nothing is sent, and nothing waited for.
+/// Output of `--input-file-dry-run`: a line for each figure. Nothing is sent, and nothing waited for.
 pub fn dry_run(settings: &FileInputSettings) -> anyhow::Result<String> {
     let mut merge = Merge::open(settings).context("--input-file")?;
     let mut schedule = Schedule::new(settings.pace, settings.max_wait);

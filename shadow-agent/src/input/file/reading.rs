@@ -14,13 +14,13 @@ const BATCH_BYTES: usize = 256 * 1024;
 /// Batches that may wait: one is taken while the next is read.
 const BATCHES: usize = 2;
 
-/// What was read of the recordings.
+/// State of reading the recordings.
 #[derive(Default)]
 pub(super) struct Batch {
     pub records: Vec<Record>,
     /// Whether these are the last before the recordings begin anew, or end.
     pub ends_round: bool,
-    /// What was counted up to here.
+    /// Counts up to here.
     pub counts: Counts,
 }
 

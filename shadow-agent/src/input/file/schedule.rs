@@ -80,7 +80,7 @@ impl Schedule {
     }
 }
 
-/// What is longer than anybody waits is cut off.
+/// Duration from seconds, capped at the longest that anybody waits.
 fn seconds(seconds: f64) -> Duration {
     const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
     Duration::try_from_secs_f64(seconds).map_or(LONGEST, |duration| duration.min(LONGEST))

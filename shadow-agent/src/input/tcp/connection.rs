@@ -32,7 +32,7 @@ pub(super) enum Ending {
     Truncated,
     /// The network lost it.
     Lost,
-    /// What it carried was no record.
+    /// It carried something other than records.
     Malformed,
     /// A record was larger than `--input-tcp-max-record`.
     TooLarge,
@@ -81,7 +81,7 @@ pub(super) struct Connection {
     pub silence: Rc<Silence>,
 }
 
-/// What was read, and since when something waits to become whole.
+/// Buffer of received bytes, and since when it holds an incomplete record.
 struct Reader<R> {
     from: R,
     bytes: Vec<u8>,

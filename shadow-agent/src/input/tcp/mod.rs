@@ -51,7 +51,7 @@ const KEEPALIVE_AFTER: u32 = 60;
 
 /// An `--input-tcp` with its connections.
 pub(super) struct TcpInput {
-    /// What accepts connections; `None` once a task does.
+    /// Acceptor of connections; `None` once a task has it.
     door: Option<Door>,
     shared: Arc<Shared>,
     queue: mpsc::Receiver<Waiting>,
@@ -61,7 +61,7 @@ pub(super) struct TcpInput {
     ended: watch::Sender<bool>,
 }
 
-/// What accepts connections.
+/// Acceptor of connections.
 struct Door {
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -72,7 +72,7 @@ struct Door {
 pub(super) struct Waiting {
     message: Message,
     source: Source,
-    /// What it takes of the buffer.
+    /// Its share of the buffer.
     _charge: Charge,
 }
 
@@ -90,7 +90,7 @@ pub(super) struct Speaker {
     taken: Notify,
 }
 
-/// What the connections of an input share.
+/// State that the connections of an input share.
 pub(super) struct Shared {
     settings: TcpInputSettings,
     state: Mutex<State>,
@@ -101,7 +101,7 @@ pub(super) struct Shared {
     freed: Notify,
 }
 
-/// What changes.
+/// Mutable part of it.
 pub(super) struct State {
     sessions: Sessions,
     counters: Counters,
@@ -150,7 +150,7 @@ impl TcpInput {
         })
     }
 
-    /// What was given to the shard is taken.
+    /// Marks everything given to the shard as taken.
     fn is_taken(&mut self) {
         let Some(source) = self.given.take() else {
             return;

@@ -34,7 +34,7 @@ impl<R: BufRead> HarReader<R> {
         }
     }
 
-    /// What was passed over so far.
+    /// Skipped parts so far.
     pub fn passed(&self) -> &Passed {
         &self.passed
     }

@@ -10,7 +10,7 @@ fn not_har(what: &str) -> io::Error {
     )
 }
 
-/// What was found.
+/// An entry that was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Element {
     /// One entry's bytes.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::recording::json_parts::{Parts, milliseconds, rfc3339, took};
 use crate::recording::{Record, Recorded};
 
-/// What begins a file: it stands in the place of the comma before the first entry.
+/// Start of a file: it stands in the place of the comma before the first entry.
 pub const HAR_HEADER: &[u8] = concat!(
     r#"{"log":{"version":"1.2","creator":{"name":"shadow-agent","version":""#,
     env!("CARGO_PKG_VERSION"),
@@ -15,7 +15,7 @@ pub const HAR_HEADER: &[u8] = concat!(
 )
 .as_bytes();
 
-/// What closes it.
+/// End of a file.
 pub const HAR_FOOTER: &[u8] = b"\n]}}\n";
 
 /// Adds an exchange to `out`, with a comma before it.

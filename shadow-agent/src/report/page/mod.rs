@@ -43,7 +43,7 @@ const SCRIPT: &str = concat!(
     "})();\n"
 );
 
-/// What the page is for, as its script reads it.
+/// Mode of the page, as its script reads it.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Mode {
@@ -80,7 +80,7 @@ pub fn content_security_policy(live: bool) -> String {
     format!("{}; frame-ancestors 'none'", policy(live))
 }
 
-/// What can stand in the page itself: browsers want `frame-ancestors` from a header alone.
+/// The part of the policy that can stand in the page itself: browsers want `frame-ancestors` from a header alone.
 fn policy(live: bool) -> String {
     let connect = if live { "; connect-src 'self'" } else { "" };
     format!(
