@@ -338,7 +338,7 @@ fn capture_rests_when_reading_alone_exceeds_the_cpu_budget() {
     };
     std::thread::scope(|scope| {
         let load = scope.spawn(|| wrk.run(&scene.client, &url));
-        agent.wait_for_line("capture rests");
+        agent.wait_for_line("pausing capture");
         let (status, body) = ask(&scene.server, port, "GET", "/readyz");
         assert!(status == 200 && body.contains("paused: cpu"), "{status} {body}");
         // Nobody's order ends it; it does so by itself.

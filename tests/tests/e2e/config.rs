@@ -419,7 +419,7 @@ fn a_cluster_that_does_not_answer_keeps_what_was_before() {
     std::fs::write(&path, text("web, api")).expect("the configuration file");
     agent.signal(Signal::SIGHUP);
     until("the file waits", || {
-        readyz().contains("config: what the file asks of the cluster")
+        readyz().contains("config: waiting for the Kubernetes API")
     });
     assert_eq!(cluster.load(web.v4(), 2, 10), 20);
     assert_eq!(cluster.load(api.v4(), 2, 10), 20);

@@ -118,11 +118,11 @@ fn while_a_new_agent_takes_over_each_request_is_mirrored_once() {
         knows_the_connections(&second);
         assert_eq!(second.ledger_now().seen(), 0, "it waits");
         let first = first.stop();
-        second.wait_for_line("taken over");
+        second.wait_for_line("took over");
         let third = rollout.agent(&[]);
         knows_the_connections(&third);
         let second = second.stop();
-        third.wait_for_line("taken over");
+        third.wait_for_line("took over");
         third.wait_for_ledger("the last one mirrors", |ledger| ledger.delivered(0) > 100);
         ([first, second], third)
     });
@@ -181,7 +181,7 @@ fn an_agent_that_is_killed_is_taken_over_from_too() {
     let second = rollout.agent(&[]);
     second.wait_for_line("another agent on this node is mirroring");
     first.kill();
-    second.wait_for_line("taken over");
+    second.wait_for_line("took over");
     assert_eq!(rollout.cluster.load(rollout.web.v4(), 2, 20), 40);
     second.stop().assert_all_delivered(40);
 }

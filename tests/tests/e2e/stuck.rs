@@ -80,7 +80,7 @@ fn a_start_that_reads_without_an_end_is_ended_by_a_signal() {
     agent.signal(Signal::SIGTERM);
     assert_eq!(agent.wait().code(), Some(1));
     let said = agent.stderr();
-    assert!(said.contains("error: SIGTERM has ended the start"), "{said}");
+    assert!(said.contains("error: SIGTERM during startup"), "{said}");
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl<'a> Pane<'a> {
         // No line of the view is left, and what was logged and the table are there as without it.
         assert!(!screen.contains("── Outputs"), "{screen}");
         assert!(screen.contains("INFO capturing"), "{screen}");
-        assert!(screen.contains("INFO ending"), "{screen}");
+        assert!(screen.contains("INFO stopping"), "{screen}");
         assert!(screen.contains("BALANCED"), "{screen}");
         let read = |name| std::fs::read_to_string(self.stage.path(name)).expect("what stty says");
         assert_eq!(read("before"), read("after"), "the terminal is not as it was");
