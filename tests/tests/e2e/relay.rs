@@ -224,7 +224,7 @@ fn input_tcp_secure() {
     // Without a certificate nobody is let in, and nothing is lost: it waits.
     let stranger = sender(&scene, &address, &secure);
     assert_eq!(load::keep_alive(&scene.client, scene.v4, 2, 5), 10);
-    stranger.wait_for_line("no connection");
+    stranger.wait_for_line("not connected");
     let refused = stranger.ledger_now();
     assert_eq!(refused.delivered(0), 0, "{refused}");
     drop(stranger);
@@ -590,7 +590,7 @@ fn output_tcp_skip_verify() {
     // Nobody on this machine vouches for it: it is refused unless that is not asked.
     let careful = sender(&scene, &address, &["--output-tcp-secure"]);
     assert_eq!(load::keep_alive(&scene.client, scene.v4, 1, 1), 1);
-    careful.wait_for_line("no connection");
+    careful.wait_for_line("not connected");
     drop(careful);
     let first = sender(
         &scene,

@@ -169,7 +169,7 @@ impl Worker {
                     %error,
                     suppressed,
                     queued = self.lanes.len(),
-                    "connection lost: queued messages are sent after reconnecting"
+                    "not connected: queued messages are sent once there is a connection"
                 );
             }
             tokio::time::sleep(backoff.next()).await;
