@@ -1,10 +1,9 @@
 //! The screen as a whole: what is said of the run and of the comparison, above a pane, above the last line.
 
-use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Color, Modifier, Style};
-use ratatui::text::{Line, Span};
-use ratatui::widgets::{Clear, Paragraph};
+use ratatui_core::layout::{Constraint, Layout, Rect};
+use ratatui_core::style::{Color, Modifier, Style};
+use ratatui_core::terminal::Frame;
+use ratatui_core::text::{Line, Span, Text};
 
 use super::model::{Model, Over};
 use super::sanitize::harmless;
@@ -71,10 +70,7 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>) {
             "The terminal is {} by {}: at least 80 by 24 is needed. Press q to quit.",
             area.width, area.height
         );
-        frame.render_widget(
-            Paragraph::new(text).wrap(ratatui::widgets::Wrap { trim: true }),
-            area,
-        );
+        frame.render_widget(Text::from(wrapped(&text, usize::from(area.width))), area);
         return;
     }
     let width = usize::from(area.width);
@@ -90,11 +86,11 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>) {
         Constraint::Length(1),
     ])
     .areas(area);
-    frame.render_widget(Paragraph::new(headline(model)), top);
-    frame.render_widget(Paragraph::new(outputs), first);
-    frame.render_widget(Paragraph::new(compared), second);
+    frame.render_widget(headline(model), top);
+    frame.render_widget(Text::from(outputs), first);
+    frame.render_widget(Text::from(compared), second);
     panes::draw(model, frame, pane);
-    frame.render_widget(Paragraph::new(last_line(model)), last);
+    frame.render_widget(last_line(model), last);
     match &model.over {
         Over::Nothing => {}
         Over::Help => help(frame, pane),
@@ -104,7 +100,7 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>) {
                 y: 1,
                 ..area
             };
-            frame.render_widget(Clear, over);
+            clear(frame, over);
             example::draw(model, frame, over);
         }
     }
@@ -365,8 +361,32 @@ fn help(frame: &mut Frame<'_>, pane: Rect) {
         height,
         ..pane
     };
-    frame.render_widget(Clear, area);
-    frame.render_widget(Paragraph::new(HELP.map(Line::raw).to_vec()), area);
+    clear(frame, area);
+    frame.render_widget(Text::from(HELP.map(Line::raw).to_vec()), area);
+}
+
+/// Takes away what was drawn there.
+fn clear(frame: &mut Frame<'_>, area: Rect) {
+    let buffer = frame.buffer_mut();
+    for place in area.intersection(buffer.area).positions() {
+        buffer[place].reset();
+    }
+}
+
+/// Words in lines of this width; a longer word has a line of its own.
+fn wrapped(text: &str, width: usize) -> Vec<Line<'static>> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.len() + 1 + word.len() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.into_iter().map(Line::raw).collect()
 }
 
 /// Of what matters less.

@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use ratatui::Frame;
-use ratatui::layout::Rect;
-use ratatui::text::Line;
-use ratatui::widgets::Paragraph;
+use ratatui_core::layout::Rect;
+use ratatui_core::terminal::Frame;
+use ratatui_core::text::{Line, Text};
 
 use super::draw::{Look, fit, padded, title};
 use super::model::{Model, Over};
@@ -34,7 +33,7 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>, area: Rect) {
     model.page = page;
     model.over = Over::Example(id, at);
     let shown: Vec<_> = lines.into_iter().skip(at).take(page).collect();
-    frame.render_widget(Paragraph::new(shown), area);
+    frame.render_widget(Text::from(shown), area);
 }
 
 fn lines(look: Look, example: &Example, width: usize) -> Vec<Line<'static>> {

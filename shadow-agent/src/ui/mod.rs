@@ -5,6 +5,7 @@
 //! orders as the HTTP port does ([`Order`]). Log lines are kept off the screen meanwhile: they are in a pane, and on
 //! standard error once the screen is given back.
 
+mod backend;
 mod draw;
 mod example;
 mod model;
@@ -19,9 +20,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use crossterm::event::{self, Event, KeyEventKind};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use tokio::sync::{mpsc, oneshot};
 
 use self::draw::Look;

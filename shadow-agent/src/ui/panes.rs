@@ -1,10 +1,9 @@
 //! The lists: differences, endpoints, and the log.
 
-use ratatui::Frame;
-use ratatui::layout::Rect;
-use ratatui::style::{Modifier, Style};
-use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui_core::layout::Rect;
+use ratatui_core::style::{Modifier, Style};
+use ratatui_core::terminal::Frame;
+use ratatui_core::text::{Line, Span, Text};
 
 use super::draw::{fit, padded, percent, quiet};
 use super::model::{Model, Pane};
@@ -54,7 +53,7 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>, area: Rect) {
             row
         }
     }));
-    frame.render_widget(Paragraph::new(lines), area);
+    frame.render_widget(Text::from(lines), area);
 }
 
 fn tabs(model: &Model, width: usize) -> Line<'static> {

@@ -3,18 +3,17 @@
 //! The screen is drawn on standard error, where the status line would be: standard output may carry messages
 //! (`--output-stdout`). A panic gives it back before it says a word; the release build ends in one without unwinding.
 
-use std::io::{self, BufWriter, IsTerminal, Stderr, Write};
+use std::io::{self, BufWriter, IsTerminal, Stderr};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use ratatui::Frame;
-use ratatui::backend::CrosstermBackend;
-use ratatui::crossterm::cursor::{Hide, Show};
-use ratatui::crossterm::execute;
-use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
-};
+use crossterm::cursor::{Hide, Show};
+use crossterm::execute;
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use ratatui_core::backend::Backend;
+use ratatui_core::terminal::Frame;
 
+use super::backend::Screen;
 use crate::status;
 
 /// Bytes of a screen that are written at once: flicker is what comes in pieces.
@@ -29,7 +28,7 @@ pub fn is_possible() -> bool {
 }
 
 /// The terminal in full-screen mode. Dropping it restores the screen.
-pub(super) struct Terminal(ratatui::Terminal<CrosstermBackend<BufWriter<Stderr>>>);
+pub(super) struct Terminal(ratatui_core::terminal::Terminal<Screen<BufWriter<Stderr>>>);
 
 impl Terminal {
     /// Takes the screen.
@@ -41,8 +40,8 @@ impl Terminal {
         let taken = enable_raw_mode()
             .and_then(|()| execute!(io::stderr(), EnterAlternateScreen, Hide))
             .and_then(|()| {
-                let backend = CrosstermBackend::new(BufWriter::with_capacity(BUFFER, io::stderr()));
-                ratatui::Terminal::new(backend)
+                let backend = Screen(BufWriter::with_capacity(BUFFER, io::stderr()));
+                ratatui_core::terminal::Terminal::new(backend)
             });
         taken.map(Self).inspect_err(|_| give_back())
     }
@@ -50,7 +49,7 @@ impl Terminal {
     /// Draws a whole screen; what differs from the one before is written.
     pub fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         self.0.draw(draw)?;
-        self.0.backend_mut().flush()
+        Backend::flush(self.0.backend_mut())
     }
 }
 

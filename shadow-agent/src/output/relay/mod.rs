@@ -14,6 +14,7 @@ mod silence;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod websocket;
 mod worker;
 
 use std::future::Future;

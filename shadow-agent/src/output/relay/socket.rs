@@ -1,24 +1,16 @@
-//! WebSocket (RFC 6455): each binary message is a header line and a payload, without the separator of files. A record is
-//! delivered when the socket has taken it, as in the plain form.
+//! WebSocket: each binary message is a header line and a payload, without the separator of files. A record is delivered
+//! when the socket has taken it, as in the plain form.
 
 use std::io;
 use std::pin::pin;
 
-use futures::{SinkExt, StreamExt};
-use tokio_tungstenite::client_async_with_config;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{self, Message};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::plain::in_time;
+use super::plain::{in_time, write_all};
+use super::websocket::{Handshake, Kind, read_frame, write_frame};
 use super::worker::{BATCH, Worker, closed};
 use crate::output::http::connect::Link;
 use crate::secret::Secret;
-
-/// Largest message that the other side may send: nobody asks it for any.
-const MAX_ANSWER: usize = 64 * 1024;
 
 /// Carries records over a WebSocket. `url` is without userinfo.
 pub(super) async fn carry(
@@ -27,59 +19,92 @@ pub(super) async fn carry(
     url: &str,
     authorization: Option<&Secret>,
 ) -> io::Result<()> {
-    let mut request = url.into_client_request().map_err(error)?;
-    if let Some(Secret(authorization)) = authorization {
-        let mut value = HeaderValue::from_str(authorization).map_err(io::Error::other)?;
-        value.set_sensitive(true);
-        request.headers_mut().insert(AUTHORIZATION, value);
-    }
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(MAX_ANSWER))
-        .max_frame_size(Some(MAX_ANSWER));
-    let shaking = async {
-        client_async_with_config(request, &mut link.transport, Some(config))
-            .await
-            .map_err(error)
+    let (read, mut write) = tokio::io::split(&mut link.transport);
+    let mut incoming = Incoming {
+        read,
+        bytes: Vec::new(),
+        pong: None,
     };
-    let (socket, _) = in_time(worker, shaking).await?;
-    let (mut sink, mut stream) = socket.split();
-    let mut ended = pin!(async {
-        loop {
-            match stream.next().await {
-                Some(Ok(_)) => {}
-                Some(Err(lost)) => return error(lost),
-                None => return closed(),
-            }
-        }
-    });
+    let handshake = Handshake::new(url, authorization.map(|Secret(value)| value.as_str()))?;
+    write_all(worker, &mut write, &handshake.request).await?;
+    in_time(worker, incoming.shake_hands(&handshake)).await?;
+    let mut frame = Vec::new();
     loop {
-        tokio::select! {
+        let more = tokio::select! {
             biased;
-            lost = &mut ended => return Err(lost),
-            more = worker.lanes.wait(worker.lane, 0) => if !more {
-                return in_time(worker, async { sink.close().await.map_err(error) }).await;
-            }
+            pinged = incoming.until_pinged() => pinged.map(|()| true)?,
+            more = worker.lanes.wait(worker.lane, 0) => more,
+        };
+        if !more {
+            frame.clear();
+            write_frame(Kind::Close, &[], &mut frame)?;
+            return write_all(worker, &mut write, &frame).await;
         }
         for (sequence, record) in worker.lanes.batch(worker.lane, 0, BATCH) {
-            let sending = in_time(worker, async {
-                sink.send(Message::Binary(record)).await.map_err(error)
-            });
-            tokio::select! {
-                biased;
-                lost = &mut ended => return Err(lost),
-                sent = sending => sent?,
+            frame.clear();
+            write_frame(Kind::Binary, &record, &mut frame)?;
+            let mut sending = pin!(write_all(worker, &mut write, &frame));
+            loop {
+                tokio::select! {
+                    biased;
+                    pinged = incoming.until_pinged() => pinged?,
+                    sent = &mut sending => break sent?,
+                }
             }
             worker.lanes.delivered(worker.lane, sequence);
         }
+        if let Some(payload) = incoming.pong.take() {
+            frame.clear();
+            write_frame(Kind::Pong, &payload, &mut frame)?;
+            write_all(worker, &mut write, &frame).await?;
+        }
+        frame.shrink_to(2 * BATCH);
     }
 }
 
-fn error(error: tungstenite::Error) -> io::Error {
-    match error {
-        tungstenite::Error::Io(error) => error,
-        tungstenite::Error::Http(response) => {
-            io::Error::other(format!("the handshake was refused with {}", response.status()))
+/// What the other side sends.
+struct Incoming<R> {
+    read: R,
+    /// What was read and is no whole frame yet.
+    bytes: Vec<u8>,
+    /// What the last ping is to be answered with; those before it need no answer (section 5.5.3).
+    pong: Option<Vec<u8>>,
+}
+
+impl<R: AsyncRead + Unpin> Incoming<R> {
+    async fn shake_hands(&mut self, handshake: &Handshake) -> io::Result<()> {
+        loop {
+            if let Some(length) = handshake.answered(&self.bytes)? {
+                self.bytes.drain(..length);
+                return Ok(());
+            }
+            self.more().await?;
         }
-        other => io::Error::other(other),
+    }
+
+    /// Reads until a ping has come. Never ends well otherwise; may be dropped and called again.
+    async fn until_pinged(&mut self) -> io::Result<()> {
+        loop {
+            while let Some((frame, length)) = read_frame(&self.bytes)? {
+                match frame.kind {
+                    Some(Kind::Close) => return Err(closed()),
+                    Some(Kind::Ping) => self.pong = Some(frame.payload.to_vec()),
+                    _ => {}
+                }
+                let pinged = frame.kind == Some(Kind::Ping);
+                self.bytes.drain(..length);
+                if pinged {
+                    return Ok(());
+                }
+            }
+            self.more().await?;
+        }
+    }
+
+    async fn more(&mut self) -> io::Result<()> {
+        match self.read.read_buf(&mut self.bytes).await? {
+            0 => Err(closed()),
+            _ => Ok(()),
+        }
     }
 }
