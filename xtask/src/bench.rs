@@ -96,7 +96,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(agent) => agent
             .canonicalize()
             .with_context(|| format!("no agent at {}", agent.display()))?,
-        None if plan.needs_agent() => setup::build_agent(setup::Profile::Release)?,
+        None if plan.needs_agent() => setup::build_agent(setup::Profile::Release, setup::Features::All)?,
         None => PathBuf::new(),
     };
     process::end_children_on_signals()?;

@@ -64,11 +64,35 @@ impl Profile {
     }
 }
 
+/// Features that the agent is built with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Features {
+    /// As users get it.
+    All,
+    /// Without the feature `cluster`, whose crates are a third of what there is to build.
+    WithoutCluster,
+}
+
+/// Whether the crates of the feature `cluster` are built already.
+pub fn has_cluster(profile: Profile) -> bool {
+    let crates = std::fs::read_dir(target().join(profile.name()).join("deps"));
+    crates
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| entry.file_name().to_string_lossy().starts_with("libkube_client-"))
+}
+
 /// Builds the agent and gives its path.
-pub fn build_agent(profile: Profile) -> anyhow::Result<PathBuf> {
+pub fn build_agent(profile: Profile, features: Features) -> anyhow::Result<PathBuf> {
+    let without: &[&str] = match features {
+        Features::All => &[],
+        Features::WithoutCluster => &["--no-default-features"],
+    };
     let status = cargo()
         .args(["build", "--profile", profile.name()])
         .args(["--package", "shadow-agent", "--bin", "shadow-agent"])
+        .args(without)
         .status()
         .context("cannot start cargo")?;
     if !status.success() {

@@ -74,7 +74,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let programs = Programs {
         kubectl: kubectl::provide(!arguments.no_install),
         helm: helm::provide(!arguments.no_install),
-        agent: setup::build_agent(setup::Profile::Source)?,
+        agent: setup::build_agent(setup::Profile::Source, setup::Features::All)?,
     };
     let skips = SkipsFile::new()?;
 

@@ -9,8 +9,9 @@ use anyhow::Context as _;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::client::client;
+use super::cluster_hooks::ClusterHooks;
 use super::conditions::{NOT_YET, not_listed, of_pods};
-use super::desired::{Condition, Desired};
+use super::desired::{CGROUPS, Condition, Desired};
 use super::objects::Pod;
 use super::pod_filter::PodFilter;
 use super::pod_table::{PodTable, WatchedPods};
@@ -19,7 +20,6 @@ use super::route_watch::RouteWatch;
 use super::settings::{KubernetesSettings, PodSelector};
 use super::watched::{Source, WatchedInput};
 use crate::capture::PodCgroups;
-use crate::cluster_metrics::ClusterMetrics;
 use crate::health::Heart;
 
 /// Changes come in bursts (a rollout): they are given this long to gather.
@@ -27,19 +27,6 @@ const GATHER: Duration = Duration::from_millis(20);
 
 /// How often the thread shows that it lives.
 const BEAT: Duration = Duration::from_secs(1);
-
-/// How the thread tells of itself, and how it behaves.
-pub struct ClusterHooks {
-    /// What it counts.
-    pub metrics: ClusterMetrics,
-    /// Beats while it lives.
-    pub heart: Heart,
-    /// Called on the thread, so that it gives way to production.
-    pub lower_priority: fn(),
-}
-
-/// The condition of pods that cannot be captured.
-pub const CGROUPS: &str = "cgroups of pods";
 
 /// Follows the cluster for as long as it lives.
 pub struct Cluster {

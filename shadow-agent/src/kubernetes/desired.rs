@@ -7,6 +7,9 @@ use crate::capture::PodCgroup;
 use crate::mirror::plan::PodIdentity;
 use crate::output::WantedMirror;
 
+/// The condition of pods that cannot be captured.
+pub const CGROUPS: &str = "cgroups of pods";
+
 /// What shall be.
 #[derive(Clone, Debug, Default)]
 pub struct Desired {

@@ -1,9 +1,13 @@
 //! Which of the pods that inputs and routes lead to are captured at all: by namespace and name, and by labels.
 
+#[cfg(feature = "cluster")]
 use std::collections::BTreeMap;
+#[cfg(feature = "cluster")]
 use std::sync::Arc;
 
+#[cfg(feature = "cluster")]
 use super::objects::Pod;
+#[cfg(feature = "cluster")]
 use super::reflector::ObjectKey;
 use super::selector::LabelSelector;
 use crate::mirror::matching::{MatchError, Pattern};
@@ -37,7 +41,10 @@ impl PodFilter {
         self.labels.push(LabelSelector::parse(selector)?);
         Ok(())
     }
+}
 
+#[cfg(feature = "cluster")]
+impl PodFilter {
     fn passes(&self, pod: &Pod) -> bool {
         let name = format!("{}/{}", pod.namespace, pod.name);
         let matches = |pattern: &Pattern| pattern.matches(name.as_bytes());
@@ -55,7 +62,7 @@ impl PodFilter {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cluster"))]
 mod tests {
     use k8s_openapi::api::core::v1 as core;
     use serde_json::json;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "cluster")]
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector as ApiSelector;
 
 /// Requirements of one selector at most; a longer one is a mistake.
@@ -44,6 +45,7 @@ impl LabelSelector {
 
     /// The selector of a workload, as the API has it. `None` for an operator that does not exist: what cannot be
     /// understood selects nothing.
+    #[cfg(feature = "cluster")]
     pub fn of(selector: &ApiSelector) -> Option<Self> {
         let labels = selector.match_labels.iter().flatten();
         let mut requirements: Vec<_> = labels

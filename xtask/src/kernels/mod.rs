@@ -54,7 +54,7 @@ pub fn run(kernels: &[String], install: bool) -> Result<()> {
     }
     let agent = match std::env::var_os("SHADOW_AGENT_BIN") {
         Some(agent) => PathBuf::from(agent),
-        None => setup::build_agent(setup::Profile::Source)?,
+        None => setup::build_agent(setup::Profile::Source, setup::Features::All)?,
     };
     let folder = setup::target().join("kernels");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;

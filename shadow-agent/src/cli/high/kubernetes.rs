@@ -28,6 +28,15 @@ pub fn resolve(arguments: &Arguments, inputs: &[RawInput]) -> Result<Option<Kube
         RawInput::Kubernetes(pods) => Some(pods.typed.as_str()),
         _ => None,
     });
+    if !cfg!(feature = "cluster")
+        && let Some((flag, value)) = asks_for_cluster(flags, pods)
+    {
+        return Err(Problem::new(
+            "this agent was built without the feature `cluster`, so it follows neither pods nor routes",
+            "build it with its default features, as packages and images are",
+        )
+        .of(flag, value));
+    }
     if routes.is_none() && pods.is_none() {
         // Ignored, it would let everything be captured.
         return match pod_filters(flags).iter().find(|(_, given)| !given.is_empty()) {
@@ -62,6 +71,22 @@ pub fn resolve(arguments: &Arguments, inputs: &[RawInput]) -> Result<Option<Kube
         lease: lease(flags, &node)?,
         node,
     }))
+}
+
+/// The first of what was given that means nothing without a cluster, with its value.
+fn asks_for_cluster<'a>(
+    flags: &'a KubernetesFlags,
+    pods: Option<&'a str>,
+) -> Option<(&'static str, &'a str)> {
+    let first = |given: &'a [String]| given.first().map(String::as_str);
+    let mut given = vec![
+        ("--input-raw", pods),
+        ("--input-k8s-routes", first(&flags.input_k8s_routes)),
+        ("--http-pod-header", flags.http_pod_header.then_some("")),
+        ("--k8s-pod-labels", first(&flags.k8s_pod_labels)),
+    ];
+    given.extend(pod_filters(flags).map(|(flag, given)| (flag, first(given))));
+    given.into_iter().find_map(|(flag, value)| Some((flag, value?)))
 }
 
 fn routes(flags: &KubernetesFlags) -> Result<Option<RouteNamespaces>, UsageError> {
@@ -196,11 +221,45 @@ mod tests {
     }
 
     #[test]
+    fn what_means_nothing_without_a_cluster_is_found() {
+        let asks = |flags: &[&str]| {
+            let arguments =
+                Arguments::try_parse_from([&["shadow-agent", "--k8s-node=n"], flags].concat()).unwrap();
+            asks_for_cluster(&arguments.kubernetes, None).map(|(flag, value)| format!("{flag} {value}"))
+        };
+        assert_eq!(asks(&["--input-raw=:80"]), None);
+        assert_eq!(
+            asks(&["--input-k8s-routes=shop,pay"]).as_deref(),
+            Some("--input-k8s-routes shop")
+        );
+        assert_eq!(
+            asks(&["--http-pod-header"]).as_deref(),
+            Some("--http-pod-header ")
+        );
+        assert_eq!(
+            asks(&["--k8s-disallow-pod=a/b"]).as_deref(),
+            Some("--k8s-disallow-pod a/b")
+        );
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    #[test]
+    fn an_agent_built_without_the_cluster_says_so() {
+        let said = error(&["--input-raw=k8s://pod/x:80"]);
+        assert!(
+            said.contains("--input-raw 'k8s://pod/x:80': this agent was built without the feature `cluster`"),
+            "{said}"
+        );
+    }
+
+    #[cfg(feature = "cluster")]
+    #[test]
     fn a_pod_filter_without_pods_is_refused() {
         let said = error(&["--input-raw=:80", "--k8s-disallow-pod=shop/.*"]);
         assert!(said.contains("no input names pods"), "{said}");
     }
 
+    #[cfg(feature = "cluster")]
     #[test]
     fn filters_of_pods_that_cannot_be_read_are_refused() {
         let pods = "--input-raw=k8s://pod/x:80";
