@@ -175,7 +175,7 @@ pub fn http(
             workers => workers,
         } as usize,
         pipeline: flags.output_http_pipeline as usize,
-        queue_requests: flags.output_http_queue_len as usize,
+        queue_requests: flags.output_http_queue_len.map(|most| most as usize),
         queue_bytes: flags.output_http_queue_size,
         timeout: flags.output_http_timeout,
         connect_timeout: flags.output_http_connect_timeout,

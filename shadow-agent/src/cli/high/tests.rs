@@ -90,7 +90,7 @@ fn an_http_output_has_defaults() {
     assert_eq!((output.host.as_str(), output.port), ("staging", 8080));
     assert_eq!(output.host_header, HostHeader::Upstream);
     assert_eq!(output.marker.as_deref(), Some("X-Shadow-Request"));
-    assert_eq!((output.workers, output.queue_requests), (1024, 10_000));
+    assert_eq!((output.workers, output.queue_requests), (1024, None));
     assert_eq!((output.queue_bytes, output.max_response), (64 << 20, 64 << 20));
     assert_eq!(output.timeout, Duration::from_secs(5));
     assert_eq!(output.connect_timeout, Duration::from_secs(3));

@@ -30,17 +30,18 @@ pub struct OutputHttp {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub output_http_pipeline: u32,
 
-    /// Length of the queue, in requests
+    /// Length of the queue, in requests [default: what --output-http-queue-size holds]
     ///
-    /// When it is full, requests are dropped and counted: it never delays production or another output. The default holds
-    /// two seconds at 5,000 requests per second.
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    pub output_http_queue_len: u32,
+    /// When it is full, requests are dropped and counted: it never delays production or another output.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub output_http_queue_len: Option<u32>,
 
     /// Size of the queue, in bytes, including requests in flight
     ///
-    /// Beyond it requests are dropped and counted as queue_full; a request larger than the whole queue is sent if the queue
-    /// is empty. The default is a quarter of the default --max-memory, so that one slow upstream leaves room for others.
+    /// Each request counts with some hundred bytes more than its own, for what is kept with it: small requests have a long
+    /// queue, large ones a short one. Beyond it requests are dropped and counted as queue_full; a request larger than the
+    /// whole queue is sent if the queue is empty. The default holds ten seconds of 5,000 small requests per second, and is
+    /// a quarter of the default --max-memory, so that one slow upstream leaves room for others.
     #[arg(long, value_name = "SIZE", default_value = "64mb", value_parser = positive_size)]
     pub output_http_queue_size: usize,
 

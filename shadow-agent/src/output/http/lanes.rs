@@ -11,12 +11,21 @@ use std::rc::Rc;
 use super::breaker::Pass;
 use super::redirect::Hop;
 use crate::compare::Part;
-use crate::http::Version;
+use crate::http::{HeaderField, Request, Version};
 use crate::mirror::ledger::Ticket;
 use crate::mirror::{Exchange, FlowId};
 
 /// Largest request that is sent behind another, in bytes.
 const MAX_FOLLOWER: usize = 4096;
+
+/// Bytes that are kept with a request, beside those of its fields: a queue of small requests is mostly these.
+const KEPT_WITH_IT: usize = size_of::<Exchange>() + size_of::<Request>() + size_of::<Job>();
+
+/// Bytes that a request holds while it waits or is under way.
+pub(super) fn held_bytes(request: &Request) -> usize {
+    let fields = request.headers.len() * size_of::<HeaderField>();
+    request.head.len() + request.body.len() + fields + KEPT_WITH_IT
+}
 
 /// One request on its way to the shadow.
 #[derive(Debug)]
@@ -39,9 +48,9 @@ impl Job {
         self.exchange.flow
     }
 
-    /// Bytes it holds until it is settled.
+    /// Bytes it holds until it is settled: those of the request, and of what is kept with it.
     pub(super) fn bytes(&self) -> usize {
-        self.exchange.request.head.len() + self.exchange.request.body.len()
+        held_bytes(&self.exchange.request)
     }
 
     /// Whether another request may be sent behind it before its answer is there. A probe goes alone, and so

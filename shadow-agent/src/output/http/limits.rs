@@ -83,11 +83,12 @@ pub(super) struct QueueBounds {
 }
 
 impl QueueBounds {
-    pub(super) fn new(max_waiting: usize, max_bytes: usize) -> Self {
+    /// Without a bound of requests, bytes alone bound how many may wait.
+    pub(super) fn new(max_waiting: Option<usize>, max_bytes: usize) -> Self {
         Self {
             waiting: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
-            max_waiting,
+            max_waiting: max_waiting.unwrap_or(usize::MAX),
             max_bytes,
         }
     }
@@ -155,7 +156,7 @@ mod tests {
 
     #[test]
     fn no_more_wait_than_may() {
-        let queue = QueueBounds::new(2, 100);
+        let queue = QueueBounds::new(Some(2), 100);
         assert!(queue.try_enter());
         assert!(queue.try_enter());
         assert!(!queue.try_enter());
@@ -165,8 +166,17 @@ mod tests {
     }
 
     #[test]
+    fn without_a_bound_of_requests_bytes_alone_bound_the_queue() {
+        let queue = QueueBounds::new(None, 100);
+        assert!((0..10_001).all(|_| queue.try_enter()));
+        assert!(queue.is_half_empty());
+        assert!(queue.try_hold(100));
+        assert!(!queue.try_hold(1));
+    }
+
+    #[test]
     fn no_more_bytes_are_held_than_may_be() {
-        let queue = QueueBounds::new(2, 100);
+        let queue = QueueBounds::new(Some(2), 100);
         assert!(queue.try_hold(60));
         assert!(!queue.is_half_empty());
         assert!(queue.try_hold(40));
@@ -180,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_request_larger_than_the_bound_is_held_alone() {
-        let queue = QueueBounds::new(2, 100);
+        let queue = QueueBounds::new(Some(2), 100);
         assert!(queue.try_hold(101));
         assert!(!queue.try_hold(1));
         queue.release(101);

@@ -42,9 +42,9 @@ pub struct HttpOutputSettings {
     /// Requests of one production connection that may be sent one behind the other, before the answers to
     /// those before them, when they wait anyway: GET, HEAD and OPTIONS without a body; 1: none.
     pub pipeline: usize,
-    /// Requests that may wait, over all shards.
-    pub queue_requests: usize,
-    /// Bytes of requests that wait or are under way, over all shards. One that is larger than all of it goes
+    /// Requests that may wait, over all shards; `None`: as many as `queue_bytes` holds.
+    pub queue_requests: Option<usize>,
+    /// Bytes of requests that wait or are under way, with what is kept with each, over all shards. One that is larger than all of it goes
     /// while there is no other.
     pub queue_bytes: usize,
     /// Time for one exchange, from the first byte written to the last byte read.

@@ -25,7 +25,7 @@ pub(in crate::output::http) fn settings() -> HttpOutputSettings {
         edits: None,
         pipeline: 16,
         workers: 16,
-        queue_requests: 100,
+        queue_requests: Some(100),
         queue_bytes: 1 << 20,
         timeout: Duration::from_secs(5),
         connect_timeout: Duration::from_secs(5),

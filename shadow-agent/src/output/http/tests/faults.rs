@@ -79,7 +79,7 @@ fn a_shadow_that_never_answers_ends_in_bounded_timeouts() {
         let rig = Rig::with(shadow.port, |settings| {
             quick(settings);
             settings.workers = 4;
-            settings.queue_requests = 4;
+            settings.queue_requests = Some(4);
         });
         for flow in 0..20 {
             rig.offer(flow, GET);
@@ -247,7 +247,7 @@ fn what_follows_an_answer_unasked_closes_the_connection() {
 fn a_full_queue_drops_by_count_and_by_bytes_at_once() {
     on_a_shard(async {
         let shadow = Shadow::answering(OK).await;
-        let rig = Rig::with(shadow.port, |settings| settings.queue_requests = 10);
+        let rig = Rig::with(shadow.port, |settings| settings.queue_requests = Some(10));
         for _ in 0..20 {
             rig.offer(1, GET);
         }
@@ -255,11 +255,39 @@ fn a_full_queue_drops_by_count_and_by_bytes_at_once() {
         assert_eq!(rig.counts().dropped[&DropReason::QueueFull], 9);
         assert_counts(&rig.settled().await, 11, &[(DropReason::QueueFull, 9)]);
 
-        let rig = Rig::with(shadow.port, |settings| settings.queue_bytes = 3 * GET.len());
+        let rig = Rig::with(shadow.port, |settings| settings.queue_bytes = 3 * held(GET));
         for _ in 0..20 {
             rig.offer(1, GET);
         }
         assert_counts(&rig.settled().await, 3, &[(DropReason::QueueFull, 17)]);
+    });
+}
+
+#[test]
+fn small_requests_have_a_long_queue_and_large_ones_a_short_one() {
+    on_a_shard(async {
+        let large = format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nX-Large: {}\r\n\r\n",
+            "a".repeat(100_000)
+        );
+        let taken = async |request: &[u8]| {
+            let shadow = Shadow::answering(OK).await;
+            let rig = Rig::with(shadow.port, |settings| {
+                settings.queue_requests = None;
+                settings.queue_bytes = 1_000_000;
+            });
+            for _ in 0..5_000 {
+                rig.offer(1, request);
+            }
+            rig.settled().await.delivered
+        };
+        assert_eq!(taken(large.as_bytes()).await, 9);
+        let small = taken(GET).await;
+        assert!(
+            (1_000..3_000).contains(&small),
+            "{small} requests of {} bytes",
+            GET.len()
+        );
     });
 }
 
@@ -269,7 +297,7 @@ fn requests_under_way_hold_their_bytes_until_they_are_settled() {
         let shadow = Shadow::start(|mut peer| async move { peer.closed().await }).await;
         let rig = Rig::with(shadow.port, |settings| {
             quick(settings);
-            settings.queue_bytes = 3 * GET.len();
+            settings.queue_bytes = 3 * held(GET);
         });
         for flow in 0..5 {
             rig.offer(flow, GET);

@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
+use super::lanes::held_bytes;
 use super::{HttpOutput, HttpShard};
 use crate::capture::OwnConnections;
 use crate::compare::Comparer;
@@ -93,6 +94,11 @@ impl Rig {
     fn opened(&self) -> u64 {
         self.output.status().connections_opened
     }
+}
+
+/// Bytes that a request counts with against the bound of the queue.
+fn held(raw: &[u8]) -> usize {
+    held_bytes(&exchange(1, raw).request)
 }
 
 /// What became of all requests: so many delivered, the others dropped for one reason.

@@ -17,7 +17,7 @@ fn numbers(request: &str) -> (u64, u64) {
 fn requests_of_one_connection_arrive_in_their_order_one_at_a_time() {
     on_a_shard(async {
         let shadow = Shadow::answering(OK).await;
-        let rig = Rig::with(shadow.port, |settings| settings.queue_requests = 200);
+        let rig = Rig::with(shadow.port, |settings| settings.queue_requests = Some(200));
         for number in 0..50 {
             for flow in 0..4 {
                 if number % (flow + 1) == 0 {
@@ -180,7 +180,8 @@ fn shards_on_their_own_threads_share_few_workers_without_losing_a_wake_up() {
     settings.host = "127.0.0.1".to_owned();
     settings.port = port.recv().unwrap();
     settings.workers = 2;
-    settings.queue_requests = 10_000;
+    settings.queue_requests = None;
+    settings.queue_bytes = 64 << 20;
     let output = HttpOutput::new(&settings, &OwnConnections::default(), &Comparer::default()).unwrap();
     std::thread::scope(|threads| {
         for _ in 0..3 {
