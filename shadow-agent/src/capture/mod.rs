@@ -34,6 +34,7 @@ mod pcap_server;
 mod pcapng;
 mod plan;
 mod pod_cgroups;
+mod ring;
 mod ring_maps;
 mod rings;
 mod settings;

@@ -1,10 +1,13 @@
 //! Makes the rings, one for each shard, and gives them to the programs in the array of maps `RINGS`.
 
+use std::os::fd::AsFd;
+
 use aya::Ebpf;
-use aya::maps::{ArrayOfMaps, Map, MapData, RingBuf};
+use aya::maps::{ArrayOfMaps, Map, MapData, MapError, RingBuf};
 
 use super::error::CaptureError;
-use super::load::{RING, map_refused, missing};
+use super::load::{RING, map_refused, missing, page_size};
+use super::ring::Ring;
 use super::settings::CaptureSettings;
 
 /// `BPF_MAP_TYPE_RINGBUF` of the kernel's `enum bpf_map_type` (Linux 5.8).
@@ -15,10 +18,7 @@ const OUTER: &str = "RINGS";
 
 /// Makes as many rings of that size as there are shards. Inner maps of other sizes than the one that the array was made
 /// after need Linux 5.10.
-pub fn make_rings(
-    ebpf: &mut Ebpf,
-    settings: &CaptureSettings,
-) -> Result<Vec<RingBuf<MapData>>, CaptureError> {
+pub fn make_rings(ebpf: &mut Ebpf, settings: &CaptureSettings) -> Result<Vec<Ring>, CaptureError> {
     let refused = |source| CaptureError::Map { map: OUTER, source };
     let outer = ebpf.map_mut(OUTER).ok_or_else(|| missing(OUTER))?;
     let mut outer: ArrayOfMaps<_, RingBuf<MapData>> = outer.try_into().map_err(refused)?;
@@ -26,7 +26,7 @@ pub fn make_rings(
         .map(|shard| {
             let ring = make_ring(shard, settings)?;
             outer.set(shard as u32, &ring, 0).map_err(refused)?;
-            Ok(ring)
+            map(&ring, settings)
         })
         .collect()
 }
@@ -36,4 +36,11 @@ fn make_ring(shard: usize, settings: &CaptureSettings) -> Result<RingBuf<MapData
     MapData::create(definition, &format!("{RING}{shard}"), None)
         .and_then(|data| RingBuf::try_from(Map::RingBuf(data)))
         .map_err(|error| map_refused(error, settings))
+}
+
+/// Maps the ring as it is read. The library's own mapping, which has the data twice, goes with `ring`.
+fn map(ring: &RingBuf<MapData>, settings: &CaptureSettings) -> Result<Ring, CaptureError> {
+    let file = ring.as_fd().try_clone_to_owned();
+    file.and_then(|file| Ring::map(file, page_size() as usize, settings.ring_bytes as usize))
+        .map_err(|error| map_refused(MapError::IoError(error), settings))
 }

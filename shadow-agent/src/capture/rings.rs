@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aya::maps::{Array, MapData, RingBuf};
+use aya::maps::{Array, MapData};
 use shadow_common::{MARK_CONTINUATION, MARK_RESPONSE, RecordHeader, SLEEPING};
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep_until};
 
+use super::ring::Ring;
 use crate::tcp::{Direction, Endpoint, FlowKey, Segment, TcpFlags};
 use crate::time::Timestamp;
 
@@ -34,7 +35,7 @@ const SAFETY: Duration = Duration::from_millis(200);
 /// The reader of one ring. It belongs to one thread.
 pub struct RingReader {
     shard: u32,
-    ring: RingBuf<MapData>,
+    ring: Ring,
     readers: Arc<Mutex<Array<MapData, u32>>>,
     malformed: Arc<AtomicU64>,
     interval: Duration,
@@ -60,7 +61,7 @@ enum State {
 impl RingReader {
     pub(super) fn new(
         shard: u32,
-        ring: RingBuf<MapData>,
+        ring: Ring,
         readers: Arc<Mutex<Array<MapData, u32>>>,
         malformed: Arc<AtomicU64>,
     ) -> Self {
@@ -94,14 +95,16 @@ impl RingReader {
     pub fn drain(&mut self, most: usize, mut each: impl FnMut(Segment<'_>)) -> usize {
         let mut count = 0;
         while count < most {
-            let Some(record) = self.ring.next() else { break };
-            count += 1;
-            match RecordHeader::read(&record) {
+            let read = self.ring.next(|record| match RecordHeader::read(record) {
                 Some((header, payload)) => each(segment(&header, payload)),
                 None => {
                     self.malformed.fetch_add(1, Relaxed);
                 }
+            });
+            if read.is_none() {
+                break;
             }
+            count += 1;
         }
         self.drained += count;
         count
