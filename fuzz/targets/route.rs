@@ -134,7 +134,7 @@ static SETTINGS: LazyLock<HttpOutputSettings> = LazyLock::new(|| HttpOutputSetti
     name_pod: false,
     workers: 1,
     pipeline: 1,
-    queue_requests: 1,
+    queue_requests: Some(1),
     queue_bytes: 1,
     timeout: Duration::from_secs(1),
     connect_timeout: Duration::from_secs(1),

@@ -70,7 +70,7 @@ fn sixty_requests_of_a_scanner_do_not_turn_no_go_into_go() {
         assert_eq!(names, expected, "{report}");
         assert_eq!(
             comparison["verdict"]["why"][0],
-            "Endpoints with 5xx where production has none: GET /checkout (100%). Rule: endpoint_new_5xx > 1%.",
+            "Endpoints with new 5xx: GET /checkout (100%). Rule: endpoint_new_5xx > 1%.",
             "{report}"
         );
     }

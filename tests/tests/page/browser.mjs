@@ -368,11 +368,11 @@ const checks = {
     stream.write(`data: ${documents[0]}\n\n`);
     await status("Page paused");
     expect((await page.locator("p.word.go").count()) === 1, `${place}: drawn although paused`);
-    await page.locator("button", { hasText: "Go on with this page" }).click();
+    await page.locator("button", { hasText: "Resume this page" }).click();
     await page.locator("p.word.no-go").waitFor({ timeout: 10000 });
 
     // Orders.
-    await page.locator("summary", { hasText: "Orders" }).click();
+    await page.locator("summary", { hasText: "Commands to the agent" }).click();
     await page.locator("button", { hasText: "Pause mirroring" }).click();
     await page.locator(".result", { hasText: "Type the token first." }).waitFor({ timeout: 5000 });
     await page.locator("input[type=password]").fill("wrong");
@@ -380,12 +380,12 @@ const checks = {
     await page.locator(".result", { hasText: "The agent refused: 401 no such token" }).waitFor({ timeout: 5000 });
     await page.locator("input[type=password]").fill("right");
     await page.locator("button", { hasText: "Resume mirroring" }).click();
-    await page.locator(".result", { hasText: "Mirroring goes on." }).waitFor({ timeout: 5000 });
+    await page.locator(".result", { hasText: "Mirroring resumed." }).waitFor({ timeout: 5000 });
     await page.locator("button", { hasText: "Reset the comparison" }).click();
-    await page.locator("button", { hasText: "Keep it" }).click();
+    await page.locator("button", { hasText: "Cancel" }).click();
     await page.locator("button", { hasText: "Reset the comparison" }).click();
     await page.locator("button", { hasText: "Reset now" }).click();
-    await page.locator(".result", { hasText: "The comparison begins anew." }).waitFor({ timeout: 5000 });
+    await page.locator(".result", { hasText: "The comparison was restarted." }).waitFor({ timeout: 5000 });
     expect(
       orders.join() === "/pause Bearer wrong,/resume Bearer right,/compare/reset Bearer right",
       `${place}: orders ${orders}`,

@@ -139,7 +139,7 @@ export const running = async ({ browser, expect, wrong, shown, openAll, picture,
   await audit(page, place);
 
   // No order without the token, from the page or from elsewhere.
-  await page.locator("summary", { hasText: "Orders" }).click();
+  await page.locator("summary", { hasText: "Commands to the agent" }).click();
   await press("Pause mirroring");
   await says("Type the token first.");
   await page.locator("input[type=password]").fill(`${token}x`);
@@ -161,12 +161,12 @@ export const running = async ({ browser, expect, wrong, shown, openAll, picture,
   await says("Mirroring is paused.");
   await load(50, 200);
   await press("Resume mirroring");
-  await says("Mirroring goes on.");
+  await says("Mirroring resumed.");
   await load(30, 200);
   await until("pairs after the pause, and none of it", async () => (await eligible()) === 2050);
   await press("Reset the comparison");
   await press("Reset now");
-  await says("The comparison begins anew.");
+  await says("The comparison was restarted.");
   await until("nothing", async () => (await eligible()) === 0);
 
   // Requests that attack whoever reads of them; the path is one that production serves, as others name no endpoint.

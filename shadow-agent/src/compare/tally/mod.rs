@@ -189,7 +189,6 @@ impl Tally {
                 shadow_took: pair.shadow.times.map(|times| times.last),
             },
         );
-        self.take_in_merges();
     }
 
     /// Counts a request that is not compared.
@@ -203,7 +202,6 @@ impl Tally {
             *endpoint.not_compared.entry(unpaired.why).or_default() += 1;
         }
         self.counters.not_compared(unpaired.why, 1);
-        self.take_in_merges();
     }
 
     /// Counts requests that are not compared and of which no more is known.
@@ -246,6 +244,8 @@ impl Tally {
 
     fn endpoint(&mut self, method: &[u8], target: &[u8], status: Option<u16>) -> EndpointId {
         let id = self.routes.endpoint_of(method, target, status);
+        // First, or the request by which endpoints become one would be counted for one of them.
+        self.take_in_merges();
         let routes = &self.routes;
         self.endpoints
             .entry(id)

@@ -132,6 +132,21 @@ fn a_name_that_differs_is_told_among_many_that_agree() {
 }
 
 #[test]
+fn the_request_that_makes_names_one_is_counted_for_none_of_them() {
+    let wrong = |number| pair(number, "/totals", r#"{"sum":1}"#, r#"{"sum":2}"#);
+    let mut pairs: Vec<_> = (0..150).map(wrong).collect();
+    pairs.extend(scan(60, 200));
+    // Which of the names' numbers stays is chance.
+    for _ in 0..300 {
+        assert_eq!(
+            why(&judged(by_endpoint(), &pairs)),
+            "Endpoints with too little agreement: GET /totals (0%), GET /{name} (28.57%). \
+             Rule: endpoint_agreement < 99%."
+        );
+    }
+}
+
+#[test]
 fn an_endpoint_that_fails_is_told_where_there_was_no_room_for_it() {
     let mut pairs: Vec<_> = scan(200, 200).collect();
     pairs.extend(failing_checkout(20));

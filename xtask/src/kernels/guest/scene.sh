@@ -97,6 +97,8 @@ start() {
   local name=$1 place=$2
   shift 2
   rm -f "/run/$name.json"
+  # Here, not by the agent's own redirection: that may be later than the first look, which would find the last agent's words.
+  : >"/run/$name.log"
   at "$place" shadow-agent "$@" --ledger "/run/$name.json" >"/run/$name.out" 2>"/run/$name.log" &
   echo $! >"/run/$name.pid"
   patiently 240 "grep -q capturing /run/$name.log || ! kill -0 $! 2>/dev/null"
