@@ -187,29 +187,29 @@ impl Log {
     /// Bytes in messages and passed over, when all of them are in events (no interim responses). Not those of `sent` that
     /// HTTP/1.1 has in another way: then there is no telling.
     pub fn bytes(&self, sent: &[u8]) -> Option<u64> {
-        let written_anew = self.seen.iter().any(|seen| match seen {
-            Seen::Complete(bytes) => !sent.windows(bytes.len()).any(|window| window == bytes),
-            Seen::Rejected(Reject::BodyTooLarge | Reject::Memory) => true,
-            _ => false,
-        });
-        if written_anew {
-            return None;
+        let is_odd = may_be_written_anew(sent);
+        let mut counted = 0_usize;
+        for seen in &self.seen {
+            counted += match seen {
+                // What was written anew is not where the count is, though the same may stand elsewhere.
+                Seen::Complete(bytes) if is_odd && !sent.get(counted..)?.starts_with(bytes) => return None,
+                Seen::Complete(bytes) => bytes.len(),
+                Seen::Skipped(bytes, _) => usize::try_from(*bytes).ok()?,
+                Seen::Interim(_) | Seen::Rejected(Reject::BodyTooLarge | Reject::Memory) => return None,
+                Seen::Started | Seen::Rejected(_) | Seen::Recognised(_) => 0,
+            };
         }
-        self.seen
-            .iter()
-            .map(|seen| match seen {
-                Seen::Complete(bytes) => Some(bytes.len() as u64),
-                Seen::Skipped(bytes, _) => Some(*bytes),
-                Seen::Interim(_) => None,
-                Seen::Started | Seen::Rejected(_) | Seen::Recognised(_) => Some(0),
-            })
-            .sum()
+        Some(counted as u64)
     }
 
     /// Every message lies in one run of bytes without a hole, but for white space and line ends.
     pub fn check_no_holes(&self, runs: &[Vec<u8>]) {
         let solid = |bytes: &[u8]| -> Vec<u8> {
-            bytes.iter().filter(|byte| !byte.is_ascii_whitespace()).copied().collect()
+            bytes
+                .iter()
+                .filter(|byte| !byte.is_ascii_whitespace())
+                .copied()
+                .collect()
         };
         let runs: Vec<Vec<u8>> = runs.iter().map(|run| solid(run)).collect();
         for seen in &self.seen {
@@ -239,4 +239,14 @@ impl Log {
             .iter()
             .any(|seen| matches!(seen, Seen::Rejected(why) if reject.contains(why)))
     }
+}
+
+/// Whether there is a line end without CR, a folded line, or more white space than a start line has.
+fn may_be_written_anew(sent: &[u8]) -> bool {
+    let is_odd = |pair: &[u8]| match pair {
+        [before, b'\n'] => *before != b'\r',
+        [b' ' | b'\t' | b'\n', b' ' | b'\t'] | [b'\t', _] | [b' ', b'\r'] => true,
+        _ => false,
+    };
+    sent.first() == Some(&b'\n') || sent.windows(2).any(is_odd)
 }

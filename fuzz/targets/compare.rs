@@ -4,7 +4,9 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use shadow_agent::compare::{Answer, ArrayMatch, ArrayRule, Compared, PathPattern, CompareContext, Rules, RulesFile, compare};
+use shadow_agent::compare::{
+    Answer, ArrayMatch, ArrayRule, CompareContext, Compared, PathPattern, Rules, RulesFile, compare,
+};
 
 /// What stands between the two answers.
 const BETWEEN: &[u8] = b"\n====\n";
@@ -45,11 +47,17 @@ fuzz_target!(|data: &[u8]| {
         let _ = std::str::from_utf8(data).map(RulesFile::parse);
         return;
     }
-    let matched = [ArrayMatch::Order, ArrayMatch::Set, ArrayMatch::Key("id".to_owned())];
-    let rules = Rules::default().with_max_structured(10_000).with_array(ArrayRule {
-        path: PathPattern::parse("$.a").unwrap(),
-        matched: matched[usize::from(choice) % 3].clone(),
-    });
+    let matched = [
+        ArrayMatch::Order,
+        ArrayMatch::Set,
+        ArrayMatch::Key("id".to_owned()),
+    ];
+    let rules = Rules::default()
+        .with_max_structured(10_000)
+        .with_array(ArrayRule {
+            path: PathPattern::parse("$.a").unwrap(),
+            matched: matched[usize::from(choice) % 3].clone(),
+        });
     let method: &[u8] = if choice & 0x80 == 0 { b"GET" } else { b"HEAD" };
     let between = data.windows(BETWEEN.len()).position(|window| window == BETWEEN);
     let (production, shadow) = match between {
