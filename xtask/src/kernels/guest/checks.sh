@@ -94,7 +94,7 @@ for hook in tc cgroup; do
     check "detach leaves a living agent's filters" "shadow-agent detach >/dev/null && [ \$(filters lo) -eq 1 ]"
     stop agent KILL
     tc qdisc add dev near clsact 2>/dev/null
-    check "detach removes them" "shadow-agent detach | grep -q 'left on lo' && [ \$(filters lo) -eq 0 ] && ! has_clsact lo"
+    check "detach removes them" "shadow-agent detach | grep -q 'of killed agents on lo' && [ \$(filters lo) -eq 0 ] && ! has_clsact lo"
     check "nothing is left" "[ \$(jumps) -eq 0 ]" 'in_kernel'
   else
     check "$hook, killed: no filter stays" "[ \$(filters lo) -eq 0 ] && ! has_clsact lo"
