@@ -13,8 +13,8 @@ use crate::budget::MemoryBudget;
 use crate::http::{Limits, whole_request};
 use crate::tcp::FlowKey;
 
-/// The path of a complete message on one shard: middleware, then mirrors. It is shared by what finds messages on a shard's thread, and never borrowed across a
-/// wait.
+/// The path of a complete message on one shard: middleware, then mirrors. It is shared by what finds messages on a shard's
+/// thread, and never borrowed across a wait.
 pub struct Dispatcher {
     mirrors: RefCell<Mirrors>,
     /// Whether responses may come.

@@ -15,6 +15,7 @@ use crate::budget::MemoryBudget;
 use crate::http::Limits;
 use crate::latency::LatencyHistogram;
 use crate::mirror::ShardOutput;
+use crate::output::testing::Recorder;
 use crate::tcp::{Chunk, Close, Direction, FlowKey, Start, StreamHandler};
 use crate::time::Timestamp;
 
@@ -46,13 +47,17 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 impl Rig {
     fn new() -> Self {
+        Self::with(1 << 20, Rc::new(Delivers))
+    }
+
+    fn with(memory: usize, output: Rc<dyn ShardOutput>) -> Self {
         let (gate, ledger, production) = (Gate::default(), ShardLedger::new(1), Arc::default());
         let limits = Limits {
             max_head: 4096,
             max_body: 4096,
             max_headers: 16,
         };
-        let mut shard = Shard::new(ledger.clone(), MemoryBudget::new(1 << 20), limits, None, true).with_gate(
+        let mut shard = Shard::new(ledger.clone(), MemoryBudget::new(memory), limits, None, true).with_gate(
             gate.clone(),
             Arc::clone(&production),
             1,
@@ -72,7 +77,7 @@ impl Rig {
         };
         shard
             .mirrors_mut()
-            .apply(&plan, Timestamp(0), |_| Rc::new(Delivers));
+            .apply(&plan, Timestamp(0), move |_| Rc::clone(&output));
         let address: SocketAddr = "127.0.0.1:80".parse().unwrap();
         let key = FlowKey {
             client: address.into(),
@@ -140,6 +145,23 @@ fn a_request_that_a_pause_cuts_in_two_is_settled_as_paused() {
     } = rig;
     connection.close(&mut shard, Close::Shutdown, Timestamp(1));
     assert_eq!(ledger.snapshot().outputs[0].dropped[&DropReason::Paused], 1);
+}
+
+#[test]
+fn a_request_without_room_for_its_client_has_no_response_either() {
+    let recorder = Rc::new(Recorder::default());
+    // The request has room, and its copy with another field has not.
+    let mut rig = Rig::with(GET.len() + 20, Rc::clone(&recorder) as Rc<_>);
+    rig.shard.pipeline.client_header = Some("X-Real-IP".into());
+    rig.get();
+    rig.push(Direction::Response, OK, 1);
+    assert_eq!(recorder.seen(), [""; 0]);
+    let counts = rig.ledger.snapshot();
+    assert_eq!(
+        (counts.seen, counts.outputs[0].dropped[&DropReason::Memory]),
+        (1, 1)
+    );
+    assert!(counts.balanced());
 }
 
 #[test]

@@ -124,7 +124,10 @@ impl Pipeline {
     ) {
         match self.identify(open, id, request) {
             Ok(exchange) => self.forward(exchange, opened),
-            Err(reject) => opened.settle(Outcome::Dropped(self.reason(reject))),
+            Err((id, reject)) => {
+                self.dispatcher.not_taken(&id);
+                opened.settle(Outcome::Dropped(self.reason(reject)));
+            }
         }
     }
 
@@ -138,14 +141,22 @@ impl Pipeline {
         self.dispatcher.intercept(exchange, opened);
     }
 
-    /// Gives a request its name, and its client's address where that is asked for.
-    fn identify(&self, open: &Open, id: MessageId, request: Box<Request>) -> Result<Exchange, Reject> {
+    /// Gives a request its name, and its client's address where that is asked for and there is room for it.
+    fn identify(
+        &self,
+        open: &Open,
+        id: MessageId,
+        request: Box<Request>,
+    ) -> Result<Exchange, (MessageId, Reject)> {
         let request = match &self.client_header {
             None => request,
             Some(name) => {
                 let address = open.key.client.socket_addr().ip().to_string();
                 let head = request.head_with(&[(name, Some(address.as_bytes()))]);
-                Box::new(request.rewritten(head, request.body.clone())?)
+                match request.rewritten(head, request.body.clone()) {
+                    Ok(request) => Box::new(request),
+                    Err(error) => return Err((id, error.into())),
+                }
             }
         };
         Ok(Exchange {

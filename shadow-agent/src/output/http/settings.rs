@@ -44,8 +44,8 @@ pub struct HttpOutputSettings {
     pub pipeline: usize,
     /// Requests that may wait, over all shards; `None`: as many as `queue_bytes` holds.
     pub queue_requests: Option<usize>,
-    /// Bytes of requests that wait or are under way, with what is kept with each, over all shards. One that is larger than all of it goes
-    /// while there is no other.
+    /// Bytes of requests that wait or are under way, with what is kept with each, over all shards. One that is larger than
+    /// all of it goes while there is no other.
     pub queue_bytes: usize,
     /// Time for one exchange, from the first byte written to the last byte read.
     pub timeout: Duration,
