@@ -31,7 +31,8 @@ const SAMPLES: &[u8] =
     POST http://example.com?a HTTP/1.1\r\nhost:\r\nConnection: x-hop\r\nX-Hop: 1\r\n\
     Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX-End: 1\r\n\r\n\
     OPTIONS * HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 1\r\n\r\nx\
-    GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+    GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n\
+    GET / HTTP/1.1\r\nHost: a\r\nX(Y): \x01\r\nA:\r\nB: \t\r\n\r\n";
 
 /// The time that is put in statuses.
 const NOW: &str = "2026-01-01T00:00:00Z";

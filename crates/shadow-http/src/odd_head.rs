@@ -70,6 +70,7 @@ fn write_request_line(line: &[u8], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::head::spans;
     use super::*;
 
     fn normal(head: &str) -> String {
@@ -96,6 +97,14 @@ mod tests {
         ] {
             assert_eq!(normal(head), head);
         }
+    }
+
+    #[test]
+    fn a_blank_value_stands_where_it_stood_in_the_head() {
+        let section = b"X(Y): a\r\nA:\r\nB: \t \r\n\r\n";
+        let spans = spans(section, &fields(section, 3).unwrap());
+        let values: Vec<_> = spans.into_iter().map(|field| field.value).collect();
+        assert_eq!(values, [6..7, 11..11, 15..15]);
     }
 
     #[test]

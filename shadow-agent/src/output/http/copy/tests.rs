@@ -227,6 +227,14 @@ fn a_redirected_get_leaves_the_body_and_what_describes_it_behind() {
 }
 
 #[test]
+fn blank_fields_are_copied_beside_odd_ones() {
+    assert_eq!(
+        copy("GET / HTTP/1.1\r\nHost: a\r\nX(Y): \x01\r\nA:\r\nB: \t\r\n\r\n"),
+        "GET / HTTP/1.1\r\nHost: shadow:8082\r\nX(Y): \x01\r\nA:\r\nB: \t\r\nX-Shadow-Mirror: 1\r\n\r\n"
+    );
+}
+
+#[test]
 fn a_field_that_smuggles_a_line_is_refused_whatever_parsed_it() {
     let mut request = request(b"GET / HTTP/1.1\r\nA: bbbb\r\n\r\n");
     request.head = bytes::Bytes::from_static(b"GET / HTTP/1.1\r\nA: b\r\nb\r\n\r\n");
