@@ -83,6 +83,15 @@ const MAX_NAME: usize = 64;
 /// How often what is encoded within a link is decoded to be looked into: a link within a link within a link.
 const MAX_WITHIN: u8 = 2;
 
+/// Values that many things have, and that tell nothing of whoever sent them. In lower case.
+const COMMON: [&str; 8] = ["true", "false", "null", "none", "yes", "no", "*", "\"\""];
+
+/// Whether a value, whatever it is called, is one of a few that are no secrets: `Access-Control-Allow-Credentials: true`.
+pub(super) fn is_common(value: &str) -> bool {
+    let value = value.trim();
+    value.is_empty() || COMMON.iter().any(|known| known.eq_ignore_ascii_case(value))
+}
+
 /// Whether the value of the header field called `name` is a secret. Of `Set-Cookie` only a part is: what recordings hide.
 pub(super) fn is_secret_field(name: &[u8]) -> bool {
     has_word(name) || {

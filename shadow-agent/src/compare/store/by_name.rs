@@ -125,8 +125,7 @@ impl ByName {
             let places = secrets::in_challenge(name, value);
             return self.hashed(value, places).or_else(|| self.in_link(value));
         }
-        let says_nothing = [&b""[..], b"true", b"false"].contains(&value)
-            || std::str::from_utf8(value).is_ok_and(|text| !is_worth_hiding(text));
+        let says_nothing = std::str::from_utf8(value).is_ok_and(|text| !is_worth_hiding(text));
         (!says_nothing).then(|| self.key.hash(value).into_bytes())
     }
 
@@ -321,7 +320,7 @@ impl ByName {
 
 /// Whether a value says anything that must not be known. Times are no secrets, and are compared by how far they are apart.
 fn is_worth_hiding(value: &str) -> bool {
-    !(value.is_empty() || is_hash(value.as_bytes()) || is_time("", value, false))
+    !(secrets::is_common(value) || is_hash(value.as_bytes()) || is_time("", value, false))
 }
 
 /// Whether the body is in a transfer coding besides chunks (RFC 9112 section 7.2).

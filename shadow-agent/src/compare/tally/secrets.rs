@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::compare::Difference;
 use crate::compare::secrets::{
-    has_word, holds_secret, in_challenge, in_form, in_link, is_named_value, is_secret_field,
+    has_word, holds_secret, in_challenge, in_form, in_link, is_common, is_named_value, is_secret_field,
     is_secret_member, is_secret_parameter, names_secret, replaced,
 };
 use crate::mirror::rules::has_hash;
@@ -26,7 +26,7 @@ pub(super) fn hide_in_head(head: &str) -> String {
         text.push('\n');
         match line.split_once(':') {
             // What recordings hide has its hash already, which tells equal values.
-            Some((name, value)) if is_secret_field(name.as_bytes()) && !has_hash(value.as_bytes()) => {
+            Some((name, value)) if is_secret_field(name.as_bytes()) && is_worth_hiding(value) => {
                 text.extend([name, ": ", HIDDEN]);
             }
             Some((name, value)) => text.extend([name, ":", hide_in_field(name, value).as_str()]),
@@ -34,6 +34,20 @@ pub(super) fn hide_in_head(head: &str) -> String {
         }
     }
     text
+}
+
+/// Whether a value says anything that must not be known, whatever it is called.
+fn is_worth_hiding(value: &str) -> bool {
+    !has_hash(value.as_bytes()) && !is_common(value)
+}
+
+/// Whether a member's value does.
+fn is_member_worth_hiding(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) => false,
+        Value::String(text) => !is_common(text),
+        _ => true,
+    }
 }
 
 /// The value of a field without secrets.
@@ -100,7 +114,9 @@ pub(super) fn hide_in_json(value: &mut Value) {
             let is_pair = is_secret_pair(members);
             for (name, value) in members {
                 if is_secret_member(name) || is_pair && is_named_value(name) {
-                    *value = Value::from(HIDDEN);
+                    if is_member_worth_hiding(value) {
+                        *value = Value::from(HIDDEN);
+                    }
                 } else {
                     hide_in_json(value);
                 }
@@ -149,7 +165,7 @@ pub(super) fn hide_in_difference(difference: &mut Difference, pairs: bool) {
             .is_some_and(|name| is_secret_parameter(name.as_bytes()));
     for value in [&mut difference.production, &mut difference.shadow] {
         let Some(text) = value else { continue };
-        if (place && !has_hash(text.as_bytes())) || has_word(text.as_bytes()) {
+        if (place && is_worth_hiding(text)) || has_word(text.as_bytes()) {
             HIDDEN.clone_into(text);
         } else {
             *text = hide_in_field(field.unwrap_or_default(), text);
@@ -169,6 +185,33 @@ mod tests {
             hide_in_head(head),
             "GET /a?page=2&Access_Token=(hidden)&code=(hidden) HTTP/1.1\nHost: a\nX-Auth-Token: (hidden)\nReferer: \
              http://b/?sid=(hidden)&q=2"
+        );
+    }
+
+    #[test]
+    fn a_value_that_many_things_have_is_no_secret() {
+        assert_eq!(
+            hide_in_head(
+                "HTTP/1.1 200 OK\nAccess-Control-Allow-Credentials: true\nX-Api-Key: *\nX-Session: none2"
+            ),
+            "HTTP/1.1 200 OK\nAccess-Control-Allow-Credentials: true\nX-Api-Key: *\nX-Session: (hidden)"
+        );
+        let mut json = serde_json::json!({"has_password": true, "token": null, "secret": "no", "session": 1});
+        hide_in_json(&mut json);
+        assert_eq!(
+            json,
+            serde_json::json!({"has_password": true, "token": null, "secret": "no", "session": "(hidden)"})
+        );
+        let mut difference = Difference {
+            path: "header.access-control-allow-credentials".to_owned(),
+            kind: Kind::Value,
+            production: Some("true".to_owned()),
+            shadow: Some("a1b2".to_owned()),
+        };
+        hide_in_difference(&mut difference, false);
+        assert_eq!(
+            (difference.production.as_deref(), difference.shadow.as_deref()),
+            (Some("true"), Some("(hidden)"))
         );
     }
 
