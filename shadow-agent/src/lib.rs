@@ -12,7 +12,9 @@
 #![deny(unsafe_code)]
 
 pub use shadow_core::{budget, health, latency, named_file, secret, time};
+pub use shadow_hand_over as hand_over;
 pub use shadow_http as http;
+pub use shadow_mirror as mirror;
 pub use shadow_tcp as tcp;
 
 pub mod admin;
@@ -23,12 +25,10 @@ pub mod cluster_metrics;
 pub mod compare;
 pub mod demo;
 pub mod descriptors;
-pub mod hand_over;
 pub mod input;
 pub mod kubernetes;
 pub mod listen;
 pub mod middleware;
-pub mod mirror;
 pub mod output;
 pub mod pem;
 pub mod privileges;

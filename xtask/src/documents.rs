@@ -8,9 +8,11 @@ const MAPS: [&str; 3] = ["docs/ARCHITECTURE.md", "docs/decisions.md", "CONTRIBUT
 /// Folders that paths in them begin below.
 const BELOW: [&str; 3] = [".", "shadow-agent/src", "crates/shadow-core/src"];
 /// Rooms that are crates, and where their files are.
-const CRATES: [(&str, &str); 2] = [
+const CRATES: [(&str, &str); 4] = [
     ("tcp/", "crates/shadow-tcp/src"),
+    ("hand_over/", "crates/shadow-hand-over/src"),
     ("http/", "crates/shadow-http/src"),
+    ("mirror/", "crates/shadow-mirror/src"),
 ];
 
 fn root() -> PathBuf {

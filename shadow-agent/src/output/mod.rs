@@ -11,8 +11,6 @@ mod null;
 mod relay;
 mod settings;
 mod stdout;
-#[cfg(test)]
-pub(crate) mod testing;
 mod wanted;
 mod writer;
 
@@ -163,9 +161,10 @@ mod tests {
         assert_eq!(output.name(), "null");
         let ledger = ShardLedger::new(1);
         let ticket = ledger.open().split().next().unwrap();
-        output
-            .shard(0, &Weak::new())
-            .offer(&testing::exchange(1, b"GET / HTTP/1.1\r\n\r\n"), ticket);
+        output.shard(0, &Weak::new()).offer(
+            &crate::mirror::testing::exchange(1, b"GET / HTTP/1.1\r\n\r\n"),
+            ticket,
+        );
         assert_eq!(ledger.snapshot().outputs[0].delivered, 1);
     }
 }

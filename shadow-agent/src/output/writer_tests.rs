@@ -4,8 +4,8 @@ use std::sync::mpsc;
 use super::*;
 use crate::mirror::MessageKind;
 use crate::mirror::ledger::{OutputCounts, ShardLedger};
+use crate::mirror::testing::exchange;
 use crate::output::stdout::Stream;
-use crate::output::testing::exchange;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 /// What such a record counts as in the queue.

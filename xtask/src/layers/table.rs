@@ -85,9 +85,19 @@ pub const CRATES: &[Crate] = &[
         room: Some("tcp"),
     },
     Crate {
+        name: "shadow_hand_over",
+        folder: "crates/shadow-hand-over",
+        room: Some("hand_over"),
+    },
+    Crate {
         name: "shadow_http",
         folder: "crates/shadow-http",
         room: Some("http"),
+    },
+    Crate {
+        name: "shadow_mirror",
+        folder: "crates/shadow-mirror",
+        room: Some("mirror"),
     },
     Crate {
         name: "shadow_agent",

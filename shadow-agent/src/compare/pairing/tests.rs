@@ -4,7 +4,7 @@ use super::*;
 use crate::budget::MemoryBudget;
 use crate::mirror::FlowId;
 use crate::mirror::ledger::DropReason;
-use crate::output::testing::request;
+use crate::mirror::testing::request;
 use crate::tcp::{Endpoint, FlowKey};
 
 const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::mirror::ledger::ShardLedger;
-use crate::output::testing::exchange;
+use crate::mirror::testing::exchange;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const RECORD: &str = "1 9c4000500a01020300000000 7 0\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";

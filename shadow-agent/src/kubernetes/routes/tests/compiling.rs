@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::output::testing::request;
+use crate::mirror::testing::request;
 
 fn addresses(compiled: &Compiled, mirror: usize) -> Vec<String> {
     let addresses = compiled.mirrors[mirror].backend.addresses.iter();

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::mirror::Edit;
 use crate::mirror::matching::{PathMatch, RequestMatch, RouteMatcher};
+use crate::mirror::testing::request;
 use crate::output::BreakerSettings;
-use crate::output::testing::request;
 use crate::secret::Secret;
 
 pub(in crate::output::http) fn settings() -> HttpOutputSettings {

@@ -23,8 +23,8 @@ use crate::capture::OwnConnections;
 use crate::compare::Comparer;
 use crate::mirror::ShardOutput;
 use crate::mirror::ledger::{DropReason, OutputCounts, ShardLedger};
+use crate::mirror::testing::exchange;
 use crate::output::HttpOutputSettings;
-use crate::output::testing::exchange;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";

@@ -1,0 +1,308 @@
+//! One production connection's reader: stream bytes in, counted requests and exchanges out.
+//!
+//! Biased towards honesty of the account: a request is opened in the ledger when its start is seen and
+//! settled when its outcome is known, whatever happens to the connection between the two.
+
+use shadow_core::budget::MemoryBudget;
+use shadow_core::time::Timestamp;
+use shadow_hand_over::RequestStart;
+use shadow_http::{RequestEvent, RequestStream, Skip, begins_request};
+use shadow_tcp::{Chunk, Close, Direction, FlowKey, GapCause, ServerSign, Stall, Start, StreamHandler};
+
+use super::answers::{AnswerCounters, AnswerEvent, Answers};
+use super::exchange::FlowId;
+use super::front::{Front, FrontEvent};
+use super::held_back::{HeldBack, Next};
+use super::ledger::{DropReason, Outcome};
+use super::mirrors::Targets;
+use super::open::Open;
+use super::shard::Shard;
+
+/// A shard's requests that are kept back may take this part of the memory budget: half of it for all of sixteen shards.
+const KEPT_SHARE: usize = 32;
+
+/// The stream handler of one connection.
+pub struct ProductionConnection {
+    /// What may stand in front of the requests.
+    front: Front,
+    requests: RequestStream,
+    /// Production's answers, where they are captured.
+    answers: Option<Box<Answers>>,
+    open: Open,
+}
+
+impl ProductionConnection {
+    /// Takes bytes as [`StreamHandler::data`] takes those of a client, and says what they come to: for whoever has to
+    /// answer the client.
+    pub fn serve(&mut self, shard: &mut Shard, chunk: Chunk<'_>, told: &mut dyn FnMut(&RequestEvent)) {
+        self.read_and_tell(shard, told, |requests, budget, mut sink| {
+            requests.push(chunk, budget, &mut sink);
+        });
+    }
+
+    /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
+    pub fn awaits_continue(&self) -> bool {
+        self.requests.awaits_continue()
+    }
+
+    /// Reads what stands in front of the requests; what is left of the chunk is theirs.
+    fn read_front<'a>(&mut self, shard: &mut Shard, chunk: Chunk<'a>) -> Option<Chunk<'a>> {
+        if self.front.is_over() {
+            return Some(chunk);
+        }
+        let before = self.front.read(chunk);
+        match self.pass_front(shard, before) {
+            FrontEvent::More => None,
+            FrontEvent::Requests(_) => Some(chunk),
+            FrontEvent::Header(_, _, rest) => (!rest.bytes.is_empty()).then_some(rest),
+        }
+    }
+
+    /// The direction ends, or bytes of it are lost, where something may have stood in front of the requests.
+    fn end_front(&mut self, shard: &mut Shard) {
+        if !self.front.is_over() {
+            let before = self.front.end();
+            self.pass_front(shard, before);
+        }
+    }
+
+    fn pass_front<'a>(&mut self, shard: &mut Shard, before: FrontEvent<'a>) -> FrontEvent<'a> {
+        match &before {
+            FrontEvent::Header(length, client, _) => {
+                shard.pipeline.counters.recognise(Skip::ProxyHeader);
+                shard.pipeline.counters.skip(*length as u64, Skip::ProxyHeader);
+                if let Some(client) = client {
+                    self.open.key.client = (*client).into();
+                }
+            }
+            FrontEvent::Requests(Some(kept)) => self.read(shard, |requests, budget, mut sink| {
+                requests.push(kept.chunk(), budget, &mut sink);
+            }),
+            FrontEvent::Requests(None) | FrontEvent::More => {}
+        }
+        before
+    }
+
+    /// Lets the request stream read, and answers what it says.
+    fn read(
+        &mut self,
+        shard: &mut Shard,
+        read: impl FnOnce(&mut RequestStream, &MemoryBudget, &mut dyn FnMut(RequestEvent)),
+    ) {
+        self.read_and_tell(shard, &mut |_| {}, read);
+    }
+
+    fn read_and_tell(
+        &mut self,
+        shard: &mut Shard,
+        told: &mut dyn FnMut(&RequestEvent),
+        read: impl FnOnce(&mut RequestStream, &MemoryBudget, &mut dyn FnMut(RequestEvent)),
+    ) {
+        let Self {
+            requests,
+            answers,
+            open,
+            ..
+        } = self;
+        let Shard { budget, pipeline, .. } = shard;
+        read(requests, budget, &mut |event| {
+            told(&event);
+            let id = match &event {
+                RequestEvent::Complete(request) | RequestEvent::Incomplete(request, _) => {
+                    Some(open.name(request))
+                }
+                _ => None,
+            };
+            let mut early = None;
+            if let Some(answers) = answers.as_deref_mut() {
+                let counters = &mut pipeline.counters.answers;
+                let mut lost = Vec::new();
+                match (&event, &id) {
+                    (RequestEvent::Started, _) => answers.request_started(),
+                    (RequestEvent::Complete(request), Some(id)) => {
+                        answers.request(request, id.clone(), counters, &mut |event| match event {
+                            AnswerEvent::Answered(_) => early = Some(event),
+                            AnswerEvent::Lost(..) => lost.push(event),
+                        });
+                    }
+                    (RequestEvent::Incomplete(..) | RequestEvent::Rejected(_), _) => {
+                        answers.rejected_request(counters, &mut |event| lost.push(event));
+                    }
+                    _ => {}
+                }
+                for event in lost {
+                    pipeline.answer(open, event);
+                }
+            }
+            pipeline.request(open, id, event);
+            // Behind its request.
+            if let Some(event) = early {
+                pipeline.answer(open, event);
+            }
+        });
+    }
+
+    /// Lets the response stream read, where responses are captured, and hands on what it finds.
+    fn read_answers(
+        &mut self,
+        shard: &mut Shard,
+        read: impl FnOnce(&mut Answers, &MemoryBudget, &mut AnswerCounters, &mut dyn FnMut(AnswerEvent)),
+    ) {
+        let Some(answers) = self.answers.as_deref_mut() else {
+            return;
+        };
+        let open = &mut self.open;
+        let Shard { budget, pipeline, .. } = shard;
+        let mut counters = pipeline.counters.answers;
+        read(answers, budget, &mut counters, &mut |event| {
+            pipeline.answer(open, event);
+        });
+        pipeline.counters.answers = counters;
+    }
+}
+
+impl StreamHandler for ProductionConnection {
+    type Context = Shard;
+
+    fn open(shard: &mut Shard, flow: &FlowKey, start: Start, _time: Timestamp) -> Self {
+        shard.flows += 1;
+        let taken = shard.filter.as_ref().is_none_or(|filter| filter.takes(flow));
+        let mut requests = if taken {
+            RequestStream::new(shard.limits, start)
+        } else {
+            shard.pipeline.counters.recognise(Skip::LeftOut);
+            RequestStream::passed_over(shard.limits, Skip::LeftOut)
+        };
+        if shard.allow_incomplete {
+            requests = requests.with_incomplete();
+        }
+        if shard.resume {
+            requests = requests.resuming();
+        }
+        let answers = (taken && shard.track_response).then(|| Box::new(Answers::new(shard.limits, start)));
+        let held = HeldBack::new(answers.is_some());
+        Self {
+            front: if taken { Front::new(start) } else { Front::Over },
+            requests,
+            answers,
+            open: Open {
+                flow: FlowId(shard.flows),
+                key: *flow,
+                peer: flow.client,
+                pipelined: (0, u32::MAX),
+                request: None,
+                pod: None,
+                start: RequestStart::default(),
+                held,
+            },
+        }
+    }
+
+    fn data(&mut self, shard: &mut Shard, direction: Direction, chunk: Chunk<'_>) {
+        match direction {
+            Direction::Request => {
+                self.open.reads(&chunk);
+                self.open.held.reads(chunk.sequence, chunk.acknowledgment);
+                if let Some(chunk) = self.read_front(shard, chunk) {
+                    self.read(shard, |requests, budget, mut sink| {
+                        requests.push(chunk, budget, &mut sink);
+                    });
+                }
+            }
+            Direction::Response => self.read_answers(shard, |answers, budget, counters, mut sink| {
+                answers.push(chunk, budget, counters, &mut sink);
+            }),
+        }
+    }
+
+    fn gap(&mut self, shard: &mut Shard, direction: Direction, bytes: u64, _cause: GapCause) {
+        match direction {
+            Direction::Request => {
+                self.end_front(shard);
+                self.read(shard, |requests, _, mut sink| requests.gap(bytes, &mut sink));
+                self.read_answers(shard, |answers, _, _, mut sink| answers.forget(&mut sink));
+            }
+            Direction::Response => {
+                self.read_answers(shard, |answers, _, counters, mut sink| {
+                    answers.gap(bytes, counters, &mut sink);
+                });
+            }
+        }
+    }
+
+    fn finished(&mut self, shard: &mut Shard, direction: Direction, _time: Timestamp) {
+        match direction {
+            Direction::Request => {
+                self.end_front(shard);
+                self.read(shard, |requests, _, mut sink| {
+                    requests.end(Close::Finished, &mut sink);
+                });
+            }
+            Direction::Response => self.read_answers(shard, |answers, _, counters, mut sink| {
+                answers.end(Close::Finished, counters, &mut sink);
+            }),
+        }
+    }
+
+    fn server(&mut self, shard: &mut Shard, sign: ServerSign) {
+        self.open.held.server(sign);
+        shard.pipeline.settle_kept(&mut self.open);
+    }
+
+    fn heard(&mut self, shard: &mut Shard, sequence: u32) {
+        while self.open.held.is_heard(sequence) {
+            shard.pipeline.settle_first(&mut self.open, Next::Forward);
+        }
+        shard.pipeline.settle_kept(&mut self.open);
+    }
+
+    #[inline]
+    fn waits(&self) -> bool {
+        !self.open.held.is_empty()
+    }
+
+    fn overdue(&mut self, shard: &mut Shard, now: Timestamp) {
+        while self.open.held.is_overdue(now, Self::is_crowded(shard)) {
+            shard.pipeline.settle_first(&mut self.open, Next::Forward);
+        }
+        shard.pipeline.settle_kept(&mut self.open);
+    }
+
+    #[inline]
+    fn is_crowded(shard: &Shard) -> bool {
+        shard.pipeline.kept_bytes > shard.budget.limit() / KEPT_SHARE
+    }
+
+    fn late(shard: &mut Shard, flow: &FlowKey, bytes: &[u8]) {
+        let taken = shard.filter.as_ref().is_none_or(|filter| filter.takes(flow));
+        if taken && begins_request(bytes) {
+            let Targets { slots, .. } = shard.mirrors_mut().targets_in_turn(flow);
+            let opened = shard.pipeline.ledger.open_for(&slots);
+            opened.settle(Outcome::Dropped(DropReason::AfterClose));
+        }
+    }
+
+    #[inline]
+    fn holds(&self) -> bool {
+        self.requests.holds() || self.answers.as_deref().is_some_and(Answers::holds)
+    }
+
+    fn stalled(&mut self, shard: &mut Shard, why: Stall) {
+        self.read(shard, |requests, _, mut sink| requests.stalled(why, &mut sink));
+        self.read_answers(shard, |answers, _, counters, mut sink| {
+            answers.stalled(why, counters, &mut sink);
+        });
+    }
+
+    fn close(mut self, shard: &mut Shard, close: Close, _time: Timestamp) {
+        self.end_front(shard);
+        self.read(shard, |requests, _, mut sink| requests.end(close, &mut sink));
+        self.read_answers(shard, |answers, _, counters, mut sink| {
+            answers.end(close, counters, &mut sink);
+        });
+        while !self.open.held.is_empty() {
+            let next = self.open.held.at_end(close == Close::Reset);
+            shard.pipeline.settle_first(&mut self.open, next);
+        }
+    }
+}

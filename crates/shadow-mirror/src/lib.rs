@@ -1,0 +1,57 @@
+//! One exchange's way from a captured request to its outputs, and the account of every one.
+#![forbid(unsafe_code)]
+
+mod admission;
+mod answers;
+mod connection;
+mod counters;
+mod dispatcher;
+mod edits;
+mod exchange;
+mod front;
+pub mod gate;
+#[cfg(test)]
+mod gate_tests;
+mod held_back;
+mod intake;
+mod interceptor;
+pub mod ledger;
+mod limiter;
+pub mod matching;
+mod message;
+mod mirrors;
+mod not_understood;
+mod open;
+mod pipeline;
+pub mod plan;
+mod re2;
+mod read_settings;
+mod response_routing;
+pub mod rules;
+mod scope;
+mod serving;
+#[cfg(test)]
+mod serving_tests;
+mod shard;
+mod shard_output;
+mod share;
+mod split;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use admission::Admission;
+pub use answers::AnswerCounters;
+pub use connection::ProductionConnection;
+pub use counters::{SkippedBytes, StreamCounters};
+pub use dispatcher::Dispatcher;
+pub use edits::{Edit, EditError, Edits};
+pub use exchange::{AnswerLost, Exchange, ExchangeResponse, FlowId};
+pub use interceptor::{Interceptor, NextStep};
+pub use limiter::{Limit, Limiter};
+pub use message::{MAX_ID, Message, MessageId, MessageKind};
+pub use mirrors::Mirrors;
+pub use read_settings::ReadSettings;
+pub use shard::Shard;
+pub use shard_output::ShardOutput;
+pub use share::{Draws, Share};
+pub use split::{Split, SplitBy};

@@ -1,0 +1,20 @@
+//! Options of reading connections: which are read, and what of them goes on.
+
+use std::sync::Arc;
+
+use shadow_tcp::BpfFilter;
+
+/// How the connections of a shard are read.
+#[derive(Clone, Debug, Default)]
+pub struct ReadSettings {
+    /// Which connections are taken; all when `None`.
+    pub filter: Option<Arc<BpfFilter>>,
+    /// Whether responses, where they are captured, are handed on to every output, and not only compared.
+    pub track_response: bool,
+    /// A header that is set to the client's address on each request.
+    pub client_header: Option<String>,
+    /// Whether what is there of a request whose rest was lost is handed on.
+    pub allow_incomplete: bool,
+    /// Whether connections are gone on with whose place is not known, at what looks like a request.
+    pub resume: bool,
+}

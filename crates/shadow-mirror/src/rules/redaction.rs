@@ -1,0 +1,617 @@
+//! Values that must not leave the process, each replaced by its keyed hash: who has the key cannot read them back, and
+//! equal values stay equal, so that a session can still be followed.
+//!
+//! Where a body may hold such a value and cannot be searched for it, the message is withheld whole.
+
+use std::sync::{Arc, OnceLock};
+
+use ring::hmac;
+use ring::rand::{SecureRandom, SystemRandom};
+use shadow_http::{ChunkedDecoder, chunked_data, head_fields, is_token};
+
+use super::Invalid;
+use super::json::{self, JsonPath};
+use super::lines::Lines;
+use crate::edits::is_refused;
+
+/// Headers that recordings have redacted unless they are told not to: credentials, what answers them (RFC 7615), and cookies, also
+/// those of RFC 2965.
+pub const OF_RECORDINGS: [&str; 9] = [
+    "authorization",
+    "proxy-authorization",
+    "authentication-info",
+    "proxy-authentication-info",
+    "cookie",
+    "cookie2",
+    "set-cookie",
+    "set-cookie2",
+    "x-api-key",
+];
+
+/// What stands before the hash.
+const PREFIX: &str = "redacted-";
+/// Bytes of the hash that are shown, as twice so many hexadecimal digits: enough to tell values apart.
+const SHOWN: usize = 8;
+/// What stands before the hash of a number: "redacted" on the keys of a telephone.
+const NUMBER_PREFIX: &str = "73322833";
+/// Digits of it that follow. All of it is less than 2^63, as whoever reads numbers expects.
+const NUMBER_DIGITS: usize = 10;
+/// Attributes of cookies that are no secrets (RFC 6265 section 5.2, and what browsers have added).
+const COOKIE_ATTRIBUTES: [&str; 9] = [
+    "expires",
+    "max-age",
+    "domain",
+    "path",
+    "secure",
+    "httponly",
+    "samesite",
+    "partitioned",
+    "priority",
+];
+/// Shortest key in bytes: as many as the hash that is shown.
+const MIN_KEY: usize = 16;
+
+/// The key of the hashes. HMAC-SHA-256 (RFC 2104).
+#[derive(Clone)]
+pub struct RedactionKey {
+    bytes: Arc<[u8]>,
+    key: hmac::Key,
+}
+
+/// Equal keys make equal hashes.
+impl PartialEq for RedactionKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl std::fmt::Debug for RedactionKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl RedactionKey {
+    /// A key that is kept somewhere: at least 16 bytes.
+    pub fn new(bytes: &[u8]) -> Result<Self, Invalid> {
+        if bytes.len() < MIN_KEY {
+            return Err(Invalid(format!(
+                "a key of less than {MIN_KEY} bytes could be guessed"
+            )));
+        }
+        Ok(Self::of(bytes))
+    }
+
+    /// The key of this run: random, and the same for all mirrors.
+    pub fn of_run() -> Result<Self, Invalid> {
+        static KEY: OnceLock<RedactionKey> = OnceLock::new();
+        if let Some(key) = KEY.get() {
+            return Ok(key.clone());
+        }
+        let mut bytes = [0; 32];
+        SystemRandom::new()
+            .fill(&mut bytes)
+            .map_err(|_| Invalid("cannot get random bytes for a key".to_owned()))?;
+        Ok(KEY.get_or_init(|| Self::of(&bytes)).clone())
+    }
+
+    fn of(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.into(),
+            key: hmac::Key::new(hmac::HMAC_SHA256, bytes),
+        }
+    }
+
+    /// What is put in place of `value`: `redacted-` and 16 hexadecimal digits.
+    pub fn hash(&self, value: &[u8]) -> String {
+        use std::fmt::Write;
+        let tag = hmac::sign(&self.key, value);
+        let mut text = PREFIX.to_owned();
+        for byte in &tag.as_ref()[..SHOWN] {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+
+    /// What is put in place of a number, where another number must stand: 18 digits, the first eight the same in all.
+    pub fn number(&self, value: &[u8]) -> String {
+        let tag = hmac::sign(&self.key, value);
+        let hash = tag.as_ref().iter().take(8);
+        let hash = hash.fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte));
+        let digits = hash % 10_u64.pow(NUMBER_DIGITS as u32);
+        format!("{NUMBER_PREFIX}{digits:0NUMBER_DIGITS$}")
+    }
+}
+
+/// How long what stands at the beginning of `text` is, where that has the form of what [`RedactionKey::hash`] makes.
+fn hash_length(text: &[u8]) -> Option<usize> {
+    let digits = text.strip_prefix(PREFIX.as_bytes())?.get(..2 * SHOWN)?;
+    let is_hash = digits.iter().all(u8::is_ascii_hexdigit);
+    is_hash.then_some(PREFIX.len() + 2 * SHOWN)
+}
+
+/// Whether `text` has the form of a hash, and is nothing else.
+pub fn is_hash(text: &[u8]) -> bool {
+    hash_length(text) == Some(text.len())
+}
+
+/// Whether somewhere in `text` stands what has the form of a hash, or of a number in place of one.
+pub fn has_hash(text: &[u8]) -> bool {
+    let is_number = |at: usize| {
+        let before = at.checked_sub(1).map(|before| text[before]);
+        let length = NUMBER_PREFIX.len() + NUMBER_DIGITS;
+        let digits = text[at..]
+            .iter()
+            .take(length + 1)
+            .take_while(|byte| byte.is_ascii_digit());
+        digits.count() == length && !before.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+    };
+    memchr::memmem::find_iter(text, PREFIX).any(|at| hash_length(&text[at..]).is_some())
+        || memchr::memmem::find_iter(text, NUMBER_PREFIX).any(is_number)
+}
+
+/// What is redacted in each message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Redaction {
+    headers: Vec<Box<str>>,
+    json: Vec<JsonPath>,
+    /// Largest body that is searched, in bytes.
+    max_json: usize,
+    key: RedactionKey,
+    /// Whether a `Set-Cookie` keeps the name of its cookie.
+    cookie_names: bool,
+}
+
+/// A message that was redacted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redacted {
+    /// Its head.
+    pub head: Vec<u8>,
+    /// Its body, framed as the head says; none where that stays as it is.
+    pub body: Option<Vec<u8>>,
+}
+
+/// A message that cannot be redacted: its body may hold what must not leave, and it is not JSON that can be read (it is
+/// encoded, broken or too large).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot parse a body that may contain values to redact")]
+pub struct Unredactable;
+
+impl Redaction {
+    /// Redacts the values of fields called `headers`, and in JSON bodies of at most `max_json` bytes the values that `json`
+    /// leads to.
+    pub fn new(
+        headers: impl IntoIterator<Item = String>,
+        json: Vec<JsonPath>,
+        max_json: usize,
+        key: RedactionKey,
+    ) -> Result<Self, Invalid> {
+        let headers: Vec<Box<str>> = headers.into_iter().map(Into::into).collect();
+        for name in &headers {
+            if !is_token(name.as_bytes()) {
+                return Err(Invalid("not a header name".to_owned()));
+            }
+            if is_refused(name) {
+                return Err(Invalid(
+                    "this header is part of the message framing, and cannot be changed".to_owned(),
+                ));
+            }
+        }
+        Ok(Self {
+            headers,
+            json,
+            max_json,
+            key,
+            cookie_names: false,
+        })
+    }
+
+    /// The same, but of a `Set-Cookie` the name of the cookie and its attributes are kept: answers are compared by them.
+    #[must_use]
+    pub fn keeping_cookie_names(self) -> Self {
+        Self {
+            cookie_names: true,
+            ..self
+        }
+    }
+
+    /// The key of the hashes.
+    pub fn key(&self) -> &RedactionKey {
+        &self.key
+    }
+
+    /// Names of the headers whose values are hidden.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|name| &**name)
+    }
+
+    /// Edits the header lines of a message whose body is `body`, chunked or not. The body that takes the place of that is
+    /// handed back, if another does: framed by its length, and the lines say so, or chunked as before with other trailers.
+    pub(super) fn edit(
+        &self,
+        lines: &mut Lines<'_>,
+        chunked: bool,
+        body: &[u8],
+    ) -> Result<Option<Vec<u8>>, Unredactable> {
+        for name in &self.headers {
+            // It never fails.
+            let _ = lines.change(name, |value| Ok::<_, ()>(Some(self.value(name, value))));
+        }
+        if let Some(json) = self.edit_json(lines, chunked, body)? {
+            return Ok(Some(json));
+        }
+        if chunked { self.trailers(body) } else { Ok(None) }
+    }
+
+    /// What takes the place of a value of the field `name`.
+    fn value(&self, name: &str, value: &[u8]) -> Vec<u8> {
+        if self.cookie_names && name.eq_ignore_ascii_case("set-cookie") {
+            self.set_cookie(value)
+        } else {
+            self.key.hash(value).into_bytes()
+        }
+    }
+
+    /// A chunked body with other trailers (RFC 9112 section 7.1.2); `None` where nothing in them is to be hidden.
+    fn trailers(&self, body: &[u8]) -> Result<Option<Vec<u8>>, Unredactable> {
+        if self.headers.is_empty() {
+            return Ok(None);
+        }
+        let Some(start) = ChunkedDecoder::trailers_of(body).map_err(|_| Unredactable)? else {
+            return Ok(None);
+        };
+        let mut out = body[..start].to_vec();
+        let mut changed = false;
+        // A body that is cut off may end within one.
+        for line in body[start..].split_inclusive(|byte| *byte == b'\n') {
+            let end = line.len()
+                - line
+                    .iter()
+                    .rev()
+                    .take_while(|byte| b"\r\n".contains(byte))
+                    .count();
+            let colon = memchr::memchr(b':', &line[..end]);
+            let name = colon.map(|colon| &line[..colon]);
+            let is = |known: &&str| name.is_some_and(|name| known.as_bytes().eq_ignore_ascii_case(name));
+            let Some((known, colon)) = self.headers().find(is).zip(colon) else {
+                out.extend_from_slice(line);
+                continue;
+            };
+            changed = true;
+            out.extend_from_slice(&line[..=colon]);
+            out.push(b' ');
+            out.extend_from_slice(&self.value(known, line[colon + 1..end].trim_ascii()));
+            out.extend_from_slice(&line[end..]);
+        }
+        Ok(changed.then_some(out))
+    }
+
+    /// The body of [`Self::edit`] as far as JSON is concerned.
+    fn edit_json(
+        &self,
+        lines: &mut Lines<'_>,
+        chunked: bool,
+        body: &[u8],
+    ) -> Result<Option<Vec<u8>>, Unredactable> {
+        if self.json.is_empty() || body.is_empty() {
+            return Ok(None);
+        }
+        let declared = lines.any("content-type", is_json_type);
+        let decoded;
+        let payload = if chunked {
+            decoded = chunked_data(body);
+            decoded.as_deref().ok_or(Unredactable)?
+        } else {
+            body
+        };
+        if !declared && !json::begins_as_json(payload) {
+            return Ok(None);
+        }
+        if payload.len() > self.max_json {
+            return Err(Unredactable);
+        }
+        let Some(redacted) = self.json(payload)? else {
+            return Ok(None);
+        };
+        if chunked {
+            lines.remove("transfer-encoding");
+            lines.remove("trailer");
+        }
+        lines.set("Content-Length", redacted.len().to_string().as_bytes());
+        Ok(Some(redacted))
+    }
+
+    /// A cookie with its name and its well-known attributes as they are, and a hash in place of all else.
+    fn set_cookie(&self, value: &[u8]) -> Vec<u8> {
+        let mut parts = value.split(|byte| *byte == b';');
+        let cookie = parts.next().unwrap_or_default();
+        let mut out = Vec::with_capacity(value.len() + PREFIX.len() + 2 * SHOWN);
+        let secret = match memchr::memchr(b'=', cookie) {
+            Some(at) if is_token(cookie[..at].trim_ascii()) => {
+                out.extend_from_slice(&cookie[..=at]);
+                &cookie[at + 1..]
+            }
+            _ => cookie,
+        };
+        out.extend_from_slice(self.key.hash(secret).as_bytes());
+        for attribute in parts {
+            let name = attribute.split(|byte| *byte == b'=').next().unwrap_or_default();
+            let is_it = |known: &&str| name.trim_ascii().eq_ignore_ascii_case(known.as_bytes());
+            if COOKIE_ATTRIBUTES.iter().any(is_it) {
+                out.push(b';');
+                out.extend_from_slice(attribute);
+            } else {
+                out.extend_from_slice(b"; ");
+                out.extend_from_slice(self.key.hash(attribute).as_bytes());
+            }
+        }
+        out
+    }
+
+    /// The JSON text without what is to be redacted; `None` when there is nothing of that in it.
+    fn json(&self, payload: &[u8]) -> Result<Option<Vec<u8>>, Unredactable> {
+        let text = json::text(payload).ok_or(Unredactable)?;
+        let mut found = Vec::new();
+        for path in &self.json {
+            path.find(text, |value| found.push(value))
+                .map_err(|_| Unredactable)?;
+        }
+        if found.is_empty() {
+            return Ok(None);
+        }
+        let mut places: Vec<_> = found
+            .into_iter()
+            .map(|value| (json::place(text, value), value))
+            .collect();
+        // A value within another goes with it.
+        places.sort_by_key(|(place, _)| (place.start, std::cmp::Reverse(place.end)));
+        let mut out = Vec::with_capacity(text.len());
+        let mut copied = 0;
+        for (place, value) in places {
+            if place.start < copied {
+                continue;
+            }
+            out.extend_from_slice(&payload[copied..place.start]);
+            let hash = self.key.hash(json::as_text(value).as_bytes());
+            out.extend_from_slice(format!("\"{hash}\"").as_bytes());
+            copied = place.end;
+        }
+        out.extend_from_slice(&payload[copied..]);
+        Ok(Some(out))
+    }
+
+    /// The redacted form of a message on the wire, a request or a response: `head` from its start line to its empty line,
+    /// and `body` as it was sent. A new body is framed by its length. `Ok(None)` where nothing changes.
+    pub fn message(&self, head: &[u8], body: &[u8]) -> Result<Option<Redacted>, Unredactable> {
+        let fields = head_fields(head).ok_or(Unredactable)?;
+        let mut lines = Lines::of(head, &fields);
+        let chunked = lines.any("transfer-encoding", is_chunked);
+        let body = self.edit(&mut lines, chunked, body)?;
+        let end = memchr::memchr(b'\r', head).ok_or(Unredactable)?;
+        let edited = lines.head(&[&head[..end]]);
+        let changed = edited != head || body.is_some();
+        Ok(changed.then_some(Redacted { head: edited, body }))
+    }
+}
+
+/// `application/json`, `application/problem+json` and the like.
+fn is_json_type(value: &[u8]) -> bool {
+    value.windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
+}
+
+pub(super) fn is_chunked(value: &[u8]) -> bool {
+    value.windows(7).any(|part| part.eq_ignore_ascii_case(b"chunked"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redaction(headers: &[&str], json: &[&str]) -> Redaction {
+        Redaction::new(
+            headers.iter().map(|name| (*name).to_owned()),
+            json.iter().map(|path| JsonPath::new(path).unwrap()).collect(),
+            1 << 20,
+            RedactionKey::new(b"0123456789abcdef").unwrap(),
+        )
+        .unwrap()
+    }
+
+    fn redacted(redaction: &Redaction, head: &str, body: &str) -> Option<(String, Option<String>)> {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let message = redaction.message(head.as_bytes(), body.as_bytes()).unwrap();
+        message.map(|message| (text(message.head), message.body.map(text)))
+    }
+
+    #[test]
+    fn a_hash_is_that_of_rfc_4231_and_needs_a_key_that_cannot_be_guessed() {
+        let key = RedactionKey::new(&[0x0b; 20]).unwrap();
+        assert_eq!(key.hash(b"Hi There"), "redacted-b0344c61d8db3853");
+        assert!(RedactionKey::new(b"too short").is_err());
+        assert_eq!(RedactionKey::of_run().unwrap(), RedactionKey::of_run().unwrap());
+        assert_eq!(format!("{key:?}"), "(secret)");
+    }
+
+    #[test]
+    fn a_number_in_place_of_one_is_a_number_and_is_known_as_such() {
+        let key = RedactionKey::new(&[0x0b; 20]).unwrap();
+        let number = key.number(b"Hi There");
+        // The first eight bytes of the hash of RFC 4231, modulo 10^10.
+        let digits = 0xb034_4c61_d8db_3853_u64 % 10_000_000_000;
+        assert_eq!(number, format!("73322833{digits:010}"));
+        assert!(number.parse::<i64>().is_ok());
+        assert!(has_hash(number.as_bytes()) && has_hash(format!("{{\"a\":{number}}}").as_bytes()));
+        assert!(!has_hash(format!("{number}1").as_bytes()) && !has_hash(format!("1{number}").as_bytes()));
+        assert!(!has_hash(&number.as_bytes()[..17]) && !has_hash(b"redacted-0123456789abcde"));
+        assert!(is_hash(b"redacted-0123456789abcdef") && !is_hash(b"redacted-0123456789abcdef0"));
+    }
+
+    #[test]
+    fn http_redact_header_hides_every_field_of_a_name() {
+        let redaction = redaction(&["Cookie", "set-cookie"], &[]);
+        let head = "GET / HTTP/1.1\r\nHost: a\r\ncookie: sid=1\r\nCookie: sid=1\r\n\r\n";
+        let (edited, body) = redacted(&redaction, head, "").unwrap();
+        let hash = redaction.key.hash(b"sid=1");
+        assert_eq!(
+            edited,
+            format!("GET / HTTP/1.1\r\nHost: a\r\ncookie: {hash}\r\nCookie: {hash}\r\n\r\n")
+        );
+        assert!(body.is_none() && hash.starts_with(PREFIX) && hash.len() == 25);
+        let answer = "HTTP/1.1 200 OK\r\nSet-Cookie: sid=1\r\n\r\n";
+        assert!(redacted(&redaction, answer, "").unwrap().0.contains(&hash));
+        assert_eq!(
+            redacted(&redaction, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", ""),
+            None
+        );
+    }
+
+    #[test]
+    fn a_cookie_that_keeps_its_name_keeps_nothing_else_that_could_be_secret() {
+        let redaction = redaction(&["set-cookie"], &[]).keeping_cookie_names();
+        let hash = |text: &str| redaction.key.hash(text.as_bytes());
+        for (value, expected) in [
+            (
+                "sid=s3cret; Path=/; HttpOnly",
+                format!("sid={}; Path=/; HttpOnly", hash("s3cret")),
+            ),
+            ("s3cret", hash("s3cret")),
+            ("=s3cret", hash("=s3cret")),
+            ("a b=s3cret", hash("a b=s3cret")),
+            ("a=s3=cret;SECURE", format!("a={};SECURE", hash("s3=cret"))),
+            (
+                "a=; s3cret; max-age=5",
+                format!("a={}; {}; max-age=5", hash(""), hash(" s3cret")),
+            ),
+        ] {
+            let head = format!("HTTP/1.1 200 OK\r\nSet-Cookie: {value}\r\n\r\n");
+            let expected = format!("HTTP/1.1 200 OK\r\nSet-Cookie: {expected}\r\n\r\n");
+            assert_eq!(redacted(&redaction, &head, ""), Some((expected, None)), "{value}");
+        }
+    }
+
+    #[test]
+    fn http_redact_json_leaves_all_else_byte_for_byte() {
+        let only = redaction(&[], &["user.email", "user.pin"]);
+        let body = "{ \"user\" : {\"email\":\"a@b\", \"pin\": 1.50 } , \"a\":1e2 }";
+        let head = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len());
+        let (edited, new) = redacted(&only, &head, body).unwrap();
+        let (email, pin) = (only.key.hash(b"a@b"), only.key.hash(b"1.50"));
+        let expected = format!("{{ \"user\" : {{\"email\":\"{email}\", \"pin\": \"{pin}\" }} , \"a\":1e2 }}");
+        assert_eq!(
+            edited,
+            format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", expected.len())
+        );
+        assert_eq!(new, Some(expected));
+        let whole = redacted(&redaction(&[], &["user.pin", "user"]), &head, body)
+            .unwrap()
+            .1
+            .unwrap();
+        assert!(
+            !whole.contains("email") && whole.ends_with("\" , \"a\":1e2 }"),
+            "{whole}"
+        );
+    }
+
+    #[test]
+    fn a_chunked_body_that_changes_is_framed_by_its_length() {
+        let redaction = redaction(&[], &["a"]);
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\nHost: a\r\n\r\n";
+        let body = "4\r\n{\"a\"\r\n6\r\n:\"1\"}\n\r\n0\r\nX: y\r\n\r\n";
+        let (edited, new) = redacted(&redaction, head, body).unwrap();
+        let new = new.unwrap();
+        assert_eq!(new, format!("{{\"a\":\"{}\"}}\n", redaction.key.hash(b"1")));
+        assert_eq!(
+            edited,
+            format!(
+                "POST / HTTP/1.1\r\nContent-Length: {}\r\nHost: a\r\n\r\n",
+                new.len()
+            )
+        );
+        let without = "9\r\n{\"b\":\"1\"}\r\n0\r\nX: y\r\n\r\n";
+        assert_eq!(redacted(&redaction, head, without), None);
+    }
+
+    #[test]
+    fn trailers_are_hidden_as_headers_are_and_stay_where_they_were() {
+        let redaction = redaction(&["Authorization", "set-cookie"], &["a"]).keeping_cookie_names();
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: authorization\r\n\r\n";
+        let (bearer, cookie) = (redaction.key.hash(b"Bearer x"), redaction.key.hash(b"1"));
+        let data = "3;a=Authorization:\r\nabc\r\n";
+        for (trailers, expected) in [
+            (
+                "0\r\nauthorization:Bearer x \r\nX: Bearer x\r\nSet-Cookie: sid=1; Path=/\r\n\r\n",
+                format!(
+                    "0\r\nauthorization: {bearer}\r\nX: Bearer x\r\nSet-Cookie: sid={cookie}; Path=/\r\n\r\n"
+                ),
+            ),
+            // Of a body that is cut off, as much as there is.
+            (
+                "0\r\nX: y\r\nAuthorization: Bearer x",
+                format!("0\r\nX: y\r\nAuthorization: {bearer}"),
+            ),
+        ] {
+            let body = format!("{data}{trailers}");
+            // Where JSON is asked for as well: what is no JSON has its trailers hidden all the same.
+            let expected = (head.to_owned(), Some(format!("{data}{expected}")));
+            let only_headers = Redaction {
+                json: Vec::new(),
+                ..redaction.clone()
+            };
+            assert_eq!(redacted(&only_headers, head, &body), Some(expected), "{trailers}");
+        }
+        let whole = format!("{data}0\r\nauthorization: Bearer x\r\n\r\n");
+        assert!(
+            redacted(&redaction, head, &whole)
+                .unwrap()
+                .1
+                .unwrap()
+                .contains(&bearer)
+        );
+        let without = format!("{data}0\r\nX: Authorization: y\r\n\r\n");
+        assert_eq!(redacted(&redaction, head, &without), None);
+    }
+
+    #[test]
+    fn a_body_that_may_hold_it_and_cannot_be_searched_is_withheld() {
+        let redaction = redaction(&[], &["a"]);
+        let json = "HTTP/1.1 200 OK\r\nContent-Type: application/JSON\r\n\r\n";
+        let plain = "HTTP/1.1 200 OK\r\n\r\n";
+        for (head, body) in [
+            (json, &b"\x1f\x8b\x08"[..]),
+            (json, b"{\"a\":"),
+            (json, b"a=1"),
+            (plain, b"  {\"a\": 1"),
+            (plain, b"{\"a\":\"\xff\"}"),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                b"{\"a\":1}",
+            ),
+        ] {
+            assert_eq!(
+                redaction.message(head.as_bytes(), body),
+                Err(Unredactable),
+                "{body:?}"
+            );
+        }
+        for body in [&b"a=1"[..], b"\x1f\x8b", b"<a/>", b""] {
+            assert_eq!(redaction.message(plain.as_bytes(), body), Ok(None), "{body:?}");
+        }
+        let small = Redaction {
+            max_json: 6,
+            ..redaction
+        };
+        assert_eq!(small.message(plain.as_bytes(), b"{\"b\":1}"), Err(Unredactable));
+    }
+
+    #[test]
+    fn headers_that_frame_a_message_are_not_redacted() {
+        let key = || RedactionKey::new(&[7; 16]).unwrap();
+        for name in ["Content-Length", "transfer-encoding", "Connection", "a b", ""] {
+            assert!(
+                Redaction::new([name.to_owned()], Vec::new(), 1, key()).is_err(),
+                "{name}"
+            );
+        }
+    }
+}

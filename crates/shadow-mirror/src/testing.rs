@@ -1,0 +1,118 @@
+//! What the tests of this crate and of those above share: exchanges made from raw requests, and an output that remembers.
+//! What does not hold is a fault of the test, and panics.
+
+use std::cell::RefCell;
+use std::future::{Future, ready};
+use std::pin::Pin;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use shadow_core::budget::MemoryBudget;
+use shadow_core::time::Timestamp;
+use shadow_http::{Framing, HeaderField, Request, Version};
+use shadow_tcp::FlowKey;
+
+use crate::ledger::{DropReason, Outcome, Ticket};
+use crate::{Exchange, ExchangeResponse, FlowId, MessageId, ShardOutput};
+
+/// The request that `raw` is: a head, and everything behind it as its body.
+pub fn request(raw: &[u8]) -> Request {
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let mut parsed = httparse::Request::new(&mut fields);
+    let head_len = parsed.parse(raw).unwrap().unwrap();
+    let span = |part: &[u8]| {
+        let start = (part.as_ptr().addr() - raw.as_ptr().addr()) as u32;
+        start..start + part.len() as u32
+    };
+    let headers = parsed
+        .headers
+        .iter()
+        .map(|field| HeaderField {
+            name: span(field.name.as_bytes()),
+            value: span(field.value),
+        })
+        .collect();
+    let body = &raw[head_len..];
+    let mut request = Request {
+        head: Bytes::copy_from_slice(&raw[..head_len]),
+        body: Bytes::copy_from_slice(body),
+        method: span(parsed.method.unwrap().as_bytes()),
+        target: span(parsed.path.unwrap().as_bytes()),
+        version: if parsed.version == Some(0) {
+            Version::Http10
+        } else {
+            Version::Http11
+        },
+        headers,
+        framing: Framing::None,
+        first_byte: Timestamp(0),
+        last_byte: Timestamp(0),
+        acknowledgment: 0,
+        incomplete: None,
+        charge: MemoryBudget::new(1 << 20).charge(),
+    };
+    request.framing = if request.header("transfer-encoding").is_some() {
+        Framing::Chunked
+    } else if body.is_empty() {
+        Framing::None
+    } else {
+        Framing::Length(body.len() as u64)
+    };
+    request
+}
+
+/// An exchange of connection `flow`.
+pub fn exchange(flow: u64, raw: &[u8]) -> Rc<Exchange> {
+    let endpoint = |text: &str| text.parse::<std::net::SocketAddr>().unwrap().into();
+    let key = FlowKey {
+        client: endpoint("10.1.2.3:40000"),
+        server: endpoint("10.0.0.1:80"),
+        scope: 0,
+    };
+    Rc::new(Exchange {
+        id: MessageId::captured(&key, 0),
+        flow: FlowId(flow),
+        key,
+        pod: None,
+        copy: 1,
+        request: Rc::new(request(raw)),
+    })
+}
+
+/// An output that delivers at once, and remembers what it was offered: a line for each message.
+#[derive(Default)]
+pub struct Recorder(RefCell<Vec<String>>);
+
+impl Recorder {
+    /// Messages offered so far.
+    pub fn seen(&self) -> Vec<String> {
+        self.0.borrow().clone()
+    }
+
+    fn note(&self, what: &str, head: &[u8], body: &[u8]) {
+        let head = String::from_utf8_lossy(head);
+        let first = head.lines().next().unwrap_or_default();
+        self.0
+            .borrow_mut()
+            .push(format!("{what}{first} {}", String::from_utf8_lossy(body)));
+    }
+}
+
+impl ShardOutput for Recorder {
+    fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket) {
+        let request = &exchange.request;
+        self.note(&format!("{} ", exchange.id), &request.head, &request.body);
+        ticket.settle(Outcome::Delivered);
+    }
+
+    fn offer_response(&self, response: &ExchangeResponse<'_>) {
+        let what = format!("{} {:?} ", response.id, response.kind);
+        self.note(&what, response.head, response.body);
+    }
+
+    fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(ready(()))
+    }
+
+    fn abort(&self, _: DropReason) {}
+}
