@@ -15,6 +15,7 @@ pub use shadow_core::{budget, health, latency, named_file, secret, time};
 pub use shadow_hand_over as hand_over;
 pub use shadow_http as http;
 pub use shadow_mirror as mirror;
+pub use shadow_record::{recording, relay};
 pub use shadow_tcp as tcp;
 
 pub mod admin;
@@ -32,8 +33,6 @@ pub mod middleware;
 pub mod output;
 pub mod pem;
 pub mod privileges;
-pub mod recording;
-pub mod relay;
 pub mod replay;
 pub mod report;
 pub mod settings;

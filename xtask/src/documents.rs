@@ -6,7 +6,12 @@ use std::path::{Path, PathBuf};
 /// Pages that name functions and files.
 const MAPS: [&str; 3] = ["docs/ARCHITECTURE.md", "docs/decisions.md", "CONTRIBUTING.md"];
 /// Folders that paths in them begin below.
-const BELOW: [&str; 3] = [".", "shadow-agent/src", "crates/shadow-core/src"];
+const BELOW: [&str; 4] = [
+    ".",
+    "shadow-agent/src",
+    "crates/shadow-core/src",
+    "crates/shadow-record/src",
+];
 /// Rooms that are crates, and where their files are.
 const CRATES: [(&str, &str); 4] = [
     ("tcp/", "crates/shadow-tcp/src"),

@@ -99,6 +99,12 @@ pub const CRATES: &[Crate] = &[
         folder: "crates/shadow-mirror",
         room: Some("mirror"),
     },
+    // `recording` and `relay`.
+    Crate {
+        name: "shadow_record",
+        folder: "crates/shadow-record",
+        room: None,
+    },
     Crate {
         name: "shadow_agent",
         folder: "shadow-agent",

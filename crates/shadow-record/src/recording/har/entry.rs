@@ -9,11 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
+use shadow_http::{Codings, Undecodable, is_field_value, is_token};
+use shadow_mirror::{MessageId, MessageKind};
 
 use super::form;
 use super::member::text;
-use crate::http::{Codings, Undecodable, is_field_value, is_token};
-use crate::mirror::{MessageId, MessageKind};
 use crate::recording::Record;
 
 #[derive(Deserialize)]

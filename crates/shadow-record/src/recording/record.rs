@@ -21,9 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-
-use crate::mirror::plan::PodIdentity;
-use crate::mirror::{Exchange, ExchangeResponse, MessageId, MessageKind};
+use shadow_mirror::plan::PodIdentity;
+use shadow_mirror::{Exchange, ExchangeResponse, MessageId, MessageKind};
 
 /// Separator after a record.
 pub const SEPARATOR: &[u8] = "\n🐵🙈🙉\n".as_bytes();
@@ -202,8 +201,9 @@ pub fn torn_end(tail: &[u8]) -> &'static [u8] {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use shadow_tcp::FlowKey;
+
     use super::*;
-    use crate::tcp::FlowKey;
     use std::net::SocketAddr;
 
     pub fn id(client: &str, server: &str, number: u32) -> MessageId {

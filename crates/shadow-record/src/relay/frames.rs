@@ -1,11 +1,11 @@
 //! Frames of the acknowledged form, as they come in pieces: a line with a sequence and a length, and a record.
 
 use bytes::{Buf, BytesMut};
+use shadow_mirror::Message;
 
 use super::header::{MAX_HEADER, RecordError};
 use super::protocol::{MAX_LINE, read_frame};
 use super::records::parse;
-use crate::mirror::Message;
 
 /// Errors of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,9 +4,9 @@ use std::fmt::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 use jiff::Zoned;
+use shadow_mirror::MessageKind;
 
 use super::record::Record;
-use crate::mirror::MessageKind;
 
 /// The variables, longest first where one begins like another.
 const VARIABLES: [(&str, Variable); 10] = [
@@ -244,7 +244,7 @@ mod tests {
             instance: "a",
         };
         let mut record = record(b"GET", b"");
-        record.id = crate::mirror::MessageId::given(b"../../etc/x").unwrap();
+        record.id = shadow_mirror::MessageId::given(b"../../etc/x").unwrap();
         let path = Template::parse("dir/%r").unwrap().expand(&moment, &record);
         assert_eq!(path, Path::new("dir/______etc_x"));
     }

@@ -7,10 +7,10 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use shadow_http::head_fields;
+use shadow_mirror::MessageKind;
 
 use super::Record;
-use crate::http::head_fields;
-use crate::mirror::MessageKind;
 
 /// A message taken apart. What is no HTTP has empty parts, and all of it as its body.
 #[derive(Debug, Default)]

@@ -10,9 +10,9 @@
 use std::io::{self, BufRead};
 
 use bytes::Bytes;
+use shadow_mirror::{MessageId, MessageKind};
 
 use super::record::{LINE, MASK, MASKED_AT, Record, SEPARATOR, UNMASKED};
-use crate::mirror::{MessageId, MessageKind};
 
 /// Skipped parts, with the place of the first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
+use shadow_mirror::{MessageId, MessageKind};
+
 use super::Record;
-use crate::mirror::{MessageId, MessageKind};
 
 /// How long a request waits for its responses: longer than most exchanges take. One that comes later stands alone.
 pub const MAX_WAIT: Duration = Duration::from_secs(5);
@@ -149,6 +150,7 @@ impl Pairing {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "any time does")]
 mod tests {
     use super::super::record::tests::record;
     use super::*;

@@ -1,6 +1,6 @@
 //! Recordings: messages as records in `GoReplay`'s format, as HAR and as JSON lines, and back.
 //!
-//! Bytes in, records out, and the reverse: the files themselves are opened by [`crate::output`] and [`crate::input`].
+//! Bytes in, records out, and the reverse: the files themselves are opened by the agent's outputs and inputs.
 //! What is read is taken for hostile: every record is bounded, and one that cannot be read is passed over and counted
 //! with where it stands.
 

@@ -2,11 +2,11 @@
 
 use bytes::{Buf, BytesMut};
 use memchr::memmem;
+use shadow_core::time::Timestamp;
+use shadow_mirror::Message;
 
 use super::header::{MAX_HEADER, RecordError, may_begin};
-use crate::mirror::Message;
 use crate::recording::{SEPARATOR, read_gor};
-use crate::time::Timestamp;
 
 /// Reads records. After an error the stream has no meaning any more.
 #[derive(Debug)]

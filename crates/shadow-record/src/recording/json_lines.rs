@@ -137,9 +137,10 @@ fn message(parts: Parts<'_>) -> Message<'_> {
 
 #[cfg(test)]
 mod tests {
+    use shadow_mirror::MessageKind;
+
     use super::super::record::tests::record;
     use super::*;
-    use crate::mirror::MessageKind;
 
     fn written(recorded: &Recorded) -> String {
         let mut out = Vec::new();

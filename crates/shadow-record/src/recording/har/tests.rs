@@ -1,9 +1,9 @@
 //! HAR written and read back, and as browsers write it.
 
 use proptest::prelude::*;
+use shadow_mirror::MessageKind;
 
 use super::reader::HarReader;
-use crate::mirror::MessageKind;
 use crate::recording::record::tests::record;
 use crate::recording::{Compression, HAR_FOOTER, HAR_HEADER, Recorded, write_har};
 use crate::recording::{Passed, Record};
