@@ -11,6 +11,7 @@
 //! request ends in exactly one counted outcome (see [`mirror::ledger`]).
 #![deny(unsafe_code)]
 
+pub use shadow_compare as compare;
 pub use shadow_core::{budget, health, latency, named_file, secret, time};
 pub use shadow_hand_over as hand_over;
 pub use shadow_http as http;
@@ -23,7 +24,6 @@ pub mod agent;
 pub mod capture;
 pub mod cli;
 pub mod cluster_metrics;
-pub mod compare;
 pub mod demo;
 pub mod descriptors;
 pub mod input;

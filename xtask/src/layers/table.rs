@@ -106,6 +106,11 @@ pub const CRATES: &[Crate] = &[
         room: None,
     },
     Crate {
+        name: "shadow_compare",
+        folder: "crates/shadow-compare",
+        room: Some("compare"),
+    },
+    Crate {
         name: "shadow_agent",
         folder: "shadow-agent",
         room: None,

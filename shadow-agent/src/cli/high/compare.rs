@@ -365,3 +365,6 @@ fn array(text: &str) -> Result<ArrayRule, Problem> {
     };
     Ok(ArrayRule { path, matched })
 }
+
+#[cfg(test)]
+mod kept_tests;

@@ -1,0 +1,222 @@
+//! Bodies of answers, as they read: without chunks and codings, each by its type.
+//!
+//! JSON is compared by structure (JSON lines as one array), forms by names, text and XML by lines, anything else by its bytes. What is larger than
+//! [`super::Rules::with_max_structured`] is compared by its bytes whatever it is.
+
+use std::borrow::Cow;
+
+use shadow_http::{Codings, Undecodable, chunked_data};
+
+use super::charset;
+use super::difference_collector::DifferenceCollector;
+use super::head::Head;
+use super::json::{self, Reader};
+use super::shown::Shown;
+use super::{Kind, form, text};
+
+/// Largest decoded body that is compared by its bytes, where the bound of those that are looked into is not above it.
+const MAX_DECODED: usize = 8 << 20;
+
+/// One side's body, and what its head says of it.
+#[derive(Debug)]
+pub(super) struct Side<'a> {
+    /// As it was on the wire; empty where there is none by definition.
+    raw: &'a [u8],
+    chunked: bool,
+    codings: Codings,
+    /// The media type in lower case, without parameters.
+    media: String,
+    pub charset: Option<String>,
+}
+
+impl<'a> Side<'a> {
+    pub fn new(method: &[u8], head: &Head<'a>, body: &'a [u8]) -> Self {
+        // RFC 9112 section 6.3, rule 1.
+        let none = method == b"HEAD" || matches!(head.status, [b'1', _, _] | b"204" | b"304");
+        Self::there(head, if none { &[] } else { body })
+    }
+
+    /// Whatever bytes are there, of a request or of an answer.
+    pub fn there(head: &Head<'a>, body: &'a [u8]) -> Self {
+        let mut codings = Codings::default();
+        for value in head.values("content-encoding") {
+            codings.read(value);
+        }
+        let content_type = String::from_utf8_lossy(head.first("content-type").unwrap_or_default());
+        let mut parts = content_type.split(';');
+        let media = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+        let charset = parts.find_map(|part| {
+            let (name, value) = part.split_once('=')?;
+            let is_charset = name.trim().eq_ignore_ascii_case("charset");
+            is_charset.then(|| value.trim().trim_matches('"').to_owned())
+        });
+        Self {
+            raw: body,
+            chunked: head.lists("transfer-encoding", "chunked"),
+            codings,
+            media,
+            charset,
+        }
+    }
+
+    /// Without chunks, and still in its codings.
+    fn data(&self) -> Result<Cow<'a, [u8]>, Undecodable> {
+        if self.chunked && !self.raw.is_empty() {
+            chunked_data(self.raw).map(Cow::Owned).ok_or(Undecodable::Invalid)
+        } else {
+            Ok(Cow::Borrowed(self.raw))
+        }
+    }
+
+    /// Without codings, at most `max` bytes of it.
+    fn undone<'d>(&self, data: Cow<'d, [u8]>, max: usize) -> Result<Cow<'d, [u8]>, Undecodable> {
+        if data.is_empty() {
+            return Ok(data);
+        }
+        self.codings.undo(data, max)
+    }
+
+    /// The body without chunks and codings, at most `max` bytes of it where it has codings.
+    pub fn decoded(&self, max: usize) -> Result<Cow<'a, [u8]>, Undecodable> {
+        self.undone(self.data()?, max)
+    }
+
+    /// Whether the body is JSON by its type, or looks like it where it has none.
+    pub fn is_json(&self, body: &[u8]) -> bool {
+        match self.media.as_str() {
+            "" => matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')),
+            media => media.ends_with("/json") || media.ends_with("+json") || self.is_json_lines(),
+        }
+    }
+
+    fn is_json_lines(&self) -> bool {
+        let known = [
+            "application/x-ndjson",
+            "application/ndjson",
+            "application/jsonl",
+            "application/x-jsonlines",
+        ];
+        known.contains(&self.media.as_str())
+    }
+
+    fn is_xml(&self) -> bool {
+        self.media.ends_with("/xml") || self.media.ends_with("+xml")
+    }
+
+    pub fn is_form(&self) -> bool {
+        self.media == "application/x-www-form-urlencoded"
+    }
+}
+
+/// Compares two bodies. Where `within` is false, only whether both are of the same type.
+pub(super) fn compare(
+    production: &Side<'_>,
+    shadow: &Side<'_>,
+    within: bool,
+    findings: &mut DifferenceCollector<'_>,
+) {
+    let same_codings = production.codings == shadow.codings;
+    if findings.is_full()
+        || (same_codings && production.chunked == shadow.chunked && production.raw == shadow.raw)
+    {
+        return;
+    }
+    findings.path.start("body");
+    let (a, b) = match (production.data(), shadow.data()) {
+        (Ok(a), Ok(b)) => (a, b),
+        (Ok(_), Err(_)) => return findings.add(Kind::Unreadable, Shown::Absent, Shown::Bytes(shadow.raw)),
+        (Err(_), Ok(_)) => return findings.add(Kind::Type, Shown::Bytes(production.raw), Shown::Absent),
+        (Err(_), Err(_)) => return bytes(production.raw, shadow.raw, findings),
+    };
+    if same_codings && a == b {
+        return;
+    }
+    let most = findings.rules.max_structured().max(MAX_DECODED);
+    match (
+        production.undone(Cow::Borrowed(&a), most),
+        shadow.undone(Cow::Borrowed(&b), most),
+    ) {
+        (Ok(a), Ok(b)) => {
+            if a != b {
+                decoded(production, &a, shadow, &b, within, findings);
+            }
+        }
+        (Ok(_), Err(Undecodable::Invalid)) => findings.add(Kind::Unreadable, Shown::Absent, Shown::Bytes(&b)),
+        (Err(Undecodable::Invalid), Ok(_)) => findings.add(Kind::Type, Shown::Bytes(&a), Shown::Absent),
+        // There is nothing to look at but what was sent.
+        _ => bytes(&a, &b, findings),
+    }
+}
+
+/// Two bodies that are not the same.
+fn decoded(
+    production: &Side<'_>,
+    a: &[u8],
+    shadow: &Side<'_>,
+    b: &[u8],
+    within: bool,
+    findings: &mut DifferenceCollector<'_>,
+) {
+    let is_json = (!a.is_empty() && production.is_json(a)) || (!b.is_empty() && shadow.is_json(b));
+    let is_lines = production.is_json_lines() && shadow.is_json_lines();
+    let is_form = production.is_form() && shadow.is_form();
+    let is_xml = production.is_xml() && shadow.is_xml();
+    let max = findings.rules.max_structured();
+    let fits = a.len() <= max && b.len() <= max;
+    let text = |side: &Side<'_>, body| charset::text(body, side.charset.as_deref()).filter(|_| fits);
+    let (left, right) = (text(production, a), text(shadow, b));
+    findings.path.start(match (&left, &right) {
+        (Some(_), _) | (_, Some(_)) if is_json => "$",
+        (Some(_), Some(_)) if is_form => "form",
+        (Some(_), Some(_)) if is_xml => "xml",
+        (Some(_), Some(_)) => "text",
+        _ => "body",
+    });
+    match (a.is_empty(), b.is_empty()) {
+        (false, true) => return findings.add(Kind::Missing, Shown::Bytes(a), Shown::Absent),
+        (true, false) => return findings.add(Kind::Extra, Shown::Absent, Shown::Bytes(b)),
+        _ => {}
+    }
+    if is_json && (left.is_some() || right.is_some()) {
+        let reader = Reader::default();
+        let read = |text| {
+            if is_lines {
+                reader.read_lines(text)
+            } else {
+                reader.read(text)
+            }
+        };
+        match (left.as_deref().and_then(read), right.as_deref().and_then(read)) {
+            (Some(a), Some(b)) if within => return json::compare(&a, &b, findings),
+            (Some(_), Some(_)) => return,
+            (Some(_), None) => return findings.add(Kind::Unreadable, Shown::Bytes(a), Shown::Bytes(b)),
+            (None, Some(_)) => return findings.add(Kind::Type, Shown::Bytes(a), Shown::Bytes(b)),
+            (None, None) => {}
+        }
+    }
+    if !within {
+        return;
+    }
+    match (left, right) {
+        (Some(a), Some(b)) if is_form => form::compare(&a, &b, findings),
+        (Some(a), Some(b)) if is_xml => text::compare_xml(&a, &b, findings),
+        (Some(a), Some(b)) => {
+            findings.path.start("text");
+            text::compare(&a, &b, findings);
+        }
+        _ => {
+            findings.path.start("body");
+            bytes(a, b, findings);
+        }
+    }
+}
+
+/// Two bodies that are not the same: by their length, or else by their bytes.
+fn bytes(production: &[u8], shadow: &[u8], findings: &mut DifferenceCollector<'_>) {
+    if production.len() == shadow.len() {
+        findings.add(Kind::Value, Shown::Bytes(production), Shown::Bytes(shadow));
+    } else {
+        let (a, b) = (Shown::Count(production.len()), Shown::Count(shadow.len()));
+        findings.add(Kind::Length, a, b);
+    }
+}

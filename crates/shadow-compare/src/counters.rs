@@ -1,0 +1,418 @@
+//! What a comparison counts for good: for metrics, which must never fall, and so apart from the document, which can be begun
+//! anew.
+//!
+//! Counting is relaxed additions without a lock: any thread may. Everything is bounded by what this program can count.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use shadow_core::latency::{LatencyCounts, LatencyHistogram};
+use shadow_mirror::ledger::{DropReason, OutputCounts};
+
+use super::NotCompared;
+use super::document::Verdict;
+
+const DROP_REASONS: usize = DropReason::ALL.len();
+const REASONS: usize = DROP_REASONS + NotCompared::OTHERS.len();
+
+/// What comparing a pair came to, at the time when it was compared: what is learned to be noise later is not counted again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The answers are the same.
+    Equal,
+    /// They differ in what is taken for noise only.
+    Noise,
+    /// They differ.
+    Different,
+}
+
+/// Requests that the comparison itself makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extra {
+    /// To the control.
+    Control,
+    /// A second time to the shadow.
+    Repeat,
+}
+
+impl Extra {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Control, Self::Repeat];
+
+    /// One word for it, as reports and metrics have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Control => "control",
+            Self::Repeat => "repeat",
+        }
+    }
+}
+
+/// The status codes and times of a pair that was compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// Production's status code.
+    pub production_status: u16,
+    /// The shadow's.
+    pub shadow_status: u16,
+    /// How long production took, to its answer's last byte.
+    pub production_took: Option<Duration>,
+    /// How long the shadow took.
+    pub shadow_took: Option<Duration>,
+}
+
+/// Counts of one comparison. Clones count the same.
+#[derive(Clone, Debug, Default)]
+pub struct CompareCounters(Arc<Counts>);
+
+#[derive(Debug)]
+struct Counts {
+    outcomes: [AtomicU64; 3],
+    reasons: [AtomicU64; REASONS],
+    new_5xx: AtomicU64,
+    other_status: AtomicU64,
+    production: LatencyHistogram,
+    shadow: LatencyHistogram,
+    waiting: AtomicU64,
+    waiting_bytes: AtomicU64,
+    /// Distinct differences that the document lists.
+    differences: AtomicU64,
+    endpoints: AtomicU64,
+    word: AtomicU8,
+    extra: [ExtraCounts; 2],
+}
+
+#[derive(Debug)]
+struct ExtraCounts {
+    sent: AtomicU64,
+    answered: AtomicU64,
+    lost: [AtomicU64; DROP_REASONS],
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            outcomes: zeros(),
+            reasons: zeros(),
+            new_5xx: AtomicU64::new(0),
+            other_status: AtomicU64::new(0),
+            production: LatencyHistogram::default(),
+            shadow: LatencyHistogram::default(),
+            waiting: AtomicU64::new(0),
+            waiting_bytes: AtomicU64::new(0),
+            differences: AtomicU64::new(0),
+            endpoints: AtomicU64::new(0),
+            word: AtomicU8::new(Verdict::NotEnoughData as u8),
+            extra: std::array::from_fn(|_| ExtraCounts {
+                sent: AtomicU64::new(0),
+                answered: AtomicU64::new(0),
+                lost: zeros(),
+            }),
+        }
+    }
+}
+
+fn zeros<const N: usize>() -> [AtomicU64; N] {
+    std::array::from_fn(|_| AtomicU64::new(0))
+}
+
+/// For whoever counts.
+impl CompareCounters {
+    /// A pair was compared.
+    pub fn compared(&self, outcome: Outcome, pair: &Compared) {
+        let counts = &self.0;
+        counts.outcomes[outcome as usize].fetch_add(1, Relaxed);
+        if pair.shadow_status >= 500 && pair.production_status < 500 {
+            counts.new_5xx.fetch_add(1, Relaxed);
+        }
+        if pair.shadow_status != pair.production_status {
+            counts.other_status.fetch_add(1, Relaxed);
+        }
+        for (histogram, took) in [
+            (&counts.production, pair.production_took),
+            (&counts.shadow, pair.shadow_took),
+        ] {
+            if let Some(took) = took {
+                histogram.record(took);
+            }
+        }
+    }
+
+    /// Requests will not be compared.
+    pub fn not_compared(&self, reason: NotCompared, requests: u64) {
+        self.0.reasons[index(reason)].fetch_add(requests, Relaxed);
+    }
+
+    /// So many exchanges wait for one of their answers now, and hold so many bytes.
+    pub fn set_waiting(&self, exchanges: u64, bytes: u64) {
+        self.0.waiting.store(exchanges, Relaxed);
+        self.0.waiting_bytes.store(bytes, Relaxed);
+    }
+
+    /// The word as it stands, and how many endpoints and differences that count there are to show.
+    pub fn set_verdict(&self, word: Verdict, endpoints: u64, differences: u64) {
+        self.set_word(word);
+        self.0.endpoints.store(endpoints, Relaxed);
+        self.0.differences.store(differences, Relaxed);
+    }
+
+    /// The word as it stands, where nothing else is known anew.
+    pub fn set_word(&self, word: Verdict) {
+        self.0.word.store(word as u8, Relaxed);
+    }
+
+    /// Counts the comparison's own requests by what their ledger has of each kind now, and had `before`.
+    pub fn extra(&self, before: &[(String, OutputCounts)], now: &[(String, OutputCounts)]) {
+        for what in Extra::ALL {
+            let of = |counts: &[(String, OutputCounts)]| {
+                let known = counts.iter().find(|(kind, _)| kind == what.name());
+                known.map(|(_, counts)| counts.clone()).unwrap_or_default()
+            };
+            let (before, now) = (of(before), of(now));
+            let more = |counter: &AtomicU64, now: u64, before: u64| {
+                counter.fetch_add(now.saturating_sub(before), Relaxed);
+            };
+            let counts = &self.0.extra[what as usize];
+            more(&counts.sent, now.seen, before.seen);
+            more(&counts.answered, now.delivered, before.delivered);
+            for (reason, dropped) in now.dropped {
+                let then = before.dropped.get(&reason).copied().unwrap_or(0);
+                more(&counts.lost[reason as usize], dropped, then);
+            }
+        }
+    }
+}
+
+/// Counts at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CompareCounts {
+    /// Pairs compared: equal, equal but for noise, different.
+    pub equal: u64,
+    /// See [`Outcome::Noise`].
+    pub noise: u64,
+    /// See [`Outcome::Different`].
+    pub different: u64,
+    /// Not compared, by reason: those that ever occurred, in a fixed order.
+    pub not_compared: Vec<(NotCompared, u64)>,
+    /// Compared pairs where the shadow answered 5xx, and production did not.
+    pub new_5xx: u64,
+    /// Compared pairs with another status code.
+    pub other_status: u64,
+    /// How long production took for the compared pairs.
+    pub production: LatencyCounts,
+    /// How long the shadow took.
+    pub shadow: LatencyCounts,
+    /// Exchanges that wait for an answer now.
+    pub waiting: u64,
+    /// Bytes that they hold.
+    pub waiting_bytes: u64,
+    /// Endpoints there are now.
+    pub endpoints: u64,
+    /// Differences that count there are now.
+    pub differences: u64,
+    /// The word as it stands.
+    pub word: Verdict,
+    /// Requests of the comparison's own; none where it makes none.
+    pub extra: Vec<ExtraRequestCounts>,
+}
+
+/// Counts of requests that the comparison itself made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtraRequestCounts {
+    /// Which.
+    pub what: Extra,
+    /// How many were sent.
+    pub sent: u64,
+    /// How many of them were answered whole.
+    pub answered: u64,
+    /// How many were not, by reason.
+    pub lost: Vec<(DropReason, u64)>,
+}
+
+impl CompareCounts {
+    /// Adds those of another comparison; the worse word is that of both.
+    pub fn add(&mut self, other: Self) {
+        self.equal += other.equal;
+        self.noise += other.noise;
+        self.different += other.different;
+        add_by_name(&mut self.not_compared, other.not_compared);
+        self.new_5xx += other.new_5xx;
+        self.other_status += other.other_status;
+        self.production.add(&other.production);
+        self.shadow.add(&other.shadow);
+        self.waiting += other.waiting;
+        self.waiting_bytes += other.waiting_bytes;
+        self.endpoints += other.endpoints;
+        self.differences += other.differences;
+        self.word = self.word.max(other.word);
+        for theirs in other.extra {
+            match self.extra.iter_mut().find(|mine| mine.what == theirs.what) {
+                Some(mine) => {
+                    mine.sent += theirs.sent;
+                    mine.answered += theirs.answered;
+                    add_by_name(&mut mine.lost, theirs.lost);
+                }
+                None => self.extra.push(theirs),
+            }
+        }
+    }
+}
+
+/// Adds counts to those of the same name.
+fn add_by_name<R: PartialEq>(mine: &mut Vec<(R, u64)>, theirs: Vec<(R, u64)>) {
+    for (reason, count) in theirs {
+        match mine.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, sum)) => *sum += count,
+            None => mine.push((reason, count)),
+        }
+    }
+}
+
+impl CompareCounters {
+    /// The counts at this moment.
+    pub fn counts(&self) -> CompareCounts {
+        let counts = &self.0;
+        let [equal, noise, different] =
+            [0, 1, 2].map(|outcome: usize| counts.outcomes[outcome].load(Relaxed));
+        CompareCounts {
+            equal,
+            noise,
+            different,
+            not_compared: occurred(all_reasons().zip(&counts.reasons)),
+            new_5xx: counts.new_5xx.load(Relaxed),
+            other_status: counts.other_status.load(Relaxed),
+            production: counts.production.counts(),
+            shadow: counts.shadow.counts(),
+            waiting: counts.waiting.load(Relaxed),
+            waiting_bytes: counts.waiting_bytes.load(Relaxed),
+            endpoints: counts.endpoints.load(Relaxed),
+            differences: counts.differences.load(Relaxed),
+            word: [Verdict::Go, Verdict::NotEnoughData, Verdict::NoGo]
+                .into_iter()
+                .find(|word| *word as u8 == counts.word.load(Relaxed))
+                .unwrap_or(Verdict::NotEnoughData),
+            extra: Extra::ALL
+                .into_iter()
+                .zip(&counts.extra)
+                .filter(|(_, one)| one.sent.load(Relaxed) > 0)
+                .map(|(what, one)| ExtraRequestCounts {
+                    what,
+                    sent: one.sent.load(Relaxed),
+                    answered: one.answered.load(Relaxed),
+                    lost: occurred(DropReason::ALL.into_iter().zip(&one.lost)),
+                })
+                .collect(),
+        }
+    }
+}
+
+fn occurred<'a, R>(counts: impl Iterator<Item = (R, &'a AtomicU64)>) -> Vec<(R, u64)> {
+    counts
+        .map(|(reason, count)| (reason, count.load(Relaxed)))
+        .filter(|(_, count)| *count > 0)
+        .collect()
+}
+
+fn all_reasons() -> impl Iterator<Item = NotCompared> {
+    DropReason::ALL
+        .into_iter()
+        .map(NotCompared::Shadow)
+        .chain(NotCompared::OTHERS)
+}
+
+fn index(reason: NotCompared) -> usize {
+    match reason {
+        NotCompared::Shadow(reason) => reason as usize,
+        NotCompared::Copy => DROP_REASONS,
+        NotCompared::Incomplete => DROP_REASONS + 1,
+        NotCompared::SameName => DROP_REASONS + 2,
+        NotCompared::ProductionGap => DROP_REASONS + 3,
+        NotCompared::ProductionClosed => DROP_REASONS + 4,
+        NotCompared::ProductionTooLarge => DROP_REASONS + 5,
+        NotCompared::ProductionNotHttp => DROP_REASONS + 6,
+        NotCompared::ProductionMissing => DROP_REASONS + 7,
+        NotCompared::ShadowTooLarge => DROP_REASONS + 8,
+        NotCompared::Memory => DROP_REASONS + 9,
+        NotCompared::Busy => DROP_REASONS + 10,
+        NotCompared::Shutdown => DROP_REASONS + 11,
+        NotCompared::Internal => DROP_REASONS + 12,
+        NotCompared::NotKept => DROP_REASONS + 13,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_place_of_its_own() {
+        let counters = CompareCounters::default();
+        let mut expected = Vec::new();
+        for (place, reason) in all_reasons().enumerate() {
+            assert_eq!(index(reason), place);
+            counters.not_compared(reason, place as u64 + 1);
+            expected.push((reason, place as u64 + 1));
+        }
+        assert_eq!(counters.counts().not_compared, expected);
+    }
+
+    #[test]
+    fn a_pair_counts_by_what_it_came_to_and_by_its_status_codes() {
+        let counters = CompareCounters::default();
+        let pair = |production_status, shadow_status| Compared {
+            production_status,
+            shadow_status,
+            production_took: Some(Duration::from_millis(2)),
+            shadow_took: None,
+        };
+        counters.compared(Outcome::Equal, &pair(200, 200));
+        counters.compared(Outcome::Noise, &pair(500, 500));
+        counters.compared(Outcome::Different, &pair(200, 503));
+        counters.compared(Outcome::Different, &pair(200, 404));
+        let counts = counters.counts();
+        assert_eq!((counts.equal, counts.noise, counts.different), (1, 1, 2));
+        assert_eq!((counts.new_5xx, counts.other_status), (1, 2));
+        assert_eq!((counts.production.count(), counts.shadow.count()), (4, 0));
+    }
+
+    #[test]
+    fn requests_of_its_own_are_counted_once_there_are_any() {
+        let counters = CompareCounters::default();
+        assert_eq!(counters.counts().extra, []);
+        let of = |seen, delivered, timeouts| {
+            let counts = OutputCounts {
+                seen,
+                delivered,
+                dropped: [(DropReason::Timeout, timeouts)].into(),
+                ..OutputCounts::default()
+            };
+            [("repeat".to_owned(), counts)]
+        };
+        counters.extra(&[], &of(2, 1, 0));
+        counters.extra(&of(2, 1, 0), &of(3, 1, 1));
+        assert_eq!(
+            counters.counts().extra,
+            [ExtraRequestCounts {
+                what: Extra::Repeat,
+                sent: 3,
+                answered: 1,
+                lost: vec![(DropReason::Timeout, 1)],
+            }]
+        );
+    }
+
+    #[test]
+    fn the_word_is_the_last_one_said() {
+        let counters = CompareCounters::default();
+        assert_eq!(counters.counts().word, Verdict::NotEnoughData);
+        for word in [Verdict::Go, Verdict::NoGo, Verdict::NotEnoughData] {
+            counters.set_verdict(word, 3, 4);
+            assert_eq!(counters.counts().word, word);
+        }
+        assert_eq!(
+            (counters.counts().endpoints, counters.counts().differences),
+            (3, 4)
+        );
+    }
+}

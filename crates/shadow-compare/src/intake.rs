@@ -1,0 +1,173 @@
+//! From the shards to the thread that compares: pairs, and requests that will never be one.
+//!
+//! A shard never waits here: what the bounds have no room for is counted at once. The comparing thread takes everything
+//! that is there every few milliseconds, so that no pair costs a wake-up.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use shadow_core::budget::{Charge, MemoryBudget};
+
+use super::pair::{NotCompared, Pair};
+
+/// Pairs and others that may wait: what a busy shard makes within a second. Most bytes of pairs are bounded by
+/// `--compare-memory`, long before.
+const MAX_WAITING: usize = 16_384;
+/// Bytes that are kept of the request line of a request that is not compared: it names an endpoint.
+const MAX_LINE: usize = 1024;
+
+/// Something that has ended.
+#[derive(Debug)]
+pub enum Finished {
+    /// Both answers are there. The charge holds their bytes.
+    Pair(Box<Pair>, Charge),
+    /// It is not to be compared.
+    Not(Unpaired),
+}
+
+/// A request that is not compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpaired {
+    /// The beginning of its request line.
+    pub request_line: Box<[u8]>,
+    /// When it was seen: Unix time in nanoseconds.
+    pub at: u64,
+    /// Why.
+    pub why: NotCompared,
+}
+
+impl Unpaired {
+    /// One whose request begins with `head`.
+    pub fn new(head: &[u8], at: u64, why: NotCompared) -> Self {
+        let end = memchr::memchr(b'\r', head).unwrap_or(head.len());
+        Self {
+            request_line: head[..end.min(MAX_LINE)].into(),
+            at,
+            why,
+        }
+    }
+}
+
+/// The queue between the shards and the comparing thread. Shared by the shards and the comparing thread: an output and its shards hold it for as long as
+/// they may hand something over.
+#[derive(Debug)]
+pub struct Intake {
+    budget: MemoryBudget,
+    queue: Mutex<Queue>,
+    /// Requests of which a pair was to come.
+    opened: AtomicU64,
+    /// Whether nobody compares any more.
+    closed: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Finished>,
+    /// Those that the queue had no room for.
+    uncounted: BTreeMap<NotCompared, u64>,
+}
+
+impl Intake {
+    /// An empty one; what waits for it, and in it, is charged to `budget`.
+    pub fn new(budget: MemoryBudget) -> Self {
+        Self {
+            budget,
+            queue: Mutex::default(),
+            opened: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// The bytes of pairs that are not compared yet.
+    pub fn budget(&self) -> &MemoryBudget {
+        &self.budget
+    }
+
+    /// Counts a request of which a pair is to come.
+    pub fn open(&self) {
+        self.opened.fetch_add(1, Relaxed);
+    }
+
+    /// Requests of which a pair was to come.
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Relaxed)
+    }
+
+    /// Nothing will be compared any more, by a fault of this program: no pair need wait for its answers.
+    pub fn close(&self) {
+        self.closed.store(true, Relaxed);
+    }
+
+    /// Whether nothing will be compared any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Relaxed)
+    }
+
+    /// Hands something over. Never waits.
+    pub fn put(&self, finished: Finished) {
+        let mut queue = self.lock();
+        if queue.waiting.len() < MAX_WAITING {
+            queue.waiting.push_back(finished);
+            return;
+        }
+        let why = match finished {
+            Finished::Pair(..) => NotCompared::Busy,
+            Finished::Not(unpaired) => unpaired.why,
+        };
+        *queue.uncounted.entry(why).or_default() += 1;
+    }
+
+    /// Takes all that is there into `into`, which is empty; and counts of those that there was no room for.
+    pub fn take(&self, into: &mut VecDeque<Finished>) -> BTreeMap<NotCompared, u64> {
+        let mut queue = self.lock();
+        std::mem::swap(&mut queue.waiting, into);
+        std::mem::take(&mut queue.uncounted)
+    }
+
+    /// Whether there is nothing to take.
+    pub fn is_empty(&self) -> bool {
+        let queue = self.lock();
+        queue.waiting.is_empty() && queue.uncounted.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unpaired(why: NotCompared) -> Finished {
+        Finished::Not(Unpaired::new(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", 7, why))
+    }
+
+    #[test]
+    fn what_is_not_compared_keeps_its_request_line_alone() {
+        let Finished::Not(unpaired) = unpaired(NotCompared::Memory) else {
+            panic!("it is not a pair")
+        };
+        assert_eq!(&*unpaired.request_line, b"GET /a HTTP/1.1");
+        let long = [b"GET /".as_slice(), &[b'a'; 5000]].concat();
+        assert_eq!(
+            Unpaired::new(&long, 0, NotCompared::Copy).request_line.len(),
+            MAX_LINE
+        );
+    }
+
+    #[test]
+    fn a_full_queue_goes_on_counting() {
+        let intake = Intake::new(MemoryBudget::new(1 << 20));
+        for _ in 0..MAX_WAITING + 3 {
+            intake.put(unpaired(NotCompared::ProductionGap));
+        }
+        let mut taken = VecDeque::new();
+        let counts = intake.take(&mut taken);
+        assert_eq!(taken.len(), MAX_WAITING);
+        assert_eq!(counts, [(NotCompared::ProductionGap, 3)].into());
+        taken.clear();
+        assert!(intake.take(&mut taken).is_empty() && taken.is_empty());
+    }
+}

@@ -1,0 +1,52 @@
+//! How pairs are judged, as settled from the flags.
+
+use shadow_mirror::rules::Redaction;
+
+use super::fail_on::FailRule;
+use super::hosts::Hosts;
+use super::noise::Thresholds;
+use super::routes::RouteTemplate;
+use super::rules::Rules;
+use super::verdict;
+
+/// Rules by which pairs are judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judging {
+    /// What does not count.
+    pub rules: Rules,
+    /// Whether that is taken for noise; else it counts as any other difference.
+    pub by_rules: bool,
+    /// Whether what the control shows is taken for noise.
+    pub by_control: bool,
+    /// Whether what the shadow's second answers show is.
+    pub by_repeat: bool,
+    /// When something is noise.
+    pub thresholds: Thresholds,
+    /// What a release fails by, the defaults among them.
+    pub fail_on: Vec<FailRule>,
+    /// What else the verdict depends on.
+    pub verdict: verdict::Settings,
+    /// Templates of routes.
+    pub routes: Vec<RouteTemplate>,
+    /// Most endpoints that are learned.
+    pub max_routes: usize,
+    /// Most differences that are told apart.
+    pub max_differences: usize,
+    /// What becomes of values in examples whose names say that they are secrets.
+    pub secrets: Secrets,
+    /// What else is hidden in examples; nothing when `None`.
+    pub redaction: Option<Redaction>,
+    /// The hosts that the shadow and the control are asked under.
+    pub hosts: Hosts,
+    /// What of production's requests is compared, in words.
+    pub selection: Vec<String>,
+}
+
+/// What becomes of secrets in what is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// They are hidden.
+    Hidden,
+    /// They are shown, as somebody wants.
+    Shown,
+}

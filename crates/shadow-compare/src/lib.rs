@@ -1,0 +1,65 @@
+//! Production's answers against the shadow's: would this release have survived production?
+//!
+//! A [`Pair`] is one exchange with both answers. Comparing it is a pure function of the two and of rules; it gives a list of
+//! [`Difference`]s, each with a kind and a path, so that a million pairs make a short list. What came of a whole run is a
+//! [`document::Document`]: everything that a report shows is in there, and every way to show it reads that alone.
+#![forbid(unsafe_code)]
+
+mod bodies;
+mod charset;
+mod comparer;
+mod comparing;
+mod cookies;
+pub mod counters;
+mod difference;
+mod difference_collector;
+pub mod document;
+#[cfg(any(test, feature = "testing"))]
+pub mod example;
+pub mod fail_on;
+mod fields;
+mod form;
+mod head;
+mod heads;
+pub mod histogram;
+mod hosts;
+mod intake;
+mod json;
+mod judging;
+pub mod live;
+pub mod noise;
+mod pair;
+mod pairing;
+mod path;
+mod pattern;
+pub mod routes;
+mod rules;
+mod rules_file;
+mod secrets;
+mod settings;
+mod shown;
+#[cfg(test)]
+mod simulation;
+pub mod statistics;
+pub mod store;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod text;
+mod time_distance;
+pub mod verdict;
+
+pub use comparer::{Comparer, add_by_name};
+pub use comparing::compare;
+pub use difference::{Difference, Kind};
+pub use difference_collector::Compared;
+pub use hosts::{CompareContext, Hosts};
+pub use intake::{Finished, Intake, Unpaired};
+pub use judging::{Judging, Secrets};
+pub use pair::{Answer, NotCompared, Pair, Times};
+pub use pairing::{Extras, Pairing, Part};
+pub use pattern::{BadPattern, PathPattern};
+pub use rules::{ArrayMatch, ArrayRule, IgnoreRule, RuleId, Rules, Tolerance, Within};
+pub use rules_file::{BadRules, RulesFile};
+pub use settings::{CompareSettings, ComparingSettings};
+pub use tally::{Facts, Tally};

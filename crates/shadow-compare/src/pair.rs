@@ -1,0 +1,174 @@
+//! One exchange with the answers to it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use shadow_mirror::MessageId;
+use shadow_mirror::ledger::DropReason;
+
+/// How long an answer took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// From the request's last byte to the answer's first.
+    pub first: Duration,
+    /// From the request's last byte to the answer's last.
+    pub last: Duration,
+}
+
+/// A whole answer, as it was on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Status line and header section, up to and including the empty line.
+    pub head: Bytes,
+    /// Body: with chunk sizes and trailers when chunked, and in its content coding.
+    pub body: Bytes,
+    /// How long it took; `None` where nobody knows, as in some recordings.
+    pub times: Option<Times>,
+}
+
+impl Answer {
+    /// Its status code; `None` where it cannot be read.
+    pub fn status(&self) -> Option<u16> {
+        let digits = self.head.split(|byte| *byte == b' ').nth(1)?.trim_ascii();
+        std::str::from_utf8(&digits[..digits.len().min(3)])
+            .ok()?
+            .parse()
+            .ok()
+    }
+}
+
+/// One exchange, and whole answers to it.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// The name of the exchange.
+    pub id: MessageId,
+    /// When the request's first byte was seen: Unix time in nanoseconds.
+    pub at: u64,
+    /// Request line and header section, up to and including the empty line, as production got it.
+    pub request_head: Bytes,
+    /// The request's body as it was on the wire.
+    pub request_body: Bytes,
+    /// Production's answer.
+    pub production: Answer,
+    /// The shadow's.
+    pub shadow: Answer,
+    /// That of another instance of production's release (`--compare-control`), if it was asked and answered.
+    pub control: Option<Answer>,
+    /// The shadow's second answer to the same request (`--compare-repeat`), if it was asked twice.
+    pub repeat: Option<Answer>,
+}
+
+/// Why a request that was mirrored is not compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NotCompared {
+    /// The shadow did not get it, or did not answer it whole: the ledger's reason.
+    Shadow(DropReason),
+    /// A further copy of a request (a limit above 100%): only the first is compared.
+    Copy,
+    /// The request itself was not whole (`--input-raw-allow-incomplete`).
+    Incomplete,
+    /// Another exchange of the same name came before this one had ended.
+    SameName,
+    /// Production's answer was not whole here: bytes of it were not captured.
+    ProductionGap,
+    /// Production's connection ended before its answer was whole: a client that went away, most likely.
+    ProductionClosed,
+    /// Production's answer is larger than the largest message that is kept.
+    ProductionTooLarge,
+    /// Production's answer is not HTTP/1.x, or leaves it (an upgrade).
+    ProductionNotHttp,
+    /// Production's answer did not come in time (`--compare-wait`), or was never captured.
+    ProductionMissing,
+    /// The shadow's answer is larger than the largest that is kept.
+    ShadowTooLarge,
+    /// Answers that waited took all of `--compare-memory`.
+    Memory,
+    /// The comparison did not keep up.
+    Busy,
+    /// The run ended first, or its time to end did.
+    Shutdown,
+    /// A fault of this program ended comparing: it is said in the log and by `/readyz`.
+    Internal,
+    /// It was kept and has gone since, or could not be kept (`--compare-store`): only of a run that is read again.
+    NotKept,
+}
+
+impl NotCompared {
+    /// Those that are no reason of the ledger.
+    pub const OTHERS: [Self; 14] = [
+        Self::Copy,
+        Self::Incomplete,
+        Self::SameName,
+        Self::ProductionGap,
+        Self::ProductionClosed,
+        Self::ProductionTooLarge,
+        Self::ProductionNotHttp,
+        Self::ProductionMissing,
+        Self::ShadowTooLarge,
+        Self::Memory,
+        Self::Busy,
+        Self::Shutdown,
+        Self::Internal,
+        Self::NotKept,
+    ];
+
+    /// The one with this [`name`](Self::name).
+    pub fn named(name: &str) -> Option<Self> {
+        let of_ledger = DropReason::ALL.into_iter().map(Self::Shadow);
+        Self::OTHERS
+            .into_iter()
+            .chain(of_ledger)
+            .find(|reason| reason.name() == name)
+    }
+
+    /// One word for it, as reports and metrics have it.
+    pub fn name(self) -> String {
+        match self {
+            Self::Shadow(reason) => reason.name(),
+            Self::Copy => "copy".to_owned(),
+            Self::Incomplete => "incomplete".to_owned(),
+            Self::SameName => "same_name".to_owned(),
+            Self::ProductionGap => "production_gap".to_owned(),
+            Self::ProductionClosed => "production_closed".to_owned(),
+            Self::ProductionTooLarge => "production_too_large".to_owned(),
+            Self::ProductionNotHttp => "production_not_http".to_owned(),
+            Self::ProductionMissing => "production_missing".to_owned(),
+            Self::ShadowTooLarge => "shadow_too_large".to_owned(),
+            Self::Memory => "compare_memory".to_owned(),
+            Self::Busy => "compare_busy".to_owned(),
+            Self::Shutdown => "compare_shutdown".to_owned(),
+            Self::Internal => "compare_internal".to_owned(),
+            Self::NotKept => "not_kept".to_owned(),
+        }
+    }
+
+    /// Whether it speaks against the release: production's request got no whole answer from it.
+    pub fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Self::ShadowTooLarge
+                | Self::Shadow(
+                    DropReason::BreakerOpen
+                        | DropReason::ConnectError
+                        | DropReason::Timeout
+                        | DropReason::UpstreamClosed
+                        | DropReason::BadResponse
+                )
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_found_by_its_name() {
+        let of_ledger = DropReason::ALL.into_iter().map(NotCompared::Shadow);
+        for reason in NotCompared::OTHERS.into_iter().chain(of_ledger) {
+            assert_eq!(NotCompared::named(&reason.name()), Some(reason));
+        }
+        assert_eq!(NotCompared::named("other"), None);
+    }
+}

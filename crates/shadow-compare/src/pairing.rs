@@ -1,0 +1,399 @@
+//! The pairs of one shard that are not whole yet: each waits for production's answer and for the shadow's, and for the
+//! control's and a second one of the shadow's where these were asked.
+//!
+//! Sans-IO: time comes in as an argument. Biased towards the account: whatever comes or does not come, each request that
+//! is opened ends once, as a pair or with a reason. What waits is charged to the budget of [`Intake`]; what that has no room for
+//! ends at once.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hashlink::LinkedHashMap;
+use shadow_core::budget::{Charge, MemoryBudget};
+use shadow_core::time::Timestamp;
+use shadow_mirror::{Exchange, ExchangeResponse, MessageId, MessageKind};
+
+use super::intake::{Finished, Intake, Unpaired};
+use super::pair::{Answer, NotCompared, Pair, Times};
+
+/// What an open pair costs besides its bytes: its entry, and the pair that is made of it.
+const OVERHEAD: usize = 1024;
+
+/// Whose answer it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The shadow's.
+    Shadow,
+    /// The control's.
+    Control,
+    /// The shadow's second.
+    Repeat,
+}
+
+/// Who else is asked, besides the shadow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// The control.
+    pub control: bool,
+    /// The shadow, a second time.
+    pub repeat: bool,
+}
+
+/// The incomplete pairs of one shard.
+#[derive(Debug)]
+pub struct Pairing {
+    intake: Arc<Intake>,
+    wait: Duration,
+    max_answer: usize,
+    /// From the source's clock to Unix time, in nanoseconds.
+    wall_offset: u64,
+    /// The oldest first.
+    open: LinkedHashMap<MessageId, Open>,
+    /// What production answered to requests that are not open yet, the oldest first: a middleware may hold a request for
+    /// longer than production takes. `None` where that cannot be.
+    early: Option<LinkedHashMap<MessageId, Early>>,
+}
+
+/// Answers that may wait for their requests to be opened.
+const MAX_EARLY: usize = 1024;
+
+#[derive(Debug)]
+enum Early {
+    Answered {
+        head: Bytes,
+        body: Bytes,
+        first_byte: Timestamp,
+        last_byte: Timestamp,
+        charge: Charge,
+    },
+    Lost(NotCompared),
+}
+
+#[derive(Debug)]
+struct Open {
+    /// When it was opened, on the caller's clock.
+    since: Timestamp,
+    exchange: Rc<Exchange>,
+    production: Option<Answer>,
+    shadow: Option<Answer>,
+    control: Extra,
+    repeat: Extra,
+    charge: Charge,
+}
+
+/// An answer that a pair can do without.
+#[derive(Debug)]
+enum Extra {
+    /// It was not asked for, or will not come.
+    None,
+    Waiting,
+    Answered(Answer),
+}
+
+impl Extra {
+    fn asked(asked: bool) -> Self {
+        if asked { Self::Waiting } else { Self::None }
+    }
+
+    fn into_answer(self) -> Option<Answer> {
+        match self {
+            Self::Answered(answer) => Some(answer),
+            Self::None | Self::Waiting => None,
+        }
+    }
+}
+
+impl Open {
+    fn is_whole(&self) -> bool {
+        let rests = |extra: &Extra| !matches!(extra, Extra::Waiting);
+        self.production.is_some() && self.shadow.is_some() && rests(&self.control) && rests(&self.repeat)
+    }
+}
+
+impl Pairing {
+    /// No pairs yet. `wait`: how long production's answer is waited for. `max_answer`: most bytes of an answer that is kept. `wall_offset`: nanoseconds from the clock of the
+    /// shard's source to Unix time.
+    pub fn new(intake: Arc<Intake>, wait: Duration, max_answer: usize, wall_offset: u64) -> Self {
+        Self {
+            intake,
+            wait,
+            max_answer,
+            wall_offset,
+            open: LinkedHashMap::new(),
+            early: None,
+        }
+    }
+
+    /// The same, where production may have answered before a request is opened.
+    #[must_use]
+    pub fn with_early_answers(mut self) -> Self {
+        self.early = Some(LinkedHashMap::new());
+        self
+    }
+
+    /// A request is on its way to the shadow. `false` when it will not be compared: that is counted.
+    pub fn open(&mut self, exchange: &Rc<Exchange>, asked: Extras, now: Timestamp) -> bool {
+        self.intake.open();
+        let refused = if exchange.copy > 1 {
+            Some(NotCompared::Copy)
+        } else if self.intake.is_closed() {
+            Some(NotCompared::Internal)
+        } else {
+            exchange.request.incomplete.map(|_| NotCompared::Incomplete)
+        };
+        if let Some(why) = refused {
+            self.not(exchange, why);
+            return false;
+        }
+        let request = &exchange.request;
+        let mut charge = self.intake.budget().charge();
+        if !charge.try_grow(OVERHEAD + request.head.len() + request.body.len()) {
+            self.not(exchange, NotCompared::Memory);
+            return false;
+        }
+        let open = Open {
+            since: now,
+            exchange: Rc::clone(exchange),
+            production: None,
+            shadow: None,
+            control: Extra::asked(asked.control),
+            repeat: Extra::asked(asked.repeat),
+            charge,
+        };
+        if let Some(before) = self.open.insert(exchange.id.clone(), open) {
+            self.not(&before.exchange, NotCompared::SameName);
+        }
+        self.take_early(&exchange.id);
+        self.is_open(&exchange.id)
+    }
+
+    /// Joins a request with what production answered before it was opened.
+    fn take_early(&mut self, id: &MessageId) {
+        match self.early.as_mut().and_then(|early| early.remove(id)) {
+            None => {}
+            Some(Early::Lost(why)) => self.production_lost(id, why),
+            Some(Early::Answered {
+                head,
+                body,
+                first_byte,
+                last_byte,
+                charge,
+            }) => {
+                drop(charge);
+                self.production(&ExchangeResponse {
+                    id,
+                    kind: MessageKind::Response,
+                    head: &head,
+                    body: &body,
+                    first_byte,
+                    last_byte,
+                });
+            }
+        }
+    }
+
+    fn keep_early(&mut self, id: &MessageId, early: Early) {
+        let Some(kept) = &mut self.early else { return };
+        kept.insert(id.clone(), early);
+        if kept.len() > MAX_EARLY {
+            kept.pop_front();
+        }
+    }
+
+    /// Most bytes of an answer that is kept.
+    pub fn max_answer(&self) -> usize {
+        self.max_answer
+    }
+
+    /// What the bytes of pairs are charged to.
+    pub fn budget(&self) -> &MemoryBudget {
+        self.intake.budget()
+    }
+
+    /// Whether a pair of this name is open.
+    pub fn is_open(&self, id: &MessageId) -> bool {
+        self.open.contains_key(id)
+    }
+
+    /// Production has answered: whole.
+    pub fn production(&mut self, response: &ExchangeResponse<'_>) {
+        let Some(open) = self.open.get_mut(response.id) else {
+            let mut charge = self.intake.budget().charge();
+            if self.early.is_some() && charge.try_grow(OVERHEAD + response.head.len() + response.body.len()) {
+                let early = Early::Answered {
+                    head: response.head.clone(),
+                    body: response.body.clone(),
+                    first_byte: response.first_byte,
+                    last_byte: response.last_byte,
+                    charge,
+                };
+                self.keep_early(response.id, early);
+            }
+            return;
+        };
+        let asked = open.exchange.request.last_byte;
+        let times = (response.first_byte.0 > 0).then(|| Times {
+            first: response.first_byte.since(asked),
+            last: response.last_byte.since(asked),
+        });
+        let answer = Answer {
+            head: response.head.clone(),
+            body: response.body.clone(),
+            times,
+        };
+        if open.production.is_some() {
+            return;
+        }
+        if open.charge.try_grow(answer.head.len() + answer.body.len()) {
+            open.production = Some(answer);
+            self.finish(response.id);
+        } else {
+            self.end(response.id, NotCompared::Memory);
+        }
+    }
+
+    /// Production's answer will never be whole here.
+    pub fn production_lost(&mut self, id: &MessageId, why: NotCompared) {
+        match self.open.get(id) {
+            Some(open) if open.production.is_none() => self.end(id, why),
+            Some(_) => {}
+            None => self.keep_early(id, Early::Lost(why)),
+        }
+    }
+
+    /// Somebody else has answered: whole.
+    pub fn answered(&mut self, id: &MessageId, part: Part, head: Bytes, body: Bytes, times: Times) {
+        let Some(open) = self.open.get_mut(id) else {
+            return;
+        };
+        let room = open.charge.try_grow(head.len() + body.len());
+        let answer = Answer {
+            head,
+            body,
+            times: Some(times),
+        };
+        let extra = match part {
+            Part::Shadow if !room => return self.end(id, NotCompared::Memory),
+            Part::Shadow => {
+                open.shadow = Some(answer);
+                return self.finish(id);
+            }
+            Part::Control => &mut open.control,
+            Part::Repeat => &mut open.repeat,
+        };
+        *extra = if room {
+            Extra::Answered(answer)
+        } else {
+            Extra::None
+        };
+        self.finish(id);
+    }
+
+    /// Somebody else will give no whole answer.
+    pub fn lost(&mut self, id: &MessageId, part: Part, why: NotCompared) {
+        let Some(open) = self.open.get_mut(id) else {
+            return;
+        };
+        match part {
+            Part::Shadow => return self.end(id, why),
+            Part::Control => open.control = Extra::None,
+            Part::Repeat => open.repeat = Extra::None,
+        }
+        self.finish(id);
+    }
+
+    /// Gives up waiting for what production should have answered by now.
+    pub fn expire(&mut self, now: Timestamp) {
+        let wait = self.wait;
+        let late = |open: &Open| open.shadow.is_some() && open.production.is_none();
+        let mut due = Vec::new();
+        for (id, open) in &self.open {
+            if now.since(open.since) < wait {
+                break;
+            }
+            if late(open) {
+                due.push(id.clone());
+            }
+        }
+        for id in due {
+            self.end(&id, NotCompared::ProductionMissing);
+        }
+    }
+
+    /// Production will answer nothing any more: its source has ended.
+    pub fn production_ended(&mut self) {
+        let waiting = |open: &Open| open.production.is_none();
+        let due: Vec<MessageId> = self
+            .open
+            .iter()
+            .filter(|(_, open)| waiting(open))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in due {
+            self.end(&id, NotCompared::ProductionMissing);
+        }
+    }
+
+    /// Ends all that is open.
+    pub fn shutdown(&mut self) {
+        while let Some((_, open)) = self.open.pop_front() {
+            self.not(&open.exchange, NotCompared::Shutdown);
+        }
+    }
+
+    /// Whether nothing is open.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    fn end(&mut self, id: &MessageId, why: NotCompared) {
+        if let Some(open) = self.open.remove(id) {
+            self.not(&open.exchange, why);
+        }
+    }
+
+    fn not(&self, exchange: &Exchange, why: NotCompared) {
+        let unpaired = Unpaired::new(&exchange.request.head, self.unix(exchange), why);
+        self.intake.put(Finished::Not(unpaired));
+    }
+
+    fn unix(&self, exchange: &Exchange) -> u64 {
+        exchange.request.first_byte.0.saturating_add(self.wall_offset)
+    }
+
+    /// Hands a pair on once it is whole.
+    fn finish(&mut self, id: &MessageId) {
+        if !self.open.get(id).is_some_and(Open::is_whole) {
+            return;
+        }
+        let Some(open) = self.open.remove(id) else {
+            return;
+        };
+        let at = self.unix(&open.exchange);
+        let (Some(production), Some(shadow)) = (open.production, open.shadow) else {
+            return;
+        };
+        let pair = Pair {
+            id: open.exchange.id.clone(),
+            at,
+            request_head: open.exchange.request.head.clone(),
+            request_body: open.exchange.request.body.clone(),
+            production,
+            shadow,
+            control: open.control.into_answer(),
+            repeat: open.repeat.into_answer(),
+        };
+        self.intake.put(Finished::Pair(Box::new(pair), open.charge));
+    }
+}
+
+impl Drop for Pairing {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+#[cfg(test)]
+mod tests;

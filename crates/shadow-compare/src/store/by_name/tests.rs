@@ -1,0 +1,690 @@
+//! What is hidden, what stays, and that neither changes what a comparison finds.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use shadow_mirror::MessageId;
+use shadow_mirror::rules::{OF_RECORDINGS, Redaction};
+use shadow_record::recording::Compression;
+
+use super::*;
+use crate::store::Hidden;
+use crate::tests::question;
+use crate::{Answer, Compared, Pair, Rules, Secrets, compare};
+
+fn key() -> RedactionKey {
+    RedactionKey::new(b"0123456789abcdef").unwrap()
+}
+
+fn hash(value: &str) -> String {
+    key().hash(value.as_bytes())
+}
+
+fn hidden(head: &str, body: &[u8]) -> Message {
+    let head = Bytes::copy_from_slice(head.as_bytes());
+    let body = Bytes::copy_from_slice(body);
+    ByName::new(&key()).message(&head, &body, false).unwrap()
+}
+
+/// Head and body of a message with these fields, as text.
+fn redacted(fields: &str, body: &str) -> (String, String) {
+    let message = hidden(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n"), body.as_bytes());
+    let text = |bytes: Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+    (text(message.head), text(message.body))
+}
+
+#[test]
+fn a_target_keeps_its_path_its_names_and_what_is_no_secret() {
+    let line = |line: &str| {
+        let line = ByName::new(&key()).start_line(line.as_bytes());
+        String::from_utf8(line).unwrap()
+    };
+    for same in [
+        "GET /token/session HTTP/1.1",
+        "GET /a?page=2&tokens HTTP/1.1",
+        "GET /a?access_token=&code=&q=a%26b HTTP/1.1",
+        "GET /a?sort=token HTTP/1.1",
+        "HTTP/1.1 200 OK",
+        "GET /a?token=redacted-0123456789abcdef HTTP/1.1",
+        "",
+        "x",
+    ] {
+        assert_eq!(line(same), same);
+    }
+    for (typed, name, value, behind) in [
+        ("GET /a?token=x HTTP/1.1", "GET /a?token=", "x", " HTTP/1.1"),
+        (
+            "GET /a?b=1&Access_Token=x=y&c=2 HTTP/1.1",
+            "GET /a?b=1&Access_Token=",
+            "x=y",
+            "&c=2 HTTP/1.1",
+        ),
+        ("GET /a?code=x;y HTTP/1.1", "GET /a?code=", "x;y", " HTTP/1.1"),
+        ("GET /a?b;sid=x HTTP/1.1", "GET /a?b;sid=", "x", " HTTP/1.1"),
+        (
+            "GET /a?%74oken=x%20y HTTP/1.1",
+            "GET /a?%74oken=",
+            "x%20y",
+            " HTTP/1.1",
+        ),
+        ("GET /a?x=token=y HTTP/1.1", "GET /a?x=token=", "y", " HTTP/1.1"),
+        ("GET /a?token=x y HTTP/1.1", "GET /a?token=", "x y", " HTTP/1.1"),
+    ] {
+        assert_eq!(line(typed), format!("{name}{}{behind}", hash(value)));
+    }
+}
+
+#[test]
+fn fields_and_links_in_fields_are_hidden_by_their_names() {
+    let fields = "X-Auth-Token:  abc\r\nLocation: https://a/cb#access_token=abc&state=1\r\n\
+                  Access-Control-Allow-Credentials: true\r\nX-Session-Expires: Sun, 06 Nov 1994 08:49:37 GMT\r\nX-A: token\r\n";
+    let (head, _) = redacted(fields, "");
+    let abc = hash("abc");
+    assert_eq!(
+        head,
+        format!(
+            "HTTP/1.1 200 OK\r\nX-Auth-Token: {abc}\r\nLocation: https://a/cb#access_token={abc}&state=1\r\n\
+             Access-Control-Allow-Credentials: true\r\nX-Session-Expires: Sun, 06 Nov 1994 08:49:37 GMT\r\nX-A: token\r\n\r\n"
+        )
+    );
+}
+
+#[test]
+fn users_of_links_and_what_links_hold_are_hidden_wherever_a_link_is() {
+    let (user, x) = (hash("ann:pw"), hash("x"));
+    let fields = "Location: https://ann:pw@b/\r\nRefresh: 0; url=//ann:pw@b/?sid=x\r\nLink: </a;jsessionid=x>\r\n\
+                  WWW-Authenticate: NTLM, Negotiate x\r\nX-Original-Authorization: x\r\n";
+    let (head, _) = redacted(fields, "");
+    let cookie = "Set-Cookie: sid=redacted-0123456789abcdef; Path=/\r\n";
+    assert!(redacted(cookie, "").0.contains(cookie));
+    assert_eq!(
+        head,
+        format!(
+            "HTTP/1.1 200 OK\r\nLocation: https://{user}@b/\r\nRefresh: 0; url=//{user}@b/?sid={x}\r\n\
+             Link: </a;jsessionid={}\r\nWWW-Authenticate: NTLM, Negotiate {x}\r\nX-Original-Authorization: {x}\r\n\r\n",
+            hash("x>")
+        )
+    );
+    let line = ByName::new(&key()).start_line(b"GET http://ann:pw@b/?next=%2Fa%3Fcode%3Dx&q=a%26b HTTP/1.1");
+    assert_eq!(
+        String::from_utf8(line).unwrap(),
+        format!(
+            "GET http://{user}@b/?next={}&q=a%26b HTTP/1.1",
+            hash("%2Fa%3Fcode%3Dx")
+        )
+    );
+    let (_, text) = redacted(
+        "Content-Type: text/html\r\n",
+        "<a href=\"https://ann:pw@b/\">a@b</a>",
+    );
+    assert_eq!(text, format!("<a href=\"https://{user}@b/\">a@b</a>"));
+    let (_, json) = redacted(
+        "Content-Type: application/json\r\n",
+        r#"{"at":"https://ann:pw@b/","by":"a@b"}"#,
+    );
+    assert_eq!(
+        json,
+        format!(r#"{{"at":"{}","by":"a@b"}}"#, hash("https://ann:pw@b/"))
+    );
+}
+
+#[test]
+fn a_value_beside_the_name_of_a_secret_is_hidden() {
+    let body = r#"[{"value":"x","name":"password"},{"key":"COOKIE","value":7},{"name":"a b token","value":"x"},{"Cookie":"x"}]"#;
+    let (_, new) = redacted("Content-Type: application/json\r\n", body);
+    let x = hash("x");
+    let seven = key().number(&Scalar::Number("7").worth());
+    assert_eq!(
+        new,
+        format!(
+            r#"[{{"value":"{x}","name":"password"}},{{"key":"COOKIE","value":{seven}}},{{"name":"a b token","value":"x"}},{{"Cookie":"{x}"}}]"#
+        )
+    );
+}
+
+#[test]
+fn trailers_with_a_secret_are_taken_off_whatever_the_body_says() {
+    let fields = "Transfer-Encoding: chunked\r\n";
+    let (head, body) = redacted(fields, "5\r\ntoken\r\n0\r\nX-Token: x\r\n\r\n");
+    assert!(!head.contains("chunked") && !body.contains('x'), "{head}{body}");
+    let (head, body) = redacted(fields, "1\r\na\r\n0\r\nLocation: //ann:pw@b\r\n\r\n");
+    assert_eq!(
+        (head.as_str(), body.as_str()),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n", "a")
+    );
+}
+
+#[test]
+fn members_of_json_are_hidden_where_they_stand_and_keep_their_types() {
+    let body = r#"{ "user": {"Password" : "a\u0062c", "name":"Ada"}, "a":1e2,
+ "session": {"id": 7, "ids": [7.0, "", null, true], "expires_at": 1700000000, "at": "2026-11-24T10:00:00Z"},
+ "t\u006fken": "abc", "next": "/a?code=abc", "sent": "{\"token\":\"abc\"}", "why": "no token?" }"#;
+    let (head, new) = redacted("Content-Type: application/json\r\nContent-Length: 0\r\n", body);
+    let (abc, seven) = (hash("abc"), {
+        let mut worth = Vec::new();
+        worth.extend_from_slice(&Scalar::Number("7").worth());
+        key().number(&worth)
+    });
+    let (next, sent) = (hash("/a?code=abc"), hash("{\"token\":\"abc\"}"));
+    let expected = format!(
+        r#"{{ "user": {{"Password" : "{abc}", "name":"Ada"}}, "a":1e2,
+ "session": {{"id": {seven}, "ids": [{seven}, "", null, true], "expires_at": 1700000000, "at": "2026-11-24T10:00:00Z"}},
+ "t\u006fken": "{abc}", "next": "{next}", "sent": "{sent}", "why": "no token?" }}"#
+    );
+    assert_eq!(new, expected);
+    assert!(
+        head.contains(&format!("Content-Length: {}\r\n", expected.len())),
+        "{head}"
+    );
+}
+
+#[test]
+fn forms_are_hidden_by_what_their_values_say() {
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let (_, new) = redacted(form, "user=a&pass%77ord=a+b&otp=&next=%2Fa%3Fcode%3Dx&x");
+    assert_eq!(
+        new,
+        format!(
+            "user=a&pass%77ord={}&otp=&next={}&x",
+            hash("a b"),
+            hash("/a?code=x")
+        )
+    );
+    assert_eq!(redacted(form, "a=1&b=2&token").1, "a=1&b=2&token");
+}
+
+#[test]
+fn what_is_cut_off_or_broken_is_hidden_from_there() {
+    for (body, kept) in [
+        (r#"{"token":"abc","b":"s3cret"#, r#"{"token":"HASH""#),
+        (r#"{"a":1,"token":"s3c"#, r#"{"a":1,"token""#),
+        (r#"{"a":1,"token" "s3cret"}"#, r#"{"a":1,"token""#),
+        (r#"{"a":1,"token":s3cret}"#, r#"{"a":1,"token""#),
+        (r#"{"token":"abc"}} "s3cret""#, r#"{"token":"HASH""#),
+    ] {
+        let message = hidden("HTTP/1.1 200 OK\r\n\r\n", body.as_bytes());
+        let new = std::str::from_utf8(&message.body).unwrap();
+        let kept = kept.replace("HASH", &hash("abc"));
+        assert!(
+            message.as_a_whole && new.starts_with(&kept) && !new.contains("s3c"),
+            "{new}"
+        );
+        assert!(serde_json::from_str::<serde_json::Value>(new).is_err(), "{new}");
+    }
+    let broken = r#"{"a":1,"b":"cut"#;
+    assert_eq!(hidden("HTTP/1.1 200 OK\r\n\r\n", broken.as_bytes()).body, broken);
+}
+
+#[test]
+fn other_text_with_a_secrets_name_is_hidden_piece_by_piece() {
+    let (_, new) = redacted(
+        "Content-Type: text/xml\r\n",
+        "<a>\n <password>s3cret</password>\n</a>",
+    );
+    let h = |text| hash(text);
+    assert_eq!(
+        new,
+        format!(
+            "<{}>\n <{}>{}<{}>\n<{}>",
+            h("a"),
+            h("password"),
+            h("s3cret"),
+            h("/password"),
+            h("/a")
+        )
+    );
+    let message = hidden(
+        "HTTP/1.1 200 OK\r\n\r\n",
+        b"\xff\xfe\xfd token s3cret ................",
+    );
+    assert!(message.as_a_whole && message.body.len() == 33, "{message:?}");
+    assert!(message.body.starts_with(b"redacted-") && message.body.ends_with(b"\xff\xff"));
+    // In UTF-16, with a byte order mark.
+    let wide = |text: &str| {
+        let units = text.encode_utf16().flat_map(u16::to_le_bytes);
+        [vec![0xff, 0xfe], units.collect()].concat()
+    };
+    let message = hidden("HTTP/1.1 200 OK\r\n\r\n", &wide("{\"token\":\"abc\"}"));
+    let expected = format!("\u{feff}{{\"token\":\"{}\"}}", hash("abc"));
+    assert_eq!(message.body, expected);
+    // And without one.
+    let message = hidden("HTTP/1.1 200 OK\r\n\r\n", &wide("token s3cret")[2..]);
+    assert!(message.as_a_whole);
+}
+
+#[test]
+fn secrets_in_single_bytes_are_hidden_in_any_charset() {
+    let html = "Content-Type: text/html\r\n";
+    let json = "Content-Type: application/json\r\n";
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    for (fields, text) in [
+        (html, "<a href=\"https://Pl4ntedS3cret@b/\">"),
+        (html, "api_key: Pl4ntedS3cret"),
+        ("", "https://Pl4ntedS3cret@b/"),
+        ("", "{\"a\":\"?session=Pl4ntedS3cret\"}"),
+        (json, "{\"a\":\"?code=Pl4ntedS3cret\"}"),
+        (json, "{\"a\":\"//Pl4ntedS3cret@b/\"}"),
+        (json, "{\"value\":\"Pl4ntedS3cret\",\"name\":\"token\"}"),
+        (json, "{\"value\":\"Pl4ntedS3cret\",\"name\":\"cookie\"}"),
+        (json, "{\"Authorization\":\"Pl4ntedS3cret\"}"),
+        (json, "{\"\\u0074oken\":\"Pl4ntedS3cret\"}"),
+        (form, "otp=Pl4ntedS3cret&b=c"),
+        (form, "a=%3Fcode%3DPl4ntedS3cret"),
+    ] {
+        let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (how, body) in [
+            ("behind a mark", [b"\xfe\xff", text.as_bytes()].concat()),
+            ("behind the other mark", [b"\xff\xfe", text.as_bytes()].concat()),
+            ("before what is no text", [text.as_bytes(), b"\xff"].concat()),
+            ("beside zeros", units.clone()),
+            (
+                "beside zeros, behind the wrong mark",
+                [b"\xfe\xff", &units[..]].concat(),
+            ),
+        ] {
+            // An even number of bytes, and no half of a surrogate pair: text of two bytes a character where there is a mark.
+            let body = if body.len() % 2 == 1 {
+                [&body[..], b"\n"].concat()
+            } else {
+                body
+            };
+            let message = hidden(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n"), &body);
+            let narrow: Vec<u8> = message.body.iter().copied().filter(|byte| *byte != 0).collect();
+            let is_there = String::from_utf8_lossy(&narrow).contains("Pl4nted");
+            assert!(message.as_a_whole && !is_there, "{text:?} {how}: {message:?}");
+        }
+    }
+}
+
+#[test]
+fn text_of_two_bytes_without_secrets_stays_as_it_is() {
+    let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_be_bytes).collect() };
+    for text in [
+        r#"{"token":"","next":"/a?b=1","at":"https://b/","by":"a@b"}"#,
+        r#"{"name":"\u00e9","key":"日本","value":"https://b/#c"}"#,
+        "<a href=\"https://b/?c=d\">a@b</a>",
+        "日本語",
+    ] {
+        let body = [b"\xfe\xff", &wide(text)[..]].concat();
+        let message = hidden("HTTP/1.1 200 OK\r\n\r\n", &body);
+        assert_eq!(
+            (&message.body[..], message.as_a_whole),
+            (&body[..], false),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn codings_and_chunks_are_undone_where_there_is_something_to_hide_alone() {
+    let json = br#"{"token":"abc"}"#;
+    let coded = Compression::Gzip.encode(json.to_vec());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\nX: y\r\n\r\n",
+        coded.len()
+    );
+    let message = hidden(&head, &coded);
+    let expected = format!(r#"{{"token":"{}"}}"#, hash("abc"));
+    assert_eq!(message.body, expected);
+    let length = expected.len();
+    assert_eq!(
+        message.head,
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nX: y\r\n\r\n")
+    );
+    let harmless = Compression::Gzip.encode(b"{\"a\":1}".to_vec());
+    let message = hidden(&head, &harmless);
+    assert_eq!(
+        (&*message.head, &message.body[..]),
+        (head.as_bytes(), &harmless[..])
+    );
+    // Cut off: nobody knows what is in it.
+    let cut = &coded[..coded.len() - 9];
+    let message = hidden(&head, cut);
+    assert!(message.as_a_whole && message.body.starts_with(b"redacted-"));
+    assert!(message.head.windows(4).any(|part| part == b"gzip"));
+
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Token\r\n\r\n";
+    let message = hidden(
+        chunked,
+        b"9\r\n{\"token\":\r\n6\r\n\"abc\"}\r\n0\r\nX-Token: s3cret\r\n\r\n",
+    );
+    assert_eq!(message.body, expected);
+    assert_eq!(
+        message.head,
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n")
+    );
+    let message = hidden(chunked, b"1\r\na\r\n0\r\nX-Token: s3cret\r\n\r\n");
+    assert_eq!((&message.body[..], message.as_a_whole), (&b"a"[..], false));
+    let harmless = b"1;a=b\r\na\r\n0\r\nX: y\r\n\r\n";
+    assert_eq!(hidden(chunked, harmless).body, &harmless[..]);
+    // A coding for the way that is not undone here.
+    let other = "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n";
+    assert!(hidden(other, b"5\r\nabcde\r\n0\r\n\r\n").as_a_whole);
+}
+
+#[test]
+fn work_and_growth_are_bounded() {
+    let head = "HTTP/1.1 200 OK\r\n\r\n";
+    let many = format!("{{\"token\":[{}1]}}", "1,".repeat(1 << 20));
+    let message = hidden(head, many.as_bytes());
+    assert!(message.as_a_whole && message.body.len() == many.len());
+    let lines = format!("token{}", "\na".repeat(1 << 20));
+    assert_eq!(hidden(head, lines.as_bytes()).body.len(), lines.len());
+    let deep = format!("{}\"token\"", "[".repeat(1 << 20));
+    assert!(hidden(head, deep.as_bytes()).as_a_whole);
+    let bomb = Compression::Gzip.encode(vec![0; MAX_DECODED + 1]);
+    let coded = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n";
+    assert!(hidden(coded, &bomb).as_a_whole);
+    let target = format!("GET /{} HTTP/1.1", "?a=b;".repeat(1 << 17));
+    assert!(ByName::new(&key()).start_line(target.as_bytes()) == target.as_bytes());
+}
+
+const PLANTED: &str = "Pl4nted Value\\/9";
+
+/// A body that holds `value` under a name that says so, in one of many ways; and its type.
+fn planting() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
+    let json = |value: &str| serde_json::to_string(value).unwrap();
+    let name = prop_oneof![
+        Just("token"),
+        Just("accessToken"),
+        Just("user_password"),
+        Just("X-API-Key"),
+        Just("SESSION")
+    ];
+    (name, 0..18_usize, ".{0,12}", any::<prop::sample::Index>()).prop_map(move |(name, way, noise, cut)| {
+        let (quoted, noise) = (json(PLANTED), json(&noise));
+        let escaped: Vec<_> = name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        let escaped = escaped.concat();
+        let encoded = PLANTED.replace(' ', "%20");
+        let (media, text) = match way {
+            0 => ("application/json", format!("{{\"{name}\":{quoted}}}")),
+            1 => (
+                "application/json",
+                format!("{{\"a\":[{noise},{{\"{name}\" :\n{quoted} }}],\"b\":{noise}}}"),
+            ),
+            2 => (
+                "text/plain",
+                format!("[{noise},{{\"{escaped}\":[[{quoted}],{{\"x\":{quoted}}}]}}]"),
+            ),
+            3 => (
+                "application/json",
+                format!("{{\"{noise:.1}\"{noise} '{name}':{quoted}"),
+            ),
+            4 => ("application/json", format!("{{\"{name}\":'{PLANTED}'}}")),
+            5 => (
+                "application/x-www-form-urlencoded",
+                format!("a=b&{name}={encoded}&c=d"),
+            ),
+            6 => ("text/html", format!("<input\nvalue={quoted}\nname={name}>")),
+            7 => ("application/xml", format!("<a><{name}>\n{PLANTED}</{name}></a>")),
+            8 => ("text/event-stream", format!("data: {{\"{name}\":{quoted}}}\n\n")),
+            9 => (
+                "multipart/form-data; boundary=x",
+                format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{PLANTED}\r\n--x--"),
+            ),
+            10 => (
+                "application/json",
+                json(&format!("{{\"{name}\":{quoted}}}")).clone(),
+            ),
+            11 => (
+                "application/json",
+                format!("{{\"q\":{}}}", json(&format!("https://a/?{name}={encoded}"))),
+            ),
+            12 => (
+                "application/x-ndjson",
+                format!("{{\"a\":1}}\n{{\"{name}\":{quoted}}}\n"),
+            ),
+            13 => (
+                "application/json",
+                format!("[{{\"name\":\"{name}\",\"a\":{noise},\"value\":{quoted}}}]"),
+            ),
+            14 => (
+                "application/json",
+                format!("{{\"Value\":{{\"b\":[{quoted}]}},\"KEY\":\"{escaped}\"}}"),
+            ),
+            15 => (
+                "application/json",
+                format!(
+                    "{{\"q\":{}}}",
+                    json(&format!("https://{}@a/", encoded.replace("\\/", "%2F")))
+                ),
+            ),
+            16 => ("application/json", format!("{{\"Authorization\":{quoted}}}")),
+            _ => ("application/octet-stream", format!("\0{name}\0{PLANTED}\0")),
+        };
+        let mut bytes = text.into_bytes();
+        if way > 16 {
+            bytes.push(0xff);
+        }
+        // Some are cut off; where the name comes last it must be there.
+        if ![6, 14, 15].contains(&way) && cut.index(3) == 0 {
+            bytes.truncate(bytes.len() - cut.index(bytes.len().min(8)));
+        }
+        (media, bytes)
+    })
+}
+
+/// A message with that body in some framing and coding.
+fn planted() -> impl Strategy<Value = (Bytes, Bytes)> {
+    (planting(), any::<bool>(), any::<bool>()).prop_map(|((media, body), gzip, chunked)| {
+        let mut fields =
+            format!("Content-Type: {media}\r\nX-Session-Token: {PLANTED}\r\nReferer: /?sid={PLANTED}\r\n");
+        let encoded = PLANTED.replace(' ', "%20").replace('\\', "");
+        let user = encoded.replace('/', "%2F");
+        fields.extend(["Refresh: 0; url=//", &user, "@b/;session=", &encoded, "\r\n"]);
+        let mut body = body;
+        if gzip {
+            body = Compression::Gzip.encode(body);
+            fields += "Content-Encoding: gzip\r\n";
+        }
+        if chunked {
+            body = [
+                format!("{:x}\r\n", body.len()).as_bytes(),
+                &body,
+                format!("\r\n0\r\nX-Token: {PLANTED}\r\n\r\n")
+                    .replace('\\', "")
+                    .as_bytes(),
+            ]
+            .concat();
+            fields += "Transfer-Encoding: chunked\r\n";
+        } else {
+            fields.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
+        }
+        let head = format!(
+            "POST /a?x=1&api_key={} HTTP/1.1\r\n{fields}\r\n",
+            PLANTED.replace(' ', "+")
+        );
+        (head.replace('\\', "").into(), body.into())
+    })
+}
+
+/// Two answers of one type to be compared, with values from a few, so that some are equal.
+fn answers() -> impl Strategy<Value = (Answer, Answer)> {
+    (0..6_usize).prop_flat_map(|way| (answer(way), answer(way)))
+}
+
+fn answer(way: usize) -> impl Strategy<Value = Answer> {
+    let scalar = prop_oneof![
+        Just("1"),
+        Just("1.0"),
+        Just("2"),
+        Just("\"1\""),
+        Just("\"a\""),
+        Just("\"\\u0061\""),
+        Just("null"),
+        Just("true"),
+        Just("\"\""),
+        Just("\"2026-11-24T10:00:00Z\""),
+        Just("\"2026-11-24T10:00:01Z\""),
+        Just("1700000000"),
+        Just("1700000001"),
+        Just("[1,\"a\"]"),
+        Just("{\"x\":1}"),
+        Just("\"/?code=a&b=1\""),
+        Just("\"token: a\""),
+    ];
+    let name = prop_oneof![
+        Just("a"),
+        Just("token"),
+        Just("session_expires_at"),
+        Just("b"),
+        Just("secret")
+    ];
+    let members = prop::collection::vec((name, scalar), 0..5);
+    let text = prop_oneof![Just("a"), Just("b"), Just("my token is a"), Just(" "), Just("")];
+    let texts = prop::collection::vec(text, 0..4);
+    let body = (members, texts, any::<bool>()).prop_map(move |(members, texts, cut)| match way {
+        0..=1 => {
+            let members: Vec<_> = members
+                .iter()
+                .map(|(name, value)| format!("\"{name}\":{value}"))
+                .collect();
+            let text = format!("{{\"in\":{{{}}}}}", members.join(", "));
+            let end = text.len() - usize::from(way == 1 && cut);
+            ("application/json", text.as_bytes()[..end].to_vec())
+        }
+        2 => {
+            let pairs: Vec<_> = members
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            (
+                "application/x-www-form-urlencoded",
+                pairs.join("&").replace(' ', "+").into_bytes(),
+            )
+        }
+        3 => ("text/plain", texts.join("\n").into_bytes()),
+        4 => (
+            "application/xml",
+            ["<p>", &texts.join("</p>\n<p>"), "</p>\n"].concat().into_bytes(),
+        ),
+        _ => (
+            "application/octet-stream",
+            [b"\xff", texts.join("\0").as_bytes()].concat(),
+        ),
+    });
+    let header = prop_oneof![
+        Just(""),
+        Just("X-Token: a\r\n"),
+        Just("X-Token: b\r\n"),
+        Just("Location: /?code=a\r\n"),
+        Just("Location: /?code=b\r\n"),
+        Just("X-Session-At: 2026-11-24T10:00:00Z\r\n"),
+        Just("X-Session-At: 2026-11-24T10:00:01Z\r\n"),
+    ];
+    (body, header, any::<bool>()).prop_map(|((media, body), header, gzip)| {
+        let (body, coding) = if gzip {
+            (Compression::Gzip.encode(body), "Content-Encoding: gzip\r\n")
+        } else {
+            (body, "")
+        };
+        Answer {
+            head: format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: {media}\r\n{header}{coding}Content-Length: {}\r\n\r\n",
+                body.len()
+            )
+            .into(),
+            body: body.into(),
+            times: None,
+        }
+    })
+}
+
+/// Places and kinds of what differs, and whether a rule takes it away.
+fn told(compared: &Compared) -> Vec<String> {
+    let plain = compared
+        .differences
+        .iter()
+        .map(|one| format!("{} {:?}", one.path, one.kind));
+    let by_rule = compared.by_rule.iter();
+    plain
+        .chain(by_rule.map(|(one, rule)| format!("{} {:?} {rule:?}", one.path, one.kind)))
+        .collect()
+}
+
+fn pair(production: Answer, shadow: Answer) -> Pair {
+    Pair {
+        id: MessageId::given(b"a").unwrap(),
+        at: 0,
+        request_head: Bytes::from_static(b"GET /a HTTP/1.1\r\n\r\n"),
+        request_body: Bytes::new(),
+        production,
+        shadow,
+        control: None,
+        repeat: None,
+    }
+}
+
+fn of_run() -> Hidden {
+    let names = OF_RECORDINGS.map(str::to_owned);
+    Hidden::new(
+        &Redaction::new(names, Vec::new(), 1 << 20, key()).unwrap(),
+        Secrets::Hidden,
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn no_value_with_such_a_name_survives((head, body) in planted()) {
+        let message = ByName::new(&key()).message(&head, &body, false).unwrap();
+        let all = [&message.head[..], &message.body].concat();
+        let shown = String::from_utf8_lossy(&all).replace('\0', "");
+        prop_assert!(!shown.contains("Pl4nted"), "{}", shown);
+        prop_assert!(head_fields(&message.head).is_some());
+        // Once more changes nothing but what is hidden as a whole.
+        let again = ByName::new(&key()).message(&message.head, &message.body, false).unwrap();
+        prop_assert!(message.as_a_whole || (again.head, again.body) == (message.head, message.body));
+    }
+
+    #[test]
+    fn whatever_stands_before_it_no_value_survives(
+        before in "([\\[\\]{}\":,a0 \\\\?=&<>'\n]|token|\\PC){0,24}",
+        named in prop_oneof![
+            Just("\"token\":\"Pl4nted\"}"), Just("<password>Pl4nted</password>"), Just("\napi_key: Pl4nted\n"),
+            Just("{\"a\":\"?session=Pl4nted\"}"), Just("\"\\u0074oken\":[\"Pl4nted"),
+        ],
+        media in "(application/json|text/html|application/octet-stream)(; charset=latin1)?",
+    ) {
+        let head = Bytes::from(format!("HTTP/1.1 200 OK\r\nContent-Type: {media}\r\n\r\n"));
+        let message = ByName::new(&key()).message(&head, &[before, named.to_owned()].concat().into(), false).unwrap();
+        let body = String::from_utf8_lossy(&message.body);
+        // Escapes mean something in JSON alone.
+        let is_named = !named.contains("\\u") || media.contains("json");
+        prop_assert!(!(is_named && body.contains("Pl4nted")), "{}", body);
+    }
+
+    #[test]
+    fn what_differs_differs_where_it_did_and_nothing_else((a, b) in answers()) {
+        let rules = Rules::default();
+        let before = compare(&question("GET /a"), &a, &b, &rules);
+        let kept = of_run().redacted(&pair(a, b)).unwrap().pair;
+        let after = compare(&question("GET /a"), &kept.production, &kept.shadow, &rules);
+        prop_assert_eq!(told(&after), told(&before), "{:?}", kept);
+    }
+
+    #[test]
+    fn messages_without_such_names_stay_as_they_are(
+        body in "[a-bA-B0-9{}\\[\\]\":,.\\\\ \n<>=;%+-]{0,60}",
+        media in "application/json|text/html|application/x-www-form-urlencoded|",
+    ) {
+        let head = Bytes::from(format!("HTTP/1.1 200 OK\r\nContent-Type: {media}\r\n\r\n"));
+        let body = Bytes::from(body);
+        let message = ByName::new(&key()).message(&head, &body, false).unwrap();
+        prop_assert_eq!((message.head, message.body, message.as_a_whole), (head, body, false));
+    }
+
+    #[test]
+    fn no_bytes_are_too_strange(
+        fields in "((Content-Type: (application/json|text/xml; charset=(utf-16|latin1))|Content-Encoding: (gzip|x)|Transfer-Encoding: (chunked|x))\r\n){0,3}",
+        body in prop::collection::vec(any::<u8>(), 0..100),
+        tail in "(token|\\{|\"|:|=|&|\\\\u|\\PC){0,20}",
+        suspect: bool,
+    ) {
+        let head = Bytes::from(format!("HTTP/1.1 200 OK\r\n{fields}\r\n"));
+        for body in [[&body[..], tail.as_bytes()].concat(), tail.into_bytes()] {
+            let message = ByName::new(&key()).message(&head, &body.into(), suspect).unwrap();
+            prop_assert!(head_fields(&message.head).is_some());
+        }
+    }
+}

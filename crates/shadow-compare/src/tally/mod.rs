@@ -1,0 +1,357 @@
+//! What a comparison comes to, counted pair by pair: bounded, whatever the traffic does.
+//!
+//! What is noise is known only once enough has been seen, so nothing is thrown away that a later look could need: each pair is
+//! counted under the set of its differences, and whether it agrees but for noise is decided when a document is made.
+
+mod endpoint;
+mod examples;
+#[cfg(test)]
+mod part_tests;
+mod parts;
+mod places;
+mod secrets;
+mod summary;
+#[cfg(test)]
+pub(crate) mod tests;
+mod timeline;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use self::endpoint::{EndpointTally, Seen};
+use self::examples::Examples;
+use self::parts::{Of, Parts};
+use self::places::{DifferenceKey, Places, Sort};
+pub use self::summary::Facts;
+use self::timeline::TimelineTally;
+use super::comparing::compare;
+use super::counters::{CompareCounters, Compared as CountedPair, Outcome};
+use super::difference_collector::Compared;
+use super::histogram::Histogram;
+use super::hosts::{CompareContext, Hosts};
+use super::intake::Unpaired;
+use super::judging::Judging;
+use super::pair::{Answer, NotCompared, Pair};
+use super::routes::{EndpointId, Routes, is_refusal};
+use super::rules::RuleId;
+
+/// Nanoseconds of a millisecond.
+const MILLISECOND: u64 = 1_000_000;
+
+/// The counts of a comparison, bounded.
+#[derive(Debug)]
+pub struct Tally {
+    judging: Arc<Judging>,
+    counters: CompareCounters,
+    routes: Routes,
+    /// Merges of routes that are taken in.
+    merges: u64,
+    endpoints: HashMap<EndpointId, EndpointTally>,
+    parts: Parts,
+    places: Places,
+    statuses: BTreeMap<(u16, u16), u64>,
+    production: Sides,
+    shadow: Sides,
+    timeline: TimelineTally,
+    examples: Examples,
+    /// Requests that are not compared, of endpoints that nobody knows any more.
+    uncounted: BTreeMap<NotCompared, u64>,
+    /// When the first and the last request was seen, in milliseconds of Unix time.
+    window: Option<(u64, u64)>,
+}
+
+/// Latencies of one side.
+#[derive(Debug, Default)]
+struct Sides {
+    first: Histogram,
+    last: Histogram,
+}
+
+impl Sides {
+    fn record(&mut self, answer: &Answer) {
+        if let Some(times) = answer.times {
+            self.first.record(times.first);
+            self.last.record(times.last);
+        }
+    }
+}
+
+impl Tally {
+    /// Nothing yet. What never falls is counted in `counters`.
+    pub fn new(judging: Arc<Judging>, counters: CompareCounters) -> Self {
+        Self {
+            routes: Routes::new(judging.routes.clone(), judging.max_routes),
+            merges: 0,
+            endpoints: HashMap::new(),
+            parts: Parts::default(),
+            places: Places::new(judging.max_differences),
+            statuses: BTreeMap::new(),
+            production: Sides::default(),
+            shadow: Sides::default(),
+            timeline: TimelineTally::default(),
+            examples: Examples::default(),
+            uncounted: BTreeMap::new(),
+            window: None,
+            judging,
+            counters,
+        }
+    }
+
+    /// Begins anew.
+    pub fn reset(&mut self) {
+        *self = Self::new(Arc::clone(&self.judging), self.counters.clone());
+    }
+
+    /// Compares a pair and counts what comes of it.
+    pub fn add(&mut self, pair: &Pair) {
+        let (method, target) = request_line(&pair.request_head);
+        let status = |answer: &Answer| answer.status().unwrap_or(0);
+        let statuses = (status(&pair.production), status(&pair.shadow));
+        let id = self.endpoint(method, target, Some(statuses.0));
+        let own_name: Option<Arc<str>> = self.routes.own_name(id).map(Into::into);
+        let at = pair.at / MILLISECOND;
+        self.seen_at(at);
+        let judging = Arc::clone(&self.judging);
+        let name = &*Arc::clone(&self.tally_of(id).name);
+        let question = CompareContext {
+            endpoint: name,
+            method,
+            head: &pair.request_head,
+            host: judging.hosts.shadow.as_deref(),
+        };
+        let compared = compare(&question, &pair.production, &pair.shadow, &judging.rules);
+        let control = pair.control.as_ref().map(|control| {
+            let host = judging.hosts.control.as_deref();
+            let question = CompareContext { host, ..question };
+            compare(&question, &pair.production, control, &judging.rules)
+        });
+        let repeat = pair.repeat.as_ref();
+        let repeat = repeat.map(|repeat| compare(&question, &pair.shadow, repeat, &judging.rules));
+
+        *self.statuses.entry(statuses).or_default() += 1;
+        let new_5xx = statuses.1 >= 500 && statuses.0 < 500;
+        self.production.record(&pair.production);
+        self.shadow.record(&pair.shadow);
+        self.timeline.pair(at, statuses, !compared.is_equal());
+
+        let has_control = control.is_some();
+        let mut signature = Vec::new();
+        if !compared.is_equal() {
+            for (difference, rule) in listed(&compared) {
+                let sort = match rule {
+                    Some(rule) if judging.by_rules => Sort::Rule(rule),
+                    _ if has_control && self.places.is_outside(id, difference) => Sort::Outside,
+                    _ => Sort::Plain,
+                };
+                let place = DifferenceKey {
+                    endpoint: id,
+                    path: &difference.path,
+                    kind: difference.kind,
+                    sort,
+                };
+                match self.places.count(&place, difference, at) {
+                    Some(row) => {
+                        self.examples
+                            .offer(&mut self.places, row, pair, &question, &judging);
+                        if !matches!(sort, Sort::Rule(_)) {
+                            signature.push(row);
+                        }
+                    }
+                    None => signature.push(places::BEYOND),
+                }
+            }
+        }
+        if let Some(differs) = &control {
+            self.places
+                .reference(id, all(differs), places::Reference::Control);
+        }
+        if let Some(differs) = &repeat {
+            self.places.reference(id, all(differs), places::Reference::Repeat);
+        }
+        let outcome = match (compared.is_equal(), signature.is_empty()) {
+            (true, _) => Outcome::Equal,
+            (false, true) => Outcome::Noise,
+            (false, false) => Outcome::Different,
+        };
+        let seen = Seen {
+            new_5xx,
+            other_status: statuses.0 != statuses.1,
+            refused: is_refusal(statuses.0),
+            signature: (outcome != Outcome::Equal).then_some(signature),
+        };
+        self.count(id, own_name, pair, &seen);
+        self.counters.compared(
+            outcome,
+            &CountedPair {
+                production_status: statuses.0,
+                shadow_status: statuses.1,
+                production_took: pair.production.times.map(|times| times.last),
+                shadow_took: pair.shadow.times.map(|times| times.last),
+            },
+        );
+    }
+
+    /// Counts a request that is not compared.
+    pub fn not_compared(&mut self, unpaired: &Unpaired) {
+        let (method, target) = request_line(&unpaired.request_line);
+        let id = self.endpoint(method, target, None);
+        let at = unpaired.at / MILLISECOND;
+        self.seen_at(at);
+        self.timeline.not_compared(at, unpaired.why);
+        if let Some(endpoint) = self.endpoints.get_mut(&id) {
+            *endpoint.not_compared.entry(unpaired.why).or_default() += 1;
+        }
+        self.counters.not_compared(unpaired.why, 1);
+    }
+
+    /// Counts requests that are not compared and of which no more is known.
+    pub fn count_unattributed(&mut self, why: NotCompared, requests: u64) {
+        *self.uncounted.entry(why).or_default() += requests;
+        self.counters.not_compared(why, requests);
+    }
+
+    /// Requests of which it is known what became of them: compared or not.
+    pub fn accounted(&self) -> u64 {
+        let of = |endpoint: &EndpointTally| endpoint.compared + endpoint.not_compared.values().sum::<u64>();
+        self.endpoints.values().map(of).sum::<u64>() + self.uncounted.values().sum::<u64>()
+    }
+
+    /// Nothing of `requests` is known any more but that they were there. What was counted for good stays.
+    pub fn give_up(&mut self, requests: u64) {
+        self.reset();
+        self.uncounted.insert(NotCompared::Internal, requests);
+    }
+
+    /// The hosts that the shadow and the control are asked under.
+    pub fn hosts(&self) -> &Hosts {
+        &self.judging.hosts
+    }
+
+    /// What of production's requests is compared, in words.
+    pub fn selection(&self) -> &[String] {
+        &self.judging.selection
+    }
+
+    /// Requests that are not compared and of which no more is known, by reason.
+    pub fn uncounted_so_far(&self) -> &BTreeMap<NotCompared, u64> {
+        &self.uncounted
+    }
+
+    fn seen_at(&mut self, at: u64) {
+        let (from, to) = self.window.get_or_insert((at, at));
+        (*from, *to) = ((*from).min(at), (*to).max(at));
+    }
+
+    fn endpoint(&mut self, method: &[u8], target: &[u8], status: Option<u16>) -> EndpointId {
+        let id = self.routes.endpoint_of(method, target, status);
+        // First, or the request by which endpoints become one would be counted for one of them.
+        self.take_in_merges();
+        let routes = &self.routes;
+        self.endpoints
+            .entry(id)
+            .or_insert_with(|| EndpointTally::new(routes.name(id)));
+        id
+    }
+
+    fn tally_of(&mut self, id: EndpointId) -> &mut EndpointTally {
+        let routes = &self.routes;
+        self.endpoints
+            .entry(id)
+            .or_insert_with(|| EndpointTally::new(routes.name(id)))
+    }
+
+    /// Counts a pair for its endpoint, and for the parts of it that it belongs to.
+    fn count(&mut self, id: EndpointId, own_name: Option<Arc<str>>, pair: &Pair, seen: &Seen) {
+        let endpoint = self.tally_of(id);
+        let (name, refused) = (Arc::clone(&endpoint.name), endpoint.refused);
+        let before = (seen.refused && refused == 0 && endpoint.compared > 0).then(|| endpoint.as_part());
+        endpoint.count(pair, seen);
+        let all_refused = seen.refused && endpoint.refused == endpoint.compared;
+        if let Some(before) = before {
+            self.watch(id, Of::Served, before);
+        }
+        let of = if seen.refused { Of::Refused } else { Of::Served };
+        if of == Of::Served && refused > 0 && !self.parts.count((id, &name, of), pair, seen) {
+            let mut part = EndpointTally::new_part(name.to_string());
+            part.count(pair, seen);
+            self.watch(id, of, part);
+        }
+        // Those that are watched only once something speaks against them.
+        let refused_here = (of == Of::Refused && !all_refused).then_some(name);
+        for name in refused_here.into_iter().chain(own_name) {
+            self.parts.count((id, &name, Of::Name), pair, seen);
+            if !self.parts.count((id, &name, of), pair, seen) && self.speaks_against(seen) {
+                self.watch(id, of, EndpointTally::new_part(name.to_string()));
+            }
+        }
+    }
+
+    fn watch(&mut self, id: EndpointId, of: Of, tally: EndpointTally) {
+        if self.parts.is_full() {
+            self.make_room();
+        }
+        self.parts.watch(id, of, tally);
+    }
+
+    fn make_room(&mut self) {
+        let noise = self.noise();
+        let is_noise = |row: u32| noise.get(&row).is_some_and(Option::is_some);
+        self.parts.make_room(|part| part.equal + part.agree(is_noise));
+    }
+
+    /// Whether a pair shows what counts, by what is known of noise now.
+    fn speaks_against(&self, seen: &Seen) -> bool {
+        let mut rows = seen.signature.iter().flatten();
+        seen.new_5xx || seen.other_status || rows.any(|row| *row == places::BEYOND || self.counts_now(*row))
+    }
+
+    /// Endpoints may have become one: what was counted apart is one, too.
+    fn take_in_merges(&mut self) {
+        if self.merges == self.routes.merges() {
+            return;
+        }
+        self.merges = self.routes.merges();
+        let Self {
+            routes,
+            endpoints,
+            parts,
+            places,
+            ..
+        } = self;
+        let rows = places.merge(|id| routes.canonical(id));
+        parts.follow(|id| routes.canonical(id), &rows);
+        for (id, mut tally) in std::mem::take(endpoints) {
+            tally.rename(&rows);
+            let canonical = routes.canonical(id);
+            let into = endpoints
+                .entry(canonical)
+                .or_insert_with(|| EndpointTally::new(routes.name(canonical)));
+            if tally.name != into.name && tally.compared > 0 {
+                let of = if tally.refused == 0 { Of::Served } else { Of::Name };
+                parts.watch(canonical, of, tally.as_part());
+            }
+            into.merge(tally);
+        }
+        if self.parts.is_full() {
+            self.make_room();
+        }
+    }
+}
+
+/// All that differs, each with the rule that takes it away, if one does.
+fn listed(compared: &Compared) -> impl Iterator<Item = (&super::Difference, Option<RuleId>)> {
+    let plain = compared.differences.iter().map(|difference| (difference, None));
+    let ruled = compared.by_rule.iter();
+    plain.chain(ruled.map(|(difference, rule)| (difference, Some(*rule))))
+}
+
+fn all(compared: &Compared) -> impl Iterator<Item = &super::Difference> {
+    listed(compared).map(|(difference, _)| difference)
+}
+
+/// Method and target in a request line.
+fn request_line(head: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr::memchr2(b'\r', b'\n', head).unwrap_or(head.len());
+    let mut words = head[..end].split(|byte| *byte == b' ');
+    (words.next().unwrap_or_default(), words.next().unwrap_or_default())
+}

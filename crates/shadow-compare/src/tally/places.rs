@@ -1,0 +1,247 @@
+//! Where answers differ, and how: one row for each place, kind and sort, within a bound.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+
+use crate::noise::FEW_VALUES;
+use crate::routes::EndpointId;
+use crate::rules::RuleId;
+use crate::{Difference, Kind};
+
+/// Stands for all rows that there was no room for.
+pub(super) const BEYOND: u32 = u32::MAX;
+
+/// Examples of one place.
+pub(super) const EXAMPLES: usize = 3;
+
+/// How a difference counts, as far as its pair tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Sort {
+    /// Any.
+    Plain,
+    /// Production and the control have few values there, and the shadow's is none of them.
+    Outside,
+    /// A rule takes it away.
+    Rule(RuleId),
+}
+
+/// Where and how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DifferenceKey<'a> {
+    pub endpoint: EndpointId,
+    pub path: &'a str,
+    pub kind: Kind,
+    pub sort: Sort,
+}
+
+/// Who was compared for reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reference {
+    /// Production against the control.
+    Control,
+    /// The shadow against itself.
+    Repeat,
+}
+
+/// Pairs that differ in the same way at the same place.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub endpoint: EndpointId,
+    pub path: Box<str>,
+    pub kind: Kind,
+    pub sort: Sort,
+    pub count: u64,
+    /// In milliseconds of Unix time.
+    pub first: u64,
+    pub last: u64,
+    /// The values of the first pair that could be shown, once one has been.
+    pub shown: Option<(Option<String>, Option<String>)>,
+    /// Ids of examples.
+    pub examples: Vec<String>,
+}
+
+/// How often references differ at a place, and in what.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Referred {
+    pub control: u64,
+    pub repeat: u64,
+    /// Values of production and the control that were looked at.
+    pub observed: u64,
+    /// Hashes of production's and the control's values there, as many as matter.
+    pub values: HashSet<u64>,
+}
+
+/// Values that must have been looked at before those that were not among them are told to be outside: by then, one of sixteen
+/// that are equally likely has been seen with a probability of 99.8%.
+const MIN_OBSERVED: u64 = 100;
+
+impl Referred {
+    fn observe(&mut self, value: u64) {
+        self.observed += 1;
+        if self.values.len() <= FEW_VALUES {
+            self.values.insert(value);
+        }
+    }
+}
+
+type Key = (EndpointId, Box<str>, Kind, Sort);
+
+/// Differences by place, kind and sort, bounded.
+#[derive(Debug)]
+pub(super) struct Places {
+    max: usize,
+    rows: Vec<Row>,
+    index: HashMap<Key, u32>,
+    references: HashMap<(EndpointId, Box<str>, Kind), Referred>,
+    /// Differences that there was no row for.
+    pub beyond: u64,
+    hasher: RandomState,
+}
+
+impl Places {
+    pub fn new(max: usize) -> Self {
+        Self {
+            max,
+            rows: Vec::new(),
+            index: HashMap::new(),
+            references: HashMap::new(),
+            beyond: 0,
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Whether the shadow's value is none of the few that production and the control have at a place that differs among them.
+    pub fn is_outside(&self, endpoint: EndpointId, difference: &Difference) -> bool {
+        if difference.kind != Kind::Value {
+            // What is shown of an order or a length is not all of it.
+            return false;
+        }
+        let key = (endpoint, difference.path.as_str().into(), difference.kind);
+        self.references.get(&key).is_some_and(|referred| {
+            referred.observed >= MIN_OBSERVED
+                && referred.values.len() <= FEW_VALUES
+                && !referred
+                    .values
+                    .contains(&self.hasher.hash_one(&difference.shadow))
+        })
+    }
+
+    /// Counts a difference of one pair; `None` where there is no room for its row.
+    pub fn count(&mut self, place: &DifferenceKey<'_>, difference: &Difference, at: u64) -> Option<u32> {
+        let key: Key = (place.endpoint, place.path.into(), place.kind, place.sort);
+        if let Some(referred) = self
+            .references
+            .get_mut(&(place.endpoint, place.path.into(), place.kind))
+        {
+            referred.observe(self.hasher.hash_one(&difference.production));
+        }
+        if let Some(&row) = self.index.get(&key) {
+            let entry = &mut self.rows[row as usize];
+            entry.count += 1;
+            entry.last = entry.last.max(at);
+            entry.first = entry.first.min(at);
+            return Some(row);
+        }
+        if self.index.len() >= self.max {
+            self.beyond += 1;
+            return None;
+        }
+        let row = self.rows.len() as u32;
+        self.rows.push(Row {
+            endpoint: place.endpoint,
+            path: place.path.into(),
+            kind: place.kind,
+            sort: place.sort,
+            count: 1,
+            first: at,
+            last: at,
+            shown: None,
+            examples: Vec::new(),
+        });
+        self.index.insert(key, row);
+        Some(row)
+    }
+
+    /// Counts the differences of a comparison for reference.
+    pub fn reference<'a>(
+        &mut self,
+        endpoint: EndpointId,
+        differences: impl Iterator<Item = &'a Difference>,
+        of: Reference,
+    ) {
+        for difference in differences {
+            let key = (endpoint, difference.path.as_str().into(), difference.kind);
+            if !self.references.contains_key(&key) && self.references.len() >= self.max {
+                continue;
+            }
+            let referred = self.references.entry(key).or_default();
+            match of {
+                Reference::Repeat => referred.repeat += 1,
+                Reference::Control => {
+                    referred.control += 1;
+                    for value in [&difference.production, &difference.shadow] {
+                        referred.observe(self.hasher.hash_one(value));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A row.
+    pub fn row_mut(&mut self, row: u32) -> Option<&mut Row> {
+        self.rows.get_mut(row as usize)
+    }
+
+    /// The same, to be read.
+    pub fn row(&self, row: u32) -> Option<&Row> {
+        self.rows.get(row as usize)
+    }
+
+    /// All rows in force, with their numbers.
+    pub fn rows(&self) -> impl Iterator<Item = (u32, &Row)> {
+        self.index.values().map(|row| (*row, &self.rows[*row as usize]))
+    }
+
+    /// What references say of a row's place.
+    pub fn referred(&self, row: &Row) -> Option<&Referred> {
+        self.references.get(&(row.endpoint, row.path.clone(), row.kind))
+    }
+
+    /// Rows of endpoints that have become one become one. Gives the rows that are no more, each with the one that has its counts.
+    pub fn merge(&mut self, canonical: impl Fn(EndpointId) -> EndpointId) -> HashMap<u32, u32> {
+        let mut gone = HashMap::new();
+        let mut index: HashMap<Key, u32> = HashMap::with_capacity(self.index.len());
+        let mut before: Vec<(Key, u32)> = std::mem::take(&mut self.index).into_iter().collect();
+        before.sort_unstable_by_key(|(_, row)| *row);
+        for ((endpoint, path, kind, sort), row) in before {
+            let endpoint = canonical(endpoint);
+            let key = (endpoint, path, kind, sort);
+            let Some(&into) = index.get(&key) else {
+                self.rows[row as usize].endpoint = endpoint;
+                index.insert(key, row);
+                continue;
+            };
+            let other = self.rows[row as usize].clone();
+            let entry = &mut self.rows[into as usize];
+            entry.count += other.count;
+            entry.first = entry.first.min(other.first);
+            entry.last = entry.last.max(other.last);
+            entry.shown = entry.shown.take().or(other.shown);
+            entry.examples.extend(other.examples);
+            entry.examples.truncate(EXAMPLES);
+            gone.insert(row, into);
+        }
+        self.index = index;
+        for ((endpoint, path, kind), other) in std::mem::take(&mut self.references) {
+            let referred = self
+                .references
+                .entry((canonical(endpoint), path, kind))
+                .or_default();
+            referred.control += other.control;
+            referred.repeat += other.repeat;
+            referred.observed += other.observed;
+            referred.values.extend(other.values);
+        }
+        gone
+    }
+}

@@ -1,0 +1,439 @@
+//! The document of a comparison, from its counts and from what the run knows beside them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+use shadow_mirror::ledger::{DropReason, OutputCounts};
+
+use super::places::{Row, Sort};
+use super::{EndpointTally, Tally};
+use crate::document::{
+    Comparison, Coverage, DifferenceRow, Endpoint, ExtraRequests, InForce, Judgement, Noise, NoiseBy, Part,
+    StatusPair, Verdict,
+};
+use crate::fail_on::FailRule;
+use crate::histogram::latency;
+use crate::noise::{self, Differing};
+use crate::pair::NotCompared;
+use crate::routes::EndpointId;
+use crate::statistics::{Confidence, rate};
+use crate::{Kind, verdict};
+
+/// What the run knows of a comparison, beside its pairs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The shadow, as the ledger names it.
+    pub shadow: String,
+    /// The control.
+    pub control: Option<String>,
+    /// Where production is captured.
+    pub production: Vec<String>,
+    /// What became of production's requests at the output.
+    pub counts: OutputCounts,
+    /// Packets that capture lost.
+    pub capture_lost_packets: u64,
+    /// The share of them among those that were to be captured.
+    #[serde(default)]
+    pub capture_loss: f64,
+    /// What became of requests that the comparison made itself: what they are, and counts.
+    pub extra: Vec<(String, OutputCounts)>,
+    /// When its output ended, where that was before the run did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_ms: Option<u64>,
+    /// Why nobody can know what all of the requests would have shown, in sentences: with any, the word is NOT ENOUGH DATA.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
+}
+
+/// Requests of which capture lost bytes, by the ledger.
+const LOST_BY_CAPTURE: [DropReason; 2] = [DropReason::Gap, DropReason::Memory];
+
+impl Tally {
+    /// What all that was counted comes to.
+    pub fn comparison(&self, facts: &Facts) -> Comparison {
+        let judging = &self.judging;
+        let noise = self.noise();
+        let is_noise = |row: u32| noise.get(&row).is_some_and(Option::is_some);
+        let compared: u64 = self.endpoints.values().map(|endpoint| endpoint.compared).sum();
+        let equal: u64 = self.endpoints.values().map(|endpoint| endpoint.equal).sum();
+        let agreeing = |endpoint: &EndpointTally| endpoint.equal + endpoint.agree(is_noise);
+        let agree: u64 = self.endpoints.values().map(agreeing).sum();
+        let new_5xx = self.endpoints.values().map(|endpoint| endpoint.new_5xx).sum();
+        let other_status = self
+            .endpoints
+            .values()
+            .map(|endpoint| endpoint.other_status)
+            .sum();
+        let differences = self.differences(&noise);
+        let floor = judging.verdict.latency_floor;
+        let ratio = |confidence| {
+            self.production
+                .last
+                .ratio(&self.shadow.last, 0.99, floor, confidence)
+        };
+        let (from_ms, to_ms) = self.window.unwrap_or_default();
+        let mut comparison = Comparison {
+            shadow: facts.shadow.clone(),
+            production: facts.production.clone(),
+            control: facts.control.clone(),
+            from_ms,
+            to_ms,
+            ended_ms: facts.ended_ms,
+            verdict: Judgement {
+                word: Verdict::NotEnoughData,
+                why: Vec::new(),
+                rules: Vec::new(),
+            },
+            coverage: self.coverage(facts, compared),
+            agreement_raw: rate(equal, compared),
+            agreement: rate(agree, compared),
+            new_5xx: rate(new_5xx, compared),
+            other_status: rate(other_status, compared),
+            statuses: self.statuses(),
+            endpoints: self.endpoints_of(agreeing),
+            differences,
+            differences_beyond: self.places.beyond,
+            production_latency: latency(&self.production.last, &self.production.first),
+            shadow_latency: latency(&self.shadow.last, &self.shadow.first),
+            p99_ratio: ratio(Confidence::NINETY_FIVE).unwrap_or_default(),
+            timeline: self.timeline.document(),
+            examples: self.examples.kept().to_vec(),
+            extra: facts.extra.iter().map(extra).collect(),
+            in_force: self.in_force(),
+        };
+        comparison.verdict = verdict::judge(&comparison, &judging.fail_on, &judging.verdict, &facts.doubts);
+        comparison
+    }
+
+    /// Endpoints there are, and how many places count: for metrics.
+    pub fn sizes(&self) -> (u64, u64) {
+        let noise = self.noise();
+        let count = noise.values().filter(|noise| noise.is_none()).count();
+        (self.endpoints.len() as u64, count as u64)
+    }
+
+    /// For each row, why it is noise, if it is.
+    pub(super) fn noise(&self) -> HashMap<u32, Option<Noise>> {
+        // How often a place differs in whatever sort.
+        let mut totals: HashMap<(_, &str, Kind), u64> = HashMap::new();
+        for (_, row) in self.places.rows() {
+            *totals.entry((row.endpoint, &*row.path, row.kind)).or_default() += row.count;
+        }
+        let judge = |row: &Row| {
+            let total = totals[&(row.endpoint, &*row.path, row.kind)];
+            self.noise_of(row, total)
+        };
+        self.places
+            .rows()
+            .map(|(number, row)| (number, judge(row)))
+            .collect()
+    }
+
+    fn noise_of(&self, row: &Row, total: u64) -> Option<Noise> {
+        let judging = &self.judging;
+        if let Sort::Rule(rule) = row.sort {
+            return Some(Noise {
+                by: NoiseBy::Rule,
+                why: judging.rules.words(rule),
+                reference: None,
+            });
+        }
+        let endpoint = self.endpoints.get(&row.endpoint)?;
+        let referred = self.places.referred(row)?;
+        let place = noise::Place {
+            kind: row.kind,
+            protected: judging.rules.is_protected(&endpoint.name, &row.path),
+        };
+        let raw = Differing {
+            count: total,
+            of: endpoint.compared,
+        };
+        // A control says more than the shadow itself: it is production's release. One that went away early says too little.
+        if judging.by_control && endpoint.controls > 0 && endpoint.controls >= endpoint.compared / 2 {
+            if row.sort == Sort::Outside {
+                return None;
+            }
+            let reference = Differing {
+                count: referred.control,
+                of: endpoint.controls,
+            };
+            return noise::by_control(place, raw, reference, &judging.thresholds);
+        }
+        if judging.by_repeat {
+            let reference = Differing {
+                count: referred.repeat,
+                of: endpoint.repeats,
+            };
+            return noise::by_repeat(place, raw, reference, &judging.thresholds);
+        }
+        None
+    }
+
+    /// Whether a row counts, as far as is known now and without the rows of other sorts at its place.
+    pub(super) fn counts_now(&self, row: u32) -> bool {
+        let row = self.places.row(row);
+        row.is_some_and(|row| self.noise_of(row, row.count).is_none())
+    }
+
+    fn statuses(&self) -> Vec<StatusPair> {
+        let pair = |(&(production, shadow), &count)| StatusPair {
+            production,
+            shadow,
+            count,
+        };
+        self.statuses.iter().map(pair).collect()
+    }
+
+    fn endpoints_of(&self, agreeing: impl Fn(&EndpointTally) -> u64) -> Vec<Endpoint> {
+        let judging = &self.judging;
+        let enough = |endpoint: &&EndpointTally| endpoint.compared >= judging.verdict.endpoint_pairs;
+        let all_parts = self.parts.all().map(|(_, part)| part);
+        let judged = self.endpoints.values().chain(all_parts).filter(enough).count() as u64;
+        let slower = |tally: &EndpointTally| {
+            let (production, shadow) = (&tally.production, &tally.shadow);
+            verdict::is_slower(production, shadow, judged, &judging.fail_on, &judging.verdict)
+        };
+        let floor = judging.verdict.latency_floor;
+        let ratio = |tally: &EndpointTally| {
+            let production = &tally.production;
+            production.ratio(&tally.shadow, 0.99, floor, Confidence::NINETY_FIVE)
+        };
+        let mut parts: HashMap<_, Vec<Part>> = HashMap::new();
+        for (id, tally) in self.parts.all() {
+            let agreement = if tally.unsure {
+                tally.compared
+            } else {
+                agreeing(tally)
+            };
+            let part = Part {
+                name: tally.name.to_string(),
+                compared: tally.compared,
+                agreement: rate(agreement, tally.compared),
+                new_5xx: rate(tally.new_5xx, tally.compared),
+                p99_ratio: ratio(tally),
+                slower: slower(tally),
+            };
+            if part.new_5xx.count > 0 || agreement < part.compared || part.slower {
+                parts.entry(id).or_default().push(part);
+            }
+        }
+        let mut of = |id: &EndpointId, endpoint: &EndpointTally| {
+            let (failed, not_compared) = split(&endpoint.not_compared);
+            let mut parts = parts.remove(id).unwrap_or_default();
+            parts.sort_by(|a, b| a.name.cmp(&b.name).then(a.compared.cmp(&b.compared)));
+            let (production, shadow) = (&endpoint.production, &endpoint.shadow);
+            Endpoint {
+                name: endpoint.name.to_string(),
+                compared: endpoint.compared,
+                failed,
+                not_compared: not_compared.values().sum(),
+                agreement_raw: rate(endpoint.equal, endpoint.compared),
+                agreement: rate(agreeing(endpoint), endpoint.compared),
+                new_5xx: rate(endpoint.new_5xx, endpoint.compared),
+                production: production.quantiles(),
+                shadow: shadow.quantiles(),
+                p99_ratio: ratio(endpoint),
+                slower: slower(endpoint),
+                parts,
+            }
+        };
+        let mut endpoints: Vec<Endpoint> = self.endpoints.iter().map(|(id, tally)| of(id, tally)).collect();
+        endpoints.sort_by(|a, b| b.compared.cmp(&a.compared).then_with(|| a.name.cmp(&b.name)));
+        endpoints
+    }
+
+    fn differences(&self, noise: &HashMap<u32, Option<Noise>>) -> Vec<DifferenceRow> {
+        // The rows of one place that share their fate are shown as one.
+        let mut shown: BTreeMap<(bool, Kind, &str, _, Sort), DifferenceRow> = BTreeMap::new();
+        let mut rows: Vec<(u32, &Row)> = self.places.rows().collect();
+        rows.sort_unstable_by_key(|(number, _)| *number);
+        for (number, row) in rows {
+            let Some(endpoint) = self.endpoints.get(&row.endpoint) else {
+                continue;
+            };
+            let noise = noise.get(&number).cloned().flatten();
+            let sort = match row.sort {
+                Sort::Outside => Sort::Plain,
+                other => other,
+            };
+            let suspicious = if row.sort == Sort::Outside { row.count } else { 0 };
+            let (production, shadow) = row.shown.clone().unwrap_or_default();
+            shown
+                .entry((noise.is_some(), row.kind, &*row.path, row.endpoint, sort))
+                .and_modify(|known| {
+                    known.count += row.count;
+                    known.suspicious += suspicious;
+                    known.first_ms = known.first_ms.min(row.first);
+                    known.last_ms = known.last_ms.max(row.last);
+                    known.examples.extend(row.examples.iter().cloned());
+                })
+                .or_insert_with(|| DifferenceRow {
+                    endpoint: endpoint.name.to_string(),
+                    path: row.path.to_string(),
+                    kind: row.kind,
+                    count: row.count,
+                    share: 0.0,
+                    noise,
+                    suspicious,
+                    first_ms: row.first,
+                    last_ms: row.last,
+                    production,
+                    shadow,
+                    examples: row.examples.clone(),
+                });
+        }
+        let mut rows: Vec<DifferenceRow> = shown
+            .into_iter()
+            .map(|((_, _, _, endpoint, _), mut row)| {
+                let compared = self
+                    .endpoints
+                    .get(&endpoint)
+                    .map_or(0, |endpoint| endpoint.compared);
+                row.share = rate(row.count, compared).share;
+                row
+            })
+            .collect();
+        rows.sort_by(|a, b| {
+            (a.noise.is_some(), std::cmp::Reverse(a.count))
+                .cmp(&(b.noise.is_some(), std::cmp::Reverse(b.count)))
+                .then_with(|| (&a.endpoint, &a.path, a.kind).cmp(&(&b.endpoint, &b.path, b.kind)))
+        });
+        rows
+    }
+
+    /// What became of requests. What the ledger knows of those that never came to be compared is counted with them.
+    fn coverage(&self, facts: &Facts, compared: u64) -> Coverage {
+        let counts = &facts.counts;
+        let mut reasons = self.uncounted.clone();
+        for endpoint in self.endpoints.values() {
+            for (why, count) in &endpoint.not_compared {
+                *reasons.entry(*why).or_default() += count;
+            }
+        }
+        // Further copies of a request are nobody's requests.
+        reasons.remove(&NotCompared::Copy);
+        let all = counts.seen.saturating_sub(counts.copies);
+        let left_out = counts.filtered + counts.sampled_out + counts.limited;
+        // Those that ended here first, of memory say, are dropped by the ledger later: they are not counted again.
+        let ended = compared + reasons.values().sum::<u64>();
+        let mut unknown = all.saturating_sub(left_out + ended);
+        for (reason, dropped) in &counts.dropped {
+            let known = reasons.entry(NotCompared::Shadow(*reason)).or_default();
+            let more = dropped.saturating_sub(*known).min(unknown);
+            *known += more;
+            unknown -= more;
+        }
+        reasons.retain(|_, count| *count > 0);
+        let (failed, not_compared) = split(&reasons);
+        let (failures, others): (u64, u64) = (failed.values().sum(), not_compared.values().sum());
+        // Pairs are counted a little later than the ledger; kept ones come without it.
+        let eligible = all.saturating_sub(left_out).max(compared + failures + others);
+        let lost = |reason: &DropReason| counts.dropped.get(reason).copied().unwrap_or_default();
+        let holes = LOST_BY_CAPTURE.iter().map(lost).sum::<u64>()
+            + reasons
+                .get(&NotCompared::ProductionGap)
+                .copied()
+                .unwrap_or_default();
+        let seen = eligible + left_out;
+        let all_compared: BTreeSet<&str> = self
+            .endpoints
+            .values()
+            .filter(|endpoint| endpoint.compared > 0)
+            .map(|endpoint| &*endpoint.name)
+            .collect();
+        let mut endpoints_not_compared: Vec<String> = self
+            .endpoints
+            .values()
+            .map(|endpoint| endpoint.name.to_string())
+            .filter(|name| !all_compared.contains(name.as_str()))
+            .collect();
+        endpoints_not_compared.sort();
+        Coverage {
+            seen,
+            filtered: counts.filtered,
+            sampled_out: counts.sampled_out,
+            limited: counts.limited,
+            eligible,
+            compared,
+            failed,
+            not_compared,
+            waiting: eligible - compared - failures - others,
+            share: rate(compared + failures, eligible).share,
+            capture_lost_packets: facts.capture_lost_packets,
+            capture_loss: rate(holes, seen).share.max(facts.capture_loss),
+            endpoints_not_compared,
+        }
+    }
+
+    fn in_force(&self) -> InForce {
+        let judging = &self.judging;
+        let rules = &judging.rules;
+        let mut ignored = Vec::new();
+        if judging.by_rules {
+            ignored.extend(rules.all_words());
+        }
+        let thresholds = &judging.thresholds;
+        let mut noise = Vec::new();
+        if judging.by_control {
+            noise.push(format!(
+                "control: a difference is noise if the control differs from production there as well, unless the shadow \
+                 differs more often by {}% of their sum and {}% of all pairs",
+                thresholds.relative * 100.0,
+                thresholds.absolute * 100.0
+            ));
+        }
+        if judging.by_repeat {
+            noise.push(format!(
+                "repeat: a difference is noise if the shadow differs there from its own second response in at least {}% \
+                 (of {} or more), and not significantly less often than from production",
+                thresholds.unstable * 100.0,
+                thresholds.references
+            ));
+        }
+        InForce {
+            fail_on: judging.fail_on.iter().map(FailRule::to_string).collect(),
+            ignored,
+            protected: rules.protected().iter().map(ToString::to_string).collect(),
+            routes: judging.routes.iter().map(ToString::to_string).collect(),
+            noise,
+            selection: judging.selection.clone(),
+            notes: NOTES.map(str::to_owned).into(),
+        }
+    }
+}
+
+/// What figures cannot tell.
+const NOTES: [&str; 4] = [
+    "Production's latency is measured on the wire where it is captured, from the last byte of the request to the last byte \
+     of the response. The shadow's is measured at the socket of the copy, until the kernel has its response: it includes \
+     the network round trip, but no queueing in the agent.",
+    "The shadow may have colder caches, fewer users, other hardware or other neighbours than production: its latency is that \
+     of this shadow under this load.",
+    "The shadow gets its requests a little later than production, so values that change with time may differ.",
+    "Side effects of requests (writes, messages, calls of other services) are not compared.",
+];
+
+/// Reasons that speak against the release, and the others.
+fn split(reasons: &BTreeMap<NotCompared, u64>) -> (BTreeMap<String, u64>, BTreeMap<String, u64>) {
+    let (mut failed, mut others) = (BTreeMap::new(), BTreeMap::new());
+    for (why, count) in reasons {
+        let into = if why.is_failure() {
+            &mut failed
+        } else {
+            &mut others
+        };
+        *into.entry(why.name()).or_default() += count;
+    }
+    (failed, others)
+}
+
+fn extra((what, counts): &(String, OutputCounts)) -> ExtraRequests {
+    let lost = counts.dropped.iter();
+    ExtraRequests {
+        what: what.clone(),
+        sent: counts.seen,
+        answered: counts.delivered,
+        lost: lost.map(|(reason, count)| (reason.name(), *count)).collect(),
+        waiting: counts.in_flight,
+    }
+}
