@@ -352,18 +352,6 @@ pub const CIRCLES: &[&[&str]] = &[
         "shadow-agent/src/cli/high/outputs.rs",
     ],
     &[
-        "shadow-agent/src/output/http/connection.rs",
-        "shadow-agent/src/output/http/pool.rs",
-        "shadow-agent/src/output/http/shard.rs",
-        "shadow-agent/src/output/http/upstream.rs",
-    ],
-    &[
-        "shadow-agent/src/output/relay/acknowledged.rs",
-        "shadow-agent/src/output/relay/plain.rs",
-        "shadow-agent/src/output/relay/socket.rs",
-        "shadow-agent/src/output/relay/worker.rs",
-    ],
-    &[
         "shadow-agent/src/ui/draw.rs",
         "shadow-agent/src/ui/example.rs",
         "shadow-agent/src/ui/model.rs",

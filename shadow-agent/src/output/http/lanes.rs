@@ -48,6 +48,12 @@ impl Job {
         self.exchange.flow
     }
 
+    /// Goes on where a redirect leads.
+    pub(super) fn follow(&mut self, hop: Hop) {
+        self.hop = Some(Box::new(hop));
+        self.redirects = self.redirects.saturating_sub(1);
+    }
+
     /// Bytes it holds until it is settled: those of the request, and of what is kept with it.
     pub(super) fn bytes(&self) -> usize {
         held_bytes(&self.exchange.request)

@@ -7,20 +7,23 @@
 //! switch of its own.
 //!
 //! From the outside in: [`shard`] decides what goes when, [`lanes`] keeps the order of each production
-//! connection, [`connection`] writes requests and reads answers ([`copy`] and [`response`]), [`connect`]
-//! opens connections; [`upstream`] is what all shards share, with its [`breaker`] and [`limits`].
+//! connection, [`connection`] writes requests ([`copy`], [`sending`]) and reads answers ([`response`], [`outstanding`]), which
+//! it tells as events; [`connect`] opens connections; [`upstream`] is what all shards share, with its [`breaker`] and [`limits`].
 
 mod breaker;
 mod comparing;
 pub(super) mod connect;
 mod connection;
 mod copy;
+mod failure;
 mod lanes;
 mod limits;
 pub(super) mod log_limit;
+mod outstanding;
 mod pool;
 mod redirect;
 mod response;
+mod sending;
 mod settings;
 mod shard;
 pub(super) mod single_exchange;

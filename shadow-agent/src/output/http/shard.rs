@@ -5,10 +5,10 @@
 //! be opened. Otherwise it waits in its lane, and connections that end an exchange take the lane that waits
 //! longest. So the shadow sees about as many connections as production has busy ones.
 
+mod events;
 mod lifecycle;
 
-use std::cell::{Cell, RefCell, RefMut};
-use std::collections::VecDeque;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,12 +17,11 @@ use tokio::sync::Notify;
 
 use super::breaker::Admission;
 use super::connect::Connector;
-use super::connection::{Connection, Failure};
-use super::copy::CopyTemplate;
+use super::connection::Connection;
+use super::failure::Failure;
 use super::lanes::{Job, Lanes};
 use super::pool::Pool;
-use super::redirect::{self, Hop};
-use super::response::{Keep, ShadowAnswer};
+use super::response::Keep;
 use super::tracking::Tracking;
 use super::upstream::Upstream;
 use crate::compare::{NotCompared, Pairing, Part};
@@ -31,13 +30,16 @@ use crate::mirror::ledger::{DropReason, Outcome, Ticket};
 
 /// Bytes read at once.
 const READ_BUFFER: usize = 64 * 1024;
+
 /// One shard's half of an HTTP output.
 pub(super) struct Shard {
     upstream: Arc<Upstream>,
     connector: Connector,
     lanes: RefCell<Lanes>,
     pool: RefCell<Pool>,
+    /// Where a connection reads to; empty whenever none is in the middle of it.
     read_buffer: RefCell<Box<[u8]>>,
+    /// Where the head of a copy is written before it is sent.
     head_buffer: RefCell<Vec<u8>>,
     /// Tickets that are not settled.
     outstanding: Cell<usize>,
@@ -52,9 +54,9 @@ pub(super) struct Shard {
     wake: Notify,
     this: Weak<Shard>,
     /// Where answers go, if they are tracked.
-    pub(super) tracking: Option<Tracking>,
+    tracking: Option<Tracking>,
     /// Where they are compared.
-    pub(super) pairing: Option<Rc<RefCell<Pairing>>>,
+    pairing: Option<Rc<RefCell<Pairing>>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -163,130 +165,6 @@ impl Shard {
         }
     }
 
-    // What connections ask of it.
-
-    pub(super) fn template(&self) -> &CopyTemplate {
-        &self.upstream.template
-    }
-
-    pub(super) fn head_scratch(&self) -> RefMut<'_, Vec<u8>> {
-        self.head_buffer.borrow_mut()
-    }
-
-    pub(super) fn read_scratch(&self) -> RefMut<'_, Box<[u8]>> {
-        self.read_buffer.borrow_mut()
-    }
-
-    /// The next hop, if `answer` is a redirect to be followed.
-    pub(super) fn next_hop(&self, job: &Job, answer: &ShadowAnswer) -> Option<Hop> {
-        if job.redirects == 0 {
-            return None;
-        }
-        let location = answer.location.as_deref()?;
-        let request = &job.exchange.request;
-        let (current, was_get) = match job.hop.as_deref() {
-            Some(hop) => (hop.target.to_vec(), hop.as_get),
-            None => (self.template().target(request), false),
-        };
-        let method = if was_get { b"GET" } else { request.method() };
-        let tls = self.upstream.settings.tls;
-        let host = self.template().upstream_host();
-        let hop = redirect::hop(answer.status, location, method, &current, tls, host)?;
-        Some(Hop {
-            as_get: hop.as_get || was_get,
-            ..hop
-        })
-    }
-
-    /// An exchange was completed.
-    pub(super) fn delivered(&self, job: Job, took: Duration) {
-        self.upstream.delivered(job.pass, took);
-        self.lanes.borrow_mut().finished(job.flow());
-        let bytes = job.bytes();
-        self.settle(job.ticket, bytes, Outcome::Delivered);
-    }
-
-    /// An exchange was completed whose followers are under way: its lane is not free yet.
-    pub(super) fn delivered_before_others(&self, job: Job, took: Duration) {
-        self.upstream.delivered(job.pass, took);
-        let bytes = job.bytes();
-        self.settle(job.ticket, bytes, Outcome::Delivered);
-    }
-
-    /// The next request of the same lane that may be sent behind `leader` without waiting for its answer, where
-    /// `behind` are already: both must be such that doing them again does no harm (RFC 9112 section 9.3.2).
-    pub(super) fn next_behind(&self, leader: &Job, behind: usize) -> Option<Job> {
-        let may =
-            behind + 1 < self.upstream.settings.pipeline && leader.may_lead() && self.upstream.may_pipeline();
-        if !may {
-            return None;
-        }
-        let job = self
-            .lanes
-            .borrow_mut()
-            .next_behind(leader.flow(), Job::may_follow)?;
-        self.upstream.queue.leave();
-        Some(job)
-    }
-
-    /// Requests that were sent behind another and will not be answered there wait again, before the rest of
-    /// their lane. `broken`: that may have been because they
-    /// were sent so.
-    pub(super) fn put_back(&self, followers: VecDeque<Job>, broken: bool) {
-        if broken && !followers.is_empty() {
-            self.upstream.stop_pipelining();
-        }
-        for mut job in followers.into_iter().rev() {
-            job.retried |= broken;
-            self.upstream.queue.reenter();
-            self.lanes.borrow_mut().put_back(job);
-        }
-    }
-
-    /// A request that must not be sent as it is, behind one that is under way.
-    pub(super) fn refused_behind(&self, job: Job) {
-        self.give_up(job, DropReason::Malformed);
-    }
-
-    /// A request that must not be sent as it is.
-    pub(super) fn refused(&self, job: Job) {
-        self.lanes.borrow_mut().finished(job.flow());
-        self.give_up(job, DropReason::Malformed);
-    }
-
-    /// The next request for a connection that has a permit; without one, the connection shall be idle.
-    pub(super) fn next_job(&self) -> Option<Job> {
-        if !self.any_ready() {
-            return None;
-        }
-        if self
-            .upstream
-            .in_flight
-            .should_yield(self.upstream.limit(), self.waiting_for_permit.get())
-        {
-            self.register_waiter();
-            return None;
-        }
-        self.next_waiting()
-    }
-
-    /// A connection has nothing to do: its permit is free, and it can be used again.
-    pub(super) fn now_idle(&self, connection: &Rc<Connection>) {
-        self.pool.borrow_mut().put_idle(connection.clone());
-        self.give_permit_back();
-    }
-
-    /// A connection has no more use for its permit: other requests may go.
-    pub(super) fn released(&self) {
-        self.give_permit_back();
-        self.dispatch();
-    }
-
-    /// Whether a connection may stay for a moment until the shadow closes it: not without bound.
-    pub(super) fn may_wait_for_close(&self) -> bool {
-        self.upstream.connections_open() <= 2 * self.upstream.settings.workers
-    }
-
     // Requests on their way.
 
     /// Starts what can be started.
@@ -331,7 +209,7 @@ impl Shard {
         if !job.retried {
             while let Some(connection) = self.take_idle() {
                 if connection.is_usable(now) {
-                    if !connection.start(job, self, now) {
+                    if !self.send(&connection, job, now) {
                         self.pool.borrow_mut().put_idle(connection);
                         self.give_permit_back();
                     }

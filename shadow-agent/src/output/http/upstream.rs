@@ -8,8 +8,8 @@ use anyhow::Context;
 
 use super::breaker::{Breaker, Change, Pass};
 use super::connect::Connector;
-use super::connection::Failure;
 use super::copy::CopyTemplate;
+use super::failure::Failure;
 use super::limits::{InFlight, QueueBounds};
 use super::log_limit::LogLimit;
 use super::settings::HttpOutputSettings;

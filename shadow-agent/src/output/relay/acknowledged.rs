@@ -9,9 +9,9 @@ use nix::sys::socket::sockopt::TcpUserTimeout;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout};
 
-use super::plain::{in_time, write_all};
+use super::bounded_io::{closed, in_time, write_all};
+use super::lane_sender::{BATCH, LaneSender};
 use super::silence::{Silence, TRIES};
-use super::worker::{BATCH, Worker, closed};
 use crate::mirror::ledger::DropReason;
 use crate::output::http::connect::Link;
 use crate::relay::protocol::{Lines, frame, hello, read_acknowledgment, read_answer};
@@ -37,14 +37,14 @@ pub(super) struct Sent {
 
 impl Sent {
     /// A connection was silent, and everything up to `due` was to be sent on it.
-    fn unheard(&mut self, worker: &Worker, due: u64) {
+    fn unheard(&mut self, lane: &LaneSender, due: u64) {
         let Some(up_to) = self.silence.another(due.max(self.highest)) else {
             return;
         };
-        let records = worker.lanes.give_up(worker.lane, up_to, DropReason::Timeout);
+        let records = lane.give_up(up_to, DropReason::Timeout);
         if records > 0 {
             tracing::warn!(
-                output = worker.settings.name,
+                output = lane.output,
                 records,
                 "dropped (timeout): nothing was acknowledged on {TRIES} connections in a row"
             );
@@ -53,15 +53,15 @@ impl Sent {
 }
 
 /// Carries records over an acknowledged connection.
-pub(super) async fn carry(worker: &Worker, mut link: Link, sent: &mut Sent) -> io::Result<()> {
-    let due = worker.lanes.latest(worker.lane);
+pub(super) async fn carry(lane: &LaneSender, mut link: Link, sent: &mut Sent) -> io::Result<()> {
+    let due = lane.latest();
     // A host that is gone says nothing: without this the kernel waits for a quarter of an hour.
-    let patience = u32::try_from(worker.settings.timeout.as_millis()).unwrap_or(u32::MAX);
+    let patience = u32::try_from(lane.timeout.as_millis()).unwrap_or(u32::MAX);
     setsockopt(link.transport.socket(), TcpUserTimeout, &patience)?;
     let (mut read, mut write) = tokio::io::split(&mut link.transport);
-    write_all(worker, &mut write, hello(&worker.session).as_bytes()).await?;
+    write_all(lane.timeout, &mut write, hello(&lane.session).as_bytes()).await?;
     let mut lines = Lines::default();
-    let answer = in_time(worker, next_line(&mut read, &mut lines))
+    let answer = in_time(lane.timeout, next_line(&mut read, &mut lines))
         .await
         .and_then(|said| read_answer(&said).map_err(io::Error::other));
     let answer = match answer {
@@ -69,21 +69,21 @@ pub(super) async fn carry(worker: &Worker, mut link: Link, sent: &mut Sent) -> i
         // Silence, or something else than an answer.
         Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::Other) => {
             if error.kind() == io::ErrorKind::TimedOut {
-                sent.unheard(worker, due);
+                sent.unheard(lane, due);
             }
             return Err(io::Error::new(error.kind(), NOT_ACKNOWLEDGING));
         }
         Err(error) => return Err(error),
     };
     let highest = Cell::new(sent.highest);
-    let heard = Cell::new(answer > worker.lanes.delivered_up_to(worker.lane));
+    let heard = Cell::new(answer > lane.delivered_up_to());
     let was_silent = Cell::new(false);
-    acknowledge(worker, &highest, answer)?;
+    acknowledge(lane, &highest, answer)?;
     // What is not acknowledged goes again, from the first on.
     let mut after = answer;
     // Since when something that was sent has been waiting for the other side to say anything.
     let waits = Cell::new(None);
-    let patience = worker.settings.timeout * PATIENCE;
+    let patience = lane.timeout * PATIENCE;
     let acknowledgments = async {
         loop {
             // Whoever is slow says so; a line is not lost when the wait for it is over.
@@ -98,23 +98,23 @@ pub(super) async fn carry(worker: &Worker, mut link: Link, sent: &mut Sent) -> i
                 continue;
             };
             let taken = read_acknowledgment(&said?).map_err(io::Error::other)?;
-            acknowledge(worker, &highest, taken)?;
+            acknowledge(lane, &highest, taken)?;
             heard.set(true);
             waits.set((taken < highest.get()).then(Instant::now));
         }
     };
     let frames = async {
         let mut bytes = Vec::new();
-        while worker.lanes.wait(worker.lane, after).await {
+        while lane.wait(after).await {
             bytes.clear();
-            for (sequence, record) in worker.lanes.batch(worker.lane, after, BATCH) {
+            for (sequence, record) in lane.batch(after) {
                 bytes.extend_from_slice(frame(sequence, record.len()).as_bytes());
                 bytes.extend_from_slice(&record);
                 after = sequence;
             }
             highest.set(highest.get().max(after));
             waits.set(waits.get().or_else(|| Some(Instant::now())));
-            write_all(worker, &mut write, &bytes).await?;
+            write_all(lane.timeout, &mut write, &bytes).await?;
             bytes.shrink_to(2 * BATCH);
         }
         Ok(())
@@ -130,17 +130,17 @@ pub(super) async fn carry(worker: &Worker, mut link: Link, sent: &mut Sent) -> i
         sent.silence.broken();
     }
     if was_silent.get() {
-        sent.unheard(worker, due);
+        sent.unheard(lane, due);
     }
     carried
 }
 
 /// The other side has taken all up to `taken`. It cannot have taken what was never sent.
-fn acknowledge(worker: &Worker, highest: &Cell<u64>, taken: u64) -> io::Result<()> {
+fn acknowledge(lane: &LaneSender, highest: &Cell<u64>, taken: u64) -> io::Result<()> {
     if taken > highest.get() {
         return Err(io::Error::other("the peer acknowledges what was never sent"));
     }
-    worker.lanes.delivered(worker.lane, taken);
+    lane.delivered(taken);
     Ok(())
 }
 

@@ -7,6 +7,8 @@
 
 mod acknowledged;
 mod backoff;
+mod bounded_io;
+mod lane_sender;
 mod lanes;
 mod plain;
 mod settings;

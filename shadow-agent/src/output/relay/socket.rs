@@ -6,15 +6,15 @@ use std::pin::pin;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::plain::{in_time, write_all};
+use super::bounded_io::{closed, in_time, write_all};
+use super::lane_sender::{BATCH, LaneSender};
 use super::websocket::{Handshake, Kind, read_frame, write_frame};
-use super::worker::{BATCH, Worker, closed};
 use crate::output::http::connect::Link;
 use crate::secret::Secret;
 
 /// Carries records over a WebSocket. `url` is without userinfo.
 pub(super) async fn carry(
-    worker: &Worker,
+    lane: &LaneSender,
     mut link: Link,
     url: &str,
     authorization: Option<&Secret>,
@@ -26,24 +26,24 @@ pub(super) async fn carry(
         pong: None,
     };
     let handshake = Handshake::new(url, authorization.map(|Secret(value)| value.as_str()))?;
-    write_all(worker, &mut write, &handshake.request).await?;
-    in_time(worker, incoming.shake_hands(&handshake)).await?;
+    write_all(lane.timeout, &mut write, &handshake.request).await?;
+    in_time(lane.timeout, incoming.shake_hands(&handshake)).await?;
     let mut frame = Vec::new();
     loop {
         let more = tokio::select! {
             biased;
             pinged = incoming.until_pinged() => pinged.map(|()| true)?,
-            more = worker.lanes.wait(worker.lane, 0) => more,
+            more = lane.wait(0) => more,
         };
         if !more {
             frame.clear();
             write_frame(Kind::Close, &[], &mut frame)?;
-            return write_all(worker, &mut write, &frame).await;
+            return write_all(lane.timeout, &mut write, &frame).await;
         }
-        for (sequence, record) in worker.lanes.batch(worker.lane, 0, BATCH) {
+        for (sequence, record) in lane.batch(0) {
             frame.clear();
             write_frame(Kind::Binary, &record, &mut frame)?;
-            let mut sending = pin!(write_all(worker, &mut write, &frame));
+            let mut sending = pin!(write_all(lane.timeout, &mut write, &frame));
             loop {
                 tokio::select! {
                     biased;
@@ -51,12 +51,12 @@ pub(super) async fn carry(
                     sent = &mut sending => break sent?,
                 }
             }
-            worker.lanes.delivered(worker.lane, sequence);
+            lane.delivered(sequence);
         }
         if let Some(payload) = incoming.pong.take() {
             frame.clear();
             write_frame(Kind::Pong, &payload, &mut frame)?;
-            write_all(worker, &mut write, &frame).await?;
+            write_all(lane.timeout, &mut write, &frame).await?;
         }
         frame.shrink_to(2 * BATCH);
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
 
 use super::backoff::Backoff;
+use super::lane_sender::LaneSender;
 use super::lanes::Lanes;
 use super::settings::{RelayOutputSettings, RelayWire};
 use super::{acknowledged, plain, socket};
@@ -17,9 +18,6 @@ use crate::mirror::Draws;
 use crate::output::http::connect::{Connector, Link};
 use crate::output::http::log_limit::LogLimit;
 use crate::output::http::tls::Tls;
-
-/// Bytes of records that are written at once, roughly.
-pub(super) const BATCH: usize = 64 * 1024;
 
 /// How often the queue is logged, where that is asked for.
 const STATS_INTERVAL: Duration = Duration::from_secs(5);
@@ -79,14 +77,20 @@ impl WorkerContext {
         let mut workers = Vec::with_capacity(settings.workers);
         for lane in 0..settings.workers.max(1) {
             let worker = Worker {
-                lane,
-                lanes: Arc::clone(&self.lanes),
+                lane: LaneSender::new(
+                    lane,
+                    Arc::clone(&self.lanes),
+                    settings.name.clone(),
+                    settings.timeout,
+                    format!("{session}-{lane}"),
+                ),
                 connections: Arc::clone(&self.connections),
-                settings: settings.clone(),
+                wire: settings.wire.clone(),
+                // What TLS has taken may not have left yet.
+                buffered: settings.tls.is_some(),
                 connector: Rc::clone(&connector),
                 log: Rc::clone(&log),
                 began: Instant::now(),
-                session: format!("{session}-{lane}"),
             };
             workers.push(tokio::task::spawn_local(worker.run()));
         }
@@ -132,28 +136,27 @@ async fn stats(name: String, lanes: Arc<Lanes>, connections: Arc<Connections>) {
 }
 
 /// One lane's connection.
-pub(super) struct Worker {
-    pub lane: usize,
-    pub lanes: Arc<Lanes>,
+struct Worker {
+    lane: LaneSender,
     connections: Arc<Connections>,
-    pub settings: RelayOutputSettings,
+    wire: RelayWire,
+    /// Whether a connection takes more than has left.
+    buffered: bool,
     connector: Rc<Connector>,
     log: Rc<LogLimit>,
     began: Instant,
-    /// The name of this lane's session.
-    pub session: String,
 }
 
 impl Worker {
     async fn run(self) {
         let mut backoff = Backoff::new();
         let mut sent = acknowledged::Sent::default();
-        while self.lanes.wait(self.lane, 0).await {
+        while self.lane.wait(0).await {
             let error = match self.connector.connect().await {
                 Ok(link) => {
-                    let before = self.lanes.delivered_up_to(self.lane);
+                    let before = self.lane.delivered_up_to();
                     let carried = self.carry(link, &mut sent).await;
-                    if self.lanes.delivered_up_to(self.lane) > before {
+                    if self.lane.delivered_up_to() > before {
                         backoff.reset();
                     }
                     match carried {
@@ -165,10 +168,10 @@ impl Worker {
             };
             if let Some(suppressed) = self.log.admit(self.now()) {
                 tracing::warn!(
-                    output = self.settings.name,
+                    output = self.lane.output,
                     %error,
                     suppressed,
-                    queued = self.lanes.len(),
+                    queued = self.lane.queued(),
                     "not connected: queued messages are sent once there is a connection"
                 );
             }
@@ -181,13 +184,13 @@ impl Worker {
         self.connections.opened.fetch_add(1, Relaxed);
         self.connections.open.fetch_add(1, Relaxed);
         let _open = Open(&self.connections);
-        match &self.settings.wire {
-            RelayWire::Plain => plain::carry(self, link).await,
-            RelayWire::Acknowledged => acknowledged::carry(self, link, sent).await,
+        match &self.wire {
+            RelayWire::Plain => plain::carry(&self.lane, link, self.buffered).await,
+            RelayWire::Acknowledged => acknowledged::carry(&self.lane, link, sent).await,
             RelayWire::WebSocket {
                 target,
                 authorization,
-            } => socket::carry(self, link, target, authorization.as_ref()).await,
+            } => socket::carry(&self.lane, link, target, authorization.as_ref()).await,
         }
     }
 
@@ -203,14 +206,4 @@ impl Drop for Open<'_> {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Relaxed);
     }
-}
-
-/// The other side closed the connection.
-pub(super) fn closed() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the peer closed the connection")
-}
-
-/// The other side takes nothing.
-pub(super) fn stalled() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")
 }

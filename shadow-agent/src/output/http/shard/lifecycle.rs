@@ -11,7 +11,8 @@ use super::{Backoff, Shard};
 use crate::descriptors::is_none_left;
 use crate::mirror::ledger::DropReason;
 use crate::output::http::connect::{ConnectError, Link};
-use crate::output::http::connection::{Connection, End, Failure};
+use crate::output::http::connection::Connection;
+use crate::output::http::failure::Failure;
 use crate::output::http::lanes::Job;
 
 /// How often deadlines are looked at: one sweep instead of a timer for each request.
@@ -33,31 +34,15 @@ impl Shard {
             return;
         };
         let max_response = self.upstream.settings.max_response;
-        let connection = Rc::new(Connection::connecting(job, max_response, self.keep()));
+        let connection = Rc::new(Connection::connecting(
+            job,
+            max_response,
+            self.keep(),
+            self.pairing.is_some(),
+        ));
         self.pool.borrow_mut().add(connection.clone());
         self.wake.notify_one();
         spawn_local(run(shard, connection));
-    }
-
-    /// A connection's life is over; what it had to do goes on or ends.
-    fn ended(&self, connection: &Rc<Connection>, end: End) {
-        self.pool.borrow_mut().remove(connection);
-        let (followers, begun) = connection.take_followers();
-        self.put_back(followers, end.breaks_a_batch(begun));
-        match end {
-            End::Quiet => {}
-            // The permit stays with the job.
-            End::Retry(job) | End::Redirected(job) => return self.launch(job),
-            End::Delivered { job, took, .. } => {
-                self.delivered(job, took);
-                self.give_permit_back();
-            }
-            End::Failed(job, failure) => {
-                self.give_permit_back();
-                self.failed(job, &failure);
-            }
-        }
-        self.dispatch();
     }
 
     fn connect_failed(&self, connection: &Rc<Connection>, error: &ConnectError) {
@@ -182,12 +167,14 @@ async fn run(shard: Rc<Shard>, connection: Rc<Connection>) {
         Ok(link) if shard.is_spoken_to_first(&link).await => shard.answers_unasked(&connection),
         Ok(link) => {
             let _open = shard.upstream.count_open();
-            if connection.opened(link, &shard) {
+            if let Some(job) = connection.opened(link) {
+                if !shard.send(&connection, job, Instant::now()) {
+                    shard.carry_on(&connection);
+                }
                 if shard.backoff.take().is_some() {
                     shard.dispatch();
                 }
-                let end = poll_fn(|cx| connection.poll(&shard, cx)).await;
-                shard.ended(&connection, end);
+                poll_fn(|cx| shard.poll_connection(&connection, cx)).await;
             }
         }
         Err(error) => shard.connect_failed(&connection, &error),
