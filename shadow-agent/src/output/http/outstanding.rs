@@ -280,10 +280,10 @@ mod tests {
 
     use super::*;
     use crate::mirror::ledger::ShardLedger;
+    use crate::mirror::testing::exchange;
     use crate::output::http::breaker::{Admission, Breaker};
     use crate::output::http::copy::tests::settings;
     use crate::output::http::response::Keep;
-    use crate::output::testing::exchange;
 
     const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\n\r\n";
