@@ -239,6 +239,9 @@ pub struct Endpoint {
     pub p99_ratio: Option<Interval>,
     /// Whether it is slower than the rules allow, for sure.
     pub slower: bool,
+    /// Where it is, lower quantiles first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slow: Vec<Slow>,
     /// Parts of it that are judged as endpoints of their own, where something speaks against them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
@@ -260,6 +263,40 @@ pub struct Part {
     pub p99_ratio: Option<Interval>,
     /// Whether it is slower than the rules allow, for sure.
     pub slower: bool,
+    /// Where it is, lower quantiles first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slow: Vec<Slow>,
+}
+
+/// A quantile at which an endpoint is slower than the rules allow, for sure. The intervals hold for all endpoints together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Slow {
+    /// Which one.
+    pub at: SlowAt,
+    /// The same as a share: 0.5 is the median.
+    pub quantile: f64,
+    /// Pairs with latencies of both sides.
+    pub pairs: u64,
+    /// Production's, in microseconds.
+    pub production: Interval,
+    /// The shadow's.
+    pub shadow: Interval,
+    /// The shadow's to production's, both raised to the floor of latencies.
+    pub ratio: Interval,
+}
+
+/// A quantile that endpoints are judged at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SlowAt {
+    /// The median.
+    P50,
+    /// The 90th percentile.
+    P90,
+    /// The 99th percentile.
+    P99,
+    /// The highest quantile that the number of pairs allows.
+    Tail,
 }
 
 /// Pairs that differ in the same way at the same place.

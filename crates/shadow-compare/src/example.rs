@@ -203,6 +203,7 @@ fn endpoint(name: &str, compared: u64, different: u64) -> Endpoint {
         shadow: quantiles(compared, 2_500, 5_000, 12_000),
         p99_ratio: Some(interval(1.33, 1.2, 1.5)),
         slower: false,
+        slow: Vec::new(),
         parts: Vec::new(),
     }
 }

@@ -35,8 +35,14 @@ pub enum Metric {
     EndpointNew5xx,
     /// [`Self::Agreement`] of each endpoint.
     EndpointAgreement,
+    /// [`Self::P50Ratio`] of each endpoint.
+    EndpointP50Ratio,
+    /// The ratio of 90th percentiles of each endpoint.
+    EndpointP90Ratio,
     /// [`Self::P99Ratio`] of each endpoint.
     EndpointP99Ratio,
+    /// The ratio of the highest quantiles that the pairs of each endpoint allow.
+    EndpointTailRatio,
 }
 
 /// What values a metric has.
@@ -49,7 +55,7 @@ enum Unit {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Compared,
         Self::Coverage,
         Self::CaptureLoss,
@@ -63,7 +69,10 @@ impl Metric {
         Self::P99Ratio,
         Self::EndpointNew5xx,
         Self::EndpointAgreement,
+        Self::EndpointP50Ratio,
+        Self::EndpointP90Ratio,
         Self::EndpointP99Ratio,
+        Self::EndpointTailRatio,
     ];
 
     /// As it is written in a rule.
@@ -82,7 +91,10 @@ impl Metric {
             Self::P99Ratio => "p99_ratio",
             Self::EndpointNew5xx => "endpoint_new_5xx",
             Self::EndpointAgreement => "endpoint_agreement",
+            Self::EndpointP50Ratio => "endpoint_p50_ratio",
+            Self::EndpointP90Ratio => "endpoint_p90_ratio",
             Self::EndpointP99Ratio => "endpoint_p99_ratio",
+            Self::EndpointTailRatio => "endpoint_tail_ratio",
         }
     }
 
@@ -102,7 +114,13 @@ impl Metric {
     fn unit(self) -> Unit {
         match self {
             Self::Compared => Unit::Count,
-            Self::P50Ratio | Self::P95Ratio | Self::P99Ratio | Self::EndpointP99Ratio => Unit::Ratio,
+            Self::P50Ratio
+            | Self::P95Ratio
+            | Self::P99Ratio
+            | Self::EndpointP50Ratio
+            | Self::EndpointP90Ratio
+            | Self::EndpointP99Ratio
+            | Self::EndpointTailRatio => Unit::Ratio,
             _ => Unit::Share,
         }
     }
@@ -182,8 +200,11 @@ impl FailRule {
     ///   where both are measured alike, would fail a release for its place.
     /// - `endpoint_new_5xx > 1%`, `endpoint_agreement < 99%`: an endpoint that is broken is broken, however few of all requests
     ///   it gets. Wider, as there are few to tell by.
-    /// - `endpoint_p99_ratio > 1.5`: a slower route hides behind others with more requests, or behind one that was slow before.
-    pub const DEFAULTS: [Self; 10] = [
+    /// - `endpoint_p50_ratio > 1.5`, `endpoint_p90_ratio > 1.5`, `endpoint_p99_ratio > 1.5`: a slower route hides behind others
+    ///   with more requests, or behind one that was slow before; and a few requests tell of a median what only thousands tell
+    ///   of the 99th percentile.
+    /// - `endpoint_tail_ratio > 5`: what is rarer than one in a hundred is often the host's doing, so it must be far off.
+    pub const DEFAULTS: [Self; 13] = [
         Self::new(Metric::Compared, Operator::Below, 5000.0),
         Self::new(Metric::Coverage, Operator::Below, 0.95),
         Self::new(Metric::CaptureLoss, Operator::Above, 0.005),
@@ -193,7 +214,10 @@ impl FailRule {
         Self::new(Metric::P99Ratio, Operator::Above, 1.5),
         Self::new(Metric::EndpointNew5xx, Operator::Above, 0.01),
         Self::new(Metric::EndpointAgreement, Operator::Below, 0.99),
+        Self::new(Metric::EndpointP50Ratio, Operator::Above, 1.5),
+        Self::new(Metric::EndpointP90Ratio, Operator::Above, 1.5),
         Self::new(Metric::EndpointP99Ratio, Operator::Above, 1.5),
+        Self::new(Metric::EndpointTailRatio, Operator::Above, 5.0),
     ];
 
     /// The defaults, but for the metrics that there are rules for; then those rules.

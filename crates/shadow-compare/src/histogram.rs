@@ -48,6 +48,13 @@ impl Histogram {
         self.count += other.count;
     }
 
+    /// How many are above so many microseconds, for sure.
+    pub fn beyond(&self, micros: f64) -> u64 {
+        let above = self.buckets.iter().rev();
+        let above = above.take_while(|(bucket, _)| bounds(**bucket).0 as f64 > micros);
+        above.map(|(_, count)| count).sum()
+    }
+
     /// A quantile in microseconds; `None` where there are too few to give both ends of its interval.
     pub fn quantile(&self, quantile: f64, confidence: Confidence) -> Option<Interval> {
         let (low, high) = quantile_ranks(self.count, quantile, confidence)?;

@@ -27,6 +27,7 @@ mod intake;
 mod json;
 mod judging;
 pub mod live;
+mod moments;
 pub mod noise;
 mod pair;
 mod pairing;

@@ -38,6 +38,14 @@ impl Confidence {
             z: upper_normal_quantile(tail),
         }
     }
+
+    /// The highest quantile that `n` values say something about, beyond the median: half as many again are expected above it
+    /// as an upper bound alone takes, or one stray value would be that bound.
+    pub fn highest_quantile(self, n: u64) -> Option<f64> {
+        let above = 1.5 * -self.tail.ln();
+        let quantile = 1.0 - above / n as f64;
+        (quantile > 0.5).then_some(quantile)
+    }
 }
 
 /// What a normal variable exceeds with this probability, at most 0.5: Abramowitz and Stegun, 26.2.23, off by 0.00045 at most.

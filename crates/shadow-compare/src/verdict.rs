@@ -6,26 +6,27 @@
 //! fails makes it NO-GO, one that is undecided NOT ENOUGH DATA, and only what passes every rule is GO.
 //!
 //! Rules about each endpoint fail or pass, at a confidence that holds for all endpoints together (Bonferroni), for those with
-//! [`Settings::endpoint_pairs`] pairs (new 5xx: with any); they are never undecided, as some endpoint always has few requests.
+//! enough pairs (agreement: [`Settings::endpoint_pairs`]; new 5xx: any; latencies: what [`slow`] says); they are never undecided,
+//! as some endpoint always has few requests.
 
 mod measure;
+mod slow;
 #[cfg(test)]
 mod tests;
 mod words;
 
 use std::time::Duration;
 
+pub(super) use self::slow::{Timed, slow};
 use super::document::{Comparison, Interval, Judgement, RuleOutcome, RuleResult, Verdict};
-use super::fail_on::{FailRule, Metric, Operator};
-use super::histogram::Histogram;
-use super::statistics::Confidence;
+use super::fail_on::{FailRule, Operator};
 
 /// What judging depends on beside the rules.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     /// Latencies below this count as this: what nobody notices is no reason to keep a release back.
     pub latency_floor: Duration,
-    /// Pairs that an endpoint must have before rules about each endpoint look at it.
+    /// Pairs that an endpoint must have before its agreement is judged.
     pub endpoint_pairs: u64,
 }
 
@@ -82,32 +83,6 @@ pub fn exit_code(word: Verdict) -> u8 {
     }
 }
 
-/// Whether the shadow is slower at an endpoint than `endpoint_p99_ratio` allows, for sure: what
-/// [`Endpoint::slower`](super::document::Endpoint::slower) says. `judged` is how many endpoints have
-/// [`Settings::endpoint_pairs`] pairs.
-pub fn is_slower(
-    production: &Histogram,
-    shadow: &Histogram,
-    judged: u64,
-    rules: &[FailRule],
-    settings: &Settings,
-) -> bool {
-    let few = production.count().min(shadow.count()) < settings.endpoint_pairs;
-    let of_each = Confidence::of_each(judged);
-    let ratio = || production.ratio(shadow, 0.99, settings.latency_floor, of_each);
-    let bounds = rules
-        .iter()
-        .filter(|rule| rule.metric == Metric::EndpointP99Ratio);
-    let mut bounds = bounds.filter_map(|rule| rule.bound).peekable();
-    if few || bounds.peek().is_none() {
-        return false;
-    }
-    let Some(ratio) = ratio() else {
-        return false;
-    };
-    bounds.any(|(operator, value)| outcome(ratio, operator, value) == RuleOutcome::Failed)
-}
-
 /// A rule, what was measured for it, and what that comes to.
 struct Judged<'a> {
     rule: FailRule,
@@ -127,7 +102,8 @@ impl<'a> Judged<'a> {
         let outcome = match &measured {
             measure::Measured::Unknown => RuleOutcome::Undecided,
             measure::Measured::Endpoints(failing) if failing.is_empty() => RuleOutcome::Passed,
-            measure::Measured::Endpoints(_) => RuleOutcome::Failed,
+            measure::Measured::Slow(slow) if slow.is_empty() => RuleOutcome::Passed,
+            measure::Measured::Endpoints(_) | measure::Measured::Slow(_) => RuleOutcome::Failed,
             _ => outcome(measured.interval(), operator, value),
         };
         Self {
@@ -142,7 +118,7 @@ impl<'a> Judged<'a> {
             rule: self.rule.to_string(),
             outcome: self.outcome,
             measured: self.measured.interval(),
-            text: words::measured(&self.measured, self.rule.metric),
+            text: words::measured(&self.measured),
         }
     }
 }

@@ -396,7 +396,10 @@ fn a_run_that_was_killed_says_so_and_goes_for_nobody() {
     let lenient = lenient.iter().flat_map(|rule| ["--fail-on", rule]);
     let others = [
         "endpoint_agreement off",
+        "endpoint_p50_ratio off",
+        "endpoint_p90_ratio off",
         "endpoint_p99_ratio off",
+        "endpoint_tail_ratio off",
         "new_5xx > 50%",
     ];
     let others = others.iter().flat_map(|rule| ["--fail-on", rule]);

@@ -24,7 +24,7 @@ use super::stat::{self, Memory};
 pub const BUDGET: u64 = 16 << 20;
 
 /// Nothing is judged here: a verdict would be an exit status.
-const UNJUDGED: [&str; 10] = [
+const UNJUDGED: [&str; 13] = [
     "compared off",
     "coverage off",
     "capture_loss off",
@@ -34,7 +34,10 @@ const UNJUDGED: [&str; 10] = [
     "p99_ratio off",
     "endpoint_new_5xx off",
     "endpoint_agreement off",
+    "endpoint_p50_ratio off",
+    "endpoint_p90_ratio off",
     "endpoint_p99_ratio off",
+    "endpoint_tail_ratio off",
 ];
 
 /// What was measured.

@@ -90,7 +90,7 @@ fn what_is_wrong_with_a_rule_is_said() {
             "agree < 99%",
             "\"agree\" is not a metric: use one of compared, coverage, capture_loss, new_5xx, failed, \
             agreement, agreement_raw, other_status, p50_ratio, p95_ratio, p99_ratio, endpoint_new_5xx, \
-            endpoint_agreement, endpoint_p99_ratio",
+            endpoint_agreement, endpoint_p50_ratio, endpoint_p90_ratio, endpoint_p99_ratio, endpoint_tail_ratio",
         ),
         (
             "new_5xx",
@@ -162,7 +162,10 @@ fn a_rule_replaces_the_default_of_its_metric() {
             "p99_ratio > 1.5",
             "endpoint_new_5xx > 1%",
             "endpoint_agreement < 99%",
+            "endpoint_p50_ratio > 1.5",
+            "endpoint_p90_ratio > 1.5",
             "endpoint_p99_ratio > 1.5",
+            "endpoint_tail_ratio > 5",
         ]
     );
     let given = text(&[

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::MILLISECOND;
 use super::places::BEYOND;
 use crate::histogram::Histogram;
+use crate::moments::Moments;
 use crate::pair::{NotCompared, Pair};
+use crate::verdict::Timed;
 
 /// Sets of differences that are told apart at an endpoint. Beyond, pairs count as different for good: nobody could say later
 /// which of them agree.
@@ -37,6 +40,8 @@ pub(super) struct EndpointTally {
     pub refused: u64,
     pub production: Histogram,
     pub shadow: Histogram,
+    /// When the shadow was slow.
+    pub moments: Moments,
     /// Pairs with an answer of the control.
     pub controls: u64,
     /// Pairs with a second answer of the shadow.
@@ -60,6 +65,7 @@ impl EndpointTally {
             refused: 0,
             production: Histogram::default(),
             shadow: Histogram::default(),
+            moments: Moments::default(),
             controls: 0,
             repeats: 0,
         }
@@ -101,6 +107,7 @@ impl EndpointTally {
         if let (Some(production), Some(shadow)) = (pair.production.times, pair.shadow.times) {
             self.production.record(production.last);
             self.shadow.record(shadow.last);
+            self.moments.record(pair.at / MILLISECOND, shadow.last);
         }
     }
 
@@ -160,6 +167,15 @@ impl EndpointTally {
         }
     }
 
+    /// The times of its answers.
+    pub fn timed(&self) -> Timed<'_> {
+        Timed {
+            production: &self.production,
+            shadow: &self.shadow,
+            moments: &self.moments,
+        }
+    }
+
     /// Adds what was counted of an endpoint that is a part of this one now.
     pub fn merge(&mut self, other: Self) {
         self.compared += other.compared;
@@ -171,6 +187,7 @@ impl EndpointTally {
         self.repeats += other.repeats;
         self.production.merge(&other.production);
         self.shadow.merge(&other.shadow);
+        self.moments.merge(other.moments);
         for (why, count) in other.not_compared {
             *self.not_compared.entry(why).or_default() += count;
         }

@@ -186,13 +186,11 @@ impl Tally {
 
     fn endpoints_of(&self, agreeing: impl Fn(&EndpointTally) -> u64) -> Vec<Endpoint> {
         let judging = &self.judging;
-        let enough = |endpoint: &&EndpointTally| endpoint.compared >= judging.verdict.endpoint_pairs;
         let all_parts = self.parts.all().map(|(_, part)| part);
-        let judged = self.endpoints.values().chain(all_parts).filter(enough).count() as u64;
-        let slower = |tally: &EndpointTally| {
-            let (production, shadow) = (&tally.production, &tally.shadow);
-            verdict::is_slower(production, shadow, judged, &judging.fail_on, &judging.verdict)
-        };
+        let all = self.endpoints.values().chain(all_parts);
+        let judged = all.filter(|one| one.timed().is_judged()).count() as u64;
+        let slow =
+            |tally: &EndpointTally| verdict::slow(tally.timed(), judged, &judging.fail_on, &judging.verdict);
         let floor = judging.verdict.latency_floor;
         let ratio = |tally: &EndpointTally| {
             let production = &tally.production;
@@ -205,13 +203,15 @@ impl Tally {
             } else {
                 agreeing(tally)
             };
+            let slow = slow(tally);
             let part = Part {
                 name: tally.name.to_string(),
                 compared: tally.compared,
                 agreement: rate(agreement, tally.compared),
                 new_5xx: rate(tally.new_5xx, tally.compared),
                 p99_ratio: ratio(tally),
-                slower: slower(tally),
+                slower: !slow.is_empty(),
+                slow,
             };
             if part.new_5xx.count > 0 || agreement < part.compared || part.slower {
                 parts.entry(id).or_default().push(part);
@@ -222,6 +222,7 @@ impl Tally {
             let mut parts = parts.remove(id).unwrap_or_default();
             parts.sort_by(|a, b| a.name.cmp(&b.name).then(a.compared.cmp(&b.compared)));
             let (production, shadow) = (&endpoint.production, &endpoint.shadow);
+            let slow = slow(endpoint);
             Endpoint {
                 name: endpoint.name.to_string(),
                 compared: endpoint.compared,
@@ -233,7 +234,8 @@ impl Tally {
                 production: production.quantiles(),
                 shadow: shadow.quantiles(),
                 p99_ratio: ratio(endpoint),
-                slower: slower(endpoint),
+                slower: !slow.is_empty(),
+                slow,
                 parts,
             }
         };

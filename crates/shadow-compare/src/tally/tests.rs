@@ -336,3 +336,38 @@ fn a_reset_begins_anew_and_leaves_the_counters_alone() {
     assert_eq!(comparison(&tally).differences, []);
     assert_eq!(tally.counters.counts().different, 1);
 }
+
+#[test]
+fn a_slow_route_is_named_with_its_figures() {
+    let mut tally = tally(judging());
+    for number in 0..5_308 {
+        let is_slow = number % 49 == 0 && number > 0;
+        let path = if is_slow { "/slow" } else { "/fast" };
+        let mut pair = pair(number, path, "{}", "{}");
+        pair.at = (1_700_000_000_000 + number * 20) * MILLISECOND;
+        let took = |micros| {
+            Some(Times {
+                first: Duration::from_micros(micros),
+                last: Duration::from_micros(micros),
+            })
+        };
+        pair.production.times = took(2_200);
+        pair.shadow.times = took(if is_slow { 407_000 } else { 2_300 });
+        tally.add(&pair);
+    }
+    let comparison = comparison(&tally);
+    let slow = &comparison.endpoints[1];
+    assert_eq!(
+        (slow.name.as_str(), slow.compared, slow.slower),
+        ("GET /slow", 108, true)
+    );
+    let why = &comparison.verdict.why;
+    assert!(
+        why.contains(
+            &"GET /slow answers in 408 ms at the median, production in 2.2 ms (108 pairs). Rule: endpoint_p50_ratio > 1.5."
+                .to_owned()
+        ),
+        "{why:#?}"
+    );
+    assert!(!comparison.endpoints[0].slower);
+}

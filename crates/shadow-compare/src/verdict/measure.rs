@@ -1,6 +1,10 @@
 //! What a metric comes to in a comparison.
 
-use super::super::document::{Comparison, Endpoint, Interval, Part, Quantiles, Rate, RuleOutcome};
+use std::collections::HashSet;
+
+use super::super::document::{
+    Comparison, Endpoint, Interval, Part, Quantiles, Rate, RuleOutcome, Slow, SlowAt,
+};
 use super::super::fail_on::{Metric, Operator};
 use super::super::statistics::{Confidence, quantile_ranks, rate, rate_at, ratio};
 use super::{Settings, outcome};
@@ -19,6 +23,17 @@ pub(super) enum Measured<'a> {
     Unknown,
     /// Names of endpoints, and of parts of them, that fail the rule, those that are worst first.
     Endpoints(Vec<(&'a str, Interval)>),
+    /// The same of those that are slow.
+    Slow(Vec<SlowEndpoint<'a>>),
+}
+
+/// An endpoint, or a part of one, that is slow at a quantile.
+#[derive(Clone, Copy)]
+pub(super) struct SlowEndpoint<'a> {
+    pub name: &'a str,
+    pub slow: &'a Slow,
+    /// Whether it is at a lower quantile, too.
+    pub is_lower_too: bool,
 }
 
 impl Measured<'_> {
@@ -33,6 +48,7 @@ impl Measured<'_> {
             Self::Endpoints(failing) => failing
                 .first()
                 .map_or_else(Interval::default, |(_, interval)| *interval),
+            Self::Slow(slow) => slow.first().map_or_else(Interval::default, |one| one.slow.ratio),
         }
     }
 }
@@ -67,13 +83,28 @@ pub(super) fn measure<'a>(
         Metric::EndpointAgreement => {
             endpoint_rates(comparison, bound, settings.endpoint_pairs, |one| one.agreement)
         }
-        Metric::EndpointP99Ratio => {
-            let slower = each(comparison).filter(|one| one.slower);
-            let mut slower: Vec<_> = slower.map(|one| (one.name, one.p99_ratio)).collect();
-            slower.sort_by(|(_, a), (_, b)| b.value.total_cmp(&a.value));
-            Measured::Endpoints(once(slower))
-        }
+        Metric::EndpointP50Ratio => slow(comparison, SlowAt::P50),
+        Metric::EndpointP90Ratio => slow(comparison, SlowAt::P90),
+        Metric::EndpointP99Ratio => slow(comparison, SlowAt::P99),
+        Metric::EndpointTailRatio => slow(comparison, SlowAt::Tail),
     }
+}
+
+fn slow(comparison: &Comparison, at: SlowAt) -> Measured<'_> {
+    let mut found: Vec<_> = each(comparison)
+        .filter_map(|one| {
+            let place = one.slow.iter().position(|slow| slow.at == at)?;
+            Some(SlowEndpoint {
+                name: one.name,
+                slow: &one.slow[place],
+                is_lower_too: place > 0,
+            })
+        })
+        .collect();
+    found.sort_by(|a, b| b.slow.ratio.value.total_cmp(&a.slow.ratio.value));
+    let mut named = HashSet::new();
+    found.retain(|one| named.insert(one.name));
+    Measured::Slow(found)
 }
 
 fn latency(
@@ -121,8 +152,7 @@ struct Judgeable<'a> {
     compared: u64,
     agreement: Rate,
     new_5xx: Rate,
-    p99_ratio: Interval,
-    slower: bool,
+    slow: &'a [Slow],
 }
 
 impl<'a> From<&'a Endpoint> for Judgeable<'a> {
@@ -132,8 +162,7 @@ impl<'a> From<&'a Endpoint> for Judgeable<'a> {
             compared: endpoint.compared,
             agreement: endpoint.agreement,
             new_5xx: endpoint.new_5xx,
-            p99_ratio: endpoint.p99_ratio.unwrap_or_default(),
-            slower: endpoint.slower,
+            slow: &endpoint.slow,
         }
     }
 }
@@ -145,8 +174,7 @@ impl<'a> From<&'a Part> for Judgeable<'a> {
             compared: part.compared,
             agreement: part.agreement,
             new_5xx: part.new_5xx,
-            p99_ratio: part.p99_ratio.unwrap_or_default(),
-            slower: part.slower,
+            slow: &part.slow,
         }
     }
 }
@@ -159,7 +187,7 @@ fn each(comparison: &Comparison) -> impl Iterator<Item = Judgeable<'_>> {
 
 /// Each name with the worst that is said of it: an endpoint and a part of it may have the same.
 fn once(mut failing: Vec<(&str, Interval)>) -> Vec<(&str, Interval)> {
-    let mut named = std::collections::HashSet::new();
+    let mut named = HashSet::new();
     failing.retain(|(name, _)| named.insert(*name));
     failing
 }

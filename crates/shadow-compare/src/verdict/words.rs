@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::super::document::{Comparison, Interval, Rate, RuleOutcome, Verdict};
+use super::super::document::{Comparison, Interval, Rate, RuleOutcome, SlowAt, Verdict};
 use super::super::fail_on::Metric;
 use super::Judged;
-use super::measure::Measured;
+use super::measure::{Measured, SlowEndpoint};
 
 /// Names that a sentence lists.
 const NAMED: usize = 3;
@@ -21,7 +21,11 @@ pub(super) fn why(
 ) -> Vec<String> {
     let say = |prefix: &str, about_data: bool, outcomes: &[RuleOutcome]| {
         let of = judged.iter().filter(|judged| {
-            let says_nothing = matches!(&judged.measured, Measured::Endpoints(failing) if failing.is_empty());
+            let says_nothing = match &judged.measured {
+                Measured::Endpoints(failing) => failing.is_empty(),
+                Measured::Slow(slow) => slow.iter().all(|one| one.is_lower_too),
+                _ => false,
+            };
             judged.rule.metric.is_about_data() == about_data
                 && outcomes.contains(&judged.outcome)
                 && !says_nothing
@@ -52,7 +56,7 @@ pub(super) fn why(
 }
 
 /// What was measured, for a table of rules.
-pub(super) fn measured(measured: &Measured, metric: Metric) -> String {
+pub(super) fn measured(measured: &Measured) -> String {
     match measured {
         Measured::Pairs(pairs) => grouped(*pairs),
         Measured::Share(share) => percent(*share),
@@ -67,7 +71,12 @@ pub(super) fn measured(measured: &Measured, metric: Metric) -> String {
         Measured::Ratio(ratio) => format!("{:.2} ({:.2} to {:.2})", ratio.value, ratio.low, ratio.high),
         Measured::Unknown => "not known yet".to_owned(),
         Measured::Endpoints(failing) if failing.is_empty() => "no endpoint for sure".to_owned(),
-        Measured::Endpoints(_) => endpoints(measured, metric),
+        Measured::Slow(slow) if slow.is_empty() => "no endpoint for sure".to_owned(),
+        Measured::Slow(slow) => list(slow.iter().map(|one| {
+            let times = format!("{:.2} times", one.slow.ratio.value);
+            (cut(one.name), Some(times))
+        })),
+        Measured::Endpoints(_) => endpoints(measured),
     }
 }
 
@@ -87,12 +96,12 @@ fn sentence(judged: &Judged, comparison: &Comparison) -> String {
         Measured::Endpoints(_) => (
             match metric {
                 Metric::EndpointNew5xx => "Endpoints with new 5xx",
-                Metric::EndpointAgreement => "Endpoints with too little agreement",
-                _ => "Endpoints with a higher 99th percentile than production",
+                _ => "Endpoints with too little agreement",
             }
             .to_owned(),
-            endpoints(&judged.measured, metric),
+            endpoints(&judged.measured),
         ),
+        Measured::Slow(slow) => (slow_endpoints(slow), String::new()),
         Measured::Pairs(pairs) => (format!("{} pairs were compared", grouped(*pairs)), String::new()),
         Measured::Share(share) if metric == Metric::Coverage => (
             format!(
@@ -195,17 +204,51 @@ fn reasons(counts: &BTreeMap<String, u64>) -> String {
     top(counts.iter().map(|(reason, count)| (cut(reason), *count)))
 }
 
-fn endpoints(measured: &Measured, metric: Metric) -> String {
+fn endpoints(measured: &Measured) -> String {
     let Measured::Endpoints(failing) = measured else {
         return String::new();
     };
-    list(failing.iter().map(|(endpoint, interval)| {
-        let value = match metric {
-            Metric::EndpointP99Ratio => format!("{:.2} times", interval.value),
-            _ => percent(interval.value),
-        };
-        (cut(endpoint), Some(value))
-    }))
+    list(
+        failing
+            .iter()
+            .map(|(endpoint, interval)| (cut(endpoint), Some(percent(interval.value)))),
+    )
+}
+
+/// Endpoints that are slow at a quantile and not at a lower one, each with its figures.
+fn slow_endpoints(slow: &[SlowEndpoint]) -> String {
+    let new: Vec<_> = slow.iter().filter(|one| !one.is_lower_too).collect();
+    let mut said: Vec<_> = new.iter().take(NAMED).map(|one| slow_endpoint(one)).collect();
+    if new.len() > NAMED {
+        said.push(format!("{} more", grouped((new.len() - NAMED) as u64)));
+    }
+    said.join("; ")
+}
+
+fn slow_endpoint(one: &SlowEndpoint) -> String {
+    let slow = one.slow;
+    let at = match slow.at {
+        SlowAt::P50 => "at the median".to_owned(),
+        SlowAt::P90 => "at the 90th percentile".to_owned(),
+        SlowAt::P99 => "at the 99th percentile".to_owned(),
+        SlowAt::Tail => format!("or more in the slowest {}", percent(1.0 - slow.quantile)),
+    };
+    format!(
+        "{} answers in {} {at}, production in {} ({} pairs)",
+        cut(one.name),
+        milliseconds(slow.shadow.value),
+        milliseconds(slow.production.value),
+        grouped(slow.pairs)
+    )
+}
+
+/// A time of an answer to two figures or three.
+fn milliseconds(micros: f64) -> String {
+    match micros / 1000.0 {
+        ms if ms < 10.0 => format!("{ms:.1} ms"),
+        ms if ms < 10_000.0 => format!("{ms:.0} ms"),
+        ms => format!("{:.1} s", ms / 1000.0),
+    }
 }
 
 /// The largest counts, with what they are of.

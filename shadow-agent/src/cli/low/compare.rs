@@ -69,10 +69,11 @@ pub struct Judging {
     /// Condition for NO-GO, such as 'new_5xx > 0.1%'
     ///
     /// May be repeated. It replaces the default condition for the same figure. Figures: new_5xx, other_status, agreement, agreement_raw, failed, p50_ratio, p95_ratio, p99_ratio,
-    /// endpoint_new_5xx, endpoint_agreement, endpoint_p99_ratio; and for NOT ENOUGH DATA: compared, coverage,
-    /// capture_loss. The defaults are
+    /// endpoint_new_5xx, endpoint_agreement, endpoint_p50_ratio, endpoint_p90_ratio, endpoint_p99_ratio,
+    /// endpoint_tail_ratio; and for NOT ENOUGH DATA: compared, coverage, capture_loss. The defaults are
     /// compared < 5000, coverage < 95%, capture_loss > 0.5%, new_5xx > 0.1%, failed > 0.1%, agreement < 99.9%,
-    /// p99_ratio > 1.5, endpoint_new_5xx > 1%, endpoint_agreement < 99%, endpoint_p99_ratio > 1.5; 'p99_ratio off' removes
+    /// p99_ratio > 1.5, endpoint_new_5xx > 1%, endpoint_agreement < 99%, endpoint_p50_ratio > 1.5,
+    /// endpoint_p90_ratio > 1.5, endpoint_p99_ratio > 1.5, endpoint_tail_ratio > 5; 'p99_ratio off' removes
     /// one. See docs/comparing.md for the reasons.
     #[arg(long, value_name = "RULE")]
     pub fail_on: Vec<String>,

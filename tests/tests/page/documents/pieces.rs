@@ -213,6 +213,7 @@ pub(super) fn endpoint(name: &str, compared: u64) -> Endpoint {
         shadow: quantiles(compared, 2_000.0 + compared as f64 / 38.0, 1.1),
         p99_ratio: (compared > 1000).then(|| around(if slower { 1.31 } else { 1.02 }, 0.05)),
         slower,
+        slow: Vec::new(),
         parts: Vec::new(),
     }
 }

@@ -69,13 +69,13 @@ const endpointsPart = () => {
         numeric: true,
         sort: (row) => (row.p99_ratio === null ? -1 : row.p99_ratio.value),
         cell: (row) =>
-          row.p99_ratio === null
-            ? h("span", { class: "muted" }, "too few")
-            : [
-                ratio(row.p99_ratio.value),
-                row.slower && h("span", { class: "tag bad" }, "slower"),
-                h("small", {}, between(row.p99_ratio, ratio)),
-              ],
+          [
+            row.p99_ratio === null
+              ? h("span", { class: "muted" }, "too few")
+              : ratio(row.p99_ratio.value),
+            row.slower && h("span", { class: "tag bad" }, "slower"),
+            row.p99_ratio !== null && h("small", {}, between(row.p99_ratio, ratio)),
+          ],
       },
     ],
   });
