@@ -102,6 +102,9 @@ pub struct Comparison {
     pub verdict: Judgement,
     /// What became of the requests.
     pub coverage: Coverage,
+    /// What both sides answer.
+    #[serde(default)]
+    pub throughput: Throughput,
     /// Compared pairs whose answers were equal, before anything was taken for noise, by rules or by what was learned. Headers
     /// that vary by nature are never compared.
     pub agreement_raw: Rate,
@@ -201,6 +204,15 @@ pub struct Coverage {
     pub capture_loss: f64,
     /// Endpoints of production (`METHOD /route`) of which nothing was compared.
     pub endpoints_not_compared: Vec<String>,
+}
+
+/// Requests a second, on average.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Throughput {
+    /// What production was asked, of what is to be compared.
+    pub production: f64,
+    /// What the shadow answered.
+    pub shadow: f64,
 }
 
 /// Pairs with these status codes.

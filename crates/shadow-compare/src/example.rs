@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::document::{
     Body, Comparison, Coverage, DifferenceRow, Document, Endpoint, Example, ExampleAnswer, ExtraRequests,
     InForce, Interval, Judgement, Latency, Noise, NoiseBy, Quantiles, Rate, RuleOutcome, RuleResult, SCHEMA,
-    StatusPair, Step, Timeline, Verdict,
+    StatusPair, Step, Throughput, Timeline, Verdict,
 };
 use super::{Difference, Kind};
 
@@ -39,6 +39,7 @@ pub fn comparison() -> Comparison {
             rules: rules(),
         },
         coverage: coverage(),
+        throughput: Throughput::default(),
         agreement_raw: rate(9_400, 9_900, 0.945, 0.954),
         agreement: rate(9_800, 9_900, 0.988, 0.992),
         new_5xx: rate(30, 9_900, 0.0021, 0.0043),

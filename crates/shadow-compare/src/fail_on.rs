@@ -15,6 +15,8 @@ pub enum Metric {
     Coverage,
     /// The share of requests and answers that capture lost bytes of.
     CaptureLoss,
+    /// The share of requests that the shadow was too slow to take, of those that were to be compared.
+    Behind,
     /// The share of pairs where the shadow answered 5xx and production did not.
     New5xx,
     /// The share of requests that the shadow gave no whole answer to, of those compared or failed.
@@ -55,10 +57,11 @@ enum Unit {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Compared,
         Self::Coverage,
         Self::CaptureLoss,
+        Self::Behind,
         Self::New5xx,
         Self::Failed,
         Self::Agreement,
@@ -81,6 +84,7 @@ impl Metric {
             Self::Compared => "compared",
             Self::Coverage => "coverage",
             Self::CaptureLoss => "capture_loss",
+            Self::Behind => "behind",
             Self::New5xx => "new_5xx",
             Self::Failed => "failed",
             Self::Agreement => "agreement",
@@ -193,6 +197,8 @@ impl FailRule {
     ///   others ask for 5,000 before they trust what they learned of noise.
     /// - `coverage < 95%`: what is missing is seldom missing by chance; large, slow and failing exchanges are lost first.
     /// - `capture_loss > 0.5%`: captures lose bytes under load, which is when faults show.
+    /// - `behind > 1%`: what is left over when a run ends is less, and a shadow that cannot take what production takes has
+    ///   failed however few of its answers there are to look at.
     /// - `new_5xx > 0.1%`: a usual objective is 99.9% of requests served, and a release may not use it up alone.
     /// - `failed > 0.1%`: the same for requests without a whole answer.
     /// - `agreement < 99.9%`: what parallel runs ask of services that read.
@@ -204,10 +210,11 @@ impl FailRule {
     ///   with more requests, or behind one that was slow before; and a few requests tell of a median what only thousands tell
     ///   of the 99th percentile.
     /// - `endpoint_tail_ratio > 5`: what is rarer than one in a hundred is often the host's doing, so it must be far off.
-    pub const DEFAULTS: [Self; 13] = [
+    pub const DEFAULTS: [Self; 14] = [
         Self::new(Metric::Compared, Operator::Below, 5000.0),
         Self::new(Metric::Coverage, Operator::Below, 0.95),
         Self::new(Metric::CaptureLoss, Operator::Above, 0.005),
+        Self::new(Metric::Behind, Operator::Above, 0.01),
         Self::new(Metric::New5xx, Operator::Above, 0.001),
         Self::new(Metric::Failed, Operator::Above, 0.001),
         Self::new(Metric::Agreement, Operator::Below, 0.999),

@@ -1,7 +1,8 @@
 //! The word on a release: GO, NO-GO or NOT ENOUGH DATA, by rules, with the reasons in words.
 //!
 //! A rule fails where the whole interval of what was measured is on its bad side, passes where the whole is on the good side,
-//! and is undecided in between. Rules about data (`compared`, `coverage`, `capture_loss`) come first: where one does not pass,
+//! and is undecided in between. That the shadow falls behind (`behind`) is sure before anything else: what it could not take is
+//! missing because of the release. Rules about data (`compared`, `coverage`, `capture_loss`) come first: where one does not pass,
 //! the word is NOT ENOUGH DATA, whatever else was seen, as nobody knows what the rest would have been. Otherwise one rule that
 //! fails makes it NO-GO, one that is undecided NOT ENOUGH DATA, and only what passes every rule is GO.
 //!
@@ -18,8 +19,8 @@ mod words;
 use std::time::Duration;
 
 pub(super) use self::slow::{Timed, slow};
-use super::document::{Comparison, Interval, Judgement, RuleOutcome, RuleResult, Verdict};
-use super::fail_on::{FailRule, Operator};
+use super::document::{Comparison, Interval, Judgement, Rate, RuleOutcome, RuleResult, Verdict};
+use super::fail_on::{FailRule, Metric, Operator};
 
 /// What judging depends on beside the rules.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -104,6 +105,9 @@ impl<'a> Judged<'a> {
             measure::Measured::Endpoints(failing) if failing.is_empty() => RuleOutcome::Passed,
             measure::Measured::Slow(slow) if slow.is_empty() => RuleOutcome::Passed,
             measure::Measured::Endpoints(_) | measure::Measured::Slow(_) => RuleOutcome::Failed,
+            measure::Measured::Rate(rate) if rule.metric == Metric::Behind => {
+                behind(*rate, outcome(measured.interval(), operator, value))
+            }
             _ => outcome(measured.interval(), operator, value),
         };
         Self {
@@ -123,6 +127,17 @@ impl<'a> Judged<'a> {
     }
 }
 
+/// Requests that it takes to say that the shadow falls behind: more than wait in front of it by chance.
+const TO_FALL_BEHIND: u64 = 1000;
+
+/// The outcome of what the shadow was too slow for: where it is not sure, what is missing is missing, which is another rule's.
+fn behind(rate: Rate, outcome: RuleOutcome) -> RuleOutcome {
+    match outcome {
+        RuleOutcome::Failed if rate.total >= TO_FALL_BEHIND => RuleOutcome::Failed,
+        _ => RuleOutcome::Passed,
+    }
+}
+
 fn outcome(measured: Interval, operator: Operator, value: f64) -> RuleOutcome {
     match (
         operator.holds(measured.low, value),
@@ -139,7 +154,11 @@ fn word(judged: &[Judged]) -> Verdict {
         let of = |judged: &&Judged| judged.rule.metric.is_about_data() == about_data;
         judged.iter().filter(of).any(|judged| is(judged.outcome))
     };
-    if any(true, |outcome| outcome != RuleOutcome::Passed) {
+    let falls_behind =
+        |judged: &Judged| judged.rule.metric == Metric::Behind && judged.outcome == RuleOutcome::Failed;
+    if judged.iter().any(falls_behind) {
+        Verdict::NoGo
+    } else if any(true, |outcome| outcome != RuleOutcome::Passed) {
         Verdict::NotEnoughData
     } else if any(false, |outcome| outcome == RuleOutcome::Failed) {
         Verdict::NoGo

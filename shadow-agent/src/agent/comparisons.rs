@@ -33,6 +33,7 @@ impl Run {
         let slots = self.slots();
         for one in self.mirrors.compared(&slots) {
             self.comparer.tell(&one.intake, |facts| {
+                facts.counted_ms = now;
                 facts.counts = one.counts;
                 facts.extra = one.extra;
                 facts.production.clone_from(&production);

@@ -24,10 +24,11 @@ use super::stat::{self, Memory};
 pub const BUDGET: u64 = 16 << 20;
 
 /// Nothing is judged here: a verdict would be an exit status.
-const UNJUDGED: [&str; 13] = [
+const UNJUDGED: [&str; 14] = [
     "compared off",
     "coverage off",
     "capture_loss off",
+    "behind off",
     "new_5xx off",
     "failed off",
     "agreement off",

@@ -88,7 +88,7 @@ fn what_is_wrong_with_a_rule_is_said() {
     for (text, expected) in [
         (
             "agree < 99%",
-            "\"agree\" is not a metric: use one of compared, coverage, capture_loss, new_5xx, failed, \
+            "\"agree\" is not a metric: use one of compared, coverage, capture_loss, behind, new_5xx, failed, \
             agreement, agreement_raw, other_status, p50_ratio, p95_ratio, p99_ratio, endpoint_new_5xx, \
             endpoint_agreement, endpoint_p50_ratio, endpoint_p90_ratio, endpoint_p99_ratio, endpoint_tail_ratio",
         ),
@@ -156,6 +156,7 @@ fn a_rule_replaces_the_default_of_its_metric() {
             "compared < 5000",
             "coverage < 95%",
             "capture_loss > 0.5%",
+            "behind > 1%",
             "new_5xx > 0.1%",
             "failed > 0.1%",
             "agreement < 99.9%",

@@ -9,7 +9,7 @@ use super::places::{Row, Sort};
 use super::{EndpointTally, Tally};
 use crate::document::{
     Comparison, Coverage, DifferenceRow, Endpoint, ExtraRequests, InForce, Judgement, Noise, NoiseBy, Part,
-    StatusPair, Verdict,
+    StatusPair, Throughput, Verdict,
 };
 use crate::fail_on::FailRule;
 use crate::histogram::latency;
@@ -37,6 +37,9 @@ pub struct Facts {
     pub capture_loss: f64,
     /// What became of requests that the comparison made itself: what they are, and counts.
     pub extra: Vec<(String, OutputCounts)>,
+    /// When the counts were, in milliseconds of Unix time; 0 where nobody said.
+    #[serde(default)]
+    pub counted_ms: u64,
     /// When its output ended, where that was before the run did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_ms: Option<u64>,
@@ -72,6 +75,7 @@ impl Tally {
                 .ratio(&self.shadow.last, 0.99, floor, confidence)
         };
         let (from_ms, to_ms) = self.window.unwrap_or_default();
+        let coverage = self.coverage(facts, compared);
         let mut comparison = Comparison {
             shadow: facts.shadow.clone(),
             production: facts.production.clone(),
@@ -84,7 +88,8 @@ impl Tally {
                 why: Vec::new(),
                 rules: Vec::new(),
             },
-            coverage: self.coverage(facts, compared),
+            throughput: self.throughput(facts, &coverage),
+            coverage,
             agreement_raw: rate(equal, compared),
             agreement: rate(agree, compared),
             new_5xx: rate(new_5xx, compared),
@@ -364,6 +369,28 @@ impl Tally {
             capture_lost_packets: facts.capture_lost_packets,
             capture_loss: rate(holes, seen).share.max(facts.capture_loss),
             endpoints_not_compared,
+        }
+    }
+
+    /// What production was asked and what the shadow answered, a second. Where the shadow still answers what came before, it has
+    /// had longer for it.
+    fn throughput(&self, facts: &Facts, coverage: &Coverage) -> Throughput {
+        let Some((from, to)) = self.window else {
+            return Throughput::default();
+        };
+        let counted = facts.ended_ms.unwrap_or(facts.counted_ms);
+        let a_second = |requests: u64, until: u64| {
+            let millis = until.saturating_sub(from).max(1000);
+            requests as f64 * 1000.0 / millis as f64
+        };
+        let answered = facts
+            .counts
+            .delivered
+            .max(coverage.compared)
+            .min(coverage.eligible);
+        Throughput {
+            production: a_second(coverage.eligible, to),
+            shadow: a_second(answered, counted.max(to)),
         }
     }
 

@@ -371,3 +371,29 @@ fn a_slow_route_is_named_with_its_figures() {
     );
     assert!(!comparison.endpoints[0].slower);
 }
+
+#[test]
+fn what_both_sides_answer_a_second_is_told() {
+    let mut tally = tally(judging());
+    let at = |number: u64| 1_700_000_000_000 + number * 10;
+    for number in 0..2_001 {
+        if number % 2 == 0 {
+            let mut pair = pair(number, "/a", "{}", "{}");
+            pair.at = at(number) * MILLISECOND;
+            tally.add(&pair);
+        } else {
+            let why = NotCompared::Shadow(DropReason::QueueFull);
+            tally.not_compared(&Unpaired::new(b"GET /a HTTP/1.1", at(number) * MILLISECOND, why));
+        }
+    }
+    let facts = Facts {
+        counted_ms: at(2_500),
+        ..Facts::default()
+    };
+    let comparison = tally.comparison(&facts);
+    // 20 seconds of requests; the answers took 25.
+    let throughput = comparison.throughput;
+    assert!((throughput.production - 100.05).abs() < 0.001, "{throughput:?}");
+    assert!((throughput.shadow - 40.04).abs() < 0.001, "{throughput:?}");
+    assert_eq!(comparison.verdict.word, Verdict::NoGo);
+}

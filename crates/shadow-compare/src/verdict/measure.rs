@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
+use shadow_mirror::ledger::DropReason;
+
 use super::super::document::{
-    Comparison, Endpoint, Interval, Part, Quantiles, Rate, RuleOutcome, Slow, SlowAt,
+    Comparison, Coverage, Endpoint, Interval, Part, Quantiles, Rate, RuleOutcome, Slow, SlowAt,
 };
 use super::super::fail_on::{Metric, Operator};
 use super::super::statistics::{Confidence, quantile_ranks, rate, rate_at, ratio};
@@ -70,6 +72,7 @@ pub(super) fn measure<'a>(
         Metric::Coverage if coverage.eligible == 0 => Measured::Share(0.0),
         Metric::Coverage => Measured::Share(judgeable as f64 / coverage.eligible as f64),
         Metric::CaptureLoss => Measured::Share(coverage.capture_loss),
+        Metric::Behind => Measured::Rate(behind(coverage)),
         Metric::New5xx => again(comparison.new_5xx),
         Metric::Failed => Measured::Rate(rate(failed, judgeable)),
         Metric::Agreement => again(comparison.agreement),
@@ -88,6 +91,19 @@ pub(super) fn measure<'a>(
         Metric::EndpointP99Ratio => slow(comparison, SlowAt::P99),
         Metric::EndpointTailRatio => slow(comparison, SlowAt::Tail),
     }
+}
+
+/// What ends a request that waited for the shadow in vain: the queue in front of it was full, or the run was over.
+const TOO_SLOW: [DropReason; 2] = [DropReason::QueueFull, DropReason::Shutdown];
+
+/// Requests that the shadow was too slow to take, of those and of all that it answered or failed.
+fn behind(coverage: &Coverage) -> Rate {
+    let of = |reason: DropReason| coverage.not_compared.get(&reason.name()).copied().unwrap_or(0);
+    let behind: u64 = TOO_SLOW.into_iter().map(of).sum();
+    rate(
+        behind,
+        coverage.compared + coverage.failed.values().sum::<u64>() + behind,
+    )
 }
 
 fn slow(comparison: &Comparison, at: SlowAt) -> Measured<'_> {

@@ -1,7 +1,7 @@
 use super::super::Kind;
 use super::super::document::{
     Coverage, DifferenceRow, Endpoint, InForce, Latency, Noise, NoiseBy, Quantiles, Slow, SlowAt, StatusPair,
-    Timeline,
+    Throughput, Timeline,
 };
 use super::super::histogram::{Histogram, latency};
 use super::super::statistics::rate;
@@ -47,6 +47,10 @@ fn healthy(pairs: u64) -> Comparison {
             compared: pairs,
             share: 1.0,
             ..Coverage::default()
+        },
+        throughput: Throughput {
+            production: 300.4,
+            shadow: 300.4,
         },
         agreement_raw: rate(pairs, pairs),
         agreement: rate(pairs, pairs),
@@ -137,6 +141,7 @@ fn a_healthy_release_goes() {
     assert_eq!(
         verdict.why,
         [
+            "The shadow keeps up: 0 of 10,000 requests waited for it in vain (0%, 95% interval 0% to 0.038%).",
             "The shadow responded 5xx where production did not in 0 of 10,000 pairs (0%, 95% interval 0% to 0.038%).",
             "The shadow gave no complete response in 0 of 10,000 pairs (0%, 95% interval 0% to 0.038%).",
             "Responses agreed in 10,000 of 10,000 pairs (100%, 95% interval 99.962% to 100%).",
@@ -166,6 +171,23 @@ fn few_requests_never_go() {
     }
     let verdict = judged(&healthy(50));
     assert_eq!(verdict.why, ["50 pairs were compared. Rule: compared < 5000."]);
+}
+
+#[test]
+fn what_differs_in_few_pairs_is_no_alarm() {
+    let mut comparison = healthy(50);
+    comparison.agreement = rate(33, 50);
+    comparison.shadow_latency = with_p99(500.0);
+    let verdict = judged(&comparison);
+    assert_eq!(verdict.why, ["50 pairs were compared. Rule: compared < 5000."]);
+    // What is never by nature is.
+    comparison.new_5xx = rate(17, 50);
+    assert_eq!(judged(&comparison).why.len(), 2);
+    assert!(
+        judged(&comparison).why[1].starts_with("Likely failed: The shadow responded 5xx"),
+        "{:?}",
+        judged(&comparison).why
+    );
 }
 
 #[test]
@@ -374,6 +396,34 @@ fn too_few_of_all_requests_are_told_with_what_became_of_the_others() {
             "Nothing was compared for PUT /a, PUT /b, PUT /c, 1 more.",
         ]
     );
+}
+
+#[test]
+fn a_shadow_that_falls_behind_fails_however_little_was_compared() {
+    let mut comparison = healthy(10_400);
+    comparison.coverage.eligible = 20_000;
+    comparison.coverage.share = 0.52;
+    comparison.coverage.not_compared =
+        [("queue_full".to_owned(), 8_000), ("shutdown".to_owned(), 1_600)].into();
+    comparison.throughput.shadow = 156.2;
+    let verdict = judged(&comparison);
+    assert_eq!(verdict.word, Verdict::NoGo);
+    assert_eq!(
+        verdict.why,
+        [
+            "The shadow falls behind: at 300 requests/s it answered 156; 9,600 of 20,000 requests waited for it in vain \
+             (48.00%, 95% interval 47.31% to 48.69%). Rule: behind > 1%."
+        ]
+    );
+    // Nothing else is said of the rest, and the rule can be left out.
+    assert_eq!(
+        judge_by(&comparison, &["behind off"]).word,
+        Verdict::NotEnoughData
+    );
+    // A few requests that waited when a short run ended say nothing.
+    let mut short = healthy(400);
+    short.coverage.not_compared = [("shutdown".to_owned(), 40)].into();
+    assert_eq!(judged(&short).word, Verdict::NotEnoughData);
 }
 
 #[test]

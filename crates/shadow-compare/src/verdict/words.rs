@@ -19,30 +19,35 @@ pub(super) fn why(
     comparison: &Comparison,
     doubts: &[String],
 ) -> Vec<String> {
-    let say = |prefix: &str, about_data: bool, outcomes: &[RuleOutcome]| {
-        let of = judged.iter().filter(|judged| {
-            let says_nothing = match &judged.measured {
-                Measured::Endpoints(failing) => failing.is_empty(),
-                Measured::Slow(slow) => slow.iter().all(|one| one.is_lower_too),
-                _ => false,
-            };
-            judged.rule.metric.is_about_data() == about_data
-                && outcomes.contains(&judged.outcome)
-                && !says_nothing
-        });
-        of.map(|judged| format!("{prefix}{}", sentence(judged, comparison)))
+    let say = |prefix: &str, is_said: &dyn Fn(&Judged) -> bool| {
+        let said = judged
+            .iter()
+            .filter(|judged| is_said(judged) && !says_nothing(judged));
+        said.map(|judged| format!("{prefix}{}", sentence(judged, comparison)))
             .collect::<Vec<_>>()
     };
+    let is_of_release =
+        |judged: &Judged, outcome| !judged.rule.metric.is_about_data() && judged.outcome == outcome;
     let mut why = match word {
-        Verdict::Go => say("", false, &[RuleOutcome::Passed]),
-        Verdict::NoGo => say("", false, &[RuleOutcome::Failed]),
+        Verdict::Go => say("", &|judged| is_of_release(judged, RuleOutcome::Passed)),
+        Verdict::NoGo => say("", &|judged| is_of_release(judged, RuleOutcome::Failed)),
         Verdict::NotEnoughData => {
+            let is_missing =
+                |judged: &Judged| judged.rule.metric.is_about_data() && judged.outcome != RuleOutcome::Passed;
             let mut data = doubts.to_vec();
-            data.extend(say("", true, &[RuleOutcome::Failed, RuleOutcome::Undecided]));
+            data.extend(say("", &is_missing));
             if data.is_empty() {
-                data = say("Undecided: ", false, &[RuleOutcome::Undecided]);
+                data = say("Undecided: ", &|judged| {
+                    is_of_release(judged, RuleOutcome::Undecided)
+                });
             } else {
-                data.extend(say("Likely failed: ", false, &[RuleOutcome::Failed]));
+                let few = judged
+                    .iter()
+                    .any(|one| one.rule.metric == Metric::Compared && is_missing(one));
+                data.extend(say("Likely failed: ", &|judged| {
+                    is_of_release(judged, RuleOutcome::Failed)
+                        && (!few || needs_no_learning(judged.rule.metric))
+                }));
             }
             data
         }
@@ -53,6 +58,24 @@ pub(super) fn why(
         why.push(format!("Nothing was compared for {names}."));
     }
     why
+}
+
+/// Whether there is nothing to be said of it: no endpoint fails it that is not named by another rule.
+fn says_nothing(judged: &Judged) -> bool {
+    match &judged.measured {
+        Measured::Endpoints(failing) => failing.is_empty(),
+        Measured::Slow(slow) => slow.iter().all(|one| one.is_lower_too),
+        _ => false,
+    }
+}
+
+/// Whether a few pairs can tell that it fails. Of all others they tell little: what differs by nature is not known yet, and
+/// caches are cold.
+fn needs_no_learning(metric: Metric) -> bool {
+    matches!(
+        metric,
+        Metric::Behind | Metric::New5xx | Metric::Failed | Metric::EndpointNew5xx
+    )
 }
 
 /// What was measured, for a table of rules.
@@ -84,6 +107,7 @@ fn sentence(judged: &Judged, comparison: &Comparison) -> String {
     let metric = judged.rule.metric;
     let coverage = &comparison.coverage;
     let (said, names) = match &judged.measured {
+        Measured::Rate(rate) if metric == Metric::Behind => (of_behind(*rate, comparison), String::new()),
         Measured::Rate(rate) => (of_rate(metric, *rate), standing_out(metric, comparison)),
         Measured::Ratio(ratio) => (of_ratio(metric, *ratio, comparison), String::new()),
         Measured::Unknown => {
@@ -129,6 +153,32 @@ fn sentence(judged: &Judged, comparison: &Comparison) -> String {
         RuleOutcome::Passed => format!("{said}{names}."),
         RuleOutcome::Failed | RuleOutcome::Undecided => format!("{said}{names}. Rule: {}.", judged.rule),
     }
+}
+
+fn of_behind(rate: Rate, comparison: &Comparison) -> String {
+    let throughput = comparison.throughput;
+    let of = format!(
+        "{} of {} requests waited for it in vain ({}, 95% interval {} to {})",
+        grouped(rate.count),
+        grouped(rate.total),
+        percent(rate.share),
+        percent(rate.low),
+        percent(rate.high)
+    );
+    match rate.count {
+        0 => format!("The shadow keeps up: {of}"),
+        _ => format!(
+            "The shadow falls behind: at {} requests/s it answered {}; {of}",
+            a_second(throughput.production),
+            a_second(throughput.shadow)
+        ),
+    }
+}
+
+/// Requests a second, to two figures at least.
+fn a_second(requests: f64) -> String {
+    let places = usize::from(requests < 10.0);
+    format!("{requests:.places$}")
 }
 
 fn of_rate(metric: Metric, rate: Rate) -> String {

@@ -68,10 +68,10 @@ pub struct Judging {
 
     /// Condition for NO-GO, such as 'new_5xx > 0.1%'
     ///
-    /// May be repeated. It replaces the default condition for the same figure. Figures: new_5xx, other_status, agreement, agreement_raw, failed, p50_ratio, p95_ratio, p99_ratio,
+    /// May be repeated. It replaces the default condition for the same figure. Figures: behind, new_5xx, other_status, agreement, agreement_raw, failed, p50_ratio, p95_ratio, p99_ratio,
     /// endpoint_new_5xx, endpoint_agreement, endpoint_p50_ratio, endpoint_p90_ratio, endpoint_p99_ratio,
     /// endpoint_tail_ratio; and for NOT ENOUGH DATA: compared, coverage, capture_loss. The defaults are
-    /// compared < 5000, coverage < 95%, capture_loss > 0.5%, new_5xx > 0.1%, failed > 0.1%, agreement < 99.9%,
+    /// compared < 5000, coverage < 95%, capture_loss > 0.5%, behind > 1%, new_5xx > 0.1%, failed > 0.1%, agreement < 99.9%,
     /// p99_ratio > 1.5, endpoint_new_5xx > 1%, endpoint_agreement < 99%, endpoint_p50_ratio > 1.5,
     /// endpoint_p90_ratio > 1.5, endpoint_p99_ratio > 1.5, endpoint_tail_ratio > 5; 'p99_ratio off' removes
     /// one. See docs/comparing.md for the reasons.

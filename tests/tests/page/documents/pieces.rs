@@ -3,7 +3,7 @@
 use shadow_agent::compare::document::{
     Body, Comparison, Coverage, DifferenceRow, Endpoint, Example, ExampleAnswer, ExtraRequests, InForce,
     Interval, Judgement, Latency, Noise, NoiseBy, Quantiles, Rate, RuleOutcome, RuleResult, StatusPair, Step,
-    Timeline, Verdict,
+    Throughput, Timeline, Verdict,
 };
 use shadow_agent::compare::{Difference, Kind};
 
@@ -79,6 +79,7 @@ pub(super) fn comparison(shadow: &str, word: Verdict) -> Comparison {
         ended_ms: None,
         verdict: verdict(word),
         coverage: coverage(),
+        throughput: Throughput::default(),
         agreement_raw: rate(61_440, 98_700),
         agreement: rate(97_312, 98_700),
         new_5xx: rate(303, 98_700),
