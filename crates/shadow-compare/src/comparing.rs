@@ -5,6 +5,7 @@ use super::head::Head;
 use super::heads;
 use super::hosts::CompareContext;
 use super::rules::Rules;
+use super::time_distance::Dates;
 use super::{Answer, bodies};
 
 /// What makes `other` another answer than production's to `question`.
@@ -24,7 +25,11 @@ pub fn compare(
         return Compared::default();
     }
     let (left, right) = (Head::new(&production.head), Head::new(&other.head));
-    let mut findings = DifferenceCollector::new(question, rules);
+    let dates = Dates {
+        production: left.first("date"),
+        shadow: right.first("date"),
+    };
+    let mut findings = DifferenceCollector::new(question, rules, dates);
     let same_class = heads::compare_status(&left, &right, &mut findings);
     heads::compare_fields(
         &left,

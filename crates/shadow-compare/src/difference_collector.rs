@@ -8,7 +8,7 @@ use super::path::{self, Path};
 use super::pattern::PathPattern;
 use super::rules::{ArrayMatch, RuleId, Rules};
 use super::shown::{self, Shown};
-use super::time_distance;
+use super::time_distance::{self, Dates};
 use super::{Difference, Kind};
 
 /// Most differences of one pair in either list. Behind them comes one that says so.
@@ -54,6 +54,8 @@ pub(super) struct DifferenceCollector<'r> {
     pub path: Path,
     pub rules: &'r Rules,
     question: &'r CompareContext<'r>,
+    /// When both sides answered.
+    dates: Dates<'r>,
     /// Known when it is asked for first.
     hosts: OnceCell<HostAliases>,
     places: HashMap<String, PathState>,
@@ -64,11 +66,12 @@ pub(super) struct DifferenceCollector<'r> {
 }
 
 impl<'r> DifferenceCollector<'r> {
-    pub fn new(question: &'r CompareContext<'r>, rules: &'r Rules) -> Self {
+    pub fn new(question: &'r CompareContext<'r>, rules: &'r Rules, dates: Dates<'r>) -> Self {
         Self {
             path: Path::default(),
             rules,
             question,
+            dates,
             hosts: OnceCell::new(),
             places: HashMap::new(),
             arrays: HashMap::new(),
@@ -216,7 +219,7 @@ impl<'r> DifferenceCollector<'r> {
             }
         }
         let most = self.rules.time_tolerance()?;
-        let apart = time_distance::apart(self.path.as_str(), production, shadow)?;
+        let apart = time_distance::apart(self.path.as_str(), production, shadow, self.dates)?;
         (apart <= most).then_some(RuleId::Time)
     }
 

@@ -1,8 +1,10 @@
 //! How far apart two values are, where both are times.
 //!
-//! Times are strings by RFC 3339 (without a zone too, where both lack it), dates of HTTP (RFC 9110 section 5.6.7), and numbers
-//! that are seconds, milli-, micro- or nanoseconds of Unix time in this century, where the name says so: a number alone may be
-//! anything.
+//! Times are strings by RFC 3339 (without a zone too, where both lack it), dates of HTTP (RFC 9110 section 5.6.7), and numbers,
+//! also in strings, that are seconds, milli-, micro- or nanoseconds of Unix time in this century. A number alone may be anything:
+//! it is a time where its name says so, or where on both sides it is near to the time of its own answer (the `Date` field, RFC
+//! 9110 section 6.6.1) and as far from it: it moves with the clock. By that, times that two clocks gave are near each other
+//! however late the shadow was asked, and however wrong its clock is.
 
 use std::time::Duration;
 
@@ -13,19 +15,47 @@ use super::shown::Shown;
 
 /// Seconds of Unix time between which a number may be one: from 2001 to 2100.
 const PLAUSIBLE: std::ops::Range<i128> = 978_307_200..4_102_444_800;
+/// Nanoseconds from its answer within which a value moves with the clock: tokens and sessions end within a month, and a number
+/// that is none is there by chance in one of a thousand.
+const NEAR: i128 = 31 * 86_400 * 1_000_000_000;
+
+/// The `Date` fields of production's answer and of the shadow's.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Dates<'a> {
+    pub production: Option<&'a [u8]>,
+    pub shadow: Option<&'a [u8]>,
+}
+
+impl Dates<'_> {
+    /// How far two times are from each other when each is taken from its own answer; `None` where one of them is not near it.
+    fn apart(self, production: i128, shadow: i128) -> Option<u128> {
+        let since = |value: i128, date: Option<&[u8]>| {
+            let since = value - of_http(std::str::from_utf8(date?).ok()?)?;
+            (since.abs() <= NEAR).then_some(since)
+        };
+        let (production, shadow) = (since(production, self.production)?, since(shadow, self.shadow)?);
+        Some(production.abs_diff(shadow))
+    }
+}
 
 /// The time between two values at `path`; `None` where they are no times.
-pub(super) fn apart(path: &str, a: Shown<'_>, b: Shown<'_>) -> Option<Duration> {
-    let (a, b) = match (a.digits(), b.digits()) {
-        (Some(a), Some(b)) if names_a_time(path) => unix(a, b)?,
-        (None, None) => written(a.string()?, b.string()?)?,
+pub(super) fn apart(path: &str, a: Shown<'_>, b: Shown<'_>, dates: Dates<'_>) -> Option<Duration> {
+    let (a, b, is_written) = match (a.digits(), b.digits()) {
+        (Some(a), Some(b)) => (a, b, None),
+        (None, None) => {
+            let (a, b) = (a.string()?, b.string()?);
+            (a, b, written(a, b))
+        }
         _ => return None,
     };
-    let nanos = a.checked_sub(b)?.unsigned_abs();
+    let is_time = is_written.is_some() || names_a_time(path);
+    let (a, b) = is_written.or_else(|| unix(a, b))?;
+    let by_value = is_time.then(|| a.abs_diff(b));
+    let nanos = by_value.into_iter().chain(dates.apart(a, b)).min()?;
     Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
 }
 
-/// Whether `text` is a time as [`apart`] knows it: a string, whatever its name, or a number of a name that says so.
+/// Whether `text` is a time by itself, as [`apart`] knows it: a string, whatever its name, or a number of a name that says so.
 pub(super) fn is_time(name: &str, text: &str, is_number: bool) -> bool {
     if is_number {
         names_a_time(name) && unix(text, text).is_some()
@@ -111,7 +141,67 @@ mod tests {
     use super::*;
 
     fn between(a: &str, b: &str) -> Option<u64> {
-        apart("$.any", Shown::Text(a), Shown::Text(b)).map(|apart| apart.as_secs())
+        apart("$.any", Shown::Text(a), Shown::Text(b), Dates::default()).map(|apart| apart.as_secs())
+    }
+
+    /// Of answers that both sides gave at these times.
+    fn between_at(dates: (&str, &str), a: &str, b: &str) -> Option<u64> {
+        let dates = Dates {
+            production: Some(dates.0.as_bytes()),
+            shadow: Some(dates.1.as_bytes()),
+        };
+        apart("$.any", Shown::Text(a), Shown::Text(b), dates).map(|apart| apart.as_secs())
+    }
+
+    #[test]
+    fn values_that_move_with_the_clock_are_times() {
+        // 1794477600 and a minute later.
+        let dates = ("Thu, 12 Nov 2026 10:00:00 GMT", "Thu, 12 Nov 2026 10:01:00 GMT");
+        for (a, b, seconds) in [
+            // Seconds, and a fraction of them; milli-, micro- and nanoseconds.
+            ("1794477600", "1794477660", Some(0)),
+            ("1794477599.25", "1794477661.75", Some(2)),
+            ("1794477600125", "1794477660250", Some(0)),
+            ("1794477600125000", "1794477660250000", Some(0)),
+            ("1794477600125000000", "1794477660250000000", Some(0)),
+            // The end of a session in an hour.
+            ("1794481200", "1794481260", Some(0)),
+            ("2026-11-12T11:00:00Z", "2026-11-12T11:01:00Z", Some(0)),
+            (
+                "Thu, 12 Nov 2026 11:00:00 GMT",
+                "Thu, 12 Nov 2026 11:01:00 GMT",
+                Some(0),
+            ),
+            // They stand still on one side, or move away.
+            ("1794477600", "1794477600", Some(60)),
+            ("1794477600", "1794481260", Some(3600)),
+            // Far from the clock: an amount, or a number of something.
+            ("1700000000", "1700000060", None),
+            ("7500", "7560", None),
+            // In other units.
+            ("1794477600", "1794477660000", None),
+        ] {
+            assert_eq!(between_at(dates, a, b), seconds, "{a} {b}");
+        }
+        // Nobody knows when it was answered.
+        assert_eq!(between("1794477600", "1794477660"), None);
+        assert_eq!(
+            between_at(("yesterday", "today"), "1794477600", "1794477660"),
+            None
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_makes_its_times_no_other() {
+        let dates = ("Thu, 12 Nov 2026 10:00:00 GMT", "Thu, 12 Nov 2026 09:15:00 GMT");
+        assert_eq!(
+            between_at(dates, "2026-11-12T10:00:00Z", "2026-11-12T09:15:01Z"),
+            Some(1)
+        );
+        assert_eq!(
+            between("2026-11-12T10:00:00Z", "2026-11-12T09:15:01Z"),
+            Some(2699)
+        );
     }
 
     #[test]
