@@ -1,11 +1,13 @@
 //! Which endpoint a request is for: its method and the template of its path, given or learned.
 //!
 //! Learned of what production served ([`is_refusal`]), so that who asks for what is not there teaches nothing, and in two ways. By looks: `/users/42` is `/users/{id}`, and UUIDs, hashes, dates and e-mail addresses are told as well.
-//! And by number: a place with more than [`MAX_NAMES`] different names is `{name}`. Which templates come of it does not depend
-//! on the order of the requests, as long as no bound is met.
+//! And by number: `page0.html` to `page29.html` are `page{number}.html`, and a place with more than [`MAX_NAMES`] different names
+//! is `{name}`, beside those of another sort. Which templates come of it does not depend on the order of the requests, as long as
+//! no bound is met.
 //!
 //! Everything is bounded: what there is no room for is the endpoint `(other)`.
 
+mod likeness;
 mod path;
 mod shape;
 mod template;
@@ -15,6 +17,7 @@ mod tree;
 
 use std::collections::HashMap;
 
+pub use self::likeness::Likeness;
 use self::path::{Form, Path};
 use self::shape::{REST, shape};
 use self::template::Given;
@@ -193,7 +196,7 @@ impl Routes {
         }
         for step in steps(&self.key, &self.steps) {
             name.push('/');
-            name.push_str(step);
+            name.push_str(step.trim_end_matches('/'));
         }
         (name != self.name(id)).then_some(name)
     }
@@ -232,6 +235,10 @@ impl Routes {
             let start = key.len();
             for part in parts {
                 key.extend_from_slice(part.as_bytes());
+            }
+            // What something is below ends with a slash.
+            if let Some((_, end)) = steps.last_mut() {
+                *end += 1;
             }
             steps.push((start, key.len()));
         };

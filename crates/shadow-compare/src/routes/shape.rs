@@ -12,6 +12,12 @@ pub(super) const DATE: &str = "{date}";
 pub(super) const EMAIL: &str = "{email}";
 /// What there are many of at one place, and what is too long for a name of a resource.
 pub(super) const NAME: &str = "{name}";
+/// Digits within a name, where there are many names that are the same but for these.
+const NUMBER: &str = "{number}";
+/// Hexadecimal digits too few for a hash, where there are many of them.
+const HEX: &str = "{hex}";
+/// The same, with something below.
+pub(super) const NAMES_ABOVE: &str = "{name}/";
 /// What lies deeper than paths are looked at.
 pub(super) const REST: &str = "{rest...}";
 
@@ -19,6 +25,8 @@ pub(super) const REST: &str = "{rest...}";
 const MAX_LITERAL: usize = 64;
 /// Hexadecimal digits from which on they are a hash.
 const MIN_HEX: usize = 16;
+/// The fewest hexadecimal digits that are no word.
+const MIN_SHORT_HEX: usize = 4;
 /// Characters from which on what looks random is a token.
 const MIN_TOKEN: usize = 20;
 /// The longest extension of a file's name that is kept: `{id}.json`.
@@ -40,9 +48,47 @@ pub(super) fn shape(segment: &str) -> Option<(&'static str, &str)> {
     Some((class, extension))
 }
 
-/// Whether a step of a template is a class rather than a name.
+/// Whether a step of a template stands for many segments. Segments have no braces: they are in the normal form of paths.
 pub(super) fn is_class(step: &str) -> bool {
-    step.starts_with('{') && step.ends_with('}')
+    step.contains('{')
+}
+
+/// The name without its numbers: `page{number}.html` of `page7.html`, `{hex}` of `c0bc`; `None` where there are none in it.
+pub(super) fn numbered(name: &str) -> Option<String> {
+    let (stem, slash) = name.strip_suffix('/').map_or((name, ""), |stem| (stem, "/"));
+    if stem.len() >= MIN_SHORT_HEX && stem.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return stem
+            .contains(|c: char| c.is_ascii_digit())
+            .then(|| format!("{HEX}{slash}"));
+    }
+    let mut out = String::new();
+    let mut rest = name;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit() || c == '%') {
+        let (before, from) = rest.split_at(start);
+        out.push_str(before);
+        // What is percent-encoded is no number.
+        if from.starts_with('%') {
+            let (encoded, after) = from.split_at(from.len().min(3));
+            out.push_str(encoded);
+            rest = after;
+        } else {
+            out.push_str(NUMBER);
+            rest = from.trim_start_matches(|c: char| c.is_ascii_digit());
+        }
+    }
+    out.push_str(rest);
+    is_numbered(&out).then_some(out)
+}
+
+/// Whether a step stands for names that are the same but for their numbers.
+pub(super) fn is_numbered(step: &str) -> bool {
+    step.contains(NUMBER) || step.starts_with(HEX)
+}
+
+/// Whether a name is the server's own rather than one of what it serves: `-`, `_search`, `.well-known`, `$metadata`. By
+/// convention what is served begins with a letter or a digit wherever such names stand beside it.
+pub(super) fn is_reserved(name: &str) -> bool {
+    name.starts_with(['-', '_', '.', '$', '~'])
 }
 
 fn class(segment: &str) -> Option<&'static str> {

@@ -116,19 +116,25 @@ fn methods_are_told_apart_and_unknown_ones_are_one() {
     assert_eq!(names(&requests), ["POST /a", other, other, other]);
 }
 
+/// Another word for each number.
+fn word(number: usize) -> String {
+    let letter = |number: usize| char::from(b'a' + (number % 26) as u8);
+    [letter(number / 26), letter(number)].into_iter().collect()
+}
+
 #[test]
 fn a_place_with_more_than_fifty_names_is_one() {
     let mut routes = Routes::new(Vec::new(), MAX_ENDPOINTS);
-    let shop = |shop: usize, rest: &str| format!("/shops/shop-{shop}{rest}");
+    let shop = |shop: usize, rest: &str| format!("/shops/{}{rest}", word(shop));
     let mut ids = Vec::new();
     for number in 0..50 {
         ids.push(routes.endpoint(b"GET", shop(number, "/basket").as_bytes()));
     }
-    assert_eq!(routes.name(ids[7]), "GET /shops/shop-7/basket");
+    assert_eq!(routes.name(ids[7]), "GET /shops/ah/basket");
     assert_eq!(routes.merges(), 0);
     let put = routes.endpoint(b"PUT", shop(3, "/basket").as_bytes());
-    let other = routes.endpoint(b"GET", shop(50, "").as_bytes());
-    assert_eq!(routes.name(other), "GET /shops/{name}");
+    let other = routes.endpoint(b"GET", shop(50, "/about").as_bytes());
+    assert_eq!(routes.name(other), "GET /shops/{name}/about");
     assert_eq!(routes.name(put), "PUT /shops/{name}/basket");
     assert_eq!(routes.merges(), 1);
     for id in &ids {
@@ -144,12 +150,82 @@ fn a_place_with_more_than_fifty_names_is_one() {
 }
 
 #[test]
+fn names_that_differ_in_numbers_alone_are_one() {
+    let pages: Vec<_> = (0..30).map(|page| format!("/docs/page{page}.html")).collect();
+    let mut requests: Vec<_> = pages.iter().map(|page| ("GET", page.as_str())).collect();
+    requests.extend([
+        ("GET", "/docs/page.html"),
+        ("GET", "/docs/index.html"),
+        ("GET", "/v1/items"),
+        ("GET", "/v2/items"),
+        ("GET", "/left-pad/-/left-pad-1.3.0.tgz"),
+    ]);
+    let named = names(&requests);
+    assert!(
+        named[..30]
+            .iter()
+            .all(|name| name == "GET /docs/page{number}.html"),
+        "{named:?}"
+    );
+    assert_eq!(
+        named[30..],
+        [
+            "GET /docs/page.html",
+            "GET /docs/index.html",
+            "GET /v1/items",
+            "GET /v2/items",
+            "GET /left-pad/-/left-pad-1.3.0.tgz"
+        ]
+    );
+    let ids = [
+        "c0bc", "66d9", "1a2b", "f00d", "9c9c", "0aaa", "b1b1", "5e5e", "d4d4",
+    ];
+    let orders = ids.map(|id| format!("/orders/{id}/lines"));
+    let mut requests: Vec<_> = orders.iter().map(|order| ("GET", order.as_str())).collect();
+    assert_eq!(names(&requests[..8])[0], "GET /orders/c0bc/lines");
+    requests.push(("GET", "/orders/face/lines"));
+    assert_eq!(
+        names(&requests)[8..],
+        ["GET /orders/{hex}/lines", "GET /orders/face/lines"]
+    );
+}
+
+#[test]
+fn many_names_take_none_of_another_sort_with_them() {
+    let packages: Vec<_> = (0..80).map(|number| format!("/{}", word(number))).collect();
+    let files: Vec<_> = packages.iter().map(|name| format!("{name}/-/x.tgz")).collect();
+    let mut requests: Vec<_> = packages.iter().map(|name| ("GET", name.as_str())).collect();
+    requests.extend([
+        ("GET", "/-/whoami"),
+        ("GET", "/-/v1/search"),
+        ("GET", "/_session"),
+        ("GET", "/products/7"),
+    ]);
+    assert_eq!(
+        names(&requests)[79..],
+        [
+            "GET /{name}",
+            "GET /-/whoami",
+            "GET /-/v1/search",
+            "GET /_session",
+            "GET /products/{id}"
+        ]
+    );
+    let mut requests: Vec<_> = files.iter().map(|name| ("GET", name.as_str())).collect();
+    requests.extend([("GET", "/-/whoami"), ("GET", "/status")]);
+    assert_eq!(
+        names(&requests)[79..],
+        ["GET /{name}/-/x.tgz", "GET /-/whoami", "GET /status"]
+    );
+}
+
+#[test]
 fn places_that_become_one_can_have_too_many_names_together() {
     let mut routes = Routes::new(Vec::new(), 10_000);
     let mut ids = Vec::new();
     for number in 0..51 {
         for child in 0..2 {
-            let target = format!("/a/n{number}/c{number}-{child}");
+            let target = format!("/a/{}/{}-{}", word(number), word(number), word(child));
             ids.push(routes.endpoint(b"GET", target.as_bytes()));
         }
     }
@@ -162,7 +238,7 @@ fn places_that_become_one_can_have_too_many_names_together() {
 fn a_name_that_becomes_another_is_told_even_where_no_endpoints_become_one() {
     let mut routes = Routes::new(Vec::new(), MAX_ENDPOINTS);
     let name = |routes: &mut Routes, number: usize| {
-        let target = format!("/a/n{number}{}", "/b".repeat(number % 12));
+        let target = format!("/a/{}", word(number));
         routes.endpoint(format!("M{number}").as_bytes(), target.as_bytes())
     };
     let put = routes.endpoint(b"PUT", b"/a/put");
@@ -298,9 +374,9 @@ fn what_there_is_no_room_for_is_one_endpoint() {
 fn endpoints_that_become_one_make_room() {
     let mut routes = Routes::new(Vec::new(), 50);
     for number in 0..51 {
-        routes.endpoint(b"GET", format!("/a/n{number}").as_bytes());
+        routes.endpoint(b"GET", format!("/a/{}", word(number)).as_bytes());
     }
-    let requests = [("GET", "/b"), ("GET", "/a/n50")];
+    let requests = [("GET", "/b"), ("GET", "/a/by")];
     assert_eq!(name_all(&mut routes, &requests), ["GET /b", "GET /a/{name}"]);
 }
 
@@ -324,7 +400,9 @@ fn nothing_grows_without_a_bound() {
 fn targets() -> impl Strategy<Value = Vec<String>> {
     let segment = prop_oneof![
         3 => (0..4u8).prop_map(|n| format!("s{n}")),
-        2 => (0..120u8).prop_map(|n| format!("n{n}")),
+        2 => (0..120u8).prop_map(|n| word(n.into())),
+        2 => (0..20u8).prop_map(|n| format!("page{n}.html")),
+        1 => (0..60u8).prop_map(|n| format!("_{}{}", word(n.into()), n / 6)),
         1 => (0..200u8).prop_map(|n| n.to_string()),
         1 => (0..9u8).prop_map(|n| format!("{n}.json")),
     ];

@@ -1,14 +1,46 @@
 //! What was learned of paths: a tree of their steps, in which a place with many names becomes one step for all of them.
 //!
-//! A place collapses when the number of different names that were ever seen there exceeds a bound. What is at a place depends
-//! on what is above it alone, and a collapsed place stays so; so the tree depends on which paths were seen, never on the order.
+//! Names at a place become one step in two ways, each by a count of different ones that were ever seen there:
+//!
+//! - names that are the same but for their numbers, beyond [`MAX_NUMBERED`]: `page0.html` to `page29.html` are
+//!   `page{number}.html`. They are one name from the first on, as far as others are counted;
+//! - all names, beyond a bound, are `{name}`. Names that something is below and names that paths end with are counted apart, and
+//!   so are the server's own ([`is_reserved`]): what there are many of takes none of the others with it. `/-/whoami` and
+//!   `/products/{id}` stay beside `/{name}`.
+//!
+//! A step that something is below ends with a slash here.
+//!
+//! What is at a place depends on what is above it alone, and what became one step stays so; so the tree depends on which paths were
+//! seen, never on the order.
 
 use std::collections::HashMap;
 
-use super::shape::{NAME, is_class};
+use super::shape::{NAME, NAMES_ABOVE, is_class, is_numbered, is_reserved, numbered};
+
+/// Names that are the same but for their numbers and are told apart: versions of an interface are no more.
+const MAX_NUMBERED: usize = 8;
 
 /// Where every path begins.
 pub(super) const ROOT: u32 = 0;
+
+/// Sorts of names that are counted apart: those that something is below and those that paths end with, the server's own and
+/// all others.
+const SORTS: usize = 4;
+
+/// The sort of a name, or of a step for names with numbers.
+fn sort(name: &str) -> usize {
+    2 * usize::from(name.ends_with('/')) + usize::from(is_reserved(name))
+}
+
+/// The step that stands for all names of a sort.
+fn all_of(sort: usize) -> &'static str {
+    if sort < 2 { NAME } else { NAMES_ABOVE }
+}
+
+/// Whether a step is a name, or stands for names with numbers.
+fn is_of_names(step: &str) -> bool {
+    !is_class(step) || is_numbered(step)
+}
 
 /// A place in the tree.
 #[derive(Debug, Default)]
@@ -16,10 +48,12 @@ struct Node {
     parent: u32,
     step: Box<str>,
     children: HashMap<Box<str>, u32>,
-    /// How many of the children are names.
-    names: usize,
-    /// Whether names are one step here.
-    collapsed: bool,
+    /// How many different names there are by their sort: those that differ in numbers alone are one.
+    names: [usize; SORTS],
+    /// Whether names of a sort are one step here.
+    collapsed: [bool; SORTS],
+    /// How many names are the same but for their numbers, by what they are without.
+    numbered: HashMap<Box<str>, usize>,
     /// Endpoints here, by method.
     ends: Vec<(u8, u32)>,
 }
@@ -72,15 +106,7 @@ impl Tree {
 
     /// The place of a path, if it is known.
     pub fn find<'a>(&self, mut steps: impl Iterator<Item = &'a str>) -> Option<u32> {
-        steps.try_fold(ROOT, |at, step| {
-            let node = self.node(at);
-            let step = if node.collapsed && !is_class(step) {
-                NAME
-            } else {
-                step
-            };
-            node.children.get(step).copied()
-        })
+        steps.try_fold(ROOT, |at, step| self.known(at, step))
     }
 
     /// The endpoint of a method at a place.
@@ -119,7 +145,7 @@ impl Tree {
         let mut text = String::new();
         for step in steps.iter().rev() {
             text.push('/');
-            text.push_str(step);
+            text.push_str(step.trim_end_matches('/'));
         }
         text
     }
@@ -143,30 +169,79 @@ impl Tree {
         &mut self.nodes[at as usize]
     }
 
-    /// The child for a step.
-    fn child(&mut self, at: u32, step: &str) -> Option<u32> {
+    /// The child that stands for a step, if it is known.
+    fn known(&self, at: u32, step: &str) -> Option<u32> {
         let node = self.node(at);
-        let is_name = !is_class(step);
-        let step = if is_name && node.collapsed { NAME } else { step };
         if let Some(child) = node.children.get(step) {
             return Some(*child);
         }
-        if is_class(step) {
-            return self.add(at, step);
+        if !is_of_names(step) {
+            return None;
         }
-        if node.names < self.max_names {
-            let child = self.add(at, step)?;
-            self.node_mut(at).names += 1;
-            return Some(child);
+        if node.collapsed[sort(step)] {
+            return node.children.get(all_of(sort(step))).copied();
         }
-        self.collapse(at);
-        self.child_of_collapsed(at)
+        let numbered = numbered(step)?;
+        node.children.get(&*numbered).copied()
     }
 
-    fn child_of_collapsed(&mut self, at: u32) -> Option<u32> {
-        match self.node(at).children.get(NAME) {
-            Some(child) => Some(*child),
-            None => self.add(at, NAME),
+    /// The child for a step.
+    fn child(&mut self, at: u32, step: &str) -> Option<u32> {
+        if let Some(child) = self.known(at, step) {
+            return Some(child);
+        }
+        if !is_class(step) && self.node(at).collapsed[sort(step)] {
+            return self.add(at, all_of(sort(step)));
+        }
+        let Some(child) = self.add(at, step) else {
+            // No room for one more name: there may be for one step for all of them.
+            let of = sort(step);
+            if !is_class(step) && self.node(at).names[of] >= self.max_names {
+                self.collapse(at, of);
+            }
+            return self.known(at, step);
+        };
+        if is_class(step) {
+            return Some(child);
+        }
+        self.count_name(at, step);
+        // It may be a part of another now, which is known.
+        self.known(at, step)
+    }
+
+    /// Counts a new name of a place, and makes steps of names one where there are too many.
+    fn count_name(&mut self, at: u32, name: &str) {
+        let max_names = self.max_names;
+        let node = self.node_mut(at);
+        let numbered = numbered(name);
+        let members = match &numbered {
+            None => 1,
+            Some(numbered) => {
+                let members = node.numbered.entry(numbered.as_str().into()).or_default();
+                *members += 1;
+                *members
+            }
+        };
+        if members == 1 {
+            node.names[sort(name)] += 1;
+        }
+        if node.names[sort(name)] > max_names {
+            self.collapse(at, sort(name));
+        } else if members > MAX_NUMBERED
+            && let Some(numbered) = numbered
+        {
+            self.collapse_numbered(at, &numbered);
+        }
+    }
+
+    /// Makes names that are the same but for their numbers one step.
+    fn collapse_numbered(&mut self, at: u32, step: &str) {
+        self.collapses += 1;
+        let children = &mut self.node_mut(at).children;
+        let same = children.extract_if(|name, _| !is_class(name) && numbered(name).as_deref() == Some(step));
+        let same: Vec<u32> = same.map(|(_, child)| child).collect();
+        for child in same {
+            self.adopt(at, step.into(), child);
         }
     }
 
@@ -189,19 +264,20 @@ impl Tree {
         Some(at)
     }
 
-    /// Makes all names at a place one step.
-    fn collapse(&mut self, at: u32) {
+    /// Makes all names of a sort at a place one step.
+    fn collapse(&mut self, at: u32, of: usize) {
         self.collapses += 1;
         let node = self.node_mut(at);
-        node.collapsed = true;
-        node.names = 0;
+        node.collapsed[of] = true;
+        node.names[of] = 0;
+        node.numbered.retain(|step, _| sort(step) != of);
         let names: Vec<u32> = node
             .children
-            .extract_if(|step, _| !is_class(step))
+            .extract_if(|step, _| is_of_names(step) && sort(step) == of)
             .map(|(_, child)| child)
             .collect();
         for name in names {
-            self.adopt(at, NAME.into(), name);
+            self.adopt(at, all_of(of).into(), name);
         }
     }
 
@@ -232,24 +308,50 @@ impl Tree {
                 self.moved.push((id, into));
             }
         }
-        if node.collapsed && !self.node(into).collapsed {
-            self.collapse(into);
+        for of in 0..SORTS {
+            if node.collapsed[of] && !self.node(into).collapsed[of] {
+                self.collapse(into, of);
+            }
         }
         for (step, child) in node.children {
-            let is_name = !is_class(&step);
-            if is_name && self.node(into).collapsed {
-                self.adopt(into, NAME.into(), child);
-                continue;
+            self.take_over(into, step, child);
+        }
+    }
+
+    /// Gives a place a child of one that has become a part of it.
+    fn take_over(&mut self, into: u32, step: Box<str>, child: u32) {
+        if !is_of_names(&step) {
+            return self.adopt(into, step, child);
+        }
+        let of = sort(&step);
+        if self.node(into).collapsed[of] {
+            return self.adopt(into, all_of(of).into(), child);
+        }
+        if is_numbered(&step) {
+            // There are too many of them there, so there are here.
+            let node = self.node_mut(into);
+            let members = node.numbered.entry(step.clone()).or_default();
+            let is_new = *members == 0;
+            *members = MAX_NUMBERED + 1;
+            if is_new {
+                node.names[of] += 1;
             }
-            let is_new = !self.node(into).children.contains_key(&step);
+            self.collapse_numbered(into, &step);
             self.adopt(into, step, child);
-            if is_name && is_new {
-                let node = self.node_mut(into);
-                node.names += 1;
-                if node.names > self.max_names {
-                    self.collapse(into);
-                }
+            if self.node(into).names[of] > self.max_names {
+                self.collapse(into, of);
             }
+            return;
+        }
+        let numbered = numbered(&step).filter(|numbered| self.node(into).children.contains_key(&**numbered));
+        if let Some(numbered) = numbered {
+            return self.adopt(into, numbered.into(), child);
+        }
+        let is_new = !self.node(into).children.contains_key(&step);
+        let name = step.clone();
+        self.adopt(into, step, child);
+        if is_new {
+            self.count_name(into, &name);
         }
     }
 }

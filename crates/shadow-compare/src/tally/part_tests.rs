@@ -104,7 +104,7 @@ fn a_name_that_fails_is_told_where_it_became_one_with_others() {
         late.extend(failing_checkout(20_000));
         for pairs in [early, late] {
             let comparison = judged(judging(), &pairs);
-            assert_eq!(names(&comparison), ["GET /{name}/{id} 20000", "GET /{name} 70"]);
+            assert_eq!(names(&comparison), ["GET /products/{id} 20000", "GET /{name} 70"]);
             assert_eq!(comparison.verdict.word, Verdict::NoGo);
             assert_eq!(
                 why(&comparison),

@@ -1,0 +1,34 @@
+//! Whether paths look alike, without learning any: for who must know before an answer is there.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use super::path::Path;
+use super::shape::{numbered, shape};
+
+/// Tells requests apart by method and path, but for ids by their looks and for numbers.
+#[derive(Debug, Default)]
+pub struct Likeness {
+    path: Path,
+    hasher: RandomState,
+}
+
+impl Likeness {
+    /// A number that is the same for requests that look alike.
+    pub fn of(&mut self, method: &[u8], target: &[u8]) -> u64 {
+        self.path.read(target);
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(method);
+        for segment in self.path.segments() {
+            hasher.write_u8(b'/');
+            match (shape(segment), numbered(segment)) {
+                (Some((class, extension)), _) => {
+                    hasher.write(class.as_bytes());
+                    hasher.write(extension.as_bytes());
+                }
+                (None, Some(numbered)) => hasher.write(numbered.as_bytes()),
+                (None, None) => hasher.write(segment.as_bytes()),
+            }
+        }
+        hasher.finish()
+    }
+}
