@@ -26,8 +26,8 @@ pub struct Compare {
 
     /// Share of safe requests (GET, HEAD, OPTIONS) sent to the shadow twice; 0 for none
     ///
-    /// Where its two responses differ, differences are noise. The default learns a route within a few hundred requests, and
-    /// costs the shadow little.
+    /// Where its two responses differ, differences are noise. The default costs the shadow little; of each route, every other
+    /// request is sent twice at first, until twelve were, so that it is learned within thirty.
     #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = share_or_none)]
     pub compare_repeat: RepeatShare,
 

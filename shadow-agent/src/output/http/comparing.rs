@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use super::shard::Shard;
 use super::upstream::Upstream;
-use crate::compare::{CompareSettings, Extras, Intake, NotCompared, Pairing, Part};
+use crate::compare::{CompareSettings, Extras, Intake, NotCompared, Pairing, Part, Repeats};
 use crate::mirror::ledger::{DropReason, OutputCounts, ShardLedger, Ticket};
 use crate::mirror::{AnswerLost, Draws, Exchange, ExchangeResponse, MessageId};
 use crate::time::monotonic_now;
@@ -64,11 +64,10 @@ impl Comparison {
 
 /// One shard's half.
 pub(super) struct Comparing {
-    comparison: Arc<Comparison>,
     pub pairing: Rc<RefCell<Pairing>>,
     control: Option<Control>,
     ledger: ShardLedger,
-    draws: RefCell<Draws>,
+    repeats: RefCell<Repeats>,
     expiring: JoinHandle<()>,
 }
 
@@ -98,11 +97,10 @@ impl Comparing {
         });
         let expiring = spawn_local(expire(Rc::clone(&pairing)));
         Self {
-            comparison: Arc::clone(comparison),
             pairing,
             control,
             ledger: comparison.ledger(),
-            draws: RefCell::new(Draws::new()),
+            repeats: RefCell::new(Repeats::new(comparison.settings.repeat, Draws::new())),
             expiring,
         }
     }
@@ -127,11 +125,11 @@ impl Comparing {
     }
 
     fn asked(&self, exchange: &Exchange) -> Extras {
-        let repeat = self.comparison.settings.repeat;
-        let safe = || matches!(exchange.request.method(), b"GET" | b"HEAD" | b"OPTIONS");
+        let request = &exchange.request;
+        let mut repeats = self.repeats.borrow_mut();
         Extras {
             control: self.control.is_some(),
-            repeat: !repeat.is_nothing() && safe() && repeat.takes(self.draws.borrow_mut().draw()),
+            repeat: repeats.takes(request.method(), request.target()),
         }
     }
 
