@@ -108,8 +108,11 @@ pub struct Comparison {
     /// Compared pairs whose answers were equal, before anything was taken for noise, by rules or by what was learned. Headers
     /// that vary by nature are never compared.
     pub agreement_raw: Rate,
-    /// Compared pairs whose answers were equal but for noise.
+    /// Compared pairs whose answers were equal but for noise, of those of which that is known.
     pub agreement: Rate,
+    /// The other compared pairs.
+    #[serde(default)]
+    pub not_learned: u64,
     /// Compared pairs where the shadow answered 5xx, and production did not.
     pub new_5xx: Rate,
     /// Compared pairs with another status code.
@@ -241,6 +244,9 @@ pub struct Endpoint {
     pub agreement_raw: Rate,
     /// See [`Comparison::agreement`].
     pub agreement: Rate,
+    /// What is no part of that.
+    #[serde(default, skip_serializing_if = "NotLearned::is_none")]
+    pub not_learned: NotLearned,
     /// See [`Comparison::new_5xx`].
     pub new_5xx: Rate,
     /// Latency of production, without its distribution.
@@ -362,6 +368,23 @@ pub enum NoiseBy {
     Control,
     /// The shadow differs from itself there as often.
     Repeat,
+    /// Nobody yet: there are too few second answers to say whether it is noise.
+    NotLearned,
+}
+
+/// Pairs that differ in nothing but what may be noise, at an endpoint that is not learned from yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotLearned {
+    /// How many: no part of agreement.
+    pub pairs: u64,
+    /// How many more second answers of the shadow it takes.
+    pub more: u64,
+}
+
+impl NotLearned {
+    fn is_none(&self) -> bool {
+        self.pairs == 0
+    }
 }
 
 /// Quantiles in microseconds: from the request's last byte to the answer's last.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::document::{
     Body, Comparison, Coverage, DifferenceRow, Document, Endpoint, Example, ExampleAnswer, ExtraRequests,
-    InForce, Interval, Judgement, Latency, Noise, NoiseBy, Quantiles, Rate, RuleOutcome, RuleResult, SCHEMA,
-    StatusPair, Step, Throughput, Timeline, Verdict,
+    InForce, Interval, Judgement, Latency, Noise, NoiseBy, NotLearned, Quantiles, Rate, RuleOutcome,
+    RuleResult, SCHEMA, StatusPair, Step, Throughput, Timeline, Verdict,
 };
 use super::{Difference, Kind};
 
@@ -42,6 +42,7 @@ pub fn comparison() -> Comparison {
         throughput: Throughput::default(),
         agreement_raw: rate(9_400, 9_900, 0.945, 0.954),
         agreement: rate(9_800, 9_900, 0.988, 0.992),
+        not_learned: 0,
         new_5xx: rate(30, 9_900, 0.0021, 0.0043),
         other_status: rate(30, 9_900, 0.0021, 0.0043),
         statuses: vec![
@@ -199,6 +200,7 @@ fn endpoint(name: &str, compared: u64, different: u64) -> Endpoint {
         not_compared: 30,
         agreement_raw: equal,
         agreement: equal,
+        not_learned: NotLearned::default(),
         new_5xx: rate(0, compared, 0.0, 0.001),
         production: quantiles(compared, 2_000, 4_000, 9_000),
         shadow: quantiles(compared, 2_500, 5_000, 12_000),

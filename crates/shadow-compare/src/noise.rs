@@ -57,7 +57,7 @@ pub struct Place {
 
 impl Place {
     /// Whether it can be noise at all.
-    fn may_vary(self) -> bool {
+    pub fn may_vary(self) -> bool {
         !self.protected && !matches!(self.kind, Kind::Status | Kind::Unreadable | Kind::More)
     }
 }

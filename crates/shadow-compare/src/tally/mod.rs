@@ -6,6 +6,9 @@
 mod endpoint;
 mod examples;
 #[cfg(test)]
+mod learning_tests;
+mod not_learned;
+#[cfg(test)]
 mod part_tests;
 mod parts;
 mod places;

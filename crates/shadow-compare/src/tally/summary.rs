@@ -8,8 +8,8 @@ use shadow_mirror::ledger::{DropReason, OutputCounts};
 use super::places::{Row, Sort};
 use super::{EndpointTally, Tally};
 use crate::document::{
-    Comparison, Coverage, DifferenceRow, Endpoint, ExtraRequests, InForce, Judgement, Noise, NoiseBy, Part,
-    StatusPair, Throughput, Verdict,
+    Comparison, Coverage, DifferenceRow, Endpoint, ExtraRequests, InForce, Judgement, Noise, NoiseBy,
+    NotLearned, Part, StatusPair, Throughput, Verdict,
 };
 use crate::fail_on::FailRule;
 use crate::histogram::latency;
@@ -61,6 +61,8 @@ impl Tally {
         let equal: u64 = self.endpoints.values().map(|endpoint| endpoint.equal).sum();
         let agreeing = |endpoint: &EndpointTally| endpoint.equal + endpoint.agree(is_noise);
         let agree: u64 = self.endpoints.values().map(agreeing).sum();
+        let left_out = |endpoint: &EndpointTally| self.left_out(endpoint, &noise);
+        let not_learned: u64 = self.endpoints.values().map(|one| left_out(one).pairs).sum();
         let new_5xx = self.endpoints.values().map(|endpoint| endpoint.new_5xx).sum();
         let other_status = self
             .endpoints
@@ -91,11 +93,12 @@ impl Tally {
             throughput: self.throughput(facts, &coverage),
             coverage,
             agreement_raw: rate(equal, compared),
-            agreement: rate(agree, compared),
+            agreement: rate(agree - not_learned, compared - not_learned),
+            not_learned,
             new_5xx: rate(new_5xx, compared),
             other_status: rate(other_status, compared),
             statuses: self.statuses(),
-            endpoints: self.endpoints_of(agreeing),
+            endpoints: self.endpoints_of(agreeing, left_out),
             differences,
             differences_beyond: self.places.beyond,
             production_latency: latency(&self.production.last, &self.production.first),
@@ -119,6 +122,7 @@ impl Tally {
 
     /// For each row, why it is noise, if it is.
     pub(super) fn noise(&self) -> HashMap<u32, Option<Noise>> {
+        let learns = self.learns_by_repeats();
         // How often a place differs in whatever sort.
         let mut totals: HashMap<(_, &str, Kind), u64> = HashMap::new();
         for (_, row) in self.places.rows() {
@@ -126,7 +130,8 @@ impl Tally {
         }
         let judge = |row: &Row| {
             let total = totals[&(row.endpoint, &*row.path, row.kind)];
-            self.noise_of(row, total)
+            let noise = self.noise_of(row, total);
+            noise.or_else(|| learns.then(|| self.not_learned(row)).flatten())
         };
         self.places
             .rows()
@@ -189,7 +194,11 @@ impl Tally {
         self.statuses.iter().map(pair).collect()
     }
 
-    fn endpoints_of(&self, agreeing: impl Fn(&EndpointTally) -> u64) -> Vec<Endpoint> {
+    fn endpoints_of(
+        &self,
+        agreeing: impl Fn(&EndpointTally) -> u64,
+        left_out: impl Fn(&EndpointTally) -> NotLearned,
+    ) -> Vec<Endpoint> {
         let judging = &self.judging;
         let all_parts = self.parts.all().map(|(_, part)| part);
         let all = self.endpoints.values().chain(all_parts);
@@ -228,13 +237,16 @@ impl Tally {
             parts.sort_by(|a, b| a.name.cmp(&b.name).then(a.compared.cmp(&b.compared)));
             let (production, shadow) = (&endpoint.production, &endpoint.shadow);
             let slow = slow(endpoint);
+            let not_learned = left_out(endpoint);
+            let agree = agreeing(endpoint) - not_learned.pairs;
             Endpoint {
                 name: endpoint.name.to_string(),
                 compared: endpoint.compared,
                 failed,
                 not_compared: not_compared.values().sum(),
                 agreement_raw: rate(endpoint.equal, endpoint.compared),
-                agreement: rate(agreeing(endpoint), endpoint.compared),
+                agreement: rate(agree, endpoint.compared - not_learned.pairs),
+                not_learned,
                 new_5xx: rate(endpoint.new_5xx, endpoint.compared),
                 production: production.quantiles(),
                 shadow: shadow.quantiles(),

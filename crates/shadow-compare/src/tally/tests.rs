@@ -33,11 +33,16 @@ pub(crate) fn judging() -> Judging {
     }
 }
 
+/// Nothing yet, judged by the defaults.
+pub(super) fn tally_of() -> Tally {
+    tally(judging())
+}
+
 fn tally(judging: Judging) -> Tally {
     Tally::new(Arc::new(judging), CompareCounters::default())
 }
 
-fn answer(status: u16, body: &str) -> Answer {
+pub(super) fn answer(status: u16, body: &str) -> Answer {
     Answer {
         head: format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n\r\n").into(),
         body: body.to_owned().into(),
@@ -61,17 +66,18 @@ pub(crate) fn pair(number: u64, path: &str, production: &str, shadow: &str) -> P
     }
 }
 
-fn comparison(tally: &Tally) -> Comparison {
+pub(super) fn comparison(tally: &Tally) -> Comparison {
     tally.comparison(&Facts::default())
 }
 
 /// `endpoint path kind count`, and who says that it is noise.
-fn lines(rows: &[DifferenceRow]) -> Vec<String> {
+pub(super) fn lines(rows: &[DifferenceRow]) -> Vec<String> {
     let line = |row: &DifferenceRow| {
         let noise = row.noise.as_ref().map_or("", |noise| match noise.by {
             NoiseBy::Rule => " rule",
             NoiseBy::Control => " control",
             NoiseBy::Repeat => " repeat",
+            NoiseBy::NotLearned => " not learned",
         });
         format!(
             "{} {} {} {}{noise}",

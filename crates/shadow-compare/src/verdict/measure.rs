@@ -75,7 +75,7 @@ pub(super) fn measure<'a>(
         Metric::Behind => Measured::Rate(behind(coverage)),
         Metric::New5xx => again(comparison.new_5xx),
         Metric::Failed => Measured::Rate(rate(failed, judgeable)),
-        Metric::Agreement => again(comparison.agreement),
+        Metric::Agreement => Measured::Rate(agreement(comparison)),
         Metric::AgreementRaw => again(comparison.agreement_raw),
         Metric::OtherStatus => again(comparison.other_status),
         Metric::P50Ratio => latency(comparison, 0.5, |quantiles| quantiles.p50, settings),
@@ -104,6 +104,17 @@ fn behind(coverage: &Coverage) -> Rate {
         behind,
         coverage.compared + coverage.failed.values().sum::<u64>() + behind,
     )
+}
+
+/// The share that agrees; the interval has what it would be if all pairs that are not learned yet differed, or agreed.
+fn agreement(comparison: &Comparison) -> Rate {
+    let (known, more) = (comparison.agreement, comparison.not_learned);
+    let all = known.total + more;
+    Rate {
+        low: rate(known.count, all).low,
+        high: rate(known.count + more, all).high,
+        ..known
+    }
 }
 
 fn slow(comparison: &Comparison, at: SlowAt) -> Measured<'_> {
@@ -147,7 +158,7 @@ fn endpoint_rates(
     pairs: u64,
     of: fn(&Judgeable) -> Rate,
 ) -> Measured<'_> {
-    let enough = |one: &Judgeable| one.compared >= pairs;
+    let enough = |one: &Judgeable| of(one).total >= pairs;
     let of_each = Confidence::of_each(each(comparison).filter(enough).count() as u64);
     let mut failing: Vec<_> = each(comparison)
         .filter(enough)
@@ -165,7 +176,6 @@ fn endpoint_rates(
 /// What rules about each endpoint are about.
 struct Judgeable<'a> {
     name: &'a str,
-    compared: u64,
     agreement: Rate,
     new_5xx: Rate,
     slow: &'a [Slow],
@@ -175,7 +185,6 @@ impl<'a> From<&'a Endpoint> for Judgeable<'a> {
     fn from(endpoint: &'a Endpoint) -> Self {
         Self {
             name: &endpoint.name,
-            compared: endpoint.compared,
             agreement: endpoint.agreement,
             new_5xx: endpoint.new_5xx,
             slow: &endpoint.slow,
@@ -187,7 +196,6 @@ impl<'a> From<&'a Part> for Judgeable<'a> {
     fn from(part: &'a Part) -> Self {
         Self {
             name: &part.name,
-            compared: part.compared,
             agreement: part.agreement,
             new_5xx: part.new_5xx,
             slow: &part.slow,

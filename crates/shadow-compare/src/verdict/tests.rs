@@ -1,7 +1,7 @@
 use super::super::Kind;
 use super::super::document::{
-    Coverage, DifferenceRow, Endpoint, InForce, Latency, Noise, NoiseBy, Quantiles, Slow, SlowAt, StatusPair,
-    Throughput, Timeline,
+    Coverage, DifferenceRow, Endpoint, InForce, Latency, Noise, NoiseBy, NotLearned, Quantiles, Slow, SlowAt,
+    StatusPair, Throughput, Timeline,
 };
 use super::super::histogram::{Histogram, latency};
 use super::super::statistics::rate;
@@ -21,6 +21,7 @@ fn healthy(pairs: u64) -> Comparison {
         not_compared: 0,
         agreement_raw: rate(pairs, pairs),
         agreement: rate(pairs, pairs),
+        not_learned: NotLearned::default(),
         new_5xx: rate(0, pairs),
         production: Quantiles::default(),
         shadow: Quantiles::default(),
@@ -54,6 +55,7 @@ fn healthy(pairs: u64) -> Comparison {
         },
         agreement_raw: rate(pairs, pairs),
         agreement: rate(pairs, pairs),
+        not_learned: 0,
         new_5xx: rate(0, pairs),
         other_status: rate(0, pairs),
         statuses: Vec::new(),
@@ -228,6 +230,7 @@ fn an_endpoint_with_few_of_all_requests_cannot_hide() {
     comparison.endpoints[1].new_5xx = rate(20, 20);
     assert_eq!(judged(&comparison).word, Verdict::NoGo);
     comparison.endpoints[1].new_5xx = rate(0, 20);
+    comparison.endpoints[1].agreement = rate(4, 20);
     assert_eq!(judged(&comparison).word, Verdict::Go);
 }
 
@@ -424,6 +427,34 @@ fn a_shadow_that_falls_behind_fails_however_little_was_compared() {
     let mut short = healthy(400);
     short.coverage.not_compared = [("shutdown".to_owned(), 40)].into();
     assert_eq!(judged(&short).word, Verdict::NotEnoughData);
+}
+
+#[test]
+fn what_is_not_learned_yet_is_neither_for_nor_against_a_release() {
+    let mut comparison = healthy(10_000);
+    comparison.not_learned = 200;
+    comparison.agreement = rate(9_800, 9_800);
+    comparison.endpoints[1].not_learned = NotLearned { pairs: 200, more: 7 };
+    comparison.endpoints[1].agreement = rate(2_300, 2_300);
+    let verdict = judged(&comparison);
+    assert_eq!(verdict.word, Verdict::NotEnoughData);
+    assert_eq!(
+        verdict.why,
+        [
+            "Undecided: Responses agreed in 9,800 of 9,800 pairs (100%, 95% interval 97.71% to 100%). \
+             Rule: agreement < 99.9%.",
+            "200 pairs differ where nobody knows yet whether that is noise. Second responses that it takes: \
+             POST /orders (7 more).",
+        ]
+    );
+    // A few of them change nothing.
+    comparison.not_learned = 2;
+    comparison.agreement = rate(9_998, 9_998);
+    assert_eq!(judged(&comparison).word, Verdict::Go);
+    // What differs for sure is not hidden by them.
+    comparison.not_learned = 200;
+    comparison.agreement = rate(9_000, 9_800);
+    assert_eq!(judged(&comparison).word, Verdict::NoGo);
 }
 
 #[test]

@@ -52,12 +52,34 @@ pub(super) fn why(
             data
         }
     };
+    why.extend(not_learned(comparison));
     let missing = &comparison.coverage.endpoints_not_compared;
     if !missing.is_empty() {
         let names = list(missing.iter().map(|name| (cut(name), None)));
         why.push(format!("Nothing was compared for {names}."));
     }
     why
+}
+
+/// What it takes to judge the pairs that are not learned from yet.
+fn not_learned(comparison: &Comparison) -> Option<String> {
+    if comparison.not_learned == 0 {
+        return None;
+    }
+    let mut waiting: Vec<_> = comparison
+        .endpoints
+        .iter()
+        .filter(|one| one.not_learned.pairs > 0)
+        .collect();
+    waiting.sort_by_key(|one| std::cmp::Reverse(one.not_learned.pairs));
+    let names = list(waiting.iter().map(|one| {
+        let more = format!("{} more", grouped(one.not_learned.more));
+        (cut(&one.name), Some(more))
+    }));
+    Some(format!(
+        "{} pairs differ where nobody knows yet whether that is noise. Second responses that it takes: {names}.",
+        grouped(comparison.not_learned)
+    ))
 }
 
 /// Whether there is nothing to be said of it: no endpoint fails it that is not named by another rule.

@@ -2,8 +2,8 @@
 
 use shadow_agent::compare::document::{
     Body, Comparison, Coverage, DifferenceRow, Endpoint, Example, ExampleAnswer, ExtraRequests, InForce,
-    Interval, Judgement, Latency, Noise, NoiseBy, Quantiles, Rate, RuleOutcome, RuleResult, StatusPair, Step,
-    Throughput, Timeline, Verdict,
+    Interval, Judgement, Latency, Noise, NoiseBy, NotLearned, Quantiles, Rate, RuleOutcome, RuleResult,
+    StatusPair, Step, Throughput, Timeline, Verdict,
 };
 use shadow_agent::compare::{Difference, Kind};
 
@@ -82,6 +82,7 @@ pub(super) fn comparison(shadow: &str, word: Verdict) -> Comparison {
         throughput: Throughput::default(),
         agreement_raw: rate(61_440, 98_700),
         agreement: rate(97_312, 98_700),
+        not_learned: 0,
         new_5xx: rate(303, 98_700),
         other_status: rate(412, 98_700),
         statuses: [
@@ -209,6 +210,7 @@ pub(super) fn endpoint(name: &str, compared: u64) -> Endpoint {
         not_compared: compared / 150,
         agreement_raw: rate(compared * 62 / 100, compared),
         agreement: rate(compared - compared / 71, compared),
+        not_learned: NotLearned::default(),
         new_5xx: rate(compared / 330, compared),
         production: quantiles(compared, 2_000.0 + compared as f64 / 40.0, 1.0),
         shadow: quantiles(compared, 2_000.0 + compared as f64 / 38.0, 1.1),

@@ -1,6 +1,11 @@
 // The list of differences: what counts apart from noise, each with pairs that show it.
 
-const NOISE_BY = { rule: "a rule", control: "the control", repeat: "the shadow's second answer" };
+const NOISE_BY = {
+  rule: "a rule",
+  control: "the control",
+  repeat: "the shadow's second answer",
+  not_learned: "nobody yet",
+};
 
 const differencesPart = () => {
   let comparison = null;
