@@ -144,6 +144,17 @@ impl Agent {
         self.fail(status)
     }
 
+    /// Ends it (SIGTERM), and gives its exit status, whatever it is, and its ledger.
+    pub fn stop_to_judge(mut self) -> (Option<i32>, Ledger) {
+        let _ = std::fs::remove_file(&self.ledger);
+        self.process.signal(Signal::SIGTERM);
+        let status = self.wait();
+        assert!(!self.stderr().contains("panicked"), "{}", self.stderr());
+        let ledger = Ledger::read(&self.ledger);
+        let ledger = ledger.unwrap_or_else(|| panic!("no ledger was written:\n{}", self.stderr()));
+        (status.code(), ledger)
+    }
+
     /// Waits for its end by itself, which must be a success, and gives its ledger.
     pub fn finish(&mut self) -> Ledger {
         let status = self.wait();

@@ -20,6 +20,8 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("setpriv", "util-linux"),
     ("systemd-analyze", "systemd"),
     ("python3", "python3"),
+    ("pip3", "python3-pip"),
+    ("apache2", "apache2-bin"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("chromium", "chromium"),
