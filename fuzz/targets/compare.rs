@@ -8,7 +8,7 @@ use shadow_agent::compare::{
     Answer, ArrayMatch, ArrayRule, CompareContext, Compared, PathPattern, Rules, RulesFile, compare,
 };
 
-/// What stands between the two answers.
+/// The line that stands between the two answers.
 const BETWEEN: &[u8] = b"\n====\n";
 
 fn answer(bytes: &[u8]) -> Answer {

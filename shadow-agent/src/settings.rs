@@ -73,7 +73,7 @@ impl Settings {
         self.mirrors.iter().flat_map(|mirror| &mirror.inputs)
     }
 
-    /// What is watched of this host's traffic, by all mirrors.
+    /// The inputs that watch this host's traffic, over all mirrors.
     pub fn live_inputs(&self) -> Vec<LiveInput> {
         self.inputs().filter_map(RawInput::live).collect()
     }

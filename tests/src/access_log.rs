@@ -40,7 +40,7 @@ pub struct Entry {
 #[derive(Clone, Debug, Default)]
 pub struct AccessLog(pub Vec<Entry>);
 
-/// What makes two requests the same.
+/// The fields that make two requests the same.
 type Identity = (String, String, String, Option<(u64, u64)>);
 
 /// Requests that only one of two logs has, each with how often.

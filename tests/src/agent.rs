@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::{DEADLINE, Ledger, Netns, Place, Process, Stage, stage, until};
 
-/// What the agent logs once its programs are attached.
+/// The word that the agent logs once its programs are attached.
 const CAPTURING: &str = "capturing";
 
 /// The longest a drain may take by default, and time to spare.
@@ -85,7 +85,7 @@ impl Agent {
         self.process.pid()
     }
 
-    /// What it has logged so far.
+    /// All that it has logged so far.
     pub fn stderr(&self) -> String {
         self.process.stderr()
     }

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use crate::api_server::new_uid;
 
-/// What ids of containers begin with ("shadow" in ASCII); the process id follows, in 8 digits, so that leftovers of
+/// The prefix of ids of containers ("shadow" in ASCII); the process id follows, in 8 digits, so that leftovers of
 /// the dead can be told.
 const MARK: &str = "736861646f77";
 
-/// What all of them stand in. No dash: that would be a level of a slice's path.
+/// The group that all of them stand in. No dash: that would be a level of a slice's path.
 const TOP: &str = "shadowtests";
 
 /// From a top down to a container in the deepest layout; the walk for leftovers goes no deeper.
@@ -58,7 +58,7 @@ pub struct Layout {
 #[derive(Debug)]
 pub struct Cgroup {
     path: PathBuf,
-    /// What was made for it, the outermost first.
+    /// The folders that were made for it, the outermost first.
     made: Vec<PathBuf>,
 }
 

@@ -41,7 +41,7 @@ pub fn folder_of_manifests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kubernetes")
 }
 
-/// What Helm makes of the chart of `deploy/helm`, with a JSON object of values over those of `files` in its folder: its
+/// Renders the chart of `deploy/helm`, with a JSON object of values over those of `files` in its folder: its
 /// objects, or what Helm says against it. Needs `helm` ([`stage!`](crate::stage!)): `cargo xtask test` provides it.
 pub fn render_chart(
     release: &str,
@@ -95,7 +95,7 @@ pub fn folder_of_chart() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/helm/shadow-agent")
 }
 
-/// What `cargo xtask test` provided, or the `kubectl` of this machine.
+/// The `kubectl` that `cargo xtask test` provided, or the `kubectl` of this machine.
 pub fn kubectl() -> PathBuf {
     std::env::var_os("SHADOW_AGENT_KUBECTL").map_or_else(
         || process::program("kubectl").unwrap_or_else(|| "kubectl".into()),

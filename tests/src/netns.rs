@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 use crate::process;
 
-/// What names of namespaces begin with; the process id follows, so that leftovers of the dead can be told.
+/// The prefix of names of namespaces; the process id follows, so that leftovers of the dead can be told.
 const PREFIX: &str = "shadow-test-";
 
 /// A network namespace: the host's own, or one that is deleted with this value.

@@ -25,7 +25,7 @@ pub struct Node {
     netns: Arc<Netns>,
 }
 
-/// What a pod is to be.
+/// Settings of a pod.
 #[derive(Clone, Debug)]
 pub struct PodSetup {
     /// Namespace.

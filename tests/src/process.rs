@@ -21,14 +21,14 @@ pub struct Process {
     lines: Arc<Lines>,
 }
 
-/// What a program that ended has said.
+/// The output of a program that ended.
 #[derive(Debug)]
 pub struct Output {
     /// How it ended.
     pub status: ExitStatus,
-    /// What it wrote to standard output, as text.
+    /// Standard output, as text.
     pub stdout: String,
-    /// What it wrote to standard error, as text.
+    /// Standard error, as text.
     pub stderr: String,
 }
 
@@ -173,7 +173,7 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// What it has written to standard error so far.
+    /// Standard error so far.
     pub fn stderr(&self) -> String {
         let state = self.lines.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();

@@ -118,7 +118,7 @@ pub struct Conversation {
     server: SocketAddrV4,
     /// Next sequence numbers of both.
     next: (u32, u32),
-    /// What was said so far.
+    /// The segments so far.
     pub segments: Vec<Segment>,
 }
 

@@ -20,7 +20,7 @@ pub struct Shop {
     pub address: SocketAddr,
 }
 
-/// What a shop has counted.
+/// Counts of a shop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Served {
     /// Requests answered.

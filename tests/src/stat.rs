@@ -15,7 +15,7 @@ pub fn capabilities(pid: u32, set: &str) -> Vec<u64> {
         .collect()
 }
 
-/// What the kernel says of a thread's rights, as it prints it (`proc_pid_status(5)`).
+/// A thread's rights, as the kernel prints them (`proc_pid_status(5)`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
     /// The thread's name.

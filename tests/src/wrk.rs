@@ -15,7 +15,7 @@ pub struct Wrk {
     pub seconds: u64,
 }
 
-/// What wrk says.
+/// The figures of a run of wrk.
 #[derive(Clone, Copy, Debug)]
 pub struct WrkResult {
     /// Responses received.

@@ -169,7 +169,7 @@ fn cargo() -> std::ffi::OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// What a command prints, without the line's end.
+/// Runs a command and gives what it prints, without the line's end.
 fn output(command: &mut Command) -> Result<String> {
     let output = command
         .output()

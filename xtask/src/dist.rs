@@ -129,7 +129,7 @@ fn run_command(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// What a command that must succeed prints.
+/// Runs a command that must succeed, and gives what it prints.
 fn output(command: &mut Command) -> Result<String> {
     let output = command
         .output()
@@ -140,7 +140,7 @@ fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// What a command that must succeed makes of `input`.
+/// Runs a command that must succeed on `input`, and gives what it makes of it.
 fn filter(command: &mut Command, input: &[u8]) -> Result<Vec<u8>> {
     let mut child = command
         .stdin(Stdio::piped())

@@ -40,7 +40,7 @@ pub struct Arguments {
     filter: Option<String>,
 }
 
-/// What the tests drive and would not find by themselves.
+/// Programs that the tests drive and would not find by themselves.
 struct Programs {
     agent: PathBuf,
     kubectl: Option<PathBuf>,

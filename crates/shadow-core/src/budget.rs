@@ -108,7 +108,7 @@ impl Charge {
         true
     }
 
-    /// What was held is whole: it counts against the whole budget only.
+    /// Marks what was held as whole: it counts against the whole budget only.
     pub fn is_whole_now(&mut self) {
         if std::mem::take(&mut self.budget.held) {
             self.budget.shared.held.fetch_sub(self.bytes, Relaxed);

@@ -66,14 +66,14 @@ impl ChunkedDecoder {
         self.read(bytes, |_| {})
     }
 
-    /// What is there of the data in a body, or the beginning of one: without sizes, extensions and trailers.
+    /// The data that is there in a body, or the beginning of one: without sizes, extensions and trailers.
     pub fn data_of(body: &[u8]) -> Result<Vec<u8>, ChunkedError> {
         let mut data = Vec::with_capacity(body.len());
         Self::new().read(body, |part| data.extend_from_slice(part))?;
         Ok(data)
     }
 
-    /// What there is of all else in a body, or the beginning of one: sizes, extensions and trailers.
+    /// Everything else that is there of a body, or the beginning of one: sizes, extensions and trailers.
     pub fn framing_of(body: &[u8]) -> Result<Vec<u8>, ChunkedError> {
         let mut decoder = Self::new();
         let mut framing = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What is odd, and in which line of the head.
+/// An oddity, and in which line of the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The line, from 1; `None` when it is in the body, or in several lines together.
@@ -95,7 +95,7 @@ pub enum ChunkedError {
     Trailer,
 }
 
-/// What kind of line an [`Oddity`] is in.
+/// The kind of line that an [`Oddity`] is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultyLine {
     /// The request line or status line.

@@ -8,7 +8,7 @@ use super::fault::FramingError;
 use super::field::trim_spaces;
 use super::message::{Framing, Version};
 
-/// What a head's fields say about framing and the connection; fed field by field.
+/// Everything a head's fields say about framing and the connection; fed field by field.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -36,7 +36,7 @@ enum Coding {
     Chunked,
 }
 
-/// What protocol a request offers to change to (RFC 9110 section 7.8).
+/// The protocol that a request offers to change to (RFC 9110 section 7.8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Upgrade {
     /// None.
@@ -190,7 +190,7 @@ impl MessageFields {
         !self.close && (version == Version::Http11 || self.keep_alive)
     }
 
-    /// What a request with these fields offers to change to. A server must not heed it in HTTP/1.0, nor
+    /// The protocol that a request with these fields offers to change to. A server must not heed it in HTTP/1.0, nor
     /// without `Connection: upgrade` (RFC 9110 section 7.8).
     pub fn offered_upgrade(&self, version: Version) -> Upgrade {
         if version == Version::Http11 && self.connection_upgrade {
@@ -201,7 +201,7 @@ impl MessageFields {
     }
 }
 
-/// What kind of request a response answers, as far as its framing depends on it.
+/// The kind of request that a response answers, as far as its framing depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestKind {
     /// HEAD: the answer has no body whatever its fields say.

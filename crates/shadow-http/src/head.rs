@@ -17,8 +17,8 @@ pub(super) trait StartLine: Copy {
     /// Reads a start line without its CRLF; `None` when it is not one.
     fn parse(line: &[u8]) -> Option<Self>;
 
-    /// What frames the message in a start line that may be odd, by its first and its last bytes. Anything else in what is
-    /// given back means nothing.
+    /// Keeps what frames the message in a start line that may be odd, by its first and its last bytes. Anything else in
+    /// what is given back means nothing.
     fn framing(first: &[u8], last: &[u8]) -> Option<Self>;
 }
 

@@ -193,7 +193,7 @@ pub enum Skip {
     ProxyHeader,
 }
 
-/// What a request stream tells its reader, in stream order.
+/// An event that a request stream tells its reader, in stream order.
 #[derive(Debug)]
 pub enum RequestEvent {
     /// A request starts. Exactly one `Complete`, `Incomplete` or `Rejected` follows before the next `Started`.
@@ -206,7 +206,7 @@ pub enum RequestEvent {
     /// The request under way is not read as HTTP/1.x, for this reason; [`Reject::Malformed`] or
     /// [`Reject::AmbiguousFraming`] follows.
     Faulty {
-        /// What is odd.
+        /// The oddity.
         fault: Fault,
         /// The first bytes of its start line, as far as they are known.
         start: Vec<u8>,

@@ -10,17 +10,17 @@ use super::head::StartLine;
 use super::message::{Framing, HeaderField, Reject, Skip};
 use super::preface::Opening;
 
-/// What tells requests and responses apart.
+/// Everything that tells requests and responses apart.
 pub(super) trait MessageKind {
     /// Their start line.
     type Line: StartLine;
-    /// What a whole one becomes.
+    /// The message that a whole one becomes.
     type Message: From<Whole<Self::Line>>;
 
     /// Whether messages that can be seen behind one whose end is not known are counted.
     const COUNTS_ON: bool;
 
-    /// What bytes at a message boundary are; `preface` when another protocol may begin there.
+    /// Says what bytes at a message boundary are; `preface` when another protocol may begin there.
     fn opening(bytes: &[u8], preface: bool) -> Opening;
 
     /// Decides about a message by its head. Called once for each whole, valid head, in order.
@@ -44,7 +44,7 @@ pub(super) trait MessageKind {
     fn found_again(&mut self) {}
 }
 
-/// What a head says about its message.
+/// Everything a head says about its message.
 pub(super) struct Decision {
     pub framing: Framing,
     /// The message is not wanted, for this reason; its body is passed over.
@@ -52,7 +52,7 @@ pub(super) struct Decision {
     pub next: Next,
 }
 
-/// What comes behind a message.
+/// The state of the stream behind a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Another message.
@@ -65,13 +65,13 @@ pub(super) enum Next {
     Nothing,
 }
 
-/// What a stream tells, in stream order; see [`super::RequestEvent`].
+/// An event that a stream tells, in stream order; see [`super::RequestEvent`].
 pub(super) enum Event<M> {
     Started,
     Complete(Box<M>),
     /// The head of a message that will never be whole, and what is there of its body.
     Incomplete(Box<M>, Reject),
-    /// What is odd about the message under way, and the first bytes of its start line.
+    /// An oddity of the message under way, and the first bytes of its start line.
     Faulty(Fault, Vec<u8>),
     Rejected(Reject),
     Skipped {

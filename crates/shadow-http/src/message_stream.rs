@@ -45,7 +45,7 @@ pub(super) struct MessageStream<S: MessageKind> {
     pub(super) state: State<S::Line>,
     /// Acknowledgment number of the last chunk, unless bytes were lost behind it.
     acknowledged: Option<u32>,
-    /// What the other side says next may be an interim response, which proves no start.
+    /// Whether what the other side says next may be an interim response, which proves no start.
     doubt: bool,
     pub(super) preface: Preface,
 }
@@ -71,7 +71,7 @@ pub(super) enum State<L> {
     /// Nothing more is delivered, but starts that can be seen are counted, as rejected for this reason.
     Refusing {
         reject: Reject,
-        /// What comes next is where a message would start.
+        /// Whether what comes next is where a message would start.
         boundary: bool,
     },
 }
@@ -494,7 +494,7 @@ impl<S: MessageKind> MessageStream<S> {
         }
     }
 
-    /// What begins here is no message: the rest of the connection is counted, not parsed.
+    /// Leaves what begins here, which is no message: the rest of the connection is counted, not parsed.
     pub(super) fn leave(&mut self, why: Skip, sink: &mut impl FnMut(Event<S::Message>)) -> Skip {
         let why = if self.preface == Preface::Upgrade {
             Skip::Upgraded

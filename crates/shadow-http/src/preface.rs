@@ -4,7 +4,7 @@ use super::field::is_token_byte;
 use super::head::MAX_METHOD;
 use super::message::Skip;
 
-/// What bytes at a message boundary are the beginning of.
+/// The kinds of stream that bytes at a message boundary may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opening {
     /// Too few bytes to tell.
@@ -18,7 +18,7 @@ pub(super) enum Opening {
 /// The HTTP/2 connection preface up to where no HTTP/1 request can look like it (RFC 9113 section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
 
-/// What a client's bytes are. `preface` says whether another protocol may begin here: on the first bytes of
+/// Says what a client's bytes are. `preface` says whether another protocol may begin here: on the first bytes of
 /// a connection, and behind a request that offered to change.
 pub(super) fn from_client(bytes: &[u8], preface: bool) -> Opening {
     if preface {
@@ -40,7 +40,7 @@ pub(super) fn from_client(bytes: &[u8], preface: bool) -> Opening {
     }
 }
 
-/// What a server's bytes are: a status line of HTTP/1, else as [`from_client`].
+/// Says what a server's bytes are: a status line of HTTP/1, else as [`from_client`].
 pub(super) fn from_server(bytes: &[u8], preface: bool) -> Opening {
     const STATUS_LINE: &[u8] = b"HTTP/1.";
     if bytes.starts_with(STATUS_LINE) {

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// Longest header of version 1, its CRLF included (section 2.1).
 const MAX_LINE: usize = 107;
 
-/// What a header of version 2 begins with (section 2.2).
+/// The bytes that a header of version 2 begins with (section 2.2).
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// Bytes of a version 2 header before its addresses: signature, version and command, family, length.
@@ -22,7 +22,7 @@ const FIXED: usize = 16;
 const INET: usize = 12;
 const INET6: usize = 36;
 
-/// What a connection's first bytes are.
+/// The reading of a connection's first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reading {
     /// Too few to tell.
@@ -33,7 +33,7 @@ enum Reading {
     Header(usize, Option<SocketAddr>),
 }
 
-/// What became of bytes that were handed to a [`ProxyHeader`].
+/// The fate of bytes that were handed to a [`ProxyHeader`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum ProxyStep {
     /// They are the header's, or may be. There will be more.

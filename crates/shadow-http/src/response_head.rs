@@ -12,7 +12,7 @@ use super::skimmer::Skimmer;
 #[cfg(doc)]
 use super::normalised;
 
-/// What a response's head says.
+/// A response's head, as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
     /// Bytes of the head, empty line included; the body follows.

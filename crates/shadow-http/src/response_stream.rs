@@ -46,7 +46,7 @@ pub struct Response {
     pub charge: Charge,
 }
 
-/// What a response stream tells its reader, in stream order.
+/// An event that a response stream tells its reader, in stream order.
 #[derive(Debug)]
 pub enum ResponseEvent {
     /// A response starts. Exactly one `Interim`, `Complete` or `Rejected` follows before the next `Started`.

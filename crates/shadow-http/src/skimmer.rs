@@ -25,7 +25,7 @@ const KEPT: usize = 256;
 /// Bytes kept of a line's end: a version and the space before it.
 const TAIL: usize = 16;
 
-/// What a head says about its message's framing.
+/// Everything a head says about its message's framing.
 #[derive(Debug)]
 pub(super) struct Skimmed<L> {
     pub line: L,
@@ -53,7 +53,7 @@ pub(super) struct Skimmer<L> {
     before: Before,
 }
 
-/// What is known of the current line.
+/// The state of the current line.
 #[derive(Debug, Default)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -117,7 +117,7 @@ impl<L: StartLine> Skimmer<L> {
         Ok(None)
     }
 
-    /// What the head says, once it has ended.
+    /// Everything the head says, once it has ended.
     pub fn skimmed(self) -> Option<Skimmed<L>> {
         let (line, start) = self.start?;
         Some(Skimmed {

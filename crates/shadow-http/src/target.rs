@@ -13,7 +13,7 @@ pub fn absolute_form(target: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((authority, rest))
 }
 
-/// What follows `scheme://`, if `target` starts so (RFC 3986 section 3.1).
+/// The rest behind `scheme://`, if `target` starts so (RFC 3986 section 3.1).
 fn after_scheme(target: &[u8]) -> Option<&[u8]> {
     let colon = target.iter().position(|byte| *byte == b':')?;
     let scheme = &target[..colon];

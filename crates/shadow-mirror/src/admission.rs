@@ -12,13 +12,13 @@ use super::share::Draws;
 /// An input at addresses, where some input of its run has a limit.
 #[derive(Clone, Debug)]
 pub struct Admission {
-    /// What it captures, and for whom.
+    /// The addresses that it captures, and for whom.
     pub scope: AddressScope,
     /// Its limit; without one, all of it is taken.
     pub limiter: Option<Limiter>,
 }
 
-/// What becomes of a request to this server for the mirror in a slot. Each limit is asked once for a request: `asked` has
+/// Decides about a request to this server for the mirror in a slot. Each limit is asked once for a request: `asked` has
 /// what was answered before. A request that two inputs capture is taken where one of them takes it whole.
 pub(super) fn admitted(
     admissions: &[Admission],

@@ -28,7 +28,7 @@ pub(super) struct ProductionAnswer {
     pub took: Duration,
 }
 
-/// What becomes of the answer to a request that was whole.
+/// An event of the answer to a request that was whole.
 pub(super) enum AnswerEvent {
     Answered(ProductionAnswer),
     /// It will never be whole here.
@@ -54,7 +54,7 @@ struct Waiting {
     last_byte: Timestamp,
 }
 
-/// What became of answers on the connections of a shard.
+/// Counts of answers on the connections of a shard, by what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct AnswerCounters {
     /// Answers handed on with their request.

@@ -23,7 +23,7 @@ const KEPT_SHARE: usize = 32;
 
 /// The stream handler of one connection.
 pub struct ProductionConnection {
-    /// What may stand in front of the requests.
+    /// The reader of what may stand in front of the requests.
     front: Front,
     requests: RequestStream,
     /// Production's answers, where they are captured.

@@ -72,7 +72,7 @@ pub struct Edits {
     lines: Vec<u8>,
 }
 
-/// What becomes of the fields of one name.
+/// The edits of the fields of one name.
 #[derive(Clone, PartialEq)]
 struct FieldEdit {
     name: Box<str>,
@@ -81,7 +81,7 @@ struct FieldEdit {
     values: Vec<Box<str>>,
 }
 
-/// What becomes of the path. Replacements start with `/`, or are empty.
+/// The edit of the path. Replacements start with `/`, or are empty.
 #[derive(Clone, Debug, PartialEq)]
 enum PathEdit {
     Full(Box<str>),
@@ -290,7 +290,7 @@ impl Edits {
     }
 }
 
-/// What follows the prefix of the match that decided on `request`.
+/// The part behind the prefix of the match that decided on `request`.
 fn matched_rest<'a>(
     matcher: &RouteMatcher,
     rule: usize,

@@ -15,7 +15,7 @@ pub(super) enum Front {
     Unread,
     /// A header, or what may become one, came in part.
     Partial(Box<Partial>),
-    /// What comes is requests.
+    /// Everything from here on is requests.
     Over,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Partial {
     first: Chunk<'static>,
 }
 
-/// What a chunk at the front came to.
+/// The result of reading a chunk at the front.
 pub(super) enum FrontEvent<'a> {
     /// Not known yet.
     More,

@@ -44,7 +44,7 @@ impl PauseCause {
     }
 }
 
-/// What becomes of a request at the gate.
+/// The gate's decision about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passage {
     /// It goes on to the outputs.
@@ -88,7 +88,7 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// What becomes of the next request. `draw` is asked for 32 random bits only while requests are left out.
+    /// Decides about the next request. `draw` is asked for 32 random bits only while requests are left out.
     #[inline]
     pub fn passage(&self, draw: impl FnOnce() -> u32) -> Passage {
         match self.shared.word.load(Relaxed) {

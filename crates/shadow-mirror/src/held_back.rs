@@ -22,7 +22,7 @@ use super::ledger::{DropReason, Opened};
 /// Most requests of one connection that are kept back; more than any client pipelines.
 const MAX_KEPT: usize = 1024;
 
-/// What is known of the server.
+/// The state of the server, as far as it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Server {
     /// Not asked for, or out of sight.
@@ -41,7 +41,7 @@ pub(super) struct Kept {
     pipelined: bool,
 }
 
-/// What becomes of a request, or of the first that is kept.
+/// The decision about a request, or about the first that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Forward,
@@ -97,7 +97,7 @@ impl HeldBack {
         self.asked = Some(self.segment.1);
     }
 
-    /// What becomes of a request that is read, before [`HeldBack::ended`] is told of it.
+    /// Decides about a request that is read, before [`HeldBack::ended`] is told of it.
     pub fn judge(&self, request: &Request) -> Next {
         if self.behind_close {
             return Next::Drop(DropReason::AfterClose);
@@ -152,7 +152,7 @@ impl HeldBack {
         }
     }
 
-    /// What becomes of the first that is kept, as far as the server tells.
+    /// Decides about the first that is kept, as far as the server tells.
     pub fn first(&self) -> Next {
         let Some(first) = self.kept.front() else {
             return Next::Keep;
@@ -204,7 +204,7 @@ impl HeldBack {
         self.kept.pop_front()
     }
 
-    /// What becomes of those that are kept when the connection ends: `reset` by either side, or otherwise.
+    /// Decides about those that are kept when the connection ends: `reset` by either side, or otherwise.
     pub fn at_end(&self, reset: bool) -> Next {
         match self.first() {
             Next::Keep if reset => Next::Drop(DropReason::Reset),

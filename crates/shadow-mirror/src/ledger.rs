@@ -220,7 +220,7 @@ impl OutputCounts {
         }
     }
 
-    /// What was counted after `before`. What is in flight is so now.
+    /// The counts since `before`; those in flight are so now.
     #[must_use]
     pub fn since(&self, before: &OutputCounts) -> OutputCounts {
         let dropped = self.dropped.iter().map(|(reason, count)| {

@@ -123,7 +123,7 @@ fn fnv(bytes: &[u8]) -> u64 {
     })
 }
 
-/// What a message is.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MessageKind {
     /// A request as production got it.
@@ -137,7 +137,7 @@ pub enum MessageKind {
 /// A whole message that did not come from a connection.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// What it is.
+    /// Its kind.
     pub kind: MessageKind,
     /// Its name.
     pub id: MessageId,

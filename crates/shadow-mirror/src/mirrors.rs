@@ -30,13 +30,13 @@ pub struct Mirrors {
     generation: u64,
     /// By slot.
     active: Vec<Option<Active>>,
-    /// What requests captured at an address concern, where that is the same for every address.
+    /// The mirrors that requests captured at an address concern, where that is the same for every address.
     everywhere: Option<Rc<[usize]>>,
     addresses: Vec<AddressScope>,
     /// Answers of `addresses`.
     known: HashMap<(IpAddr, u16), Rc<[usize]>>,
     pods: HashMap<(u64, u16), Pod>,
-    /// What the inputs at addresses mean.
+    /// The scopes of the inputs at addresses.
     live: Vec<AddressScope>,
     /// Answers of `live` and `pods` together.
     overlaps: HashMap<(u64, IpAddr, u16), Rc<[usize]>>,
@@ -69,7 +69,7 @@ impl Active {
         Ok(())
     }
 
-    /// What its filters, rewriting and redaction make of the request.
+    /// Applies its filters, rewriting and redaction to the request.
     fn apply_rules<'e>(
         &self,
         exchange: &'e Rc<Exchange>,
@@ -102,7 +102,7 @@ struct Pod {
 /// Most server endpoints whose mirrors are remembered; beyond, they are worked out anew.
 const MAX_KNOWN: usize = 4096;
 
-/// What a request concerns.
+/// The mirrors that a request concerns.
 pub struct Targets {
     /// Slots of the mirrors.
     pub slots: Rc<[usize]>,
@@ -180,7 +180,7 @@ impl Mirrors {
         }
     }
 
-    /// What a request on this connection concerns that starts now.
+    /// Selects the mirrors that a request on this connection concerns that starts now.
     pub fn targets(&mut self, flow: &FlowKey) -> Targets {
         if let Some(cgroup) = flow.pod() {
             let pod = self.pods.get(&(cgroup, flow.server.port));
@@ -400,7 +400,7 @@ fn redact(rules: &Rules, response: &ExchangeResponse<'_>) -> RedactedParts {
     }))
 }
 
-/// What was found out about a request for one mirror and is the same for the next: those of a route share its matcher, and
+/// Results about a request for one mirror that are the same for the next: those of a route share its matcher, and
 /// the outputs of one configuration their rules, and they mostly stand one behind the other.
 #[derive(Default)]
 struct MatchCache {
@@ -409,7 +409,7 @@ struct MatchCache {
 }
 
 impl MatchCache {
-    /// What decides on a request in a route.
+    /// Finds the match that decides on a request in a route.
     fn hit(&mut self, matcher: &Arc<RouteMatcher>, exchange: &Exchange) -> Option<Hit> {
         let of = Arc::as_ptr(matcher);
         match self.hit {
@@ -422,7 +422,7 @@ impl MatchCache {
         }
     }
 
-    /// What rules make of a request.
+    /// Judges a request by rules.
     fn judged(&mut self, rules: &Arc<Rules>, exchange: &Rc<Exchange>) -> Result<&Rc<Exchange>, Outcome> {
         let of = Arc::as_ptr(rules);
         let judged = match self.judged.take() {

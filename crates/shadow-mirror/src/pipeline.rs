@@ -52,7 +52,7 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    /// What the request stream of a connection says.
+    /// Takes an event of the request stream of a connection.
     pub(super) fn request(&mut self, open: &mut Open, id: Option<MessageId>, event: RequestEvent) {
         match event {
             RequestEvent::Started => self.started(open),

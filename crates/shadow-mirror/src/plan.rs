@@ -22,7 +22,7 @@ pub struct Plan {
     pub mirrors: Vec<PlannedMirror>,
     /// Requests captured at an address: the mirrors of every scope that has it.
     pub addresses: Vec<AddressScope>,
-    /// What the inputs at addresses mean. A request at a pod's socket is their business too where they have its address.
+    /// The scopes of the inputs at addresses. A request at a pod's socket is their business too where they have its address.
     pub live: Vec<AddressScope>,
     /// The inputs at addresses, where some of them have limits; else empty.
     pub admissions: Vec<Admission>,
@@ -39,7 +39,7 @@ pub struct PlannedMirror {
     pub slot: usize,
     /// Which of the requests that are its business it takes.
     pub selection: Selection,
-    /// What becomes of those before its output gets them.
+    /// Rules that are applied to those before its output gets them.
     pub rules: Option<Arc<Rules>>,
     /// How many of those it gets.
     pub limit: Option<Limiter>,

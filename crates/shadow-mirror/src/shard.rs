@@ -17,7 +17,7 @@ use super::pipeline::Pipeline;
 use super::share::Draws;
 use super::{Dispatcher, Interceptor, Limiter, Mirrors, ReadSettings};
 
-/// What the connections of one shard share.
+/// Everything the connections of one shard share.
 pub struct Shard {
     pub(super) budget: MemoryBudget,
     pub(super) limits: Limits,
@@ -121,7 +121,7 @@ impl Shard {
         self
     }
 
-    /// What the connections carried besides whole requests.
+    /// Counts of everything that connections carried besides whole requests.
     pub fn counters(&self) -> StreamCounters {
         let mut counters = self.pipeline.counters;
         counters.answers.withheld = self.mirrors().withheld();
@@ -143,7 +143,7 @@ impl Shard {
         self.pipeline.dispatcher.start();
     }
 
-    /// What comes behind whole messages.
+    /// The dispatcher, which takes whole messages.
     pub fn dispatcher(&self) -> &Rc<Dispatcher> {
         &self.pipeline.dispatcher
     }

@@ -122,7 +122,7 @@ impl<H: StreamHandler> Flow<H> {
         self.handler.server(context, sign);
     }
 
-    /// What waits has waited for long. Returns how the connection ended, if it did.
+    /// Gives up holes once what waits behind them has waited for long. Returns how the connection ended, if it did.
     pub fn overdue(
         &mut self,
         context: &mut H::Context,

@@ -49,11 +49,11 @@ pub(super) struct Incoming<'a> {
     pub time: Timestamp,
 }
 
-/// What the directions of all connections share.
+/// Everything the directions of all connections share.
 pub(super) struct Shared<'a> {
     /// Bytes that may wait in one direction.
     pub max_out_of_order: usize,
-    /// What waits is charged here.
+    /// The budget that waiting bytes are charged to.
     pub budget: &'a MemoryBudget,
     /// Counts.
     pub counters: &'a mut ConnectionCounters,
@@ -64,7 +64,7 @@ pub(super) struct Shared<'a> {
 pub(super) struct Reassembler {
     /// Position of the next byte to hand on; 0 before the first sequence number is known.
     next: u64,
-    /// What waits behind the hole that starts at `next`; `None` when there is no hole.
+    /// The segments that wait behind the hole that starts at `next`; `None` when there is no hole.
     waiting: Option<Box<Waiting>>,
     /// Where the last data outside the window ended.
     outside: Option<u32>,

@@ -95,7 +95,7 @@ impl Stream {
             .give_up_hole(GapCause::Timeout, &mut shared, &mut self.recorder);
     }
 
-    /// What was handed on since the last call.
+    /// All that was handed on since the last call.
     fn events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.recorder.events)
     }

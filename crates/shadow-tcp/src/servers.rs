@@ -51,7 +51,7 @@ impl Expected {
     }
 }
 
-/// What is known of servers' answers.
+/// All that is known of servers' answers.
 #[derive(Debug)]
 pub struct Servers {
     expected: Expected,

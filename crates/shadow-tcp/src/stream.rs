@@ -62,7 +62,7 @@ pub enum Close {
     Shutdown,
 }
 
-/// What shows of a connection's server.
+/// A sign of a connection's server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerSign {
     /// Its part in the handshake was not seen so far: the connection may be forged.
@@ -89,7 +89,7 @@ pub enum Stall {
 /// A reader of one connection's streams. The table calls it in stream order; it is dropped after
 /// [`StreamHandler::close`].
 pub trait StreamHandler: Sized {
-    /// What all connections of a shard share (ledger, outputs); handed to every call.
+    /// The state that all connections of a shard share (ledger, outputs); handed to every call.
     type Context;
 
     /// A connection came into view with its first SYN or data segment at `time`.

@@ -481,7 +481,7 @@ impl<H: StreamHandler> FlowTable<H> {
     }
 }
 
-/// What it means that a connection had no answer.
+/// Says what it means that a connection had no answer.
 fn silence(
     servers: &mut Option<Servers>,
     counters: &mut ConnectionCounters,
@@ -501,7 +501,7 @@ fn silence(
     sign
 }
 
-/// What a connection needs from its table besides its segments: in which of the lists it stands.
+/// Everything a connection needs from its table besides its segments: in which of the lists it stands.
 #[derive(Clone, Copy, Default)]
 struct Needs {
     /// The earliest time since which something waits behind a hole.

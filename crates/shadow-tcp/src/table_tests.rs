@@ -131,7 +131,7 @@ impl Fixture {
         self.log.take()
     }
 
-    /// What holds between any two segments.
+    /// Asserts what holds between any two segments.
     fn check(&self) {
         let counters = self.table.counters();
         assert!(counters.balanced(), "{counters:?}");

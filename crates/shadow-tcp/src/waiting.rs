@@ -11,7 +11,7 @@ use super::stream::GapCause;
 /// about a window of full segments behind a hole, 2,900 of them in 4 MiB.
 pub(super) const MAX_PIECES: usize = 4096;
 
-/// What a piece costs beside its bytes, in the memory budget: its place in the queue, twice as the queue
+/// The cost of a piece beside its bytes, in the memory budget: its place in the queue, twice as the queue
 /// doubles, and an allocation.
 pub(super) const PIECE_OVERHEAD: usize = 2 * size_of::<Piece>() + 32;
 

@@ -16,7 +16,7 @@ pub struct WantedMirror {
     pub name: Option<String>,
     /// Which requests it takes.
     pub selection: Selection,
-    /// What becomes of those.
+    /// Rules that are applied to those.
     pub rules: Option<Arc<Rules>>,
     /// How many of those it gets.
     pub limit: Option<Limiter>,

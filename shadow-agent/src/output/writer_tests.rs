@@ -8,7 +8,7 @@ use crate::mirror::testing::exchange;
 use crate::output::stdout::Stream;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
-/// What such a record counts as in the queue.
+/// The bytes that such a record counts as in the queue.
 const SIZE: usize = 72 + GET.len() + 14;
 const RECORD: &str = "1 9c4000500a01020300000000 7 0\nGET / HTTP/1.1\r\n\r\n\n🐵🙈🙉\n";
 
@@ -58,7 +58,7 @@ impl Rig {
         shard.offer(&exchange(1, raw), ticket);
     }
 
-    /// What the writer is writing now; it goes on when `results` says so.
+    /// Waits for a write to begin and gives its bytes; it goes on when `results` says so.
     fn write(&self) -> String {
         String::from_utf8(self.written.recv().unwrap()).unwrap()
     }

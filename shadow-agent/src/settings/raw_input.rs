@@ -55,7 +55,7 @@ impl fmt::Display for RawInput {
 }
 
 impl RawInput {
-    /// What it watches of this host's traffic, at addresses or interfaces.
+    /// The part of this host's traffic that it watches, at addresses or interfaces.
     pub fn live(&self) -> Option<LiveInput> {
         match self {
             Self::Live { scope, ports } => Some(LiveInput {

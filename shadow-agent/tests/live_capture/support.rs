@@ -244,7 +244,7 @@ impl Stream {
     }
 }
 
-/// What came out of the rings.
+/// The streams that came out of the rings.
 pub type Streams = BTreeMap<(SocketAddr, SocketAddr, bool), Stream>;
 
 /// The key of a direction in [`Streams`].

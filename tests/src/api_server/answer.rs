@@ -27,7 +27,7 @@ use super::{TOKEN, discovery, list};
 /// The most a request's body may have; that of the real server.
 const BODY: usize = 3 * 1024 * 1024;
 
-/// What a patch may be written in.
+/// The media type that a patch may have.
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// A request with all that its answer depends on.
@@ -38,7 +38,7 @@ struct Call {
     body: Value,
 }
 
-/// What a call comes to.
+/// The outcome of a call.
 enum Outcome {
     Object(u16, Value),
     Watch(Box<Watch>),

@@ -136,7 +136,7 @@ impl Failure {
         failure
     }
 
-    /// What the real server says with `code` when a request meets with it, for faults.
+    /// The status that the real server gives with `code` when a request meets with it, for faults.
     pub(super) fn fault(code: u16, verb: &str, resource: &str, group: &str) -> Self {
         let mut failure = match code {
             401 => Self::unauthorized(),

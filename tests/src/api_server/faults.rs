@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::request::{Request, Verb};
 
-/// What goes wrong with an answer.
+/// A fault of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// It is a refusal with this status and the `Status` object that goes with it.
@@ -73,7 +73,7 @@ impl Faults {
         self.0.clear();
     }
 
-    /// What meets a request: any delays, and at most one other fault, the one asked for first.
+    /// Takes the faults that meet a request: any delays, and at most one other fault, the one asked for first.
     pub(super) fn take(&mut self, request: &Request) -> (Duration, Option<Fault>) {
         let (mut delay, mut fault) = (Duration::ZERO, None);
         for rule in self.0.iter_mut().filter(|rule| rule.scope.meets(request)) {

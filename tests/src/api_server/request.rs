@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-/// What a request wants to do; RBAC's verbs.
+/// The verb of a request, as in RBAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verb {
     /// One object.
@@ -26,7 +26,7 @@ pub enum Verb {
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What it wants to do.
+    /// Its verb.
     pub verb: Verb,
     /// API group; empty for the core group, and for what is no resource (`/version`).
     pub group: String,

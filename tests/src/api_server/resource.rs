@@ -10,7 +10,7 @@ pub(super) struct Resource {
     pub plural: &'static str,
     /// Name in manifests.
     pub kind: &'static str,
-    /// What `kubectl` users type.
+    /// Short names, as users of `kubectl` type them.
     pub short: &'static [&'static str],
     /// Whether its objects stand in namespaces.
     pub namespaced: bool,

@@ -27,9 +27,9 @@ pub(super) struct State {
     pub expiry: Expiry,
     /// Grows whenever a test wants bookmarks at once.
     pub bookmarks: u64,
-    /// What the server's thread is to do.
+    /// The mode that the server's thread is to be in.
     pub mode: Mode,
-    /// What it does.
+    /// The mode that it is in.
     pub running: Mode,
     next_watch: u64,
 }

@@ -35,7 +35,7 @@ pub(super) struct Change {
 /// All objects.
 pub(super) struct Store {
     revision: u64,
-    /// What is older than this can no longer be asked for.
+    /// The oldest version that can be asked for.
     oldest: u64,
     objects: BTreeMap<Key, Arc<Value>>,
     history: VecDeque<Change>,

@@ -41,7 +41,7 @@ pub(super) struct Watch {
     end: Instant,
 }
 
-/// What a look at the state gives a watch to do.
+/// The next step of a watch, after a look at the state.
 enum Step {
     Lines(Vec<Value>),
     Last(Value),

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::resource::Resource;
 use super::store::{Key, Store};
 
-/// What of an object a write is about.
+/// The part of an object that a write is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     /// Everything but the status.
@@ -233,7 +233,7 @@ pub(crate) fn now() -> String {
     rfc3339(now.as_secs())
 }
 
-/// What a new object of the resource has as its status.
+/// The status of a new object of the resource.
 fn initial_status(resource: &Resource) -> Option<Value> {
     match resource.plural {
         "pods" => Some(json!({"phase": "Pending", "qosClass": "BestEffort"})),

@@ -10,7 +10,7 @@ use shadow_tests::{Agent, Netns, Wrk, load, stage, until};
 
 use crate::scene::Scene;
 
-/// What the kill switch may take.
+/// The time that the kill switch may take.
 const A_SECOND: Duration = Duration::from_secs(1);
 
 /// Starts the agent with its port open, and gives the port.

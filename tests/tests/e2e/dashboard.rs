@@ -26,7 +26,7 @@ const OF_A_LOSS: [(&str, &[&str]); 3] = [
     ),
 ];
 
-/// What one query asks for.
+/// One query, in parts.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Asked {
     /// Each metric, with the labels of its selector.

@@ -5,7 +5,7 @@ use shadow_tests::{Agent, Ledger, Netns, Nginx, NginxSetup, Stage, stage, until}
 
 use crate::scene::{Finished, Scene};
 
-/// What stands between two records of standard output.
+/// The line between two records of standard output.
 const SEPARATOR: &str = "\n\u{1f435}\u{1f648}\u{1f649}\n";
 
 /// Has curl send requests on one connection, each given by what stands before its URL and its path.

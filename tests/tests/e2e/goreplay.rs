@@ -5,7 +5,7 @@ use shadow_tests::{Agent, Ledger, Netns, Nginx, Output, Stage, Veth, load, stage
 
 use crate::scene::Scene;
 
-/// What stands between two records of standard output.
+/// The line between two records of standard output.
 const SEPARATOR: &str = "\n\u{1f435}\u{1f648}\u{1f649}\n";
 
 /// Runs the agent to an end that comes by itself.

@@ -50,7 +50,7 @@ impl Place for Contained<'_> {
     }
 }
 
-/// What a service account has, and the server's key and certificate.
+/// Makes the files of a service account, and the server's key and certificate.
 fn credentials(stage: &Stage) -> PathBuf {
     let folder = stage.path("account");
     std::fs::create_dir_all(&folder).expect("the account's folder");

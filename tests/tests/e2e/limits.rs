@@ -7,7 +7,7 @@ use shadow_tests::{Agent, Netns, Nginx, Stage, load, stage};
 
 use crate::scene::{Finished, Scene};
 
-/// What stands between two records of standard output.
+/// The line between two records of standard output.
 const SEPARATOR: &str = "\n\u{1f435}\u{1f648}\u{1f649}\n";
 
 /// Mirrors with these addresses as input and output while `requests` are sent.

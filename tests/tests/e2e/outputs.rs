@@ -5,7 +5,7 @@ use shadow_tests::{Agent, Netns, Nginx, NginxSetup, load, stage};
 
 use crate::scene::Scene;
 
-/// What stands between two records of standard output.
+/// The line between two records of standard output.
 const SEPARATOR: &str = "\n\u{1f435}\u{1f648}\u{1f649}\n";
 
 #[test]

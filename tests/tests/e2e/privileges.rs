@@ -195,7 +195,7 @@ fn nothing_is_kept_where_a_file_of_settings_is_followed() {
     agent.stop().assert_closed();
 }
 
-/// What a middleware says of itself and of what it can reach of the agent: whether it can read its memory, and its
+/// A middleware that says who it is and what it can reach of the agent: whether it can read its memory, and its
 /// environment.
 const SPY: &str = "sh -c 'echo uid=$(id -u) >&2; \
                    (exec 3</proc/$PPID/mem) 2>/dev/null && echo memory open >&2; \

@@ -60,7 +60,7 @@ fn uris(log: &AccessLog) -> Vec<&str> {
     log.0.iter().map(|entry| entry.uri.as_str()).collect()
 }
 
-/// What an input says of itself: there is one.
+/// The report of the only input.
 fn input(ledger: &Ledger) -> &Value {
     let inputs = ledger.0["capture"]["inputs"].as_object().expect("inputs");
     inputs.values().next().expect("an input")

@@ -31,7 +31,7 @@ const KINDS: [&str; 8] = [
     "pod/web-0",
 ];
 
-/// What they are read by.
+/// The resources that they are read by.
 const RESOURCES: [&str; 8] = [
     "pods",
     "services",

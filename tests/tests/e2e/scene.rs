@@ -127,7 +127,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// What is left of a scene: all that happened.
+/// The record of a scene that has ended.
 pub struct Finished {
     pub production: AccessLog,
     pub shadow: AccessLog,

@@ -48,7 +48,7 @@ impl<'a> Pane<'a> {
         command
     }
 
-    /// What is on the screen.
+    /// The text on the screen.
     fn screen(&self) -> String {
         self.tmux(&["capture-pane", "-p"])
     }

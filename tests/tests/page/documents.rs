@@ -129,7 +129,7 @@ pub fn large() -> Document {
     of(vec![comparison])
 }
 
-/// What another run of the same release came to: one difference gone, one new, and faster.
+/// The document of another run of the same release: one difference gone, one new, and faster.
 pub fn later() -> Document {
     let mut document = ordinary();
     document.made_at_ms += 86_400_000;

@@ -13,7 +13,7 @@ use std::process::Command;
 use shadow_agent::report::page;
 use shadow_tests::{Stage, stage};
 
-/// What drives the browser, and what looks for barriers to people.
+/// The packages that drive the browser and look for barriers to people.
 const PACKAGES: [&str; 2] = ["playwright-core@1.65.1", "axe-core@4.14.1"];
 
 /// Writes a file that a test hands over.

@@ -20,11 +20,11 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// An aim.
 #[derive(Clone, Debug, Serialize)]
 pub struct Aim {
-    /// What it is about.
+    /// Its subject.
     pub title: &'static str,
     /// The most or the least it may be, as text.
     pub bound: String,
-    /// What was measured, as text.
+    /// The measured value, as text.
     pub measured: String,
     /// Whether the aim was met.
     pub met: bool,

@@ -20,7 +20,7 @@ use super::sockets::{self, local};
 use super::stage::Stage;
 use super::stat::{self, Memory};
 
-/// What pairs may wait in, with the shadow that never answers.
+/// The memory that pairs may wait in, with the shadow that never answers.
 pub const BUDGET: u64 = 16 << 20;
 
 /// Nothing is judged here: a verdict would be an exit status.
@@ -41,7 +41,7 @@ const UNJUDGED: [&str; 14] = [
     "endpoint_tail_ratio off",
 ];
 
-/// What was measured.
+/// The figures of this measurement.
 #[derive(Clone, Debug, Serialize)]
 pub struct Compared {
     /// The agent's processor time for a mirrored request without `--compare`, in microseconds: the median.

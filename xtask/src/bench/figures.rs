@@ -10,7 +10,7 @@ pub type Value = fn(&Measurement, &Measurement) -> Option<f64>;
 
 /// One figure.
 pub struct Figure {
-    /// What it is called in the report.
+    /// Its name in the report.
     pub title: &'static str,
     /// Decimals it is printed with.
     pub decimals: usize,

@@ -34,7 +34,7 @@ const BATCH: usize = 100;
 /// For the agent to have read all that was captured: many times its longest interval between two looks.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// What a holder of connections prints when all are open and used.
+/// The word that a holder of connections prints when all are open and used.
 const READY: &str = "ready";
 
 const REQUEST: &[u8] =
@@ -50,7 +50,7 @@ pub struct Arguments {
     connections: usize,
 }
 
-/// What was measured.
+/// The figures of this measurement.
 #[derive(Clone, Debug, Serialize)]
 pub struct IdleMemory {
     /// Connections held.

@@ -20,7 +20,7 @@ pub enum Load {
     FixedRate,
 }
 
-/// What a load generator has seen and used.
+/// Everything a load generator has seen and used.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct LoadResult {
     /// Whole responses received.
@@ -49,7 +49,7 @@ impl Load {
         }
     }
 
-    /// What it is called in the report.
+    /// Its name in the report.
     pub fn title(self) -> String {
         match self {
             Load::FlatOut => {

@@ -18,7 +18,7 @@ const QUIET: Duration = Duration::from_millis(200);
 /// The longest that is waited for.
 const MAX_DRAIN: Duration = Duration::from_secs(20);
 
-/// What was measured. Times in microseconds, from the start of the load until all copies were delivered.
+/// The figures of one measurement. Times in microseconds, from the start of the load until all copies were delivered.
 #[derive(Clone, Debug, Serialize)]
 pub struct Measurement {
     /// The round, from 0.
@@ -27,11 +27,11 @@ pub struct Measurement {
     pub variant: Variant,
     /// The load.
     pub load: Load,
-    /// What the load generator saw.
+    /// The load generator's figures.
     pub load_result: LoadResult,
-    /// What production counted.
+    /// Production's counts.
     pub production: Counts,
-    /// What the shadow counted.
+    /// The shadow's counts.
     pub shadow: Counts,
     /// Processor time of production's workers.
     pub production_cpu_us: f64,
@@ -45,7 +45,7 @@ pub struct Measurement {
     pub agent: Option<AgentUse>,
 }
 
-/// What the agent used and what it says.
+/// The agent's use of the machine, and its own counts.
 #[derive(Clone, Debug, Serialize)]
 pub struct AgentUse {
     /// Its processor time.

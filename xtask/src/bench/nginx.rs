@@ -29,7 +29,7 @@ pub struct Nginx {
     asked: Cell<u64>,
 }
 
-/// What an nginx has counted, without those who asked for the counts.
+/// Counts of an nginx, without those who asked for the counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Connections accepted.
@@ -106,7 +106,7 @@ http {{
         })
     }
 
-    /// What it has counted so far.
+    /// Reads its counts so far.
     pub fn counts(&self) -> anyhow::Result<Counts> {
         self.asked.set(self.asked.get() + 1);
         let asked = self.asked.get();
@@ -124,7 +124,7 @@ http {{
 }
 
 impl Counts {
-    /// What was counted since `earlier`.
+    /// The counts since `earlier`.
     pub fn since(self, earlier: Counts) -> Counts {
         Counts {
             connections: self.connections.saturating_sub(earlier.connections),

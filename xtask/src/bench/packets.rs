@@ -22,7 +22,7 @@ const SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
 /// Bytes of a request, headers of TCP and IP aside.
 const REQUEST_BYTES: usize = 300;
 
-/// What was measured.
+/// The figures of this measurement.
 #[derive(Clone, Debug, Serialize)]
 pub struct PacketCost {
     /// Nanoseconds for a packet that is not selected.
@@ -35,7 +35,7 @@ pub struct PacketCost {
     unwatched: Run,
 }
 
-/// What the agent's programs did in one run, and what they counted.
+/// The work of the agent's programs in one run, and their counts.
 #[derive(Clone, Debug, Serialize)]
 struct Run {
     statistics: Statistics,

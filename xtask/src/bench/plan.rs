@@ -7,7 +7,7 @@ use super::Arguments;
 use super::load::Load;
 use super::variant::Variant;
 
-/// What can be asked for by itself.
+/// A part that can be asked for by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
@@ -27,7 +27,7 @@ pub enum Part {
     Packets,
     /// Recording to disk, and replaying.
     Recordings,
-    /// What comparing answers costs.
+    /// The cost of comparing answers.
     Compare,
     /// Memory with 100,000 idle connections.
     Idle,
@@ -38,7 +38,7 @@ impl Part {
     const BESIDE: [Self; 4] = [Self::Packets, Self::Recordings, Self::Compare, Self::Idle];
 }
 
-/// What this run measures.
+/// The parts that this run measures.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     /// Rounds.
@@ -49,7 +49,7 @@ pub struct Plan {
     pub variants: Vec<Variant>,
     /// Loads of each variant.
     pub loads: Vec<Load>,
-    /// What is measured beside the rounds.
+    /// Parts that are measured beside the rounds.
     pub beside: Vec<Part>,
     /// Arguments that the agent is given besides those of the variants.
     pub agent_arguments: Vec<String>,

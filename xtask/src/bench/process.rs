@@ -81,7 +81,7 @@ pub struct Running {
 /// A program that has ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// What it wrote to standard output.
+    /// Standard output.
     pub stdout: String,
     /// Processor time of it and of the children it waited for.
     pub cpu: Duration,
@@ -183,7 +183,7 @@ impl Running {
         Ok(Ended { stdout, cpu })
     }
 
-    /// What it has written to standard error so far.
+    /// Reads standard error so far.
     pub fn said(&mut self) -> String {
         self.said.extend(self.lines.try_iter());
         self.said.join("\n")

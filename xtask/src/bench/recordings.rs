@@ -28,7 +28,7 @@ pub const RATE: u32 = 2_000;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// What was measured: medians.
+/// The figures of this measurement: medians.
 #[derive(Clone, Debug, Serialize)]
 pub struct Recordings {
     /// Requests a second that were recorded, flat out.

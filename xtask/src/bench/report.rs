@@ -111,7 +111,7 @@ impl Report {
         }
     }
 
-    /// What could not be measured, and why.
+    /// The parts that could not be measured, and why.
     pub fn failures(&self) -> &[String] {
         &self.failures
     }

@@ -16,7 +16,7 @@ const DISTURBED: f64 = 0.05;
 /// How often one measurement is made again before it stands as it is.
 const REPEATS: usize = 3;
 
-/// What the rounds gave.
+/// The results of the rounds.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Rounds {
     /// One for each round, load and variant.

@@ -24,7 +24,7 @@ impl Variant {
     /// All of them.
     pub const ALL: [Variant; 4] = [Variant::Alone, Variant::Null, Variant::Mirror, Variant::Nginx];
 
-    /// What it is called in the report.
+    /// Its name in the report.
     pub fn title(self) -> &'static str {
         match self {
             Variant::Alone => "alone",

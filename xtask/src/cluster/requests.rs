@@ -13,7 +13,7 @@ pub struct Batch {
     pub count: usize,
 }
 
-/// What a log has of one batch: the lines of each id.
+/// The lines that a log has of one batch: the lines of each id.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Logged(BTreeMap<usize, Vec<String>>);
 

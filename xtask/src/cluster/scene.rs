@@ -50,7 +50,7 @@ pub const HTTPBIN: Pair = Pair {
 pub struct Scene {
     /// The way to the cluster.
     pub kubectl: Kubectl,
-    /// What can be applied.
+    /// The folders of what can be applied.
     pub folders: Folders,
     with_routes: bool,
     sent: Cell<u32>,
@@ -127,7 +127,7 @@ impl Scene {
         Ok(batch)
     }
 
-    /// What the logs of the pods of this label have of a batch.
+    /// Reads what the logs of the pods of this label have of a batch.
     pub fn logged(&self, batch: &Batch, label: &str) -> Result<Logged> {
         let log = self.kubectl.read(&[
             "logs",

@@ -7,7 +7,7 @@ use super::scene::{AGENTS, DEMO, HTTPBIN, NGINX, Scene};
 
 /// One step.
 pub struct Step {
-    /// What it shows.
+    /// The behaviour that it shows.
     pub name: &'static str,
     /// Does it.
     pub run: fn(&Scene) -> Result<()>,

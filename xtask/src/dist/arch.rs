@@ -22,7 +22,7 @@ impl Arch {
         Self::Amd64
     };
 
-    /// What Debian and OCI images call it.
+    /// Its name for Debian and OCI images.
     pub fn name(self) -> &'static str {
         match self {
             Self::Amd64 => "amd64",
@@ -51,7 +51,7 @@ impl Arch {
         }
     }
 
-    /// What building for it takes, as `setup::install` wants it: a program or a file, and its Debian package.
+    /// The programs that building for it takes, as `setup::install` wants it: a program or a file, and its Debian package.
     pub fn needs(self) -> &'static [(&'static str, &'static str)] {
         match (self, self.is_foreign()) {
             (Self::Amd64, false) => &[("gcc", "gcc"), ("/usr/lib/x86_64-linux-gnu/libc.a", "libc6-dev")],

@@ -91,7 +91,7 @@ fn lay_out(release: &Release, root: &Path) -> Result<()> {
     make_folders_readable(root)
 }
 
-/// What is installed: path, mode, contents.
+/// The installed files: path, mode, contents.
 fn files(release: &Release) -> Result<Vec<(String, u32, Vec<u8>)>> {
     let document = |name| release.document(name).map(<[u8]>::to_vec);
     let [bash, fish, zsh] = &release.completions;

@@ -17,8 +17,8 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
-/// What a reference without a registry means, for containerd and for kubelet: `shadow-agent:0.1.0` in the manifests is
-/// looked for under this name (distribution/reference, "familiar names").
+/// The repository that a reference without a registry means, for containerd and for kubelet: `shadow-agent:0.1.0` in
+/// the manifests is looked for under this name (distribution/reference, "familiar names").
 const REPOSITORY: &str = "docker.io/library/shadow-agent";
 
 /// Where Debian keeps all certificate authorities in one file; the agent looks there too.
@@ -119,7 +119,8 @@ fn layer(release: &Release, certificates: &[u8]) -> Result<Vec<u8>> {
     Ok(tar.finish())
 }
 
-/// What a runtime starts (config.md). As user 0, because Kubernetes gives added capabilities to no other.
+/// The configuration that a runtime starts by (config.md). As user 0, because Kubernetes gives added capabilities to no
+/// other.
 fn config(release: &Release, layer: &Value) -> Value {
     json!({
         "created": time_text(release.time),

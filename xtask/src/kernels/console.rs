@@ -19,14 +19,14 @@ pub struct Guest<'a> {
     pub limit: Duration,
 }
 
-/// What a guest said.
+/// The outcome of a guest.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Checks that held.
     pub passed: usize,
     /// Those that did not, and why.
     pub failures: Vec<String>,
-    /// What it measured.
+    /// The figures that it measured.
     pub figures: Vec<String>,
     /// Whether it got to its end.
     ended: bool,

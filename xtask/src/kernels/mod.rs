@@ -20,7 +20,7 @@ use crate::setup;
 
 use console::{Guest, Outcome};
 
-/// What is tried where no version is given: the stable release's predecessor, with filters of clsact.
+/// The version that is tried where none is given: the stable release's predecessor, with filters of clsact.
 pub const DEFAULT: &str = "6.1";
 
 /// Programs of the host that this needs, each with its Debian package.
@@ -70,7 +70,7 @@ pub fn run(kernels: &[String], install: bool) -> Result<()> {
     Ok(())
 }
 
-/// What became of one kernel.
+/// The result of one kernel.
 struct Row {
     release: String,
     took: Duration,

@@ -20,7 +20,7 @@ const SUITES: &[(&str, &str, bool)] = &[
 
 /// A kernel that can be booted.
 pub struct Kernel {
-    /// What `uname -r` says.
+    /// The release, as `uname -r` says it.
     pub release: String,
     /// The compressed image.
     pub image: PathBuf,

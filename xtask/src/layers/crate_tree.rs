@@ -31,7 +31,7 @@ pub struct File {
     pub path: String,
     /// The module that it is: its room, and behind it the modules of that.
     pub module: Vec<String>,
-    /// What it says.
+    /// Its source, as read.
     pub source: Source,
 }
 

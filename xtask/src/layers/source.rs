@@ -4,7 +4,7 @@
 use super::crate_tree::Crate;
 use super::tokens::{Kind, Token, tokens};
 
-/// What a file says.
+/// A file's source, as read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Source {
     /// Modules in files of their own.

@@ -15,7 +15,7 @@ pub struct Token {
 pub enum Kind {
     /// An identifier, a keyword or a number.
     Word(String),
-    /// What a literal in quotes holds, as written.
+    /// The content of a literal in quotes, as written.
     Text(String),
     /// `::`.
     Colons,

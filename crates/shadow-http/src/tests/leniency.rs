@@ -4,7 +4,7 @@
 use super::*;
 use crate::Oddity;
 
-/// What is complete of `bytes` and of the request behind them.
+/// All that is complete of `bytes` and of the request behind them.
 fn read(bytes: &str) -> Vec<Seen> {
     let mut seen = said(format!("{bytes}{GET}"));
     assert_eq!(seen.pop(), Some(complete(GET)), "{bytes:?}");

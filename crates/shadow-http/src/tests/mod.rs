@@ -173,13 +173,13 @@ impl Feed {
         }
     }
 
-    /// What was seen since the last call.
+    /// All that was seen since the last call.
     fn take(&mut self) -> Vec<Seen> {
         std::mem::take(&mut self.seen)
     }
 }
 
-/// What a connection says that sends `bytes`, in one segment and in pieces of every small size, and closes.
+/// All that a connection says that sends `bytes`, in one segment and in pieces of every small size, and closes.
 /// All of them must agree.
 fn said(bytes: impl AsRef<[u8]>) -> Vec<Seen> {
     let bytes = bytes.as_ref();

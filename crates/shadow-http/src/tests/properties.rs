@@ -88,7 +88,7 @@ fn written_anew(seen: &[Seen], sent: &[u8]) -> bool {
     })
 }
 
-/// What happens to a connection.
+/// Something that happens to a connection.
 #[derive(Clone, Debug)]
 enum Step {
     Push { bytes: Vec<u8>, segment_start: bool },

@@ -9,7 +9,7 @@ fn v2(command: u8, family: u8, behind: &[u8]) -> Vec<u8> {
     [SIGNATURE, &[command, family][..], &length, behind].concat()
 }
 
-/// What one buffer is: length and client of the header.
+/// Reads one buffer: length and client of the header.
 fn whole(bytes: &[u8]) -> Option<(usize, Option<String>)> {
     match ProxyHeader::default().take(bytes) {
         ProxyStep::Header { length, client, .. } => Some((length, client.map(|client| client.to_string()))),

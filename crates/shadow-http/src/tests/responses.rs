@@ -7,7 +7,7 @@ use shadow_tcp::{Chunk, Close, Start};
 use super::LIMITS;
 use crate::{RequestKind, ResponseEvent, ResponseStream};
 
-/// What a server said, each event as one line; every way of cutting its bytes must say the same.
+/// Everything a server said, each event as one line; every way of cutting its bytes must say the same.
 fn said(kinds: &[RequestKind], bytes: &str, close: Close) -> Vec<String> {
     let run = |size: usize| {
         let budget = MemoryBudget::new(1 << 20);

@@ -29,7 +29,7 @@ fn remove(name: &str) -> Edit {
     Edit::RemoveHeader(name.to_owned())
 }
 
-/// What becomes of `target` when `prefix` is replaced by `replacement`.
+/// Rewrites `target` as when `prefix` is replaced by `replacement`.
 fn rewritten(target: &str, prefix: &str, replacement: &str) -> Option<String> {
     let matcher = matcher(PathMatch::prefix(prefix).unwrap());
     let edits = Edits::new([Edit::PrefixMatch(replacement.to_owned())], &matcher, 0).unwrap();

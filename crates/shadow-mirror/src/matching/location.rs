@@ -10,7 +10,7 @@ const ROOT: &[u8] = b"/";
 pub struct Location<'a> {
     /// The target's path; `*` for a target in asterisk form.
     pub path: &'a [u8],
-    /// What stands behind the `?`; none without one.
+    /// The part behind the `?`; none without one.
     pub query: Option<&'a [u8]>,
     /// The authority of a target in absolute form, which outranks the Host field (RFC 9112 section 3.2.2).
     authority: Option<&'a [u8]>,

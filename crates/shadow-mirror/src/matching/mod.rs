@@ -63,7 +63,7 @@ pub enum MatchError {
     Expression {
         /// The expression, cut short.
         expression: String,
-        /// What is wrong with it.
+        /// The error in it.
         why: String,
     },
     /// A path is none.
@@ -72,7 +72,7 @@ pub enum MatchError {
     /// There are more rules or matches than can be compared for every request.
     #[error("the route has more than {limit} {what}")]
     TooMany {
-        /// What there are too many of.
+        /// The things of which there are too many.
         what: &'static str,
         /// How many there may be.
         limit: usize,

@@ -5,7 +5,7 @@ use shadow_http::Request;
 use super::pattern::Pattern;
 use super::{Location, MatchError};
 
-/// What the path must be.
+/// A condition on the path.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PathMatch {
     /// The same bytes, case and a trailing `/` included.
@@ -30,7 +30,7 @@ impl Prefix {
         Self(path.strip_suffix('/').unwrap_or(path).into())
     }
 
-    /// What of `path` follows the prefix, if it starts with it: nothing, or something that starts with `/`.
+    /// The part of `path` that follows the prefix, if it starts with it: nothing, or something that starts with `/`.
     /// Every path starts with the prefix `/`, and so does `*`: a match that says nothing about paths has it.
     pub fn rest<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
         let rest = path.strip_prefix(self.0.as_bytes())?;
@@ -141,7 +141,7 @@ impl RequestMatch {
         self
     }
 
-    /// What of the path is compared.
+    /// The condition on the path.
     pub fn path(&self) -> &PathMatch {
         &self.path
     }
@@ -162,7 +162,7 @@ impl RequestMatch {
                 .all(|(name, pattern)| has_parameter(location.query, name, pattern))
     }
 
-    /// What precedence compares, greater for what goes first.
+    /// The key that precedence compares, greater for what goes first.
     pub(super) fn rank(&self) -> ((u8, usize), bool, usize, usize) {
         let method = self.method.is_some();
         (self.path.rank(), method, self.headers.len(), self.query.len())

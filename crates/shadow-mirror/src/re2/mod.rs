@@ -19,7 +19,7 @@ use self::text::Text;
 
 /// Longest expression in bytes. Gateway API allows 1,024 for a path and 4,096 for a header value.
 const MAX_EXPRESSION: usize = 4_096;
-/// What one expression may cost.
+/// The cost that one expression may have.
 struct Bounds {
     /// Largest compiled form in bytes.
     compiled: usize,
@@ -111,7 +111,7 @@ impl Re2 {
     }
 }
 
-/// What a match and its groups are in the bytes of a value.
+/// A match and its groups in the bytes of a value.
 struct Groups<'a> {
     value: &'a [u8],
     text: &'a Text<'a>,
@@ -119,7 +119,7 @@ struct Groups<'a> {
 }
 
 impl<'a> Groups<'a> {
-    /// What the first of these groups matched that took part; nothing where none did.
+    /// The text of the first of these groups that took part; nothing where none did.
     fn first(&self, groups: &[usize]) -> &'a [u8] {
         let found = groups.iter().find_map(|group| self.captures.get(*group));
         found.map_or(b"", |found| &self.value[self.text.bytes(found.range())])

@@ -15,7 +15,7 @@ const NO_BOUNDARY: &str = r"(?:(?:\b|\B)(?-u:\B))";
 /// Most repetitions of one thing, as in RE2.
 const MAX_REPEAT: u32 = 1000;
 
-/// What an expression is in the other syntax.
+/// An expression in the other syntax.
 pub(super) struct Parsed {
     /// The translation.
     pub regex: String,

@@ -25,7 +25,7 @@ impl Flags {
     }
 }
 
-/// What is still to be read.
+/// The part that is still to be read.
 pub(super) struct Rest<'a>(&'a str);
 
 impl<'a> Rest<'a> {
@@ -100,7 +100,7 @@ pub(super) fn escape(rest: &mut Rest<'_>) -> Result<char, String> {
     char::from_u32(number).ok_or_else(|| format!("there is no character U+{number:X}"))
 }
 
-/// What is behind `\x`: two digits, or any number of them in braces.
+/// Reads what is behind `\x`: two digits, or any number of them in braces.
 fn hexadecimal(rest: &mut Rest<'_>) -> Option<u32> {
     let (digits, behind) = match rest.text().strip_prefix('{') {
         Some(text) => text.split_once('}')?,

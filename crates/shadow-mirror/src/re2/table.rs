@@ -217,7 +217,7 @@ const MATCHES: &[Row] = &[
     (r"#x y", b"#xy", None),
 ];
 
-/// What `regexp.Compile` refuses.
+/// Expressions that `regexp.Compile` refuses.
 const REFUSED: &[&str] = &[
     r"(",
     r")",

@@ -12,7 +12,7 @@ pub(super) fn cookies<'a>(field: &'a [u8], name: &'a str) -> impl Iterator<Item 
     })
 }
 
-/// What an Authorization field says of a user.
+/// The user that an Authorization field names.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Basic {
     /// It has another scheme.

@@ -49,7 +49,7 @@ impl Rewrite {
         })
     }
 
-    /// What `value` becomes; `None` where nothing in it matches.
+    /// Applies the expression to `value`; `None` where nothing in it matches.
     pub fn apply(&self, value: &[u8]) -> Result<Option<Vec<u8>>, TooLong> {
         self.replacement
             .replace_all(&self.expression.0, value, MAX_REWRITTEN)

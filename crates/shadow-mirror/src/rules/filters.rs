@@ -88,7 +88,7 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// What can be said before anything is set: by method and client.
+    /// Decides what can be decided before anything is set: by method and client.
     pub(super) fn pass_origin(&self, draft: &Draft<'_>) -> bool {
         self.methods
             .passes_one(|method| method.as_bytes() == draft.method())

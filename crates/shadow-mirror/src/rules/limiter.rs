@@ -4,7 +4,7 @@ use super::credentials::cookies;
 use super::draft::Draft;
 use super::hash::HashShare;
 
-/// What tells users apart.
+/// The part of a request that tells users apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum User {
     /// The value of the first header of this name.
@@ -20,7 +20,7 @@ pub enum User {
 /// A share of users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limiter {
-    /// What tells them apart.
+    /// The part that tells them apart.
     pub user: User,
     /// How many of them.
     pub share: HashShare,

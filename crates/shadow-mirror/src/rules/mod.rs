@@ -57,19 +57,19 @@ struct Unsafe;
 /// The rules of a mirror.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules {
-    /// What is kept back.
+    /// Filters: which requests are kept back.
     pub filters: Filters,
     /// Which users are left out: every limiter must take a request.
     pub limiters: Vec<Limiter>,
-    /// What is changed.
+    /// Rewriters: how requests are changed.
     pub rewriters: Rewriters,
     /// How bodies are made readable, in requests and in responses.
     pub prettifier: Option<Prettifier>,
-    /// What is hidden, in requests and in responses.
+    /// Redaction, in requests and in responses.
     pub redaction: Option<Redaction>,
 }
 
-/// What the rules say of a request.
+/// The verdict of rules on a request.
 #[derive(Debug)]
 pub enum Verdict {
     /// It goes on as it is.
@@ -103,7 +103,7 @@ impl Rules {
         }))
     }
 
-    /// What becomes of `request`, which a client at `client` sent.
+    /// Judges `request`, which a client at `client` sent.
     pub fn judge(&self, request: &Request, client: IpAddr) -> Verdict {
         match self.edited(request, client) {
             Ok(None) => Verdict::Unchanged,

@@ -55,7 +55,7 @@ struct Net {
     bits: u8,
 }
 
-/// What is known of a connection. A port of `None` may be any.
+/// All that is known of a connection. A port of `None` may be any.
 #[derive(Clone, Copy)]
 struct Known {
     client: (Option<IpAddr>, Option<u16>),

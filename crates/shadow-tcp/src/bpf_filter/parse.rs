@@ -24,12 +24,12 @@ pub const MAX_LENGTH: usize = 4096;
 /// How deep parentheses and negations may stand in each other.
 const MAX_DEPTH: usize = 64;
 
-/// What is wrong with an expression, and where.
+/// An error in an expression, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterError {
     /// Where, in characters from 0.
     pub column: usize,
-    /// What is wrong there.
+    /// The error there.
     pub problem: String,
     /// The way out.
     pub help: &'static str,
@@ -145,7 +145,7 @@ struct Parser<'a> {
     at: usize,
     /// Column behind the last character.
     end: usize,
-    /// What a value alone stands for.
+    /// The qualifiers that a value alone stands for.
     last: Qualifiers,
 }
 
@@ -370,7 +370,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// What is wrong with a word that stands where a value should.
+    /// The error of a word that stands where a value should.
     fn no_value(&self, word: &str, what: &str, help: &'static str) -> FilterError {
         match word {
             "udp" | "icmp" | "icmp6" | "arp" | "rarp" | "sctp" | "igmp" => self.error(

@@ -27,7 +27,7 @@ const PATIENCE: u32 = 3;
 /// A receiver, or what stands between, that takes what it is sent and says nothing of it.
 const SILENT: &str = "the peer does not acknowledge what it was sent";
 
-/// What one lane has sent, over all its connections.
+/// The records that one lane has sent, over all its connections.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
     /// The highest sequence that ever was.

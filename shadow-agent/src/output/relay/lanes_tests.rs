@@ -137,7 +137,7 @@ async fn a_shard_is_drained_when_nothing_of_it_waits() {
     assert!(!rig.lanes.wait(0, 2).await);
 }
 
-/// What happens next between a sender and a receiver.
+/// The next thing that happens between a sender and a receiver.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     /// A request is captured.

@@ -62,12 +62,12 @@ pub(super) async fn carry(
     }
 }
 
-/// What the other side sends.
+/// The stream from the other side.
 struct Incoming<R> {
     read: R,
-    /// What was read and is no whole frame yet.
+    /// Bytes that were read and are no whole frame yet.
     bytes: Vec<u8>,
-    /// What the last ping is to be answered with; those before it need no answer (section 5.5.3).
+    /// The payload that the last ping is to be answered with; those before it need no answer (section 5.5.3).
     pong: Option<Vec<u8>>,
 }
 

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// What a server puts behind the key before it hashes it (section 1.3).
+/// The text that a server puts behind the key before it hashes it (section 1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Largest head of an answer to the handshake, in bytes.
@@ -48,7 +48,7 @@ pub(super) enum Kind {
 pub(super) struct Handshake {
     /// The bytes that ask for it.
     pub request: Vec<u8>,
-    /// What the server must answer the key with.
+    /// The value that the server must answer the key with.
     accept: String,
 }
 

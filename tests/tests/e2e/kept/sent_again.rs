@@ -29,7 +29,7 @@ fn replay(directory: &str, to: &str, more: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// What a command says to the end, with this variable in its environment.
+/// Runs a command to its end, with this variable in its environment.
 fn run(command: &mut Command, roots: &str) -> (Option<i32>, String, String) {
     // curl would take these first.
     let command = command.env_remove("CURL_CA_BUNDLE").env_remove("SSL_CERT_DIR");

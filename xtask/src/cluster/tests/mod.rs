@@ -37,7 +37,7 @@ impl Fake {
         )
     }
 
-    /// What changed the cluster: the first words of each call, with the last part of paths.
+    /// The calls that changed the cluster: the first words of each call, with the last part of paths.
     fn changes(&self) -> Vec<String> {
         let calls = std::fs::read_to_string(self.0.join("calls")).unwrap();
         let changes = calls

@@ -173,7 +173,7 @@ fn known(flag: &str) -> (bool, bool) {
     )
 }
 
-/// What a refused flag says, or one without a meaning; `None` for a flag of ours.
+/// The words of a refused flag, or of one without a meaning; `None` for a flag of ours.
 fn said(flag: &str) -> Option<Vec<&'static str>> {
     let refused = REFUSED.iter().find(|one| one.flag == flag);
     let accepted = ACCEPTED.iter().find(|one| one.flag == flag);
