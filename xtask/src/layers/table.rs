@@ -95,6 +95,11 @@ pub const CRATES: &[Crate] = &[
         room: Some("http"),
     },
     Crate {
+        name: "shadow_correlate",
+        folder: "crates/shadow-correlate",
+        room: Some("correlate"),
+    },
+    Crate {
         name: "shadow_mirror",
         folder: "crates/shadow-mirror",
         room: Some("mirror"),
@@ -168,6 +173,11 @@ pub const ROOMS: &[Room] = &[
         "sans-IO: bytes in, messages out",
         &["time", "budget", "tcp"],
     ),
+    room(
+        "correlate",
+        "sans-IO: identifiers that production issued, mapped to what an output issued",
+        &["time", "http"],
+    ),
     // One exchange's way. Whatever takes its copies stands above: the traits that outputs and middleware implement are here.
     room(
         "mirror",
@@ -199,6 +209,7 @@ pub const ROOMS: &[Room] = &[
             "latency",
             "named_file",
             "http",
+            "correlate",
             "mirror",
             "recording",
         ],
@@ -227,6 +238,7 @@ pub const ROOMS: &[Room] = &[
             "pem",
             "trust",
             "http",
+            "correlate",
             "mirror",
             "recording",
             "relay",

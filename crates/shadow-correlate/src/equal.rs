@@ -1,0 +1,89 @@
+//! Whether two values that differ are the same record, session or version of each side: for comparing.
+
+use crate::key::Scope;
+use crate::map::Map;
+use crate::shape::{RecordName, is_own_id};
+use crate::url::{self, PartKind, Within};
+
+/// Where in an answer two values stand, as far as it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At<'a> {
+    /// The value of the cookie of this name.
+    Cookie(&'a [u8]),
+    /// An entity tag.
+    Tag,
+    /// `Last-Modified`.
+    Date,
+    /// A member of JSON, or a field of a form, of this name.
+    Member(&'a [u8]),
+    /// Anywhere else.
+    Elsewhere,
+}
+
+impl Map {
+    /// Whether `own` in the output's answer is what `production` is in production's, both answers to a request for `target`.
+    pub fn is_same(&self, target: &[u8], at: At<'_>, production: &[u8], own: &[u8]) -> bool {
+        let resource = url::resource(target);
+        let path = url::path(target);
+        let same_token = self.is_pair(Scope::Anywhere, production, own);
+        match at {
+            At::Cookie(name) => same_token || self.is_pair(Scope::Cookie(name), production, own),
+            At::Tag => {
+                let opaque = production.strip_prefix(b"W/").unwrap_or(production);
+                self.is_pair(Scope::Tag(resource), opaque, own)
+            }
+            At::Date => self.is_pair(Scope::Date(resource), production, own),
+            _ if same_token => true,
+            At::Member(name) if is_own_id(name) => {
+                let above = url::split_last(path).0;
+                self.is_pair(Scope::Collection(path), production, own)
+                    || self.is_pair(Scope::Collection(above), production, own)
+            }
+            At::Member(name) if let Some(record) = RecordName::of_member(name) => {
+                self.is_pair(Scope::Record(&record), production, own)
+            }
+            _ => self.is_same_url(production, own),
+        }
+    }
+
+    /// Whether two URLs are the same but for identifiers in them.
+    fn is_same_url(&self, production: &[u8], own: &[u8]) -> bool {
+        if !url::is_url(production) || !url::is_url(own) {
+            return false;
+        }
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        url::parts(production, |part| left.push(part));
+        url::parts(own, |part| right.push(part));
+        let around = |text: &[u8], parts: &[url::Part<'_>]| {
+            let mut at = 0;
+            let mut around = Vec::new();
+            for part in parts {
+                around.extend_from_slice(&text[at..part.range.start]);
+                around.push(0);
+                at = part.range.end;
+            }
+            around.extend_from_slice(&text[at..]);
+            around
+        };
+        let same_part = |(a, b): (&url::Part<'_>, &url::Part<'_>)| {
+            let (text, other) = (&production[a.range.clone()], &own[b.range.clone()]);
+            let within = match a.kind {
+                PartKind::Segment(_) => Within::Path,
+                PartKind::Query(_) => Within::Query,
+            };
+            let (Some(value), Some(own_value)) = (url::decoded(text, within), url::decoded(other, within))
+            else {
+                return text == other;
+            };
+            let in_collection = || match a.kind {
+                PartKind::Segment(above) => self.is_pair(Scope::Collection(above), &value, &own_value),
+                PartKind::Query(name) => RecordName::of_member(name)
+                    .is_some_and(|record| self.is_pair(Scope::Record(&record), &value, &own_value)),
+            };
+            value == own_value || self.is_pair(Scope::Anywhere, &value, &own_value) || in_collection()
+        };
+        left.len() == right.len()
+            && around(production, &left) == around(own, &right)
+            && left.iter().zip(&right).all(same_part)
+    }
+}

@@ -1,0 +1,158 @@
+//! Exchanges of which an answer is under way: each pairs what production issued with what the output issued, once both are there.
+
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use hashlink::LinkedHashMap;
+use shadow_core::time::Timestamp;
+use shadow_http::Request;
+
+use crate::exceptions::Exceptions;
+use crate::issued::{Asked, Issued};
+use crate::key::Keys;
+use crate::map::Map;
+
+/// Most exchanges at once; the oldest is given up first.
+const MAX_OPEN: usize = 4096;
+
+/// The exchanges of one shard with one output, by their names.
+#[derive(Debug)]
+pub struct Exchanges<K> {
+    map: Arc<Mutex<Map>>,
+    keys: Keys,
+    exceptions: Arc<Exceptions>,
+    /// The oldest first.
+    open: LinkedHashMap<K, Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    method: Bytes,
+    target: Bytes,
+    /// And the number that the map gave it.
+    production: Option<(Issued, u64)>,
+    own: Option<Own>,
+}
+
+#[derive(Debug)]
+enum Own {
+    Answered(Issued),
+    Lost,
+}
+
+impl<K: Clone + Eq + Hash> Exchanges<K> {
+    /// None yet. What they teach goes into `map`, whose keys `keys` makes.
+    pub fn new(map: Arc<Mutex<Map>>, keys: Keys, exceptions: Arc<Exceptions>) -> Self {
+        Self {
+            map,
+            keys,
+            exceptions,
+            open: LinkedHashMap::new(),
+        }
+    }
+
+    /// `request`, as production got it, is on its way to the output.
+    pub fn open(&mut self, name: &K, request: &Request) {
+        let part =
+            |range: &std::ops::Range<u32>| request.head.slice(range.start as usize..range.end as usize);
+        let open = Open {
+            method: part(&request.method),
+            target: part(&request.target),
+            production: None,
+            own: None,
+        };
+        // Another of the same name: whose answers will come is anybody's guess.
+        if let Some(before) = self.open.insert(name.clone(), open) {
+            self.give_up(&before);
+        }
+        if self.open.len() > MAX_OPEN
+            && let Some((_, oldest)) = self.open.pop_front()
+        {
+            self.give_up(&oldest);
+        }
+    }
+
+    /// Production has answered.
+    pub fn production(&mut self, name: &K, head: &[u8], body: &[u8], now: Timestamp) {
+        let Some(open) = self.open.get_mut(name).filter(|open| open.production.is_none()) else {
+            return;
+        };
+        let issued = read(&self.keys, &self.exceptions, open, head, body);
+        let mut map = lock(&self.map);
+        let number = map.production(&issued, now);
+        match &open.own {
+            None => {
+                open.production = Some((issued, number));
+                return;
+            }
+            Some(Own::Answered(own)) => map.pair(&issued, own, number, now),
+            Some(Own::Lost) => map.lost(&issued, number),
+        }
+        drop(map);
+        self.open.remove(name);
+    }
+
+    /// Production's answer will not be whole.
+    pub fn production_lost(&mut self, name: &K) {
+        self.open.remove(name);
+    }
+
+    /// The output has answered. Whether production's answer was there, and so something may have been learned.
+    pub fn own(&mut self, name: &K, head: &[u8], body: &[u8], now: Timestamp) -> bool {
+        let Some(open) = self.open.get_mut(name).filter(|open| open.own.is_none()) else {
+            return false;
+        };
+        let issued = read(&self.keys, &self.exceptions, open, head, body);
+        let Some((production, number)) = &open.production else {
+            open.own = Some(Own::Answered(issued));
+            return false;
+        };
+        lock(&self.map).pair(production, &issued, *number, now);
+        self.open.remove(name);
+        true
+    }
+
+    /// The output will not answer. Whether production's answer was there.
+    pub fn own_lost(&mut self, name: &K) -> bool {
+        let Some(open) = self.open.get_mut(name) else {
+            return false;
+        };
+        let Some((production, number)) = &open.production else {
+            open.own.get_or_insert(Own::Lost);
+            return false;
+        };
+        lock(&self.map).lost(production, *number);
+        self.open.remove(name);
+        true
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    fn give_up(&self, open: &Open) {
+        if let Some((production, number)) = &open.production {
+            lock(&self.map).lost(production, *number);
+        }
+    }
+}
+
+fn read(keys: &Keys, exceptions: &Exceptions, open: &Open, head: &[u8], body: &[u8]) -> Issued {
+    let asked = Asked {
+        method: &open.method,
+        target: &open.target,
+    };
+    Issued::of(keys, exceptions, asked, head, body)
+}
+
+/// A map that a thread which ended badly had is as good as before: what it changes, it changes in one step.
+pub fn lock(map: &Mutex<Map>) -> MutexGuard<'_, Map> {
+    map.lock().unwrap_or_else(PoisonError::into_inner)
+}

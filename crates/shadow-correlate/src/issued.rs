@@ -1,0 +1,476 @@
+//! Identifiers that one answer issues, each with its place: where the other side's answer to the same request has its own.
+//!
+//! A place in JSON is the path of names; an element of an array is told by what else it holds, so that one record more in a list
+//! pairs no record with its neighbour. Ids of records are taken from answers that create them, not from lists and reads: a release
+//! that answers with another record than it was asked for must not teach that the two are one.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use shadow_http::{Codings, chunked_data, head_fields};
+
+use crate::exceptions::Exceptions;
+use crate::html;
+use crate::json::{self, Scalar};
+use crate::key::{Key, Keys, Scope};
+use crate::shape::{MAX_VALUE, RecordName, is_id, is_own_id, is_token, names_token};
+use crate::url::{self, PartKind, Within};
+
+/// Largest decoded body that is looked into, in bytes: pages and records that issue something are smaller by far.
+const MAX_BODY: usize = 256 * 1024;
+/// Most identifiers of one answer.
+const MAX_VALUES: usize = 512;
+/// Most bytes of all of them.
+const MAX_TEXT: usize = 64 * 1024;
+/// Members that records are wrapped in.
+const WRAPPERS: [&[u8]; 5] = [b"data", b"item", b"record", b"result", b"object"];
+
+/// The request that is answered, as production got it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Its method.
+    pub method: &'a [u8],
+    /// Its target.
+    pub target: &'a [u8],
+}
+
+/// One identifier at one place.
+#[derive(Clone, Debug)]
+pub(crate) struct Value {
+    pub place: u64,
+    pub key: Key,
+    /// Where it stands in [`Issued::text`].
+    text: Range<usize>,
+    /// Bytes of what the key is made of.
+    pub length: usize,
+    /// Whether place and name say that it is an identifier, and not its look alone.
+    pub sure: bool,
+    /// Of a reference to a record by its name: that name, and which collection issued it.
+    pub owner: Option<(u64, u64)>,
+    /// Whether it is of a record that was just created: what the id meant before, it means no more.
+    pub anew: bool,
+}
+
+/// All identifiers of one answer.
+#[derive(Clone, Default)]
+pub struct Issued {
+    text: Vec<u8>,
+    values: Vec<Value>,
+}
+
+/// Without the values, which are secrets.
+impl std::fmt::Debug for Issued {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Issued")
+            .field("values", &self.values.len())
+            .finish()
+    }
+}
+
+impl Issued {
+    /// Those of an answer with this head and body, as they were on the wire. Scopes are of production's words on both sides.
+    pub fn of(keys: &Keys, exceptions: &Exceptions, asked: Asked<'_>, head: &[u8], body: &[u8]) -> Self {
+        let mut issued = Self::default();
+        let path = url::path(asked.target);
+        let Some(fields) = head_fields(head).filter(|_| !exceptions.has_path(path)) else {
+            return issued;
+        };
+        let status = head.get(9..12).unwrap_or_default();
+        let creates =
+            status == b"201" || (asked.method == b"POST" && matches!(status.first(), Some(b'2' | b'3')));
+        let mut reader = Reader {
+            keys,
+            issued: &mut issued,
+            creates,
+            resource: url::resource(asked.target),
+            path,
+        };
+        let mut media = Media::Other;
+        let mut codings = Codings::default();
+        let mut chunked = false;
+        for field in &fields {
+            let name = &head[field.name.start as usize..field.name.end as usize];
+            let value = &head[field.value.start as usize..field.value.end as usize];
+            let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+            match name.len() {
+                12 if is("content-type") => media = Media::of(value),
+                16 if is("content-encoding") => codings.read(value),
+                17 if is("transfer-encoding") => chunked = true,
+                _ if exceptions.has_header(name) => {}
+                _ => reader.field(name, value),
+            }
+        }
+        reader.issued.sort();
+        if media == Media::Other || body.is_empty() || body.len() > MAX_BODY {
+            return issued;
+        }
+        let whole = if chunked {
+            chunked_data(body).map(Cow::Owned)
+        } else {
+            Some(Cow::Borrowed(body))
+        };
+        let Some(Ok(body)) = whole.map(|body| codings.undo(body, MAX_BODY)) else {
+            return issued;
+        };
+        match media {
+            Media::Html => html::handed(&body, |name, value| reader.handed(name, &value)),
+            _ => reader.json(&body),
+        }
+        issued.sort();
+        issued
+    }
+
+    fn sort(&mut self) {
+        // Stable: values of one place stay in the order of the answer.
+        self.values.sort_by_key(|value| value.place);
+    }
+
+    /// The values, by place.
+    pub(crate) fn values(&self) -> &[Value] {
+        &self.values
+    }
+
+    /// The bytes of one of the values.
+    pub(crate) fn text(&self, value: &Value) -> &[u8] {
+        &self.text[value.text.clone()]
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Media {
+    Json,
+    Html,
+    Other,
+}
+
+impl Media {
+    fn of(content_type: &[u8]) -> Self {
+        let end = memchr::memchr(b';', content_type).unwrap_or(content_type.len());
+        let media = content_type[..end].trim_ascii();
+        if crate::carried::is_json(media) {
+            Self::Json
+        } else if media.eq_ignore_ascii_case(b"text/html")
+            || media.eq_ignore_ascii_case(b"application/xhtml+xml")
+        {
+            Self::Html
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// Takes identifiers out of one answer.
+struct Reader<'r> {
+    keys: &'r Keys,
+    issued: &'r mut Issued,
+    /// Whether the answer says that a record was created.
+    creates: bool,
+    resource: &'r [u8],
+    path: &'r [u8],
+}
+
+/// Kinds of places, so that none is taken for another.
+const COOKIE: u64 = 1;
+const COOKIE_DECODED: u64 = 2;
+const FIELD: u64 = 3;
+const HANDED: u64 = 4;
+const MEMBER: u64 = 5;
+const RECORD: u64 = 6;
+const COLLECTION: u64 = 7;
+
+impl Reader<'_> {
+    fn push(&mut self, place: u64, scope: Scope<'_>, text: &[u8], sure: bool) {
+        let key = self.keys.key(scope, text);
+        self.push_key(place, key, text, sure, None);
+    }
+
+    fn push_key(&mut self, place: u64, key: Key, text: &[u8], sure: bool, owner: Option<(u64, u64)>) {
+        let issued = &mut *self.issued;
+        let start = issued.text.len();
+        if text.is_empty()
+            || text.len() > MAX_VALUE
+            || issued.values.len() >= MAX_VALUES
+            || start + text.len() > MAX_TEXT
+        {
+            return;
+        }
+        issued.text.extend_from_slice(text);
+        issued.values.push(Value {
+            place,
+            key,
+            text: start..start + text.len(),
+            length: text.len(),
+            sure,
+            owner,
+            anew: false,
+        });
+    }
+
+    fn field(&mut self, name: &[u8], value: &[u8]) {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        match name.len() {
+            4 if is("etag") => {
+                let opaque = value.strip_prefix(b"W/").unwrap_or(value);
+                // Requests may carry it weakened, or strong (RFC 9110 section 8.8.3.2).
+                let key = self.keys.key(Scope::Tag(self.resource), opaque);
+                self.push_key(FIELD, key, value, true, None);
+                if let Some(tag) = self.issued.values.last_mut().filter(|tag| tag.key == key) {
+                    tag.length = opaque.len();
+                }
+            }
+            13 if is("last-modified") => {
+                let place = self.keys.place(FIELD, b"last-modified");
+                self.push(place, Scope::Date(self.resource), value, true);
+            }
+            10 if is("set-cookie") => self.cookie(value),
+            8 | 16 if is("location") || is("content-location") => {
+                let place = self.keys.place(FIELD, name);
+                self.url(place, value, true, true);
+            }
+            _ if names_token(name) => {
+                let token = crate::carried::credentials(value);
+                if is_token(token) {
+                    let place = self.keys.place(FIELD, &name.to_ascii_lowercase());
+                    self.push(place, Scope::Anywhere, token, true);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn cookie(&mut self, value: &[u8]) {
+        let pair = value.split(|byte| *byte == b';').next().unwrap_or_default();
+        let Some(equals) = memchr::memchr(b'=', pair) else {
+            return;
+        };
+        let (name, value) = (pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii());
+        self.push(
+            self.keys.place(COOKIE, name),
+            Scope::Cookie(name),
+            value,
+            is_token(value),
+        );
+        // What a page sends back in a header or a form is often the cookie's value without its encoding.
+        if let Some(decoded) = url::decoded(value, Within::Cookie).filter(|decoded| is_token(decoded)) {
+            self.push(
+                self.keys.place(COOKIE_DECODED, name),
+                Scope::Anywhere,
+                &decoded,
+                true,
+            );
+        }
+    }
+
+    fn handed(&mut self, name: &[u8], value: &[u8]) {
+        if is_token(value) {
+            self.push(
+                self.keys.place(HANDED, name),
+                Scope::Anywhere,
+                value,
+                names_token(name),
+            );
+        }
+    }
+
+    /// Parts of a URL that are identifiers. `created`: whether it may be that of a record that was created.
+    fn url(&mut self, place: u64, text: &[u8], created: bool, sure: bool) {
+        let mut segments = 0_u32;
+        url::parts(text, |part| {
+            segments += u32::from(matches!(part.kind, PartKind::Segment(_)))
+        });
+        let place = self.keys.place(place, &segments.to_be_bytes());
+        let mut index = 0_u32;
+        url::parts(text, |part| {
+            let (within, name, above) = match part.kind {
+                PartKind::Segment(above) => (Within::Path, None, Some(above)),
+                PartKind::Query(name) => (Within::Query, Some(name), None),
+            };
+            let Some(value) = url::decoded(&text[part.range], within) else {
+                return;
+            };
+            index += 1;
+            let place = match name {
+                Some(name) => self.keys.place(place, name),
+                None => self.keys.place(place, &index.to_be_bytes()),
+            };
+            if is_token(&value) {
+                self.push(place, Scope::Anywhere, &value, sure);
+            }
+            let looks_like_id = is_id(&value) && value.iter().any(u8::is_ascii_digit);
+            if let Some(above) = above.filter(|_| created && looks_like_id) {
+                self.record(place, above, &value);
+            }
+        });
+    }
+
+    /// The id of a record that was created in the collection at `collection`.
+    fn record(&mut self, place: u64, collection: &[u8], id: &[u8]) {
+        let first = self.issued.values.len();
+        let (_, name) = url::split_last(collection);
+        self.push(
+            self.keys.place(place, &COLLECTION.to_be_bytes()),
+            Scope::Collection(collection),
+            id,
+            true,
+        );
+        if let Some(name) = RecordName::of_collection(name) {
+            let owner = (self.keys.place(RECORD, name.as_bytes()), self.kind_of(collection));
+            let key = self.keys.key(Scope::Record(&name), id);
+            self.push_key(
+                self.keys.place(place, &RECORD.to_be_bytes()),
+                key,
+                id,
+                true,
+                Some(owner),
+            );
+        }
+        for value in &mut self.issued.values[first..] {
+            value.anew = self.creates;
+        }
+    }
+
+    /// Which kind of collection it is: `/posts/5/comments` and `/posts/6/comments` are of one.
+    fn kind_of(&self, collection: &[u8]) -> u64 {
+        collection
+            .split(|byte| *byte == b'/')
+            .fold(COLLECTION, |kind, segment| {
+                let is_fixed = !segment.iter().any(u8::is_ascii_digit);
+                self.keys.place(kind, if is_fixed { segment } else { b"*" })
+            })
+    }
+
+    fn json(&mut self, text: &[u8]) {
+        let mut walk = JsonReader {
+            reader: self,
+            text,
+            levels: Vec::new(),
+            elements: 0,
+        };
+        // What is no JSON has been read up to there, on both sides alike.
+        let _ = json::walk(text, &mut walk);
+    }
+}
+
+/// An object or array that is being read.
+struct Level<'a> {
+    place: u64,
+    name: Option<&'a [u8]>,
+    is_element: bool,
+    /// Of what is no identifier in it.
+    fingerprint: u64,
+    /// Its first value among all.
+    first: usize,
+}
+
+struct JsonReader<'r, 'o, 'a> {
+    reader: &'r mut Reader<'o>,
+    text: &'a [u8],
+    levels: Vec<Level<'a>>,
+    /// How many of the levels are elements of arrays.
+    elements: usize,
+}
+
+impl<'a> json::Visitor<'a> for JsonReader<'_, '_, 'a> {
+    fn scalar(&mut self, scalar: Scalar<'a>) {
+        let raw = &self.text[scalar.range.clone()];
+        let value = if scalar.is_string {
+            json::unescaped(raw)
+        } else {
+            Some(Cow::Borrowed(raw))
+        };
+        let Some(value) = value.filter(|value| value.len() <= MAX_VALUE) else {
+            return;
+        };
+        let outer = self.levels.last().map_or(MEMBER, |level| level.place);
+        let Some(name) = scalar.name else {
+            if scalar.depth == 0 && is_token(&value) {
+                let sure = self.reader.creates;
+                self.reader.push(MEMBER, Scope::Anywhere, &value, sure);
+            }
+            // Elements have no place of their own.
+            self.is_plain(outer, &value);
+            return;
+        };
+        let place = self.reader.keys.place(outer, name);
+        let own_id = self.is_own_id(name, scalar.depth);
+        let refers = is_own_id(name) || RecordName::of_member(name).is_some();
+        if is_token(&value) {
+            let sure = names_token(name) || (own_id && self.reader.creates);
+            self.reader.push(place, Scope::Anywhere, &value, sure);
+        } else if scalar.is_string && url::is_url(&value) {
+            let creates = self.reader.creates && self.elements == 0;
+            self.reader.url(place, &value, creates, creates);
+        } else if !refers {
+            self.is_plain(place, &value);
+        }
+        let is_value = scalar.is_string || value.first().is_some_and(u8::is_ascii_digit);
+        if own_id && is_value && self.reader.creates && is_id(&value) {
+            let path = self.reader.path;
+            self.reader.record(place, path, &value);
+        }
+    }
+
+    fn enter(&mut self, name: Option<&'a [u8]>) {
+        let outer = self.levels.last().map_or(MEMBER, |level| level.place);
+        let is_element = name.is_none() && !self.levels.is_empty();
+        self.elements += usize::from(is_element);
+        self.levels.push(Level {
+            place: name.map_or(outer, |name| self.reader.keys.place(outer, name)),
+            name,
+            is_element,
+            fingerprint: 0,
+            first: self.reader.issued.values.len(),
+        });
+    }
+
+    fn leave(&mut self) {
+        let Some(level) = self.levels.pop() else { return };
+        if level.is_element {
+            self.elements -= 1;
+            for value in &mut self.reader.issued.values[level.first..] {
+                let fingerprint = level.fingerprint.to_be_bytes();
+                value.place = self.reader.keys.place(value.place, &fingerprint);
+            }
+        }
+        if let Some(outer) = self.levels.last_mut() {
+            outer.fingerprint ^= level.fingerprint;
+        }
+    }
+}
+
+impl JsonReader<'_, '_, '_> {
+    /// The value here is no identifier: it tells its element from others.
+    fn is_plain(&mut self, place: u64, value: &[u8]) {
+        if self.elements > 0
+            && let Some(level) = self.levels.last_mut()
+        {
+            level.fingerprint ^= self.reader.keys.place(place, value);
+        }
+    }
+
+    /// Whether the member called `name`, this deep, is the id of the record that the answer is about.
+    fn is_own_id(&self, name: &[u8], depth: usize) -> bool {
+        let (_, collection) = url::split_last(self.reader.path);
+        let collection = RecordName::of_collection(collection);
+        let wrapped = || {
+            self.levels
+                .last()
+                .and_then(|level| level.name)
+                .is_some_and(|wrapper| {
+                    WRAPPERS.contains(&wrapper) || RecordName::of_collection(wrapper) == collection
+                })
+        };
+        let named = is_own_id(name) || (collection.is_some() && RecordName::of_member(name) == collection);
+        named && self.elements == 0 && (depth == 1 || (depth == 2 && wrapped()))
+    }
+}

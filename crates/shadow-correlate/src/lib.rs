@@ -1,0 +1,32 @@
+//! Correlation: what production issued, mapped to what an output issued in its place.
+//!
+//! Production and an output answer one request with different identifiers: session cookies, tokens, ids of created records,
+//! entity tags. Whatever stands at the same place of both answers ([`issued`]) is remembered as a pair ([`Map`]), and a later
+//! request that carries production's value is sent to that output with the output's own ([`rewrite`]). What is not whole in an
+//! answer yet is waited for by the caller: [`Exchanges`] knows which values are under way.
+//!
+//! Sans-IO: time is an argument. Biased towards leaving alone: a value is replaced where it is whole, byte for byte what
+//! production issued, and means the same (a short number means something within its collection only).
+#![forbid(unsafe_code)]
+
+mod carried;
+mod equal;
+mod exceptions;
+mod exchanges;
+mod html;
+pub mod issued;
+mod json;
+mod key;
+mod map;
+mod multipart;
+pub mod rewrite;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod url;
+
+pub use equal::At;
+pub use exceptions::{BadException, Exceptions};
+pub use exchanges::{Exchanges, lock};
+pub use key::{Keys, Scope};
+pub use map::{Bounds, Counts, Known, Map};

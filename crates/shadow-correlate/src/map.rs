@@ -1,0 +1,366 @@
+//! What one output gave for what production issued. Bounded: the least recently used goes first, and what nobody asked for in a
+//! long time.
+
+use std::time::Duration;
+
+use hashlink::LinkedHashMap;
+use shadow_core::time::Timestamp;
+
+use crate::issued::{Issued, Value};
+use crate::key::{Key, Keys, Scope};
+
+/// Bounds of a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Most bytes of all that is remembered.
+    pub bytes: usize,
+    /// How long a value is remembered that no request carries.
+    pub idle: Duration,
+}
+
+impl Default for Bounds {
+    /// 16 MiB hold about a hundred thousand tokens: the sessions of a day, for most. Two hours is what sessions commonly live.
+    fn default() -> Self {
+        Self {
+            bytes: 16 << 20,
+            idle: Duration::from_secs(2 * 60 * 60),
+        }
+    }
+}
+
+/// What an entry takes beside its value.
+const OVERHEAD: usize = 128;
+/// Most values that both sides are known to issue alike: about four megabytes.
+const MAX_ALIKE: usize = 65_536;
+/// Most names of records.
+const MAX_NAMES: usize = 4096;
+
+/// The pairs of one output.
+pub struct Map {
+    keys: Keys,
+    bounds: Bounds,
+    /// The least recently used first.
+    entries: LinkedHashMap<Key, Entry>,
+    bytes: usize,
+    /// Values that both sides issued alike, the least recently issued first: nobody waits for them again.
+    alike: LinkedHashMap<Key, ()>,
+    /// How many production's values have each length, modulo the count: most of what requests carry has none of them.
+    lengths: [u32; 64],
+    /// Which collection issues the ids of records of a name: `None` where several do.
+    owners: LinkedHashMap<u64, Option<u64>>,
+    /// How many answers of production it was told of.
+    exchanges: u64,
+    counts: Counts,
+}
+
+/// Without what is in it: secrets.
+impl std::fmt::Debug for Map {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (entries, bytes) = (self.entries.len(), self.bytes);
+        f.debug_struct("Map")
+            .field("entries", &entries)
+            .field("bytes", &bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Entry {
+    state: State,
+    /// Length of production's value, modulo those that are told apart.
+    length: u8,
+    sure: bool,
+    /// Whether a request carried it.
+    used: bool,
+    /// The name of the record, where it is a reference by name.
+    name: Option<u64>,
+    at: Timestamp,
+}
+
+enum State {
+    /// The answer to this exchange is under way.
+    Pending(u64),
+    /// The output issued nothing in its place.
+    Missing,
+    Own(Box<[u8]>),
+}
+
+/// What is known of a value that a request carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known<'m> {
+    /// Production did not issue it, or both sides issued the same.
+    Nothing,
+    /// The output's own.
+    Own(&'m [u8]),
+    /// Production issued it, and the output's answer is under way.
+    Pending,
+    /// Production issued it, and the output did not.
+    Missing,
+}
+
+/// What correlation did for one output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests that were sent with values of the output's own.
+    pub requests: u64,
+    /// Those values.
+    pub values: u64,
+    /// Requests that carried what production had issued and the output had not.
+    pub missing: u64,
+    /// Requests that waited for an answer.
+    pub waited: u64,
+    /// Those of them that waited in vain: they are in `missing` as well.
+    pub late: u64,
+    /// Pairs that were learned.
+    pub learned: u64,
+    /// Pairs that went because there was no more room.
+    pub evicted: u64,
+}
+
+impl Counts {
+    /// Takes in those of another.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            requests,
+            values,
+            missing,
+            waited,
+            late,
+            learned,
+            evicted,
+        } = other;
+        self.requests += requests;
+        self.values += values;
+        self.missing += missing;
+        self.waited += waited;
+        self.late += late;
+        self.learned += learned;
+        self.evicted += evicted;
+    }
+}
+
+impl Map {
+    /// An empty one, whose keys are made by `keys`.
+    pub fn new(keys: Keys, bounds: Bounds) -> Self {
+        Self {
+            keys,
+            bounds,
+            entries: LinkedHashMap::new(),
+            bytes: 0,
+            alike: LinkedHashMap::new(),
+            lengths: [0; 64],
+            owners: LinkedHashMap::new(),
+            exchanges: 0,
+            counts: Counts::default(),
+        }
+    }
+
+    /// What it did so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The same, to be counted in.
+    pub fn counts_mut(&mut self) -> &mut Counts {
+        &mut self.counts
+    }
+
+    /// How many values of production it knows.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it knows none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes that it takes, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Production issued these; the output's answer is under way. The number of their exchange comes back.
+    pub(crate) fn production(&mut self, issued: &Issued, now: Timestamp) -> u64 {
+        self.exchanges += 1;
+        let exchange = self.exchanges;
+        for value in issued.values() {
+            // What it was before serves until there is another.
+            let is_known = self.alike.to_back(&value.key).is_some() || self.entries.contains_key(&value.key);
+            if !is_known || value.anew {
+                self.insert(value, State::Pending(exchange), now);
+            }
+        }
+        exchange
+    }
+
+    /// The output answered with these.
+    pub(crate) fn pair(&mut self, production: &Issued, own: &Issued, exchange: u64, now: Timestamp) {
+        let (mut left, mut right) = (production.values(), own.values());
+        while let Some(first) = left.first() {
+            let here = |values: &[Value]| {
+                values
+                    .iter()
+                    .take_while(|value| value.place == first.place)
+                    .count()
+            };
+            let before = right.partition_point(|value| value.place < first.place);
+            right = &right[before..];
+            let (ours, rest) = left.split_at(here(left));
+            let (theirs, others) = right.split_at(here(right));
+            (left, right) = (rest, others);
+            for (index, value) in ours.iter().enumerate() {
+                let text = production.text(value);
+                let same = || theirs.iter().any(|theirs| own.text(theirs) == text);
+                if ours.len() == theirs.len() {
+                    self.learn(value, text, own.text(&theirs[index]), now);
+                } else if same() {
+                    self.learn(value, text, text, now);
+                } else {
+                    self.miss(value.key, exchange);
+                }
+            }
+        }
+    }
+
+    /// The output will not answer.
+    pub(crate) fn lost(&mut self, production: &Issued, exchange: u64) {
+        for value in production.values() {
+            self.miss(value.key, exchange);
+        }
+    }
+
+    fn miss(&mut self, key: Key, exchange: u64) {
+        if let Some(entry) = self.entries.get_mut(&key)
+            && matches!(entry.state, State::Pending(under_way) if under_way == exchange)
+        {
+            entry.state = State::Missing;
+        }
+    }
+
+    fn learn(&mut self, value: &Value, production: &[u8], own: &[u8], now: Timestamp) {
+        if let Some((name, collection)) = value.owner {
+            let owner = *self.owners.entry(name).or_insert(Some(collection));
+            if owner != Some(collection) {
+                self.owners.insert(name, None);
+            }
+            if self.owners.len() > MAX_NAMES {
+                self.owners.pop_front();
+            }
+        }
+        if production == own {
+            self.remove(value.key);
+            self.alike.insert(value.key, ());
+            if self.alike.len() > MAX_ALIKE {
+                self.alike.pop_front();
+            }
+            return;
+        }
+        self.alike.remove(&value.key);
+        let used = self.entries.get(&value.key).is_some_and(|entry| entry.used);
+        self.insert(value, State::Own(own.into()), now);
+        if let Some(entry) = self.entries.get_mut(&value.key) {
+            entry.used = used;
+        }
+        self.counts.learned += 1;
+    }
+
+    fn insert(&mut self, value: &Value, state: State, now: Timestamp) {
+        self.remove(value.key);
+        self.bytes += size(&state);
+        let length = (value.length % self.lengths.len()) as u8;
+        self.lengths[usize::from(length)] += 1;
+        let entry = Entry {
+            state,
+            length,
+            sure: value.sure,
+            used: false,
+            name: value.owner.map(|(name, _)| name),
+            at: now,
+        };
+        self.entries.insert(value.key, entry);
+        while self.bytes > self.bounds.bytes {
+            let Some((_, entry)) = self.entries.pop_front() else {
+                break;
+            };
+            self.forgotten(&entry);
+            self.counts.evicted += 1;
+        }
+    }
+
+    fn remove(&mut self, key: Key) {
+        if let Some(entry) = self.entries.remove(&key) {
+            self.forgotten(&entry);
+        }
+    }
+
+    fn forgotten(&mut self, entry: &Entry) {
+        self.bytes -= size(&entry.state);
+        self.lengths[usize::from(entry.length)] -= 1;
+    }
+
+    /// Forgets what no request carried for too long.
+    pub fn expire(&mut self, now: Timestamp) {
+        let idle = self.bounds.idle;
+        while let Some((_, oldest)) = self.entries.front()
+            && now.since(oldest.at) >= idle
+        {
+            if let Some((_, entry)) = self.entries.pop_front() {
+                self.forgotten(&entry);
+            }
+        }
+    }
+
+    /// Whether production issued a value of this length: the look that most candidates cost.
+    pub(crate) fn may_know(&self, length: usize) -> bool {
+        self.lengths[length % self.lengths.len()] > 0
+    }
+
+    /// What is known of `value`, which a request carries, in `scope`.
+    pub fn find(&mut self, scope: Scope<'_>, value: &[u8], now: Timestamp) -> Known<'_> {
+        if !self.may_know(value.len()) {
+            return Known::Nothing;
+        }
+        let key = self.keys.key(scope, value);
+        let hashlink::linked_hash_map::Entry::Occupied(mut occupied) = self.entries.entry(key) else {
+            return Known::Nothing;
+        };
+        if let Some(name) = occupied.get().name
+            && self.owners.get(&name).is_none_or(Option::is_none)
+        {
+            return Known::Nothing;
+        }
+        occupied.to_back();
+        let entry = occupied.into_mut();
+        entry.at = now;
+        entry.used = true;
+        match &entry.state {
+            State::Pending(_) => Known::Pending,
+            State::Missing => Known::Missing,
+            State::Own(own) => Known::Own(own),
+        }
+    }
+
+    /// Whether the output's `own` stands for production's `value` in `scope`: both sides issued them as identifiers by their names,
+    /// or a request has carried production's since. What only looks like an identifier may be a fault of the release.
+    pub fn is_pair(&self, scope: Scope<'_>, value: &[u8], own: &[u8]) -> bool {
+        if !self.may_know(value.len()) {
+            return false;
+        }
+        let entry = self.entries.get(&self.keys.key(scope, value));
+        entry.is_some_and(|entry| {
+            let unambiguous = entry
+                .name
+                .is_none_or(|name| matches!(self.owners.get(&name), Some(Some(_))));
+            let is_own = matches!(&entry.state, State::Own(known) if **known == *own);
+            is_own && unambiguous && (entry.sure || entry.used)
+        })
+    }
+}
+
+fn size(state: &State) -> usize {
+    OVERHEAD
+        + match state {
+            State::Own(own) => own.len(),
+            State::Pending(_) | State::Missing => 0,
+        }
+}

@@ -1,0 +1,201 @@
+//! A request with production's values in it, as an output shall get it: each replaced by the output's own.
+//!
+//! What is not replaced stays byte for byte. The length of a body is written anew, and a chunked body becomes one chunk.
+
+use std::ops::Range;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use shadow_core::time::Timestamp;
+use shadow_http::{Framing, Request, RewriteError, is_field_value};
+
+use crate::carried::{self, Candidate, Section, Take, Written};
+use crate::exceptions::Exceptions;
+use crate::key::Scope;
+use crate::map::{Known, Map};
+use crate::{json, url};
+
+/// What became of the values of one request.
+#[derive(Debug, Default)]
+pub struct Rewriting {
+    edits: Vec<Edit>,
+    /// How many of its values the output has not answered yet.
+    pub pending: usize,
+    /// How many it never gave.
+    pub missing: usize,
+}
+
+#[derive(Debug)]
+struct Edit {
+    section: Section,
+    range: Range<usize>,
+    text: Vec<u8>,
+}
+
+impl Rewriting {
+    /// Looks up all that `request` carries.
+    pub fn of(request: &Request, exceptions: &Exceptions, map: &mut Map, now: Timestamp) -> Self {
+        let mut taking = Taking {
+            request,
+            map,
+            now,
+            done: Self::default(),
+        };
+        if taking.map.is_empty() || exceptions.has_path(url::path(request.target())) {
+            return taking.done;
+        }
+        let body = carried::readable_body(request);
+        carried::all(request, body.as_deref(), exceptions, &mut taking);
+        taking.done
+    }
+
+    /// How many values are replaced.
+    pub fn values(&self) -> usize {
+        self.edits.len()
+    }
+
+    /// The request with the output's values; an error where it would be no valid request any more, or memory is short.
+    pub fn apply(mut self, request: &Request) -> Result<Request, RewriteError> {
+        self.edits.sort_by_key(|edit| edit.range.start);
+        let (head_edits, body_edits): (Vec<Edit>, Vec<Edit>) = self
+            .edits
+            .into_iter()
+            .partition(|edit| edit.section == Section::Head);
+        let mut body = request.body.clone();
+        let mut length = None;
+        if !body_edits.is_empty() {
+            let before = carried::readable_body(request).ok_or(RewriteError::Invalid)?;
+            let mut after = spliced(&before, &body_edits);
+            if request.framing == Framing::Chunked {
+                after = one_chunk(&after);
+            } else {
+                length = Some(after.len());
+            }
+            body = Bytes::from(after);
+        }
+        let mut head_edits = head_edits;
+        if let Some(length) = length {
+            head_edits.extend(lengths(request, length));
+            head_edits.sort_by_key(|edit| edit.range.start);
+        }
+        request.rewritten(spliced(&request.head, &head_edits), body)
+    }
+}
+
+/// The edits that say how long the body is.
+fn lengths(request: &Request, length: usize) -> impl Iterator<Item = Edit> {
+    let fields = request.headers.iter().filter(|field| {
+        request.head[field.name.start as usize..field.name.end as usize]
+            .eq_ignore_ascii_case(b"content-length")
+    });
+    fields.map(move |field| Edit {
+        section: Section::Head,
+        range: field.value.start as usize..field.value.end as usize,
+        text: length.to_string().into_bytes(),
+    })
+}
+
+/// Whether it can stand in JSON as it is.
+fn is_number(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_digit) && (text.len() == 1 || !text.starts_with(b"0"))
+}
+
+fn one_chunk(data: &[u8]) -> Vec<u8> {
+    let mut body = format!("{:x}\r\n", data.len()).into_bytes();
+    body.extend_from_slice(data);
+    body.extend_from_slice(b"\r\n0\r\n\r\n");
+    body
+}
+
+/// `text` with edits in it, which are in order and apart.
+fn spliced(text: &[u8], edits: &[Edit]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 64);
+    let mut at = 0;
+    for edit in edits {
+        if edit.range.start < at {
+            continue;
+        }
+        out.extend_from_slice(&text[at..edit.range.start]);
+        out.extend_from_slice(&edit.text);
+        at = edit.range.end;
+    }
+    out.extend_from_slice(&text[at..]);
+    out
+}
+
+struct Taking<'a> {
+    request: &'a Request,
+    map: &'a mut Map,
+    now: Timestamp,
+    done: Rewriting,
+}
+
+impl Take for Taking<'_> {
+    fn wants(&self, length: usize) -> bool {
+        self.map.may_know(length)
+    }
+
+    fn take(&mut self, candidate: &Candidate<'_>, scopes: &[Scope<'_>]) -> bool {
+        for scope in scopes {
+            let own = match self.map.find(*scope, &candidate.value, self.now) {
+                Known::Nothing => None,
+                Known::Pending => {
+                    self.done.pending += 1;
+                    return true;
+                }
+                Known::Missing => {
+                    self.done.missing += 1;
+                    return true;
+                }
+                Known::Own(own) => Some(own.to_vec()),
+            };
+            if let Some(own) = own {
+                self.replace(candidate, &own);
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Taking<'_> {
+    fn replace(&mut self, candidate: &Candidate<'_>, own: &[u8]) {
+        let range = candidate.range.clone();
+        let mut text = Vec::with_capacity(own.len());
+        match candidate.written {
+            Written::Plain => text.extend_from_slice(own),
+            Written::Percent(within) => url::encode(own, within, &mut text),
+            Written::JsonString => json::escape(own, &mut text),
+            Written::JsonNumber if is_number(own) => text.extend_from_slice(own),
+            Written::JsonNumber => {
+                text.push(b'"');
+                json::escape(own, &mut text);
+                text.push(b'"');
+            }
+            Written::Basic { password } => {
+                // The other part may have been replaced already.
+                let before = self.done.edits.iter().position(|edit| edit.range == range);
+                let before = before.map(|at| self.done.edits.swap_remove(at));
+                let written = before
+                    .as_ref()
+                    .map_or(&self.request.head[range.clone()], |edit| &edit.text[..]);
+                let both = STANDARD.decode(written).unwrap_or_default();
+                let colon = memchr::memchr(b':', &both).unwrap_or(both.len());
+                let (user, secret) = both.split_at(colon);
+                let secret = secret.get(1..).unwrap_or_default();
+                let parts = if password { [user, own] } else { [own, secret] };
+                text.extend_from_slice(STANDARD.encode(parts.join(&b':')).as_bytes());
+            }
+        }
+        if candidate.section == Section::Head && !is_field_value(&text) {
+            self.done.missing += 1;
+            return;
+        }
+        self.done.edits.push(Edit {
+            section: candidate.section,
+            range,
+            text,
+        });
+    }
+}

@@ -1,0 +1,212 @@
+//! How identifiers look: strings that no two parties make by chance, and short ones that mean something within their
+//! collection only.
+
+/// Shortest string that can look random, in bytes: `nanoid`s and hexadecimal numbers of 32 bits have eight.
+const MIN_TOKEN: usize = 8;
+/// Longest identifier that is remembered, in bytes: cookies end there (RFC 6265 section 6.1), and tokens in headers soon after.
+pub const MAX_VALUE: usize = 8192;
+/// Longest short identifier.
+const MAX_ID: usize = 64;
+/// Digits that make a number an identifier by itself: more than the milliseconds since 1970 have.
+const MIN_LONG_NUMBER: usize = 14;
+/// Shortest string without any digit that can look random.
+const MIN_WITHOUT_DIGITS: usize = 16;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Digit,
+    Lower,
+    Upper,
+}
+
+/// Whether `value` looks random: letters and digits change places often, as in UUIDs, hashes, base64 and JSON Web Tokens, and not as
+/// in words, names, versions, hosts or times. Or it is a number of many digits.
+pub fn is_token(value: &[u8]) -> bool {
+    if value.len() < MIN_TOKEN || value.len() > MAX_VALUE || is_date(value) {
+        return false;
+    }
+    let (mut letters, mut digits, mut changes) = (0_usize, 0_usize, 0_usize);
+    let mut last = None;
+    for (at, byte) in value.iter().enumerate() {
+        let class = match byte {
+            b'0'..=b'9' => Class::Digit,
+            b'a'..=b'z' => Class::Lower,
+            b'A'..=b'Z' => Class::Upper,
+            b':' if value[at..].starts_with(b"://") => return false,
+            b'!' | b'$' | b'%' | b'*' | b'+' | b'-'..=b'/' | b':' | b'=' | b'@' | b'_' | b'|' | b'~' => {
+                continue;
+            }
+            _ => return false,
+        };
+        if class == Class::Digit {
+            digits += 1;
+        } else {
+            letters += 1;
+        }
+        // A capital at the beginning of a word is no surprise.
+        let is_change =
+            last.is_some_and(|last| last != class && (last, class) != (Class::Upper, Class::Lower));
+        changes += usize::from(is_change);
+        last = Some(class);
+    }
+    let all = letters + digits;
+    match (letters, digits) {
+        (0, _) => digits == value.len() && digits >= MIN_LONG_NUMBER,
+        (_, 0) => all >= MIN_WITHOUT_DIGITS && changes * 4 >= all,
+        // Hexadecimal digits change every second time, base 36 every third.
+        _ => all >= MIN_TOKEN && changes >= 3 && changes * 6 >= all,
+    }
+}
+
+/// Whether it begins as a date does: `2026-11-29`, whatever follows.
+fn is_date(value: &[u8]) -> bool {
+    let digits = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_digit);
+    value.len() >= 10
+        && digits(&value[..4])
+        && value[4] == b'-'
+        && digits(&value[5..7])
+        && value[7] == b'-'
+        && digits(&value[8..10])
+}
+
+/// Whether `value` can be the id of a record: short, of letters, digits, `-`, `_` and `.`.
+pub fn is_id(value: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=MAX_ID).contains(&value.len()) && value.iter().all(plain)
+}
+
+/// Whether the member, field or parameter called `name` holds the id of the record that it belongs to.
+pub fn is_own_id(name: &[u8]) -> bool {
+    [b"id".as_slice(), b"_id", b"pk", b"uuid", b"guid", b"uid", b"@id"]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Parts of names whose values are tokens, whatever else is in the name. In lower case.
+const TOKEN_WORDS: [&[u8]; 10] = [
+    b"token",
+    b"csrf",
+    b"xsrf",
+    b"session",
+    b"nonce",
+    b"secret",
+    b"jwt",
+    b"oauth",
+    b"authoriz",
+    b"x-auth",
+];
+
+/// Whether what is called `name` is a token by its name.
+pub fn names_token(name: &[u8]) -> bool {
+    TOKEN_WORDS.iter().any(|word| {
+        name.windows(word.len())
+            .any(|part| part.eq_ignore_ascii_case(word))
+    })
+}
+
+/// A record's name as its members are called after it: `todo` for the collection `todos` and for the members `todo_id` and `todoId`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordName {
+    bytes: [u8; MAX_NAME],
+    length: usize,
+}
+
+/// Longest name of a record, in bytes.
+const MAX_NAME: usize = 32;
+
+impl RecordName {
+    /// Of a member called `name`; `None` where that does not end as a reference to a record does.
+    pub fn of_member(name: &[u8]) -> Option<Self> {
+        let ends = [b"_id".as_slice(), b"-id", b"Id", b"ID", b"[id]", b".id", b"_pk"];
+        let stem = ends.iter().find_map(|end| name.strip_suffix(*end))?;
+        Self::of(stem)
+    }
+
+    /// Of a collection called `name`, in the singular.
+    pub fn of_collection(name: &[u8]) -> Option<Self> {
+        let stem = match name {
+            [stem @ .., b'i', b'e', b's'] if !stem.is_empty() => {
+                let mut one = Self::of(stem)?;
+                *one.bytes.get_mut(one.length)? = b'y';
+                one.length += 1;
+                return Some(one);
+            }
+            [stem @ .., b's'] if !stem.ends_with(b"s") => stem,
+            _ => name,
+        };
+        Self::of(stem)
+    }
+
+    fn of(stem: &[u8]) -> Option<Self> {
+        let mut name = Self {
+            bytes: [0; MAX_NAME],
+            length: 0,
+        };
+        for byte in stem.iter().filter(|byte| byte.is_ascii_alphanumeric()) {
+            *name.bytes.get_mut(name.length)? = byte.to_ascii_lowercase();
+            name.length += 1;
+        }
+        (name.length > 0).then_some(name)
+    }
+
+    /// Its letters and digits, in lower case.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_random_is_a_token() {
+        for value in [
+            "0b6ff4a2-2a9b-4a55-9f3e-0a3c7b9f6d10",
+            "d41d8cd98f00b204e9800998ecf8427e",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+            "s%3A8bYp3Zk0vQ2.9x1",
+            "V1StGXR8_Z5jdHi6B",
+            "1789234567890123456",
+            "VwfJqWJbCNhXzTgDkQeRmYpB",
+        ] {
+            assert!(is_token(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn words_times_hosts_and_short_numbers_are_none() {
+        for value in [
+            "201",
+            "1764453907",
+            "1764453907123",
+            "2026-11-29T22:05:07.123Z",
+            "application/vnd.api+json",
+            "getUserNameFromList",
+            "127.0.0.1:8080",
+            "http://127.0.0.1:1/a1b2c3d4e5f6",
+            "no-cache",
+            "pod-7",
+            "1.10.0",
+            "a b1c2d3e4f5",
+            "",
+        ] {
+            assert!(!is_token(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn members_are_called_after_their_collections() {
+        let member = |name: &str| RecordName::of_member(name.as_bytes()).map(|name| name.as_bytes().to_vec());
+        let collection =
+            |name: &str| RecordName::of_collection(name.as_bytes()).map(|name| name.as_bytes().to_vec());
+        for name in ["todo_id", "todoId", "todo-id", "TODO_id"] {
+            assert_eq!(member(name), collection("todos"), "{name}");
+        }
+        assert_eq!(member("category_id"), collection("categories"));
+        assert_eq!(member("addressId"), collection("address"));
+        for name in ["id", "paid", "valid", "count"] {
+            assert_eq!(member(name), None, "{name}");
+        }
+    }
+}

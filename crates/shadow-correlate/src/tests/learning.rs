@@ -1,0 +1,283 @@
+//! What two answers teach, and what they do not.
+
+use std::time::Duration;
+
+use super::{NOW, Sides, json};
+use crate::{At, Bounds, Exceptions, lock};
+
+const LOGIN: &str = "POST /login HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+const A: &str = "7f3c9a1be05d42c8";
+const B: &str = "0e9d81c7aa46b35f";
+
+fn bearer(token: &str) -> String {
+    format!("GET /me HTTP/1.1\r\nAuthorization: Bearer {token}\r\n\r\n")
+}
+
+fn token(token: &str) -> String {
+    json("200", &format!(r#"{{"access_token":"{token}","type":"bearer"}}"#))
+}
+
+#[test]
+fn a_token_in_json_is_mapped() {
+    let mut sides = Sides::new();
+    sides.answered(LOGIN, &token(A), &token(B));
+    assert_eq!(sides.rewritten(&bearer(A)), bearer(B));
+}
+
+#[test]
+fn whichever_side_answers_first() {
+    let mut sides = Sides::new();
+    let login = sides.sent(LOGIN);
+    sides.own(login, &token(B));
+    sides.production(login, &token(A));
+    assert_eq!(sides.rewritten(&bearer(A)), bearer(B));
+}
+
+#[test]
+fn what_both_sides_gave_alike_is_left_alone() {
+    let mut sides = Sides::new();
+    sides.answered(LOGIN, &token(A), &token(A));
+    let found = sides.looked_up(&bearer(A));
+    assert_eq!((found.values(), found.pending, found.missing), (0, 0, 0));
+    assert!(lock(&sides.map).is_empty());
+}
+
+#[test]
+fn a_value_under_way_is_pending_until_it_is_there() {
+    let mut sides = Sides::new();
+    let login = sides.sent(LOGIN);
+    sides.production(login, &token(A));
+    assert_eq!(sides.looked_up(&bearer(A)).pending, 1);
+    sides.own(login, &token(B));
+    assert_eq!(sides.rewritten(&bearer(A)), bearer(B));
+}
+
+#[test]
+fn what_the_output_never_gave_is_missing() {
+    for fails in [true, false] {
+        let mut sides = Sides::new();
+        let login = sides.sent(LOGIN);
+        sides.production(login, &token(A));
+        if fails {
+            sides.exchanges.own_lost(&login);
+        } else {
+            sides.own(login, &json("500", r#"{"error":"database"}"#));
+        }
+        let found = sides.looked_up(&bearer(A));
+        assert_eq!((found.values(), found.pending, found.missing), (0, 0, 1));
+    }
+}
+
+#[test]
+fn an_answer_that_was_lost_first_gives_nothing_later() {
+    let mut sides = Sides::new();
+    let login = sides.sent(LOGIN);
+    sides.exchanges.own_lost(&login);
+    sides.production(login, &token(A));
+    assert_eq!(sides.looked_up(&bearer(A)).missing, 1);
+}
+
+#[test]
+fn the_newest_pair_counts() {
+    let mut sides = Sides::new();
+    sides.answered(LOGIN, &token(A), &token(B));
+    sides.answered(LOGIN, &token(A), &token("5b1c6d0f9e3a7284"));
+    assert_eq!(sides.rewritten(&bearer(A)), bearer("5b1c6d0f9e3a7284"));
+    sides.answered(LOGIN, &token(A), &token(A));
+    assert_eq!(sides.rewritten(&bearer(A)), bearer(A));
+}
+
+#[test]
+fn nobody_waits_for_what_both_sides_issued_alike_before() {
+    let mut sides = Sides::new();
+    sides.answered(LOGIN, &token(A), &token(A));
+    let again = sides.sent(LOGIN);
+    sides.production(again, &token(A));
+    assert_eq!(sides.looked_up(&bearer(A)).pending, 0);
+    sides.own(again, &token(B));
+    assert_eq!(sides.rewritten(&bearer(A)), bearer(B));
+}
+
+#[test]
+fn an_id_that_is_given_anew_is_of_the_new_record() {
+    let mut sides = Sides::new();
+    let post = "POST /todos HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+    let created = |id: u32| json("201", &format!(r#"{{"id":{id}}}"#));
+    let get = |id: u32| format!("GET /todos/{id} HTTP/1.1\r\n\r\n");
+    sides.answered(post, &created(4), &created(5));
+    sides.answered(post, &created(6), &created(6));
+    for (id, own) in [(4, 9), (6, 8)] {
+        let again = sides.sent(post);
+        sides.production(again, &created(id));
+        assert_eq!(sides.looked_up(&get(id)).pending, 1);
+        sides.own(again, &created(own));
+        assert_eq!(sides.rewritten(&get(id)), get(own));
+    }
+}
+
+#[test]
+fn hidden_inputs_of_forms_are_mapped() {
+    let page = |token: &str| {
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html><form>\
+             <input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\"{token}\"><p>{token}</p></form>"
+        )
+    };
+    let mut sides = Sides::new();
+    sides.answered("GET /login HTTP/1.1\r\n\r\n", &page(A), &page(B));
+    let form = |token: &str| {
+        let head = "POST /login HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded";
+        super::with_body(head, &format!("csrfmiddlewaretoken={token}&user=a"))
+    };
+    assert_eq!(sides.rewritten(&form(A)), form(B));
+}
+
+#[test]
+fn a_compressed_chunked_answer_is_read() {
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write as _;
+    let coded = |text: &str| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        let coded = encoder.finish().unwrap();
+        let mut body = format!("{:x}\r\n", coded.len()).into_bytes();
+        body.extend(coded);
+        body.extend(b"\r\n0\r\n\r\n");
+        body
+    };
+    let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n\
+        Transfer-Encoding: chunked\r\n\r\n";
+    let mut sides = Sides::new();
+    let login = sides.sent(LOGIN);
+    let body = |token: &str| coded(&format!("{{\"token\":\"{token}\"}}"));
+    sides.exchanges.production(&login, head, &body(A), NOW);
+    sides.exchanges.own(&login, head, &body(B), NOW);
+    assert_eq!(sides.rewritten(&bearer(A)), bearer(B));
+}
+
+#[test]
+fn one_record_more_in_a_list_pairs_nobody_with_a_neighbour() {
+    let record = |id: &str, name: &str| format!(r#"{{"uuid":"{id}","name":"{name}"}}"#);
+    let list = |records: &[String]| json("200", &format!("[{}]", records.join(",")));
+    let (x, y) = ("c1d5e8f2a9b04763", "93ab7d10cc5e4f28");
+    let production = list(&[record(A, "ann"), record(x, "bob")]);
+    let own = list(&[
+        record("1a2b3c4d5e6f7081", "new"),
+        record(B, "ann"),
+        record(y, "bob"),
+    ]);
+    let mut sides = Sides::new();
+    sides.answered("GET /users HTTP/1.1\r\n\r\n", &production, &own);
+    let get = |id: &str| format!("GET /users/{id} HTTP/1.1\r\n\r\n");
+    assert_eq!(sides.rewritten(&get(A)), get(B));
+    assert_eq!(sides.rewritten(&get(x)), get(y));
+}
+
+#[test]
+fn reads_teach_no_ids_of_records() {
+    let mut sides = Sides::new();
+    let record = |id: u32| json("200", &format!(r#"{{"id":{id}}}"#));
+    sides.answered("GET /users/7 HTTP/1.1\r\n\r\n", &record(7), &record(8));
+    assert!(lock(&sides.map).is_empty());
+}
+
+#[test]
+fn what_looks_like_an_identifier_alone_excuses_nothing() {
+    let mut sides = Sides::new();
+    let sku = |sku: &str| json("200", &format!(r#"{{"sku":"{sku}"}}"#));
+    sides.answered("GET /items HTTP/1.1\r\n\r\n", &sku(A), &sku(B));
+    let same =
+        |sides: &Sides| lock(&sides.map).is_same(b"/items", At::Member(b"sku"), A.as_bytes(), B.as_bytes());
+    assert!(!same(&sides));
+    // A client takes it for one.
+    sides.rewritten(&format!("GET /items/{A} HTTP/1.1\r\n\r\n"));
+    assert!(same(&sides));
+}
+
+#[test]
+fn mapped_values_are_the_same_where_they_mean_something() {
+    let mut sides = Sides::new();
+    let created = |id: u32| {
+        let answer = json("201", &format!(r#"{{"id":{id}}}"#));
+        answer.replacen("\r\n", &format!("\r\nLocation: http://h/todos/{id}\r\n"), 1)
+    };
+    sides.answered(
+        "POST /todos HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+        &created(201),
+        &created(205),
+    );
+    let map = lock(&sides.map);
+    let same =
+        |target: &str, at, a: &str, b: &str| map.is_same(target.as_bytes(), at, a.as_bytes(), b.as_bytes());
+    assert!(same("/todos", At::Member(b"id"), "201", "205"));
+    assert!(same("/todos/201?x", At::Member(b"id"), "201", "205"));
+    assert!(same("/x", At::Member(b"todo_id"), "201", "205"));
+    assert!(same(
+        "/todos",
+        At::Elsewhere,
+        "http://h/todos/201",
+        "http://h/todos/205"
+    ));
+    assert!(!same(
+        "/todos",
+        At::Elsewhere,
+        "http://h/todos/201",
+        "http://other/todos/205"
+    ));
+    assert!(!same("/todos", At::Elsewhere, "/users/201", "/users/205"));
+    assert!(!same("/users/201", At::Member(b"id"), "201", "205"));
+    assert!(!same("/todos", At::Member(b"count"), "201", "205"));
+    assert!(!same("/todos", At::Member(b"id"), "201", "206"));
+}
+
+#[test]
+fn a_map_keeps_within_its_bytes_and_forgets_the_least_used() {
+    let bounds = Bounds {
+        bytes: 3 * 160,
+        idle: Duration::from_secs(60),
+    };
+    let mut sides = Sides::with(bounds, Exceptions::default());
+    let nth = |n: u32| format!("a1b2c3d4e5f6{n:04}");
+    let own = |n: u32| format!("f6e5d4c3b2a1{n:04}");
+    for n in 0..3 {
+        sides.answered(LOGIN, &token(&nth(n)), &token(&own(n)));
+    }
+    assert_eq!(sides.rewritten(&bearer(&nth(0))), bearer(&own(0)));
+    sides.answered(LOGIN, &token(&nth(3)), &token(&own(3)));
+    assert!(lock(&sides.map).bytes() <= bounds.bytes);
+    assert_eq!(lock(&sides.map).counts().evicted, 1);
+    assert_eq!(sides.rewritten(&bearer(&nth(1))), bearer(&nth(1)));
+    assert_eq!(sides.rewritten(&bearer(&nth(0))), bearer(&own(0)));
+}
+
+#[test]
+fn what_nobody_carries_expires() {
+    let mut sides = Sides::new();
+    sides.answered(LOGIN, &token(A), &token(B));
+    let later = |seconds: u64| crate::tests::Timestamp(NOW.0 + seconds * 1_000_000_000);
+    lock(&sides.map).expire(later(7199));
+    assert_eq!(lock(&sides.map).len(), 1);
+    lock(&sides.map).expire(later(7200));
+    assert!(lock(&sides.map).is_empty());
+    assert_eq!(lock(&sides.map).bytes(), 0);
+}
+
+#[test]
+fn routes_and_headers_are_left_out() {
+    let mut exceptions = Exceptions::default();
+    exceptions.add("/admin").unwrap();
+    exceptions.add("header:Authorization").unwrap();
+    let mut sides = Sides::with(Bounds::default(), exceptions);
+    sides.answered(
+        "POST /admin/login HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+        &token(A),
+        &token(B),
+    );
+    assert!(lock(&sides.map).is_empty());
+    sides.answered(LOGIN, &token(A), &token(B));
+    assert_eq!(sides.rewritten(&bearer(A)), bearer(A));
+    let with = |token: &str| format!("GET /a HTTP/1.1\r\nX-Token: {token}\r\n\r\n");
+    assert_eq!(sides.rewritten(&with(A)), with(B));
+    let admin = format!("GET /admin/{A} HTTP/1.1\r\n\r\n");
+    assert_eq!(sides.rewritten(&admin), admin);
+}
