@@ -13,6 +13,7 @@
 
 pub use shadow_compare as compare;
 pub use shadow_core::{budget, health, latency, named_file, secret, time};
+pub use shadow_correlate as correlate;
 pub use shadow_hand_over as hand_over;
 pub use shadow_http as http;
 pub use shadow_mirror as mirror;

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 
 use self::comparison::Add;
 use self::thread::Comparing;
+use super::correlation::Correlation;
 use super::counters::CompareCounters;
 use super::document::{Comparison, Document, SCHEMA};
 use super::intake::Intake;
@@ -189,7 +190,8 @@ impl Comparer {
             facts.ended_ms = None;
             return Ok(Arc::clone(&before.intake));
         }
-        let intake = Arc::new(Intake::new(self.budget.clone()));
+        let correlation = settings.correlate.clone().map(Correlation::new).map(Arc::new);
+        let intake = Arc::new(Intake::new(self.budget.clone()).correlating(correlation));
         let registered = Arc::new(Registered {
             key: self.key.clone(),
             shadow: shadow.to_owned(),

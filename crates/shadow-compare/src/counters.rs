@@ -10,8 +10,8 @@ use std::time::Duration;
 use shadow_core::latency::{LatencyCounts, LatencyHistogram};
 use shadow_mirror::ledger::{DropReason, OutputCounts};
 
-use super::NotCompared;
 use super::document::Verdict;
+use super::{Correlated, NotCompared};
 
 const DROP_REASONS: usize = DropReason::ALL.len();
 const REASONS: usize = DROP_REASONS + NotCompared::OTHERS.len();
@@ -81,6 +81,8 @@ struct Counts {
     endpoints: AtomicU64,
     word: AtomicU8,
     extra: [ExtraCounts; 2],
+    /// Requests that were sent with values of the shadow's own, those values, and requests with values that it never issued.
+    correlated: [AtomicU64; 3],
 }
 
 #[derive(Debug)]
@@ -109,6 +111,7 @@ impl Default for Counts {
                 answered: AtomicU64::new(0),
                 lost: zeros(),
             }),
+            correlated: zeros(),
         }
     }
 }
@@ -160,6 +163,14 @@ impl CompareCounters {
     /// The word as it stands, where nothing else is known anew.
     pub fn set_word(&self, word: Verdict) {
         self.0.word.store(word as u8, Relaxed);
+    }
+
+    /// What correlation did so far.
+    pub fn set_correlated(&self, correlated: &Correlated) {
+        let now = [correlated.requests, correlated.values, correlated.missing];
+        for (count, now) in self.0.correlated.iter().zip(now) {
+            count.store(now, Relaxed);
+        }
     }
 
     /// Counts the comparison's own requests by what their ledger has of each kind now, and had `before`.
@@ -215,6 +226,12 @@ pub struct CompareCounts {
     pub word: Verdict,
     /// Requests of the comparison's own; none where it makes none.
     pub extra: Vec<ExtraRequestCounts>,
+    /// Requests that were sent with values that the shadow had issued in place of production's.
+    pub correlated_requests: u64,
+    /// Those values.
+    pub correlated_values: u64,
+    /// Requests that carried what production had issued and the shadow had not.
+    pub correlation_missing: u64,
 }
 
 /// Counts of requests that the comparison itself made.
@@ -246,6 +263,9 @@ impl CompareCounts {
         self.endpoints += other.endpoints;
         self.differences += other.differences;
         self.word = self.word.max(other.word);
+        self.correlated_requests += other.correlated_requests;
+        self.correlated_values += other.correlated_values;
+        self.correlation_missing += other.correlation_missing;
         for theirs in other.extra {
             match self.extra.iter_mut().find(|mine| mine.what == theirs.what) {
                 Some(mine) => {
@@ -273,6 +293,8 @@ impl CompareCounters {
     /// The counts at this moment.
     pub fn counts(&self) -> CompareCounts {
         let counts = &self.0;
+        let [correlated_requests, correlated_values, correlation_missing] =
+            [0, 1, 2].map(|which: usize| counts.correlated[which].load(Relaxed));
         let [equal, noise, different] =
             [0, 1, 2].map(|outcome: usize| counts.outcomes[outcome].load(Relaxed));
         CompareCounts {
@@ -303,6 +325,9 @@ impl CompareCounters {
                     lost: occurred(DropReason::ALL.into_iter().zip(&one.lost)),
                 })
                 .collect(),
+            correlated_requests,
+            correlated_values,
+            correlation_missing,
         }
     }
 }

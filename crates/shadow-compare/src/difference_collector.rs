@@ -3,6 +3,8 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
+use shadow_correlate::{At, lock};
+
 use super::hosts::{CompareContext, HostAliases};
 use super::path::{self, Path};
 use super::pattern::PathPattern;
@@ -17,6 +19,11 @@ pub(super) const MAX_DIFFERENCES: usize = 100;
 const OF_COOKIES: &str = "header.set-cookie.";
 /// Most places of one pair that rules are asked about.
 const MAX_PLACES: usize = 2000;
+
+/// The target in the request line that `head` begins with.
+fn request_target(head: &[u8]) -> &[u8] {
+    head.split(|byte| *byte == b' ').nth(1).unwrap_or_default()
+}
 
 /// What a comparison comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -212,6 +219,9 @@ impl<'r> DifferenceCollector<'r> {
         {
             return Some(RuleId::Tolerance(index));
         }
+        if self.mapped(production, shadow) {
+            return Some(RuleId::Mapped);
+        }
         if let (Some(a), Some(b)) = (production.string(), shadow.string()) {
             let is_cookie = self.path.as_str().starts_with(OF_COOKIES);
             if self.hosts().same(a, b) || (is_cookie && self.hosts().same_domain(a, b)) {
@@ -221,6 +231,29 @@ impl<'r> DifferenceCollector<'r> {
         let most = self.rules.time_tolerance()?;
         let apart = time_distance::apart(self.path.as_str(), production, shadow, self.dates)?;
         (apart <= most).then_some(RuleId::Time)
+    }
+
+    /// Whether the two are one identifier, as each side issued it.
+    fn mapped(&self, production: Shown<'_>, shadow: Shown<'_>) -> bool {
+        let Some(map) = self.question.mapped else {
+            return false;
+        };
+        let text = |shown: &Shown<'_>| shown.string().or_else(|| shown.digits()).map(str::to_owned);
+        let (Some(production), Some(shadow)) = (text(&production), text(&shadow)) else {
+            return false;
+        };
+        let path = self.path.as_str();
+        let at = match path {
+            "header.etag" => At::Tag,
+            "header.last-modified" => At::Date,
+            _ if path.starts_with('$') => {
+                let name = path.rsplit('.').next().unwrap_or_default();
+                At::Member(name.split('[').next().unwrap_or_default().as_bytes())
+            }
+            _ => At::Elsewhere,
+        };
+        let target = request_target(self.question.head);
+        lock(map).is_same(target, at, production.as_bytes(), shadow.as_bytes())
     }
 
     /// Says that there is more, at what is above here, and takes no more.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
+use super::{Correlated, Kind};
 
 /// The version of this shape.
 pub const SCHEMA: u32 = 1;
@@ -137,6 +137,9 @@ pub struct Comparison {
     pub examples: Vec<Example>,
     /// Requests to the control, and the shadow's second answers: what became of them.
     pub extra: Vec<ExtraRequests>,
+    /// What was mapped between production's identifiers and the shadow's; `None` where nothing is, and of pairs that were kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlated: Option<Correlated>,
     /// What was in force.
     pub in_force: InForce,
 }

@@ -79,6 +79,7 @@ pub fn comparison() -> Comparison {
             lost: BTreeMap::from([("timeout".to_owned(), 1)]),
             waiting: 1,
         }],
+        correlated: None,
         in_force: InForce {
             fail_on: ["new_5xx > 0.1%", "p99_ratio > 1.3", "compared < 5000"]
                 .map(str::to_owned)

@@ -5,8 +5,10 @@
 //! `Domain` of a cookie. Any other host stays what it is.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
+use shadow_correlate::Map;
 
 use super::head::Head;
 
@@ -33,6 +35,8 @@ pub struct CompareContext<'a> {
     pub head: &'a [u8],
     /// The host that the other one was asked under; `None` where it is production's.
     pub host: Option<&'a str>,
+    /// Which of the other one's identifiers are which of production's, where that is known.
+    pub mapped: Option<&'a Mutex<Map>>,
 }
 
 /// The names of the one host, in lower case and without a port that says nothing.
@@ -146,6 +150,7 @@ mod tests {
             method: b"GET",
             head: head.as_bytes(),
             host: other,
+            mapped: None,
         })
     }
 

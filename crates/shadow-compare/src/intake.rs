@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shadow_core::budget::{Charge, MemoryBudget};
 
+use super::correlation::Correlation;
 use super::pair::{NotCompared, Pair};
 
 /// Pairs and others that may wait: what a busy shard makes within a second. Most bytes of pairs are bounded by
@@ -59,6 +60,7 @@ pub struct Intake {
     opened: AtomicU64,
     /// Whether nobody compares any more.
     closed: AtomicBool,
+    correlation: Option<Arc<Correlation>>,
 }
 
 #[derive(Debug, Default)]
@@ -76,7 +78,19 @@ impl Intake {
             queue: Mutex::default(),
             opened: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            correlation: None,
         }
+    }
+
+    /// The same, where values are mapped.
+    #[must_use]
+    pub fn correlating(self, correlation: Option<Arc<Correlation>>) -> Self {
+        Self { correlation, ..self }
+    }
+
+    /// How values are mapped, if they are.
+    pub fn correlation(&self) -> Option<&Arc<Correlation>> {
+        self.correlation.as_ref()
     }
 
     /// The bytes of pairs that are not compared yet.

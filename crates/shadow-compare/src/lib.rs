@@ -10,6 +10,7 @@ mod charset;
 mod comparer;
 mod comparing;
 mod cookies;
+mod correlation;
 pub mod counters;
 mod difference;
 mod difference_collector;
@@ -53,6 +54,7 @@ pub mod verdict;
 
 pub use comparer::{Comparer, add_by_name};
 pub use comparing::compare;
+pub use correlation::{CorrelateSettings, Correlated, Correlation};
 pub use difference::{Difference, Kind};
 pub use difference_collector::Compared;
 pub use hosts::{CompareContext, Hosts};

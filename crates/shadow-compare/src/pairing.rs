@@ -13,6 +13,7 @@ use bytes::Bytes;
 use hashlink::LinkedHashMap;
 use shadow_core::budget::{Charge, MemoryBudget};
 use shadow_core::time::Timestamp;
+use shadow_correlate::Exchanges;
 use shadow_mirror::{Exchange, ExchangeResponse, MessageId, MessageKind};
 
 use super::intake::{Finished, Intake, Unpaired};
@@ -54,6 +55,31 @@ pub struct Pairing {
     /// What production answered to requests that are not open yet, the oldest first: a middleware may hold a request for
     /// longer than production takes. `None` where that cannot be.
     early: Option<LinkedHashMap<MessageId, Early>>,
+    /// What answers teach of identifiers, where values are mapped.
+    learning: Option<Learning>,
+    /// As far as it was told.
+    now: Timestamp,
+}
+
+/// The exchanges of which answers are under way, with each output.
+#[derive(Debug)]
+struct Learning {
+    shadow: Exchanges<MessageId>,
+    control: Exchanges<MessageId>,
+}
+
+impl Learning {
+    fn of(&mut self, part: Part) -> Option<&mut Exchanges<MessageId>> {
+        match part {
+            Part::Shadow => Some(&mut self.shadow),
+            Part::Control => Some(&mut self.control),
+            Part::Repeat => None,
+        }
+    }
+
+    fn all(&mut self) -> [&mut Exchanges<MessageId>; 2] {
+        [&mut self.shadow, &mut self.control]
+    }
 }
 
 /// Answers that may wait for their requests to be opened.
@@ -116,6 +142,10 @@ impl Pairing {
     /// No pairs yet. `wait`: how long production's answer is waited for. `max_answer`: most bytes of an answer that is kept. `wall_offset`: nanoseconds from the clock of the
     /// shard's source to Unix time.
     pub fn new(intake: Arc<Intake>, wait: Duration, max_answer: usize, wall_offset: u64) -> Self {
+        let learning = intake.correlation().map(|correlation| Learning {
+            shadow: correlation.exchanges(correlation.shadow()),
+            control: correlation.exchanges(correlation.control()),
+        });
         Self {
             intake,
             wait,
@@ -123,6 +153,8 @@ impl Pairing {
             wall_offset,
             open: LinkedHashMap::new(),
             early: None,
+            learning,
+            now: Timestamp::default(),
         }
     }
 
@@ -135,6 +167,7 @@ impl Pairing {
 
     /// A request is on its way to the shadow. `false` when it will not be compared: that is counted.
     pub fn open(&mut self, exchange: &Rc<Exchange>, asked: Extras, now: Timestamp) -> bool {
+        self.now = now;
         self.intake.open();
         let refused = if exchange.copy > 1 {
             Some(NotCompared::Copy)
@@ -164,6 +197,12 @@ impl Pairing {
         };
         if let Some(before) = self.open.insert(exchange.id.clone(), open) {
             self.not(&before.exchange, NotCompared::SameName);
+        }
+        if let Some(learning) = &mut self.learning {
+            learning.shadow.open(&exchange.id, request);
+            if asked.control {
+                learning.control.open(&exchange.id, request);
+            }
         }
         self.take_early(&exchange.id);
         self.is_open(&exchange.id)
@@ -219,6 +258,10 @@ impl Pairing {
 
     /// Production has answered: whole.
     pub fn production(&mut self, response: &ExchangeResponse<'_>) {
+        // At once, and also where the shadow has failed: later requests may carry what it issued.
+        for exchanges in self.learning.iter_mut().flat_map(Learning::all) {
+            exchanges.production(response.id, response.head, response.body, self.now);
+        }
         let Some(open) = self.open.get_mut(response.id) else {
             let mut charge = self.intake.budget().charge();
             if self.early.is_some() && charge.try_grow(OVERHEAD + response.head.len() + response.body.len()) {
@@ -256,6 +299,9 @@ impl Pairing {
 
     /// Production's answer will never be whole here.
     pub fn production_lost(&mut self, id: &MessageId, why: NotCompared) {
+        for exchanges in self.learning.iter_mut().flat_map(Learning::all) {
+            exchanges.production_lost(id);
+        }
         match self.open.get(id) {
             Some(open) if open.production.is_none() => self.end(id, why),
             Some(_) => {}
@@ -265,6 +311,9 @@ impl Pairing {
 
     /// Somebody else has answered: whole.
     pub fn answered(&mut self, id: &MessageId, part: Part, head: Bytes, body: Bytes, times: Times) {
+        if let Some(exchanges) = self.learning.as_mut().and_then(|learning| learning.of(part)) {
+            exchanges.own(id, &head, &body, self.now);
+        }
         let Some(open) = self.open.get_mut(id) else {
             return;
         };
@@ -293,6 +342,9 @@ impl Pairing {
 
     /// Somebody else will give no whole answer.
     pub fn lost(&mut self, id: &MessageId, part: Part, why: NotCompared) {
+        if let Some(exchanges) = self.learning.as_mut().and_then(|learning| learning.of(part)) {
+            exchanges.own_lost(id);
+        }
         let Some(open) = self.open.get_mut(id) else {
             return;
         };
@@ -306,6 +358,10 @@ impl Pairing {
 
     /// Gives up waiting for what production should have answered by now.
     pub fn expire(&mut self, now: Timestamp) {
+        self.now = now;
+        if let Some(correlation) = self.intake.correlation() {
+            correlation.expire(now);
+        }
         let wait = self.wait;
         let late = |open: &Open| open.shadow.is_some() && open.production.is_none();
         let mut due = Vec::new();
@@ -318,7 +374,7 @@ impl Pairing {
             }
         }
         for id in due {
-            self.end(&id, NotCompared::ProductionMissing);
+            self.production_lost(&id, NotCompared::ProductionMissing);
         }
     }
 

@@ -128,6 +128,8 @@ pub enum RuleId {
     Time,
     /// URLs of the hosts that both sides were asked under.
     Host,
+    /// Identifiers that each side issued in place of the other's.
+    Mapped,
 }
 
 impl Rules {
@@ -288,6 +290,7 @@ impl Rules {
                 format!("a time within {seconds} s")
             }
             RuleId::Host => "the own host of each side in URLs".to_owned(),
+            RuleId::Mapped => "identifiers that each side issued (correlation)".to_owned(),
         }
     }
 }

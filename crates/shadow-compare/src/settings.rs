@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use shadow_mirror::Share;
 
+use super::correlation::CorrelateSettings;
 use super::judging::Judging;
 use super::store::StoreSettings;
 
@@ -31,6 +32,8 @@ pub struct CompareSettings {
     pub wait: Duration,
     /// Most bytes of an answer that are kept.
     pub max_answer: usize,
+    /// How what production issued is mapped to what the shadow issued, if it is.
+    pub correlate: Option<CorrelateSettings>,
     /// How pairs are judged.
     pub judging: Arc<Judging>,
 }

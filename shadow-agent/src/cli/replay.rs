@@ -156,6 +156,7 @@ fn send(
         method: &prepared.method,
         head: &kept.pair.request_head,
         host: host.as_deref(),
+        mapped: None,
     };
     let told = ReplayDifference::new(&question, &kept.pair.production, &now, &judging.rules);
     let request = [&prepared.method[..], b" ", &prepared.target].concat();
@@ -256,6 +257,7 @@ fn list(
                 .comparisons
                 .get(usize::from(kept.of))
                 .and_then(|kept| kept.hosts.shadow.as_deref()),
+            mapped: None,
         };
         let compared = compare(&question, &pair.production, &pair.shadow, &judging.rules);
         let of_path = |difference: &&Difference| {

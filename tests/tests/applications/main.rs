@@ -9,4 +9,5 @@ macro_rules! stage {
     };
 }
 
+mod correlated;
 mod mirrored;

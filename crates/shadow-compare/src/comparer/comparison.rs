@@ -40,7 +40,8 @@ struct Before {
 
 impl Comparison {
     pub fn new(of: Arc<Registered>, kept: Option<(u16, StoreHandle)>) -> Self {
-        let tally = Tally::new(Arc::clone(&of.settings.judging), of.counters.clone());
+        let tally = Tally::new(Arc::clone(&of.settings.judging), of.counters.clone())
+            .correlating(of.intake.correlation().cloned());
         Self {
             of,
             tally,
@@ -120,7 +121,17 @@ impl Comparison {
     pub fn document(&self, faulty: bool) -> ComparisonDocument {
         let mut facts = self.facts(faulty);
         facts.counts = facts.counts.since(&self.before.counts);
-        let comparison = self.tally.comparison(&facts);
+        let mut comparison = self.tally.comparison(&facts);
+        comparison.correlated = self
+            .of
+            .intake
+            .correlation()
+            .map(|correlation| correlation.counts());
+        if let Some(correlated) = &comparison.correlated {
+            self.of.counters.set_correlated(correlated);
+            comparison.verdict.why.extend(correlated.undone());
+            comparison.in_force.notes.extend(correlated.done());
+        }
         let (endpoints, differences) = self.tally.sizes();
         let counters = &self.of.counters;
         counters.set_verdict(comparison.verdict.word, endpoints, differences);

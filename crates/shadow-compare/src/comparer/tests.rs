@@ -18,6 +18,7 @@ fn settings() -> CompareSettings {
         repeat: Share::NOTHING,
         wait: LONG,
         max_answer: 1 << 20,
+        correlate: None,
         judging: Arc::new(judging()),
     }
 }

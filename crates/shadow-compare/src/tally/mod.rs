@@ -28,6 +28,7 @@ use self::places::{DifferenceKey, Places, Sort};
 pub use self::summary::Facts;
 use self::timeline::TimelineTally;
 use super::comparing::compare;
+use super::correlation::Correlation;
 use super::counters::{CompareCounters, Compared as CountedPair, Outcome};
 use super::difference_collector::Compared;
 use super::histogram::Histogram;
@@ -46,6 +47,8 @@ const MILLISECOND: u64 = 1_000_000;
 pub struct Tally {
     judging: Arc<Judging>,
     counters: CompareCounters,
+    /// What is known of identifiers; `None` of pairs that were kept.
+    correlation: Option<Arc<Correlation>>,
     routes: Routes,
     /// Merges of routes that are taken in.
     merges: u64,
@@ -97,12 +100,22 @@ impl Tally {
             window: None,
             judging,
             counters,
+            correlation: None,
         }
+    }
+
+    /// The same, of pairs whose identifiers are mapped so.
+    #[must_use]
+    pub fn correlating(self, correlation: Option<Arc<Correlation>>) -> Self {
+        Self { correlation, ..self }
     }
 
     /// Begins anew.
     pub fn reset(&mut self) {
-        *self = Self::new(Arc::clone(&self.judging), self.counters.clone());
+        *self = Self {
+            correlation: self.correlation.take(),
+            ..Self::new(Arc::clone(&self.judging), self.counters.clone())
+        };
     }
 
     /// Compares a pair and counts what comes of it.
@@ -115,17 +128,24 @@ impl Tally {
         let at = pair.at / MILLISECOND;
         self.seen_at(at);
         let judging = Arc::clone(&self.judging);
+        let correlation = self.correlation.clone();
         let name = &*Arc::clone(&self.tally_of(id).name);
         let question = CompareContext {
             endpoint: name,
             method,
             head: &pair.request_head,
             host: judging.hosts.shadow.as_deref(),
+            mapped: correlation.as_ref().map(|maps| &**maps.shadow()),
         };
         let compared = compare(&question, &pair.production, &pair.shadow, &judging.rules);
         let control = pair.control.as_ref().map(|control| {
             let host = judging.hosts.control.as_deref();
-            let question = CompareContext { host, ..question };
+            let mapped = correlation.as_ref().map(|maps| &**maps.control());
+            let question = CompareContext {
+                host,
+                mapped,
+                ..question
+            };
             compare(&question, &pair.production, control, &judging.rules)
         });
         let repeat = pair.repeat.as_ref();

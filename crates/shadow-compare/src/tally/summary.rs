@@ -107,6 +107,7 @@ impl Tally {
             timeline: self.timeline.document(),
             examples: self.examples.kept().to_vec(),
             extra: facts.extra.iter().map(extra).collect(),
+            correlated: None,
             in_force: self.in_force(),
         };
         comparison.verdict = verdict::judge(&comparison, &judging.fail_on, &judging.verdict, &facts.doubts);

@@ -13,6 +13,7 @@ fn with(rules: &Rules, production: &Answer, shadow: &Answer) -> Compared {
         method: b"GET",
         head: HEAD,
         host: Some("next:8080"),
+        mapped: None,
     };
     compare(&question, production, shadow, rules)
 }

@@ -37,6 +37,7 @@ pub fn question(endpoint: &str) -> CompareContext<'_> {
         method: b"GET",
         head: b"",
         host: None,
+        mapped: None,
     }
 }
 

@@ -71,6 +71,7 @@ fn healthy(pairs: u64) -> Comparison {
         timeline: Timeline::default(),
         examples: Vec::new(),
         extra: Vec::new(),
+        correlated: None,
         in_force: InForce::default(),
     }
 }

@@ -101,6 +101,19 @@ impl Snapshot {
             "compare_status_differs",
             "Compared pairs with different status codes.",
             |counts| counts.other_status,
+        )?;
+        counter(
+            "compare_correlated_requests",
+            "Requests sent with values that the shadow issued in place of production's.",
+            |counts| counts.correlated_requests,
+        )?;
+        counter("compare_correlated_values", "Those values.", |counts| {
+            counts.correlated_values
+        })?;
+        counter(
+            "compare_correlation_missing",
+            "Requests with values that production issued and the shadow did not.",
+            |counts| counts.correlation_missing,
         )
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{outputs, rules};
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
-use crate::cli::low::compare::{Judging as JudgingFlags, NoiseName, RepeatShare};
+use crate::cli::low::compare::{Compare as CompareFlags, Judging as JudgingFlags, NoiseName, RepeatShare};
 use crate::cli::low::filters::FilterFlags;
 use crate::cli::upstream::{Upstream, without_userinfo};
 use crate::cli::value::split_limit;
@@ -17,9 +17,10 @@ use crate::compare::fail_on::FailRule;
 use crate::compare::noise::Thresholds;
 use crate::compare::store::StoreSettings;
 use crate::compare::{
-    ArrayMatch, ArrayRule, Hosts, IgnoreRule, Judging, PathPattern, Rules, RulesFile, Secrets, Tolerance,
-    Within, verdict,
+    ArrayMatch, ArrayRule, CorrelateSettings, Hosts, IgnoreRule, Judging, PathPattern, Rules, RulesFile,
+    Secrets, Tolerance, Within, verdict,
 };
+use crate::correlate::{Bounds, Exceptions};
 use crate::mirror::Share;
 use crate::mirror::rules::{Filters, Redaction, Rewriters};
 use crate::settings::{CompareSettings, ComparingSettings, HttpOutputSettings};
@@ -69,12 +70,28 @@ pub fn resolve(
         },
         wait: flags.compare_wait,
         max_answer,
+        correlate: correlate(flags)?,
         judging: Arc::new(Judging {
             selection: selection(arguments)?,
             ..judging(&arguments.judging, &arguments.filters, max_answer)?
         }),
     };
     Ok(Some((settings, control)))
+}
+
+/// How what production issued is mapped to what the shadow issued, if it is.
+fn correlate(flags: &CompareFlags) -> Result<Option<CorrelateSettings>, UsageError> {
+    let mut exceptions = Exceptions::default();
+    for text in &flags.correlate_except {
+        exceptions.add(text).map_err(|error| {
+            Problem::new(error.to_string(), "name a path or a header").of("--correlate-except", text)
+        })?;
+    }
+    Ok((!flags.no_correlate).then(|| CorrelateSettings {
+        wait: flags.correlate_wait,
+        exceptions: Arc::new(exceptions),
+        bounds: Bounds::default(),
+    }))
 }
 
 /// Describes which of production's requests are compared.

@@ -44,6 +44,24 @@ pub struct Compare {
     #[arg(long, value_name = "SIZE", default_value = "64mb", value_parser = positive_size)]
     pub compare_memory: usize,
 
+    /// Send the shadow what production issued as it is
+    ///
+    /// By default cookies, tokens, ids of created records, entity tags and dates that production issued are replaced, in
+    /// later requests, by what the shadow issued in their place; the control has its own. See docs/comparing.md.
+    #[arg(long, requires = "compare")]
+    pub no_correlate: bool,
+
+    /// Time for which a request waits for the shadow's answer that has what it carries
+    ///
+    /// Only requests that carry such a value wait, and those behind them on their connection. The default is longer than most
+    /// answers take, and short enough for copies to stay close to production.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    pub correlate_wait: Duration,
+
+    /// Leave a route or a header out of that: '/admin' (and what is below), or 'header:X-Request-Id'; may be repeated
+    #[arg(long, value_name = "WHAT", requires = "compare")]
+    pub correlate_except: Vec<String>,
+
     /// Store compared pairs, redacted, in this directory, for shadow-agent report and replay
     ///
     /// The directory is created if necessary, and must not contain anything else. Values that recordings redact, and values

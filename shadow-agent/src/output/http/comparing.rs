@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::task::{JoinHandle, spawn_local};
 
+use super::correlating::Correlating;
 use super::shard::Shard;
 use super::upstream::Upstream;
 use crate::compare::{CompareSettings, Extras, Intake, NotCompared, Pairing, Part, Repeats};
@@ -65,6 +66,8 @@ impl Comparison {
 /// One shard's half.
 pub(super) struct Comparing {
     pub pairing: Rc<RefCell<Pairing>>,
+    /// On the way to the shadow, where values are mapped.
+    shadow: Option<Correlating>,
     control: Option<Control>,
     ledger: ShardLedger,
     repeats: RefCell<Repeats>,
@@ -74,6 +77,7 @@ pub(super) struct Comparing {
 /// The control on this shard.
 struct Control {
     shard: Rc<Shard>,
+    correlating: Option<Correlating>,
     running: JoinHandle<()>,
 }
 
@@ -93,11 +97,19 @@ impl Comparing {
         let control = comparison.control.as_ref().map(|upstream| {
             let shard = Shard::new(Arc::clone(upstream), None, Some(Rc::clone(&pairing)));
             let running = spawn_local(shard.clone().run());
-            Control { shard, running }
+            let correlation = comparison.intake.correlation();
+            let correlating =
+                correlation.map(|maps| Correlating::new(maps, maps.control(), &shard, &pairing));
+            Control {
+                shard,
+                correlating,
+                running,
+            }
         });
         let expiring = spawn_local(expire(Rc::clone(&pairing)));
         Self {
             pairing,
+            shadow: None,
             control,
             ledger: comparison.ledger(),
             repeats: RefCell::new(Repeats::new(comparison.settings.repeat, Draws::new())),
@@ -105,22 +117,46 @@ impl Comparing {
         }
     }
 
+    /// Maps values on the way to the shadow, if that is asked for: to `shard`, which is its.
+    pub fn correlate(&mut self, shard: &Rc<Shard>) {
+        let correlation = self.comparison.intake.correlation();
+        self.shadow = correlation.map(|maps| Correlating::new(maps, maps.shadow(), shard, &self.pairing));
+    }
+
     /// Sends the request to the shadow, and to whoever else is asked.
     pub fn offer(&self, shard: &Shard, exchange: &Rc<Exchange>, ticket: Ticket) {
         let asked = self.asked(exchange);
         let opened = self.pairing.borrow_mut().open(exchange, asked, monotonic_now());
-        shard.offer(exchange, ticket, opened.then_some(Part::Shadow));
+        send(
+            self.shadow.as_ref(),
+            shard,
+            exchange,
+            ticket,
+            opened.then_some(Part::Shadow),
+        );
         // A further copy has its name from the first, whose pair may be open.
         if !opened || !self.pairing.borrow().is_open(&exchange.id) {
             return;
         }
         if let Some(control) = self.control.as_ref().filter(|_| asked.control) {
             let ticket = self.ticket(CONTROL);
-            control.shard.offer(exchange, ticket, Some(Part::Control));
+            send(
+                control.correlating.as_ref(),
+                &control.shard,
+                exchange,
+                ticket,
+                Some(Part::Control),
+            );
         }
         if asked.repeat {
             let again = Rc::new(exchange.copy(2));
-            shard.offer(&again, self.ticket(REPEAT), Some(Part::Repeat));
+            send(
+                self.shadow.as_ref(),
+                shard,
+                &again,
+                self.ticket(REPEAT),
+                Some(Part::Repeat),
+            );
         }
     }
 
@@ -156,15 +192,36 @@ impl Comparing {
         self.pairing.borrow_mut().production_lost(id, why);
     }
 
+    /// Whether there is room for requests on the way to the shadow.
+    pub fn has_room(&self) -> bool {
+        self.shadow.as_ref().is_none_or(Correlating::has_room)
+    }
+
+    /// Resolves when nothing waits on the way to the shadow.
+    pub async fn released(&self) {
+        if let Some(shadow) = &self.shadow {
+            shadow.drained().await;
+        }
+    }
+
     /// Resolves when the control is done with what it got.
     pub async fn drained(&self) {
         if let Some(control) = &self.control {
+            if let Some(correlating) = &control.correlating {
+                correlating.drained().await;
+            }
             control.shard.drained().await;
         }
     }
 
     pub fn abort(&self, reason: DropReason) {
+        if let Some(shadow) = &self.shadow {
+            shadow.abort(reason);
+        }
         if let Some(control) = &self.control {
+            if let Some(correlating) = &control.correlating {
+                correlating.abort(reason);
+            }
             control.shard.abort(reason);
         }
     }
@@ -173,13 +230,29 @@ impl Comparing {
 impl Drop for Comparing {
     fn drop(&mut self) {
         self.expiring.abort();
-        if let Some(control) = &self.control {
+        self.shadow = None;
+        if let Some(control) = &mut self.control {
+            control.correlating = None;
             control.shard.abort(DropReason::Shutdown);
             control.running.abort();
             control.shard.retire();
         }
         // Whatever still waits for production.
         self.pairing.borrow_mut().shutdown();
+    }
+}
+
+/// Sends a request to `shard`, by way of `correlating` where values are mapped.
+fn send(
+    correlating: Option<&Correlating>,
+    shard: &Shard,
+    exchange: &Rc<Exchange>,
+    ticket: Ticket,
+    part: Option<Part>,
+) {
+    match correlating {
+        None => shard.offer(exchange, ticket, part),
+        Some(correlating) => correlating.offer(exchange, ticket, part),
     }
 }
 

@@ -15,6 +15,7 @@ mod comparing;
 pub(super) mod connect;
 mod connection;
 mod copy;
+mod correlating;
 mod failure;
 mod lanes;
 mod limits;
@@ -167,7 +168,7 @@ impl HttpOutput {
             .settings
             .track_response
             .map(|most| Tracking::new(dispatcher.clone(), most, wall_offset));
-        let comparing = self.comparison.as_ref().map(|comparison| {
+        let mut comparing = self.comparison.as_ref().map(|comparison| {
             let early = dispatcher
                 .upgrade()
                 .is_some_and(|dispatcher| dispatcher.has_middleware());
@@ -176,6 +177,9 @@ impl HttpOutput {
         let pairing = comparing.as_ref().map(|comparing| Rc::clone(&comparing.pairing));
         let shard = Shard::new(self.upstream.clone(), tracking, pairing);
         let running = spawn_local(shard.clone().run());
+        if let Some(comparing) = &mut comparing {
+            comparing.correlate(&shard);
+        }
         HttpShard {
             shard,
             comparing,
@@ -218,11 +222,14 @@ impl ShardOutput for HttpShard {
     }
 
     fn has_room(&self) -> bool {
-        self.shard.has_room()
+        self.shard.has_room() && self.comparing.as_ref().is_none_or(Comparing::has_room)
     }
 
     fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
         Box::pin(async {
+            if let Some(comparing) = &self.comparing {
+                comparing.released().await;
+            }
             self.shard.drained().await;
             if let Some(comparing) = &self.comparing {
                 comparing.drained().await;

@@ -124,6 +124,7 @@ pub(super) fn comparison(shadow: &str, word: Verdict) -> Comparison {
             lost: [("timeout".to_owned(), 50)].into(),
             waiting: 0,
         }],
+        correlated: None,
         in_force: in_force(),
     }
 }

@@ -1,0 +1,145 @@
+//! Correlation of one comparison: what production issued is mapped to what the shadow issued, and to what the control did.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use shadow_core::time::Timestamp;
+use shadow_correlate::{Bounds, Counts, Exceptions, Exchanges, Keys, Map, lock};
+use shadow_mirror::MessageId;
+
+/// How values are mapped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CorrelateSettings {
+    /// How long a request waits for an answer that is under way and has what it carries.
+    pub wait: Duration,
+    /// What is left out.
+    pub exceptions: Arc<Exceptions>,
+    /// How much is remembered, for each output.
+    pub bounds: Bounds,
+}
+
+/// The maps of one comparison: shared by all shards, and by the thread that compares.
+#[derive(Debug)]
+pub struct Correlation {
+    settings: CorrelateSettings,
+    keys: Keys,
+    shadow: Arc<Mutex<Map>>,
+    control: Arc<Mutex<Map>>,
+}
+
+impl Correlation {
+    /// One that knows nothing yet.
+    pub fn new(settings: CorrelateSettings) -> Self {
+        let keys = Keys::default();
+        let map = || Arc::new(Mutex::new(Map::new(keys.clone(), settings.bounds)));
+        let (shadow, control) = (map(), map());
+        Self {
+            settings,
+            keys,
+            shadow,
+            control,
+        }
+    }
+
+    /// How it maps.
+    pub fn settings(&self) -> &CorrelateSettings {
+        &self.settings
+    }
+
+    /// The shadow's map.
+    pub fn shadow(&self) -> &Arc<Mutex<Map>> {
+        &self.shadow
+    }
+
+    /// The control's.
+    pub fn control(&self) -> &Arc<Mutex<Map>> {
+        &self.control
+    }
+
+    /// Exchanges of one shard, which teach `map`.
+    pub(crate) fn exchanges(&self, map: &Arc<Mutex<Map>>) -> Exchanges<MessageId> {
+        Exchanges::new(
+            Arc::clone(map),
+            self.keys.clone(),
+            Arc::clone(&self.settings.exceptions),
+        )
+    }
+
+    /// Forgets what no request carried for too long.
+    pub(crate) fn expire(&self, now: Timestamp) {
+        for map in [&self.shadow, &self.control] {
+            lock(map).expire(now);
+        }
+    }
+
+    /// What it did for the shadow so far.
+    pub fn counts(&self) -> Correlated {
+        lock(&self.shadow).counts().into()
+    }
+}
+
+/// What correlation did for a shadow, as reports have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Correlated {
+    /// Requests that were sent with values that the shadow had issued, in place of production's.
+    pub requests: u64,
+    /// Those values.
+    pub values: u64,
+    /// Requests that carried what production had issued and the shadow had not.
+    pub missing: u64,
+    /// Requests that waited for the shadow's answer to another.
+    pub waited: u64,
+    /// Those of them that waited in vain.
+    pub late: u64,
+    /// Pairs of values that were learned.
+    pub learned: u64,
+    /// Pairs that were forgotten for want of room.
+    pub evicted: u64,
+}
+
+impl From<Counts> for Correlated {
+    fn from(counts: Counts) -> Self {
+        let Counts {
+            requests,
+            values,
+            missing,
+            waited,
+            late,
+            learned,
+            evicted,
+        } = counts;
+        Self {
+            requests,
+            values,
+            missing,
+            waited,
+            late,
+            learned,
+            evicted,
+        }
+    }
+}
+
+impl Correlated {
+    /// What it did, in a sentence; `None` where it did nothing.
+    pub fn done(&self) -> Option<String> {
+        let Self { requests, values, .. } = self;
+        (self.requests > 0).then(|| {
+            format!(
+                "{requests} requests were sent with {values} values that the shadow had issued in place of production's \
+                 (correlation)."
+            )
+        })
+    }
+
+    /// What it could not do, in a sentence; `None` where there is nothing.
+    pub fn undone(&self) -> Option<String> {
+        let Self { missing, .. } = self;
+        (self.missing > 0)
+            .then(|| format!("{missing} requests carried what production had issued and the shadow had not."))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! Correlation on one shard: each request is sent with what this output issued in place of what production did, and waits, for a
+//! moment, where the output has yet to issue it.
+//!
+//! What waits holds back the requests of its own connection alone, which keep their order. When the time is up, or no more may
+//! wait, a request goes with what is known.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, spawn_local};
+
+use super::lanes::held_bytes;
+use super::shard::Shard;
+use crate::compare::{Correlation, NotCompared, Pairing, Part};
+use crate::correlate::rewrite::Rewriting;
+use crate::correlate::{Map, lock};
+use crate::mirror::ledger::{DropReason, Outcome, Ticket};
+use crate::mirror::{Exchange, FlowId};
+use crate::time::monotonic_now;
+
+/// How often requests that wait are looked at: the answer may come to any shard.
+const TURN: Duration = Duration::from_millis(5);
+/// Most requests that wait: those of more clients than log in at once.
+const MAX_WAITING: usize = 1024;
+/// Most bytes of them.
+const MAX_WAITING_BYTES: usize = 16 << 20;
+
+/// The requests of one shard to one output, on their way to being sent.
+pub(super) struct Correlating {
+    state: Rc<State>,
+    releasing: JoinHandle<()>,
+}
+
+struct State {
+    correlation: Arc<Correlation>,
+    map: Arc<Mutex<Map>>,
+    shard: Rc<Shard>,
+    pairing: Rc<RefCell<Pairing>>,
+    /// In the order in which they came.
+    waiting: RefCell<VecDeque<Waiting>>,
+    bytes: Cell<usize>,
+    begun: Notify,
+}
+
+struct Waiting {
+    exchange: Rc<Exchange>,
+    ticket: Ticket,
+    part: Option<Part>,
+    until: Instant,
+}
+
+impl Correlating {
+    /// Towards `shard`, by `map`. For the current thread, inside its `LocalSet`.
+    pub(super) fn new(
+        correlation: &Arc<Correlation>,
+        map: &Arc<Mutex<Map>>,
+        shard: &Rc<Shard>,
+        pairing: &Rc<RefCell<Pairing>>,
+    ) -> Self {
+        let state = Rc::new(State {
+            correlation: Arc::clone(correlation),
+            map: Arc::clone(map),
+            shard: Rc::clone(shard),
+            pairing: Rc::clone(pairing),
+            waiting: RefCell::default(),
+            bytes: Cell::new(0),
+            begun: Notify::new(),
+        });
+        let releasing = spawn_local(Rc::clone(&state).release_in_turns());
+        Self { state, releasing }
+    }
+
+    /// Sends a request, or lets it wait.
+    pub(super) fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket, part: Option<Part>) {
+        let state = &*self.state;
+        let rewriting = (!state.is_behind(exchange.flow)).then(|| state.look_up(exchange));
+        match rewriting {
+            Some(rewriting) if rewriting.pending == 0 || !state.has_room_for(exchange) => {
+                state.send(exchange, rewriting, ticket, part, false);
+            }
+            None if !state.has_room_for(exchange) => {
+                // Its order is lost, or the request would be.
+                state.send(exchange, state.look_up(exchange), ticket, part, false);
+            }
+            _ => state.wait(exchange, ticket, part),
+        }
+    }
+
+    /// Whether less than half of what may wait does.
+    pub(super) fn has_room(&self) -> bool {
+        let state = &self.state;
+        state.waiting.borrow().len() < MAX_WAITING / 2 && state.bytes.get() < MAX_WAITING_BYTES / 2
+    }
+
+    /// Resolves when nothing waits.
+    pub(super) async fn drained(&self) {
+        while !self.state.waiting.borrow().is_empty() {
+            tokio::time::sleep(TURN).await;
+        }
+    }
+
+    /// Gives up what waits.
+    pub(super) fn abort(&self, reason: DropReason) {
+        let waiting = std::mem::take(&mut *self.state.waiting.borrow_mut());
+        self.state.bytes.set(0);
+        for one in waiting {
+            if let Some(part) = one.part {
+                let why = NotCompared::Shadow(reason);
+                self.state.pairing.borrow_mut().lost(&one.exchange.id, part, why);
+            }
+            one.ticket.settle(Outcome::Dropped(reason));
+        }
+    }
+}
+
+impl Drop for Correlating {
+    fn drop(&mut self) {
+        self.releasing.abort();
+        self.abort(DropReason::Shutdown);
+    }
+}
+
+impl State {
+    /// Whether an earlier request of its connection waits.
+    fn is_behind(&self, flow: FlowId) -> bool {
+        self.waiting.borrow().iter().any(|one| one.exchange.flow == flow)
+    }
+
+    fn has_room_for(&self, exchange: &Exchange) -> bool {
+        self.waiting.borrow().len() < MAX_WAITING
+            && self.bytes.get() + held_bytes(&exchange.request) <= MAX_WAITING_BYTES
+    }
+
+    fn look_up(&self, exchange: &Exchange) -> Rewriting {
+        let exceptions = &self.correlation.settings().exceptions;
+        Rewriting::of(
+            &exchange.request,
+            exceptions,
+            &mut lock(&self.map),
+            monotonic_now(),
+        )
+    }
+
+    fn wait(&self, exchange: &Rc<Exchange>, ticket: Ticket, part: Option<Part>) {
+        self.bytes.set(self.bytes.get() + held_bytes(&exchange.request));
+        self.waiting.borrow_mut().push_back(Waiting {
+            exchange: Rc::clone(exchange),
+            ticket,
+            part,
+            until: Instant::now() + self.correlation.settings().wait,
+        });
+        self.begun.notify_one();
+    }
+
+    async fn release_in_turns(self: Rc<Self>) {
+        loop {
+            self.begun.notified().await;
+            while !self.waiting.borrow().is_empty() {
+                tokio::time::sleep(TURN).await;
+                self.release();
+            }
+        }
+    }
+
+    /// Sends what has what it waited for, or waited long enough.
+    fn release(&self) {
+        let now = Instant::now();
+        let mut kept: VecDeque<Waiting> = VecDeque::new();
+        let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
+        for one in waiting {
+            let flow = one.exchange.flow;
+            if kept.iter().any(|before| before.exchange.flow == flow) {
+                kept.push_back(one);
+                continue;
+            }
+            let rewriting = self.look_up(&one.exchange);
+            if rewriting.pending > 0 && now < one.until {
+                kept.push_back(one);
+                continue;
+            }
+            self.bytes
+                .set(self.bytes.get().saturating_sub(held_bytes(&one.exchange.request)));
+            self.send(&one.exchange, rewriting, one.ticket, one.part, true);
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        kept.append(&mut waiting);
+        *waiting = kept;
+    }
+
+    fn send(
+        &self,
+        exchange: &Rc<Exchange>,
+        rewriting: Rewriting,
+        ticket: Ticket,
+        part: Option<Part>,
+        waited: bool,
+    ) {
+        let (values, pending) = (rewriting.values(), rewriting.pending > 0);
+        let mut missing = rewriting.missing > 0 || pending;
+        let rewritten = (values > 0).then(|| rewriting.apply(&exchange.request));
+        // Where that fails there is no memory for it, or it would be no request: it goes as it came.
+        missing |= matches!(rewritten, Some(Err(_)));
+        let rewritten = rewritten.and_then(Result::ok);
+        // The second answer of the shadow is to the same request.
+        if (rewritten.is_some() || missing || waited) && part != Some(Part::Repeat) {
+            let mut map = lock(&self.map);
+            let counts = map.counts_mut();
+            if rewritten.is_some() {
+                counts.requests += 1;
+                counts.values += values as u64;
+            }
+            counts.missing += u64::from(missing);
+            counts.waited += u64::from(waited);
+            counts.late += u64::from(waited && pending);
+        }
+        match rewritten {
+            None => self.shard.offer(exchange, ticket, part),
+            Some(request) => {
+                let exchange = Rc::new(exchange.with_request(Box::new(request)));
+                self.shard.offer(&exchange, ticket, part);
+            }
+        }
+    }
+}
