@@ -4,10 +4,13 @@
 //! Times of the clock are Unix time in milliseconds, lengths of time microseconds, shares fractions of 1. Everything that came
 //! from traffic is hostile text: whoever shows it escapes it.
 
+mod latency;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::latency::{Latency, Quantiles, Slow, SlowAt, Throughput};
 use super::{Correlated, Kind};
 
 /// The version of this shape.
@@ -212,15 +215,6 @@ pub struct Coverage {
     pub endpoints_not_compared: Vec<String>,
 }
 
-/// Requests a second, on average.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Throughput {
-    /// What production was asked, of what is to be compared.
-    pub production: f64,
-    /// What the shadow answered.
-    pub shadow: f64,
-}
-
 /// Pairs with these status codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusPair {
@@ -287,37 +281,6 @@ pub struct Part {
     /// Where it is, lower quantiles first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slow: Vec<Slow>,
-}
-
-/// A quantile at which an endpoint is slower than the rules allow, for sure. The intervals hold for all endpoints together.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Slow {
-    /// Which one.
-    pub at: SlowAt,
-    /// The same as a share: 0.5 is the median.
-    pub quantile: f64,
-    /// Pairs with latencies of both sides.
-    pub pairs: u64,
-    /// Production's, in microseconds.
-    pub production: Interval,
-    /// The shadow's.
-    pub shadow: Interval,
-    /// The shadow's to production's, both raised to the floor of latencies.
-    pub ratio: Interval,
-}
-
-/// A quantile that endpoints are judged at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SlowAt {
-    /// The median.
-    P50,
-    /// The 90th percentile.
-    P90,
-    /// The 99th percentile.
-    P99,
-    /// The highest quantile that the number of pairs allows.
-    Tail,
 }
 
 /// Pairs that differ in the same way at the same place.
@@ -388,30 +351,6 @@ impl NotLearned {
     fn is_none(&self) -> bool {
         self.pairs == 0
     }
-}
-
-/// Quantiles in microseconds: from the request's last byte to the answer's last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Quantiles {
-    /// How many.
-    pub count: u64,
-    /// Median.
-    pub p50: Interval,
-    /// 95th percentile.
-    pub p95: Interval,
-    /// 99th percentile.
-    pub p99: Interval,
-}
-
-/// A distribution of latencies.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Latency {
-    /// To the answer's last byte.
-    pub last: Quantiles,
-    /// To the answer's first byte.
-    pub first: Quantiles,
-    /// Upper bound in microseconds, and how many were within it and above the bucket before: to the last byte.
-    pub buckets: Vec<(u64, u64)>,
 }
 
 /// Counts over time, in steps of equal length: at most some hundred of them, longer ones for a longer run.

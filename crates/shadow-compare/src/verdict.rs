@@ -10,6 +10,8 @@
 //! enough pairs (agreement: [`Settings::endpoint_pairs`]; new 5xx: any; latencies: what [`slow`] says); they are never undecided,
 //! as some endpoint always has few requests.
 
+#[cfg(test)]
+mod data_tests;
 mod measure;
 mod slow;
 #[cfg(test)]
