@@ -1,5 +1,7 @@
 // Endpoints: agreement and latency of each, sortable.
 
+const SLOW_AT = { p50: "at the median", p90: "at p90", p99: "at p99", tail: "in the tail" };
+
 const withInterval = (rate) => [percent(rate.share), rate.total > 0 && h("small", {}, between(rate, percent))];
 
 /** Names of reasons, which may break behind an underscore. */
@@ -74,6 +76,16 @@ const endpointsPart = () => {
               ? h("span", { class: "muted" }, "too few")
               : ratio(row.p99_ratio.value),
             row.slower && h("span", { class: "tag bad" }, "slower"),
+            // The lowest quantile at which it is.
+            ...(row.slow ?? [])
+              .slice(0, 1)
+              .map((slow) =>
+                h(
+                  "small",
+                  {},
+                  `${duration(slow.production.value)} → ${duration(slow.shadow.value)} ${SLOW_AT[slow.at]}`,
+                ),
+              ),
             row.p99_ratio !== null && h("small", {}, between(row.p99_ratio, ratio)),
           ],
       },
