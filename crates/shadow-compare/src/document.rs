@@ -126,6 +126,9 @@ pub struct Comparison {
     pub endpoints: Vec<Endpoint>,
     /// Differences, those with the most pairs first; noise behind the others.
     pub differences: Vec<DifferenceRow>,
+    /// The differences that count by their cause, the gravest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
     /// Differences that are not in the list because there were more kinds of them than `--compare-max-differences`.
     pub differences_beyond: u64,
     /// Latency of production, of all pairs.
@@ -311,6 +314,39 @@ pub struct DifferenceRow {
     pub shadow: Option<String>,
     /// Ids of [`Example`]s that show it.
     pub examples: Vec<String>,
+}
+
+/// Rows that have one cause: one change at many places or endpoints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// In words, with where and how often.
+    pub what: String,
+    /// How grave it is.
+    pub severity: Severity,
+    /// Pairs that show it, as far as that is known: of the rows of one endpoint those of the largest.
+    pub count: u64,
+    /// The rows, as indices of [`Comparison::differences`].
+    pub rows: Vec<usize>,
+    /// A pattern that it fits, and the way out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+    /// Lines for the file of `--compare-rules` that take it away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+}
+
+/// How grave a difference is, the gravest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Another status code.
+    Status,
+    /// What a body consists of: parts that are missing, new, of another type or not readable.
+    Shape,
+    /// Values of a body.
+    Value,
+    /// Header fields.
+    Header,
 }
 
 /// Why a difference is taken for noise.

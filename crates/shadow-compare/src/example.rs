@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::document::{
-    Body, Comparison, Coverage, DifferenceRow, Document, Endpoint, Example, ExampleAnswer, ExtraRequests,
-    InForce, Interval, Judgement, Latency, Noise, NoiseBy, NotLearned, Quantiles, Rate, RuleOutcome,
-    RuleResult, SCHEMA, StatusPair, Step, Throughput, Timeline, Verdict,
+    Body, Cause, Comparison, Coverage, DifferenceRow, Document, Endpoint, Example, ExampleAnswer,
+    ExtraRequests, InForce, Interval, Judgement, Latency, Noise, NoiseBy, NotLearned, Quantiles, Rate,
+    RuleOutcome, RuleResult, SCHEMA, Severity, StatusPair, Step, Throughput, Timeline, Verdict,
 };
 use super::{Difference, Kind};
 
@@ -66,6 +66,7 @@ pub fn comparison() -> Comparison {
             },
         ],
         differences: differences(),
+        causes: causes(),
         differences_beyond: 0,
         production_latency: latency(2_000, 4_000, 9_000),
         shadow_latency: latency(2_500, 5_000, 12_000),
@@ -155,6 +156,31 @@ fn differences() -> Vec<DifferenceRow> {
                 400,
                 few_digits(400.0 / 6_900.0),
             )
+        },
+    ]
+}
+
+fn causes() -> Vec<Cause> {
+    vec![
+        Cause {
+            what: "status 500 in place of 200 in 30 of 3,000 responses of POST /cart".to_owned(),
+            severity: Severity::Status,
+            count: 30,
+            rows: vec![1],
+            advice: None,
+            rule: None,
+        },
+        Cause {
+            what: "$.items[*].price is different in 70 of 6,900 responses of GET /items/{id}: 9.99 -> 10.99"
+                .to_owned(),
+            severity: Severity::Value,
+            count: 70,
+            rows: vec![0],
+            advice: None,
+            rule: Some(
+                "[[ignore]]\npath = \"GET /items/{id} $.items[*].price\"\nreason = \"\"\ndate = \"\"\n"
+                    .to_owned(),
+            ),
         },
     ]
 }

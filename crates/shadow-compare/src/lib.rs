@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bodies;
+mod causes;
 mod charset;
 mod comparer;
 mod comparing;
@@ -52,6 +53,7 @@ mod text;
 mod time_distance;
 pub mod verdict;
 
+pub use causes::causes;
 pub use comparer::{Comparer, add_by_name};
 pub use comparing::compare;
 pub use correlation::{CorrelateSettings, Correlated, Correlation};

@@ -18,6 +18,8 @@ mod slow;
 mod tests;
 mod words;
 
+pub(super) use words::{cut, grouped};
+
 use std::time::Duration;
 
 pub(super) use self::slow::{Timed, slow};

@@ -14,7 +14,7 @@ use super::low::report::ReportArguments;
 use super::print;
 use crate::compare::document::{Document, SCHEMA};
 use crate::compare::store::{self, Store};
-use crate::compare::{Judging, verdict};
+use crate::compare::{Judging, causes, verdict};
 use crate::report::document_diff::TwoDocuments;
 use crate::report::{Form, VerdictFile, markdown_of_two, summary};
 
@@ -88,6 +88,9 @@ fn document(path: &Path, judging: &Judging, flags: &Judged) -> anyhow::Result<Do
             document.schema
         ))
     );
+    for comparison in &mut document.comparisons {
+        comparison.causes = causes(comparison);
+    }
     let words = document.comparisons.iter().map(|one| one.verdict.word);
     document.verdict = verdict::worst(words);
     Ok(document)

@@ -17,6 +17,8 @@ use crate::compare::document::{
 
 /// Most sentences that say why.
 const SENTENCES: usize = 10;
+/// Most causes in a list.
+const CAUSES: usize = 10;
 /// Most differences in a table: a pull request is no place for all of them.
 const DIFFERENCES: usize = 20;
 /// Most endpoints in a table.
@@ -144,16 +146,39 @@ fn figures(text: &mut String, comparison: &Comparison) {
 }
 
 fn differences(text: &mut String, comparison: &Comparison) {
-    let rows: Vec<&DifferenceRow> = comparison
-        .differences
-        .iter()
-        .filter(|row| row.noise.is_none())
+    let noise = comparison.differences.iter().filter(|row| row.noise.is_some());
+    let noise = noise.count();
+    let causes = comparison.causes.iter();
+    // In the order of their causes; a document read from a file may say anything.
+    let rows: Vec<&DifferenceRow> = causes
+        .flat_map(|cause| &cause.rows)
+        .filter_map(|at| comparison.differences.get(*at))
         .collect();
-    let noise = comparison.differences.len() - rows.len();
     text.push_str("\n### Differences\n\n");
+    for cause in comparison.causes.iter().take(CAUSES) {
+        let advice = cause
+            .advice
+            .as_deref()
+            .map(|advice| format!(". {}", plain(advice)));
+        let _ = writeln!(
+            text,
+            "- **{}**: {}{}",
+            grouped(cause.count),
+            plain(&cause.what),
+            advice.unwrap_or_default()
+        );
+    }
+    if comparison.causes.len() > CAUSES {
+        let _ = writeln!(
+            text,
+            "- {} more",
+            grouped((comparison.causes.len() - CAUSES) as u64)
+        );
+    }
     if rows.is_empty() {
         text.push_str("None that counts.\n");
     } else {
+        text.push('\n');
         text.push_str("| Pairs | Share | Endpoint | Where | What | Production | Shadow |\n");
         text.push_str("| ---: | ---: | --- | --- | --- | --- | --- |\n");
     }
@@ -187,7 +212,7 @@ fn endpoints(text: &mut String, endpoints: &[Endpoint]) {
     if worst.is_empty() {
         return;
     }
-    worst.sort_by(|a, b| a.agreement.share.total_cmp(&b.agreement.share));
+    worst.sort_by(|a, b| wrong(b).total_cmp(&wrong(a)));
     text.push_str("\n### Endpoints that differ most\n\n");
     text.push_str("| Endpoint | Compared | Agreement | New 5xx | Failed | p99, production → shadow |\n");
     text.push_str("| --- | ---: | ---: | ---: | ---: | ---: |\n");
@@ -208,6 +233,14 @@ fn endpoints(text: &mut String, endpoints: &[Endpoint]) {
     if worst.len() > ENDPOINTS {
         let _ = writeln!(text, "\nAnd {} more.", grouped((worst.len() - ENDPOINTS) as u64));
     }
+}
+
+/// The share of an endpoint's requests that something speaks against.
+fn wrong(endpoint: &Endpoint) -> f64 {
+    let failed = sum(endpoint.failed.values()) as f64;
+    let agreement = &endpoint.agreement;
+    let differing = agreement.total.saturating_sub(agreement.count) as f64;
+    (failed + differing) / (endpoint.compared as f64 + failed).max(1.0)
 }
 
 fn losses(text: &mut String, comparison: &Comparison) {

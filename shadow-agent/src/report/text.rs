@@ -4,14 +4,12 @@ use std::fmt::Write;
 
 use super::figures::{duration, moment, percent, rate, ratio, visible};
 use super::grouped;
-use crate::compare::document::{Comparison, DifferenceRow, Document};
+use crate::compare::document::{Comparison, Document};
 
 /// Most sentences that say why.
 const SENTENCES: usize = 5;
 /// Most differences listed.
 const DIFFERENCES: usize = 10;
-/// Most characters of a name, a path or a value.
-const WIDTH: usize = 60;
 
 /// The word on each comparison, why, how much was compared and what differs most. Control characters of traffic are made
 /// visible: a terminal obeys none of them.
@@ -87,15 +85,24 @@ fn one(text: &mut String, comparison: &Comparison) {
 }
 
 fn differences(text: &mut String, comparison: &Comparison) {
-    let count = || comparison.differences.iter().filter(|row| row.noise.is_none());
-    let noise = comparison.differences.len() - count().count();
-    if count().next().is_some() {
+    let noise = comparison.differences.iter().filter(|row| row.noise.is_some());
+    let noise = noise.count();
+    let causes = &comparison.causes;
+    if !causes.is_empty() {
         text.push_str("    differences\n");
     }
-    for row in count().take(DIFFERENCES) {
-        difference(text, row);
+    for cause in causes.iter().take(DIFFERENCES) {
+        let _ = writeln!(
+            text,
+            "      {:>9}  {}",
+            grouped(cause.count),
+            visible(&cause.what)
+        );
+        if let Some(advice) = &cause.advice {
+            let _ = writeln!(text, "                 {}", visible(advice));
+        }
     }
-    let more = (count().count() as u64)
+    let more = (causes.len() as u64)
         .saturating_sub(DIFFERENCES as u64)
         .saturating_add(comparison.differences_beyond);
     if more > 0 {
@@ -104,29 +111,6 @@ fn differences(text: &mut String, comparison: &Comparison) {
     if noise > 0 {
         let _ = writeln!(text, "      noise: {} more", grouped(noise as u64));
     }
-}
-
-fn difference(text: &mut String, row: &DifferenceRow) {
-    let value = |value: &Option<String>| value.as_deref().map_or("(none)".to_owned(), short);
-    let _ = writeln!(
-        text,
-        "      {:>9} {:>7}  {}  {} {}  {} -> {}",
-        grouped(row.count),
-        percent(row.share),
-        short(&row.endpoint),
-        short(&row.path),
-        row.kind.name(),
-        value(&row.production),
-        value(&row.shadow),
-    );
-}
-
-fn short(text: &str) -> String {
-    let mut cut: String = text.chars().take(WIDTH).collect();
-    if cut.len() < text.len() {
-        cut.push('…');
-    }
-    visible(&cut).into_owned()
 }
 
 /// A document is read from files as well: no sum of it may overflow.
@@ -152,8 +136,8 @@ Verdict: NO-GO
     new 5xx     0.30% (0.21% to 0.43%)
     p99         9.00 ms in production, 12.0 ms in the shadow, ratio 1.33 (1.20 to 1.50)
     differences
-             70   1.01%  GET /items/{id}  $.items[*].price value  9.99 -> 10.99
-             30   1.00%  POST /cart  status status  200 -> 500
+             30  status 500 in place of 200 in 30 of 3,000 responses of POST /cart
+             70  $.items[*].price is different in 70 of 6,900 responses of GET /items/{id}: 9.99 -> 10.99
       noise: 1 more
 ";
         assert_eq!(summary(&example::document()), expected);
@@ -173,9 +157,9 @@ Verdict: NO-GO
     #[test]
     fn a_terminal_obeys_nothing_that_traffic_says() {
         let mut document = example::document();
-        let row = &mut document.comparisons[0].differences[0];
-        row.path = "$.\u{1b}]0;owned\u{7}".to_owned();
-        row.shadow = Some("\r\u{202e}x".to_owned());
+        let cause = &mut document.comparisons[0].causes[0];
+        cause.what = "$.\u{1b}]0;owned\u{7}".to_owned();
+        cause.advice = Some("\r\u{202e}x".to_owned());
         let text = summary(&document);
         assert!(text.contains("$.⟨U+001B⟩]0;owned⟨U+0007⟩"), "{text}");
         assert!(

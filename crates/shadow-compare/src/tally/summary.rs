@@ -7,6 +7,7 @@ use shadow_mirror::ledger::{DropReason, OutputCounts};
 
 use super::places::{Row, Sort};
 use super::{EndpointTally, Tally};
+use crate::causes::causes;
 use crate::document::{
     Comparison, Coverage, DifferenceRow, Endpoint, ExtraRequests, InForce, Judgement, Noise, NoiseBy,
     NotLearned, Part, StatusPair, Throughput, Verdict,
@@ -100,6 +101,7 @@ impl Tally {
             statuses: self.statuses(),
             endpoints: self.endpoints_of(agreeing, left_out),
             differences,
+            causes: Vec::new(),
             differences_beyond: self.places.beyond,
             production_latency: latency(&self.production.last, &self.production.first),
             shadow_latency: latency(&self.shadow.last, &self.shadow.first),
@@ -110,6 +112,7 @@ impl Tally {
             correlated: None,
             in_force: self.in_force(),
         };
+        comparison.causes = causes(&comparison);
         comparison.verdict = verdict::judge(&comparison, &judging.fail_on, &judging.verdict, &facts.doubts);
         comparison
     }

@@ -1,4 +1,5 @@
 use super::super::Kind;
+use super::super::causes;
 use super::super::document::{
     Coverage, DifferenceRow, Endpoint, InForce, Latency, Noise, NoiseBy, NotLearned, Quantiles, Slow, SlowAt,
     StatusPair, Throughput, Timeline,
@@ -64,6 +65,7 @@ pub(super) fn healthy(pairs: u64) -> Comparison {
             endpoint("POST /orders", pairs / 4),
         ],
         differences: Vec::new(),
+        causes: Vec::new(),
         differences_beyond: 0,
         production_latency: latency.clone(),
         shadow_latency: latency,
@@ -134,7 +136,16 @@ pub(super) fn judged(comparison: &Comparison) -> Judgement {
 
 pub(super) fn judge_by(comparison: &Comparison, given: &[&str]) -> Judgement {
     let given: Vec<FailRule> = given.iter().map(|text| text.parse().expect(text)).collect();
-    judge(comparison, &FailRule::in_force(&given), &Settings::default(), &[])
+    let comparison = Comparison {
+        causes: causes(comparison),
+        ..comparison.clone()
+    };
+    judge(
+        &comparison,
+        &FailRule::in_force(&given),
+        &Settings::default(),
+        &[],
+    )
 }
 
 #[test]
@@ -235,14 +246,7 @@ fn too_few_equal_answers_are_told_with_what_differs_most() {
         difference("GET /a", "header.etag", 90),
         difference("GET /a", "$.c", 80),
     ];
-    assert_eq!(
-        judged(&comparison).why,
-        [
-            "Responses agreed in 9,700 of 10,000 pairs (97.00%, 95% interval 96.65% to 97.32%): GET \
-             /products/{id} $.price \
-             value (102), GET /a header.etag value (90), GET /a $.c value (80), 1 more. Rule: agreement < 99.9%.",
-        ]
-    );
+    assert_eq!(judged(&comparison).why, ["X",]);
 }
 
 #[test]
@@ -359,8 +363,8 @@ fn the_verdict_is_void_when_capture_lost_too_much() {
         verdict.why,
         [
             "Capture lost parts of 1.20% of requests and responses (1,234 packets). Rule: capture_loss > 0.5%.",
-            "Likely failed: Responses agreed in 9,000 of 10,000 pairs (90.00%, 95% interval 89.40% to 90.57%): GET \
-             /a $.b value (1,000). Rule: agreement < 99.9%.",
+            "Likely failed: Responses agreed in 9,000 of 10,000 pairs (90.00%, 95% interval 89.40% to 90.57%): $.b \
+             is different in 1,000 responses of GET /a. Rule: agreement < 99.9%.",
         ]
     );
 }

@@ -259,17 +259,29 @@ fn standing_out(metric: Metric, comparison: &Comparison) -> String {
             .iter()
             .filter(|pair| pair.production != pair.shadow)
             .map(|pair| (format!("{} became {}", pair.production, pair.shadow), pair.count))),
-        _ => {
-            // What is suspicious is no noise.
+        Metric::AgreementRaw => {
             let rows = comparison.differences.iter();
-            top(rows
-                .filter(|row| metric == Metric::AgreementRaw || row.noise.is_none())
-                .map(|row| {
-                    let name = format!("{} {} {}", row.endpoint, row.path, row.kind.name());
-                    (cut(&name), row.count)
-                }))
+            top(rows.map(|row| {
+                let name = format!("{} {} {}", row.endpoint, row.path, row.kind.name());
+                (cut(&name), row.count)
+            }))
         }
+        _ => gravest(comparison),
     }
+}
+
+/// The gravest causes, in words.
+fn gravest(comparison: &Comparison) -> String {
+    let causes = &comparison.causes;
+    let mut words: Vec<String> = causes
+        .iter()
+        .take(NAMED)
+        .map(|cause| cause.what.clone())
+        .collect();
+    if causes.len() > NAMED {
+        words.push(format!("{} more", grouped((causes.len() - NAMED) as u64)));
+    }
+    words.join("; ")
 }
 
 fn reasons(counts: &BTreeMap<String, u64>) -> String {
@@ -350,7 +362,7 @@ fn list(names: impl ExactSizeIterator<Item = (String, Option<String>)>) -> Strin
 }
 
 /// A name, not too long.
-fn cut(name: &str) -> String {
+pub(crate) fn cut(name: &str) -> String {
     match name.char_indices().nth(NAME) {
         Some((end, _)) => format!("{}...", &name[..end]),
         None => name.to_owned(),
@@ -381,7 +393,8 @@ fn time(micros: f64) -> String {
     }
 }
 
-fn grouped(number: u64) -> String {
+/// Digits in groups of three: `9,944`.
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.char_indices() {

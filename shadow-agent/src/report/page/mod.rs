@@ -31,6 +31,7 @@ const SCRIPT: &str = concat!(
     include_str!("script/diff.js"),
     include_str!("script/example.js"),
     include_str!("script/chart.js"),
+    include_str!("script/causes.js"),
     include_str!("script/differences.js"),
     include_str!("script/endpoints.js"),
     include_str!("script/coverage.js"),

@@ -107,6 +107,7 @@ pub(super) fn comparison(shadow: &str, word: Verdict) -> Comparison {
             endpoint("GET /users/{id}/invoices/{uuid}/lines/{date}", 800),
         ],
         differences: differences(),
+        causes: Vec::new(),
         differences_beyond: 0,
         production_latency: latency(3_100.0, 1.0),
         shadow_latency: latency(3_400.0, 1.12),

@@ -134,6 +134,7 @@ const comparisonView = (meanings) => {
   const title = h("h2", { id });
   const parts = [
     ["Rules", rulesPart()],
+    ["Causes", causesPart()],
     ["Differences", differencesPart()],
     ["Endpoints", endpointsPart()],
     ["Status codes", statusPart()],

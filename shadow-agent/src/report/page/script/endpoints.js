@@ -13,6 +13,12 @@ const reasonsOf = (counts) =>
       .map((part, place) => (place === 0 ? part : ["_", h("wbr"), part])),
   ]);
 
+/** The share of an endpoint's requests that something speaks against. */
+const wrong = (row, failed) => {
+  const asked = row.compared + failed;
+  return asked > 0 ? (failed + row.agreement.total - row.agreement.count) / asked : 0;
+};
+
 const endpointsPart = () => {
   const failed = (row) => total(row.failed);
   const table = dataTable({
@@ -23,6 +29,12 @@ const endpointsPart = () => {
     text: (row) => row.name,
     columns: [
       { title: "Endpoint", head: true, sort: (row) => row.name, cell: (row) => code(row.name) },
+      {
+        title: "Wrong",
+        numeric: true,
+        sort: (row) => wrong(row, failed(row)) + (row.slower ? 1 : 0),
+        cell: (row) => percent(wrong(row, failed(row))),
+      },
       { title: "Compared", numeric: true, sort: (row) => row.compared, cell: (row) => grouped(row.compared) },
       {
         title: "Agreement",
