@@ -8,7 +8,7 @@ use shadow_correlate::{At, lock};
 use super::hosts::{CompareContext, HostAliases};
 use super::path::{self, Path};
 use super::pattern::PathPattern;
-use super::rules::{ArrayMatch, RuleId, Rules};
+use super::rules::{ArrayMatch, KnownDifference, RuleId, Rules};
 use super::shown::{self, Shown};
 use super::time_distance::{self, Dates};
 use super::{Difference, Kind};
@@ -141,6 +141,7 @@ impl<'r> DifferenceCollector<'r> {
             None if kind == Kind::Value => self.tolerated(place.tolerance, production, shadow),
             None => None,
         };
+        let rule = rule.or_else(|| self.known(production, shadow));
         let told = if rule.is_some() {
             &mut place.told_by_rule
         } else {
@@ -204,6 +205,21 @@ impl<'r> DifferenceCollector<'r> {
         };
         self.places.insert(path.to_owned(), place);
         Some(place)
+    }
+
+    /// The difference that a release intends, if these values here are one.
+    fn known(&self, production: Shown<'_>, shadow: Shown<'_>) -> Option<RuleId> {
+        let known = self.rules.known();
+        if known.is_empty() {
+            return None;
+        }
+        let (root, steps) = path::steps(self.path.as_str()).unwrap_or_default();
+        let (production, shadow) = shown::both(production, shadow);
+        let is_it = |known: &KnownDifference| {
+            known.path.fits(self.question.endpoint, root, &steps, true)
+                && known.has_values(production.as_deref(), shadow.as_deref())
+        };
+        known.iter().position(is_it).map(RuleId::Known)
     }
 
     /// The rule by which two values are near enough.

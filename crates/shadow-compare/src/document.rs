@@ -90,6 +90,9 @@ pub struct Interval {
 pub struct Comparison {
     /// The shadow, as the ledger names it.
     pub shadow: String,
+    /// The names of both releases, where somebody gave them.
+    #[serde(default, skip_serializing_if = "ReleaseNames::is_empty")]
+    pub names: ReleaseNames,
     /// Where production is captured.
     pub production: Vec<String>,
     /// The control, if there is one.
@@ -129,6 +132,9 @@ pub struct Comparison {
     /// The differences that count by their cause, the gravest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<Cause>,
+    /// Differences that this release intends, each with how many pairs have it; with none it no longer occurs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<KnownCount>,
     /// Differences that are not in the list because there were more kinds of them than `--compare-max-differences`.
     pub differences_beyond: u64,
     /// Latency of production, of all pairs.
@@ -148,6 +154,37 @@ pub struct Comparison {
     pub correlated: Option<Correlated>,
     /// What was in force.
     pub in_force: InForce,
+}
+
+/// What the two releases are called.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseNames {
+    /// Production's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub production: Option<String>,
+    /// The shadow's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<String>,
+}
+
+impl ReleaseNames {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.production.is_none() && self.shadow.is_none()
+    }
+}
+
+impl Comparison {
+    /// The comparison's title: the shadow, and the names of the releases where they are known.
+    pub fn title(&self) -> String {
+        let shadow = &self.shadow;
+        match (&self.names.production, &self.names.shadow) {
+            (None, None) => shadow.clone(),
+            (None, Some(name)) => format!("{name} ({shadow})"),
+            (Some(production), None) => format!("{shadow} after {production}"),
+            (Some(production), Some(name)) => format!("{name} after {production} ({shadow})"),
+        }
+    }
 }
 
 /// The word on one comparison, and why.
@@ -316,6 +353,15 @@ pub struct DifferenceRow {
     pub examples: Vec<String>,
 }
 
+/// A difference that a release intends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownCount {
+    /// In words: the place, the values, and why.
+    pub what: String,
+    /// Pairs that have it, by place: of several places below it the sum.
+    pub count: u64,
+}
+
 /// Rows that have one cause: one change at many places or endpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
@@ -366,6 +412,8 @@ pub struct Noise {
 pub enum NoiseBy {
     /// A rule of the user, or a tolerance.
     Rule,
+    /// The user, of a difference that the release intends.
+    Known,
     /// The control differs there as often.
     Control,
     /// The shadow differs from itself there as often.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::document::{
     Body, Cause, Comparison, Coverage, DifferenceRow, Document, Endpoint, Example, ExampleAnswer,
     ExtraRequests, InForce, Interval, Judgement, Latency, Noise, NoiseBy, NotLearned, Quantiles, Rate,
-    RuleOutcome, RuleResult, SCHEMA, Severity, StatusPair, Step, Throughput, Timeline, Verdict,
+    ReleaseNames, RuleOutcome, RuleResult, SCHEMA, Severity, StatusPair, Step, Throughput, Timeline, Verdict,
 };
 use super::{Difference, Kind};
 
@@ -67,6 +67,8 @@ pub fn comparison() -> Comparison {
         ],
         differences: differences(),
         causes: causes(),
+        known: Vec::new(),
+        names: ReleaseNames::default(),
         differences_beyond: 0,
         production_latency: latency(2_000, 4_000, 9_000),
         shadow_latency: latency(2_500, 5_000, 12_000),

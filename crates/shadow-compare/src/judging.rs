@@ -2,6 +2,7 @@
 
 use shadow_mirror::rules::Redaction;
 
+use super::document::ReleaseNames;
 use super::fail_on::FailRule;
 use super::hosts::Hosts;
 use super::noise::Thresholds;
@@ -38,6 +39,8 @@ pub struct Judging {
     pub redaction: Option<Redaction>,
     /// The hosts that the shadow and the control are asked under.
     pub hosts: Hosts,
+    /// The names of both releases, for titles.
+    pub names: ReleaseNames,
     /// What of production's requests is compared, in words.
     pub selection: Vec<String>,
 }

@@ -66,7 +66,7 @@ pub use pair::{Answer, NotCompared, Pair, Times};
 pub use pairing::{Extras, Pairing, Part};
 pub use pattern::{BadPattern, PathPattern};
 pub use repeats::Repeats;
-pub use rules::{ArrayMatch, ArrayRule, IgnoreRule, RuleId, Rules, Tolerance, Within};
+pub use rules::{ArrayMatch, ArrayRule, IgnoreRule, KnownDifference, RuleId, Rules, Tolerance, Within};
 pub use rules_file::{BadRules, RulesFile};
 pub use settings::{CompareSettings, ComparingSettings};
 pub use tally::{Facts, Tally};

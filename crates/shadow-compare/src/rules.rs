@@ -16,6 +16,7 @@ pub struct Rules {
     tolerances: Vec<Tolerance>,
     arrays: Vec<ArrayRule>,
     protected: Vec<PathPattern>,
+    known: Vec<KnownDifference>,
     time_tolerance: Option<Duration>,
     exact_hosts: bool,
     max_structured: usize,
@@ -28,6 +29,7 @@ impl Default for Rules {
             tolerances: Vec::new(),
             arrays: Vec::new(),
             protected: Vec::new(),
+            known: Vec::new(),
             time_tolerance: Some(DEFAULT_TIME_TOLERANCE),
             exact_hosts: false,
             max_structured: DEFAULT_MAX_STRUCTURED,
@@ -64,6 +66,48 @@ impl IgnoreRule {
             date: None,
             by: None,
         })
+    }
+}
+
+/// A difference that this release intends: it is shown apart, and does not fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownDifference {
+    /// The place, or one above it. A status code may be one.
+    pub path: PathPattern,
+    /// Production's value there, as reports show it; any where `None`.
+    pub production: Option<String>,
+    /// The shadow's.
+    pub shadow: Option<String>,
+    /// Why it is intended.
+    pub reason: String,
+    /// Since when: `YYYY-MM-DD`.
+    pub date: Option<String>,
+    /// Who says so.
+    pub by: Option<String>,
+}
+
+impl KnownDifference {
+    /// Whether these are its values, as reports show them.
+    pub(super) fn has_values(&self, production: Option<&str>, shadow: Option<&str>) -> bool {
+        let is = |known: &Option<String>, value: Option<&str>| {
+            known.as_deref().is_none_or(|known| Some(known) == value)
+        };
+        is(&self.production, production) && is(&self.shadow, shadow)
+    }
+
+    /// Its path, and the values where it names them.
+    fn what(&self) -> String {
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "anything".to_owned());
+        if self.production.is_none() && self.shadow.is_none() {
+            self.path.to_string()
+        } else {
+            format!(
+                "{} {} -> {}",
+                self.path,
+                value(&self.production),
+                value(&self.shadow)
+            )
+        }
     }
 }
 
@@ -130,6 +174,8 @@ pub enum RuleId {
     Host,
     /// Identifiers that each side issued in place of the other's.
     Mapped,
+    /// A [`KnownDifference`], by its place in the list.
+    Known(usize),
 }
 
 impl Rules {
@@ -161,6 +207,13 @@ impl Rules {
         self
     }
 
+    /// This difference is intended.
+    #[must_use]
+    pub fn with_known(mut self, known: KnownDifference) -> Self {
+        self.known.push(known);
+        self
+    }
+
     /// How far apart two times may be; `None` for not at all.
     #[must_use]
     pub fn with_time_tolerance(mut self, tolerance: Option<Duration>) -> Self {
@@ -189,6 +242,7 @@ impl Rules {
         self.tolerances.extend(other.tolerances);
         self.arrays.extend(other.arrays);
         self.protected.extend(other.protected);
+        self.known.extend(other.known);
         self
     }
 
@@ -200,6 +254,11 @@ impl Rules {
     /// What is tolerated.
     pub fn tolerances(&self) -> &[Tolerance] {
         &self.tolerances
+    }
+
+    /// What this release intends.
+    pub fn known(&self) -> &[KnownDifference] {
+        &self.known
     }
 
     /// What is never to be learned away.
@@ -264,16 +323,7 @@ impl Rules {
                 if let Some(reason) = &rule.reason {
                     words = format!("{words}: {reason}");
                 }
-                let from: Vec<&str> = [&rule.by, &rule.date]
-                    .into_iter()
-                    .flatten()
-                    .map(String::as_str)
-                    .collect();
-                if from.is_empty() {
-                    words
-                } else {
-                    format!("{words} ({})", from.join(", "))
-                }
+                with_source(words, rule.by.as_deref(), rule.date.as_deref())
             }),
             RuleId::Tolerance(index) => {
                 self.tolerances
@@ -291,6 +341,20 @@ impl Rules {
             }
             RuleId::Host => "the own host of each side in URLs".to_owned(),
             RuleId::Mapped => "identifiers that each side issued (correlation)".to_owned(),
+            RuleId::Known(index) => self.known.get(index).map_or_else(String::new, |known| {
+                let words = format!("{} is intended: {}", known.what(), known.reason);
+                with_source(words, known.by.as_deref(), known.date.as_deref())
+            }),
         }
+    }
+}
+
+/// With who says so and since when, where that is known.
+fn with_source(words: String, by: Option<&str>, date: Option<&str>) -> String {
+    let from: Vec<&str> = [by, date].into_iter().flatten().collect();
+    if from.is_empty() {
+        words
+    } else {
+        format!("{words} ({})", from.join(", "))
     }
 }

@@ -22,6 +22,12 @@
 //! [[array]]
 //! path = "$.items"
 //! key = "id"
+//!
+//! [[known]]
+//! path = "GET /orders/{id} status"
+//! production = "200"
+//! shadow = "410"
+//! reason = "old orders are gone"
 //! ```
 
 use std::ops::Range;
@@ -30,7 +36,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::pattern::PathPattern;
-use super::rules::{ArrayMatch, ArrayRule, IgnoreRule, Rules, Tolerance, Within};
+use super::rules::{ArrayMatch, ArrayRule, IgnoreRule, KnownDifference, Rules, Tolerance, Within};
 
 /// Longest file, in bytes.
 const MAX_FILE: usize = 1 << 20;
@@ -68,6 +74,8 @@ struct File {
     #[serde(default)]
     array: Vec<Spanned<ArrayTable>>,
     #[serde(default)]
+    known: Vec<Spanned<Known>>,
+    #[serde(default)]
     protect: Vec<Spanned<String>>,
     #[serde(default)]
     routes: Vec<String>,
@@ -79,6 +87,17 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Ignore {
     path: Spanned<String>,
+    reason: Option<Spanned<String>>,
+    date: Option<Spanned<String>>,
+    by: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    path: Spanned<String>,
+    production: Option<String>,
+    shadow: Option<String>,
     reason: Option<Spanned<String>>,
     date: Option<Spanned<String>>,
     by: Option<String>,
@@ -115,6 +134,7 @@ impl RulesFile {
             file.tolerance.len(),
             file.array.len(),
             file.protect.len(),
+            file.known.len(),
         ];
         if counts.iter().any(|count| *count > MAX_RULES) {
             return Err(lines.bad(&(0..0), format!("more than {MAX_RULES} rules of a kind")));
@@ -128,6 +148,9 @@ impl RulesFile {
         }
         for table in file.array {
             rules = rules.with_array(lines.array(table)?);
+        }
+        for table in file.known {
+            rules = rules.with_known(lines.known(table)?);
         }
         for path in &file.protect {
             rules = rules.with_protected(lines.path(path)?);
@@ -161,22 +184,43 @@ impl Lines<'_> {
         let table = table.into_inner();
         let rule = IgnoreRule::parse(table.path.get_ref())
             .map_err(|error| self.bad(&table.path.span(), error.to_string()))?;
-        let reason = table
-            .reason
-            .ok_or_else(|| self.bad(&span, "a `reason` is missing"))?;
+        let reason = self.reason(table.reason, &span)?;
+        Ok(IgnoreRule {
+            reason: Some(reason),
+            date: self.date(table.date)?,
+            by: table.by,
+            ..rule
+        })
+    }
+
+    /// The reason that must be there.
+    fn reason(&self, reason: Option<Spanned<String>>, table: &Range<usize>) -> Result<String, BadRules> {
+        let reason = reason.ok_or_else(|| self.bad(table, "a `reason` is missing"))?;
         if reason.get_ref().trim().is_empty() {
             return Err(self.bad(&reason.span(), "the `reason` is empty"));
         }
-        if let Some(date) = &table.date
+        Ok(reason.into_inner())
+    }
+
+    fn date(&self, date: Option<Spanned<String>>) -> Result<Option<String>, BadRules> {
+        if let Some(date) = &date
             && (date.get_ref().len() != 10 || date.get_ref().parse::<jiff::civil::Date>().is_err())
         {
             return Err(self.bad(&date.span(), "the `date` is not YYYY-MM-DD"));
         }
-        Ok(IgnoreRule {
-            reason: Some(reason.into_inner()),
-            date: table.date.map(Spanned::into_inner),
+        Ok(date.map(Spanned::into_inner))
+    }
+
+    fn known(&self, table: Spanned<Known>) -> Result<KnownDifference, BadRules> {
+        let span = table.span();
+        let table = table.into_inner();
+        Ok(KnownDifference {
+            path: self.path(&table.path)?,
+            production: table.production,
+            shadow: table.shadow,
+            reason: self.reason(table.reason, &span)?,
+            date: self.date(table.date)?,
             by: table.by,
-            ..rule
         })
     }
 
@@ -259,6 +303,17 @@ mod tests {
             [[array]]
             path = "$.items"
             key = "id"
+
+            [[known]]
+            path = "GET /orders/{id} status"
+            production = "200"
+            shadow = "410"
+            reason = "old orders are gone"
+            date = "2026-11-29"
+
+            [[known]]
+            path = "$.total"
+            reason = "with tax"
             "#,
         )
         .unwrap();
@@ -276,6 +331,11 @@ mod tests {
         assert_eq!(words(RuleId::Tolerance(0)), "$.score: numbers within 1%");
         assert_eq!(words(RuleId::Tolerance(1)), "$.lat: numbers within 0.5");
         assert_eq!(words(RuleId::Time), "a time within 10 s");
+        assert_eq!(
+            words(RuleId::Known(0)),
+            "GET /orders/{id} status 200 -> 410 is intended: old orders are gone (2026-11-29)"
+        );
+        assert_eq!(words(RuleId::Known(1)), "$.total is intended: with tax");
         assert!(file.rules.is_protected("GET /", "$.total.net"));
         assert!(!file.rules.is_protected("GET /", "$.other"));
         assert_eq!(RulesFile::parse(""), Ok(RulesFile::default()));

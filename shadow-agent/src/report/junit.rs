@@ -91,7 +91,7 @@ impl<'a> Suite<'a> {
         let _ = writeln!(
             xml,
             "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"0\" time=\"{}\">",
-            escaped(&comparison.shadow),
+            escaped(&comparison.title()),
             self.cases.len(),
             count(RuleOutcome::Failed),
             count(RuleOutcome::Undecided),
@@ -99,7 +99,7 @@ impl<'a> Suite<'a> {
         );
         self.properties(xml);
         for case in &self.cases {
-            case.write(xml, &comparison.shadow);
+            case.write(xml, &comparison.title());
         }
         xml.push_str("    <system-out>");
         let _ = writeln!(xml, "{}", comparison.verdict.word.text());

@@ -72,7 +72,7 @@ fn one(text: &mut String, comparison: &Comparison) {
     let _ = writeln!(
         text,
         "\n## {}: {}\n",
-        code(&comparison.shadow),
+        code(&comparison.title()),
         word(verdict.word)
     );
     if let Some(at) = comparison.ended_ms {
@@ -201,6 +201,16 @@ fn differences(text: &mut String, comparison: &Comparison) {
     }
     if noise > 0 {
         let _ = writeln!(text, "\nNoise: {} more.", grouped(noise as u64));
+    }
+    if !comparison.known.is_empty() {
+        text.push_str("\n### Intended by this release\n\n");
+    }
+    for known in &comparison.known {
+        let often = match known.count {
+            0 => "no longer occurs".to_owned(),
+            count => format!("{} pairs", grouped(count)),
+        };
+        let _ = writeln!(text, "- {}: {often}", plain(&known.what));
     }
 }
 

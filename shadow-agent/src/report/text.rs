@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::figures::{duration, moment, percent, rate, ratio, visible};
 use super::grouped;
-use crate::compare::document::{Comparison, Document};
+use crate::compare::document::{Comparison, DifferenceRow, Document, NoiseBy};
 
 /// Most sentences that say why.
 const SENTENCES: usize = 5;
@@ -32,7 +32,7 @@ fn one(text: &mut String, comparison: &Comparison) {
     let _ = writeln!(
         text,
         "\n  {}: {}",
-        visible(&comparison.shadow),
+        visible(&comparison.title()),
         verdict.word.text()
     );
     if let Some(at) = comparison.ended_ms {
@@ -85,8 +85,8 @@ fn one(text: &mut String, comparison: &Comparison) {
 }
 
 fn differences(text: &mut String, comparison: &Comparison) {
-    let noise = comparison.differences.iter().filter(|row| row.noise.is_some());
-    let noise = noise.count();
+    let is_noise = |row: &&DifferenceRow| row.noise.as_ref().is_some_and(|noise| noise.by != NoiseBy::Known);
+    let noise = comparison.differences.iter().filter(is_noise).count();
     let causes = &comparison.causes;
     if !causes.is_empty() {
         text.push_str("    differences\n");
@@ -110,6 +110,13 @@ fn differences(text: &mut String, comparison: &Comparison) {
     }
     if noise > 0 {
         let _ = writeln!(text, "      noise: {} more", grouped(noise as u64));
+    }
+    for known in &comparison.known {
+        let often = match known.count {
+            0 => "no longer occurs".to_owned(),
+            count => format!("{} pairs", grouped(count)),
+        };
+        let _ = writeln!(text, "      known: {} ({often})", visible(&known.what));
     }
 }
 

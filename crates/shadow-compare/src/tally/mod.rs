@@ -6,6 +6,8 @@
 mod endpoint;
 mod examples;
 #[cfg(test)]
+mod known_tests;
+#[cfg(test)]
 mod learning_tests;
 mod not_learned;
 #[cfg(test)]

@@ -9,14 +9,15 @@ use super::places::{Row, Sort};
 use super::{EndpointTally, Tally};
 use crate::causes::causes;
 use crate::document::{
-    Comparison, Coverage, DifferenceRow, Endpoint, ExtraRequests, InForce, Judgement, Noise, NoiseBy,
-    NotLearned, Part, StatusPair, Throughput, Verdict,
+    Comparison, Coverage, DifferenceRow, Endpoint, ExtraRequests, InForce, Judgement, KnownCount, Noise,
+    NoiseBy, NotLearned, Part, StatusPair, Throughput, Verdict,
 };
 use crate::fail_on::FailRule;
 use crate::histogram::latency;
 use crate::noise::{self, Differing};
 use crate::pair::NotCompared;
 use crate::routes::EndpointId;
+use crate::rules::RuleId;
 use crate::statistics::{Confidence, rate};
 use crate::{Kind, verdict};
 
@@ -81,6 +82,7 @@ impl Tally {
         let coverage = self.coverage(facts, compared);
         let mut comparison = Comparison {
             shadow: facts.shadow.clone(),
+            names: judging.names.clone(),
             production: facts.production.clone(),
             control: facts.control.clone(),
             from_ms,
@@ -102,6 +104,7 @@ impl Tally {
             endpoints: self.endpoints_of(agreeing, left_out),
             differences,
             causes: Vec::new(),
+            known: self.known(),
             differences_beyond: self.places.beyond,
             production_latency: latency(&self.production.last, &self.production.first),
             shadow_latency: latency(&self.shadow.last, &self.shadow.first),
@@ -147,7 +150,10 @@ impl Tally {
         let judging = &self.judging;
         if let Sort::Rule(rule) = row.sort {
             return Some(Noise {
-                by: NoiseBy::Rule,
+                by: match rule {
+                    RuleId::Known(_) => NoiseBy::Known,
+                    _ => NoiseBy::Rule,
+                },
                 why: judging.rules.words(rule),
                 reference: None,
             });
@@ -187,6 +193,22 @@ impl Tally {
     pub(super) fn counts_now(&self, row: u32) -> bool {
         let row = self.places.row(row);
         row.is_some_and(|row| self.noise_of(row, row.count).is_none())
+    }
+
+    /// How often each difference occurs that the release intends.
+    fn known(&self) -> Vec<KnownCount> {
+        let rules = &self.judging.rules;
+        let count = |index| {
+            let rows = self.places.rows().map(|(_, row)| row);
+            rows.filter(|row| row.sort == Sort::Rule(RuleId::Known(index)))
+                .fold(0, |sum: u64, row| sum.saturating_add(row.count))
+        };
+        (0..rules.known().len())
+            .map(|index| KnownCount {
+                what: rules.words(RuleId::Known(index)),
+                count: count(index),
+            })
+            .collect()
     }
 
     fn statuses(&self) -> Vec<StatusPair> {

@@ -29,6 +29,7 @@ pub(crate) fn judging() -> Judging {
         secrets: crate::Secrets::Hidden,
         redaction: Some(Redaction::new(headers, Vec::new(), 1 << 20, key).unwrap()),
         hosts: Hosts::default(),
+        names: crate::document::ReleaseNames::default(),
         selection: Vec::new(),
     }
 }
@@ -38,7 +39,7 @@ pub(super) fn tally_of() -> Tally {
     tally(judging())
 }
 
-fn tally(judging: Judging) -> Tally {
+pub(super) fn tally(judging: Judging) -> Tally {
     Tally::new(Arc::new(judging), CompareCounters::default())
 }
 
@@ -74,6 +75,7 @@ pub(super) fn comparison(tally: &Tally) -> Comparison {
 pub(super) fn lines(rows: &[DifferenceRow]) -> Vec<String> {
     let line = |row: &DifferenceRow| {
         let noise = row.noise.as_ref().map_or("", |noise| match noise.by {
+            NoiseBy::Known => " known",
             NoiseBy::Rule => " rule",
             NoiseBy::Control => " control",
             NoiseBy::Repeat => " repeat",

@@ -1,8 +1,8 @@
 use super::super::Kind;
 use super::super::causes;
 use super::super::document::{
-    Coverage, DifferenceRow, Endpoint, InForce, Latency, Noise, NoiseBy, NotLearned, Quantiles, Slow, SlowAt,
-    StatusPair, Throughput, Timeline,
+    Coverage, DifferenceRow, Endpoint, InForce, Latency, Noise, NoiseBy, NotLearned, Quantiles, ReleaseNames,
+    Slow, SlowAt, StatusPair, Throughput, Timeline,
 };
 use super::super::histogram::{Histogram, latency};
 use super::super::statistics::rate;
@@ -66,6 +66,8 @@ pub(super) fn healthy(pairs: u64) -> Comparison {
         ],
         differences: Vec::new(),
         causes: Vec::new(),
+        known: Vec::new(),
+        names: ReleaseNames::default(),
         differences_beyond: 0,
         production_latency: latency.clone(),
         shadow_latency: latency,

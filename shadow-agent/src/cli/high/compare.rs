@@ -13,6 +13,7 @@ use crate::cli::low::compare::{Compare as CompareFlags, Judging as JudgingFlags,
 use crate::cli::low::filters::FilterFlags;
 use crate::cli::upstream::{Upstream, without_userinfo};
 use crate::cli::value::split_limit;
+use crate::compare::document::ReleaseNames;
 use crate::compare::fail_on::FailRule;
 use crate::compare::noise::Thresholds;
 use crate::compare::store::StoreSettings;
@@ -200,6 +201,9 @@ pub fn judging_flag(flags: &JudgingFlags) -> Option<&'static str> {
         ("--compare-array", !flags.compare_array.is_empty()),
         ("--compare-exact-hosts", flags.compare_exact_hosts),
         ("--compare-rules", flags.compare_rules.is_some()),
+        ("--compare-known", flags.compare_known.is_some()),
+        ("--compare-name", flags.compare_name.is_some()),
+        ("--production-name", flags.production_name.is_some()),
         ("--route", !flags.route.is_empty()),
     ];
     let mut given = given.into_iter().filter(|(_, given)| *given);
@@ -254,6 +258,23 @@ pub fn of_kept(flags: &JudgingFlags) -> Result<Judging, UsageError> {
         fail_on = parsed(&file.fail_on, "--compare-rules", FAIL_ON)?;
         routes = parsed(&file.routes, "--compare-rules", ROUTE)?;
     }
+    if let Some(path) = &flags.compare_known {
+        let bad = |problem: Problem| problem.of("--compare-known", path.display().to_string());
+        let file = rules_file(path).map_err(bad)?;
+        let only_known = file.rules.known().iter().cloned();
+        let only_known = only_known.fold(Rules::default(), Rules::with_known);
+        let rest = RulesFile {
+            rules: only_known,
+            ..RulesFile::default()
+        };
+        if file != rest {
+            return Err(bad(Problem::new(
+                "the file has more in it than [[known]]",
+                "put other rules into the file of --compare-rules",
+            )));
+        }
+        compared = compared.and(file.rules);
+    }
     // What is typed comes behind what the file says, and replaces it.
     let typed: Vec<FailRule> = parsed(&flags.fail_on, "--fail-on", FAIL_ON)?;
     fail_on.retain(|rule: &FailRule| typed.iter().all(|other| other.metric != rule.metric));
@@ -278,8 +299,28 @@ pub fn of_kept(flags: &JudgingFlags) -> Result<Judging, UsageError> {
         secrets: Secrets::Hidden,
         redaction: None,
         hosts: Hosts::default(),
+        names: ReleaseNames {
+            production: release_name("--production-name", flags.production_name.as_ref())?,
+            shadow: release_name("--compare-name", flags.compare_name.as_ref())?,
+        },
         selection: Vec::new(),
     })
+}
+
+/// Longest name of a release, in characters: a title is one line.
+const MAX_RELEASE_NAME: usize = 100;
+
+fn release_name(flag: &'static str, name: Option<&String>) -> Result<Option<String>, UsageError> {
+    let Some(name) = name else { return Ok(None) };
+    let length = name.trim().chars().count();
+    if length == 0 || length > MAX_RELEASE_NAME || name.chars().any(char::is_control) {
+        let problem = Problem::new(
+            "this is no name for a title",
+            "write up to 100 characters, such as v2.3",
+        );
+        return Err(problem.of(flag, name));
+    }
+    Ok(Some(name.trim().to_owned()))
 }
 
 /// Examples of values.

@@ -133,6 +133,21 @@ pub struct Judging {
     #[arg(long, value_name = "FILE")]
     pub compare_rules: Option<PathBuf>,
 
+    /// TOML file with differences that this release intends: shown apart, and not failing
+    ///
+    /// Its tables are [[known]], each with path, reason and perhaps production, shadow (values as reports show them), date
+    /// and by. The report says which no longer occur.
+    #[arg(long, value_name = "FILE")]
+    pub compare_known: Option<PathBuf>,
+
+    /// Name of the shadow's release in reports, such as 'v2.3'
+    #[arg(long, value_name = "NAME")]
+    pub compare_name: Option<String>,
+
+    /// Name of production's release in reports
+    #[arg(long, value_name = "NAME")]
+    pub production_name: Option<String>,
+
     /// Sources of noise to exclude from the verdict
     ///
     /// rules: --compare-ignore and similar flags; control: differences of --compare-control; repeat: differences of

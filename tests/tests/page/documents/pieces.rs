@@ -2,8 +2,8 @@
 
 use shadow_agent::compare::document::{
     Body, Comparison, Coverage, DifferenceRow, Endpoint, Example, ExampleAnswer, ExtraRequests, InForce,
-    Interval, Judgement, Latency, Noise, NoiseBy, NotLearned, Quantiles, Rate, RuleOutcome, RuleResult,
-    StatusPair, Step, Throughput, Timeline, Verdict,
+    Interval, Judgement, Latency, Noise, NoiseBy, NotLearned, Quantiles, Rate, ReleaseNames, RuleOutcome,
+    RuleResult, StatusPair, Step, Throughput, Timeline, Verdict,
 };
 use shadow_agent::compare::{Difference, Kind};
 
@@ -108,6 +108,8 @@ pub(super) fn comparison(shadow: &str, word: Verdict) -> Comparison {
         ],
         differences: differences(),
         causes: Vec::new(),
+        known: Vec::new(),
+        names: ReleaseNames::default(),
         differences_beyond: 0,
         production_latency: latency(3_100.0, 1.0),
         shadow_latency: latency(3_400.0, 1.12),

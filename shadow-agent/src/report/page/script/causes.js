@@ -53,13 +53,20 @@ const causesPart = () => {
 
   return {
     element: holder,
-    update: ({ causes = [], differences }) => {
+    update: ({ causes = [], differences, known = [] }) => {
       refill(
         holder,
         causes.slice(0, MOST_CAUSES).map((cause) => entry(cause, cause.rows.map((at) => differences[at]))),
         causes.length > MOST_CAUSES &&
           h("p", { class: "muted" }, `And ${grouped(causes.length - MOST_CAUSES)} more: see the list of differences.`),
         causes.length === 0 && h("p", {}, "Nothing differs that counts."),
+        known.length > 0 &&
+          plainTable(
+            "Intended by this release",
+            ["Difference", "Pairs"],
+            known.map((one) => [sentence(one.what), one.count === 0 ? "no longer occurs" : grouped(one.count)]),
+            [1],
+          ),
       );
     },
   };

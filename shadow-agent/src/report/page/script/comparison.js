@@ -5,6 +5,14 @@ const figure = (name, value, note) =>
 
 const ofRate = (rate) => (rate.total === 0 ? ["–", "nothing to count"] : [percent(rate.share), between(rate, percent)]);
 
+/** The shadow, and the names of both releases where they are known. */
+const titleOfComparison = ({ shadow, names = {} }) => {
+  const release = names.shadow === undefined ? shadow : `${names.shadow} (${shadow})`;
+  if (names.production === undefined) return release;
+  if (names.shadow === undefined) return `${shadow} after ${names.production}`;
+  return `${names.shadow} after ${names.production} (${shadow})`;
+};
+
 const headPart = () => {
   const holder = h("div", {});
   return {
@@ -165,7 +173,7 @@ const comparisonView = (meanings) => {
     id,
     element,
     update: (comparison) => {
-      title.replaceChildren(sentence(comparison.shadow));
+      title.replaceChildren(sentence(titleOfComparison(comparison)));
       nav.setAttribute("aria-label", `Parts of ${visible(comparison.shadow)}`);
       head.update(comparison);
       holding(element, () => {

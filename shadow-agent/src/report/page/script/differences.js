@@ -2,6 +2,7 @@
 
 const NOISE_BY = {
   rule: "a rule",
+  known: "a difference that this release intends",
   control: "the control",
   repeat: "the shadow's second answer",
   not_learned: "nobody yet",
