@@ -102,6 +102,7 @@ fn difference(row: &DifferenceRow, width: usize) -> Line<'static> {
                 NoiseBy::Rule => "rule",
                 NoiseBy::Control => "control",
                 NoiseBy::Repeat => "repeat",
+                NoiseBy::Known => "known",
                 NoiseBy::NotLearned => "not known yet",
             };
             format!("noise by {by}: {}", harmless(&noise.why))
