@@ -1,7 +1,7 @@
 //! Bodies of answers, as they read: without chunks and codings, each by its type.
 //!
-//! JSON is compared by structure (JSON lines as one array), forms by names, text and XML by lines, anything else by its bytes. What is larger than
-//! [`super::Rules::with_max_structured`] is compared by its bytes whatever it is.
+//! JSON is compared by structure (JSON lines as one array), forms by names, pages and XML by their trees, text by lines, anything
+//! else by its bytes. What is larger than [`super::Rules::with_max_structured`] is compared by its bytes whatever it is.
 
 use std::borrow::Cow;
 
@@ -11,6 +11,7 @@ use super::charset;
 use super::difference_collector::DifferenceCollector;
 use super::head::Head;
 use super::json::{self, Reader};
+use super::markup::{self, Language};
 use super::shown::Shown;
 use super::{Kind, form, text};
 
@@ -27,6 +28,8 @@ pub(super) struct Side<'a> {
     /// The media type in lower case, without parameters.
     media: String,
     pub charset: Option<String>,
+    /// What stands between the parts of a `multipart` body (RFC 2046 section 5.1.1): each server makes up its own.
+    pub boundary: Option<String>,
 }
 
 impl<'a> Side<'a> {
@@ -45,17 +48,22 @@ impl<'a> Side<'a> {
         let content_type = String::from_utf8_lossy(head.first("content-type").unwrap_or_default());
         let mut parts = content_type.split(';');
         let media = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
-        let charset = parts.find_map(|part| {
-            let (name, value) = part.split_once('=')?;
-            let is_charset = name.trim().eq_ignore_ascii_case("charset");
-            is_charset.then(|| value.trim().trim_matches('"').to_owned())
-        });
+        let (mut charset, mut boundary) = (None, None);
+        for (name, value) in parts.filter_map(|part| part.split_once('=')) {
+            let value = || Some(value.trim().trim_matches('"').to_owned());
+            match name.trim().to_ascii_lowercase().as_str() {
+                "charset" if charset.is_none() => charset = value(),
+                "boundary" if media.starts_with("multipart/") => boundary = value(),
+                _ => {}
+            }
+        }
         Self {
             raw: body,
             chunked: head.lists("transfer-encoding", "chunked"),
             codings,
             media,
             charset,
+            boundary: boundary.filter(|boundary| (1..=70).contains(&boundary.len())),
         }
     }
 
@@ -99,8 +107,35 @@ impl<'a> Side<'a> {
         known.contains(&self.media.as_str())
     }
 
-    fn is_xml(&self) -> bool {
-        self.media.ends_with("/xml") || self.media.ends_with("+xml")
+    /// The language of a document, by its type, or by how it begins where it has none.
+    pub fn language(&self, body: &[u8]) -> Option<Language> {
+        match self.media.as_str() {
+            "text/html" | "application/xhtml+xml" => Some(Language::Html),
+            "" => {
+                let start = body.trim_ascii_start();
+                let begins = |with: &[u8]| {
+                    start
+                        .get(..with.len())
+                        .is_some_and(|start| start.eq_ignore_ascii_case(with))
+                };
+                if begins(b"<!doctype html") || begins(b"<html") {
+                    Some(Language::Html)
+                } else {
+                    begins(b"<?xml ").then_some(Language::Xml)
+                }
+            }
+            media => (media.ends_with("/xml") || media.ends_with("+xml")).then_some(Language::Xml),
+        }
+    }
+
+    /// The body as text. A page may name its character set in itself.
+    pub fn text<'b>(&self, body: &'b [u8]) -> Option<Cow<'b, str>> {
+        match &self.charset {
+            None if self.language(body) == Some(Language::Html) => {
+                charset::text(body, charset::of_page(body).as_deref())
+            }
+            charset => charset::text(body, charset.as_deref()),
+        }
     }
 
     pub fn is_form(&self) -> bool {
@@ -157,19 +192,30 @@ fn decoded(
     within: bool,
     findings: &mut DifferenceCollector<'_>,
 ) {
+    let same_parts = match (&production.boundary, &shadow.boundary) {
+        (Some(own), Some(other)) if own != other => Some(with_boundary(a, own, other)),
+        _ => None,
+    };
+    let a = same_parts.as_deref().unwrap_or(a);
+    if a == b {
+        return;
+    }
     let is_json = (!a.is_empty() && production.is_json(a)) || (!b.is_empty() && shadow.is_json(b));
     let is_lines = production.is_json_lines() && shadow.is_json_lines();
     let is_form = production.is_form() && shadow.is_form();
-    let is_xml = production.is_xml() && shadow.is_xml();
+    let language = production
+        .language(a)
+        .filter(|language| shadow.language(b) == Some(*language));
     let max = findings.rules.max_structured();
     let fits = a.len() <= max && b.len() <= max;
-    let text = |side: &Side<'_>, body| charset::text(body, side.charset.as_deref()).filter(|_| fits);
-    let (left, right) = (text(production, a), text(shadow, b));
+    let (left, right) = (
+        production.text(a).filter(|_| fits),
+        shadow.text(b).filter(|_| fits),
+    );
     findings.path.start(match (&left, &right) {
         (Some(_), _) | (_, Some(_)) if is_json => "$",
         (Some(_), Some(_)) if is_form => "form",
-        (Some(_), Some(_)) if is_xml => "xml",
-        (Some(_), Some(_)) => "text",
+        (Some(_), Some(_)) => language.map_or("text", Language::root),
         _ => "body",
     });
     match (a.is_empty(), b.is_empty()) {
@@ -199,16 +245,32 @@ fn decoded(
     }
     match (left, right) {
         (Some(a), Some(b)) if is_form => form::compare(&a, &b, findings),
-        (Some(a), Some(b)) if is_xml => text::compare_xml(&a, &b, findings),
         (Some(a), Some(b)) => {
-            findings.path.start("text");
-            text::compare(&a, &b, findings);
+            if !language.is_some_and(|language| markup::compare(language, &a, &b, findings)) {
+                findings.path.start("text");
+                text::compare(&a, &b, findings);
+            }
         }
         _ => {
             findings.path.start("body");
             bytes(a, b, findings);
         }
     }
+}
+
+/// The body with `other` between its parts.
+fn with_boundary(body: &[u8], own: &str, other: &str) -> Vec<u8> {
+    let delimiter = ["--", own].concat();
+    let mut out = Vec::with_capacity(body.len());
+    let mut from = 0;
+    for at in memchr::memmem::find_iter(body, &delimiter) {
+        out.extend_from_slice(&body[from..at]);
+        out.extend_from_slice(b"--");
+        out.extend_from_slice(other.as_bytes());
+        from = at + delimiter.len();
+    }
+    out.extend_from_slice(&body[from..]);
+    out
 }
 
 /// Two bodies that are not the same: by their length, or else by their bytes.

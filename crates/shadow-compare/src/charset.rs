@@ -31,6 +31,31 @@ pub(super) fn text<'a>(bytes: &'a [u8], charset: Option<&str>) -> Option<Cow<'a,
     }
 }
 
+/// The character set that a page names in itself (HTML section 13.2.3.2), within its first 1024 bytes, where its head does not.
+pub(super) fn of_page(bytes: &[u8]) -> Option<String> {
+    let start = bytes[..bytes.len().min(1024)].to_ascii_lowercase();
+    memchr::memmem::find_iter(&start, b"<meta").find_map(|at| {
+        let tag = &start[at..];
+        let tag = &tag[..memchr::memchr(b'>', tag)?];
+        let name = memchr::memmem::find(tag, b"charset")? + b"charset".len();
+        let value = tag[name..]
+            .trim_ascii_start()
+            .strip_prefix(b"=")?
+            .trim_ascii_start();
+        let value = value
+            .strip_prefix(b"\"")
+            .or(value.strip_prefix(b"'"))
+            .unwrap_or(value);
+        let end = value
+            .iter()
+            .position(|byte| b" \t\n\"'/;".contains(byte))
+            .unwrap_or(value.len());
+        let value = std::str::from_utf8(&value[..end]).ok()?;
+        // It was read as ASCII to get here.
+        (!value.is_empty() && !value.starts_with("utf-16")).then(|| value.to_owned())
+    })
+}
+
 /// Whether [`text`] reads two bytes for a character.
 pub(super) fn is_wide(bytes: &[u8], charset: Option<&str>) -> bool {
     let label = || charset.is_some_and(|charset| charset.to_ascii_lowercase().starts_with("utf-16"));
@@ -99,6 +124,28 @@ mod tests {
                 || bytes.starts_with(b"\xff\xfe")
                 || bytes.starts_with(b"\xfe\xff");
             assert_eq!(is_wide(bytes, charset), wide, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_may_name_its_character_set() {
+        for (page, expected) in [
+            (
+                &b"<!doctype html><META charset='ISO-8859-1'>"[..],
+                Some("iso-8859-1"),
+            ),
+            (
+                b"<meta name=a><meta http-equiv=content-type content=\"text/html; charset=windows-1252\">",
+                Some("windows-1252"),
+            ),
+            (b"<meta charset=utf-8 />", Some("utf-8")),
+            (b"<meta charset=utf-16>", None),
+            (b"<meta charset>", None),
+            (b"<meta charset=latin1", None),
+            (b"charset=latin1", None),
+            (b"", None),
+        ] {
+            assert_eq!(of_page(page).as_deref(), expected, "{page:?}");
         }
     }
 

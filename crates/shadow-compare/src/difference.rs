@@ -28,6 +28,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What it is with the answers the other way round.
+    pub(super) fn mirrored(self) -> Self {
+        match self {
+            Self::Missing => Self::Extra,
+            Self::Extra => Self::Missing,
+            other => other,
+        }
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -48,8 +57,9 @@ impl Kind {
 ///
 /// The path is a template, the same for all differences of one origin: `status`; `header.NAME` in lower case
 /// (`header.set-cookie.NAME` for a cookie); `$.items[*].price` for JSON (elements of arrays as `[*]`, and as `[id=*]` where
-/// they are matched by a key; names that are ids collapse to `*`); `form.NAME`; `text` and `xml` for bodies of lines; `body`
-/// for anything else.
+/// they are matched by a key; names that are ids collapse to `*`); `form.NAME`; `html main > p.price` for pages and
+/// `xml feed > updated` for XML, `html a.next@href` for an attribute, `html #state $.total` for JSON in a page; `text['took']` for
+/// what stands behind that word in a line; `body` for anything else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// Where it is.

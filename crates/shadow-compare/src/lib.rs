@@ -5,6 +5,7 @@
 //! [`document::Document`]: everything that a report shows is in there, and every way to show it reads that alone.
 #![forbid(unsafe_code)]
 
+mod align;
 mod bodies;
 mod causes;
 mod charset;
@@ -25,10 +26,12 @@ mod head;
 mod heads;
 pub mod histogram;
 mod hosts;
+mod ids;
 mod intake;
 mod json;
 mod judging;
 pub mod live;
+mod markup;
 mod moments;
 pub mod noise;
 mod pair;

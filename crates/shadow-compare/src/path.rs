@@ -1,10 +1,14 @@
 //! The place of a difference, as it is written: a template, the same for all differences of one origin.
 //!
-//! A path is a root (`status`, `header`, `$`, `form`, `text`, `xml`, `body`) and steps: `.name`, `['a name']` where the name
-//! would not read as one, `.*` for a name that is an id, `[*]` for any element of an array, `[id=*]` for one that was found by
-//! its key.
+//! A path is a root (`status`, `header`, `$`, `form`, `html`, `xml`, `text`, `body`) and steps: `.name`, `['a name']` where the
+//! name would not read as one, `.*` for a name that is an id, `[*]` for any element of an array, `[id=*]` for one that was found
+//! by its key. Below `html` and `xml` stand a selector of an element, `@name` for an attribute of it, and behind ` $` what is
+//! below the top of JSON in it: `html main > p.price`, `html a.next@href`, `html #state $.cart[*].price`.
 
 use std::borrow::Cow;
+
+use super::ids::is_id;
+use super::markup::selector::Selector;
 
 /// Longest path, in bytes. What is deeper is told at the last place that fits.
 const MAX_PATH: usize = 512;
@@ -50,18 +54,18 @@ impl Path {
                 text.push('.');
                 text.push_str(name);
             } else if name.len() <= MAX_PATH {
-                text.push_str("['");
-                for c in name.chars() {
-                    match c {
-                        '\'' | '\\' => text.extend(['\\', c]),
-                        c if c.is_control() => text.push(char::REPLACEMENT_CHARACTER),
-                        c => text.push(c),
-                    }
-                }
-                text.push_str("']");
+                quote(name, text);
             } else {
                 return false;
             }
+            true
+        });
+    }
+
+    /// Goes into what stands behind these words.
+    pub fn label(&mut self, words: &str) {
+        self.enter(|text| {
+            quote(words, text);
             true
         });
     }
@@ -103,6 +107,19 @@ impl Path {
     }
 }
 
+/// Writes a name between quotes.
+fn quote(name: &str, out: &mut String) {
+    out.push_str("['");
+    for c in name.chars() {
+        match c {
+            '\'' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push(char::REPLACEMENT_CHARACTER),
+            c => out.push(c),
+        }
+    }
+    out.push_str("']");
+}
+
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step<'a> {
@@ -114,21 +131,79 @@ pub(super) enum Step<'a> {
     Element,
     /// An element that was found by this member.
     Keyed(&'a str),
+    /// An element of a page or an XML document.
+    Tag(Selector<'a>),
+    /// An attribute of one; `*` for one whose name cannot be written.
+    Attribute(&'a str),
+    /// The top of JSON in one.
+    Json,
     /// Any number of steps; in patterns alone.
     Any,
 }
 
-/// Root and steps of a path or a pattern as it is written. `Err` says what cannot be read.
+/// Root and steps of a path as it is written. `Err` says what cannot be read.
 pub(super) fn steps(text: &str) -> Result<(&str, Vec<Step<'_>>), String> {
-    let end = text.find(['.', '[']).unwrap_or(text.len());
-    let (root, mut rest) = text.split_at(end);
+    let (root, mut steps) = pattern_steps(text)?;
+    // What stands between two elements of a place says nothing.
+    if matches!(root, "html" | "xml") {
+        steps.retain(|step| *step != Step::Any);
+    }
+    Ok((root, steps))
+}
+
+/// Root and steps of a pattern as it is written.
+pub(super) fn pattern_steps(text: &str) -> Result<(&str, Vec<Step<'_>>), String> {
     let mut steps = Vec::new();
+    let of_elements = ["html", "xml"].into_iter().find_map(|root| {
+        let rest = text.strip_prefix(root)?;
+        (rest.is_empty() || rest.starts_with([' ', '>', '@', '['])).then_some((root, rest))
+    });
+    let (root, mut rest) = match of_elements {
+        Some((root, rest)) => (root, elements(rest, &mut steps)?),
+        None => text.split_at(text.find(['.', '[']).unwrap_or(text.len())),
+    };
     while !rest.is_empty() {
         let (step, behind) = step(rest)?;
         steps.push(step);
         rest = behind;
     }
     Ok((root, steps))
+}
+
+/// A selector and an attribute, and what is behind them.
+fn elements<'t>(text: &'t str, steps: &mut Vec<Step<'t>>) -> Result<&'t str, String> {
+    let mut rest = text;
+    loop {
+        if let Some(name) = rest.strip_prefix('@') {
+            let end = name.find([' ', '[', '@']).unwrap_or(name.len());
+            if end == 0 {
+                return Err("a name is missing after `@`".to_owned());
+            }
+            steps.push(Step::Attribute(&name[..end]));
+            rest = &name[end..];
+            if !rest.is_empty() && !rest.starts_with(" $") {
+                return Err("nothing but ` $` stands behind an attribute".to_owned());
+            }
+        }
+        let next = rest.trim_start_matches(' ');
+        if let Some(json) = next.strip_prefix('$') {
+            steps.push(Step::Json);
+            return Ok(json);
+        }
+        if next.is_empty() || next.starts_with("['") {
+            return Ok(next);
+        }
+        let (selector, behind) = match next.strip_prefix('>') {
+            Some(next) => Selector::read(next.trim_start_matches(' '))?,
+            None if next.len() < rest.len() => {
+                steps.push(Step::Any);
+                Selector::read(next)?
+            }
+            None => return Err(format!("`{}`: a space or `>` stands before an element", &next)),
+        };
+        steps.push(Step::Tag(selector));
+        rest = behind;
+    }
 }
 
 fn step(text: &str) -> Result<(Step<'_>, &str), String> {
@@ -192,59 +267,9 @@ fn is_bare(name: &str) -> bool {
             .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$' | '@' | ':' | '/'))
 }
 
-/// Whether a name is an id, which there is another of in each answer: a number, a UUID, 16 or more hexadecimal digits, a date.
-pub(super) fn is_id(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
-    match bytes.len() {
-        0 => false,
-        length if digits == length => true,
-        36 if shaped(bytes, b"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx") => true,
-        16.. if digits > 0 && bytes.iter().all(u8::is_ascii_hexdigit) => true,
-        10 => shaped(bytes, b"dddd-dd-dd"),
-        11.. => shaped(&bytes[..11], b"dddd-dd-ddT"),
-        _ => false,
-    }
-}
-
-/// `d` stands for a digit, `x` for a hexadecimal one, all else for itself.
-fn shaped(bytes: &[u8], shape: &[u8]) -> bool {
-    bytes.len() == shape.len()
-        && bytes.iter().zip(shape).all(|(byte, shape)| match shape {
-            b'd' => byte.is_ascii_digit(),
-            b'x' => byte.is_ascii_hexdigit(),
-            shape => byte == shape,
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_that_are_ids_become_a_star() {
-        for id in [
-            "7",
-            "000123",
-            "123e4567-e89b-12d3-a456-426614174000",
-            "507f1f77bcf86cd799439011",
-            "2026-11-24",
-            "2026-11-24T10:00:00Z",
-        ] {
-            assert!(is_id(id), "{id}");
-        }
-        for name in [
-            "",
-            "name",
-            "a1",
-            "deadbeef",
-            "accededaccededacceded",
-            "2026-11-2x",
-            "v2-11-24ab",
-        ] {
-            assert!(!is_id(name), "{name}");
-        }
-    }
 
     #[test]
     fn a_path_reads_as_it_was_gone() {

@@ -1,7 +1,9 @@
-//! Patterns of paths, for rules: `$.items[*].id`, `$..updatedAt`, `header.x-foo`, `GET /users/{id} $.seen`.
+//! Patterns of paths, for rules: `$.items[*].id`, `$..updatedAt`, `header.x-foo`, `html p.price`, `GET /users/{id} $.seen`.
 
 use std::fmt;
 
+use super::ids::is_id;
+use super::markup::selector::Selector;
 use super::path::{self, Step};
 
 /// Longest pattern as typed, in bytes.
@@ -11,9 +13,10 @@ const MAX_STEPS: usize = 200;
 
 /// Which paths a rule is about, and of which endpoint.
 ///
-/// A root (`$`, `header`, `form`, `text`, `xml`, `body`, `status`) and steps: `.name` or `['a name']`, `.*` for any name,
-/// `[*]` for elements of an array, `..name` for a name at any depth. `.*` at the end is everything below. In front, there may
-/// be an endpoint, `GET /users/{id} `, as reports write it.
+/// A root (`$`, `header`, `form`, `html`, `xml`, `text`, `body`, `status`) and steps: `.name` or `['a name']`, `.*` for any name,
+/// `[*]` for elements of an array, `..name` for a name at any depth. `.*` at the end is everything below. Below `html` and `xml`
+/// stands a CSS selector of elements with their names, ids, classes and one attribute, where a space is any number of elements
+/// and `>` none; `@name` is an attribute. In front, there may be an endpoint, `GET /users/{id} `, as reports write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     text: String,
@@ -28,10 +31,48 @@ enum PatternStep {
     AnyName,
     Element,
     Keyed(String),
+    Tag(Box<Tag>),
+    /// By its name; `*` for any.
+    Attribute(String),
+    Json,
     /// Any one step: `.*` at the end.
     One,
     /// Any number of steps.
     Any,
+}
+
+/// The parts of a [`Selector`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Tag {
+    tag: String,
+    id: Option<String>,
+    classes: Vec<String>,
+    attribute: Option<(String, String)>,
+}
+
+impl Tag {
+    fn fits(&self, name: &Selector<'_>) -> bool {
+        let own = Selector {
+            tag: &self.tag,
+            id: self.id.as_deref(),
+            classes: self.classes.iter().map(String::as_str).collect(),
+            attribute: self.attribute.as_ref().map(|(name, value)| (&**name, &**value)),
+        };
+        own.fits(name)
+    }
+}
+
+impl From<Selector<'_>> for Tag {
+    fn from(selector: Selector<'_>) -> Self {
+        Self {
+            tag: selector.tag.to_owned(),
+            id: selector.id.map(str::to_owned),
+            classes: selector.classes.into_iter().map(str::to_owned).collect(),
+            attribute: selector
+                .attribute
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        }
+    }
 }
 
 /// Why a text is no pattern.
@@ -51,7 +92,7 @@ impl BadPattern {
     }
 }
 
-const ROOTS: [&str; 7] = ["$", "header", "form", "status", "text", "xml", "body"];
+const ROOTS: [&str; 8] = ["$", "header", "form", "html", "status", "text", "xml", "body"];
 
 impl PathPattern {
     /// Reads a pattern as it is typed.
@@ -62,18 +103,18 @@ impl PathPattern {
             return Err(bad(format!("it is longer than {MAX_PATTERN} bytes")));
         }
         let (endpoint, path) = split_endpoint(text);
-        let (root, steps) = path::steps(path).map_err(bad)?;
+        let (root, steps) = path::pattern_steps(path).map_err(bad)?;
         if !ROOTS.contains(&root) {
             return Err(bad(
-                "it begins with `$` (JSON), `header.`, `form`, `status`, `text`, `xml` or `body`; an endpoint may stand before \
-                 that, as in `GET /users/{id} $.seen`"
+                "it begins with `$` (JSON), `header.`, `form`, `html`, `xml`, `text`, `status` or `body`; an endpoint may \
+                 stand before that, as in `GET /users/{id} $.seen`"
                     .to_owned(),
             ));
         }
         if steps.len() > MAX_STEPS {
             return Err(bad(format!("it has more than {MAX_STEPS} steps")));
         }
-        let takes_steps = matches!(root, "$" | "header" | "form");
+        let takes_steps = matches!(root, "$" | "header" | "form" | "html" | "xml" | "text");
         if !takes_steps && !steps.is_empty() {
             return Err(bad(format!("nothing is below `{root}`")));
         }
@@ -89,7 +130,7 @@ impl PathPattern {
                 Step::Name(name) if root == "header" && index == 0 => {
                     PatternStep::Name(name.to_ascii_lowercase())
                 }
-                Step::Name(name) if path::is_id(&name) => {
+                Step::Name(name) if is_id(&name) => {
                     return Err(bad(format!(
                         "`{name}` reads as an id, and paths have `*` in the place of ids: write `.*`"
                     )));
@@ -99,6 +140,9 @@ impl PathPattern {
                 Step::AnyName => PatternStep::AnyName,
                 Step::Element => PatternStep::Element,
                 Step::Keyed(key) => PatternStep::Keyed(key.to_owned()),
+                Step::Tag(selector) => PatternStep::Tag(Box::new(selector.into())),
+                Step::Attribute(name) => PatternStep::Attribute(name.to_owned()),
+                Step::Json => PatternStep::Json,
                 Step::Any => PatternStep::Any,
             });
         }
@@ -151,6 +195,9 @@ impl PatternStep {
             (Self::One, _)
             | (Self::AnyName, Step::Name(_) | Step::AnyName)
             | (Self::Element, Step::Element | Step::Keyed(_)) => true,
+            (Self::Tag(wanted), Step::Tag(name)) => wanted.fits(name),
+            (Self::Attribute(wanted), Step::Attribute(name)) => wanted == "*" || wanted == name,
+            (Self::Json, Step::Json) => true,
             (Self::Name(wanted), Step::Name(name)) => wanted == name,
             (Self::Keyed(wanted), Step::Keyed(key)) => wanted == key,
             _ => false,
@@ -241,6 +288,21 @@ mod tests {
             ("form.token", "form.token"),
             ("body", "body"),
             ("GET /a $.b", "$.b"),
+            ("html", "html main > p.price@title"),
+            ("html main > p.price", "html main > p.price"),
+            ("html p.price", "html main p.card.price"),
+            ("html main > *", "html main > p"),
+            ("html #cart .price", "html #cart > ul > li.price"),
+            ("html div#cart", "html #cart"),
+            ("html main p", "html main > p@title"),
+            ("html p@*", "html main > p@title"),
+            ("html [name=q]@value", "html form > input[name=q]@value"),
+            ("html input[name=\"a[b]\"]", "html input[name='a[b]']@value"),
+            ("html script $..total", "html script#state $.cart[*].total"),
+            ("html script['var csrf']", "html script['var csrf']"),
+            ("GET /a html p", "html p"),
+            ("xml feed > updated", "xml feed > updated"),
+            ("text.took", "text['took']"),
         ] {
             assert!(covers(pattern, path), "{pattern} {path}");
         }
@@ -255,6 +317,13 @@ mod tests {
             ("text", "$"),
             ("POST /a $.b", "$.b"),
             ("GET /a/b $.b", "$.b"),
+            ("html p.price", "html main > p"),
+            ("html main > p", "html main > ul > p"),
+            ("html > p", "html main > p"),
+            ("html p@title", "html p"),
+            ("html p $.a", "html p['a']"),
+            ("html p#a", "html p"),
+            ("xml p", "html p"),
         ] {
             assert!(!covers(pattern, path), "{pattern} {path}");
         }
@@ -288,6 +357,14 @@ mod tests {
             ("$.users.4711.name", "`4711` reads as an id"),
             ("header", "a name is missing: `header.NAME`"),
             ("status.x", "nothing is below `status`"),
+            ("html p.", "a class of letters"),
+            ("html p#", "an id of letters"),
+            ("html p[x", "`[name=value]`"),
+            ("html p[x='y]", "the quote that ends a value is missing"),
+            ("html p@", "a name is missing after `@`"),
+            ("html p@a b", "nothing but ` $` stands behind"),
+            ("html > > p", "the name of an element is missing"),
+            ("htmlx p", "it begins with"),
         ] {
             let error = PathPattern::parse(pattern).unwrap_err().to_string();
             assert!(error.contains(why), "{pattern}: {error}");

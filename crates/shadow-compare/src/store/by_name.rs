@@ -3,8 +3,9 @@
 //! others stay others, and all else stays byte for byte.
 //!
 //! A text in another notation that has such a name in it is hidden as a whole, piece by piece: nobody knows where a secret begins
-//! and ends there. So are bytes that are no text, and a body whose codings cannot be undone. Whether two of them are the same
-//! can still be told, and in how many lines or tags they are not.
+//! and ends there. Of pages and XML documents only the names of elements and attributes stay, and what places are named by. Bytes that
+//! are no text are hidden as well, and a body whose codings cannot be undone. Whether two of them are the same can still be told,
+//! and in how many lines, or in which elements, they are not.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -17,6 +18,8 @@ use crate::bodies::Side;
 use crate::charset;
 use crate::head::Head;
 use crate::json::{Leaf, Scalar, Wanted, leaves};
+use crate::markup::Language;
+use crate::markup::values::{Value, values};
 use crate::time_distance::is_time;
 use crate::{form, secrets};
 
@@ -29,7 +32,7 @@ const MAX_DECODED: usize = 8 << 20;
 const MAX_GROWTH: usize = 8 << 20;
 /// Fewest bytes that can hold a name of a secret.
 const MIN_NAMED: usize = 5;
-/// Where text is cut to be hidden piece by piece, as lines and tags are compared.
+/// Where text is cut to be hidden piece by piece.
 const PIECE_ENDS: [char; 3] = ['\n', '<', '>'];
 
 /// What of JSON is secret by its name.
@@ -174,7 +177,7 @@ impl ByName {
         let charset = side.charset.as_deref();
         // What stands in single bytes is other characters in text of two bytes for each: whoever reads it otherwise would find it.
         let is_other = charset::is_wide(body, charset) && self.finds(side, body);
-        let Some(text) = charset::text(body, charset).filter(|_| !is_other) else {
+        let Some(text) = side.text(body).filter(|_| !is_other) else {
             let hidden = (suspect && body.len() >= MIN_NAMED)
                 || secrets::has_word_of_any_width(body)
                 || self.finds(side, body)
@@ -218,7 +221,11 @@ impl ByName {
         } else if side.is_json(text.as_bytes()) || text.trim_start().starts_with(['{', '[']) {
             self.json(text, suspect)
         } else if suspect || secrets::has_word_of_any_width(text.as_bytes()) {
-            Some((self.pieces(text), true))
+            let hidden = match side.language(text.as_bytes()) {
+                Some(language) => self.markup(language, text),
+                None => self.pieces(text, side.boundary.as_deref()),
+            };
+            Some((hidden, true))
         } else {
             let places = secrets::userinfo(text.as_bytes());
             Some((self.hashed(text.as_bytes(), places)?, false))
@@ -264,7 +271,7 @@ impl ByName {
         }
         let mut out = in_place(&text[..understood], &places, hashes);
         if as_a_whole {
-            out.extend_from_slice(&self.pieces(rest));
+            out.extend_from_slice(&self.pieces(rest, None));
         } else {
             out.extend_from_slice(rest.as_bytes());
         }
@@ -285,12 +292,50 @@ impl ByName {
         }
     }
 
-    /// A hash in place of each line, tag, and text between tags.
-    fn pieces(&self, text: &str) -> Vec<u8> {
+    /// A page or an XML document with hashes in place of all values. White space around them stays.
+    fn markup(&self, language: Language, text: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut at = 0;
+        values(language, text, |kind, place| {
+            // Too much, as whoever asked sees.
+            if out.len() > text.len() + MAX_GROWTH {
+                return;
+            }
+            out.extend_from_slice(&text.as_bytes()[at..place.start]);
+            at = place.end;
+            let value = &text[place];
+            let said = value.trim_ascii();
+            if kind == Value::Code {
+                let json = said.starts_with(['{', '[']).then(|| self.json(value, true));
+                match json {
+                    Some(Some((hidden, _))) => out.extend_from_slice(&hidden),
+                    Some(None) => out.extend_from_slice(value.as_bytes()),
+                    None => out.extend_from_slice(&self.pieces(value, None)),
+                }
+            } else if said.is_empty() || is_hash(said.as_bytes()) {
+                out.extend_from_slice(value.as_bytes());
+            } else {
+                let (front, back) = value.split_once(said).unwrap_or_default();
+                let words: Vec<&str> = said.split_ascii_whitespace().collect();
+                out.extend_from_slice(front.as_bytes());
+                out.extend_from_slice(self.key.hash(words.join(" ").as_bytes()).as_bytes());
+                out.extend_from_slice(back.as_bytes());
+            }
+        });
+        out.extend_from_slice(&text.as_bytes()[at..]);
+        out
+    }
+
+    /// A hash in place of each line, and of each part of one between `<` and `>`. What stands between the parts of a body stays.
+    fn pieces(&self, text: &str, boundary: Option<&str>) -> Vec<u8> {
         let mut out = Vec::new();
         for piece in text.split_inclusive(PIECE_ENDS) {
             let (piece, end) = piece.split_at(piece.len() - usize::from(piece.ends_with(PIECE_ENDS)));
-            if piece.trim_ascii().is_empty() {
+            let is_boundary = boundary.is_some_and(|own| {
+                let behind = piece.strip_prefix("--").and_then(|piece| piece.strip_prefix(own));
+                behind.is_some_and(|behind| matches!(behind.trim_ascii_end(), "" | "--"))
+            });
+            if piece.trim_ascii().is_empty() || is_boundary {
                 out.extend_from_slice(piece.as_bytes());
             } else {
                 out.extend_from_slice(self.key.hash(piece.as_bytes()).as_bytes());

@@ -162,7 +162,11 @@ pub(super) fn hide_in_difference(difference: &mut Difference, pairs: bool) {
         || field.is_some_and(|name| is_secret_field(name.as_bytes()))
         || path
             .strip_prefix("form.")
-            .is_some_and(|name| is_secret_parameter(name.as_bytes()));
+            .is_some_and(|name| is_secret_parameter(name.as_bytes()))
+        || path
+            .split_once("[name=")
+            .and_then(|(_, name)| name.split_once(']'))
+            .is_some_and(|(name, _)| is_secret_parameter(name.as_bytes()));
     for value in [&mut difference.production, &mut difference.shadow] {
         let Some(text) = value else { continue };
         if (place && is_worth_hiding(text)) || has_word(text.as_bytes()) {

@@ -405,3 +405,39 @@ fn what_both_sides_answer_a_second_is_told() {
     assert!((throughput.shadow - 40.04).abs() < 0.001, "{throughput:?}");
     assert_eq!(comparison.verdict.word, Verdict::NoGo);
 }
+
+/// A page with a token, a timing and a price.
+fn shop(token: u64, price: &str) -> Answer {
+    let page = format!(
+        "<!doctype html><title>Tea</title><form action=/buy><input type=hidden name=csrf_token value=t{token}></form>\n\
+         <main><h1>Tea</h1>\n<p class=price>{price}</p></main><footer>Made in {} ms</footer>",
+        token % 7
+    );
+    let text = answer(200, &page);
+    Answer {
+        head: "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n".into(),
+        ..text
+    }
+}
+
+#[test]
+fn a_price_counts_beside_a_token_and_a_timing() {
+    let mut tally = tally(judging());
+    for pair in users(|number, pair| {
+        pair.production = shop(number, "10.00");
+        pair.shadow = shop(number + 5_001, "12.00");
+        pair.control = Some(shop(number + 9_003, "10.00"));
+        pair.repeat = (number % 20 == 0).then(|| shop(number + 20_005, "12.00"));
+    }) {
+        tally.add(&pair);
+    }
+    let comparison = comparison(&tally);
+    let (noise, counts): (Vec<_>, Vec<_>) =
+        comparison.differences.iter().partition(|row| row.noise.is_some());
+    let places = |rows: &[&DifferenceRow]| rows.iter().map(|row| row.path.clone()).collect::<Vec<_>>();
+    assert_eq!(places(&counts), ["html main > p.price"]);
+    assert!(places(&noise).contains(&"html form > input[name=csrf_token]@value".to_owned()));
+    assert!(places(&noise).contains(&"html footer".to_owned()));
+    assert_eq!(comparison.agreement.count, 0);
+    assert_ne!(comparison.verdict.word, Verdict::Go);
+}

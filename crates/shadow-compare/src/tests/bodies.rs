@@ -73,7 +73,7 @@ fn the_same_bytes_in_another_framing_are_another_body() {
     );
     assert_eq!(
         differences(&plain, &chunked),
-        ["text length: 5 -> 1", "text value: 2\r -> ab"]
+        ["text missing: 2\r -> nothing", "text['ab'] value: ab\r -> ab"]
     );
 }
 
@@ -166,8 +166,80 @@ fn an_empty_body_is_missing() {
 #[test]
 fn text_is_compared_by_lines() {
     assert_eq!(typed("text/plain", "a\nb\nc", "a\nx\nc"), ["text value: b -> x"]);
-    assert_eq!(typed("text/plain", "a\nb\nc", "a\nc"), ["text length: 3 -> 2"]);
-    assert_eq!(typed("text/html", "a\r\n", "a\n"), ["text value: a\r -> a"]);
+    assert_eq!(
+        typed("text/plain", "a\nb\nc", "a\nc"),
+        ["text missing: b -> nothing"]
+    );
+    assert_eq!(typed("text/css", "a\r\n", "a\n"), ["text['a'] value: a\r -> a"]);
+}
+
+#[test]
+fn what_changes_in_a_line_is_named_by_the_words_before_it() {
+    let text =
+        |took: &str, total: &str| format!("hello\ntook {took} ms\ntotal {total} EUR\n{took} rows\n{took}\n");
+    assert_eq!(
+        typed("text/plain", &text("12", "10.00"), &text("15", "12.00")),
+        [
+            "text['took'] value: 12 -> 15",
+            "text['total'] value: 10.00 -> 12.00",
+            "text['* rows'] value: 12 -> 15",
+            "text value: 12 -> 15",
+        ]
+    );
+    let metrics = |up: &str, down: &str| format!("# HELP\nup{{pod=\"a\"}} {up}\ndown_total {down}\n");
+    assert_eq!(
+        typed(
+            "text/plain",
+            &metrics("1", "7"),
+            &format!("new 1\n{}", metrics("2", "7"))
+        ),
+        ["text extra: nothing -> new 1", "text['pod a'] value: 1 -> 2"]
+    );
+    assert_eq!(
+        typed(
+            "text/plain",
+            "x\nstatus: all is well\n",
+            "x\nstatus: all is lost, sorry\n"
+        ),
+        ["text['all is'] value: well -> lost, sorry"]
+    );
+    assert_eq!(
+        typed(
+            "text/event-stream",
+            "event: a\ndata: {\"n\":1}\n\n",
+            "event: a\ndata: {\"n\":2}\n\n"
+        ),
+        ["text['data n'] value: 1 -> 2"]
+    );
+}
+
+#[test]
+fn boundaries_of_parts_are_each_servers_own() {
+    let ranges = |boundary: &str, part: &str| {
+        let body = format!("--{boundary}\r\nContent-Range: bytes 0-1/9\r\n\r\n{part}\r\n--{boundary}--\r\n");
+        let fields = format!("Content-Type: multipart/byteranges; boundary={boundary}");
+        answer("206 Partial Content", &fields, body)
+    };
+    assert_eq!(
+        differences(&ranges("00001", "ab"), &ranges("3d6b6a416f9b5", "ab")),
+        [""; 0]
+    );
+    assert_eq!(
+        differences(&ranges("00001", "ab"), &ranges("3d6b6a416f9b5", "xy")),
+        ["text value: ab\r -> xy\r"]
+    );
+}
+
+#[test]
+fn a_line_that_is_new_hides_no_other() {
+    assert_eq!(
+        typed("text/plain", "a 1\nb 1\nc 1\nd 1", "x\na 1\nb 2\nd 1"),
+        [
+            "text extra: nothing -> x",
+            "text['b'] value: 1 -> 2",
+            "text missing: c 1 -> nothing"
+        ]
+    );
 }
 
 #[test]
@@ -192,11 +264,11 @@ fn white_space_between_tags_means_nothing() {
     );
     assert_eq!(
         typed("image/svg+xml", "<a><b>x</b></a>", "<a><b>y</b></a>"),
-        ["xml value: x -> y"]
+        ["xml a > b value: x -> y"]
     );
     assert_eq!(
         typed("text/xml", "<a><b/></a>", "<a></a>"),
-        ["xml length: 3 -> 2"]
+        ["xml a > b missing: <b></b> -> nothing"]
     );
 }
 
