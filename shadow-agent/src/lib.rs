@@ -11,8 +11,11 @@
 //! request ends in exactly one counted outcome (see [`mirror::ledger`]).
 #![deny(unsafe_code)]
 
+pub use shadow_capture as capture;
 pub use shadow_compare as compare;
-pub use shadow_core::{budget, health, latency, named_file, secret, time};
+pub use shadow_core::{
+    budget, cluster_metrics, health, latency, listen, named_file, privileges, secret, time,
+};
 pub use shadow_correlate as correlate;
 pub use shadow_hand_over as hand_over;
 pub use shadow_http as http;
@@ -22,18 +25,14 @@ pub use shadow_tcp as tcp;
 
 pub mod admin;
 pub mod agent;
-pub mod capture;
 pub mod cli;
-pub mod cluster_metrics;
 pub mod demo;
 pub mod descriptors;
 pub mod input;
 pub mod kubernetes;
-pub mod listen;
 pub mod middleware;
 pub mod output;
 pub mod pem;
-pub mod privileges;
 pub mod replay;
 pub mod report;
 pub mod settings;

@@ -19,7 +19,7 @@ const TARGET: &str = "bpfel-unknown-none";
 const PROFILE: &str = "ebpf";
 
 /// Where the object is committed, below the root of the repository.
-const COMMITTED: &str = "shadow-agent/src/capture/shadow-ebpf.o";
+const COMMITTED: &str = "crates/shadow-capture/src/shadow-ebpf.o";
 
 /// Arguments of the chore.
 #[derive(clap::Args)]

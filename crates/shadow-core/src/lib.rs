@@ -1,10 +1,13 @@
 //! What any room of shadow-agent may need, and what knows of none: time, the memory budget, latency, files that a user named,
-//! whether threads make progress, and values that are never printed.
-#![forbid(unsafe_code)]
+//! whether threads make progress and what they may do, ports, counts of a cluster, and values that are never printed.
+#![deny(unsafe_code)]
 
 pub mod budget;
+pub mod cluster_metrics;
 pub mod health;
 pub mod latency;
+pub mod listen;
 pub mod named_file;
+pub mod privileges;
 pub mod secret;
 pub mod time;

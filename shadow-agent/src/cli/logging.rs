@@ -54,7 +54,7 @@ pub fn init(verbose: u8) {
 }
 
 /// The rooms of the agent that are crates and log.
-const CRATES: [&str; 2] = ["compare", "mirror"];
+const CRATES: [&str; 3] = ["capture", "compare", "mirror"];
 
 /// Directives that mean by `shadow_agent` all of its crates, and by a room of it the crate that it is.
 fn of_all_crates(directives: &str) -> String {

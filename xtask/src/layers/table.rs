@@ -116,6 +116,11 @@ pub const CRATES: &[Crate] = &[
         room: Some("compare"),
     },
     Crate {
+        name: "shadow_capture",
+        folder: "crates/shadow-capture",
+        room: Some("capture"),
+    },
+    Crate {
         name: "shadow_agent",
         folder: "shadow-agent",
         room: None,

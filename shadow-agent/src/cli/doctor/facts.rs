@@ -1,22 +1,18 @@
 //! What the doctor looks at. Nothing is changed: the programs and rings that are loaded are attached to nothing, and gone
 //! at once.
 
-use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use aya::maps::MapData;
 use caps::{CapSet, Capability};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 
 use super::TCX_KERNEL;
-use crate::capture::{CgroupRoot, PodCgroups, cgroup2_root, leftovers, try_to_load};
+use crate::capture::{CgroupRoot, PodCgroups, cgroup2_root, leftovers, try_ring, try_to_load};
 use crate::cli::high::default_shards;
 use crate::cli::machine::{Machine, ThisMachine};
 use crate::settings::{CaptureSettings, Engine};
 
-/// `BPF_MAP_TYPE_RINGBUF` of the kernel's `enum bpf_map_type`.
-const BPF_MAP_TYPE_RINGBUF: u32 = 27;
 /// Size of the ring that is tried, in bytes: the default of `--input-raw-buffer-size`.
 const RING: u32 = 8 << 20;
 
@@ -82,7 +78,7 @@ impl Facts {
             leftovers: leftovers().unwrap_or_default().into_iter().collect(),
             release,
             missing_capabilities: missing_capabilities(),
-            ring: try_ring(),
+            ring: try_ring(RING).map(|()| RING),
             tc: load(Engine::Tc),
             cgroup: load(Engine::Cgroup),
             memlock: getrlimit(Resource::RLIMIT_MEMLOCK)
@@ -128,20 +124,6 @@ fn missing_modules(release: &str) -> Vec<&'static str> {
         !Path::new("/sys/module").join(module).exists() && !lists.iter().any(|list| list.contains(&file))
     });
     modules
-}
-
-fn try_ring() -> Result<u32, String> {
-    let ring = aya_obj::Map::new_from_params(BPF_MAP_TYPE_RINGBUF, 0, 0, RING, 0);
-    match MapData::create(ring, "doctor", None) {
-        Ok(_) => Ok(RING),
-        Err(error) => {
-            let mut cause: &dyn Error = &error;
-            while let Some(source) = cause.source() {
-                cause = source;
-            }
-            Err(cause.to_string())
-        }
-    }
 }
 
 fn load(engine: Engine) -> Result<Loaded, String> {

@@ -1,0 +1,198 @@
+//! Reading the rings: records in, segments out, and waiting without being woken for each packet.
+//!
+//! A wake-up costs several times what reading a record does. So a busy ring is drained on a short timer, and its
+//! producer stays quiet; a ring that has been empty for a while is put to sleep in [`READERS`], and its producer
+//! wakes it with the next record.
+//!
+//! [`READERS`]: shadow_common::SLEEPING
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aya::maps::{Array, MapData};
+use shadow_common::{MARK_CONTINUATION, MARK_RESPONSE, RecordHeader, SLEEPING};
+use shadow_core::time::Timestamp;
+use shadow_tcp::{Direction, Endpoint, FlowKey, Segment, TcpFlags};
+use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, sleep_until};
+
+use super::ring::Ring;
+
+/// How long records gather while the ring is busy, unless [`RingReader::set_interval`] says otherwise.
+const INTERVAL: Duration = Duration::from_millis(1);
+
+/// Times the ring is found empty before it is put to sleep.
+const EMPTY_BEFORE_SLEEP: u32 = 8;
+
+/// How often a sleeping ring is looked at all the same. A producer that saw the reader awake a moment before it
+/// went to sleep wakes nobody; the look after one more interval finds that record, and this one is for the case
+/// that the producer was held up longer than that.
+const SAFETY: Duration = Duration::from_millis(200);
+
+/// The reader of one ring. It belongs to one thread.
+pub struct RingReader {
+    shard: u32,
+    ring: Ring,
+    readers: Arc<Mutex<Array<MapData, u32>>>,
+    malformed: Arc<AtomicU64>,
+    interval: Duration,
+    /// Registered with the runtime at the first wait.
+    readiness: Option<AsyncFd<OwnedFd>>,
+    state: State,
+    /// Until when it waits, also when the wait was cancelled.
+    waits_until: Option<Instant>,
+    /// Records since the last wait.
+    drained: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Drained on the timer; found empty so many times.
+    Polling { empty: u32 },
+    /// Told the producer to wake it; looks once more.
+    Dozing,
+    /// Waits for the producer.
+    Sleeping,
+}
+
+impl RingReader {
+    pub(super) fn new(
+        shard: u32,
+        ring: Ring,
+        readers: Arc<Mutex<Array<MapData, u32>>>,
+        malformed: Arc<AtomicU64>,
+    ) -> Self {
+        Self {
+            shard,
+            ring,
+            readers,
+            malformed,
+            interval: INTERVAL,
+            readiness: None,
+            // The map starts with zeros, which is SLEEPING.
+            state: State::Sleeping,
+            waits_until: None,
+            drained: 0,
+        }
+    }
+
+    /// Which ring this is, from 0.
+    pub fn shard(&self) -> u32 {
+        self.shard
+    }
+
+    /// Sets how long records gather while the ring is busy. More than a quarter of the ring does not gather.
+    pub fn set_interval(&mut self, interval: Duration) {
+        self.interval = interval;
+    }
+
+    /// Hands the records that are there to `each`, `most` at most; how many there were. Never waits.
+    ///
+    /// The segments are borrowed from the ring: what is to be kept must be copied.
+    pub fn drain(&mut self, most: usize, mut each: impl FnMut(Segment<'_>)) -> usize {
+        let mut count = 0;
+        while count < most {
+            let read = self.ring.next(|record| match RecordHeader::read(record) {
+                Some((header, payload)) => each(segment(&header, payload)),
+                None => {
+                    self.malformed.fetch_add(1, Relaxed);
+                }
+            });
+            if read.is_none() {
+                break;
+            }
+            count += 1;
+        }
+        self.drained += count;
+        count
+    }
+
+    /// Waits until draining is worth while: call it when [`RingReader::drain`] gave less than was asked for. It may
+    /// return with nothing there. When it is cancelled, the next call goes on waiting for the same moment.
+    ///
+    /// Must run inside a tokio runtime with IO and time, always the same one.
+    pub async fn readable(&mut self) -> io::Result<()> {
+        let until = match self.waits_until {
+            Some(until) if self.drained == 0 => until,
+            _ => Instant::now() + self.next_wait()?,
+        };
+        self.waits_until = Some(until);
+        let readiness = match &mut self.readiness {
+            Some(readiness) => readiness,
+            empty => empty.insert(watch(self.ring.as_fd().try_clone_to_owned()?)?),
+        };
+        tokio::select! {
+            ready = readiness.readable() => ready?.clear_ready(),
+            () = sleep_until(until) => {}
+        }
+        self.waits_until = None;
+        Ok(())
+    }
+
+    /// Goes on from what the last drain found; how long to wait for the next.
+    fn next_wait(&mut self) -> io::Result<Duration> {
+        self.state = match (std::mem::take(&mut self.drained), self.state) {
+            (1.., _) => State::Polling { empty: 0 },
+            (0, State::Polling { empty }) if empty < EMPTY_BEFORE_SLEEP => {
+                State::Polling { empty: empty + 1 }
+            }
+            (0, State::Polling { .. }) => {
+                self.tell_producer_to_wake()?;
+                State::Dozing
+            }
+            (0, State::Dozing | State::Sleeping) => State::Sleeping,
+        };
+        Ok(if self.state == State::Sleeping {
+            SAFETY
+        } else {
+            self.interval
+        })
+    }
+
+    fn tell_producer_to_wake(&self) -> io::Result<()> {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.set(self.shard, SLEEPING, 0).map_err(io::Error::other)
+    }
+}
+
+/// Asks the runtime to tell when the ring's producer wakes its reader.
+#[allow(
+    unsafe_code,
+    reason = "tokio cannot know that the descriptor stays open; here it plainly does"
+)]
+fn watch(ring: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is open until it is dropped, and it is moved into the `AsyncFd`, which gives no way to
+    // exchange it.
+    unsafe { AsyncFd::register(ring) }.map_err(io::Error::from)
+}
+
+/// A record as reassembly wants it.
+fn segment<'a>(header: &RecordHeader, payload: &'a [u8]) -> Segment<'a> {
+    Segment {
+        flow: FlowKey {
+            client: Endpoint {
+                address: header.client.octets(),
+                port: header.client_port,
+            },
+            server: Endpoint {
+                address: header.server.octets(),
+                port: header.server_port,
+            },
+            scope: header.scope,
+        },
+        direction: if header.marks & MARK_RESPONSE == 0 {
+            Direction::Request
+        } else {
+            Direction::Response
+        },
+        sequence: header.sequence,
+        acknowledgment: header.acknowledgment,
+        flags: TcpFlags(header.flags),
+        continuation: header.marks & MARK_CONTINUATION != 0,
+        payload,
+        time: Timestamp(header.time),
+    }
+}
