@@ -12,6 +12,7 @@
 #![deny(unsafe_code)]
 
 pub use shadow_capture as capture;
+pub use shadow_cluster as kubernetes;
 pub use shadow_compare as compare;
 pub use shadow_core::{
     budget, cluster_metrics, health, latency, listen, named_file, privileges, secret, time,
@@ -29,7 +30,6 @@ pub mod cli;
 pub mod demo;
 pub mod descriptors;
 pub mod input;
-pub mod kubernetes;
 pub mod middleware;
 pub mod output;
 pub mod pem;

@@ -1,6 +1,7 @@
 //! What a run shall do, resolved once from the command line: nothing behind this knows which spelling was
 //! typed. Each room owns its options; here they are put together.
 
+mod cluster;
 mod mirror;
 mod raw_input;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use crate::http::Limits;
 
+pub use self::cluster::ClusterSettings;
 pub use self::mirror::{MirrorLimits, MirrorRules, MirrorSettings};
 pub use self::raw_input::RawInput;
 pub use crate::capture::{CaptureSettings, Engine, LiveInput, LiveScope, VlanScope, VxlanSettings};
@@ -45,8 +47,8 @@ pub struct Settings {
     pub connections: ConnectionSettings,
     /// Bytes of captured traffic that may be held at once (`--max-memory`).
     pub max_memory: usize,
-    /// Settings of the Kubernetes client; `None` if it is not used.
-    pub kubernetes: Option<KubernetesSettings>,
+    /// The Kubernetes cluster; `None` if none is followed.
+    pub kubernetes: Option<ClusterSettings>,
     /// The marker header: put on copies, and a request that carries it is never mirrored.
     pub marker: Option<String>,
     /// Where the ledger is written as JSON at exit and on SIGUSR1.
@@ -106,7 +108,7 @@ impl Settings {
 }
 
 /// Whether any output compares answers, those of routes among them.
-pub(crate) fn compares(mirrors: &[MirrorSettings], kubernetes: Option<&KubernetesSettings>) -> bool {
+pub(crate) fn compares(mirrors: &[MirrorSettings], kubernetes: Option<&ClusterSettings>) -> bool {
     let compares =
         |output: &OutputSettings| matches!(output, OutputSettings::Http(http) if http.compare.is_some());
     mirrors.iter().flat_map(|mirror| &mirror.outputs).any(compares)

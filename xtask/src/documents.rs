@@ -13,13 +13,14 @@ const BELOW: [&str; 4] = [
     "crates/shadow-record/src",
 ];
 /// Rooms that are crates, and where their files are.
-const CRATES: [(&str, &str); 6] = [
+const CRATES: [(&str, &str); 7] = [
     ("tcp/", "crates/shadow-tcp/src"),
     ("hand_over/", "crates/shadow-hand-over/src"),
     ("http/", "crates/shadow-http/src"),
     ("mirror/", "crates/shadow-mirror/src"),
     ("compare/", "crates/shadow-compare/src"),
     ("capture/", "crates/shadow-capture/src"),
+    ("kubernetes/", "crates/shadow-cluster/src"),
 ];
 
 fn root() -> PathBuf {

@@ -38,6 +38,7 @@ mod share;
 mod split;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod upstream;
 
 pub use admission::Admission;
 pub use answers::AnswerCounters;
@@ -55,3 +56,4 @@ pub use shard::Shard;
 pub use shard_output::ShardOutput;
 pub use share::{Draws, Share};
 pub use split::{Split, SplitBy};
+pub use upstream::{Endpoints, HostHeader};

@@ -3,10 +3,13 @@
 
 use std::net::IpAddr;
 
+use crate::kubernetes::Desired;
 use crate::mirror::plan::{AddressScope, PlannedMirror, Selection};
 use crate::mirror::{Admission, Limiter, Split};
 use crate::output::WantedMirror;
-use crate::settings::{LiveInput, LiveScope, MirrorSettings, PodSelector, RawInput, Settings};
+use crate::settings::{
+    ClusterSettings, LiveInput, LiveScope, MirrorSettings, PodSelector, RawInput, Settings,
+};
 
 /// The mirrors of the settings.
 #[derive(Clone, Debug, Default)]
@@ -20,12 +23,14 @@ pub(super) struct MirrorSpecs {
     /// Limits of these, in their order.
     pub pod_limits: Vec<Option<Limiter>>,
     settings: Vec<MirrorSettings>,
+    cluster: Option<ClusterSettings>,
 }
 
 impl MirrorSpecs {
     pub fn of(settings: &Settings) -> Self {
         let mut wanted = Self {
             settings: settings.mirrors.clone(),
+            cluster: settings.kubernetes.clone(),
             ..Self::default()
         };
         for mirror in &settings.mirrors {
@@ -46,6 +51,15 @@ impl MirrorSpecs {
             }
         }
         wanted
+    }
+
+    /// The mirrors of the cluster's routes, in their order.
+    pub fn of_routes(&self, desired: &Desired) -> Vec<WantedMirror> {
+        let mirrors = |cluster: &ClusterSettings| {
+            let mirrors = desired.mirrors.iter();
+            mirrors.map(|mirror| cluster.wanted(mirror)).collect()
+        };
+        self.cluster.as_ref().map(mirrors).unwrap_or_default()
     }
 
     /// Which requests captured at addresses are whose business. `planned` are [`Self::mirrors`] with their slots.

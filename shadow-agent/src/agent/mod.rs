@@ -105,7 +105,7 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
     let cluster = settings
         .kubernetes
         .as_ref()
-        .map(|kubernetes| Cluster::start(kubernetes, wanted.pods.clone(), operation.for_cluster()))
+        .map(|kubernetes| Cluster::start(&kubernetes.client, wanted.pods.clone(), operation.for_cluster()))
         .transpose()?;
     let reloading = control.file.take().map(Reloading::start).transpose()?;
     let parts = Parts {

@@ -50,7 +50,7 @@ impl Run {
         }
         let desired = Arc::clone(&self.desired);
         let mut wanted = self.wanted.mirrors.clone();
-        wanted.extend_from_slice(&desired.mirrors);
+        wanted.extend(self.wanted.of_routes(&desired));
         let ledgers: Vec<_> = self.shards.iter().map(|shard| shard.ledger.clone()).collect();
         let mirrors = self.mirrors.set(&wanted, &ledgers)?;
         let (own, of_routes) = mirrors.split_at(self.wanted.mirrors.len());

@@ -88,10 +88,9 @@ mod tests {
 
     use super::*;
     use crate::capture::PodCgroup;
-    use crate::kubernetes::DesiredPod;
+    use crate::kubernetes::{DesiredMirror, DesiredPod};
     use crate::mirror::plan::{PodIdentity, Selection};
-    use crate::output::WantedMirror;
-    use crate::settings::OutputSettings;
+    use crate::mirror::{Endpoints, HostHeader};
 
     #[test]
     fn a_port_is_the_business_of_its_own_inputs_and_routes() {
@@ -108,13 +107,15 @@ mod tests {
             )]
             .into(),
         };
-        let mirror = |key: &str| WantedMirror {
+        let mirror = |key: &str| DesiredMirror {
             key: key.to_owned(),
-            name: None,
+            name: key.to_owned(),
             selection: Selection::Everything,
-            rules: None,
-            limit: None,
-            output: OutputSettings::Null,
+            host: "shadow".to_owned(),
+            port: 80,
+            endpoints: Endpoints::default(),
+            host_header: HostHeader::Original,
+            edits: None,
         };
         let desired = Desired {
             pods: vec![

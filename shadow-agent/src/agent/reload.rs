@@ -106,7 +106,7 @@ impl Run {
         };
         let telling = self.operation.for_cluster();
         let cluster =
-            Cluster::start(kubernetes, wanted.pods, telling).map_err(|error| format!("{error:#}"))?;
+            Cluster::start(&kubernetes.client, wanted.pods, telling).map_err(|error| format!("{error:#}"))?;
         tracing::info!(
             "the configuration file changes what is watched in the cluster: applying it once the Kubernetes API \
              has responded"

@@ -53,8 +53,13 @@ pub fn init(verbose: u8) {
     }
 }
 
-/// The rooms of the agent that are crates and log.
-const CRATES: [&str; 3] = ["capture", "compare", "mirror"];
+/// The rooms of the agent that are crates and log, each with its crate's name behind `shadow_`.
+const CRATES: [(&str, &str); 4] = [
+    ("capture", "capture"),
+    ("compare", "compare"),
+    ("kubernetes", "cluster"),
+    ("mirror", "mirror"),
+];
 
 /// Directives that mean by `shadow_agent` all of its crates, and by a room of it the crate that it is.
 fn of_all_crates(directives: &str) -> String {
@@ -65,10 +70,13 @@ fn of_all_crates(directives: &str) -> String {
         if rest.is_empty() || rest.starts_with(['=', '[']) {
             return format!("shadow_{rest}");
         }
-        let room = rest
-            .strip_prefix("::")
-            .filter(|room| CRATES.iter().any(|one| room.starts_with(one)));
-        room.map_or_else(|| directive.to_owned(), |room| format!("shadow_{room}"))
+        let path = rest.strip_prefix("::").unwrap_or_default();
+        let mut crates = CRATES.iter();
+        let inside = crates.find_map(|(room, name)| Some((name, path.strip_prefix(room)?)));
+        inside.map_or_else(
+            || directive.to_owned(),
+            |(name, inside)| format!("shadow_{name}{inside}"),
+        )
     };
     let directives: Vec<String> = directives.split(',').map(of_crate).collect();
     directives.join(",")
@@ -93,6 +101,10 @@ mod tests {
         assert_eq!(
             of_all_crates("shadow_agent::mirror::gate=trace"),
             "shadow_mirror::gate=trace"
+        );
+        assert_eq!(
+            of_all_crates("shadow_agent::kubernetes=trace"),
+            "shadow_cluster=trace"
         );
         assert_eq!(
             of_all_crates("shadow_agent::agent=trace"),

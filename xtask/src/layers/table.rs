@@ -121,6 +121,11 @@ pub const CRATES: &[Crate] = &[
         room: Some("capture"),
     },
     Crate {
+        name: "shadow_cluster",
+        folder: "crates/shadow-cluster",
+        room: Some("kubernetes"),
+    },
+    Crate {
         name: "shadow_agent",
         folder: "shadow-agent",
         room: None,
@@ -273,7 +278,7 @@ pub const ROOMS: &[Room] = &[
     room(
         "kubernetes",
         "from addresses and routes to pods of this node and mirrors; statuses",
-        &["health", "cluster_metrics", "http", "mirror", "capture", "output"],
+        &["health", "cluster_metrics", "http", "mirror", "capture"],
     ),
     // Each room owns its options; they are put together here.
     room(

@@ -22,12 +22,12 @@ fn write(settings: &Settings, text: &mut String) -> fmt::Result {
         write_mirror(mirror, text)?;
     }
     if let Some(kubernetes) = &settings.kubernetes {
-        match &kubernetes.routes {
+        match &kubernetes.client.routes {
             Some(RouteNamespaces::All) => writeln!(text, "routes of all namespaces")?,
             Some(RouteNamespaces::These(names)) => writeln!(text, "routes of {}", names.join(", "))?,
             None => {}
         }
-        writeln!(text, "pods of node {}", kubernetes.node)?;
+        writeln!(text, "pods of node {}", kubernetes.client.node)?;
     }
     let mib = |bytes: usize| bytes / (1 << 20);
     writeln!(

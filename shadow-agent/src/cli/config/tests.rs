@@ -110,7 +110,7 @@ fn routes_alone_need_neither_input_nor_output() {
     let alone = resolve("k8s-node = 'n'\ninput-k8s-routes = ['shop', 'pay']\n").unwrap();
     assert!(alone.mirrors[0].inputs.is_empty());
     let both = "k8s-node = 'n'\ninput-k8s-routes = '*'\n[mirror.a]\ninput-raw = 'k8s://pod/x:80'\noutput-null = true\n";
-    assert!(resolve(both).unwrap().kubernetes.unwrap().routes.is_some());
+    assert!(resolve(both).unwrap().kubernetes.unwrap().client.routes.is_some());
     let without = error("k8s-node = 'n'\ninput-k8s-routes = '*'\n[mirror.a]\noutput-null = true\n");
     assert!(
         without.starts_with("shadow.toml:3: [mirror.a]: input-raw: there is no input"),

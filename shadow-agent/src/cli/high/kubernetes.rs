@@ -6,7 +6,7 @@ use crate::cli::low::Arguments;
 use crate::cli::low::kubernetes::KubernetesFlags;
 use crate::kubernetes::PodFilter;
 use crate::kubernetes::selector::is_label_name;
-use crate::settings::{KubernetesSettings, LeaseSettings, RawInput, RouteNamespaces};
+use crate::settings::{ClusterSettings, KubernetesSettings, LeaseSettings, RawInput, RouteNamespaces};
 
 /// The longest name of an object.
 const MAX_NAME: usize = 253;
@@ -20,8 +20,8 @@ const MAX_POD_FILTERS: usize = 64;
 /// Namespaces of routes at most; beyond, all of them is meant.
 const MAX_NAMESPACES: usize = 100;
 
-/// Settings of the Kubernetes client, if it is used.
-pub fn resolve(arguments: &Arguments, inputs: &[RawInput]) -> Result<Option<KubernetesSettings>, UsageError> {
+/// Settings of the cluster, if one is followed.
+pub fn resolve(arguments: &Arguments, inputs: &[RawInput]) -> Result<Option<ClusterSettings>, UsageError> {
     let flags = &arguments.kubernetes;
     let routes = routes(flags)?;
     let pods = inputs.iter().find_map(|input| match input {
@@ -60,16 +60,18 @@ pub fn resolve(arguments: &Arguments, inputs: &[RawInput]) -> Result<Option<Kube
         )
         .of(flag, value)
     })?;
-    Ok(Some(KubernetesSettings {
-        pods: pods_allowed(flags)?,
-        labels: labels(flags)?,
-        routes,
+    Ok(Some(ClusterSettings {
+        client: KubernetesSettings {
+            pods: pods_allowed(flags)?,
+            labels: labels(flags)?,
+            routes,
+            lease: lease(flags, &node)?,
+            node,
+        },
         mirror: Box::new(outputs::of_routes(arguments)?),
         rules: rules::resolve(&arguments.filters, arguments.limits.max_body())?
             .for_live()
             .cloned(),
-        lease: lease(flags, &node)?,
-        node,
     }))
 }
 
