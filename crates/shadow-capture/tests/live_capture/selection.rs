@@ -1,7 +1,6 @@
 //! What the inputs mean on real interfaces, also when those change.
 
-use shadow_capture::LiveCapture;
-use shadow_capture::{CaptureSettings, Engine, LiveScope};
+use shadow_capture::{CaptureSettings, Engine, LiveCapture, LiveScope};
 use shadow_common::Counter;
 
 use crate::support::*;
