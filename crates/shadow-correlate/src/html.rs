@@ -69,23 +69,17 @@ fn attributes<'a>(tag: &'a [u8], mut each: impl FnMut(&'a [u8], &'a [u8])) {
             continue;
         };
         rest = after.trim_ascii_start();
-        let text = match rest.first() {
-            Some(quote @ (b'"' | b'\'')) => {
-                rest = &rest[1..];
-                let Some(end) = memchr::memchr(*quote, rest) else {
-                    return;
-                };
-                let text = &rest[..end];
-                rest = &rest[end + 1..];
-                text
-            }
-            _ => {
-                let length = count(rest, &|byte| !byte.is_ascii_whitespace() && byte != b'>');
-                let text = &rest[..length];
-                rest = &rest[length..];
-                text
-            }
+        let quote = rest.first().filter(|byte| matches!(byte, b'"' | b'\''));
+        let (text, behind) = if let Some(quote) = quote {
+            let quoted = &rest[1..];
+            let Some(end) = memchr::memchr(*quote, quoted) else {
+                return;
+            };
+            (&quoted[..end], &quoted[end + 1..])
+        } else {
+            rest.split_at(count(rest, &|byte| !byte.is_ascii_whitespace() && byte != b'>'))
         };
+        rest = behind;
         each(name, text);
     }
 }

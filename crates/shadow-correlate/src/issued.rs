@@ -63,7 +63,7 @@ impl std::fmt::Debug for Issued {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Issued")
             .field("values", &self.values.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -286,7 +286,7 @@ impl Reader<'_> {
     fn url(&mut self, place: u64, text: &[u8], created: bool, sure: bool) {
         let mut segments = 0_u32;
         url::parts(text, |part| {
-            segments += u32::from(matches!(part.kind, PartKind::Segment(_)))
+            segments += u32::from(matches!(part.kind, PartKind::Segment(_)));
         });
         let place = self.keys.place(place, &segments.to_be_bytes());
         let mut index = 0_u32;

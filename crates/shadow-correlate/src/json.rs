@@ -72,7 +72,7 @@ impl<'a> Walker<'a> {
                 return Some(());
             }
             b'"' => (self.string()?, true),
-            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => (self.plain()?, false),
+            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => (self.plain(), false),
             _ => return None,
         };
         visitor.scalar(Scalar {
@@ -128,13 +128,13 @@ impl<'a> Walker<'a> {
     }
 
     /// A number or a word: up to what ends it.
-    fn plain(&mut self) -> Option<Range<usize>> {
+    fn plain(&mut self) -> Range<usize> {
         let rest = &self.text[self.at..];
         let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
         let length = rest.iter().take_while(|byte| is_part(byte)).count();
         let range = self.at..self.at + length;
         self.at = range.end;
-        Some(range)
+        range
     }
 }
 
@@ -201,11 +201,11 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Seen<'a>(Vec<(Option<&'a [u8]>, Range<usize>, usize)>);
+    struct Seen<'a>(Vec<Scalar<'a>>);
 
     impl<'a> Visitor<'a> for Seen<'a> {
         fn scalar(&mut self, scalar: Scalar<'a>) {
-            self.0.push((scalar.name, scalar.range, scalar.depth));
+            self.0.push(scalar);
         }
         fn enter(&mut self, _: Option<&'a [u8]>) {}
         fn leave(&mut self) {}
@@ -218,7 +218,7 @@ mod tests {
         let shown = seen.0.into_iter();
         Some(
             shown
-                .map(|(of, range, depth)| format!("{depth} {}={}", name(of), &text[range]))
+                .map(|one| format!("{} {}={}", one.depth, name(one.name), &text[one.range]))
                 .collect(),
         )
     }

@@ -23,7 +23,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             bytes: 16 << 20,
-            idle: Duration::from_secs(2 * 60 * 60),
+            idle: Duration::from_hours(2),
         }
     }
 }

@@ -234,7 +234,7 @@ fn mapped_values_are_the_same_where_they_mean_something() {
 fn a_map_keeps_within_its_bytes_and_forgets_the_least_used() {
     let bounds = Bounds {
         bytes: 3 * 160,
-        idle: Duration::from_secs(60),
+        idle: Duration::from_mins(1),
     };
     let mut sides = Sides::with(bounds, Exceptions::default());
     let nth = |n: u32| format!("a1b2c3d4e5f6{n:04}");

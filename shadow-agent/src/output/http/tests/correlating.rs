@@ -12,7 +12,7 @@ use crate::mirror::{Exchange, ExchangeResponse, MessageKind};
 use crate::output::http::correlating::Correlating;
 use crate::time::Timestamp;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 const PRODUCTIONS: &str = "7f3c9a1be05d42c8";
 const OWN: &str = "0e9d81c7aa46b35f";
 
