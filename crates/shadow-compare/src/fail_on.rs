@@ -27,12 +27,6 @@ pub enum Metric {
     AgreementRaw,
     /// The share of pairs with another status code.
     OtherStatus,
-    /// The shadow's median to production's.
-    P50Ratio,
-    /// The shadow's 95th percentile to production's.
-    P95Ratio,
-    /// The shadow's 99th percentile to production's.
-    P99Ratio,
     /// [`Self::New5xx`] of each endpoint.
     EndpointNew5xx,
     /// [`Self::Agreement`] of each endpoint.
@@ -45,6 +39,12 @@ pub enum Metric {
     EndpointP99Ratio,
     /// The ratio of the highest quantiles that the pairs of each endpoint allow.
     EndpointTailRatio,
+    /// The shadow's median to production's.
+    P50Ratio,
+    /// The shadow's 95th percentile to production's.
+    P95Ratio,
+    /// The shadow's 99th percentile to production's.
+    P99Ratio,
 }
 
 /// What values a metric has.

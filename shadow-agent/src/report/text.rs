@@ -6,8 +6,8 @@ use super::figures::{duration, moment, percent, rate, ratio, visible};
 use super::grouped;
 use crate::compare::document::{Comparison, DifferenceRow, Document, NoiseBy};
 
-/// Most sentences that say why.
-const SENTENCES: usize = 5;
+/// Most sentences that say why: as many rules as fail at once.
+const SENTENCES: usize = 8;
 /// Most differences listed.
 const DIFFERENCES: usize = 10;
 
