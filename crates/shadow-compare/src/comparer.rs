@@ -1,4 +1,4 @@
-//! The thread that compares: it takes what the shards hand over every few milliseconds, and counts it.
+//! The thread that compares: it takes what the shards hand over twenty times a second, and counts it.
 //!
 //! One for a run, with all of its comparisons. It gives way to everything else, as all threads of the agent do; what it does not
 //! get to is dropped at [`Intake`] with a reason.
@@ -9,6 +9,8 @@ mod ended;
 mod tests;
 mod thread;
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use shadow_core::budget::MemoryBudget;
+use shadow_core::health::Health;
 use shadow_core::time::unix_now;
 use shadow_mirror::ledger::OutputCounts;
 use tokio::sync::watch;
@@ -24,7 +27,7 @@ use self::comparison::Add;
 use self::thread::Comparing;
 use super::correlation::Correlation;
 use super::counters::CompareCounters;
-use super::document::{Comparison, Document, SCHEMA};
+use super::document::{Comparison, Document, SCHEMA, Verdict};
 use super::intake::Intake;
 use super::live::LiveDocument;
 use super::pair::NotCompared;
@@ -39,6 +42,8 @@ const LAST_DOCUMENT: Duration = Duration::from_secs(5);
 const STORE_END: Duration = Duration::from_secs(10);
 /// What a document says that was made without the thread.
 const LOST: &str = "The comparison thread did not stop: its results are unknown.";
+/// What a document says that was made while the thread did nothing.
+const STUCK: &str = "The comparison thread makes no progress: its results are unknown until it does.";
 /// Bytes of pairs where nobody says otherwise.
 const DEFAULT_MEMORY: usize = 64 << 20;
 
@@ -53,6 +58,8 @@ pub struct Comparer {
     /// Called first by the thread.
     lower_priority: fn(),
     add: Add,
+    /// Whether the thread makes progress.
+    health: Health,
 }
 
 #[derive(Debug)]
@@ -62,6 +69,8 @@ struct Shared {
     end: OnceLock<Instant>,
     /// Whether a fault of this program ended comparing.
     failed: watch::Sender<bool>,
+    /// Whether the thread was found to make no progress.
+    stuck: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -138,6 +147,7 @@ impl Comparer {
             live: LiveDocument::default(),
             end: OnceLock::new(),
             failed: watch::Sender::new(false),
+            stuck: AtomicBool::new(false),
             state: Mutex::default(),
         };
         Self {
@@ -147,6 +157,7 @@ impl Comparer {
             key: String::new(),
             lower_priority,
             add: Tally::add,
+            health: Health::default(),
         }
     }
 
@@ -207,7 +218,8 @@ impl Comparer {
         });
         if state.thread.is_none() {
             let shared = Arc::clone(&self.shared);
-            let comparing = Comparing::new(shared, self.store.clone(), self.add, self.lower_priority);
+            let heart = self.health.watch("the comparison thread");
+            let comparing = Comparing::new(shared, self.store.clone(), self.add, self.lower_priority, heart);
             let (done, last) = sync_channel(1);
             let thread = std::thread::Builder::new()
                 .name("compare".to_owned())
@@ -264,6 +276,24 @@ impl Comparer {
         let _ = self.shared.failed.subscribe().wait_for(|failed| *failed).await;
     }
 
+    /// Whether the thread makes progress, where that has changed since this was asked before: an error says since when it does not.
+    /// Until it does again, nothing that is shown says GO.
+    pub fn progress(&self) -> Option<Result<(), String>> {
+        let complaint = self.health.complaints().pop();
+        let is_stuck = complaint.is_some();
+        if self.shared.stuck.swap(is_stuck, Relaxed) == is_stuck {
+            return None;
+        }
+        let Some(complaint) = complaint else {
+            return Some(Ok(()));
+        };
+        for one in &self.lock().comparisons {
+            one.counters.set_word(Verdict::NotEnoughData);
+        }
+        self.live().publish(self.without_thread(STUCK));
+        Some(Err(complaint))
+    }
+
     /// Ends it, once nothing is handed over any more: what everything came to, and whether the thread did its work to the end.
     /// It may compare for `limit` what still waits, and counts the rest. Where no comparison ever began there was not enough
     /// to say anything.
@@ -275,7 +305,7 @@ impl Comparer {
         thread.unpark();
         let Ok(document) = last.recv_timeout(limit + LAST_DOCUMENT) else {
             // It is stuck, or has panicked in whatever was left for it to do.
-            let document = self.without_thread();
+            let document = self.without_thread(LOST);
             self.live().end(document.clone());
             let error =
                 anyhow!("the comparison thread does not stop: please report this bug; there is no verdict");
@@ -296,14 +326,14 @@ impl Comparer {
         (document, ended)
     }
 
-    /// What can be said without the thread: that nothing is known of any request.
-    fn without_thread(&self) -> Document {
+    /// What can be said without the thread, for this reason: that nothing is known of any request.
+    fn without_thread(&self, why: &str) -> Document {
         let state = self.lock();
         let was_asked = |one: &&Arc<Registered>| !one.is_unheld() || one.intake.opened() > 0;
         let comparisons = state.comparisons.iter().filter(was_asked).map(|one| {
             let mut tally = Tally::new(Arc::clone(&one.settings.judging), one.counters.clone());
             let mut facts = one.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            facts.doubts.push(LOST.to_owned());
+            facts.doubts.push(why.to_owned());
             let all = tally.comparison(&facts).coverage.waiting;
             tally.count_unattributed(NotCompared::Internal, all);
             tally.comparison(&facts)

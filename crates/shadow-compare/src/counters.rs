@@ -363,6 +363,7 @@ fn index(reason: NotCompared) -> usize {
         NotCompared::Shutdown => DROP_REASONS + 11,
         NotCompared::Internal => DROP_REASONS + 12,
         NotCompared::NotKept => DROP_REASONS + 13,
+        NotCompared::ControlFailedToo => DROP_REASONS + 14,
     }
 }
 

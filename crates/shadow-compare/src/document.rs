@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::latency::{Latency, Quantiles, Slow, SlowAt, Throughput};
+pub use self::latency::{CopyDelay, Latency, Quantiles, Slow, SlowAt, Throughput};
 use super::{Correlated, Kind};
 
 /// The version of this shape.
@@ -152,6 +152,9 @@ pub struct Comparison {
     /// What was mapped between production's identifiers and the shadow's; `None` where nothing is, and of pairs that were kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlated: Option<Correlated>,
+    /// How late copies were sent; `None` where requests were not captured live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_delay: Option<CopyDelay>,
     /// What was in force.
     pub in_force: InForce,
 }

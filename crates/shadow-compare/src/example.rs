@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::document::{
-    Body, Cause, Comparison, Coverage, DifferenceRow, Document, Endpoint, Example, ExampleAnswer,
+    Body, Cause, Comparison, CopyDelay, Coverage, DifferenceRow, Document, Endpoint, Example, ExampleAnswer,
     ExtraRequests, InForce, Interval, Judgement, Latency, Noise, NoiseBy, NotLearned, Quantiles, Rate,
     ReleaseNames, RuleOutcome, RuleResult, SCHEMA, Severity, StatusPair, Step, Throughput, Timeline, Verdict,
 };
@@ -83,6 +83,11 @@ pub fn comparison() -> Comparison {
             waiting: 1,
         }],
         correlated: None,
+        copy_delay: Some(CopyDelay {
+            p50_us: 310,
+            p99_us: 1_200,
+            max_us: 40_000,
+        }),
         in_force: InForce {
             fail_on: ["new_5xx > 0.1%", "p99_ratio > 1.3", "compared < 5000"]
                 .map(str::to_owned)

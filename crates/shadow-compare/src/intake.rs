@@ -1,7 +1,7 @@
 //! From the shards to the thread that compares: pairs, and requests that will never be one.
 //!
 //! A shard never waits here: what the bounds have no room for is counted at once. The comparing thread takes everything
-//! that is there every few milliseconds, so that no pair costs a wake-up.
+//! that is there twenty times a second, so that no pair costs a wake-up.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

@@ -66,7 +66,7 @@ pub use hosts::{CompareContext, Hosts};
 pub use intake::{Finished, Intake, Unpaired};
 pub use judging::{Judging, Secrets};
 pub use pair::{Answer, NotCompared, Pair, Times};
-pub use pairing::{Extras, Pairing, Part};
+pub use pairing::{Extras, Pairing, Part, ProductionTime};
 pub use pattern::{BadPattern, PathPattern};
 pub use repeats::Repeats;
 pub use rules::{ArrayMatch, ArrayRule, IgnoreRule, KnownDifference, RuleId, Rules, Tolerance, Within};

@@ -82,6 +82,8 @@ pub enum NotCompared {
     ProductionMissing,
     /// The shadow's answer is larger than the largest that is kept.
     ShadowTooLarge,
+    /// Neither the shadow nor the control gave a whole answer, both for the same reason: so would today's release have failed.
+    ControlFailedToo,
     /// Answers that waited took all of `--compare-memory`.
     Memory,
     /// The comparison did not keep up.
@@ -96,7 +98,7 @@ pub enum NotCompared {
 
 impl NotCompared {
     /// Those that are no reason of the ledger.
-    pub const OTHERS: [Self; 14] = [
+    pub const OTHERS: [Self; 15] = [
         Self::Copy,
         Self::Incomplete,
         Self::SameName,
@@ -111,6 +113,7 @@ impl NotCompared {
         Self::Shutdown,
         Self::Internal,
         Self::NotKept,
+        Self::ControlFailedToo,
     ];
 
     /// The one with this [`name`](Self::name).
@@ -135,12 +138,22 @@ impl NotCompared {
             Self::ProductionNotHttp => "production_not_http".to_owned(),
             Self::ProductionMissing => "production_missing".to_owned(),
             Self::ShadowTooLarge => "shadow_too_large".to_owned(),
+            Self::ControlFailedToo => "control_failed_too".to_owned(),
             Self::Memory => "compare_memory".to_owned(),
             Self::Busy => "compare_busy".to_owned(),
             Self::Shutdown => "compare_shutdown".to_owned(),
             Self::Internal => "compare_internal".to_owned(),
             Self::NotKept => "not_kept".to_owned(),
         }
+    }
+
+    /// Whether it is no fault of the release where the control, asked the same, failed for the same reason.
+    pub fn is_excused_by_control(self) -> bool {
+        matches!(
+            self,
+            Self::ShadowTooLarge
+                | Self::Shadow(DropReason::Timeout | DropReason::UpstreamClosed | DropReason::BadResponse)
+        )
     }
 
     /// Whether it speaks against the release: production's request got no whole answer from it.

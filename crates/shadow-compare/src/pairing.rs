@@ -90,6 +90,7 @@ enum Early {
     Answered {
         head: Bytes,
         body: Bytes,
+        began: Timestamp,
         first_byte: Timestamp,
         last_byte: Timestamp,
         charge: Charge,
@@ -106,16 +107,29 @@ struct Open {
     shadow: Option<Answer>,
     control: Extra,
     repeat: Extra,
+    /// Why the shadow gave no answer, where the control may yet fail alike.
+    failed: Option<NotCompared>,
     charge: Charge,
+}
+
+/// How long production takes for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProductionTime {
+    /// It has not answered yet.
+    Answering,
+    /// It has, in so long.
+    Took(Duration),
 }
 
 /// An answer that a pair can do without.
 #[derive(Debug)]
 enum Extra {
-    /// It was not asked for, or will not come.
+    /// It was not asked for, or there was no room for it.
     None,
     Waiting,
     Answered(Answer),
+    /// It will not come.
+    Lost(NotCompared),
 }
 
 impl Extra {
@@ -126,7 +140,7 @@ impl Extra {
     fn into_answer(self) -> Option<Answer> {
         match self {
             Self::Answered(answer) => Some(answer),
-            Self::None | Self::Waiting => None,
+            Self::None | Self::Waiting | Self::Lost(_) => None,
         }
     }
 }
@@ -193,10 +207,14 @@ impl Pairing {
             shadow: None,
             control: Extra::asked(asked.control),
             repeat: Extra::asked(asked.repeat),
+            failed: None,
             charge,
         };
         if let Some(before) = self.open.insert(exchange.id.clone(), open) {
-            self.not(&before.exchange, NotCompared::SameName);
+            self.not(&before.exchange, before.failed.unwrap_or(NotCompared::SameName));
+        }
+        if self.early.is_none() {
+            return true;
         }
         if let Some(learning) = &mut self.learning {
             learning.shadow.open(&exchange.id, request);
@@ -216,6 +234,7 @@ impl Pairing {
             Some(Early::Answered {
                 head,
                 body,
+                began,
                 first_byte,
                 last_byte,
                 charge,
@@ -226,6 +245,7 @@ impl Pairing {
                     kind: MessageKind::Response,
                     head: &head,
                     body: &body,
+                    began,
                     first_byte,
                     last_byte,
                 });
@@ -256,6 +276,20 @@ impl Pairing {
         self.open.contains_key(id)
     }
 
+    /// How long production takes for the request of a pair that is open; `None` where nobody waits for its answer.
+    pub fn production_time(&self, id: &MessageId) -> Option<ProductionTime> {
+        let open = self.open.get(id)?;
+        Some(match &open.production {
+            None => ProductionTime::Answering,
+            Some(answer) => ProductionTime::Took(answer.times?.last),
+        })
+    }
+
+    /// How long production's answer is waited for at most.
+    pub fn wait(&self) -> Duration {
+        self.wait
+    }
+
     /// Production has answered: whole.
     pub fn production(&mut self, response: &ExchangeResponse<'_>) {
         // At once, and also where the shadow has failed: later requests may carry what it issued.
@@ -268,6 +302,7 @@ impl Pairing {
                 let early = Early::Answered {
                     head: response.head.clone(),
                     body: response.body.clone(),
+                    began: response.began,
                     first_byte: response.first_byte,
                     last_byte: response.last_byte,
                     charge,
@@ -276,7 +311,7 @@ impl Pairing {
             }
             return;
         };
-        let asked = open.exchange.request.last_byte;
+        let asked = open.exchange.request.last_byte.max(response.began);
         let times = (response.first_byte.0 > 0).then(|| Times {
             first: response.first_byte.since(asked),
             last: response.last_byte.since(asked),
@@ -291,7 +326,9 @@ impl Pairing {
         }
         if open.charge.try_grow(answer.head.len() + answer.body.len()) {
             open.production = Some(answer);
-            self.finish(response.id);
+            if open.is_whole() {
+                self.finish(response.id);
+            }
         } else {
             self.end(response.id, NotCompared::Memory);
         }
@@ -317,6 +354,11 @@ impl Pairing {
         let Some(open) = self.open.get_mut(id) else {
             return;
         };
+        if part == Part::Control
+            && let Some(failed) = open.failed
+        {
+            return self.end(id, failed);
+        }
         let room = open.charge.try_grow(head.len() + body.len());
         let answer = Answer {
             head,
@@ -327,7 +369,10 @@ impl Pairing {
             Part::Shadow if !room => return self.end(id, NotCompared::Memory),
             Part::Shadow => {
                 open.shadow = Some(answer);
-                return self.finish(id);
+                if open.is_whole() {
+                    self.finish(id);
+                }
+                return;
             }
             Part::Control => &mut open.control,
             Part::Repeat => &mut open.repeat,
@@ -337,7 +382,9 @@ impl Pairing {
         } else {
             Extra::None
         };
-        self.finish(id);
+        if open.is_whole() {
+            self.finish(id);
+        }
     }
 
     /// Somebody else will give no whole answer.
@@ -349,11 +396,40 @@ impl Pairing {
             return;
         };
         match part {
-            Part::Shadow => return self.end(id, why),
-            Part::Control => open.control = Extra::None,
-            Part::Repeat => open.repeat = Extra::None,
+            Part::Shadow => match open.control {
+                Extra::Waiting if why.is_excused_by_control() => open.failed = Some(why),
+                Extra::Lost(alike) if alike == why && why.is_excused_by_control() => {
+                    self.end(id, NotCompared::ControlFailedToo);
+                }
+                _ => self.end(id, why),
+            },
+            Part::Control => match open.failed {
+                Some(failed) => {
+                    open.failed = None;
+                    let alike = failed == why;
+                    self.end(
+                        id,
+                        if alike {
+                            NotCompared::ControlFailedToo
+                        } else {
+                            failed
+                        },
+                    );
+                }
+                None => {
+                    open.control = Extra::Lost(why);
+                    if open.is_whole() {
+                        self.finish(id);
+                    }
+                }
+            },
+            Part::Repeat => {
+                open.repeat = Extra::Lost(why);
+                if open.is_whole() {
+                    self.finish(id);
+                }
+            }
         }
-        self.finish(id);
     }
 
     /// Gives up waiting for what production should have answered by now.
@@ -395,7 +471,7 @@ impl Pairing {
     /// Ends all that is open.
     pub fn shutdown(&mut self) {
         while let Some((_, open)) = self.open.pop_front() {
-            self.not(&open.exchange, NotCompared::Shutdown);
+            self.not(&open.exchange, open.failed.unwrap_or(NotCompared::Shutdown));
         }
     }
 
@@ -404,9 +480,10 @@ impl Pairing {
         self.open.is_empty()
     }
 
+    /// Ends one without a pair. Where the shadow has failed before, that is why.
     fn end(&mut self, id: &MessageId, why: NotCompared) {
         if let Some(open) = self.open.remove(id) {
-            self.not(&open.exchange, why);
+            self.not(&open.exchange, open.failed.unwrap_or(why));
         }
     }
 
@@ -419,11 +496,8 @@ impl Pairing {
         exchange.request.first_byte.0.saturating_add(self.wall_offset)
     }
 
-    /// Hands a pair on once it is whole.
+    /// Hands a pair on that is whole.
     fn finish(&mut self, id: &MessageId) {
-        if !self.open.get(id).is_some_and(Open::is_whole) {
-            return;
-        }
         let Some(open) = self.open.remove(id) else {
             return;
         };

@@ -1,10 +1,10 @@
-//! Whether the shards make progress: each beats once in a while, and one that has not for long is stuck.
+//! Whether threads make progress: each beats once in a while, and one that has not for long is stuck.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A shard that has not beaten for so long is stuck. It beats ten times a second; a machine may be busy for a while.
+/// A thread that has not beaten for so long is stuck. It beats ten times a second; a machine may be busy for a while.
 pub const STUCK: Duration = Duration::from_secs(10);
 
 /// In place of the time of a beat: the thread has panicked.
@@ -17,6 +17,8 @@ const ENDED: u64 = u64::MAX - 1;
 pub struct Health {
     /// Start of the times of beats.
     epoch: Instant,
+    /// How long none may be silent.
+    stuck: Duration,
     hearts: Arc<Mutex<Vec<Watched>>>,
 }
 
@@ -29,14 +31,20 @@ struct Watched {
 
 impl Default for Health {
     fn default() -> Self {
-        Self {
-            epoch: Instant::now(),
-            hearts: Arc::default(),
-        }
+        Self::within(STUCK)
     }
 }
 
 impl Health {
+    /// Where a thread is stuck that has not beaten for so long.
+    pub fn within(stuck: Duration) -> Self {
+        Self {
+            epoch: Instant::now(),
+            stuck,
+            hearts: Arc::default(),
+        }
+    }
+
     /// A heart for a thread of this name; it must beat from now on, until it is dropped.
     pub fn watch(&self, name: impl Into<String>) -> Heart {
         let heart = Heart {
@@ -69,7 +77,7 @@ impl Health {
                 // A beat may be later than `now`, which was taken before.
                 beat => {
                     let silent = Duration::from_millis(now.saturating_sub(beat));
-                    (silent > STUCK).then(|| format!("{name}: stuck for {} s", silent.as_secs()))
+                    (silent > self.stuck).then(|| format!("{name}: stuck for {} s", silent.as_secs()))
                 }
             }
         });

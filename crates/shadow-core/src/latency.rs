@@ -104,6 +104,12 @@ impl LatencyCounts {
         (total > 0).then(|| (quantile(50), quantile(99)))
     }
 
+    /// The longest in microseconds, at most 12.5 % too high.
+    pub fn longest_us(&self) -> Option<u64> {
+        let index = self.buckets.iter().rposition(|count| *count > 0)?;
+        Some(upper_bound(index))
+    }
+
     /// Exchanges that took this long at most: exactly so where the bound is a power of two of microseconds less one,
     /// and otherwise those in buckets that lie whole below it.
     pub fn at_most(&self, bound: Duration) -> u64 {

@@ -24,6 +24,8 @@ const MAX_WAITING: usize = 1024;
 pub(super) struct ProductionAnswer {
     pub id: MessageId,
     pub response: Box<Response>,
+    /// When the server could begin with it: the request was whole, and the answer before it on the connection had ended.
+    pub began: Timestamp,
     /// From the request's last byte to the response's, as both were on the wire.
     pub took: Duration,
 }
@@ -52,6 +54,8 @@ struct Waiting {
     request: Option<(u32, MessageId)>,
     /// When the request's last byte was seen.
     last_byte: Timestamp,
+    /// When the server could begin with it, as far as is known.
+    began: Timestamp,
 }
 
 /// Counts of answers on the connections of a shard, by what became of them.
@@ -106,6 +110,7 @@ impl Answers {
             kind: RequestKind::of(request.method()),
             request: Some((request.acknowledgment, id)),
             last_byte: request.last_byte,
+            began: request.last_byte,
         };
         let Some(response) = self.early.take() else {
             return self.wait(waiting, sink);
@@ -132,6 +137,7 @@ impl Answers {
             kind: RequestKind::Other,
             request: None,
             last_byte: Timestamp::default(),
+            began: Timestamp::default(),
         };
         self.wait(waiting, sink);
     }
@@ -248,6 +254,7 @@ impl Waiting {
         counters.paired += 1;
         sink(AnswerEvent::Answered(ProductionAnswer {
             id,
+            began: self.began,
             took: response.last_byte.since(self.last_byte),
             response,
         }));
@@ -281,6 +288,9 @@ impl Pairing<'_> {
                     .waiting
                     .pop_front_if(|oldest| oldest.was_sent_before(&response));
                 if let Some(request) = request {
+                    if let Some(next) = self.waiting.front_mut() {
+                        next.began = next.began.max(response.last_byte);
+                    }
                     request.answered_by(response, counters, sink);
                     return true;
                 }
@@ -451,6 +461,38 @@ mod tests {
         wire.answer("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 100);
         wire.answer(&ok("two"), 138);
         assert_eq!(wire.pairs, [(100, String::new()), (100, "two".to_owned())]);
+    }
+
+    #[test]
+    fn the_server_begins_with_a_pipelined_request_after_the_answer_before() {
+        let mut requests = RequestStream::new(LIMITS, Start::Syn);
+        let mut answers = Answers::new(LIMITS, Start::Syn);
+        let budget = MemoryBudget::new(1 << 20);
+        let mut counters = AnswerCounters::default();
+        let at = |chunk, time| Chunk {
+            time: Timestamp(time),
+            ..chunk
+        };
+        let both = [GET, GET].concat();
+        requests.push(at(chunk(&both, 0, 100), 10), &budget, &mut |event| {
+            if let RequestEvent::Complete(request) = event {
+                let id = MessageId::given(b"1").unwrap();
+                answers.request(&request, id, &mut counters, &mut |_| ());
+            }
+        });
+        let mut began = Vec::new();
+        for (sequence, time) in [(100, 400), (141, 402)] {
+            let chunk = at(
+                chunk("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none", sequence, 0),
+                time,
+            );
+            answers.push(chunk, &budget, &mut counters, &mut |event| {
+                if let AnswerEvent::Answered(answer) = event {
+                    began.push((answer.began.0, answer.response.last_byte.0));
+                }
+            });
+        }
+        assert_eq!(began, [(10, 400), (400, 402)]);
     }
 
     #[test]

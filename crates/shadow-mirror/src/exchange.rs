@@ -75,6 +75,9 @@ pub struct ExchangeResponse<'a> {
     pub head: &'a Bytes,
     /// Body as it was on the wire.
     pub body: &'a Bytes,
+    /// When whoever answered could begin: with a request that was pipelined, after the answer before it. Zero where that is not
+    /// known.
+    pub began: Timestamp,
     /// When its first byte was seen.
     pub first_byte: Timestamp,
     /// When its last byte was seen.
@@ -89,6 +92,7 @@ impl Message {
             kind: self.kind,
             head,
             body,
+            began: Timestamp::default(),
             first_byte: self.first_byte,
             last_byte: self.last_byte,
         }

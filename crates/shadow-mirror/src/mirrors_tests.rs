@@ -243,6 +243,7 @@ fn each_mirror_has_its_own_rules_and_responses() {
         kind: crate::MessageKind::Response,
         head: &head,
         body: &body,
+        began: Timestamp::default(),
         first_byte: Timestamp(0),
         last_byte: Timestamp(0),
     };
@@ -274,6 +275,7 @@ fn a_response_is_redacted_for_each_mirror_or_withheld() {
                 kind: crate::MessageKind::Response,
                 head: &head,
                 body: &body,
+                began: Timestamp::default(),
                 first_byte: Timestamp(0),
                 last_byte: Timestamp(0),
             },

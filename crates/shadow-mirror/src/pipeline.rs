@@ -219,6 +219,7 @@ impl Pipeline {
                     kind: MessageKind::Response,
                     head: &answer.response.head,
                     body: &answer.response.body,
+                    began: answer.began,
                     first_byte: answer.response.first_byte,
                     last_byte: answer.response.last_byte,
                 };

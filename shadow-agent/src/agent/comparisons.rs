@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::Account;
 use super::run::Run;
+use crate::compare::document::CopyDelay;
 use crate::time::unix_now;
 
 /// The condition of comparing.
@@ -36,6 +37,9 @@ impl Run {
                 facts.counted_ms = now;
                 facts.counts = one.counts;
                 facts.extra = one.extra;
+                if let Some(delay) = CopyDelay::new(&one.copy_delay) {
+                    facts.copy_delay = Some(delay);
+                }
                 facts.production.clone_from(&production);
                 facts.capture_lost_packets = missed;
                 facts.capture_loss = loss;
@@ -44,6 +48,28 @@ impl Run {
         }
         let ledgers: Vec<_> = self.shards.iter().map(|shard| shard.ledger.clone()).collect();
         self.mirrors.settle(&ledgers, &slots);
+    }
+
+    /// Says so where the comparing thread makes no progress, and where it does again.
+    pub(super) fn watch_comparing(&self) {
+        match self.comparer.progress() {
+            None => {}
+            Some(Ok(())) => {
+                tracing::warn!("the comparison thread makes progress again");
+                // Where it has panicked, it goes on counting, and compares nothing.
+                if !self.comparer.has_failed() {
+                    self.report_comparing();
+                }
+            }
+            Some(Err(complaint)) => {
+                tracing::error!(
+                    "{complaint} (please report this bug): nothing is compared, and the verdict is NOT ENOUGH DATA \
+                     until it goes on; mirroring continues"
+                );
+                let why = format!("{complaint}: nothing is compared, mirroring continues; see the log");
+                self.operation.readiness.set(COMPARING, Err(why));
+            }
+        }
     }
 
     /// Says that what is to be compared is.

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 
 use crate::capture::OwnConnections;
 use crate::compare::{Comparer, Intake, add_by_name};
+use crate::latency::LatencyCounts;
 use crate::mirror::ledger::{OutputCounts, RequestCounts, ShardLedger};
 use crate::mirror::plan::{PlannedMirror, Selection};
 use crate::output::WantedMirror;
@@ -61,6 +62,8 @@ pub struct Compared {
     pub counts: OutputCounts,
     /// Requests that it made itself, by kind.
     pub extra: Vec<(String, OutputCounts)>,
+    /// How late copies were sent.
+    pub copy_delay: LatencyCounts,
     /// Whether these outputs have ended.
     pub has_ended: bool,
 }
@@ -223,6 +226,7 @@ impl Mirrors {
                     intake: Arc::clone(intake),
                     counts: OutputCounts::default(),
                     extra: Vec::new(),
+                    copy_delay: LatencyCounts::default(),
                     has_ended: true,
                 });
             }
@@ -230,6 +234,7 @@ impl Mirrors {
             one.counts
                 .add(counts.outputs.get(slot).unwrap_or(&OutputCounts::default()));
             add_by_name(&mut one.extra, &output.extra_by_kind());
+            one.copy_delay.add(&output.copy_delay());
             one.has_ended &= entry.output.is_none();
         }
         compared

@@ -326,7 +326,10 @@ impl Run {
                     self.report_comparing_failed();
                 }
                 event = self.operation.next() => self.steer(event),
-                _ = telling.tick() => self.tell_comparer(),
+                _ = telling.tick() => {
+                    self.watch_comparing();
+                    self.tell_comparer();
+                }
                 due = counts.next() => self.log_stats(&mut counts, due),
                 _ = status.tick(), if on_terminal => if let Some(ui) = &self.ui {
                     ui.tell(self.moment());

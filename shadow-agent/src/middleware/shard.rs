@@ -140,6 +140,7 @@ impl ShardMiddleware {
                 kind: held.kind,
                 head: &held.head,
                 body: &held.body,
+                began: Timestamp::default(),
                 first_byte: held.first_byte,
                 last_byte: held.last_byte,
             };

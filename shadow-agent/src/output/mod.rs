@@ -51,6 +51,9 @@ pub struct OutputStatus {
     pub breaker_open: bool,
     /// Times of all exchanges since the start, where the output has any.
     pub latency: Option<LatencyCounts>,
+    /// From production's requests, when they were whole, to the last byte of their copies: of live requests whose exchange has
+    /// ended, where the output has any.
+    pub copy_delay: Option<LatencyCounts>,
 }
 
 /// The half of one output that all shards share.
@@ -117,6 +120,14 @@ impl Output {
         match &self.0 {
             Kind::Http(output) => output.extra(),
             Kind::Relay(_) | Kind::Writer(..) | Kind::Null => Vec::new(),
+        }
+    }
+
+    /// How late its copies were sent, since the start; nothing where it does not say.
+    pub fn copy_delay(&self) -> LatencyCounts {
+        match &self.0 {
+            Kind::Http(output) => output.copy_delay(),
+            Kind::Relay(_) | Kind::Writer(..) | Kind::Null => LatencyCounts::default(),
         }
     }
 

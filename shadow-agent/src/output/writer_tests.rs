@@ -141,6 +141,7 @@ async fn a_response_is_written_under_its_requests_id_and_not_counted() {
         kind: MessageKind::Response,
         head: &bytes::Bytes::from_static(b"HTTP/1.1 200 OK\r\n\r\n"),
         body: &bytes::Bytes::from_static(b"ok"),
+        began: crate::time::Timestamp::default(),
         first_byte: crate::time::Timestamp(1),
         last_byte: crate::time::Timestamp(3),
     };

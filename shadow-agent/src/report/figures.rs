@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::grouped;
-use crate::compare::document::{Interval, Rate};
+use crate::compare::document::{CopyDelay, Interval, Rate};
 
 pub(super) use crate::time::moment;
 
@@ -36,6 +36,12 @@ pub(super) fn rate(rate: &Rate) -> String {
         percent(rate.low),
         percent(rate.high)
     )
+}
+
+/// How late copies were sent.
+pub(super) fn copy_delay(delay: &CopyDelay) -> String {
+    let [p50, p99, max] = [delay.p50_us, delay.p99_us, delay.max_us].map(|micros| duration(micros as f64));
+    format!("{p50} (p50), {p99} (p99), {max} (longest)")
 }
 
 /// A time in microseconds: milliseconds with three digits that matter, and seconds from ten of them on. Nothing takes no time:

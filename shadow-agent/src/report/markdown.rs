@@ -8,7 +8,7 @@ use std::fmt::Write;
 use super::document_diff::{
     Change, Figure, Head, Seen, State, TwoComparisons, TwoDifferences, TwoDocuments, Unit,
 };
-use super::figures::{duration, moment, percent, rate, ratio, visible, whole};
+use super::figures::{copy_delay, duration, moment, percent, rate, ratio, visible, whole};
 use super::grouped;
 use super::text::sum;
 use crate::compare::document::{
@@ -121,7 +121,7 @@ fn figures(text: &mut String, comparison: &Comparison) {
             duration(of(shadow).value)
         )
     };
-    let rows = [
+    let mut rows = vec![
         ("Agreement", rate(&comparison.agreement)),
         ("Agreement before noise", rate(&comparison.agreement_raw)),
         ("New 5xx", rate(&comparison.new_5xx)),
@@ -139,6 +139,9 @@ fn figures(text: &mut String, comparison: &Comparison) {
         ("p99, production → shadow", latency(|quantiles| quantiles.p99)),
         ("p99 ratio", ratio(&comparison.p99_ratio)),
     ];
+    if let Some(delay) = &comparison.copy_delay {
+        rows.push(("Copies sent later than production's requests", copy_delay(delay)));
+    }
     text.push_str("\n| Figure | Value |\n| --- | ---: |\n");
     for (name, value) in rows {
         let _ = writeln!(text, "| {name} | {value} |");

@@ -27,6 +27,9 @@ fn of_comparison(reason: NotCompared) -> &'static str {
             "production's response was not captured, or not in time (--compare-wait)"
         }
         NotCompared::ShadowTooLarge => "the shadow's response was too large",
+        NotCompared::ControlFailedToo => {
+            "the control failed for the same reason as the shadow: today's release would have, too"
+        }
         NotCompared::Memory => "waiting responses used all of --compare-memory",
         NotCompared::Busy => "the comparison could not keep up",
         NotCompared::Shutdown => "the agent stopped before both responses were received and compared",

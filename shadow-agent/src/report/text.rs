@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::figures::{duration, moment, percent, rate, ratio, visible};
+use super::figures::{copy_delay, duration, moment, percent, rate, ratio, visible};
 use super::grouped;
 use crate::compare::document::{Comparison, DifferenceRow, Document, NoiseBy};
 
@@ -81,6 +81,12 @@ fn one(text: &mut String, comparison: &Comparison) {
             ratio(&comparison.p99_ratio)
         ),
     );
+    if let Some(delay) = &comparison.copy_delay {
+        row(
+            "copies",
+            &format!("sent {} later than production's requests", copy_delay(delay)),
+        );
+    }
     differences(text, comparison);
 }
 
@@ -142,6 +148,7 @@ Verdict: NO-GO
     agreement   98.99% (98.80% to 99.20%), 94.95% before noise was removed
     new 5xx     0.30% (0.21% to 0.43%)
     p99         9.00 ms in production, 12.0 ms in the shadow, ratio 1.33 (1.20 to 1.50)
+    copies      sent 0.31 ms (p50), 1.20 ms (p99), 40.0 ms (longest) later than production's requests
     differences
              30  status 500 in place of 200 in 30 of 3,000 responses of POST /cart
              70  $.items[*].price is different in 70 of 6,900 responses of GET /items/{id}: 9.99 -> 10.99

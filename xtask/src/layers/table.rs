@@ -217,6 +217,7 @@ pub const ROOMS: &[Room] = &[
             "time",
             "budget",
             "latency",
+            "health",
             "named_file",
             "http",
             "correlate",

@@ -105,6 +105,53 @@ async fn a_fault_while_comparing_is_told_at_once_and_every_request_is_counted() 
     assert!(comparison.verdict.why[0].starts_with("A bug in shadow-agent stopped the comparison early"));
 }
 
+/// Held by a test while its thread is to be stuck.
+static STUCK_UNTIL: Mutex<()> = Mutex::new(());
+
+#[test]
+fn a_thread_that_is_stuck_is_told_and_nothing_says_go() {
+    let comparer = Comparer {
+        health: Health::within(Duration::from_millis(200)),
+        ..comparer(|tally, pair| {
+            drop(STUCK_UNTIL.lock());
+            tally.add(pair);
+        })
+    };
+    let news = || {
+        let end = Instant::now() + LONG;
+        loop {
+            if let Some(news) = comparer.progress() {
+                return news;
+            }
+            assert!(Instant::now() < end, "no news");
+            std::thread::yield_now();
+        }
+    };
+    let intake = comparer.register("http://shadow:80", &settings()).unwrap();
+    let counters = comparer.live().counters().remove(0).1;
+    counters.set_word(Verdict::Go);
+    let held = STUCK_UNTIL.lock();
+    hand_over(&intake, "/a");
+    seen(&comparer, &intake, 1);
+    let complaint = news().unwrap_err();
+    assert!(
+        complaint.starts_with("the comparison thread: stuck for "),
+        "{complaint}"
+    );
+    assert_eq!(counters.counts().word, Verdict::NotEnoughData);
+    let shown = comparer.live().watch().newest().unwrap();
+    let [comparison] = &shown.document.comparisons[..] else {
+        panic!("one comparison")
+    };
+    assert_eq!(comparison.verdict.word, Verdict::NotEnoughData);
+    assert_eq!(comparison.verdict.why[0], STUCK);
+    drop(held);
+    assert_eq!(news(), Ok(()));
+    let (document, ended) = comparer.finish(LONG);
+    ended.unwrap();
+    assert_eq!(document.comparisons[0].coverage.compared, 1);
+}
+
 #[test]
 fn a_fault_within_the_counting_of_a_pair_counts_that_pair_too() {
     let comparer = comparer(|_, _| panic!("for the test"));

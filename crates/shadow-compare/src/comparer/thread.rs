@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shadow_core::health::Heart;
 use shadow_core::time::unix_now;
 
 use super::comparison::{Add, Comparison};
@@ -18,8 +19,9 @@ use crate::pair::NotCompared;
 use crate::store::StoreWriter;
 use crate::verdict;
 
-/// How often the thread looks for pairs: a batch instead of a wake-up for each.
-const TURN: Duration = Duration::from_millis(20);
+/// How often the thread looks for pairs: a batch instead of a wake-up for each. The queue holds some hundred times as many as a
+/// busy shard makes meanwhile.
+const TURN: Duration = Duration::from_millis(50);
 /// How often outputs that have ended are looked for, and the store is told what the run knows.
 const DESCRIBE: Duration = Duration::from_secs(1);
 /// What the thread has.
@@ -39,10 +41,18 @@ pub(super) struct Comparing {
     /// Called first.
     lower_priority: Option<fn()>,
     faults: u32,
+    /// Beats at each turn and at each pair.
+    heart: Heart,
 }
 
 impl Comparing {
-    pub fn new(shared: Arc<Shared>, store: Option<Arc<StoreWriter>>, add: Add, lower_priority: fn()) -> Self {
+    pub fn new(
+        shared: Arc<Shared>,
+        store: Option<Arc<StoreWriter>>,
+        add: Add,
+        lower_priority: fn(),
+        heart: Heart,
+    ) -> Self {
         Self {
             shared,
             comparisons: Vec::new(),
@@ -55,6 +65,7 @@ impl Comparing {
             add,
             lower_priority: Some(lower_priority),
             faults: 0,
+            heart,
         }
     }
 
@@ -74,6 +85,7 @@ impl Comparing {
         if let Some(lower_priority) = self.lower_priority.take() {
             lower_priority();
         }
+        self.heart.beat();
         // Asked first: what was handed over before the end is taken after it.
         let is_last = self.shared.end.get().is_some();
         self.join();
@@ -200,6 +212,7 @@ impl Comparing {
                 one.count_unattributed(why, requests);
             }
             while let Some(finished) = self.taken.pop_front() {
+                self.heart.beat();
                 if self.faults > 0 {
                     one.skip(&finished, NotCompared::Internal);
                 } else if is_over() {

@@ -62,6 +62,7 @@ fn production(pairing: &mut Pairing) {
         kind: MessageKind::Response,
         head: &head("a1b2c3d4e5"),
         body: &Bytes::new(),
+        began: Timestamp::default(),
         first_byte: Timestamp(1),
         last_byte: Timestamp(2),
     });

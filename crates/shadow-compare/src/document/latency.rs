@@ -1,6 +1,7 @@
 //! How long answers took, and how many there were a second.
 
 use serde::{Deserialize, Serialize};
+use shadow_core::latency::LatencyCounts;
 
 use super::Interval;
 
@@ -66,4 +67,28 @@ pub struct Throughput {
     pub production: f64,
     /// What the shadow answered.
     pub shadow: f64,
+}
+
+/// How long after production's requests, counted from when they were whole, the last bytes of their copies were written, in
+/// microseconds: of all whose exchange has ended, since the start of the run. Each is at most 12.5 % too high.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyDelay {
+    /// The median.
+    pub p50_us: u64,
+    /// The 99th percentile.
+    pub p99_us: u64,
+    /// The longest.
+    pub max_us: u64,
+}
+
+impl CopyDelay {
+    /// That of these counts; `None` where there are none.
+    pub fn new(counts: &LatencyCounts) -> Option<Self> {
+        let (p50_us, p99_us) = counts.quantiles_us()?;
+        Some(Self {
+            p50_us,
+            p99_us,
+            max_us: counts.longest_us()?,
+        })
+    }
 }

@@ -59,6 +59,7 @@ impl Rig {
             kind: MessageKind::Response,
             head: &Bytes::from_static(b"HTTP/1.1 200 OK\r\n\r\n"),
             body: &Bytes::from_static(b"production"),
+            began: Timestamp::default(),
             first_byte: Timestamp(5000),
             last_byte: Timestamp(9000),
         });
@@ -150,6 +151,62 @@ fn the_control_and_the_second_answer_are_waited_for_and_not_insisted_on() {
     rig.pairing.lost(&id("two"), Part::Control, lost);
     rig.pairing.lost(&id("two"), Part::Repeat, lost);
     assert_eq!(rig.ended(), ["one Control Repeat", "two - -"]);
+}
+
+#[test]
+fn a_failure_is_excused_where_the_control_fails_for_the_same_reason() {
+    let timeout = NotCompared::Shadow(DropReason::Timeout);
+    let closed = NotCompared::Shadow(DropReason::UpstreamClosed);
+    let asked = Extras {
+        control: true,
+        repeat: false,
+    };
+    let end = |first: (Part, NotCompared), second: (Part, Option<NotCompared>)| {
+        let mut rig = Rig::new(1 << 20);
+        rig.open("one", asked);
+        rig.production("one");
+        rig.pairing.lost(&id("one"), first.0, first.1);
+        assert!(rig.pairing.is_open(&id("one")), "it waits for the other");
+        match second {
+            (part, Some(why)) => rig.pairing.lost(&id("one"), part, why),
+            (part, None) => rig.answered("one", part),
+        }
+        rig.ended().remove(0)
+    };
+    let excused = "GET /a HTTP/1.1 control_failed_too";
+    let (shadow, control) = (Part::Shadow, Part::Control);
+    assert_eq!(end((shadow, timeout), (control, Some(timeout))), excused);
+    assert_eq!(end((control, timeout), (shadow, Some(timeout))), excused);
+    let counts = "GET /a HTTP/1.1 timeout";
+    assert_eq!(end((shadow, timeout), (control, Some(closed))), counts);
+    assert_eq!(end((control, closed), (shadow, Some(timeout))), counts);
+    assert_eq!(end((shadow, timeout), (control, None)), counts);
+}
+
+#[test]
+fn a_failure_whose_control_has_no_end_keeps_its_reason() {
+    let mut rig = Rig::new(1 << 20);
+    rig.open("one", BOTH);
+    let timeout = NotCompared::Shadow(DropReason::Timeout);
+    rig.pairing.lost(&id("one"), Part::Shadow, timeout);
+    rig.pairing.shutdown();
+    assert_eq!(rig.ended(), ["GET /a HTTP/1.1 timeout"]);
+}
+
+#[test]
+fn productions_own_time_is_known_while_a_pair_is_open() {
+    let mut rig = Rig::new(1 << 20);
+    assert_eq!(rig.pairing.production_time(&id("one")), None);
+    rig.open("one", Extras::default());
+    assert_eq!(
+        rig.pairing.production_time(&id("one")),
+        Some(ProductionTime::Answering)
+    );
+    rig.production("one");
+    assert_eq!(
+        rig.pairing.production_time(&id("one")),
+        Some(ProductionTime::Took(Duration::from_micros(7)))
+    );
 }
 
 #[test]

@@ -9,8 +9,8 @@ use super::places::{Row, Sort};
 use super::{EndpointTally, Tally};
 use crate::causes::causes;
 use crate::document::{
-    Comparison, Coverage, DifferenceRow, Endpoint, ExtraRequests, InForce, Judgement, KnownCount, Noise,
-    NoiseBy, NotLearned, Part, StatusPair, Throughput, Verdict,
+    Comparison, CopyDelay, Coverage, DifferenceRow, Endpoint, ExtraRequests, InForce, Judgement, KnownCount,
+    Noise, NoiseBy, NotLearned, Part, StatusPair, Throughput, Verdict,
 };
 use crate::fail_on::FailRule;
 use crate::histogram::latency;
@@ -42,6 +42,9 @@ pub struct Facts {
     /// When the counts were, in milliseconds of Unix time; 0 where nobody said.
     #[serde(default)]
     pub counted_ms: u64,
+    /// How late copies were sent, where requests are captured live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_delay: Option<CopyDelay>,
     /// When its output ended, where that was before the run did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_ms: Option<u64>,
@@ -113,6 +116,7 @@ impl Tally {
             examples: self.examples.kept().to_vec(),
             extra: facts.extra.iter().map(extra).collect(),
             correlated: None,
+            copy_delay: facts.copy_delay,
             in_force: self.in_force(),
         };
         comparison.causes = causes(&comparison);

@@ -76,6 +76,7 @@ pub(super) fn healthy(pairs: u64) -> Comparison {
         examples: Vec::new(),
         extra: Vec::new(),
         correlated: None,
+        copy_delay: None,
         in_force: InForce::default(),
     }
 }

@@ -97,11 +97,14 @@ impl Snapshot {
                 status.connections_opened += of_one.connections_opened;
                 status.connections_open += of_one.connections_open;
                 status.breaker_open |= of_one.breaker_open;
-                if let Some(latency) = of_one.latency {
-                    status
-                        .latency
-                        .get_or_insert_with(LatencyCounts::default)
-                        .add(&latency);
+                let sums = [
+                    (&mut status.latency, of_one.latency),
+                    (&mut status.copy_delay, of_one.copy_delay),
+                ];
+                for (sum, counts) in sums {
+                    if let Some(counts) = counts {
+                        sum.get_or_insert_with(LatencyCounts::default).add(&counts);
+                    }
                 }
             }
             let counts = sum.outputs.pop().unwrap_or_default();

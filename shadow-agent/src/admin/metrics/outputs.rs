@@ -48,6 +48,13 @@ impl Snapshot {
             "Latency of the shadow for delivered exchanges, from the first byte sent to the last byte received.",
             latencies.filter_map(|(name, _, status)| Some((vec![("output", name.as_str())], status.latency.as_ref()?))),
         )?;
+        let delays = self.outputs.iter();
+        families.histogram(
+            "output_copy_delay_seconds",
+            "How late copies are sent: from production's request, when it was whole, to the last byte of its copy. Of live \
+             requests whose exchange has ended.",
+            delays.filter_map(|(name, _, status)| Some((vec![("output", name.as_str())], status.copy_delay.as_ref()?))),
+        )?;
         families.histogram(
             "production_exchange_seconds",
             "Latency of production, from the request's last byte to the response's last byte on the wire. Only with \

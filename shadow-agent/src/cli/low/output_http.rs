@@ -47,7 +47,8 @@ pub struct OutputHttp {
 
     /// Time for an exchange, from the first byte sent to the last received
     ///
-    /// The default is GoReplay's.
+    /// With --compare a response may also take twice as long as production's to the same request, and while production is
+    /// still responding nothing is cut off (within --compare-wait). The default is GoReplay's.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = positive_duration)]
     pub output_http_timeout: Duration,
 

@@ -95,7 +95,7 @@ impl Comparing {
         }
         let pairing = Rc::new(RefCell::new(pairing));
         let control = comparison.control.as_ref().map(|upstream| {
-            let shard = Shard::new(Arc::clone(upstream), None, Some(Rc::clone(&pairing)));
+            let shard = Shard::new(Arc::clone(upstream), None, Some(Rc::clone(&pairing)), false);
             let running = spawn_local(shard.clone().run());
             let correlation = comparison.intake.correlation();
             let correlating =

@@ -150,6 +150,13 @@ impl Connection {
         state.phase == Phase::Busy && now.saturating_duration_since(state.outstanding.since()) >= timeout
     }
 
+    /// What `look` makes of the request under way and of when it began.
+    pub(super) fn with_job<T>(&self, look: impl FnOnce(&Job, Instant) -> T) -> Option<T> {
+        let state = self.state.borrow();
+        let job = state.outstanding.job()?;
+        Some(look(job, state.outstanding.since()))
+    }
+
     /// Whether it has been idle for longer than `idle`, or the shadow was to close it and did not.
     pub(super) fn is_surplus(&self, now: Instant, idle: Duration) -> bool {
         let state = self.state.borrow();

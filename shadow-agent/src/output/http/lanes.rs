@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
+use std::time::Instant;
 
 use super::breaker::Pass;
 use super::redirect::Hop;
@@ -35,6 +36,8 @@ pub(super) struct Job {
     /// Its part of a pair, if it is compared.
     pub part: Option<Part>,
     pub pass: Pass,
+    /// When its last byte was written first.
+    pub written: Option<Instant>,
     /// Whether it goes to a fresh connection because a reused one died under it: this happens once.
     pub retried: bool,
     /// Redirects that may still be followed.

@@ -54,6 +54,7 @@ use super::OutputStatus;
 use crate::capture::OwnConnections;
 use crate::compare::{CompareSettings, Comparer, Hosts, Intake, Judging};
 use crate::http::Request;
+use crate::latency::LatencyCounts;
 use crate::mirror::ledger::{DropReason, OutputCounts, Ticket};
 use crate::mirror::{AnswerLost, Dispatcher, Exchange, ExchangeResponse, MessageId, ShardOutput};
 
@@ -125,6 +126,11 @@ impl HttpOutput {
         self.comparison.as_ref().map(|comparison| &comparison.intake)
     }
 
+    /// How late its copies were sent.
+    pub(super) fn copy_delay(&self) -> LatencyCounts {
+        self.upstream.copy_delay()
+    }
+
     /// Requests that it made besides copies, by kind.
     pub(super) fn extra_by_kind(&self) -> Vec<(String, OutputCounts)> {
         let Some(comparison) = &self.comparison else {
@@ -175,7 +181,7 @@ impl HttpOutput {
             Comparing::new(comparison, wall_offset, early)
         });
         let pairing = comparing.as_ref().map(|comparing| Rc::clone(&comparing.pairing));
-        let shard = Shard::new(self.upstream.clone(), tracking, pairing);
+        let shard = Shard::new(self.upstream.clone(), tracking, pairing, wall_offset > 0);
         let running = spawn_local(shard.clone().run());
         if let Some(comparing) = &mut comparing {
             comparing.correlate(&shard);

@@ -132,14 +132,22 @@ impl Outstanding {
         (std::mem::take(&mut self.followers), self.batch_answered > 0)
     }
 
+    /// The request under way.
+    pub(super) fn job(&self) -> Option<&Job> {
+        self.job.as_ref()
+    }
+
     /// Takes the request under way.
     pub(super) fn take_job(&mut self) -> Option<Job> {
         self.job.take()
     }
 
-    /// The last byte of the request under way was written.
+    /// The last byte of the request under way, and of those behind it, was written.
     pub(super) fn request_sent(&mut self, when: Instant) {
         self.sent = Some(when);
+        for job in self.job.iter_mut().chain(&mut self.followers) {
+            job.written.get_or_insert(when);
+        }
     }
 
     /// What is fed next came to this host then.
@@ -233,7 +241,7 @@ impl Outstanding {
         self.batch_answered += 1;
         self.job = Some(follower);
         self.since = now;
-        // The shadow began with it when it was done with the one before.
+        // The shadow could begin with it when it was done with the one before; what is not written yet counts once it is.
         self.sent = Some(self.arrived);
         self.first_byte = None;
     }
@@ -299,6 +307,7 @@ mod tests {
             ticket: ShardLedger::new(1).open().split().next().unwrap(),
             part: None,
             pass,
+            written: None,
             retried: false,
             redirects: 0,
             hop: None,
@@ -396,5 +405,21 @@ mod tests {
         assert_eq!(end(GET, 0..OK.len()), "retry");
         assert_eq!(end(POST, 0..OK.len()), early, "one that changes something");
         assert_eq!(end(GET, 0..OK.len() + 1), early, "one whose answer has begun");
+    }
+
+    #[test]
+    fn a_request_behind_a_slow_one_is_not_blamed_for_it() {
+        let mut outstanding = under_way(GET, 1);
+        let sent = Instant::now();
+        outstanding.request_sent(sent);
+        let took = |outstanding: &mut Outstanding, after: u64| {
+            outstanding.bytes_arrived(sent + Duration::from_millis(after));
+            match outstanding.feed(&mut &*OK, &Sending::sent()) {
+                Some(Event::Answered(answered)) => answered.times.last,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(took(&mut outstanding, 407), Duration::from_millis(407));
+        assert_eq!(took(&mut outstanding, 409), Duration::from_millis(2));
     }
 }

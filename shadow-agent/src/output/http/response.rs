@@ -45,7 +45,7 @@ pub(super) struct ShadowAnswer {
 pub(super) struct Keep {
     /// Most bytes of one; `None` when none are kept.
     pub most: Option<usize>,
-    /// Budget that they are charged to until they are complete.
+    /// Budget that they are charged to between two reads, until they are complete.
     pub budget: Option<MemoryBudget>,
 }
 
@@ -80,27 +80,39 @@ impl Kept {
         }
     }
 
+    fn bytes(&self) -> usize {
+        self.head.len() + self.body.len()
+    }
+
     /// Whether so many more bytes are to be kept. After the first that are not, none is.
     fn admit(&mut self, keep: &Keep, more: usize) -> bool {
         let (Some(most), None) = (keep.most, self.failed) else {
             return false;
         };
-        let failed = if self.head.len() + self.body.len() + more > most {
-            Some(NotKept::TooLarge)
-        } else if let Some(budget) = &keep.budget
-            && !self.charge.get_or_insert_with(|| budget.charge()).try_grow(more)
-        {
-            Some(NotKept::Memory)
-        } else {
-            None
-        };
-        if failed.is_some() {
-            *self = Self {
-                failed,
-                ..Self::default()
-            };
+        let fits = self.bytes() + more <= most;
+        if !fits {
+            self.give_up(NotKept::TooLarge);
         }
-        failed.is_none()
+        fits
+    }
+
+    /// Charges what is kept so far, of an answer that is not whole yet: one that comes in a single read costs nothing here.
+    fn charge(&mut self, keep: &Keep) {
+        let bytes = self.bytes();
+        let Some(budget) = keep.budget.as_ref().filter(|_| bytes > 0) else {
+            return;
+        };
+        let charge = self.charge.get_or_insert_with(|| budget.charge());
+        if !charge.try_grow(bytes - charge.bytes()) {
+            self.give_up(NotKept::Memory);
+        }
+    }
+
+    fn give_up(&mut self, why: NotKept) {
+        *self = Self {
+            failed: Some(why),
+            ..Self::default()
+        };
     }
 
     fn into_parts(self) -> Result<(Bytes, Bytes), NotKept> {
@@ -188,6 +200,7 @@ impl ResponseReader {
             return Err(BadResponse::TooLarge);
         }
         if !done {
+            self.kept.charge(&self.keep);
             return Ok(None);
         }
         Ok(self.take_answer().map(|answer| (answer, used + consumed)))
@@ -428,5 +441,28 @@ mod tests {
             assert_eq!(keep(head.len() + body.len() - 1, piece), Err(NotKept::TooLarge));
             assert_eq!(keep(1, piece), Err(NotKept::TooLarge));
         }
+    }
+
+    #[test]
+    fn an_answer_in_parts_is_kept_while_the_budget_has_room() {
+        let part = b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\nab".as_slice();
+        let keep = |room: usize| {
+            let budget = MemoryBudget::new(room);
+            let mut reader = ResponseReader::new(
+                100,
+                Keep {
+                    most: Some(1000),
+                    budget: Some(budget.clone()),
+                },
+            );
+            reader.reset(RequestKind::Other);
+            assert_eq!(reader.feed(part), Ok(None));
+            let held = budget.used();
+            let (answer, _) = reader.feed(&[b'c'; 88]).unwrap().unwrap();
+            assert_eq!(budget.used(), 0);
+            (held, answer.kept.map(|(head, body)| head.len() + body.len()))
+        };
+        assert_eq!(keep(part.len()), (part.len(), Ok(part.len() + 88)));
+        assert_eq!(keep(part.len() - 1), (0, Err(NotKept::Memory)));
     }
 }

@@ -27,6 +27,7 @@ use super::upstream::Upstream;
 use crate::compare::{NotCompared, Pairing, Part};
 use crate::mirror::Exchange;
 use crate::mirror::ledger::{DropReason, Outcome, Ticket};
+use crate::time::{Timestamp, monotonic_now};
 
 /// Bytes read at once.
 const READ_BUFFER: usize = 64 * 1024;
@@ -53,6 +54,8 @@ pub(super) struct Shard {
     /// Told when there is something to be swept: a connection, or a request that waits.
     wake: Notify,
     this: Weak<Shard>,
+    /// One moment on both clocks, where the requests are live ones: their times are of the kernel's clock.
+    live: Option<(Instant, Timestamp)>,
     /// Where answers go, if they are tracked.
     tracking: Option<Tracking>,
     /// Where they are compared.
@@ -66,10 +69,12 @@ struct Backoff {
 }
 
 impl Shard {
+    /// `is_live`: whether requests are of the moment, with the kernel's times.
     pub(super) fn new(
         upstream: Arc<Upstream>,
         tracking: Option<Tracking>,
         pairing: Option<Rc<RefCell<Pairing>>>,
+        is_live: bool,
     ) -> Rc<Self> {
         let connector = upstream.connector().stamping(pairing.is_some());
         Rc::new_cyclic(|this| Self {
@@ -87,6 +92,7 @@ impl Shard {
             backoff: Cell::new(None),
             wake: Notify::new(),
             this: this.clone(),
+            live: is_live.then(|| (Instant::now(), monotonic_now())),
             tracking,
             pairing,
         })
@@ -113,6 +119,7 @@ impl Shard {
             ticket,
             part,
             pass,
+            written: None,
             retried: false,
             redirects: self.upstream.settings.redirects,
             hop: None,
@@ -232,7 +239,19 @@ impl Shard {
         self.pool.borrow_mut().take_idle()
     }
 
+    /// Counts how late a copy was written, if it was.
+    fn count_delay(&self, job: &Job) {
+        // A second request for the comparison alone is no copy of production's.
+        let is_copy = job.part.is_none_or(|part| part == Part::Shadow);
+        if let (Some((instant, timestamp)), Some(written), true) = (self.live, job.written, is_copy) {
+            let written = timestamp.after(written.saturating_duration_since(instant));
+            self.upstream
+                .copied(written.since(job.exchange.request.last_byte));
+        }
+    }
+
     fn failed(&self, job: Job, failure: &Failure) {
+        self.count_delay(&job);
         self.lanes.borrow_mut().finished(job.flow());
         if failure.sick {
             self.upstream.failed(job.pass, failure);

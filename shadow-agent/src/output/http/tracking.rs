@@ -46,6 +46,7 @@ impl Tracking {
                 kind: MessageKind::Replayed,
                 head,
                 body,
+                began: Timestamp::default(),
                 first_byte: Timestamp(now.saturating_sub(took)),
                 last_byte: Timestamp(now),
             },

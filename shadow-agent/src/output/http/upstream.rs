@@ -15,7 +15,7 @@ use super::log_limit::LogLimit;
 use super::settings::HttpOutputSettings;
 use super::tls::Tls;
 use crate::capture::OwnConnections;
-use crate::latency::LatencyHistogram;
+use crate::latency::{LatencyCounts, LatencyHistogram};
 use crate::output::OutputStatus;
 
 /// For how long nothing is pipelined after a connection with pipelined requests was lost, in microseconds.
@@ -31,6 +31,8 @@ pub(super) struct Upstream {
     tls: Option<Tls>,
     own: OwnConnections,
     latency: LatencyHistogram,
+    /// From production's request to the last byte of its copy.
+    copy_delay: LatencyHistogram,
     connections_opened: AtomicU64,
     connections_open: AtomicUsize,
     failure_log: LogLimit,
@@ -60,6 +62,7 @@ impl Upstream {
             tls,
             own,
             latency: LatencyHistogram::default(),
+            copy_delay: LatencyHistogram::default(),
             connections_opened: AtomicU64::new(0),
             connections_open: AtomicUsize::new(0),
             failure_log: LogLimit::default(),
@@ -110,6 +113,16 @@ impl Upstream {
                 "a connection ended with pipelined requests in flight; pipelining is off for a while"
             );
         }
+    }
+
+    /// A copy was written so long after production's request.
+    pub(super) fn copied(&self, delay: Duration) {
+        self.copy_delay.record(delay);
+    }
+
+    /// How late copies were written, of live requests whose exchange has ended.
+    pub(super) fn copy_delay(&self) -> LatencyCounts {
+        self.copy_delay.counts()
     }
 
     /// The whole answer came.
@@ -185,6 +198,7 @@ impl Upstream {
             connections_open: self.connections_open(),
             breaker_open: self.breaker.is_open(),
             latency: Some(self.latency.counts()),
+            copy_delay: Some(self.copy_delay()),
         }
     }
 }

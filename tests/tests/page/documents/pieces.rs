@@ -1,9 +1,9 @@
 //! What documents are made of: figures as a release with a few faults has them.
 
 use shadow_agent::compare::document::{
-    Body, Comparison, Coverage, DifferenceRow, Endpoint, Example, ExampleAnswer, ExtraRequests, InForce,
-    Interval, Judgement, Latency, Noise, NoiseBy, NotLearned, Quantiles, Rate, ReleaseNames, RuleOutcome,
-    RuleResult, StatusPair, Step, Throughput, Timeline, Verdict,
+    Body, Comparison, CopyDelay, Coverage, DifferenceRow, Endpoint, Example, ExampleAnswer, ExtraRequests,
+    InForce, Interval, Judgement, Latency, Noise, NoiseBy, NotLearned, Quantiles, Rate, ReleaseNames,
+    RuleOutcome, RuleResult, StatusPair, Step, Throughput, Timeline, Verdict,
 };
 use shadow_agent::compare::{Difference, Kind};
 
@@ -128,6 +128,11 @@ pub(super) fn comparison(shadow: &str, word: Verdict) -> Comparison {
             waiting: 0,
         }],
         correlated: None,
+        copy_delay: Some(CopyDelay {
+            p50_us: 310,
+            p99_us: 1_200,
+            max_us: 40_000,
+        }),
         in_force: in_force(),
     }
 }

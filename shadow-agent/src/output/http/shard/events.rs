@@ -55,7 +55,7 @@ impl Shard {
         } = answered;
         let hop = self.next_hop(&job, &answer);
         if hop.is_none() {
-            self.hand_on(&job, &answer, took, times);
+            self.hand_on(&job, answer, took, times);
         }
         match (then, hop) {
             // One that may be redirected has none behind it.
@@ -119,18 +119,18 @@ impl Shard {
     }
 
     /// Hands an answer on, where answers are tracked or compared.
-    fn hand_on(&self, job: &Job, answer: &ShadowAnswer, took: Duration, times: Times) {
+    fn hand_on(&self, job: &Job, answer: ShadowAnswer, took: Duration, times: Times) {
         // A second answer for the comparison alone is nobody else's.
         if let Some(tracking) = &self.tracking
             && job.part != Some(Part::Repeat)
         {
-            tracking.answered(&job.exchange, answer, took);
+            tracking.answered(&job.exchange, &answer, took);
         }
         if let (Some(pairing), Some(part)) = (&self.pairing, job.part) {
             let mut pairing = pairing.borrow_mut();
             let id = &job.exchange.id;
-            match &answer.kept {
-                Ok((head, body)) => pairing.answered(id, part, head.clone(), body.clone(), times),
+            match answer.kept {
+                Ok((head, body)) => pairing.answered(id, part, head, body, times),
                 Err(NotKept::TooLarge) => pairing.lost(id, part, NotCompared::ShadowTooLarge),
                 Err(NotKept::Memory) => pairing.lost(id, part, NotCompared::Memory),
             }
@@ -167,6 +167,7 @@ impl Shard {
 
     /// An exchange was completed whose followers are under way: its lane is not free yet.
     fn delivered_before_others(&self, job: Job, took: Duration) {
+        self.count_delay(&job);
         self.upstream.delivered(job.pass, took);
         let bytes = job.bytes();
         self.settle(job.ticket, bytes, Outcome::Delivered);

@@ -8,6 +8,7 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::{Backoff, Shard};
+use crate::compare::ProductionTime;
 use crate::descriptors::is_none_left;
 use crate::mirror::ledger::DropReason;
 use crate::output::http::connect::{ConnectError, Link};
@@ -123,6 +124,9 @@ impl Shard {
             self.close(&connection);
         }
         for connection in overdue {
+            if !self.is_out_of_time(&connection, now) {
+                continue;
+            }
             if let Some(job) = self.close(&connection) {
                 let failure = Failure {
                     reason: DropReason::Timeout,
@@ -133,6 +137,17 @@ impl Shard {
             }
         }
         self.dispatch();
+    }
+
+    /// Whether the exchange under way has had its time, which [`allowed`] says.
+    fn is_out_of_time(&self, connection: &Connection, now: Instant) -> bool {
+        let Some(pairing) = &self.pairing else { return true };
+        let pairing = pairing.borrow();
+        connection.with_job(|job, since| {
+            let production = job.part.and_then(|_| pairing.production_time(&job.exchange.id));
+            let timeout = self.upstream.settings.timeout;
+            now.saturating_duration_since(since) >= allowed(timeout, production, pairing.wait())
+        }) != Some(false)
     }
 
     pub(super) async fn sweep_regularly(&self) {
@@ -160,6 +175,17 @@ impl Shard {
         }
         job
     }
+}
+
+/// How long an exchange may take: as long as the timeout; one that is compared, also as long as production is answering, and twice
+/// as long as that took, within the time that production's answer is waited for.
+fn allowed(timeout: Duration, production: Option<ProductionTime>, wait: Duration) -> Duration {
+    let longer = match production {
+        None => Duration::ZERO,
+        Some(ProductionTime::Answering) => wait,
+        Some(ProductionTime::Took(took)) => (took * 2).min(wait),
+    };
+    longer.max(timeout)
 }
 
 async fn run(shard: Rc<Shard>, connection: Rc<Connection>) {

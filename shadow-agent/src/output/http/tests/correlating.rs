@@ -53,6 +53,7 @@ impl Mapped {
             kind: MessageKind::Response,
             head: &head,
             body: &body,
+            began: Timestamp::default(),
             first_byte: Timestamp(2),
             last_byte: Timestamp(3),
         });

@@ -1,6 +1,7 @@
 //! The HTTP output against scripted shadows on real sockets.
 
 mod breaking;
+mod comparing;
 mod correlating;
 mod exchanges;
 mod faults;

@@ -4,7 +4,7 @@ const latencyPart = () => {
   const holder = h("div", {});
   return {
     element: holder,
-    update: ({ production_latency: production, shadow_latency: shadow, p99_ratio }) => {
+    update: ({ production_latency: production, shadow_latency: shadow, p99_ratio, copy_delay: delay }) => {
       const quantile = (interval) => [duration(interval.value), h("small", {}, between(interval, duration))];
       const row = (name, quantiles) => [
         name,
@@ -34,6 +34,13 @@ const latencyPart = () => {
               ` production's (${between(p99_ratio, ratio)}).`,
             )
           : h("p", { class: "muted" }, "The 99th percentiles cannot be compared yet."),
+        delay &&
+          h(
+            "p",
+            {},
+            `Copies were sent ${duration(delay.p50_us)} (p50), ${duration(delay.p99_us)} (p99) and at most `,
+            `${duration(delay.max_us)} later than production's requests.`,
+          ),
       );
     },
   };
