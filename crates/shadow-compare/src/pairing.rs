@@ -403,26 +403,24 @@ impl Pairing {
                 }
                 _ => self.end(id, why),
             },
-            Part::Control => match open.failed {
-                Some(failed) => {
-                    open.failed = None;
-                    let alike = failed == why;
+            Part::Control => {
+                if let Some(failed) = open.failed.take() {
+                    let is_alike = failed == why;
                     self.end(
                         id,
-                        if alike {
+                        if is_alike {
                             NotCompared::ControlFailedToo
                         } else {
                             failed
                         },
                     );
+                    return;
                 }
-                None => {
-                    open.control = Extra::Lost(why);
-                    if open.is_whole() {
-                        self.finish(id);
-                    }
+                open.control = Extra::Lost(why);
+                if open.is_whole() {
+                    self.finish(id);
                 }
-            },
+            }
             Part::Repeat => {
                 open.repeat = Extra::Lost(why);
                 if open.is_whole() {
