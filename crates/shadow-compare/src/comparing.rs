@@ -11,7 +11,8 @@ use super::{Answer, bodies};
 /// What makes `other` another answer than production's to `question`.
 ///
 /// Status code, header fields (not those that vary by nature), and the body as it reads, without codings and chunks. Where the
-/// status codes are of another class, the rest is looked at no closer than whether it is of the same type.
+/// status codes are of another class, the rest is looked at no closer than whether it is of the same type, and at the fields that
+/// one of the two codes gives a meaning.
 ///
 /// Equal answers cost about a microsecond beside the look at their bytes. Others cost time in the length of both, decoded bodies
 /// of at most 8 MiB each, and tens of bytes for each value of JSON within [`Rules::with_max_structured`].
@@ -34,7 +35,7 @@ pub fn compare(
     heads::compare_fields(
         &left,
         &right,
-        |name| same_class || name == "content-type",
+        |name| same_class || name == "content-type" || heads::matters(&left, &right, name),
         &mut findings,
     );
     bodies::compare(

@@ -142,6 +142,20 @@ pub(super) fn manner(name: &[u8]) -> Manner {
     }
 }
 
+/// Fields that a status code gives a meaning (RFC 9110 sections 10.2, 11.6 and 14.4; RFC 6585 section 4), in lower case: what a
+/// client does next depends on them.
+pub(super) fn of_status(status: &[u8]) -> &'static [&'static str] {
+    match status {
+        [b'3', ..] => &["location"],
+        b"401" => &["www-authenticate"],
+        b"405" => &["allow"],
+        b"407" => &["proxy-authenticate"],
+        b"416" => &["content-range"],
+        b"413" | b"429" | b"503" => &["retry-after"],
+        _ => &[],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

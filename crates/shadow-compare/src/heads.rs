@@ -82,6 +82,13 @@ pub(super) fn compare_status(
     production.status.first() == shadow.status.first()
 }
 
+/// Whether one of the status codes gives the field called `name` a meaning.
+pub(super) fn matters(production: &Head<'_>, shadow: &Head<'_>, name: &str) -> bool {
+    [production, shadow]
+        .iter()
+        .any(|head| fields::of_status(head.status).contains(&name))
+}
+
 /// Compares the fields that `wanted` says, by name.
 pub(super) fn compare_fields(
     production: &Head<'_>,

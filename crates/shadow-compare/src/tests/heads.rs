@@ -123,6 +123,60 @@ fn cookies_are_compared_by_name_and_attributes() {
 }
 
 #[test]
+fn fields_that_a_status_gives_a_meaning_are_compared_across_classes() {
+    let ok = answer("200 OK", "X-A: 1\nAllow: GET", "");
+    for (status, fields, expected) in [
+        (
+            "302 Found",
+            "Location: /login",
+            "header.location extra: nothing -> /login",
+        ),
+        (
+            "401 Unauthorized",
+            "WWW-Authenticate: Basic",
+            "header.www-authenticate extra: nothing -> Basic",
+        ),
+        (
+            "429 Too Many Requests",
+            "Retry-After: 5",
+            "header.retry-after extra: nothing -> 5",
+        ),
+        (
+            "503 Service Unavailable",
+            "Retry-After: 5",
+            "header.retry-after extra: nothing -> 5",
+        ),
+        (
+            "405 Method Not Allowed",
+            "Allow: POST",
+            "header.allow value: get -> post",
+        ),
+    ] {
+        let code = &status[..3];
+        assert_eq!(
+            differences(&ok, &answer(status, fields, "")),
+            [&format!("status status: 200 -> {code}"), expected]
+        );
+    }
+    assert_eq!(
+        differences(
+            &answer("301 Moved", "Location: /new", ""),
+            &answer("404 Gone", "", "")
+        ),
+        [
+            "status status: 301 -> 404",
+            "header.location missing: /new -> nothing"
+        ]
+    );
+    // A success has its own, of which an error has none.
+    let created = answer("201 Created", "Location: /todos/201", "");
+    assert_eq!(
+        differences(&created, &answer("500 Oops", "", "")),
+        ["status status: 201 -> 500"]
+    );
+}
+
+#[test]
 fn behind_a_status_of_another_class_only_the_type_is_looked_at() {
     let production = answer("200 OK", "Content-Type: application/json\nX-A: 1", "{\"a\":1}");
     let error = answer("500 Oops", "Content-Type: application/json", "{\"error\":1}");
