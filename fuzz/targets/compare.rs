@@ -70,6 +70,7 @@ fuzz_target!(|data: &[u8]| {
         method,
         head: &production.head,
         host: Some("next:8080"),
+        first_host: None,
         mapped: None,
     };
     let there = compare(&question, &production, &shadow, &rules);

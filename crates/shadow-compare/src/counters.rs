@@ -16,15 +16,32 @@ use super::{Correlated, NotCompared};
 const DROP_REASONS: usize = DropReason::ALL.len();
 const REASONS: usize = DROP_REASONS + NotCompared::OTHERS.len();
 
-/// What comparing a pair came to, at the time when it was compared: what is learned to be noise later is not counted again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+/// What pairs came to, as the document has it: what is noise is learned, so these may rise and fall.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcomes {
     /// The answers are the same.
-    Equal,
+    pub equal: u64,
+    /// They agree; the control differs from production somewhere as the shadow does.
+    pub excused: u64,
     /// They differ in what is taken for noise only.
-    Noise,
+    pub noise: u64,
+    /// They differ in what nobody can call noise or not yet.
+    pub not_learned: u64,
     /// They differ.
-    Different,
+    pub different: u64,
+}
+
+impl Outcomes {
+    /// Each with its name.
+    pub fn named(&self) -> [(&'static str, u64); 5] {
+        [
+            ("equal", self.equal),
+            ("excused", self.excused),
+            ("noise", self.noise),
+            ("not_learned", self.not_learned),
+            ("different", self.different),
+        ]
+    }
 }
 
 /// Requests that the comparison itself makes.
@@ -49,13 +66,13 @@ impl Extra {
     }
 }
 
-/// The status codes and times of a pair that was compared.
+/// What of a pair that was compared is known for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Compared {
-    /// Production's status code.
-    pub production_status: u16,
-    /// The shadow's.
-    pub shadow_status: u16,
+    /// Whether the shadow answered 5xx, and neither production nor the control did.
+    pub new_5xx: bool,
+    /// Whether it has another status code, and is not excused by the control's.
+    pub other_status: bool,
     /// How long production took, to its answer's last byte.
     pub production_took: Option<Duration>,
     /// How long the shadow took.
@@ -68,7 +85,9 @@ pub struct CompareCounters(Arc<Counts>);
 
 #[derive(Debug)]
 struct Counts {
-    outcomes: [AtomicU64; 3],
+    pairs: AtomicU64,
+    /// As the last document has them, in the order of [`Outcomes::named`].
+    outcomes: [AtomicU64; 5],
     reasons: [AtomicU64; REASONS],
     new_5xx: AtomicU64,
     other_status: AtomicU64,
@@ -95,6 +114,7 @@ struct ExtraCounts {
 impl Default for Counts {
     fn default() -> Self {
         Self {
+            pairs: AtomicU64::new(0),
             outcomes: zeros(),
             reasons: zeros(),
             new_5xx: AtomicU64::new(0),
@@ -123,15 +143,13 @@ fn zeros<const N: usize>() -> [AtomicU64; N] {
 /// For whoever counts.
 impl CompareCounters {
     /// A pair was compared.
-    pub fn compared(&self, outcome: Outcome, pair: &Compared) {
+    pub fn compared(&self, pair: &Compared) {
         let counts = &self.0;
-        counts.outcomes[outcome as usize].fetch_add(1, Relaxed);
-        if pair.shadow_status >= 500 && pair.production_status < 500 {
-            counts.new_5xx.fetch_add(1, Relaxed);
-        }
-        if pair.shadow_status != pair.production_status {
-            counts.other_status.fetch_add(1, Relaxed);
-        }
+        counts.pairs.fetch_add(1, Relaxed);
+        counts.new_5xx.fetch_add(u64::from(pair.new_5xx), Relaxed);
+        counts
+            .other_status
+            .fetch_add(u64::from(pair.other_status), Relaxed);
         for (histogram, took) in [
             (&counts.production, pair.production_took),
             (&counts.shadow, pair.shadow_took),
@@ -151,6 +169,13 @@ impl CompareCounters {
     pub fn set_waiting(&self, exchanges: u64, bytes: u64) {
         self.0.waiting.store(exchanges, Relaxed);
         self.0.waiting_bytes.store(bytes, Relaxed);
+    }
+
+    /// What the pairs come to as it stands.
+    pub fn set_outcomes(&self, outcomes: &Outcomes) {
+        for (counter, (_, count)) in self.0.outcomes.iter().zip(outcomes.named()) {
+            counter.store(count, Relaxed);
+        }
     }
 
     /// The word as it stands, and how many endpoints and differences that count there are to show.
@@ -198,17 +223,15 @@ impl CompareCounters {
 /// Counts at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CompareCounts {
-    /// Pairs compared: equal, equal but for noise, different.
-    pub equal: u64,
-    /// See [`Outcome::Noise`].
-    pub noise: u64,
-    /// See [`Outcome::Different`].
-    pub different: u64,
+    /// Pairs compared.
+    pub pairs: u64,
+    /// What those of the last document came to.
+    pub outcomes: Outcomes,
     /// Not compared, by reason: those that ever occurred, in a fixed order.
     pub not_compared: Vec<(NotCompared, u64)>,
-    /// Compared pairs where the shadow answered 5xx, and production did not.
+    /// Compared pairs where the shadow answered 5xx, and neither production nor the control did.
     pub new_5xx: u64,
-    /// Compared pairs with another status code.
+    /// Compared pairs with another status code, but those that are excused.
     pub other_status: u64,
     /// How long production took for the compared pairs.
     pub production: LatencyCounts,
@@ -250,9 +273,12 @@ pub struct ExtraRequestCounts {
 impl CompareCounts {
     /// Adds those of another comparison; the worse word is that of both.
     pub fn add(&mut self, other: Self) {
-        self.equal += other.equal;
-        self.noise += other.noise;
-        self.different += other.different;
+        self.pairs += other.pairs;
+        self.outcomes.equal += other.outcomes.equal;
+        self.outcomes.excused += other.outcomes.excused;
+        self.outcomes.noise += other.outcomes.noise;
+        self.outcomes.not_learned += other.outcomes.not_learned;
+        self.outcomes.different += other.outcomes.different;
         add_by_name(&mut self.not_compared, other.not_compared);
         self.new_5xx += other.new_5xx;
         self.other_status += other.other_status;
@@ -295,12 +321,17 @@ impl CompareCounters {
         let counts = &self.0;
         let [correlated_requests, correlated_values, correlation_missing] =
             [0, 1, 2].map(|which: usize| counts.correlated[which].load(Relaxed));
-        let [equal, noise, different] =
-            [0, 1, 2].map(|outcome: usize| counts.outcomes[outcome].load(Relaxed));
+        let [equal, excused, noise, not_learned, different] =
+            [0, 1, 2, 3, 4].map(|outcome: usize| counts.outcomes[outcome].load(Relaxed));
         CompareCounts {
-            equal,
-            noise,
-            different,
+            pairs: counts.pairs.load(Relaxed),
+            outcomes: Outcomes {
+                equal,
+                excused,
+                noise,
+                not_learned,
+                different,
+            },
             not_compared: occurred(all_reasons().zip(&counts.reasons)),
             new_5xx: counts.new_5xx.load(Relaxed),
             other_status: counts.other_status.load(Relaxed),
@@ -384,20 +415,20 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_counts_by_what_it_came_to_and_by_its_status_codes() {
+    fn a_pair_counts_by_its_status_codes_and_times() {
         let counters = CompareCounters::default();
-        let pair = |production_status, shadow_status| Compared {
-            production_status,
-            shadow_status,
+        let pair = |new_5xx, other_status| Compared {
+            new_5xx,
+            other_status,
             production_took: Some(Duration::from_millis(2)),
             shadow_took: None,
         };
-        counters.compared(Outcome::Equal, &pair(200, 200));
-        counters.compared(Outcome::Noise, &pair(500, 500));
-        counters.compared(Outcome::Different, &pair(200, 503));
-        counters.compared(Outcome::Different, &pair(200, 404));
+        counters.compared(&pair(false, false));
+        counters.compared(&pair(false, false));
+        counters.compared(&pair(true, true));
+        counters.compared(&pair(false, true));
         let counts = counters.counts();
-        assert_eq!((counts.equal, counts.noise, counts.different), (1, 1, 2));
+        assert_eq!(counts.pairs, 4);
         assert_eq!((counts.new_5xx, counts.other_status), (1, 2));
         assert_eq!((counts.production.count(), counts.shadow.count()), (4, 0));
     }
@@ -426,6 +457,22 @@ mod tests {
                 lost: vec![(DropReason::Timeout, 1)],
             }]
         );
+    }
+
+    #[test]
+    fn outcomes_are_those_of_the_last_document() {
+        let counters = CompareCounters::default();
+        for different in [1187, 12] {
+            let outcomes = Outcomes {
+                equal: 1,
+                excused: 2,
+                noise: 3,
+                not_learned: 4,
+                different,
+            };
+            counters.set_outcomes(&outcomes);
+            assert_eq!(counters.counts().outcomes, outcomes);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::latency::{CopyDelay, Latency, Quantiles, Slow, SlowAt, Throughput};
+use super::counters::Outcomes;
 use super::{Correlated, Kind};
 
 /// The version of this shape.
@@ -119,9 +120,13 @@ pub struct Comparison {
     /// The other compared pairs.
     #[serde(default)]
     pub not_learned: u64,
-    /// Compared pairs where the shadow answered 5xx, and production did not.
+    /// Pairs of those that agree in which something is excused: the shadow differs from production there, and the control answered as the
+    /// shadow did.
+    #[serde(default)]
+    pub excused: u64,
+    /// Compared pairs where the shadow answered 5xx, and neither production nor the control did.
     pub new_5xx: Rate,
-    /// Compared pairs with another status code.
+    /// Compared pairs with another status code, but those that are excused.
     pub other_status: Rate,
     /// How many pairs had which status codes, production's first.
     pub statuses: Vec<StatusPair>,
@@ -186,6 +191,18 @@ impl Comparison {
             (None, Some(name)) => format!("{name} ({shadow})"),
             (Some(production), None) => format!("{shadow} after {production}"),
             (Some(production), Some(name)) => format!("{name} after {production} ({shadow})"),
+        }
+    }
+
+    /// What the compared pairs came to.
+    pub fn outcomes(&self) -> Outcomes {
+        let (equal, agree) = (self.agreement_raw.count, self.agreement.count);
+        Outcomes {
+            equal,
+            excused: self.excused,
+            noise: agree.saturating_sub(equal).saturating_sub(self.excused),
+            not_learned: self.not_learned,
+            different: self.agreement.total.saturating_sub(agree),
         }
     }
 }
@@ -267,6 +284,13 @@ pub struct StatusPair {
     pub shadow: u16,
     /// How many pairs.
     pub count: u64,
+    /// Those of them that are excused: the control answered with the shadow's status code.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub excused: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One endpoint: a method and a route template.
@@ -335,12 +359,15 @@ pub struct DifferenceRow {
     pub path: String,
     /// What it is.
     pub kind: Kind,
-    /// How many pairs.
+    /// How many pairs: of a row that counts, those that do.
     pub count: u64,
     /// Of the endpoint's compared pairs.
     pub share: f64,
     /// Why it is taken for noise; `None` for what counts.
     pub noise: Option<Noise>,
+    /// More pairs that differ at this place, which do not count for a reason of their own: a place has one row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aside: Vec<Aside>,
     /// Pairs where the shadow's value is none of the few that production and the control have there: they count, although
     /// the place differs between these too.
     pub suspicious: u64,
@@ -398,6 +425,33 @@ pub enum Severity {
     Header,
 }
 
+impl DifferenceRow {
+    /// Whether nothing counts here because the control has there what the shadow has.
+    pub fn is_excused(&self) -> bool {
+        let noise = self.noise.as_ref();
+        noise.is_some_and(|noise| noise.by == NoiseBy::LikeControl)
+    }
+
+    /// Pairs in which this place is excused: the control has there what the shadow has.
+    pub fn excused(&self) -> u64 {
+        let own = self.noise.as_ref().map(|noise| (self.count, noise));
+        let all = own
+            .into_iter()
+            .chain(self.aside.iter().map(|aside| (aside.count, &aside.noise)));
+        all.filter(|(_, noise)| noise.by == NoiseBy::LikeControl)
+            .fold(0, |sum, (count, _)| sum.saturating_add(count))
+    }
+}
+
+/// Pairs that differ at a place and do not count, beside those of its row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Aside {
+    /// How many pairs.
+    pub count: u64,
+    /// Why they do not count.
+    pub noise: Noise,
+}
+
 /// Why a difference is taken for noise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Noise {
@@ -423,6 +477,22 @@ pub enum NoiseBy {
     Repeat,
     /// Nobody yet: there are too few second answers to say whether it is noise.
     NotLearned,
+    /// Nobody by rates: in each of these pairs the control has there what the shadow has, so the shadow is excused.
+    LikeControl,
+}
+
+impl NoiseBy {
+    /// A word or two for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Control => "control",
+            Self::Repeat => "repeat",
+            Self::Known => "known",
+            Self::NotLearned => "not known yet",
+            Self::LikeControl => "like control",
+        }
+    }
 }
 
 /// Pairs that differ in nothing but what may be noise, at an endpoint that is not learned from yet.
@@ -485,6 +555,9 @@ pub struct Example {
     pub production: ExampleAnswer,
     /// The shadow's.
     pub shadow: ExampleAnswer,
+    /// The control's, if it was asked and answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<ExampleAnswer>,
     /// What differs, noise included.
     pub differences: Vec<super::Difference>,
 }

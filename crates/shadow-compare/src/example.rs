@@ -43,6 +43,7 @@ pub fn comparison() -> Comparison {
         agreement_raw: rate(9_400, 9_900, 0.945, 0.954),
         agreement: rate(9_800, 9_900, 0.988, 0.992),
         not_learned: 0,
+        excused: 0,
         new_5xx: rate(30, 9_900, 0.0021, 0.0043),
         other_status: rate(30, 9_900, 0.0021, 0.0043),
         statuses: vec![
@@ -50,11 +51,13 @@ pub fn comparison() -> Comparison {
                 production: 200,
                 shadow: 200,
                 count: 9_870,
+                excused: 0,
             },
             StatusPair {
                 production: 200,
                 shadow: 500,
                 count: 30,
+                excused: 0,
             },
         ],
         endpoints: vec![
@@ -125,6 +128,7 @@ fn differences() -> Vec<DifferenceRow> {
         count,
         share,
         noise: None,
+        aside: Vec::new(),
         suspicious: 0,
         first_ms: FROM_MS + 1_000,
         last_ms: FROM_MS + 59_000,
@@ -208,6 +212,7 @@ fn example() -> Example {
         request_body: Body::default(),
         production: answer("9.99", 2_100),
         shadow: answer("10.99", 2_600),
+        control: None,
         differences: vec![Difference {
             path: "$.items[*].price".to_owned(),
             kind: Kind::Value,

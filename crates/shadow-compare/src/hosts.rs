@@ -1,8 +1,9 @@
 //! URLs of one's own: a server builds them from the `Host` it was asked under, and the shadow is asked under another.
 //!
 //! In a text, what stands behind `//` is an authority (RFC 3986 section 3.2) up to the first byte that cannot be in one. Where it
-//! is, whole, the host that production was asked under, or the one that the other was, both are taken for the same. So is the
-//! `Domain` of a cookie. Any other host stays what it is.
+//! is, whole, the host that production was asked under, or the one that the other was, both are taken for the same. So is one of
+//! them that stands by itself: with its port anywhere, without one where it is all of the text. So is the `Domain` of a cookie.
+//! Any other host stays what it is.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -37,6 +38,8 @@ pub struct CompareContext<'a> {
     pub host: Option<&'a str>,
     /// Which of the other one's identifiers are which of production's, where that is known.
     pub mapped: Option<&'a Mutex<Map>>,
+    /// The host that the first one was asked under; `None` where it is production's, as it is unless two others are compared.
+    pub first_host: Option<&'a str>,
 }
 
 /// The names of the one host, in lower case and without a port that says nothing.
@@ -46,16 +49,18 @@ pub(super) struct HostAliases(BTreeSet<String>);
 impl HostAliases {
     /// The hosts of both sides; nothing where they are the same.
     pub fn of(question: &CompareContext<'_>) -> Self {
-        let Some(other) = question.host else {
+        if question.host.is_none() && question.first_host.is_none() {
             return Self::default();
-        };
-        let own = Head::new(question.head);
-        let Some(own) = own.first("host").and_then(|host| std::str::from_utf8(host).ok()) else {
+        }
+        let head = Head::new(question.head);
+        let production = head.first("host").and_then(|host| std::str::from_utf8(host).ok());
+        let (Some(first), Some(other)) = (question.first_host.or(production), question.host.or(production))
+        else {
             return Self::default();
         };
         let is_host =
             |host: &&str| !host.is_empty() && host.len() <= MAX_HOST && host.bytes().all(in_authority);
-        let names: BTreeSet<String> = [own, other]
+        let names: BTreeSet<String> = [first, other]
             .iter()
             .filter(|host| is_host(host))
             .map(|host| plain(host))
@@ -92,29 +97,22 @@ impl HostAliases {
     fn around<'t>(&self, text: &'t str) -> Vec<&'t str> {
         let bytes = text.as_bytes();
         let (mut parts, mut from, mut at) = (Vec::new(), 0, 0);
-        while let Some(found) = memchr::memchr(b'/', &bytes[at..]) {
-            let slash = at + found;
-            at = slash + 1;
-            let rest = &bytes[at..];
-            // `\/\/` is how JSON in a page has it.
-            let begin = if rest.starts_with(b"/") {
-                at + 1
-            } else if rest.starts_with(b"\\/") && slash > 0 && bytes[slash - 1] == b'\\' {
-                at + 2
-            } else {
+        while at < bytes.len() {
+            if !in_authority(bytes[at]) {
+                at += 1;
                 continue;
-            };
-            let length = bytes[begin..]
-                .iter()
-                .take_while(|byte| in_authority(**byte))
-                .count();
-            let end = begin + length;
-            // A run of ASCII, so it ends between characters.
-            if length <= MAX_HOST && self.0.contains(&plain(&text[begin..end])) {
-                parts.push(&text[from..begin]);
-                from = end;
             }
-            at = at.max(end);
+            let length = bytes[at..].iter().take_while(|byte| in_authority(**byte)).count();
+            // A run of ASCII, so it begins and ends between characters.
+            let run = &text[at..at + length];
+            // `\/\/` is how JSON in a page has it.
+            let in_url = || text[..at].ends_with("//") || text[..at].ends_with("\\/\\/");
+            let by_itself = || has_port(run) || (length == bytes.len() && run.contains('.'));
+            if length <= MAX_HOST && (in_url() || by_itself()) && self.0.contains(&plain(run)) {
+                parts.push(&text[from..at]);
+                from = at + length;
+            }
+            at += length;
         }
         parts.push(&text[from..]);
         parts
@@ -139,6 +137,13 @@ fn without_port(host: &str) -> &str {
     }
 }
 
+/// Whether it is a name or an address, and a port behind it.
+fn has_port(host: &str) -> bool {
+    host.rsplit_once(':').is_some_and(|(name, port)| {
+        !name.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +156,7 @@ mod tests {
             head: head.as_bytes(),
             host: other,
             mapped: None,
+            first_host: None,
         })
     }
 
@@ -182,7 +188,45 @@ mod tests {
             "\\\"http:\\/\\/next:8080\\/\\\""
         ));
         assert!(hosts.same("//shop.example", "//next:8080"));
-        assert!(!hosts.same("shop.example", "next:8080"));
+    }
+
+    #[test]
+    fn a_host_by_itself_is_one_with_its_port_or_all_of_a_text() {
+        let hosts = one("127.0.0.1:22001", Some("127.0.0.1:22002"));
+        for text in ["HOST", "asked as HOST, twice: HOST", "{\"Host\":\"HOST\"}"] {
+            let of = |host| text.replace("HOST", host);
+            assert!(
+                hosts.same(&of("127.0.0.1:22001"), &of("127.0.0.1:22002")),
+                "{text}"
+            );
+            assert!(
+                !hosts.same(&of("127.0.0.1:22001"), &of("127.0.0.1:22003")),
+                "{text}"
+            );
+            assert!(
+                !hosts.same(&of("127.0.0.1:22001"), &of("x127.0.0.1:22002")),
+                "{text}"
+            );
+        }
+        let hosts = one("shop.example", Some("next.example"));
+        assert!(hosts.same("shop.example", "next.example"));
+        assert!(!hosts.same("by shop.example", "by next.example"));
+        // Words rather than hosts.
+        assert!(!one("old", Some("new")).same("old", "new"));
+    }
+
+    #[test]
+    fn two_others_than_production_have_hosts_of_their_own() {
+        let hosts = HostAliases::of(&CompareContext {
+            endpoint: "GET /",
+            method: b"GET",
+            head: b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n",
+            host: Some("control:2"),
+            first_host: Some("next:1"),
+            mapped: None,
+        });
+        assert!(hosts.same("//next:1/a", "//control:2/a"));
+        assert!(!hosts.same("//shop.example/a", "//control:2/a"));
     }
 
     #[test]

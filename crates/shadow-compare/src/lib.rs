@@ -55,6 +55,7 @@ mod tests;
 mod text;
 mod time_distance;
 pub mod verdict;
+mod witness;
 
 pub use causes::causes;
 pub use comparer::{Comparer, add_by_name};

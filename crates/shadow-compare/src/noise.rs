@@ -1,15 +1,17 @@
 //! Whether a difference is noise: what production or the shadow does to itself, too.
 //!
-//! One place is one endpoint's path and kind of difference. The references are comparisons of two answers that should be
+//! One place is one endpoint's path and kind of difference. Each pair is judged by itself first ([`super::witness`]); what is
+//! judged here, by rates, is what a pair alone cannot tell. The references are comparisons of two answers that should be
 //! equal: production's with the control's, or the shadow's with its own second one. A place that differs there as often as it
 //! does between production and shadow says nothing about the release.
 //!
-//! Never noise, whatever was measured: status codes, bodies that cannot be read, protected paths. A list that grows by itself
-//! is the one way to look successful while failing, so each entry says what was measured.
+//! Never noise, whatever was measured: status codes, bodies that cannot be read, protected paths. (Of these, a status code and
+//! a body can be excused, in the pairs in which the control has the same.) A list that grows by itself is the one way to look
+//! successful while failing, so each entry says what was measured.
 
 use super::Kind;
 use super::document::{Noise, NoiseBy, Rate};
-use super::statistics::rate;
+use super::statistics::{is_more_often, rate};
 
 #[cfg(test)]
 mod tests;
@@ -102,6 +104,60 @@ pub fn by_control(
         ),
         reference: Some(reference),
     })
+}
+
+/// Judges the pairs in which production and the control agree at a place, and the shadow alone differs: they count, unless the
+/// place is one that differs by itself, and the shadow is not surely alone there more often than the control is.
+///
+/// Were the shadow another instance of production's release, either of the two would be alone as often as the other: so the two
+/// counts are compared, not the rates of all that differs, among which few pairs would be lost. `reference` is how often the
+/// control differs, alone or not. Where it never does, nothing is noise; where it does, seven pairs of the shadow alone against
+/// none of the control are enough.
+pub fn alone(
+    place: Place,
+    shadow: Differing,
+    control: Differing,
+    reference: Differing,
+    thresholds: &Thresholds,
+) -> Option<Noise> {
+    if !place.may_vary() || reference.count == 0 || reference.of < thresholds.references {
+        return None;
+    }
+    let surely = is_more_often(shadow.count, control.count);
+    let (shadow, control) = (shadow.rate(), control.rate());
+    let more = shadow.share - control.share;
+    if surely && more > thresholds.absolute && exceeds(shadow.share, control.share, thresholds) {
+        return None;
+    }
+    Some(Noise {
+        by: NoiseBy::Control,
+        why: format!(
+            "the control alone differs in {}, the shadow alone in {}",
+            of(control),
+            of(shadow)
+        ),
+        reference: Some(reference.rate()),
+    })
+}
+
+/// A place where production, the shadow and the control each have one value of their own, always: it names the instance.
+pub fn constant(reference: Differing) -> Noise {
+    Noise {
+        by: NoiseBy::Control,
+        why: "a constant of the instance: production, the shadow and the control each have one value of their own there, always"
+            .to_owned(),
+        reference: Some(reference.rate()),
+    }
+}
+
+/// A pair in which the control has what the shadow has.
+pub fn like_control(reference: Option<Differing>) -> Noise {
+    Noise {
+        by: NoiseBy::LikeControl,
+        why: "in these pairs the control has the same as the shadow: another instance of production's release does it, too"
+            .to_owned(),
+        reference: reference.map(Differing::rate),
+    }
 }
 
 /// Judges a place by the shadow's second answers: it is noise where the shadow differs from itself often enough to be sure,

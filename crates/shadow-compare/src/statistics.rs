@@ -131,6 +131,31 @@ fn lower_rank(n: u64, probability: f64, confidence: Confidence) -> u64 {
     0
 }
 
+/// Whether one of two events that are equally likely, seen `often` against `other` times, is surely the more likely one: the
+/// sign test, one-sided at 99%. For pairs of which one half or the other differs it is McNemar's (Q. McNemar, "Note on the
+/// sampling error of the difference between correlated proportions", Psychometrika 12, 1947). Seven against none are enough.
+pub fn is_more_often(often: u64, other: u64) -> bool {
+    const TAIL: f64 = 0.01;
+    const Z: f64 = 2.326_348;
+    /// Up to here the least term of the sum is a number that can be written.
+    const EXACT: u64 = 1000;
+    if often <= other {
+        return false;
+    }
+    let total = often + other;
+    if total > EXACT {
+        return (often - other) as f64 - 1.0 > Z * (total as f64).sqrt();
+    }
+    // So few of the other, or fewer.
+    let mut term = 0.5_f64.powf(total as f64);
+    let mut sum = 0.0;
+    for k in 0..=other {
+        sum += term;
+        term *= (total - k) as f64 / (k + 1) as f64;
+    }
+    sum <= TAIL
+}
+
 /// The ratio of the shadow's quantile to production's, with an interval as sure as theirs if the two are independent, and
 /// surer if, as with answers to the same requests, they go up and down together.
 ///

@@ -157,6 +157,7 @@ fn send(
         head: &kept.pair.request_head,
         host: host.as_deref(),
         mapped: None,
+        first_host: None,
     };
     let told = ReplayDifference::new(&question, &kept.pair.production, &now, &judging.rules);
     let request = [&prepared.method[..], b" ", &prepared.target].concat();
@@ -258,6 +259,7 @@ fn list(
                 .get(usize::from(kept.of))
                 .and_then(|kept| kept.hosts.shadow.as_deref()),
             mapped: None,
+            first_host: None,
         };
         let compared = compare(&question, &pair.production, &pair.shadow, &judging.rules);
         let of_path = |difference: &&Difference| {

@@ -110,6 +110,7 @@ pub mod tests {
             count,
             share: 0.0,
             noise: None,
+            aside: Vec::new(),
             suspicious: 0,
             first_ms: 0,
             last_ms: 0,

@@ -184,6 +184,7 @@ fn a_difference_where_a_hash_stands_cannot_be_told() {
             head: b"",
             host: None,
             mapped: None,
+            first_host: None,
         },
         &json("{\"a\":\"redacted-0123456789abcdef\",\"b\":1}"),
         &json("{\"a\":5,\"b\":2}"),

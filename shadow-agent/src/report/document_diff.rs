@@ -369,11 +369,16 @@ impl EndpointFigures {
     }
 }
 
-type Key<'a> = (&'a str, &'a str, Kind);
+/// A status code's row is of its two codes.
+type Key<'a> = (&'a str, &'a str, Kind, Option<(&'a str, &'a str)>);
 
 fn differences(a: &[DifferenceRow], b: &[DifferenceRow]) -> Vec<TwoDifferences> {
     fn key(row: &DifferenceRow) -> Key<'_> {
-        (&row.endpoint, &row.path, row.kind)
+        let codes = match (row.kind, &row.production, &row.shadow) {
+            (Kind::Status, Some(production), Some(shadow)) => Some((production.as_str(), shadow.as_str())),
+            _ => None,
+        };
+        (&row.endpoint, &row.path, row.kind, codes)
     }
     let mut of_a: HashMap<Key, &DifferenceRow> = HashMap::new();
     for row in a {

@@ -124,6 +124,10 @@ fn figures(text: &mut String, comparison: &Comparison) {
     let mut rows = vec![
         ("Agreement", rate(&comparison.agreement)),
         ("Agreement before noise", rate(&comparison.agreement_raw)),
+        (
+            "Excused: the control differs as the shadow does",
+            grouped(comparison.excused),
+        ),
         ("New 5xx", rate(&comparison.new_5xx)),
         ("Other status", rate(&comparison.other_status)),
         (
@@ -157,6 +161,12 @@ fn differences(text: &mut String, comparison: &Comparison) {
         .flat_map(|cause| &cause.rows)
         .filter_map(|at| comparison.differences.get(*at))
         .collect();
+    let excused: Vec<&DifferenceRow> = comparison
+        .differences
+        .iter()
+        .filter(|row| row.is_excused())
+        .collect();
+    let noise = noise.saturating_sub(excused.len());
     text.push_str("\n### Differences\n\n");
     for cause in comparison.causes.iter().take(CAUSES) {
         let advice = cause
@@ -182,25 +192,11 @@ fn differences(text: &mut String, comparison: &Comparison) {
         text.push_str("None that counts.\n");
     } else {
         text.push('\n');
-        text.push_str("| Pairs | Share | Endpoint | Where | What | Production | Shadow |\n");
-        text.push_str("| ---: | ---: | --- | --- | --- | --- | --- |\n");
+        table(text, &rows, comparison.differences_beyond);
     }
-    for row in rows.iter().take(DIFFERENCES) {
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} | {} | {} | {} |",
-            grouped(row.count),
-            percent(row.share),
-            code(&row.endpoint),
-            code(&row.path),
-            row.kind.name(),
-            value(row.production.as_deref()),
-            value(row.shadow.as_deref()),
-        );
-    }
-    let more = (rows.len().saturating_sub(DIFFERENCES) as u64).saturating_add(comparison.differences_beyond);
-    if more > 0 {
-        let _ = writeln!(text, "\nAnd {} more.", grouped(more));
+    if !excused.is_empty() {
+        text.push_str("\n### Excused: the control differs there as the shadow does\n\n");
+        table(text, &excused, 0);
     }
     if noise > 0 {
         let _ = writeln!(text, "\nNoise: {} more.", grouped(noise as u64));
@@ -214,6 +210,28 @@ fn differences(text: &mut String, comparison: &Comparison) {
             count => format!("{} pairs", grouped(count)),
         };
         let _ = writeln!(text, "- {}: {often}", plain(&known.what));
+    }
+}
+
+fn table(text: &mut String, rows: &[&DifferenceRow], beyond: u64) {
+    text.push_str("| Pairs | Share | Endpoint | Where | What | Production | Shadow |\n");
+    text.push_str("| ---: | ---: | --- | --- | --- | --- | --- |\n");
+    for row in rows.iter().take(DIFFERENCES) {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} |",
+            grouped(row.count),
+            percent(row.share),
+            code(&row.endpoint),
+            code(&row.path),
+            row.kind.name(),
+            value(row.production.as_deref()),
+            value(row.shadow.as_deref()),
+        );
+    }
+    let more = (rows.len().saturating_sub(DIFFERENCES) as u64).saturating_add(beyond);
+    if more > 0 {
+        let _ = writeln!(text, "\nAnd {} more.", grouped(more));
     }
 }
 

@@ -91,7 +91,11 @@ fn one(text: &mut String, comparison: &Comparison) {
 }
 
 fn differences(text: &mut String, comparison: &Comparison) {
-    let is_noise = |row: &&DifferenceRow| row.noise.as_ref().is_some_and(|noise| noise.by != NoiseBy::Known);
+    let excused = || comparison.differences.iter().filter(|row| row.is_excused());
+    let is_noise = |row: &&DifferenceRow| {
+        let noise = row.noise.as_ref();
+        noise.is_some_and(|noise| !matches!(noise.by, NoiseBy::Known | NoiseBy::LikeControl))
+    };
     let noise = comparison.differences.iter().filter(is_noise).count();
     let causes = &comparison.causes;
     if !causes.is_empty() {
@@ -113,6 +117,28 @@ fn differences(text: &mut String, comparison: &Comparison) {
         .saturating_add(comparison.differences_beyond);
     if more > 0 {
         let _ = writeln!(text, "      and {} more", grouped(more));
+    }
+    if comparison.excused > 0 {
+        let _ = writeln!(
+            text,
+            "    excused     {} pairs agree because the control differs there as the shadow does",
+            grouped(comparison.excused)
+        );
+    }
+    for row in excused().take(DIFFERENCES) {
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "(none)".to_owned());
+        let what = format!(
+            "{} of {}: {} -> {}",
+            row.path,
+            row.endpoint,
+            value(&row.production),
+            value(&row.shadow)
+        );
+        let _ = writeln!(text, "      {:>9}  {}", grouped(row.count), visible(&what));
+    }
+    let more = excused().count().saturating_sub(DIFFERENCES);
+    if more > 0 {
+        let _ = writeln!(text, "      and {} more", grouped(more as u64));
     }
     if noise > 0 {
         let _ = writeln!(text, "      noise: {} more", grouped(noise as u64));
@@ -155,6 +181,22 @@ Verdict: NO-GO
       noise: 1 more
 ";
         assert_eq!(summary(&example::document()), expected);
+    }
+
+    #[test]
+    fn what_is_excused_is_listed_apart() {
+        let mut document = example::document();
+        let comparison = &mut document.comparisons[0];
+        comparison.excused = 1_187;
+        comparison.differences[1].noise = Some(crate::compare::noise::like_control(None));
+        comparison.differences[1].count = 1_187;
+        let expected = "
+    excused     1,187 pairs agree because the control differs there as the shadow does
+          1,187  status of POST /cart: 200 -> 500
+      noise: 1 more
+";
+        let text = summary(&document);
+        assert!(text.ends_with(expected), "{text}");
     }
 
     #[test]

@@ -311,7 +311,11 @@ fn statuses(comparison: &Comparison) -> String {
     let pairs: Vec<_> = pairs
         .map(|pair| format!("{}→{} {}", pair.production, pair.shadow, grouped(pair.count)))
         .collect();
-    format!("status     {}", pairs.join("  "))
+    let excused = match comparison.excused {
+        0 => String::new(),
+        excused => format!("  excused {}", grouped(excused)),
+    };
+    format!("status     {}{excused}", pairs.join("  "))
 }
 
 fn last_line(model: &Model) -> Line<'static> {

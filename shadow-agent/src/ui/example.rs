@@ -90,6 +90,10 @@ fn lines(look: Look, example: &Example, width: usize) -> Vec<Line<'static>> {
             Line::raw(text)
         });
     }
+    if let Some(control) = &example.control {
+        lines.push(title(&format!("control{}", took(control)), width));
+        lines.extend(answer(control).iter().map(|line| Line::raw(fit(line, width))));
+    }
     lines
 }
 

@@ -97,16 +97,8 @@ fn difference(row: &DifferenceRow, width: usize) -> Line<'static> {
     let value = |value: &Option<String>| value.as_deref().map_or("-".to_owned(), harmless);
     let values = match &row.noise {
         None => format!("{} → {}", value(&row.production), value(&row.shadow)),
-        Some(noise) => {
-            let by = match noise.by {
-                NoiseBy::Rule => "rule",
-                NoiseBy::Control => "control",
-                NoiseBy::Repeat => "repeat",
-                NoiseBy::Known => "known",
-                NoiseBy::NotLearned => "not known yet",
-            };
-            format!("noise by {by}: {}", harmless(&noise.why))
-        }
+        Some(noise) if noise.by == NoiseBy::LikeControl => format!("excused: {}", harmless(&noise.why)),
+        Some(noise) => format!("noise by {}: {}", noise.by.name(), harmless(&noise.why)),
     };
     let (endpoint, path) = names(width);
     let text = format!(

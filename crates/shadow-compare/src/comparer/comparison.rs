@@ -132,9 +132,14 @@ impl Comparison {
             comparison.verdict.why.extend(correlated.undone());
             comparison.in_force.notes.extend(correlated.done());
         }
-        let (endpoints, differences) = self.tally.sizes();
+        let counting = comparison.differences.iter().filter(|row| row.noise.is_none());
         let counters = &self.of.counters;
-        counters.set_verdict(comparison.verdict.word, endpoints, differences);
+        counters.set_outcomes(&comparison.outcomes());
+        counters.set_verdict(
+            comparison.verdict.word,
+            comparison.endpoints.len() as u64,
+            counting.count() as u64,
+        );
         counters.set_waiting(comparison.coverage.waiting, self.of.intake.budget().used() as u64);
         comparison
     }

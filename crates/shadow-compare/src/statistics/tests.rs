@@ -3,6 +3,25 @@ use super::super::simulation::Random;
 use super::*;
 
 #[test]
+fn one_of_two_is_surely_seen_more_often_than_the_other() {
+    for (often, other, surely) in [
+        (6, 0, false),
+        (7, 0, true),
+        (8, 1, false),
+        (10, 1, true),
+        (0, 7, false),
+        (500, 500, false),
+        (538, 462, true),
+        (530, 470, false),
+        // Beyond where the sum is exact.
+        (1060, 940, true),
+        (1040, 960, false),
+    ] {
+        assert_eq!(is_more_often(often, other), surely, "{often} {other}");
+    }
+}
+
+#[test]
 fn a_share_has_wilsons_interval() {
     // Figures of an independent calculator.
     let rate = rate(143, 10_000);

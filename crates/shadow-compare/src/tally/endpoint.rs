@@ -152,6 +152,16 @@ impl EndpointTally {
             .sum()
     }
 
+    /// The same, where at least one difference is what `wanted` says.
+    pub fn agree_with(&self, is_noise: impl Fn(u32) -> bool, wanted: impl Fn(u32) -> bool) -> u64 {
+        let agrees = |rows: &[u32]| rows.iter().all(|row| *row != BEYOND && is_noise(*row));
+        self.signatures
+            .iter()
+            .filter(|(rows, _)| rows.iter().any(|row| wanted(*row)) && agrees(rows))
+            .map(|(_, count)| count)
+            .sum()
+    }
+
     /// Rows have become others.
     pub fn rename(&mut self, rows: &HashMap<u32, u32>) {
         if rows.is_empty() {

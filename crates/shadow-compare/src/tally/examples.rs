@@ -91,6 +91,10 @@ impl Examples {
         let redaction = judging.redaction.as_ref();
         let production = redacted_answer(&pair.production, redaction)?;
         let shadow = redacted_answer(&pair.shadow, redaction)?;
+        let control = pair.control.as_ref();
+        let control = control
+            .map(|control| redacted_answer(control, redaction))
+            .transpose()?;
         let (request_head, request_body) = redacted(&pair.request_head, &pair.request_body, redaction)?;
         // As they are shown: a value that is hidden is hidden in the list of differences, too.
         let Compared {
@@ -119,6 +123,7 @@ impl Examples {
             request_head: head(&request_head, hide),
             production: answer(question.method, &production, hide),
             shadow: answer(question.method, &shadow, hide),
+            control: control.map(|control| answer(question.method, &control, hide)),
             differences,
         })
     }
@@ -223,12 +228,12 @@ fn has_pairs(method: &[u8], answer: &Answer) -> bool {
 /// About as many bytes as it holds.
 fn size(example: &Example) -> usize {
     let of = |body: &Body| body.text.as_ref().map_or(0, String::len);
-    let answers = [&example.production, &example.shadow];
+    let answers = [&example.production, &example.shadow].into_iter();
     let values = |value: &Option<String>| value.as_ref().map_or(0, String::len);
     example.request_head.len()
         + of(&example.request_body)
         + answers
-            .iter()
+            .chain(&example.control)
             .map(|answer| answer.head.len() + of(&answer.body))
             .sum::<usize>()
         + example

@@ -3,6 +3,8 @@
 //! What is noise is known only once enough has been seen, so nothing is thrown away that a later look could need: each pair is
 //! counted under the set of its differences, and whether it agrees but for noise is decided when a document is made.
 
+#[cfg(test)]
+mod control_tests;
 mod endpoint;
 mod examples;
 #[cfg(test)]
@@ -13,6 +15,7 @@ mod not_learned;
 #[cfg(test)]
 mod part_tests;
 mod parts;
+mod place_row;
 mod places;
 mod secrets;
 mod summary;
@@ -31,7 +34,8 @@ pub use self::summary::Facts;
 use self::timeline::TimelineTally;
 use super::comparing::compare;
 use super::correlation::Correlation;
-use super::counters::{CompareCounters, Compared as CountedPair, Outcome};
+use super::counters::{CompareCounters, Compared as CountedPair};
+use super::difference::Kind;
 use super::difference_collector::Compared;
 use super::histogram::Histogram;
 use super::hosts::{CompareContext, Hosts};
@@ -40,6 +44,7 @@ use super::judging::Judging;
 use super::pair::{Answer, NotCompared, Pair};
 use super::routes::{EndpointId, Routes, is_refusal};
 use super::rules::RuleId;
+use super::witness::{Standing, Witness};
 
 /// Nanoseconds of a millisecond.
 const MILLISECOND: u64 = 1_000_000;
@@ -57,7 +62,8 @@ pub struct Tally {
     endpoints: HashMap<EndpointId, EndpointTally>,
     parts: Parts,
     places: Places,
-    statuses: BTreeMap<(u16, u16), u64>,
+    /// Pairs by status codes, and how many of them are excused.
+    statuses: BTreeMap<(u16, u16), (u64, u64)>,
     production: Sides,
     shadow: Sides,
     timeline: TimelineTally,
@@ -137,83 +143,88 @@ impl Tally {
             method,
             head: &pair.request_head,
             host: judging.hosts.shadow.as_deref(),
+            first_host: None,
             mapped: correlation.as_ref().map(|maps| &**maps.shadow()),
         };
         let compared = compare(&question, &pair.production, &pair.shadow, &judging.rules);
-        let control = pair.control.as_ref().map(|control| {
-            let host = judging.hosts.control.as_deref();
-            let mapped = correlation.as_ref().map(|maps| &**maps.control());
-            let question = CompareContext {
-                host,
-                mapped,
+        let control = pair.control.as_ref().filter(|_| judging.by_control);
+        let witness = control.map(|control| {
+            let to_control = CompareContext {
+                host: judging.hosts.control.as_deref(),
+                mapped: correlation.as_ref().map(|maps| &**maps.control()),
                 ..question
             };
-            compare(&question, &pair.production, control, &judging.rules)
+            Witness::new(
+                [&question, &to_control],
+                (&judging.rules, judging.by_rules),
+                [&pair.production, &pair.shadow, control],
+            )
         });
-        let repeat = pair.repeat.as_ref();
-        let repeat = repeat.map(|repeat| compare(&question, &pair.shadow, repeat, &judging.rules));
+        if let Some(witness) = &witness {
+            let differences = witness.to_production();
+            let differences = differences.map(|one| (one, witness.is_alone(one, &compared)));
+            self.places.reference(id, differences, places::Reference::Control);
+        }
+        if let Some(repeat) = &pair.repeat {
+            let differs = compare(&question, &pair.shadow, repeat, &judging.rules);
+            let counting = listed(&differs).filter(|(_, rule)| rule.is_none() || !judging.by_rules);
+            let differences = counting.map(|(one, _)| (one, false));
+            self.places.reference(id, differences, places::Reference::Repeat);
+        }
 
-        *self.statuses.entry(statuses).or_default() += 1;
-        let new_5xx = statuses.1 >= 500 && statuses.0 < 500;
+        let mut excused_status = false;
+        let mut signature = Vec::new();
+        for (difference, rule) in listed(&compared) {
+            let rule = rule.filter(|_| judging.by_rules);
+            let asked = witness.as_ref().filter(|_| rule.is_none());
+            let standing = asked.map(|witness| witness.standing(difference));
+            let sort = match (rule, standing) {
+                (Some(rule), _) => Sort::Rule(rule),
+                (_, Some(Standing::LikeControl)) => Sort::LikeControl,
+                (_, Some(_)) if self.places.is_outside(id, difference) => Sort::Outside,
+                (_, Some(Standing::Alone)) => Sort::Alone,
+                _ => Sort::Plain,
+            };
+            excused_status |= difference.kind == Kind::Status
+                && sort == Sort::LikeControl
+                && !judging.rules.is_protected(name, &difference.path);
+            let place = DifferenceKey {
+                endpoint: id,
+                path: &difference.path,
+                kind: difference.kind,
+                sort,
+            };
+            match self.places.count(&place, difference, at) {
+                Some(row) => {
+                    self.examples
+                        .offer(&mut self.places, row, pair, &question, &judging);
+                    if !matches!(sort, Sort::Rule(_)) {
+                        signature.push(row);
+                    }
+                }
+                None => signature.push(places::BEYOND),
+            }
+        }
+        let (all, excused) = self.statuses.entry(statuses).or_default();
+        *all += 1;
+        *excused += u64::from(excused_status);
+        let new_5xx = statuses.1 >= 500 && statuses.0 < 500 && !excused_status;
         self.production.record(&pair.production);
         self.shadow.record(&pair.shadow);
         self.timeline.pair(at, statuses, !compared.is_equal());
-
-        let has_control = control.is_some();
-        let mut signature = Vec::new();
-        if !compared.is_equal() {
-            for (difference, rule) in listed(&compared) {
-                let sort = match rule {
-                    Some(rule) if judging.by_rules => Sort::Rule(rule),
-                    _ if has_control && self.places.is_outside(id, difference) => Sort::Outside,
-                    _ => Sort::Plain,
-                };
-                let place = DifferenceKey {
-                    endpoint: id,
-                    path: &difference.path,
-                    kind: difference.kind,
-                    sort,
-                };
-                match self.places.count(&place, difference, at) {
-                    Some(row) => {
-                        self.examples
-                            .offer(&mut self.places, row, pair, &question, &judging);
-                        if !matches!(sort, Sort::Rule(_)) {
-                            signature.push(row);
-                        }
-                    }
-                    None => signature.push(places::BEYOND),
-                }
-            }
-        }
-        if let Some(differs) = &control {
-            self.places
-                .reference(id, all(differs), places::Reference::Control);
-        }
-        if let Some(differs) = &repeat {
-            self.places.reference(id, all(differs), places::Reference::Repeat);
-        }
-        let outcome = match (compared.is_equal(), signature.is_empty()) {
-            (true, _) => Outcome::Equal,
-            (false, true) => Outcome::Noise,
-            (false, false) => Outcome::Different,
-        };
         let seen = Seen {
             new_5xx,
-            other_status: statuses.0 != statuses.1,
+            other_status: statuses.0 != statuses.1 && !excused_status,
             refused: is_refusal(statuses.0),
-            signature: (outcome != Outcome::Equal).then_some(signature),
+            signature: (!compared.is_equal()).then_some(signature),
         };
         self.count(id, own_name, pair, &seen);
-        self.counters.compared(
-            outcome,
-            &CountedPair {
-                production_status: statuses.0,
-                shadow_status: statuses.1,
-                production_took: pair.production.times.map(|times| times.last),
-                shadow_took: pair.shadow.times.map(|times| times.last),
-            },
-        );
+        self.counters.compared(&CountedPair {
+            new_5xx: seen.new_5xx,
+            other_status: seen.other_status,
+            production_took: pair.production.times.map(|times| times.last),
+            shadow_took: pair.shadow.times.map(|times| times.last),
+        });
     }
 
     /// Counts a request that is not compared.
@@ -368,10 +379,6 @@ fn listed(compared: &Compared) -> impl Iterator<Item = (&super::Difference, Opti
     let plain = compared.differences.iter().map(|difference| (difference, None));
     let ruled = compared.by_rule.iter();
     plain.chain(ruled.map(|(difference, rule)| (difference, Some(*rule))))
-}
-
-fn all(compared: &Compared) -> impl Iterator<Item = &super::Difference> {
-    listed(compared).map(|(difference, _)| difference)
 }
 
 /// Method and target in a request line.

@@ -1,6 +1,6 @@
 //! Where answers differ, and how: one row for each place, kind and sort, within a bound.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
 use crate::noise::FEW_VALUES;
@@ -17,8 +17,12 @@ pub(super) const EXAMPLES: usize = 3;
 /// How a difference counts, as far as its pair tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Sort {
-    /// Any.
+    /// Any: nothing is known of the control there, or it differs from both.
     Plain,
+    /// The control has what production has.
+    Alone,
+    /// It has what the shadow has.
+    LikeControl,
     /// Production and the control have few values there, and the shadow's is none of them.
     Outside,
     /// A rule takes it away.
@@ -33,6 +37,9 @@ pub(super) struct DifferenceKey<'a> {
     pub kind: Kind,
     pub sort: Sort,
 }
+
+/// Both status codes of a difference between them.
+pub(super) type Codes = Option<(u16, u16)>;
 
 /// Who was compared for reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +57,8 @@ pub(super) struct Row {
     pub path: Box<str>,
     pub kind: Kind,
     pub sort: Sort,
+    /// Of another status: which. `None` for the rest of an endpoint with too many.
+    pub codes: Codes,
     pub count: u64,
     /// In milliseconds of Unix time.
     pub first: u64,
@@ -64,11 +73,41 @@ pub(super) struct Row {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Referred {
     pub control: u64,
+    /// Of these, pairs in which the shadow is like production there.
+    pub control_alone: u64,
     pub repeat: u64,
     /// Values of production and the control that were looked at.
     pub observed: u64,
-    /// Hashes of production's and the control's values there, as many as matter.
-    pub values: HashSet<u64>,
+    pub production_values: FewValues,
+    pub control_values: FewValues,
+    pub shadow_values: FewValues,
+}
+
+/// Hashes of the values that one side has at a place: each once, and as many as matter.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FewValues(Vec<u64>);
+
+impl FewValues {
+    fn insert(&mut self, value: u64) {
+        if self.0.len() <= FEW_VALUES && !self.0.contains(&value) {
+            self.0.push(value);
+        }
+    }
+
+    fn are_few(&self) -> bool {
+        self.0.len() <= FEW_VALUES
+    }
+
+    fn has(&self, value: u64) -> bool {
+        self.0.contains(&value)
+    }
+
+    fn single(&self) -> Option<u64> {
+        match self.0[..] {
+            [value] => Some(value),
+            _ => None,
+        }
+    }
 }
 
 /// Values that must have been looked at before those that were not among them are told to be outside: by then, one of sixteen
@@ -76,15 +115,30 @@ pub(super) struct Referred {
 const MIN_OBSERVED: u64 = 100;
 
 impl Referred {
-    fn observe(&mut self, value: u64) {
-        self.observed += 1;
-        if self.values.len() <= FEW_VALUES {
-            self.values.insert(value);
-        }
+    /// Whether each side has one value there, always, and no two have the same: a constant of the instance.
+    pub fn is_constant(&self) -> bool {
+        let single =
+            [&self.production_values, &self.shadow_values, &self.control_values].map(FewValues::single);
+        let [Some(production), Some(shadow), Some(control)] = single else {
+            return false;
+        };
+        production != shadow && shadow != control && control != production
+    }
+
+    /// Whether production and the control choose from the same few values. A control that has others has its own by being
+    /// another instance, and so may the shadow.
+    fn is_choice(&self) -> bool {
+        let (production, control) = (&self.production_values, &self.control_values);
+        self.observed >= MIN_OBSERVED
+            && production.are_few()
+            && control.0.iter().all(|value| production.has(*value))
     }
 }
 
-type Key = (EndpointId, Box<str>, Kind, Sort);
+/// Pairs of status codes of an endpoint that have rows of their own. The rest has one together.
+const FEW_CODES: u8 = 16;
+
+type Key = (EndpointId, Box<str>, Kind, Sort, Codes);
 
 /// Differences by place, kind and sort, bounded.
 #[derive(Debug)]
@@ -93,6 +147,8 @@ pub(super) struct Places {
     rows: Vec<Row>,
     index: HashMap<Key, u32>,
     references: HashMap<(EndpointId, Box<str>, Kind), Referred>,
+    /// Rows of status codes, by endpoint.
+    codes: HashMap<EndpointId, u8>,
     /// Differences that there was no row for.
     pub beyond: u64,
     hasher: RandomState,
@@ -105,6 +161,7 @@ impl Places {
             rows: Vec::new(),
             index: HashMap::new(),
             references: HashMap::new(),
+            codes: HashMap::new(),
             beyond: 0,
             hasher: RandomState::new(),
         }
@@ -118,22 +175,33 @@ impl Places {
         }
         let key = (endpoint, difference.path.as_str().into(), difference.kind);
         self.references.get(&key).is_some_and(|referred| {
-            referred.observed >= MIN_OBSERVED
-                && referred.values.len() <= FEW_VALUES
+            referred.is_choice()
                 && !referred
-                    .values
-                    .contains(&self.hasher.hash_one(&difference.shadow))
+                    .production_values
+                    .has(self.hasher.hash_one(&difference.shadow))
         })
     }
 
     /// Counts a difference of one pair; `None` where there is no room for its row.
     pub fn count(&mut self, place: &DifferenceKey<'_>, difference: &Difference, at: u64) -> Option<u32> {
-        let key: Key = (place.endpoint, place.path.into(), place.kind, place.sort);
         if let Some(referred) = self
             .references
             .get_mut(&(place.endpoint, place.path.into(), place.kind))
         {
-            referred.observe(self.hasher.hash_one(&difference.production));
+            referred.observed += 1;
+            let hash = |value| self.hasher.hash_one(value);
+            referred.production_values.insert(hash(&difference.production));
+            referred.shadow_values.insert(hash(&difference.shadow));
+        }
+        let codes = codes_of(difference);
+        let mut key: Key = (place.endpoint, place.path.into(), place.kind, place.sort, codes);
+        if codes.is_some() && !self.index.contains_key(&key) {
+            let known = self.codes.entry(place.endpoint).or_default();
+            if *known >= FEW_CODES {
+                key.4 = None;
+            } else {
+                *known += 1;
+            }
         }
         if let Some(&row) = self.index.get(&key) {
             let entry = &mut self.rows[row as usize];
@@ -152,6 +220,7 @@ impl Places {
             path: place.path.into(),
             kind: place.kind,
             sort: place.sort,
+            codes: key.4,
             count: 1,
             first: at,
             last: at,
@@ -162,14 +231,14 @@ impl Places {
         Some(row)
     }
 
-    /// Counts the differences of a comparison for reference.
+    /// Counts the differences of a comparison for reference, each with whether the control is alone there.
     pub fn reference<'a>(
         &mut self,
         endpoint: EndpointId,
-        differences: impl Iterator<Item = &'a Difference>,
+        differences: impl Iterator<Item = (&'a Difference, bool)>,
         of: Reference,
     ) {
-        for difference in differences {
+        for (difference, is_alone) in differences {
             let key = (endpoint, difference.path.as_str().into(), difference.kind);
             if !self.references.contains_key(&key) && self.references.len() >= self.max {
                 continue;
@@ -179,9 +248,12 @@ impl Places {
                 Reference::Repeat => referred.repeat += 1,
                 Reference::Control => {
                     referred.control += 1;
-                    for value in [&difference.production, &difference.shadow] {
-                        referred.observe(self.hasher.hash_one(value));
-                    }
+                    referred.control_alone += u64::from(is_alone);
+                    referred.observed += 2;
+                    let hash = |value| self.hasher.hash_one(value);
+                    referred.production_values.insert(hash(&difference.production));
+                    // The other side is the control's here.
+                    referred.control_values.insert(hash(&difference.shadow));
                 }
             }
         }
@@ -213,9 +285,9 @@ impl Places {
         let mut index: HashMap<Key, u32> = HashMap::with_capacity(self.index.len());
         let mut before: Vec<(Key, u32)> = std::mem::take(&mut self.index).into_iter().collect();
         before.sort_unstable_by_key(|(_, row)| *row);
-        for ((endpoint, path, kind, sort), row) in before {
+        for ((endpoint, path, kind, sort, codes), row) in before {
             let endpoint = canonical(endpoint);
-            let key = (endpoint, path, kind, sort);
+            let key = (endpoint, path, kind, sort, codes);
             let Some(&into) = index.get(&key) else {
                 self.rows[row as usize].endpoint = endpoint;
                 index.insert(key, row);
@@ -232,16 +304,39 @@ impl Places {
             gone.insert(row, into);
         }
         self.index = index;
+        self.codes = HashMap::new();
+        for (endpoint, _, _, _, codes) in self.index.keys() {
+            if codes.is_some() {
+                let known = self.codes.entry(*endpoint).or_default();
+                *known = known.saturating_add(1);
+            }
+        }
         for ((endpoint, path, kind), other) in std::mem::take(&mut self.references) {
             let referred = self
                 .references
                 .entry((canonical(endpoint), path, kind))
                 .or_default();
             referred.control += other.control;
+            referred.control_alone += other.control_alone;
             referred.repeat += other.repeat;
             referred.observed += other.observed;
-            referred.values.extend(other.values);
+            for (into, from) in [
+                (&mut referred.production_values, other.production_values),
+                (&mut referred.control_values, other.control_values),
+                (&mut referred.shadow_values, other.shadow_values),
+            ] {
+                from.0.into_iter().for_each(|value| into.insert(value));
+            }
         }
         gone
+    }
+}
+
+/// The status codes of a difference between them.
+fn codes_of(difference: &Difference) -> Codes {
+    let code = |value: &Option<String>| value.as_ref()?.parse().ok();
+    match difference.kind {
+        Kind::Status => Some((code(&difference.production)?, code(&difference.shadow)?)),
+        _ => None,
     }
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use shadow_mirror::ledger::{DropReason, OutputCounts};
 
-use super::places::{Row, Sort};
+use super::place_row::PlaceRow;
+use super::places::{Codes, Row, Sort};
 use super::{EndpointTally, Tally};
 use crate::causes::causes;
 use crate::document::{
@@ -68,6 +69,12 @@ impl Tally {
         let agree: u64 = self.endpoints.values().map(agreeing).sum();
         let left_out = |endpoint: &EndpointTally| self.left_out(endpoint, &noise);
         let not_learned: u64 = self.endpoints.values().map(|one| left_out(one).pairs).sum();
+        let is_excused = |row: u32| {
+            let noise = noise.get(&row).and_then(Option::as_ref);
+            noise.is_some_and(|noise| noise.by == NoiseBy::LikeControl)
+        };
+        let excused = |endpoint: &EndpointTally| endpoint.agree_with(is_noise, is_excused);
+        let excused = self.endpoints.values().map(excused).sum();
         let new_5xx = self.endpoints.values().map(|endpoint| endpoint.new_5xx).sum();
         let other_status = self
             .endpoints
@@ -101,6 +108,7 @@ impl Tally {
             agreement_raw: rate(equal, compared),
             agreement: rate(agree - not_learned, compared - not_learned),
             not_learned,
+            excused,
             new_5xx: rate(new_5xx, compared),
             other_status: rate(other_status, compared),
             statuses: self.statuses(),
@@ -124,24 +132,19 @@ impl Tally {
         comparison
     }
 
-    /// Endpoints there are, and how many places count: for metrics.
-    pub fn sizes(&self) -> (u64, u64) {
-        let noise = self.noise();
-        let count = noise.values().filter(|noise| noise.is_none()).count();
-        (self.endpoints.len() as u64, count as u64)
-    }
-
     /// For each row, why it is noise, if it is.
     pub(super) fn noise(&self) -> HashMap<u32, Option<Noise>> {
         let learns = self.learns_by_repeats();
-        // How often a place differs in whatever sort.
+        // How often a place differs in whatever sort, but for what rules take away: of the references it is taken as well.
         let mut totals: HashMap<(_, &str, Kind), u64> = HashMap::new();
         for (_, row) in self.places.rows() {
-            *totals.entry((row.endpoint, &*row.path, row.kind)).or_default() += row.count;
+            if !matches!(row.sort, Sort::Rule(_)) {
+                *totals.entry((row.endpoint, &*row.path, row.kind)).or_default() += row.count;
+            }
         }
         let judge = |row: &Row| {
-            let total = totals[&(row.endpoint, &*row.path, row.kind)];
-            let noise = self.noise_of(row, total);
+            let total = totals.get(&(row.endpoint, &*row.path, row.kind));
+            let noise = self.noise_of(row, total.copied().unwrap_or_default());
             noise.or_else(|| learns.then(|| self.not_learned(row)).flatten())
         };
         self.places
@@ -163,25 +166,40 @@ impl Tally {
             });
         }
         let endpoint = self.endpoints.get(&row.endpoint)?;
-        let referred = self.places.referred(row)?;
         let place = noise::Place {
             kind: row.kind,
             protected: judging.rules.is_protected(&endpoint.name, &row.path),
         };
+        let referred = self.places.referred(row);
+        let of_control = |count| Differing {
+            count,
+            of: endpoint.controls,
+        };
+        if row.sort == Sort::LikeControl && !place.protected {
+            let reference = referred.map(|referred| of_control(referred.control));
+            return Some(noise::like_control(reference));
+        }
+        let referred = referred?;
         let raw = Differing {
             count: total,
             of: endpoint.compared,
         };
         // A control says more than the shadow itself: it is production's release. One that went away early says too little.
         if judging.by_control && endpoint.controls > 0 && endpoint.controls >= endpoint.compared / 2 {
-            if row.sort == Sort::Outside {
-                return None;
-            }
-            let reference = Differing {
-                count: referred.control,
-                of: endpoint.controls,
+            let reference = of_control(referred.control);
+            let by_rates = match row.sort {
+                Sort::Outside => None,
+                Sort::Alone => {
+                    let (shadow, control) = (of_control(row.count), of_control(referred.control_alone));
+                    noise::alone(place, shadow, control, reference, &judging.thresholds)
+                }
+                _ => noise::by_control(place, raw, reference, &judging.thresholds),
             };
-            return noise::by_control(place, raw, reference, &judging.thresholds);
+            let is_constant = || row.sort == Sort::Plain && referred.is_constant();
+            return match by_rates {
+                Some(_) if is_constant() => Some(noise::constant(reference)),
+                by_rates => by_rates,
+            };
         }
         if judging.by_repeat {
             let reference = Differing {
@@ -216,10 +234,11 @@ impl Tally {
     }
 
     fn statuses(&self) -> Vec<StatusPair> {
-        let pair = |(&(production, shadow), &count)| StatusPair {
+        let pair = |(&(production, shadow), &(count, excused))| StatusPair {
             production,
             shadow,
             count,
+            excused,
         };
         self.statuses.iter().map(pair).collect()
     }
@@ -292,56 +311,18 @@ impl Tally {
     }
 
     fn differences(&self, noise: &HashMap<u32, Option<Noise>>) -> Vec<DifferenceRow> {
-        // The rows of one place that share their fate are shown as one.
-        let mut shown: BTreeMap<(bool, Kind, &str, _, Sort), DifferenceRow> = BTreeMap::new();
+        // One row for each place: of what counts there, if something does.
+        let mut places: BTreeMap<(Kind, &str, EndpointId, Codes), PlaceRow> = BTreeMap::new();
         let mut rows: Vec<(u32, &Row)> = self.places.rows().collect();
         rows.sort_unstable_by_key(|(number, _)| *number);
         for (number, row) in rows {
-            let Some(endpoint) = self.endpoints.get(&row.endpoint) else {
-                continue;
-            };
-            let noise = noise.get(&number).cloned().flatten();
-            let sort = match row.sort {
-                Sort::Outside => Sort::Plain,
-                other => other,
-            };
-            let suspicious = if row.sort == Sort::Outside { row.count } else { 0 };
-            let (production, shadow) = row.shown.clone().unwrap_or_default();
-            shown
-                .entry((noise.is_some(), row.kind, &*row.path, row.endpoint, sort))
-                .and_modify(|known| {
-                    known.count += row.count;
-                    known.suspicious += suspicious;
-                    known.first_ms = known.first_ms.min(row.first);
-                    known.last_ms = known.last_ms.max(row.last);
-                    known.examples.extend(row.examples.iter().cloned());
-                })
-                .or_insert_with(|| DifferenceRow {
-                    endpoint: endpoint.name.to_string(),
-                    path: row.path.to_string(),
-                    kind: row.kind,
-                    count: row.count,
-                    share: 0.0,
-                    noise,
-                    suspicious,
-                    first_ms: row.first,
-                    last_ms: row.last,
-                    production,
-                    shadow,
-                    examples: row.examples.clone(),
-                });
+            if let Some(endpoint) = self.endpoints.get(&row.endpoint) {
+                let noise = noise.get(&number).cloned().flatten();
+                let place = (row.kind, &*row.path, row.endpoint, row.codes);
+                places.entry(place).or_default().add(endpoint, row, noise);
+            }
         }
-        let mut rows: Vec<DifferenceRow> = shown
-            .into_iter()
-            .map(|((_, _, _, endpoint, _), mut row)| {
-                let compared = self
-                    .endpoints
-                    .get(&endpoint)
-                    .map_or(0, |endpoint| endpoint.compared);
-                row.share = rate(row.count, compared).share;
-                row
-            })
-            .collect();
+        let mut rows: Vec<DifferenceRow> = places.into_values().filter_map(PlaceRow::row).collect();
         rows.sort_by(|a, b| {
             (a.noise.is_some(), std::cmp::Reverse(a.count))
                 .cmp(&(b.noise.is_some(), std::cmp::Reverse(b.count)))
@@ -447,8 +428,9 @@ impl Tally {
         let mut noise = Vec::new();
         if judging.by_control {
             noise.push(format!(
-                "control: a difference is noise if the control differs from production there as well, unless the shadow \
-                 differs more often by {}% of their sum and {}% of all pairs",
+                "control: a difference is excused in each pair in which the control has the same; it is noise if the control \
+                 differs from production there as well, unless the shadow differs more often by {}% of their sum and {}% \
+                 of all pairs",
                 thresholds.relative * 100.0,
                 thresholds.absolute * 100.0
             ));

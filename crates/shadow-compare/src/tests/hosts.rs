@@ -14,6 +14,7 @@ fn with(rules: &Rules, production: &Answer, shadow: &Answer) -> Compared {
         head: HEAD,
         host: Some("next:8080"),
         mapped: None,
+        first_host: None,
     };
     compare(&question, production, shadow, rules)
 }
@@ -80,14 +81,14 @@ fn another_host_is_a_difference_wherever_it_stands() {
     assert_eq!((compared.differences.len(), compared.by_rule.len()), (6, 0));
     let own = with(
         &Rules::default(),
-        &json(r#"{"a":"http://shop.example/1","host":"shop.example"}"#),
-        &json(r#"{"a":"http://next:8080/2","host":"next:8080"}"#),
+        &json(r#"{"a":"http://shop.example/1","by":"at shop.example"}"#),
+        &json(r#"{"a":"http://next:8080/2","by":"at next:8080"}"#),
     );
     assert_eq!(
         lines(&own),
         [
             r#"$.a value: "http://shop.example/1" -> "http://next:8080/2""#,
-            r#"$.host value: "shop.example" -> "next:8080""#
+            r#"$.by value: "at shop.example" -> "at next:8080""#
         ]
     );
 }

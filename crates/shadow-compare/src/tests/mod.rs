@@ -38,6 +38,7 @@ pub fn question(endpoint: &str) -> CompareContext<'_> {
         head: b"",
         host: None,
         mapped: None,
+        first_host: None,
     }
 }
 

@@ -57,6 +57,7 @@ pub(super) fn healthy(pairs: u64) -> Comparison {
         agreement_raw: rate(pairs, pairs),
         agreement: rate(pairs, pairs),
         not_learned: 0,
+        excused: 0,
         new_5xx: rate(0, pairs),
         other_status: rate(0, pairs),
         statuses: Vec::new(),
@@ -89,6 +90,7 @@ fn difference(endpoint: &str, path: &str, count: u64) -> DifferenceRow {
         count,
         share: 0.0,
         noise: None,
+        aside: Vec::new(),
         suspicious: 0,
         first_ms: 0,
         last_ms: 0,
@@ -278,14 +280,53 @@ fn another_status_is_told_with_what_became_of_it() {
         production,
         shadow,
         count,
+        excused: 0,
     };
-    comparison.statuses = vec![pair(200, 200, 9_500), pair(404, 200, 100), pair(200, 404, 400)];
+    let like_control = StatusPair {
+        excused: 900,
+        ..pair(304, 200, 900)
+    };
+    comparison.statuses = vec![
+        pair(200, 200, 8_600),
+        like_control,
+        pair(404, 200, 100),
+        pair(200, 404, 400),
+    ];
     assert_eq!(
         judge_by(&comparison, &["other_status > 1%"]).why,
         [
             "The status code was different in 500 of 10,000 pairs (5.00%, 95% interval 4.59% to 5.44%): 200 became 404 \
              (400), 404 became 200 (100). Rule: other_status > 1%."
         ]
+    );
+}
+
+#[test]
+fn what_is_excused_is_told_whatever_the_word() {
+    let mut comparison = healthy(10_000);
+    comparison.excused = 1_187;
+    let like_control = |count| DifferenceRow {
+        noise: Some(crate::noise::like_control(None)),
+        ..difference("GET /style.css", "header.etag", count)
+    };
+    comparison.differences = vec![
+        DifferenceRow {
+            kind: Kind::Status,
+            path: "status".to_owned(),
+            production: Some("304".to_owned()),
+            shadow: Some("200".to_owned()),
+            ..like_control(1_187)
+        },
+        like_control(7),
+    ];
+    let verdict = judged(&comparison);
+    assert_eq!(verdict.word, Verdict::Go);
+    assert_eq!(
+        verdict.why.last().map(String::as_str),
+        Some(
+            "Excused, because the control differed from production as the shadow did: 1,187 of 10,000 pairs: \
+             GET /style.css status 304 to 200 (1,187), GET /style.css header.etag value (7)."
+        )
     );
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::super::document::{Comparison, Interval, Rate, RuleOutcome, SlowAt, Verdict};
+use super::super::Kind;
+use super::super::document::{Comparison, DifferenceRow, Interval, Rate, RuleOutcome, SlowAt, Verdict};
 use super::super::fail_on::Metric;
 use super::Judged;
 use super::measure::{Measured, SlowEndpoint};
@@ -53,6 +54,15 @@ pub(super) fn why(
         }
     };
     why.extend(not_learned(comparison));
+    if comparison.excused > 0 {
+        let rows = comparison.differences.iter();
+        let names = top(rows.map(|row| (place(row), row.excused())));
+        why.push(format!(
+            "Excused, because the control differed from production as the shadow did: {} of {} pairs: {names}.",
+            grouped(comparison.excused),
+            grouped(comparison.agreement.total)
+        ));
+    }
     let missing = &comparison.coverage.endpoints_not_compared;
     if !missing.is_empty() {
         let names = list(missing.iter().map(|name| (cut(name), None)));
@@ -258,13 +268,13 @@ fn standing_out(metric: Metric, comparison: &Comparison) -> String {
             .statuses
             .iter()
             .filter(|pair| pair.production != pair.shadow)
-            .map(|pair| (format!("{} became {}", pair.production, pair.shadow), pair.count))),
+            .map(|pair| {
+                let count = pair.count.saturating_sub(pair.excused);
+                (format!("{} became {}", pair.production, pair.shadow), count)
+            })),
         Metric::AgreementRaw => {
             let rows = comparison.differences.iter();
-            top(rows.map(|row| {
-                let name = format!("{} {} {}", row.endpoint, row.path, row.kind.name());
-                (cut(&name), row.count)
-            }))
+            top(rows.map(|row| (place(row), row.count)))
         }
         _ => gravest(comparison),
     }
@@ -282,6 +292,17 @@ fn gravest(comparison: &Comparison) -> String {
         words.push(format!("{} more", grouped((causes.len() - NAMED) as u64)));
     }
     words.join("; ")
+}
+
+/// Where a row is, and what differs there.
+fn place(row: &DifferenceRow) -> String {
+    let name = match (row.kind, &row.production, &row.shadow) {
+        (Kind::Status, Some(production), Some(shadow)) => {
+            format!("{} status {production} to {shadow}", row.endpoint)
+        }
+        _ => format!("{} {} {}", row.endpoint, row.path, row.kind.name()),
+    };
+    cut(&name)
 }
 
 fn reasons(counts: &BTreeMap<String, u64>) -> String {

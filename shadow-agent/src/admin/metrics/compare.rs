@@ -42,15 +42,19 @@ impl Snapshot {
         let all = self.comparisons.iter();
         families.counter(
             "compare_pairs",
-            "Pairs of responses compared, by outcome: equal, noise (equal except for noise) or different, as \
-             judged at the time.",
+            "Pairs of responses compared.",
+            all.clone()
+                .map(|(name, counts)| (vec![("output", name.as_str())], counts.pairs)),
+        )?;
+        families.gauge(
+            "compare_report_pairs",
+            "Pairs in the report, since the last reset, by what they came to: equal, excused (the control differs as the \
+             shadow does), noise (equal except for noise), not_learned (nobody knows yet) or different. \
+             What is noise is learned, so these go up and down.",
             all.clone().flat_map(|(name, counts)| {
-                [
-                    ("equal", counts.equal),
-                    ("noise", counts.noise),
-                    ("different", counts.different),
-                ]
-                .map(|(outcome, count)| (vec![("output", name.as_str()), ("outcome", outcome)], count))
+                counts.outcomes.named().map(|(outcome, count)| {
+                    (vec![("output", name.as_str()), ("outcome", outcome)], count as f64)
+                })
             }),
         )?;
         for (name, help, failures) in [
@@ -94,12 +98,12 @@ impl Snapshot {
         };
         counter(
             "compare_new_5xx",
-            "Compared pairs with a 5xx of the shadow and none of production.",
+            "Compared pairs with a 5xx of the shadow, and none of production or the control.",
             |counts| counts.new_5xx,
         )?;
         counter(
             "compare_status_differs",
-            "Compared pairs with different status codes.",
+            "Compared pairs with different status codes, but for those where the control has the shadow's.",
             |counts| counts.other_status,
         )?;
         counter(

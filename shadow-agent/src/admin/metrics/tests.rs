@@ -8,7 +8,7 @@ use crate::agent::{CaptureReport, ConnectionReport};
 use crate::capture::{CaptureCounts, FileCounters};
 use crate::cluster_metrics::ClusterMetrics;
 use crate::compare::NotCompared;
-use crate::compare::counters::{CompareCounters, Compared, Extra, Outcome};
+use crate::compare::counters::{CompareCounters, Compared, Extra, Outcomes};
 use crate::compare::document::Verdict;
 use crate::latency::LatencyHistogram;
 use crate::mirror::ledger::DropReason;
@@ -64,13 +64,20 @@ fn snapshot() -> Snapshot {
 fn comparison() -> CompareCounts {
     let counters = CompareCounters::default();
     let pair = Compared {
-        production_status: 200,
-        shadow_status: 500,
+        new_5xx: true,
+        other_status: true,
         production_took: Some(Duration::from_micros(1500)),
         shadow_took: Some(Duration::from_micros(1500)),
     };
-    counters.compared(Outcome::Equal, &Compared::default());
-    counters.compared(Outcome::Different, &pair);
+    counters.compared(&Compared::default());
+    counters.compared(&pair);
+    counters.set_outcomes(&Outcomes {
+        equal: 1,
+        excused: 0,
+        noise: 0,
+        not_learned: 0,
+        different: 1,
+    });
     counters.not_compared(NotCompared::Shadow(DropReason::Timeout), 2);
     counters.not_compared(NotCompared::Memory, 3);
     counters.set_waiting(4, 5_000);
@@ -137,9 +144,11 @@ fn numbers_stand_under_their_names_and_labels() {
         r#"shadow_agent_output_exchange_seconds_bucket{le="+Inf",output="http://staging:80"} 1"#,
         r#"shadow_agent_output_copy_delay_seconds_count{output="http://staging:80"} 1"#,
         "shadow_agent_production_exchange_seconds_sum 0.0015",
-        r#"shadow_agent_compare_pairs_total{output="http://staging:80",outcome="equal"} 1"#,
-        r#"shadow_agent_compare_pairs_total{output="http://staging:80",outcome="noise"} 0"#,
-        r#"shadow_agent_compare_pairs_total{output="http://staging:80",outcome="different"} 1"#,
+        r#"shadow_agent_compare_pairs_total{output="http://staging:80"} 2"#,
+        r#"shadow_agent_compare_report_pairs{output="http://staging:80",outcome="equal"} 1.0"#,
+        r#"shadow_agent_compare_report_pairs{output="http://staging:80",outcome="excused"} 0.0"#,
+        r#"shadow_agent_compare_report_pairs{output="http://staging:80",outcome="noise"} 0.0"#,
+        r#"shadow_agent_compare_report_pairs{output="http://staging:80",outcome="different"} 1.0"#,
         r#"shadow_agent_compare_failed_total{output="http://staging:80",reason="timeout"} 2"#,
         r#"shadow_agent_compare_not_compared_total{output="http://staging:80",reason="compare_memory"} 3"#,
         r#"shadow_agent_compare_new_5xx_total{output="http://staging:80"} 1"#,
@@ -239,7 +248,7 @@ fn comparisons_beyond_the_bound_count_together() {
         .collect();
     let series = series(&text(snapshot));
     for (name, labels, expected) in [
-        ("compare_pairs_total", r#"outcome="equal""#, 11.0),
+        ("compare_report_pairs", r#"outcome="equal""#, 11.0),
         ("compare_failed_total", r#"reason="timeout""#, 22.0),
         ("compare_verdict", r#"verdict="no_go""#, 1.0),
         ("compare_own_requests_sent_total", r#"what="control""#, 22.0),

@@ -20,7 +20,8 @@ pub struct Compare {
 
     /// A second instance of production's release, which gets the same copies
     ///
-    /// Where its responses differ from production's, differences are noise, unless the shadow differs more often.
+    /// Where it responds as the shadow does, the shadow is excused; where it differs from both, differences are noise, unless the
+    /// shadow differs more often.
     #[arg(long, value_name = "URL", requires = "compare")]
     pub compare_control: Option<String>,
 

@@ -72,6 +72,13 @@ fn figures(html: &mut String, comparison: &Comparison) {
     let rows = [
         ("Agreement", rate(&comparison.agreement)),
         ("Agreement before noise", rate(&comparison.agreement_raw)),
+        (
+            "Excused",
+            format!(
+                "{} pairs agree because the control differs there as the shadow does",
+                grouped(comparison.excused)
+            ),
+        ),
         ("New 5xx", rate(&comparison.new_5xx)),
         (
             "Coverage",

@@ -83,6 +83,7 @@ pub(super) fn comparison(shadow: &str, word: Verdict) -> Comparison {
         agreement_raw: rate(61_440, 98_700),
         agreement: rate(97_312, 98_700),
         not_learned: 0,
+        excused: 0,
         new_5xx: rate(303, 98_700),
         other_status: rate(412, 98_700),
         statuses: [
@@ -97,6 +98,7 @@ pub(super) fn comparison(shadow: &str, word: Verdict) -> Comparison {
             production,
             shadow,
             count,
+            excused: 0,
         })
         .to_vec(),
         endpoints: vec![
@@ -238,6 +240,7 @@ pub(super) fn difference(endpoint: &str, path: &str, kind: Kind, count: u64) -> 
         count,
         share: count as f64 / 61_000.0,
         noise: None,
+        aside: Vec::new(),
         suspicious: 0,
         first_ms: BEGIN + 4 * SECOND,
         last_ms: BEGIN + 3_590 * SECOND,
@@ -331,6 +334,7 @@ fn example(id: &str) -> Example {
         request_body: Body::default(),
         production: answer("9.99", "Cache-Control: max-age=60\n", 3_120),
         shadow: answer("10.99", "", 3_480),
+        control: Some(answer("9.99", "", 2_210)),
         differences: vec![
             Difference {
                 path: "$.price".to_owned(),

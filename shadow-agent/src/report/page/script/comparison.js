@@ -55,6 +55,8 @@ const headPart = () => {
           { class: "figures" },
           figure("Agreement", ...ofRate(comparison.agreement)),
           figure("Before noise", ...ofRate(comparison.agreement_raw)),
+          comparison.excused > 0 &&
+            figure("Excused", grouped(comparison.excused), "pairs: the control differs as the shadow does"),
           figure("New 5xx", ...ofRate(comparison.new_5xx)),
           figure("Other status", ...ofRate(comparison.other_status)),
           figure(

@@ -1,11 +1,23 @@
 // The list of differences: what counts apart from noise, each with pairs that show it.
 
 const NOISE_BY = {
-  rule: "a rule",
-  known: "a difference that this release intends",
-  control: "the control",
-  repeat: "the shadow's second answer",
-  not_learned: "nobody yet",
+  rule: "Noise, by a rule",
+  known: "Intended by this release",
+  control: "Noise, by the control",
+  repeat: "Noise, by the shadow's second answer",
+  not_learned: "Not learned yet",
+  like_control: "Excused",
+};
+
+const isExcused = (row) => row.noise !== null && row.noise.by === "like_control";
+
+/** What a row that does not count is called beside its place. */
+const noiseTag = (row) => (isExcused(row) ? "excused" : `noise: ${row.noise.by}`);
+
+/** A row's own name: status codes have a row for each two of them. */
+const differenceName = (row) => {
+  const codes = row.kind === "status" ? `\n${row.production} ${row.shadow}` : "";
+  return `${row.endpoint}\n${row.path}\n${row.kind}${codes}`;
 };
 
 const differencesPart = () => {
@@ -15,7 +27,8 @@ const differencesPart = () => {
   const group = newId("which");
   const choices = [
     ["counts", "What counts", (row) => row.noise === null],
-    ["noise", "Noise", (row) => row.noise !== null],
+    ["noise", "Noise", (row) => row.noise !== null && !isExcused(row)],
+    ["excused", "Excused", isExcused],
     ["all", "All", () => true],
   ];
   let kept = choices[0][2];
@@ -44,7 +57,7 @@ const differencesPart = () => {
   );
 
   const views = new Map();
-  const nameOf = (row) => `${row.endpoint}\n${row.path}\n${row.kind}`;
+  const nameOf = differenceName;
   /** An example below a row: made once, so that what is opened in it stays open while the page goes on. */
   const exampleOf = (row, id) => {
     const name = `${nameOf(row)}\n${id}`;
@@ -60,11 +73,19 @@ const differencesPart = () => {
         h(
           "p",
           {},
-          h("strong", {}, `Noise, by ${NOISE_BY[row.noise.by]}: `),
+          h("strong", {}, `${NOISE_BY[row.noise.by]}: `),
           sentence(row.noise.why),
           row.noise.reference &&
             `. Seen among the references in ${percent(row.noise.reference.share)} (${grouped(row.noise.reference.count)} of ${grouped(row.noise.reference.total)}).`,
         ),
+      (row.aside ?? []).map((aside) =>
+        h(
+          "p",
+          {},
+          h("strong", {}, `${NOISE_BY[aside.noise.by]}, in ${counted(aside.count, "more pair")}: `),
+          sentence(aside.noise.why),
+        ),
+      ),
       row.suspicious > 0 &&
         h(
           "p",
@@ -96,7 +117,7 @@ const differencesPart = () => {
         sort: (row) => row.path,
         cell: (row) => [
           code(row.path),
-          row.noise && h("span", { class: "tag" }, `noise: ${row.noise.by}`),
+          row.noise && h("span", { class: "tag" }, noiseTag(row)),
           row.suspicious > 0 && h("span", { class: "tag warn" }, `${grouped(row.suspicious)} suspicious`),
         ],
       },

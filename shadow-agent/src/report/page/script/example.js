@@ -84,6 +84,19 @@ const fold = (run, noun) => {
 
 const took = (answer) => (answer.took_us === null ? "an unknown time" : duration(answer.took_us));
 
+/** The control's answer, to be read beside the other two. */
+const controlView = (control) =>
+  h(
+    "details",
+    {},
+    h("summary", {}, `The control's answer (it took ${took(control)})`),
+    h(
+      "div",
+      { class: "scroll", role: "group", tabindex: 0, "aria-label": "The control's answer" },
+      h("pre", {}, [...headLines(control.head), "", ...bodyLines(control.body)].map(line).join("\n")),
+    ),
+  );
+
 /** Everything about one example. */
 const exampleView = (example) => {
   const { production, shadow } = example;
@@ -123,6 +136,7 @@ const exampleView = (example) => {
         h("pre", {}, request.map(line).join("\n")),
       ),
     ),
+    example.control && controlView(example.control),
     scroller(
       caption,
       h(

@@ -3,7 +3,16 @@
 /** Most codes of a side in a matrix. */
 const MOST_CODES = 12;
 
-const isNew5xx = (pair) => pair.shadow >= 500 && pair.production < 500;
+const isExcusedStatus = (pair) => (pair.excused ?? 0) === pair.count;
+
+const isNew5xx = (pair) => pair.shadow >= 500 && pair.production < 500 && !isExcusedStatus(pair);
+
+const statusNote = (pair) => {
+  const excused = pair.excused ?? 0;
+  if (isExcusedStatus(pair)) return "excused";
+  const what = isNew5xx(pair) ? "new 5xx" : "differs";
+  return excused > 0 ? `${what}, ${grouped(excused)} excused` : what;
+};
 
 const statusPart = () => {
   const holder = h("div", {});
@@ -18,7 +27,7 @@ const statusPart = () => {
         "td",
         { class: `number ${isNew5xx(pair) ? "bad" : "other"}` },
         grouped(pair.count),
-        h("small", {}, isNew5xx(pair) ? "new 5xx" : "differs"),
+        h("small", {}, statusNote(pair)),
       );
     };
     return scroller(

@@ -73,7 +73,7 @@ const twoDifferences = (two) => {
   const table = dataTable({
     caption: "Differences of A and B",
     noun: "difference",
-    key: (row) => `${row.endpoint}\n${row.path}\n${row.kind}`,
+    key: differenceName,
     text: (row) => `${row.endpoint} ${row.path} ${row.kind} ${row.production ?? ""} ${row.shadow ?? ""}`,
     keep: (row) => wanted.has(row.state) && (noise || !isNoise(row)),
     tools: [choose],
