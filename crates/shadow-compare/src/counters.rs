@@ -10,39 +10,11 @@ use std::time::Duration;
 use shadow_core::latency::{LatencyCounts, LatencyHistogram};
 use shadow_mirror::ledger::{DropReason, OutputCounts};
 
-use super::document::Verdict;
+use super::document::{Outcomes, Verdict};
 use super::{Correlated, NotCompared};
 
 const DROP_REASONS: usize = DropReason::ALL.len();
 const REASONS: usize = DROP_REASONS + NotCompared::OTHERS.len();
-
-/// What pairs came to, as the document has it: what is noise is learned, so these may rise and fall.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcomes {
-    /// The answers are the same.
-    pub equal: u64,
-    /// They agree; the control differs from production somewhere as the shadow does.
-    pub excused: u64,
-    /// They differ in what is taken for noise only.
-    pub noise: u64,
-    /// They differ in what nobody can call noise or not yet.
-    pub not_learned: u64,
-    /// They differ.
-    pub different: u64,
-}
-
-impl Outcomes {
-    /// Each with its name.
-    pub fn named(&self) -> [(&'static str, u64); 5] {
-        [
-            ("equal", self.equal),
-            ("excused", self.excused),
-            ("noise", self.noise),
-            ("not_learned", self.not_learned),
-            ("different", self.different),
-        ]
-    }
-}
 
 /// Requests that the comparison itself makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +38,7 @@ impl Extra {
     }
 }
 
-/// What of a pair that was compared is known for good.
+/// Facts of a compared pair that are known for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Compared {
     /// Whether the shadow answered 5xx, and neither production nor the control did.
@@ -171,7 +143,7 @@ impl CompareCounters {
         self.0.waiting_bytes.store(bytes, Relaxed);
     }
 
-    /// What the pairs come to as it stands.
+    /// Stores the outcomes of the pairs as they stand.
     pub fn set_outcomes(&self, outcomes: &Outcomes) {
         for (counter, (_, count)) in self.0.outcomes.iter().zip(outcomes.named()) {
             counter.store(count, Relaxed);
@@ -225,7 +197,7 @@ impl CompareCounters {
 pub struct CompareCounts {
     /// Pairs compared.
     pub pairs: u64,
-    /// What those of the last document came to.
+    /// Outcomes of those in the last document.
     pub outcomes: Outcomes,
     /// Not compared, by reason: those that ever occurred, in a fixed order.
     pub not_compared: Vec<(NotCompared, u64)>,

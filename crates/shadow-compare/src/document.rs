@@ -5,13 +5,14 @@
 //! from traffic is hostile text: whoever shows it escapes it.
 
 mod latency;
+mod outcomes;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::latency::{CopyDelay, Latency, Quantiles, Slow, SlowAt, Throughput};
-use super::counters::Outcomes;
+pub use self::outcomes::Outcomes;
 use super::{Correlated, Kind};
 
 /// The version of this shape.
@@ -194,7 +195,7 @@ impl Comparison {
         }
     }
 
-    /// What the compared pairs came to.
+    /// Compared pairs by outcome.
     pub fn outcomes(&self) -> Outcomes {
         let (equal, agree) = (self.agreement_raw.count, self.agreement.count);
         Outcomes {

@@ -22,7 +22,7 @@ use super::{Difference, Kind};
 /// Any number that moves with the clock is a time, whatever it is called.
 const NAME_OF_A_TIME: &str = "time";
 
-/// What the control's answer says of a difference between production and the shadow.
+/// Word of the control's answer on a difference between production and the shadow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// Nothing: it does not reach there, behind another status code say.
@@ -73,12 +73,12 @@ impl<'a> Witness<'a> {
         }
     }
 
-    /// What differs between production and the control, and counts.
+    /// Differences between production and the control that count.
     pub fn to_production(&self) -> impl Iterator<Item = &Difference> {
         counted(&self.to_production, self.by_rules)
     }
 
-    /// What it says of a difference between production and the shadow that no rule takes away.
+    /// Judges a difference between production and the shadow that no rule takes away.
     pub fn standing(&self, difference: &Difference) -> Standing {
         let (path, kind) = (difference.path.as_str(), difference.kind);
         if kind == Kind::More {
@@ -145,7 +145,7 @@ impl<'a> Witness<'a> {
     }
 }
 
-/// What differs and counts: all of it, where rules are not to take anything away.
+/// Differences that count: all of them, where rules are not to take anything away.
 fn counted(compared: &Compared, by_rules: bool) -> impl Iterator<Item = &Difference> {
     let by_rule = compared.by_rule.iter().map(|(difference, _)| difference);
     compared

@@ -7,7 +7,7 @@ use super::places::{Row, Sort};
 use crate::document::{Aside, DifferenceRow, Noise, NoiseBy};
 use crate::statistics::rate;
 
-/// What is known of a place: what counts, and what does not by each reason.
+/// The pairs of a place: those that count, and those that do not by each reason.
 #[derive(Debug, Default)]
 pub(super) struct PlaceRow {
     shares: Vec<DifferenceRow>,

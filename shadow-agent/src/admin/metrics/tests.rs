@@ -8,8 +8,8 @@ use crate::agent::{CaptureReport, ConnectionReport};
 use crate::capture::{CaptureCounts, FileCounters};
 use crate::cluster_metrics::ClusterMetrics;
 use crate::compare::NotCompared;
-use crate::compare::counters::{CompareCounters, Compared, Extra, Outcomes};
-use crate::compare::document::Verdict;
+use crate::compare::counters::{CompareCounters, Compared, Extra};
+use crate::compare::document::{Outcomes, Verdict};
 use crate::latency::LatencyHistogram;
 use crate::mirror::ledger::DropReason;
 
