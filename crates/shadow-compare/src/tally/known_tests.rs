@@ -1,7 +1,6 @@
 //! What becomes of differences that a release intends.
 
 use super::tests::{answer, comparison, judging, lines, pair, tally};
-use super::*;
 use crate::RulesFile;
 
 /// A thousand pairs in which the price is another, and one order in ten is gone; `known` as in a file.
