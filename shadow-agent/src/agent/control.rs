@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::operation::Event;
+use super::phase::Phase;
 use super::run::Run;
-use super::shard::Phase;
 use crate::admin::Order;
 use crate::admin::metrics::Snapshot;
 use crate::compare::live::LiveDocument;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::phase::Phase;
 use super::run::Run;
-use super::shard::Phase;
 use crate::hand_over::{HandOver, OVERLAP};
 
 /// The condition of the hand-over.

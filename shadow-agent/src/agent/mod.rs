@@ -2,17 +2,16 @@
 
 mod account;
 mod captures;
-mod client_input;
 mod comparisons;
 mod control;
 mod cpu;
 mod handing_over;
-mod messages;
 mod mirror_specs;
 mod mirrors;
 mod names;
 mod opening;
 mod operation;
+mod phase;
 mod plan_follower;
 mod plans;
 mod pods;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::phase::Phase;
 use super::plan_follower::ActivePlan;
 use super::pods::{self, Slots};
 use super::run::Run;
-use super::shard::Phase;
 use crate::kubernetes::{Cluster, Desired};
 use crate::mirror::plan::Plan;
 

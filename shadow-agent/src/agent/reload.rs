@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::mirror_specs::MirrorSpecs;
+use super::phase::Phase;
 use super::restart::needing_restart;
 use super::run::Run;
 use super::settings_file::{Loaded, Reloading};
-use super::shard::Phase;
 use crate::kubernetes::{Cluster, Desired};
 use crate::settings::Settings;
 

@@ -359,11 +359,6 @@ pub const ROOMS: &[Room] = &[
 /// Circles of files that are still to be untangled.
 pub const CIRCLES: &[&[&str]] = &[
     &[
-        "shadow-agent/src/agent/client_input.rs",
-        "shadow-agent/src/agent/messages.rs",
-        "shadow-agent/src/agent/shard.rs",
-    ],
-    &[
         "shadow-agent/src/agent/handing_over.rs",
         "shadow-agent/src/agent/plans.rs",
         "shadow-agent/src/agent/reload.rs",

@@ -3,34 +3,25 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::messages::rest;
-use super::operation::ShardOperation;
-use super::plan_follower::PlanFollower;
-use super::shard::{Phase, ShardReport, TICK};
+use super::context::{ShardContext, TICK};
 use crate::input::http::{Client, Counters, Ending, HttpInput, Told};
 use crate::input::silence::{Silence, Silences};
-use crate::mirror::{Draws, ProductionConnection, Shard};
+use crate::mirror::{Draws, ProductionConnection};
 use crate::settings::HttpInputSettings;
 use crate::tcp::{Chunk, Close, FlowKey, Start, StreamHandler};
 use crate::time::{Timestamp, unix_now};
 
-/// A shard and what it needs meanwhile.
-pub(super) struct Served<'a> {
-    pub name: String,
-    pub shard: &'a mut Shard,
-    pub plans: &'a mut PlanFollower,
-    pub report: &'a Mutex<ShardReport>,
-    pub operation: &'a ShardOperation,
-    pub phase: watch::Receiver<Phase>,
+/// Clients that send requests to the agent itself, on their shard.
+pub(super) struct ClientInput<'a> {
+    name: String,
+    context: &'a mut ShardContext,
 }
 
 /// An event of a client: it sent something, or it ended.
@@ -42,7 +33,12 @@ struct Turn {
 /// A connection's reader, and where its next bytes are counted from.
 type Reader = (ProductionConnection, u32);
 
-impl Served<'_> {
+impl<'a> ClientInput<'a> {
+    /// `name` is the input's in the ledger.
+    pub fn new(name: String, context: &'a mut ShardContext) -> Self {
+        Self { name, context }
+    }
+
     /// Serves clients until the run ends.
     pub async fn serve(mut self, input: HttpInput) -> anyhow::Result<()> {
         let HttpInput { listener, settings } = input;
@@ -58,9 +54,9 @@ impl Served<'_> {
         loop {
             tokio::select! {
                 biased;
-                _ = self.phase.changed() => break,
+                _ = self.context.phase.changed() => break,
                 _ = tick.tick() => {
-                    rest(self.shard, self.plans, self.operation);
+                    self.context.rest();
                     self.publish(&counters);
                 }
                 Some(Turn { number, client }) = turns.next(), if !turns.is_empty() => {
@@ -94,7 +90,7 @@ impl Served<'_> {
         }
         drop((listener, turns));
         for (connection, _) in readers.into_values() {
-            connection.close(self.shard, Close::Shutdown, Timestamp(unix_now()));
+            connection.close(&mut self.context.shard, Close::Shutdown, Timestamp(unix_now()));
         }
         self.publish(&counters);
         Ok(())
@@ -114,7 +110,8 @@ impl Served<'_> {
             server: ours.into(),
             scope: 0,
         };
-        let connection = ProductionConnection::open(self.shard, &key, Start::Syn, Timestamp(unix_now()));
+        let connection =
+            ProductionConnection::open(&mut self.context.shard, &key, Start::Syn, Timestamp(unix_now()));
         Some((connection, client))
     }
 
@@ -133,7 +130,7 @@ impl Served<'_> {
                 Ending::Finished | Ending::Refused | Ending::TooMany => Close::Finished,
             };
             if let Some((connection, _)) = readers.remove(&number) {
-                connection.close(self.shard, close, time);
+                connection.close(&mut self.context.shard, close, time);
             }
         })?;
         let (connection, sequence) = readers.get_mut(&number).ok_or(Ending::Lost)?;
@@ -145,7 +142,9 @@ impl Served<'_> {
             time,
         };
         let mut told = Vec::new();
-        connection.serve(self.shard, chunk, &mut |event| told.extend(Told::of(event)));
+        connection.serve(&mut self.context.shard, chunk, &mut |event| {
+            told.extend(Told::of(event))
+        });
         *sequence = sequence.wrapping_add(count as u32);
         client.tell(&told);
         if connection.awaits_continue() {
@@ -155,9 +154,8 @@ impl Served<'_> {
     }
 
     fn publish(&self, counters: &Counters) {
-        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-        report.connections.streams = self.shard.counters();
-        report.input = Some((self.name.clone(), counters.report()));
+        self.context.publish();
+        self.context.report().input = Some((self.name.clone(), counters.report()));
     }
 }
 
