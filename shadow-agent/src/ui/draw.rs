@@ -1,14 +1,15 @@
 //! The screen as a whole: what is said of the run and of the comparison, above a pane, above the last line.
 
 use ratatui_core::layout::{Constraint, Layout, Rect};
-use ratatui_core::style::{Color, Modifier, Style};
+use ratatui_core::style::{Modifier, Style};
 use ratatui_core::terminal::Frame;
 use ratatui_core::text::{Line, Span, Text};
 
+use super::look::{fit, percent, quiet, title};
 use super::model::{Model, Over};
 use super::sanitize::harmless;
 use super::{example, panes};
-use crate::compare::document::{Comparison, Interval, Quantiles, Verdict};
+use crate::compare::document::{Comparison, Interval, Quantiles};
 use crate::mirror::ledger::OutputCounts;
 use crate::report::grouped;
 use crate::status::{OutputStats, RunStats, milliseconds, rate};
@@ -18,49 +19,6 @@ const LEAST: (u16, u16) = (80, 24);
 
 /// Outputs shown on the least screen; a larger one has room for more.
 const OUTPUTS: usize = 2;
-
-/// How things are told apart: by colour too, unless `NO_COLOR` is set (no-color.org).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Look {
-    pub colour: bool,
-}
-
-impl Look {
-    pub fn of_environment() -> Self {
-        Self {
-            colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        }
-    }
-
-    fn coloured(self, colour: Color) -> Style {
-        if self.colour {
-            Style::new().fg(colour)
-        } else {
-            Style::new()
-        }
-    }
-
-    pub fn good(self) -> Style {
-        self.coloured(Color::Green).add_modifier(Modifier::BOLD)
-    }
-
-    pub fn bad(self) -> Style {
-        self.coloured(Color::Red).add_modifier(Modifier::BOLD)
-    }
-
-    pub fn unsure(self) -> Style {
-        self.coloured(Color::Yellow).add_modifier(Modifier::BOLD)
-    }
-
-    pub fn word(self, word: Verdict) -> Style {
-        let style = match word {
-            Verdict::Go => self.good(),
-            Verdict::NotEnoughData => self.unsure(),
-            Verdict::NoGo => self.bad(),
-        };
-        style.add_modifier(Modifier::REVERSED)
-    }
-}
 
 /// Draws all of it.
 pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>) {
@@ -391,42 +349,4 @@ fn wrapped(text: &str, width: usize) -> Vec<Line<'static>> {
         }
     }
     lines.into_iter().map(Line::raw).collect()
-}
-
-/// Of what matters less.
-pub(super) fn quiet() -> Style {
-    Style::new().add_modifier(Modifier::DIM)
-}
-
-/// A line that begins a part of the screen.
-pub(super) fn title(text: &str, width: usize) -> Line<'static> {
-    let used = Line::raw(text).width() + 4;
-    Line::styled(
-        format!("── {text} {}", "─".repeat(width.saturating_sub(used))),
-        Style::new().add_modifier(Modifier::BOLD),
-    )
-}
-
-/// As much of a text as has room, in columns.
-pub(super) fn fit(text: &str, width: usize) -> String {
-    let mut shown: String = text.chars().take(width + 1).collect();
-    if Line::raw(shown.as_str()).width() <= width {
-        return shown;
-    }
-    while Line::raw(shown.as_str()).width() >= width.max(1) {
-        shown.pop();
-    }
-    shown.push('…');
-    shown
-}
-
-/// A text on exactly so many columns.
-pub(super) fn padded(text: &str, width: usize) -> String {
-    let shown = fit(text, width);
-    let used = Line::raw(shown.as_str()).width();
-    shown + &" ".repeat(width.saturating_sub(used))
-}
-
-pub(super) fn percent(share: f64) -> String {
-    format!("{:.2}%", share * 100.0)
 }

@@ -6,7 +6,7 @@ use ratatui_core::layout::Rect;
 use ratatui_core::terminal::Frame;
 use ratatui_core::text::{Line, Text};
 
-use super::draw::{Look, fit, padded, title};
+use super::look::{Look, fit, padded, title};
 use super::model::{Model, Over};
 use super::sanitize::harmless;
 use crate::compare::document::{Body, Example, ExampleAnswer};

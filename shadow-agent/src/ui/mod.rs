@@ -8,6 +8,7 @@
 mod backend;
 mod draw;
 mod example;
+mod look;
 mod model;
 mod panes;
 mod sanitize;
@@ -25,7 +26,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::sync::{mpsc, oneshot};
 
-use self::draw::Look;
+use self::look::Look;
 use self::model::{Action, Model};
 pub use self::terminal::is_possible;
 use self::terminal::{Terminal, is_taken};

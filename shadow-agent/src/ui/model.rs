@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::Moment;
-use super::draw::Look;
+use super::look::Look;
 use super::sanitize::{harmless, without_colours};
 use crate::compare::document::{Comparison, DifferenceRow, Document, Endpoint, Example};
 use crate::compare::live::Published;

@@ -5,7 +5,7 @@ use ratatui_core::style::{Modifier, Style};
 use ratatui_core::terminal::Frame;
 use ratatui_core::text::{Line, Span, Text};
 
-use super::draw::{fit, padded, percent, quiet};
+use super::look::{fit, padded, percent, quiet};
 use super::model::{Model, Pane};
 use super::sanitize::harmless;
 use crate::compare::document::{DifferenceRow, Endpoint, Interval, NoiseBy};

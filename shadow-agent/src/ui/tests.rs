@@ -8,7 +8,8 @@ use ratatui_core::backend::TestBackend;
 use ratatui_core::style::{Color, Modifier};
 use ratatui_core::terminal::Terminal;
 
-use super::draw::{Look, draw, fit};
+use super::draw::draw;
+use super::look::{Look, fit};
 use super::model::{Action, Model};
 use super::*;
 use crate::compare::example::document;

@@ -365,16 +365,6 @@ pub const CIRCLES: &[&[&str]] = &[
         "shadow-agent/src/agent/run.rs",
         "shadow-agent/src/agent/stats.rs",
     ],
-    &[
-        "shadow-agent/src/cli/high/compare.rs",
-        "shadow-agent/src/cli/high/outputs.rs",
-    ],
-    &[
-        "shadow-agent/src/ui/draw.rs",
-        "shadow-agent/src/ui/example.rs",
-        "shadow-agent/src/ui/model.rs",
-        "shadow-agent/src/ui/panes.rs",
-    ],
 ];
 
 #[cfg(test)]

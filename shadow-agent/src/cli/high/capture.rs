@@ -316,7 +316,7 @@ fn vxlan(
 
 fn client_header(arguments: &Arguments) -> Result<Option<String>, UsageError> {
     let name = arguments.capture.input_raw_realip_header.clone();
-    let marker = super::outputs::marker(arguments);
+    let marker = super::output_http::marker(arguments);
     if let (Some(name), Some(marker)) = (&name, marker)
         && name.eq_ignore_ascii_case(&marker)
     {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{outputs, rules};
+use super::{output_http, rules};
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
 use crate::cli::low::compare::{Compare as CompareFlags, Judging as JudgingFlags, NoiseName, RepeatShare};
@@ -59,7 +59,7 @@ pub fn resolve(
                 )
                 .of("--compare-control", without_userinfo(typed)));
             }
-            Some(outputs::http(upstream, arguments, None))
+            Some(output_http::resolve(upstream, arguments, None))
         }
     };
     let max_answer = arguments.limits.max_body();

@@ -10,7 +10,8 @@ mod kubernetes;
 mod limited;
 mod messages;
 mod middleware;
-pub mod outputs;
+pub mod output_http;
+mod outputs;
 mod relay;
 mod rules;
 mod self_mirror;
@@ -163,7 +164,7 @@ fn resolve_run(
             max_out_of_order: limits.max_out_of_order,
         },
         max_memory: limits.max_memory,
-        marker: outputs::marker(arguments),
+        marker: output_http::marker(arguments),
         ledger: arguments.general.ledger.as_deref().map(ledger_path).transpose()?,
         middleware: middleware::resolve(&arguments.middleware)?,
         comparing: compare::of_run(arguments, compares)?,

@@ -3,18 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::limited::{at_most_all, limited};
-use super::{compare, messages, relay, rules};
+use super::{compare, messages, output_http, relay};
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
 use crate::cli::low::output::SplitName;
-use crate::cli::low::output_http::MAX_WORKERS;
 use crate::cli::upstream::{Upstream, without_userinfo};
 use crate::cli::value::split_limit;
 use crate::recording::{Compression, Expected, Format, Template};
-use crate::settings::{
-    BreakerSettings, CompareSettings, FileOutputSettings, HostHeader, HttpOutputSettings, Limit,
-    OutputSettings, SplitBy,
-};
+use crate::settings::{FileOutputSettings, HttpOutputSettings, Limit, OutputSettings, SplitBy};
 
 /// Outputs, and limits of those that have one, by their index.
 pub type Limited = (Vec<OutputSettings>, BTreeMap<usize, Limit>);
@@ -30,7 +26,7 @@ pub fn resolve(arguments: &Arguments) -> Result<Limited, UsageError> {
         let (url, limit) = limited(typed).map_err(problem)?;
         limits.extend(limit.map(|limit| (outputs.len(), limit)));
         let upstream = Upstream::parse(url).map_err(problem)?;
-        outputs.push(OutputSettings::Http(Box::new(http(
+        outputs.push(OutputSettings::Http(Box::new(output_http::resolve(
             upstream,
             arguments,
             compare.clone(),
@@ -126,12 +122,6 @@ fn file(name: &str, arguments: &Arguments) -> Result<FileOutputSettings, Problem
     })
 }
 
-/// The marker header of the run, if any.
-pub fn marker(arguments: &Arguments) -> Option<String> {
-    let flags = &arguments.output_http;
-    (!flags.http_no_mark).then(|| flags.http_mark_header.clone())
-}
-
 /// How mirrors of routes send their copies; the upstream is each mirror's own.
 pub fn of_routes(arguments: &Arguments) -> Result<HttpOutputSettings, UsageError> {
     let nobody = Upstream {
@@ -141,55 +131,9 @@ pub fn of_routes(arguments: &Arguments) -> Result<HttpOutputSettings, UsageError
         path_prefix: String::new(),
         authorization: None,
     };
-    Ok(http(nobody, arguments, compare::resolve(arguments)?))
-}
-
-/// How an upstream is sent copies.
-pub fn http(
-    upstream: Upstream,
-    arguments: &Arguments,
-    compare: Option<(CompareSettings, Option<HttpOutputSettings>)>,
-) -> HttpOutputSettings {
-    let (compare, control) = compare.unzip();
-    let flags = &arguments.output_http;
-    HttpOutputSettings {
-        name: upstream.name(),
-        tls: upstream.tls,
-        verify: !flags.output_http_skip_verify,
-        host: upstream.host,
-        port: upstream.port,
-        endpoints: None,
-        path_prefix: upstream.path_prefix,
-        authorization: upstream.authorization,
-        host_header: match &flags.http_host_suffix {
-            Some(suffix) => HostHeader::Suffix(suffix.clone()),
-            None if flags.http_original_host || rules::sets_host(&arguments.filters) => HostHeader::Original,
-            None => HostHeader::Upstream,
-        },
-        marker: marker(arguments),
-        name_pod: arguments.kubernetes.http_pod_header,
-        edits: None,
-        workers: match flags.output_http_workers {
-            // GoReplay's word for no limit.
-            0 => MAX_WORKERS,
-            workers => workers,
-        } as usize,
-        pipeline: flags.output_http_pipeline as usize,
-        queue_requests: flags.output_http_queue_len.map(|most| most as usize),
-        queue_bytes: flags.output_http_queue_size,
-        timeout: flags.output_http_timeout,
-        connect_timeout: flags.output_http_connect_timeout,
-        redirects: flags.output_http_redirects,
-        track_response: flags
-            .output_http_track_response
-            .then_some(flags.output_http_response_buffer),
-        compare,
-        control: control.flatten().map(Box::new),
-        max_response: flags.output_http_max_response as u64,
-        breaker: BreakerSettings {
-            failures: flags.output_http_breaker_failures,
-            open_for: flags.output_http_breaker_open_for,
-            slow_start: flags.output_http_slow_start,
-        },
-    }
+    Ok(output_http::resolve(
+        nobody,
+        arguments,
+        compare::resolve(arguments)?,
+    ))
 }
