@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::phase::Phase;
-use super::run::Run;
+use crate::admin::Readiness;
 use crate::hand_over::{HandOver, OVERLAP};
 
 /// The condition of the hand-over.
@@ -31,6 +30,14 @@ pub(super) struct HandingOver {
     step: Step,
     /// When to look again; `None` while there is nothing to look for.
     next: Option<Instant>,
+    readiness: Readiness,
+}
+
+/// Whether the run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    GoOn,
+    Stop,
 }
 
 /// Where it is.
@@ -50,7 +57,7 @@ enum Step {
 
 impl HandingOver {
     /// Takes over at once where no other agent mirrors.
-    pub fn start(shared: HandOver) -> anyhow::Result<Self> {
+    pub fn start(shared: HandOver, readiness: Readiness) -> anyhow::Result<Self> {
         let mirrors = shared.try_take_over()?;
         if !mirrors {
             tracing::info!("another agent on this node is mirroring; this one takes over when it stops");
@@ -64,6 +71,7 @@ impl HandingOver {
                 Step::Waiting { until }
             },
             next: (!mirrors).then(|| Instant::now() + LOOK),
+            readiness,
         })
     }
 
@@ -71,109 +79,97 @@ impl HandingOver {
     pub fn shared(&self) -> Arc<HandOver> {
         Arc::clone(&self.shared)
     }
-}
 
-/// Resolves when it is time for [`Run::next_of_hand_over`]; never, where nothing is handed over.
-pub(super) async fn due(handing: Option<&HandingOver>) {
-    match handing.and_then(|handing| handing.next) {
-        Some(next) => sleep_until(next).await,
-        None => std::future::pending().await,
-    }
-}
-
-impl Run {
-    /// Ends the run, once another agent has taken over where one is there to do so. Told a second time, it ends at once.
-    pub(super) fn leave(&mut self) {
-        let running = *self.phase.borrow() == Phase::Running;
-        let Some(handing) = self.hand_over.as_mut().filter(|_| running) else {
-            return self.stop();
+    /// Begins to let another agent take over, where one is there to do so. Told a second time, the run ends at once.
+    pub fn leave(&mut self) -> Next {
+        let Step::Mirroring = self.step else {
+            self.next = None;
+            return Next::Stop;
         };
-        let Step::Mirroring = handing.step else {
-            handing.next = None;
-            return self.stop();
-        };
-        match handing.shared.release() {
+        match self.shared.release() {
             Ok(owners) => {
                 let now = Instant::now();
-                handing.step = Step::LettingGo {
+                self.step = Step::LettingGo {
                     until: now + NOBODY,
                     owners,
                 };
-                handing.next = Some(now);
+                self.next = Some(now);
+                Next::GoOn
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot hand over");
-                self.stop();
+                Next::Stop
             }
         }
     }
 
-    /// Looks whether the next step may be taken.
-    pub(super) fn next_of_hand_over(&mut self) {
+    /// Looks whether the next step may be taken. `done`: whether nothing is in flight.
+    pub fn look(&mut self, done: bool) -> Next {
         let now = Instant::now();
-        let done = self.nothing_in_flight();
-        let Some(handing) = &mut self.hand_over else {
-            return;
-        };
-        handing.next = Some(now + LOOK);
-        match handing.step {
-            Step::Waiting { until } => match handing.shared.try_take_over() {
-                Ok(false) if until.is_some_and(|until| now >= until) => {
-                    handing.step = Step::Waiting { until: None };
-                    tracing::warn!(
-                        "this agent has been on standby for {} s, because another agent on this node is \
-                         mirroring: if it is not meant to take over from that one, use another --hand-over file",
-                        LONG.as_secs()
-                    );
-                }
-                Ok(false) => {}
-                Ok(true) => {
-                    tracing::info!("took over: the previous agent has stopped mirroring");
-                    handing.step = Step::Mirroring;
-                    handing.next = None;
-                    self.report_on_hand_over();
-                }
-                Err(error) => {
-                    let error = format!("cannot take the lock: {error}");
-                    self.operation.readiness.set(HAND_OVER, Err(error));
-                }
-            },
-            Step::Mirroring => handing.next = None,
-            Step::LettingGo { owners, .. } if handing.shared.owners() != owners => {
+        self.next = Some(now + LOOK);
+        match self.step {
+            Step::Waiting { until } => self.try_take_over(until.is_some_and(|until| now >= until)),
+            Step::Mirroring => self.next = None,
+            Step::LettingGo { owners, .. } if self.shared.owners() != owners => {
                 tracing::info!("handed over to another agent on this node");
-                handing.shared.leave();
-                handing.step = Step::Overlapping { until: now + OVERLAP };
+                self.shared.leave();
+                self.step = Step::Overlapping { until: now + OVERLAP };
             }
             Step::LettingGo { until, .. } if now < until => {}
             Step::Overlapping { until } if now >= until => {
-                handing.step = Step::Finishing { until: now + REST };
+                self.step = Step::Finishing { until: now + REST };
             }
             Step::Overlapping { .. } => {}
             Step::Finishing { until } if now < until && !done => {}
             Step::LettingGo { .. } | Step::Finishing { .. } => {
-                handing.next = None;
-                self.stop();
+                self.next = None;
+                return Next::Stop;
+            }
+        }
+        Next::GoOn
+    }
+
+    /// Takes over if the other agent has let go. `long`: whether it is time to say that it has not.
+    fn try_take_over(&mut self, long: bool) {
+        match self.shared.try_take_over() {
+            Ok(false) if long => {
+                self.step = Step::Waiting { until: None };
+                tracing::warn!(
+                    "this agent has been on standby for {} s, because another agent on this node is \
+                     mirroring: if it is not meant to take over from that one, use another --hand-over file",
+                    LONG.as_secs()
+                );
+            }
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::info!("took over: the previous agent has stopped mirroring");
+                self.step = Step::Mirroring;
+                self.next = None;
+                self.report();
+            }
+            Err(error) => {
+                let error = format!("cannot take the lock: {error}");
+                self.readiness.set(HAND_OVER, Err(error));
             }
         }
     }
 
     /// Says whether this agent mirrors or waits.
-    pub(super) fn report_on_hand_over(&self) {
-        let readiness = &self.operation.readiness;
-        match self.hand_over.as_ref().map(|handing| handing.step) {
-            None => {}
-            Some(Step::Waiting { .. }) => readiness.set_idle(
+    pub fn report(&self) {
+        match self.step {
+            Step::Waiting { .. } => self.readiness.set_idle(
                 HAND_OVER,
                 "another agent on this node is mirroring; this one takes over when it stops".to_owned(),
             ),
-            Some(_) => readiness.set(HAND_OVER, Ok(())),
+            _ => self.readiness.set(HAND_OVER, Ok(())),
         }
     }
+}
 
-    fn nothing_in_flight(&self) -> bool {
-        self.shards.iter().all(|shard| {
-            let counts = shard.ledger.snapshot();
-            counts.outputs.iter().all(|output| output.in_flight == 0)
-        })
+/// Resolves when it is time for [`HandingOver::look`]; never, where nothing is handed over.
+pub(super) async fn due(handing: Option<&HandingOver>) {
+    match handing.and_then(|handing| handing.next) {
+        Some(next) => sleep_until(next).await,
+        None => std::future::pending().await,
     }
 }

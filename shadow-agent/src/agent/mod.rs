@@ -1,9 +1,11 @@
 //! The life of a run: inputs attached, shards running, signals answered, everything drained and accounted.
 
 mod account;
+mod capture_switch;
 mod captures;
-mod comparisons;
-mod control;
+mod cluster_follower;
+mod comparison_feed;
+mod conditions;
 mod cpu;
 mod handing_over;
 mod mirror_specs;
@@ -12,17 +14,18 @@ mod names;
 mod opening;
 mod operation;
 mod phase;
+mod plan_applier;
 mod plan_follower;
-mod plans;
 mod pods;
 mod priority;
 mod reload;
+mod reporter;
 mod restart;
 mod run;
 mod settings_file;
 mod shard;
+mod shards;
 mod signals;
-mod snapshot;
 mod stats;
 
 use std::sync::Arc;

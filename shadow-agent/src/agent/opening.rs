@@ -111,7 +111,9 @@ impl Opened {
             capture = Some(started);
         }
         // Once everything that comes may be followed, if not mirrored.
-        let hand_over = hand_over.map(HandingOver::start).transpose()?;
+        let hand_over = hand_over
+            .map(|shared| HandingOver::start(shared, operation.readiness.clone()))
+            .transpose()?;
         // Last: what was wrong with the rest is known by now.
         let middleware = settings
             .middleware

@@ -1,188 +1,116 @@
 //! New settings under a run: refused whole, or in force whole.
 //!
 //! What stays the same goes on untouched: a mirror with the same output keeps its queue and its connections, a target
-//! that the kernel watches stays watched, an output that is taken out finishes what it holds. The shards know of what is
-//! new before the kernel watches it, and a cluster that is asked for something else has answered once before what it
-//! said earlier is let go.
+//! that the kernel watches stays watched, an output that is taken out finishes what it holds. A cluster that is asked for
+//! something else has answered once before what it said earlier is let go.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::cluster_follower::end_in_background;
 use super::mirror_specs::MirrorSpecs;
-use super::phase::Phase;
 use super::restart::needing_restart;
-use super::run::Run;
-use super::settings_file::{Loaded, Reloading};
+use super::settings_file::{Loaded, Reloading, loaded};
+use crate::admin::Readiness;
 use crate::kubernetes::{Cluster, Desired};
-use crate::settings::Settings;
+use crate::settings::{ClusterSettings, PodSelector, Settings};
 
 /// The condition of the configuration file.
 const CONFIG: &str = "config";
 
+/// The configuration file of a run, and settings of it that wait for the cluster.
+pub(super) struct Reloader {
+    /// `None` where the settings came from no file.
+    file: Option<Reloading>,
+    pending: Option<Pending>,
+    readiness: Readiness,
+}
+
 /// Settings that wait until what they ask of a cluster has been read.
 pub(super) struct Pending {
-    settings: Settings,
-    cluster: Cluster,
+    pub settings: Settings,
+    pub cluster: Cluster,
 }
 
-impl Pending {
-    /// Resolves when the cluster has said once what it asks for. May be dropped and called again.
-    pub async fn ready(&mut self) -> Arc<Desired> {
-        loop {
-            let desired = self.cluster.changed().await;
-            if desired.listed {
-                return desired;
-            }
+/// Something new of the settings.
+pub(super) enum News {
+    /// The file was read again.
+    File(Box<Loaded>),
+    /// The cluster that settings waited for has said what it asks for.
+    Cluster(Arc<Desired>),
+}
+
+/// A change from the settings in force to others.
+pub(super) enum Change<'a> {
+    /// Nothing of what a run may change.
+    None,
+    /// The cluster is asked for the same as before.
+    SameCluster,
+    /// No cluster is asked any more.
+    NoCluster,
+    /// A cluster is asked for something else: which, and for which pods.
+    OtherCluster(&'a ClusterSettings, Vec<PodSelector>),
+}
+
+impl Reloader {
+    pub fn new(file: Option<Reloading>, readiness: Readiness) -> Self {
+        Self {
+            file,
+            pending: None,
+            readiness,
         }
     }
-}
 
-impl Run {
+    /// Says that the file is in force, at the start.
+    pub fn report_start(&self) {
+        if self.file.is_some() {
+            self.readiness.set(CONFIG, Ok(()));
+        }
+    }
+
     /// Has the configuration file read again.
-    pub(super) fn reload_now(&self) {
-        if let Some(reloading) = &self.reloading {
+    pub fn reload_now(&self) {
+        if let Some(file) = &self.file {
             tracing::info!("SIGHUP: reloading the configuration file");
-            Reloading::read_now(reloading);
+            file.read_now();
         }
     }
 
-    /// Puts what the file came to in force, or says why it cannot be.
-    pub(super) async fn reload(&mut self, loaded: Loaded) {
-        if *self.phase.borrow() != Phase::Running {
-            return;
+    /// Resolves when there is something new; never, where there is no file. May be dropped and called again.
+    pub async fn next(&mut self) -> News {
+        let Self { file, pending, .. } = self;
+        tokio::select! {
+            loaded = loaded(file) => News::File(Box::new(loaded)),
+            desired = waited_for(pending) => News::Cluster(desired),
         }
-        // Whatever it is, it comes after what still waits.
-        if let Some(Pending { cluster, .. }) = self.pending.take() {
-            end_in_background(cluster);
-        }
-        let taken = match loaded {
-            Ok(settings) => self.take(settings).await,
-            Err(reason) => Err(reason),
-        };
-        self.report_on_file(taken);
     }
 
-    /// The cluster has answered: what waited for it is put in force.
-    pub(super) async fn end_waiting(&mut self, desired: Arc<Desired>) {
-        let Some(Pending { settings, cluster }) = self.pending.take() else {
-            return;
-        };
-        let taken = self.put_settings_in_force(settings, desired).await;
-        match &taken {
-            Ok(()) => {
-                if let Some(before) = self.cluster.replace(cluster) {
-                    end_in_background(before);
-                }
-            }
-            Err(_) => end_in_background(cluster),
-        }
-        self.report_on_file(taken);
-    }
-
-    async fn take(&mut self, settings: Settings) -> Result<(), String> {
-        let keys = needing_restart(&self.settings, &settings, self.capture.is_some());
-        if !keys.is_empty() {
-            return Err(format!(
-                "{} cannot be changed without a restart: restart the agent, or undo the change; until then no \
-                 change of the file is applied",
-                keys.join(", ")
-            ));
-        }
-        if asks_the_same(&self.settings, &settings) {
-            tracing::info!("configuration file reloaded: nothing changed");
-            return Ok(());
-        }
-        let wanted = MirrorSpecs::of(&settings);
-        if settings.kubernetes == self.settings.kubernetes && wanted.pods == self.wanted.pods {
-            let desired = Arc::clone(&self.desired);
-            return self.put_settings_in_force(settings, desired).await;
-        }
-        let Some(kubernetes) = &settings.kubernetes else {
-            self.put_settings_in_force(settings, Arc::default()).await?;
-            if let Some(before) = self.cluster.take() {
-                end_in_background(before);
-            }
-            return Ok(());
-        };
-        let telling = self.operation.for_cluster();
-        let cluster =
-            Cluster::start(&kubernetes.client, wanted.pods, telling).map_err(|error| format!("{error:#}"))?;
+    /// Lets these settings wait until their cluster has said what it asks for.
+    pub fn wait_for_cluster(&mut self, pending: Pending) {
         tracing::info!(
             "the configuration file changes what is watched in the cluster: applying it once the Kubernetes API \
              has responded"
         );
-        self.pending = Some(Pending { settings, cluster });
-        Ok(())
+        self.pending = Some(pending);
     }
 
-    async fn put_settings_in_force(
-        &mut self,
-        settings: Settings,
-        desired: Arc<Desired>,
-    ) -> Result<(), String> {
-        let wanted_before = std::mem::replace(&mut self.wanted, MirrorSpecs::of(&settings));
-        let desired_before = std::mem::replace(&mut self.desired, desired);
-        if let Err(error) = self.follow_desired().await {
-            self.wanted = wanted_before;
-            self.desired = desired_before;
-            if let Err(error) = self.follow_desired().await {
-                tracing::error!(
-                    error = format!("{error:#}"),
-                    "cannot restore the previous configuration completely"
-                );
-            }
-            return Err(format!("{error:#}"));
-        }
-        self.forget(&desired_before);
-        if self
-            .operation
-            .change(&self.settings.operation, &settings.operation)
-        {
-            // The budget that rested is no more.
-            self.log_gate();
-        }
-        // The hook that captures stays, whatever is left to the agent.
-        let capture = self.settings.capture.clone();
-        self.settings = Arc::new(Settings { capture, ..settings });
-        let mirrors = self.settings.mirrors.len();
-        tracing::info!(
-            mirrors,
-            outputs = self.wanted.mirrors.len(),
-            "configuration file applied"
-        );
-        Ok(())
+    /// Takes the settings that waited.
+    pub fn take_pending(&mut self) -> Option<Pending> {
+        self.pending.take()
     }
 
-    /// Forgets what was told of inputs and pods that are wanted no more.
-    fn forget(&self, before: &Desired) {
-        let operation = &self.operation;
-        for name in before.conditions.keys() {
-            if !self.desired.conditions.contains_key(name) {
-                operation.readiness.remove(name);
-            }
+    /// Lets settings go that still wait.
+    pub fn drop_pending(&mut self) {
+        if let Some(Pending { cluster, .. }) = self.pending.take() {
+            end_in_background(cluster);
         }
-        let stays: BTreeSet<&str> = self
-            .desired
-            .pods
-            .iter()
-            .map(|pod| pod.identity.uid.as_str())
-            .collect();
-        for pod in &before.pods {
-            if !stays.contains(pod.identity.uid.as_str()) {
-                operation
-                    .cluster
-                    .pod_gone(&pod.identity.namespace, &pod.identity.name);
-            }
-        }
-        operation.cluster.set_watched(self.desired.pods.len());
     }
 
-    fn report_on_file(&self, taken: Result<(), String>) {
+    /// Says what became of the file.
+    pub fn report(&self, taken: Result<(), String>) {
         let state = match taken {
             Ok(()) if self.pending.is_some() => Err(
-                "waiting for the Kubernetes API to apply the configuration file; keeping the previous \
-                    one"
-                .to_owned(),
+                "waiting for the Kubernetes API to apply the configuration file; keeping the previous one"
+                    .to_owned(),
             ),
             Ok(()) => Ok(()),
             Err(reason) => {
@@ -193,14 +121,38 @@ impl Run {
                 Err(reason)
             }
         };
-        self.operation.readiness.set(CONFIG, state);
+        self.readiness.set(CONFIG, state);
     }
+}
 
-    /// Says that the file is in force, at the start.
-    pub(super) fn report_file(&self) {
-        if self.reloading.is_some() {
-            self.operation.readiness.set(CONFIG, Ok(()));
+impl<'a> Change<'a> {
+    /// What `next` changes of `now`, under which `wanted` are the mirrors; why it cannot be without a restart. `captures`:
+    /// whether there is live capture.
+    pub fn between(
+        now: &Settings,
+        next: &'a Settings,
+        wanted: &MirrorSpecs,
+        captures: bool,
+    ) -> Result<Self, String> {
+        let keys = needing_restart(now, next, captures);
+        if !keys.is_empty() {
+            return Err(format!(
+                "{} cannot be changed without a restart: restart the agent, or undo the change; until then no \
+                 change of the file is applied",
+                keys.join(", ")
+            ));
         }
+        if asks_the_same(now, next) {
+            return Ok(Self::None);
+        }
+        let pods = MirrorSpecs::of(next).pods;
+        if next.kubernetes == now.kubernetes && pods == wanted.pods {
+            return Ok(Self::SameCluster);
+        }
+        Ok(match &next.kubernetes {
+            None => Self::NoCluster,
+            Some(kubernetes) => Self::OtherCluster(kubernetes, pods),
+        })
     }
 }
 
@@ -212,12 +164,60 @@ fn asks_the_same(one: &Settings, other: &Settings) -> bool {
         && one.operation.max_cpu_millis == other.operation.max_cpu_millis
 }
 
-/// Ends a cluster's thread without waiting for it: it may have a lease to give back.
-fn end_in_background(cluster: Cluster) {
-    let ending = std::thread::Builder::new()
-        .name("kubernetes-end".to_owned())
-        .spawn(move || drop(cluster));
-    if let Err(error) = ending {
-        tracing::warn!(%error, "cannot start a thread to stop watching the cluster");
+/// Resolves when the cluster that settings wait for has said once what it asks for; never, where none do.
+async fn waited_for(pending: &mut Option<Pending>) -> Arc<Desired> {
+    let Some(pending) = pending else {
+        return std::future::pending().await;
+    };
+    loop {
+        let desired = pending.cluster.changed().await;
+        if desired.listed {
+            return desired;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::high;
+    use crate::cli::low::Arguments;
+    use crate::cli::machine::TestMachine;
+
+    fn settings(flags: &[&str]) -> Settings {
+        let all = [&["shadow-agent", "--input-raw=:80", "--output-http=a"], flags].concat();
+        let arguments = Arguments::try_parse_from(all).unwrap();
+        high::resolve(&arguments, &TestMachine).unwrap().settings
+    }
+
+    fn change(now: &[&str], next: &[&str]) -> Result<&'static str, String> {
+        let (now, next) = (settings(now), settings(next));
+        let change = Change::between(&now, &next, &MirrorSpecs::of(&now), true)?;
+        Ok(match change {
+            Change::None => "none",
+            Change::SameCluster => "same cluster",
+            Change::NoCluster => "no cluster",
+            Change::OtherCluster(..) => "other cluster",
+        })
+    }
+
+    #[test]
+    fn a_change_says_what_becomes_of_the_cluster() {
+        let routes = ["--input-k8s-routes=*"];
+        assert_eq!(change(&[], &[]).unwrap(), "none");
+        assert_eq!(change(&[], &["--output-http=b"]).unwrap(), "same cluster");
+        assert_eq!(change(&[], &routes).unwrap(), "other cluster");
+        assert_eq!(change(&routes, &[]).unwrap(), "no cluster");
+    }
+
+    #[test]
+    fn a_change_that_needs_a_restart_is_refused_with_its_keys() {
+        let refused = change(&[], &["--max-memory=1mb", "--output-http=b"]).unwrap_err();
+        assert!(
+            refused.starts_with("max-memory cannot be changed without a restart"),
+            "{refused}"
+        );
     }
 }

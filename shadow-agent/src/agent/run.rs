@@ -1,36 +1,37 @@
-//! A run under way: its shards' threads, its signals, and the account of it all.
+//! A run under way: it puts the parts together, and passes on to them what comes from outside.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use tokio::runtime::Runtime;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::handing_over::{HandingOver, due};
+use super::capture_switch::CaptureSwitch;
+use super::cluster_follower::{ClusterFollower, end_in_background};
+use super::comparison_feed::ComparisonFeed;
+use super::conditions::SourceConditions;
+use super::handing_over::{HandingOver, Next, due};
 use super::mirror_specs::MirrorSpecs;
 use super::mirrors::Mirrors;
-use super::operation::Operation;
-use super::phase::Phase;
-use super::plan_follower::ActivePlan;
-use super::plans::{asked_for, tried_again};
+use super::operation::{Event, Operation};
+use super::plan_applier::PlanApplier;
 use super::priority;
-use super::reload::Pending;
-use super::settings_file::{Reloading, loaded};
-use super::shard::{ShardReport, ShardTask, Source};
+use super::reload::{Change, News, Pending, Reloader};
+use super::reporter::Reporter;
+use super::settings_file::{Loaded, Reloading};
+use super::shard::Source;
+use super::shards::Shards;
 use super::signals::{Hangup, Signals, hangup};
 use super::stats::Stats;
 use super::{Account, Control};
-use crate::budget::MemoryBudget;
+use crate::admin::Order;
 use crate::capture::{CaptureCounters, LiveCapture};
 use crate::compare::Comparer;
 use crate::kubernetes::{Cluster, Desired};
 use crate::middleware::Middleware;
-use crate::mirror::Limiter;
-use crate::mirror::ledger::ShardLedger;
+use crate::mirror::gate::PauseCause;
 use crate::mirror::plan::Plan;
 use crate::output::reader_gone;
 use crate::report::{LedgerFile, VerdictFile};
@@ -48,45 +49,24 @@ pub struct ReaderGone;
 
 /// A run under way.
 pub(super) struct Run {
-    pub(super) settings: Arc<Settings>,
-    pub(super) mirrors: Mirrors,
-    pub(super) comparer: Comparer,
-    /// The plan in force, told to every shard.
-    pub(super) plans: watch::Sender<Arc<ActivePlan>>,
-    /// Dropped to end the capture.
-    pub(super) capture: Option<LiveCapture>,
-    pub(super) counters: Option<CaptureCounters>,
-    /// Whether a source is anything but live capture and what others connect to.
-    pub(super) has_files: bool,
-    /// Whether an input waits for others to connect.
-    pub(super) listens: bool,
-    pub(super) operation: Operation,
-    pub(super) middleware: Option<Middleware>,
+    settings: Arc<Settings>,
+    shards: Shards,
+    plans: PlanApplier,
+    cluster: ClusterFollower,
+    reload: Reloader,
+    capture: CaptureSwitch,
+    /// Readable even when capture has ended.
+    counters: Option<CaptureCounters>,
+    conditions: SourceConditions,
+    operation: Operation,
+    comparisons: ComparisonFeed,
+    middleware: Option<Middleware>,
     /// Other agents of this node, where one takes over from another.
-    pub(super) hand_over: Option<HandingOver>,
+    hand_over: Option<HandingOver>,
     /// The screen, where it is taken.
-    pub(super) ui: Option<Ui>,
-    pub(super) shards: Vec<ShardHandle>,
-    pub(super) phase: watch::Sender<Phase>,
-    /// A shard sends on it when it ends: whether it read a ring, which has no end of its own.
-    ended: mpsc::Receiver<bool>,
+    ui: Option<Ui>,
     ledger_file: Option<LedgerFile>,
     reports: Vec<VerdictFile>,
-    pub(super) cluster: Option<Cluster>,
-    /// Mirrors of the settings.
-    pub(super) wanted: MirrorSpecs,
-    /// The last configuration of the cluster.
-    pub(super) desired: Arc<Desired>,
-    /// The file that the settings came from.
-    pub(super) reloading: Option<Reloading>,
-    /// Settings that wait for the cluster.
-    pub(super) pending: Option<Pending>,
-    /// A configuration of the cluster that could not be applied, and when to retry.
-    pub(super) retry: Option<(Instant, Arc<Desired>)>,
-    /// Keys of the mirrors of routes that are in force.
-    pub(super) routes: BTreeSet<String>,
-    /// UIDs of the pods that are watched.
-    pub(super) watched: BTreeSet<String>,
 }
 
 /// Parts that a run is started with.
@@ -108,15 +88,6 @@ pub(super) struct Parts {
     pub hand_over: Option<HandingOver>,
 }
 
-pub(super) struct ShardHandle {
-    /// `None` once joined.
-    thread: Option<JoinHandle<anyhow::Result<()>>>,
-    pub(super) ledger: ShardLedger,
-    pub(super) report: Arc<Mutex<ShardReport>>,
-    /// Generation of the plan that it follows.
-    pub(super) followed: watch::Receiver<u64>,
-}
-
 impl Run {
     /// Starts a thread for each source.
     pub fn start(settings: &Arc<Settings>, parts: Parts) -> anyhow::Result<Self> {
@@ -135,79 +106,48 @@ impl Run {
             middleware,
             hand_over,
         } = parts;
-        let budget = MemoryBudget::new(settings.max_memory);
-        let outputs = mirrors.outputs();
-        let (plans, follow) = watch::channel(Arc::new(ActivePlan { plan, outputs }));
-        let (phase, phases) = watch::channel(Phase::Running);
-        let (ends, ended) = mpsc::channel(sources.len().max(1));
-        let count = sources.len();
-        let listening = settings.messages().filter(|(input, _)| input.listens()).count();
-        let is_live = |source: &Source| matches!(source, Source::Ring(_) | Source::Vxlan(_));
-        let live = sources.iter().filter(|(source, _)| is_live(source)).count();
-        let has_files = live + listening < count;
-        let mut shards = Vec::with_capacity(count);
-        for (index, (source, limit)) in sources.into_iter().enumerate() {
-            let ledger = ShardLedger::new(settings.outputs().count());
-            let (tell, followed) = watch::channel(0);
-            let report = Arc::new(Mutex::new(ShardReport::default()));
-            let task = ShardTask {
-                source,
-                limit: limit.map(Limiter::new),
-                settings: Arc::clone(settings),
-                sources: count,
-                plans: follow.clone(),
-                followed: tell,
-                ledger: ledger.clone(),
-                budget: budget.clone(),
-                report: Arc::clone(&report),
-                operation: operation.for_shard(index),
-                middleware: middleware.clone(),
-                hand_over: hand_over.as_ref().map(HandingOver::shared),
-                phase: phases.clone(),
-            };
-            let end = EndGuard {
-                ends: ends.clone(),
-                live: is_live(&task.source),
-            };
-            shards.push(ShardHandle {
-                thread: Some(spawn(index, task, end)?),
-                ledger,
-                report,
-                followed,
-            });
-        }
+        let readiness = operation.readiness.clone();
+        let plans = PlanApplier::new(
+            mirrors,
+            wanted,
+            plan,
+            readiness.clone(),
+            operation.cluster.clone(),
+        );
         let counters = capture.as_ref().map(LiveCapture::counters);
+        let conditions = SourceConditions::new(
+            settings,
+            capture.is_some(),
+            sources.iter().map(|(source, _)| source),
+            readiness.clone(),
+        );
+        let shards = Shards::start(
+            settings,
+            sources,
+            &plans.subscribe(),
+            &operation,
+            middleware.as_ref(),
+            hand_over.as_ref(),
+        )?;
         operation.start();
         let mut run = Self {
             settings: Arc::clone(settings),
-            mirrors,
-            comparer,
+            shards,
             plans,
-            capture,
+            cluster: ClusterFollower::new(cluster, readiness.clone()),
+            reload: Reloader::new(reloading, readiness.clone()),
+            capture: CaptureSwitch::new(capture, operation.gate.clone(), readiness.clone()),
             counters,
-            has_files,
-            listens: listening > 0,
+            conditions,
             operation,
+            comparisons: ComparisonFeed::new(comparer, readiness),
             middleware,
             hand_over,
             ui: None,
-            shards,
-            phase,
-            ended,
             ledger_file,
             reports,
-            cluster,
-            wanted,
-            desired: Arc::default(),
-            reloading,
-            pending: None,
-            retry: None,
-            routes: BTreeSet::new(),
-            watched: BTreeSet::new(),
         };
-        run.report_ready();
-        run.report_on_hand_over();
-        run.report_file();
+        run.report_start();
         // Last: whoever asks finds everything in place.
         run.operation.serve()?;
         if settings.ui {
@@ -233,19 +173,11 @@ impl Run {
             self.leave();
         }
         let watched = runtime.block_on(self.watch(control, signals));
-        let end = self.drained_by();
+        let timeout = self.settings.shutdown_timeout;
+        let end = self.shards.deadline().unwrap_or(Instant::now() + timeout);
         // Whatever happened, no shard is left behind.
-        self.phase
-            .send_replace(Phase::Draining(Instant::now() + self.settings.shutdown_timeout));
-        let mut ended = watched;
-        for shard in &mut self.shards {
-            let joined = match shard.thread.take().map(JoinHandle::join) {
-                Some(Ok(result)) => result,
-                Some(Err(_)) => Err(anyhow!("a shard's thread panicked: please report this bug")),
-                None => Ok(()),
-            };
-            ended = ended.and(joined);
-        }
+        self.shards.drain(Instant::now() + timeout);
+        let mut ended = watched.and(self.shards.join());
         if let Some(middleware) = &self.middleware {
             // Before it is ended from here.
             let failed = middleware.failure();
@@ -254,9 +186,12 @@ impl Run {
                 ended = ended.and(Err(anyhow!("the middleware exited: {how}")));
             }
         }
-        let mut account = self.account();
-        let compared = self.end_comparing(&mut account, end);
-        ended = ended.and(compared);
+        let mut account = self.reporter().account();
+        self.tell_comparisons();
+        if let Some((document, compared)) = self.comparisons.finish(self.settings.compares(), end) {
+            account.verdict = Some(Box::new(document));
+            ended = ended.and(compared);
+        }
         if let Some(document) = &account.verdict {
             for report in &mut self.reports {
                 ended = ended.and(report.write(document));
@@ -278,19 +213,15 @@ impl Run {
         let on_terminal = self.ui.is_some() || self.settings.status_line && status::is_terminal();
         let mut middleware_gone = false;
         let mut ended = Ok(());
-        let comparer = self.comparer.clone();
-        let mut comparing_failed = false;
         let mut telling = tokio::time::interval(STATUS_INTERVAL);
-        let mut running = self.shards.len();
         if let Some(capturing) = control.capturing {
             // The caller may have lost interest; the run has not.
             let _ = capturing.send(());
         }
-        while running > 0 {
+        while self.shards.any_alive() {
             tokio::select! {
-                Some(of_ring) = self.ended.recv() => {
-                    running -= 1;
-                    if of_ring && *self.phase.borrow() == Phase::Running {
+                Some(was_live) = self.shards.next_end() => {
+                    if was_live && self.shards.is_running() {
                         // Its connections would go on filling a ring that nobody reads.
                         tracing::error!("a shard failed: stopping");
                         self.stop();
@@ -302,19 +233,20 @@ impl Run {
                     stop = None;
                     self.leave();
                 }
-                () = due(self.hand_over.as_ref()) => self.next_of_hand_over(),
+                () = due(self.hand_over.as_ref()) => self.look_at_hand_over(),
                 _ = signals.report.recv() => self.write_ledger(),
                 asked = hangup(&mut signals.hangup, signals.reloads) => match asked {
-                    Hangup::Reload => self.reload_now(),
+                    Hangup::Reload => self.reload.reload_now(),
                     Hangup::End => self.leave(),
                 },
-                loaded = loaded(&mut self.reloading) => self.reload(loaded).await,
-                desired = waited_for(&mut self.pending) => self.end_waiting(desired).await,
-                desired = asked_for(&mut self.cluster) => self.follow_cluster(desired).await,
-                desired = tried_again(&mut self.retry) => self.follow_cluster(desired).await,
+                news = self.reload.next() => match news {
+                    News::File(loaded) => self.reload(*loaded).await,
+                    News::Cluster(desired) => self.end_waiting(desired).await,
+                },
+                desired = self.cluster.next() => self.follow_cluster(desired).await,
                 () = reader_gone(), if ended.is_ok() => {
                     ended = Err(ReaderGone.into());
-                    if *self.phase.borrow() == Phase::Running {
+                    if self.shards.is_running() {
                         self.stop();
                     }
                 }
@@ -322,22 +254,19 @@ impl Run {
                     middleware_gone = true;
                     self.middleware_ended(&how);
                 }
-                () = comparer.failed(), if !comparing_failed => {
-                    comparing_failed = true;
-                    self.report_comparing_failed();
-                }
+                () = self.comparisons.failed() => self.comparisons.report_failed(),
                 event = self.operation.next() => self.steer(event),
                 _ = telling.tick() => {
-                    self.watch_comparing();
-                    self.tell_comparer();
+                    self.comparisons.watch();
+                    self.tell_comparisons();
                 }
-                due = counts.next() => self.log_stats(&mut counts, due),
+                due = counts.next() => counts.log(due, self.reporter().stats()),
                 _ = status.tick(), if on_terminal => if let Some(ui) = &self.ui {
-                    ui.tell(self.moment());
+                    ui.tell(self.reporter().moment());
                 } else {
                     let elapsed = drawn.elapsed();
                     drawn = Instant::now();
-                    let snapshot = self.snapshot();
+                    let snapshot = self.reporter().snapshot();
                     status::draw(|width| line.next(snapshot, elapsed, width));
                 }
             }
@@ -350,11 +279,197 @@ impl Run {
         ended
     }
 
-    /// By when all that is under way is to be done with.
-    fn drained_by(&self) -> Instant {
-        match *self.phase.borrow() {
-            Phase::Draining(by) => by,
-            Phase::Running => Instant::now() + self.settings.shutdown_timeout,
+    /// The counts at this moment.
+    fn reporter(&self) -> Reporter<'_> {
+        Reporter {
+            shards: &self.shards,
+            mirrors: self.plans.mirrors(),
+            counters: self.counters.as_ref(),
+            middleware: self.middleware.as_ref(),
+            operation: &self.operation,
+        }
+    }
+
+    fn report_start(&self) {
+        self.conditions.ready();
+        self.comparisons.report_ready();
+        self.cluster.report_start();
+        if let Some(hand_over) = &self.hand_over {
+            hand_over.report();
+        }
+        self.reload.report_start();
+    }
+
+    /// Tells the comparing thread what only the run knows.
+    fn tell_comparisons(&mut self) {
+        if self.comparisons.is_active() {
+            let capture = self.reporter().capture();
+            let mirrors = self.plans.mirrors_mut();
+            self.comparisons
+                .tell(&self.settings, &capture, &self.shards, mirrors);
+        }
+    }
+
+    /// Sees to an order of the HTTP port or the terminal, the end of the term, or the CPU budget.
+    fn steer(&mut self, event: Event) {
+        match event {
+            Event::Order(Order::Pause(answer)) => {
+                tracing::info!("paused: nothing is captured or sent until POST /resume");
+                // Whoever asked may have gone; the order holds all the same.
+                let _ = answer.send(self.capture.pause(PauseCause::Asked));
+            }
+            Event::Order(Order::Resume(answer)) => {
+                let _ = answer.send(self.resume());
+            }
+            Event::Order(Order::Count(answer)) => {
+                let responses = self.settings.capture.responses;
+                let _ = answer.send(Box::new(self.reporter().metrics(responses)));
+            }
+            Event::Expired => self.expire(),
+            Event::Exit => {
+                if self.shards.is_running() {
+                    tracing::info!("the time of --exit-after has passed");
+                    self.stop();
+                }
+            }
+            Event::Used(cpus) => {
+                // A pause costs nothing and says nothing of what capture would.
+                if !self.capture.is_paused() && self.operation.used(cpus).is_some() {
+                    self.capture.pause_or_log(PauseCause::Cpu);
+                }
+            }
+            Event::Rested => self.capture.resume_or_log(PauseCause::Cpu),
+        }
+    }
+
+    fn resume(&mut self) -> Result<(), String> {
+        if !self.shards.is_running() {
+            return Err("the agent is stopping".to_owned());
+        }
+        self.capture.resume()?;
+        self.operation.start_term();
+        tracing::info!("resumed");
+        Ok(())
+    }
+
+    /// The term is over: pauses where somebody could resume, ends the run otherwise.
+    fn expire(&mut self) {
+        let term = self.operation.term().unwrap_or_default();
+        if !self.shards.is_running() {
+            return;
+        }
+        if !self.operation.has_port() && self.ui.is_none() {
+            tracing::info!(?term, "expired: the period of --expire-after has ended");
+            return self.stop();
+        }
+        tracing::info!(?term, "expired: paused until POST /resume starts a new period");
+        self.capture.pause_or_log(PauseCause::Expired);
+    }
+
+    /// Mirrors what the cluster asks for now.
+    async fn follow_cluster(&mut self, desired: Arc<Desired>) {
+        let Self {
+            plans,
+            shards,
+            capture,
+            ..
+        } = self;
+        let followed = plans.follow_cluster(&desired, shards, capture).await;
+        self.cluster.report(desired, followed);
+    }
+
+    /// Puts what the file came to in force, or says why it cannot be.
+    async fn reload(&mut self, loaded: Loaded) {
+        if !self.shards.is_running() {
+            return;
+        }
+        // Whatever it is, it comes after what still waits.
+        self.reload.drop_pending();
+        let taken = match loaded {
+            Ok(settings) => self.take(settings).await,
+            Err(reason) => Err(reason),
+        };
+        self.reload.report(taken);
+    }
+
+    async fn take(&mut self, settings: Settings) -> Result<(), String> {
+        let captures = self.capture.is_live();
+        match Change::between(&self.settings, &settings, self.plans.wanted(), captures)? {
+            Change::None => tracing::info!("configuration file reloaded: nothing changed"),
+            Change::SameCluster => {
+                let desired = Arc::clone(self.plans.desired());
+                self.apply_settings(settings, desired).await?;
+            }
+            Change::NoCluster => {
+                self.apply_settings(settings, Arc::default()).await?;
+                self.cluster.replace(None);
+            }
+            Change::OtherCluster(kubernetes, pods) => {
+                let cluster = Cluster::start(&kubernetes.client, pods, self.operation.for_cluster())
+                    .map_err(|error| format!("{error:#}"))?;
+                self.reload.wait_for_cluster(Pending { settings, cluster });
+            }
+        }
+        Ok(())
+    }
+
+    /// The cluster has answered: the settings that waited for it are put in force.
+    async fn end_waiting(&mut self, desired: Arc<Desired>) {
+        let Some(Pending { settings, cluster }) = self.reload.take_pending() else {
+            return;
+        };
+        let taken = self.apply_settings(settings, desired).await;
+        match &taken {
+            Ok(()) => self.cluster.replace(Some(cluster)),
+            Err(_) => end_in_background(cluster),
+        }
+        self.reload.report(taken);
+    }
+
+    /// Puts settings in force, with what the cluster asks for under them.
+    async fn apply_settings(&mut self, settings: Settings, desired: Arc<Desired>) -> Result<(), String> {
+        let Self {
+            plans,
+            shards,
+            capture,
+            ..
+        } = self;
+        plans
+            .follow_settings(MirrorSpecs::of(&settings), desired, shards, capture)
+            .await?;
+        if self
+            .operation
+            .change(&self.settings.operation, &settings.operation)
+        {
+            // The budget that rested is no more.
+            self.capture.follow_gate_or_log();
+        }
+        // The hook that captures stays, whatever is left to the agent.
+        let capture = self.settings.capture.clone();
+        self.settings = Arc::new(Settings { capture, ..settings });
+        tracing::info!(
+            mirrors = self.settings.mirrors.len(),
+            outputs = self.plans.wanted().mirrors.len(),
+            "configuration file applied"
+        );
+        Ok(())
+    }
+
+    /// Ends the run, once another agent has taken over where one is there to do so. Told a second time, it ends at once.
+    fn leave(&mut self) {
+        let running = self.shards.is_running();
+        let hand_over = self.hand_over.as_mut().filter(|_| running);
+        if hand_over.is_none_or(|hand_over| hand_over.leave() == Next::Stop) {
+            self.stop();
+        }
+    }
+
+    fn look_at_hand_over(&mut self) {
+        let done = self.shards.nothing_in_flight();
+        if let Some(hand_over) = &mut self.hand_over
+            && hand_over.look(done) == Next::Stop
+        {
+            self.stop();
         }
     }
 
@@ -370,23 +485,23 @@ impl Run {
     }
 
     /// Ends capture and lets the shards drain; a second time, lets them drain no longer.
-    pub(super) fn stop(&mut self) {
+    fn stop(&mut self) {
         let now = Instant::now();
-        self.report_ending();
-        if *self.phase.borrow() == Phase::Running {
-            tracing::info!(timeout = ?self.settings.shutdown_timeout, "stopping: requests in flight may finish");
+        let timeout = self.settings.shutdown_timeout;
+        self.conditions.ending();
+        if self.shards.is_running() {
+            tracing::info!(?timeout, "stopping: requests in flight may finish");
             // First the kernel, then the shards: what the rings hold then is all there will be.
-            drop(self.capture.take());
-            self.phase
-                .send_replace(Phase::Draining(now + self.settings.shutdown_timeout));
+            self.capture.end();
+            self.shards.drain(now + timeout);
         } else {
             tracing::info!("stopping at once: requests in flight are dropped");
-            self.phase.send_replace(Phase::Draining(now));
+            self.shards.drain(now);
         }
     }
 
     fn write_ledger(&mut self) {
-        let document = self.account().document();
+        let document = self.reporter().account().document();
         if let Some(file) = &mut self.ledger_file {
             match file.write(&document) {
                 Ok(()) => tracing::info!("ledger written"),
@@ -395,25 +510,6 @@ impl Run {
         } else {
             tracing::info!("SIGUSR1 has no effect without --ledger FILE");
         }
-    }
-}
-
-/// Starts the thread of a shard.
-fn spawn(index: usize, task: ShardTask, end: EndGuard) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
-    std::thread::Builder::new()
-        .name(format!("shard-{index}"))
-        .spawn(move || {
-            let _end = end;
-            task.run()
-        })
-        .context("cannot start a shard's thread")
-}
-
-/// Resolves when the cluster that settings wait for has been read; never, where none do.
-async fn waited_for(pending: &mut Option<Pending>) -> Arc<Desired> {
-    match pending {
-        Some(pending) => pending.ready().await,
-        None => std::future::pending().await,
     }
 }
 
@@ -435,18 +531,5 @@ async fn gone(middleware: Option<&Middleware>) -> String {
     match middleware {
         Some(middleware) => middleware.ended().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Says that a shard ended, by whichever way it did.
-struct EndGuard {
-    ends: mpsc::Sender<bool>,
-    live: bool,
-}
-
-impl Drop for EndGuard {
-    fn drop(&mut self) {
-        // One place for each shard: it cannot be full.
-        let _ = self.ends.try_send(self.live);
     }
 }

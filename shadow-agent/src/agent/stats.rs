@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::run::Run;
 use crate::settings::StatsSettings;
 use crate::status::{RunStats, of_output, of_run};
 
@@ -49,7 +48,13 @@ impl Stats {
         }
     }
 
-    /// The lines that are due.
+    /// Logs the lines that are due.
+    pub fn log(&mut self, due: Due, now: RunStats) {
+        for line in self.lines(due, now) {
+            tracing::info!("{line}");
+        }
+    }
+
     fn lines(&mut self, due: Due, now: RunStats) -> Vec<String> {
         let series = match due {
             Due::Run => &mut self.run,
@@ -93,14 +98,5 @@ async fn tick(series: &mut Option<Series>) {
             series.ticks.tick().await;
         }
         None => std::future::pending().await,
-    }
-}
-
-impl Run {
-    /// Logs lines that are due.
-    pub(super) fn log_stats(&self, stats: &mut Stats, due: Due) {
-        for line in stats.lines(due, self.stats()) {
-            tracing::info!("{line}");
-        }
     }
 }

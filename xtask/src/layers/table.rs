@@ -357,15 +357,7 @@ pub const ROOMS: &[Room] = &[
 ];
 
 /// Circles of files that are still to be untangled.
-pub const CIRCLES: &[&[&str]] = &[
-    &[
-        "shadow-agent/src/agent/handing_over.rs",
-        "shadow-agent/src/agent/plans.rs",
-        "shadow-agent/src/agent/reload.rs",
-        "shadow-agent/src/agent/run.rs",
-        "shadow-agent/src/agent/stats.rs",
-    ],
-];
+pub const CIRCLES: &[&[&str]] = &[];
 
 #[cfg(test)]
 mod tests {

@@ -143,7 +143,7 @@ impl<'a> ClientInput<'a> {
         };
         let mut told = Vec::new();
         connection.serve(&mut self.context.shard, chunk, &mut |event| {
-            told.extend(Told::of(event))
+            told.extend(Told::of(event));
         });
         *sequence = sequence.wrapping_add(count as u32);
         client.tell(&told);

@@ -59,6 +59,13 @@ pub(super) enum Source {
     },
 }
 
+impl Source {
+    /// Whether it is live capture, which never ends by itself.
+    pub fn is_live(&self) -> bool {
+        matches!(self, Source::Ring(_) | Source::Vxlan(_))
+    }
+}
+
 /// Parts that a shard's thread is started with.
 pub(super) struct ShardTask {
     pub source: Source,
@@ -97,9 +104,10 @@ impl ShardTask {
 
     async fn mirror(self) -> anyhow::Result<()> {
         // The kernel's clock starts at boot; the difference is taken once, so that times stay in order.
-        let wall_offset = match self.source {
-            Source::Ring(_) | Source::Vxlan(_) => unix_now().saturating_sub(monotonic_now().0),
-            Source::File(_) | Source::Messages { .. } | Source::Http { .. } => 0,
+        let wall_offset = if self.source.is_live() {
+            unix_now().saturating_sub(monotonic_now().0)
+        } else {
+            0
         };
         let shutdown_timeout = self.settings.shutdown_timeout;
         let mut context = ShardContext {
@@ -132,9 +140,7 @@ impl ShardTask {
         let settings = &self.settings;
         let expected = match self.source {
             Source::Ring(_) => expected_answers(&settings.live_inputs(), &settings.capture),
-            Source::Vxlan(_) | Source::File(_) | Source::Messages { .. } | Source::Http { .. } => {
-                Expected::Nobody
-            }
+            _ => Expected::Nobody,
         };
         FlowTable::new(
             part(settings.connections, self.sources),
