@@ -197,6 +197,7 @@ fn sources() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut text = String::new();
     read(&root.join("src"), &mut text);
+    read(&root.join("../crates"), &mut text);
     read(&root.join("../tests/tests"), &mut text);
     text
 }
