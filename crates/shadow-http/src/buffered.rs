@@ -18,11 +18,27 @@ pub(super) struct Buffered<L> {
     left_out: isize,
     /// The capacity of `bytes`, and this structure.
     charge: Charge,
-    first_byte: Timestamp,
+    origin: Origin,
     last_byte: Timestamp,
+    pub phase: Phase<L>,
+}
+
+/// The first byte of a message: when it came, and where in its stream it stood.
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    time: Timestamp,
     sequence: u32,
     acknowledgment: u32,
-    pub phase: Phase<L>,
+}
+
+impl Origin {
+    fn of(chunk: &Chunk<'_>) -> Self {
+        Self {
+            time: chunk.time,
+            sequence: chunk.sequence,
+            acknowledgment: chunk.acknowledgment,
+        }
+    }
 }
 
 /// How much of it is known.
@@ -54,10 +70,8 @@ impl<L> Buffered<L> {
             bytes: Vec::new(),
             left_out: 0,
             charge: budget.held().charge(),
-            first_byte: chunk.time,
+            origin: Origin::of(chunk),
             last_byte: chunk.time,
-            sequence: chunk.sequence,
-            acknowledgment: chunk.acknowledgment,
             phase,
         }
     }
@@ -121,20 +135,7 @@ impl<L> Buffered<L> {
         self.charge.is_whole_now();
         self.charge
             .shrink(self.charge.bytes().saturating_sub(self.bytes.len()));
-        let mut bytes = Bytes::from(self.bytes);
-        let body = bytes.split_off(head.length.min(bytes.len()));
-        Some(Whole {
-            line: head.line,
-            head: bytes,
-            body,
-            headers: head.headers,
-            framing: head.framing,
-            first_byte: self.first_byte,
-            last_byte: self.last_byte,
-            sequence: self.sequence,
-            acknowledgment: self.acknowledgment,
-            charge: self.charge,
-        })
+        Some(head.with_bytes(self.bytes.into(), self.origin, self.last_byte, self.charge))
     }
 }
 
@@ -147,6 +148,28 @@ impl<L> Head<L> {
                 usize::try_from(length).map_or(usize::MAX, |body| self.length.saturating_add(body))
             }
             Framing::Chunked | Framing::Close => usize::MAX,
+        }
+    }
+
+    /// The message of this head that `bytes` are, head and body.
+    fn with_bytes(self, mut bytes: Bytes, origin: Origin, last_byte: Timestamp, charge: Charge) -> Whole<L> {
+        // Splitting allocates; most requests have no body.
+        let body = if bytes.len() > self.length {
+            bytes.split_off(self.length)
+        } else {
+            Bytes::new()
+        };
+        Whole {
+            line: self.line,
+            head: bytes,
+            body,
+            headers: self.headers,
+            framing: self.framing,
+            first_byte: origin.time,
+            last_byte,
+            sequence: origin.sequence,
+            acknowledgment: origin.acknowledgment,
+            charge,
         }
     }
 }
@@ -163,23 +186,6 @@ pub(super) fn whole<L>(
     if !charge.try_grow(bytes.len()) {
         return None;
     }
-    let mut bytes = Bytes::copy_from_slice(bytes);
-    // Splitting allocates; most requests have no body.
-    let body = if bytes.len() > head.length {
-        bytes.split_off(head.length)
-    } else {
-        Bytes::new()
-    };
-    Some(Whole {
-        line: head.line,
-        head: bytes,
-        body,
-        headers: head.headers,
-        framing: head.framing,
-        first_byte: chunk.time,
-        last_byte: chunk.time,
-        sequence: chunk.sequence,
-        acknowledgment: chunk.acknowledgment,
-        charge,
-    })
+    let bytes = Bytes::copy_from_slice(bytes);
+    Some(head.with_bytes(bytes, Origin::of(chunk), chunk.time, charge))
 }

@@ -7,7 +7,7 @@ use shadow_core::budget::MemoryBudget;
 use shadow_http::{Limits, whole_request};
 use shadow_tcp::FlowKey;
 
-use super::exchange::{AnswerLost, Exchange, ExchangeResponse, FlowId};
+use super::exchange::{AnswerLost, Exchange, ExchangeResponse};
 use super::interceptor::{Interceptor, NextStep};
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::message::{Message, MessageId, MessageKind};
@@ -187,19 +187,7 @@ impl NextStep for Dispatcher {
         let Targets { slots, pod } = self.mirrors.borrow_mut().targets_in_turn(&key);
         let opened = self.ledger.open_for(&slots);
         match whole_request(&message.payload, self.limits, &self.budget) {
-            Ok(mut request) => {
-                request.first_byte = message.first_byte;
-                request.last_byte = message.last_byte;
-                let exchange = Exchange {
-                    id: message.id.clone(),
-                    flow: FlowId(message.id.connection()),
-                    key,
-                    pod,
-                    copy: 1,
-                    request: request.into(),
-                };
-                self.enqueue(exchange, opened);
-            }
+            Ok(request) => self.enqueue(Exchange::of_message(message, pod, request), opened),
             Err(reject) => opened.settle(Outcome::Dropped(reject.into())),
         }
     }

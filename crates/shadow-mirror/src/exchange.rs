@@ -33,6 +33,24 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// The exchange of a request that was read from a whole message rather than from a connection.
+    pub(super) fn of_message(
+        message: &Message,
+        pod: Option<Arc<PodIdentity>>,
+        mut request: Box<Request>,
+    ) -> Self {
+        request.first_byte = message.first_byte;
+        request.last_byte = message.last_byte;
+        Self {
+            id: message.id.clone(),
+            flow: FlowId(message.id.connection()),
+            key: message.id.endpoints(),
+            pod,
+            copy: 1,
+            request: request.into(),
+        }
+    }
+
     /// The same exchange with another request in it.
     #[must_use]
     pub fn with_request(&self, request: Box<Request>) -> Self {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use shadow_http::{RequestEvent, RequestStream};
 use shadow_tcp::{Chunk, Close, FlowKey, Start};
 
-use super::exchange::FlowId;
+use super::exchange::Exchange;
 use super::ledger::{DropReason, Outcome};
 use super::message::{Message, MessageKind};
 use super::mirrors::Targets;
@@ -44,19 +44,9 @@ impl Shard {
                 }
                 opened = Some(pipeline.ledger.open_for(&slots));
             }
-            RequestEvent::Complete(mut request) => {
+            RequestEvent::Complete(request) => {
                 if let Some(opened) = opened.take() {
-                    request.first_byte = message.first_byte;
-                    request.last_byte = message.last_byte;
-                    let exchange = super::Exchange {
-                        id: message.id.clone(),
-                        flow: FlowId(message.id.connection()),
-                        key: *key,
-                        pod: pod.clone(),
-                        copy: 1,
-                        request: request.into(),
-                    };
-                    pipeline.forward(exchange, opened);
+                    pipeline.forward(Exchange::of_message(message, pod.clone(), request), opened);
                 }
             }
             // A stream hands those on only where it is told to; what is read here is as whole as it was sent.
