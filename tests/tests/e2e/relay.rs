@@ -1,15 +1,12 @@
 //! From one agent to another, and to others that take or bring whole messages: each test is named after its flag.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use futures::StreamExt;
-use shadow_tests::client::Connection;
-use shadow_tests::{Agent, Ledger, Netns, Nginx, NginxSetup, Stage, load, stage};
-use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use shadow_tests::{Agent, Ledger, Netns, Stage, load, stage};
 
 use crate::scene::Scene;
 
@@ -33,12 +30,12 @@ fn sender(scene: &Scene, address: &str, more: &[&str]) -> Agent {
 }
 
 /// Waits until an agent has seen so many requests and none is under way, and ends it.
-fn stop_after(agent: Agent, requests: u64) -> Ledger {
+pub fn stop_after(agent: Agent, requests: u64) -> Ledger {
     agent.wait_for_ledger("all requests have come", |ledger| ledger.seen() >= requests);
     agent.stop()
 }
 
-fn free_address() -> String {
+pub fn free_address() -> String {
     format!("127.0.0.1:{}", Netns::host().free_port())
 }
 
@@ -327,7 +324,7 @@ fn output_tcp_sticky() {
 }
 
 /// The ids of the records in some bytes, with their types.
-fn ids(bytes: &[u8]) -> Vec<(char, String)> {
+pub fn ids(bytes: &[u8]) -> Vec<(char, String)> {
     let text = String::from_utf8_lossy(bytes);
     let headers = text
         .split_terminator("\n🐵🙈🙉\n")
@@ -342,232 +339,6 @@ fn ids(bytes: &[u8]) -> Vec<(char, String)> {
             (kind, fields.next().unwrap_or_default().to_owned())
         })
         .collect()
-}
-
-/// What a WebSocket server got: each connection's credentials, and its messages.
-type Got = Vec<(Option<String>, Vec<Vec<u8>>)>;
-
-/// A WebSocket server, until so many messages have come.
-fn websocket(messages: usize) -> (SocketAddr, thread::JoinHandle<Got>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let serving = thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime
-            .expect("a runtime")
-            .block_on(serve_websocket(listener, messages))
-    });
-    (address, serving)
-}
-
-async fn serve_websocket(listener: TcpListener, messages: usize) -> Got {
-    listener.set_nonblocking(true).expect("a socket");
-    let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-    let mut got = Got::new();
-    let mut left = messages;
-    while left > 0 {
-        tokio::select! {
-            accepted = listener.accept() => {
-                let (sender, number) = (sender.clone(), got.len());
-                let mut credentials = None;
-                // The type of its error is the library's.
-                #[allow(clippy::result_large_err)]
-                let look = |request: &Request, response: Response| {
-                    assert_eq!(request.uri(), "/copies?of=production");
-                    let value = request.headers().get("authorization");
-                    credentials = value.map(|value| value.to_str().expect("text").to_owned());
-                    Ok(response)
-                };
-                let stream = accepted.expect("a connection").0;
-                let mut socket = tokio_tungstenite::accept_hdr_async(stream, look).await.expect("a handshake");
-                got.push((credentials, Vec::new()));
-                tokio::spawn(async move {
-                    while let Some(Ok(message)) = socket.next().await {
-                        if message.is_binary() {
-                            let _ = sender.send((number, message.into_data().to_vec()));
-                        }
-                    }
-                });
-            }
-            Some((number, message)) = receiver.recv() => {
-                got[number].1.push(message);
-                left -= 1;
-            }
-        }
-    }
-    got
-}
-
-fn relayed_to_a_websocket(stage: &Stage, userinfo: &str, more: &[&str]) -> Got {
-    let scene = Scene::on_lo(stage);
-    let (address, serving) = websocket(200);
-    let url = format!("ws://{userinfo}{address}/copies?of=production");
-    let input = format!(":{}", scene.port);
-    let flags = [
-        "--input-raw",
-        &input,
-        "--input-raw-track-response",
-        "--output-ws",
-        &url,
-    ];
-    let agent = Agent::start(stage, &scene.server, &[&flags, more].concat());
-    assert_eq!(load::keep_alive(&scene.client, scene.v4, 4, 25), 100);
-    scene.production.finish();
-    let got = serving.join().expect("messages");
-    assert!(!agent.stderr().contains("secret"), "{}", agent.stderr());
-    agent.stop().assert_all_delivered(100);
-    got
-}
-
-#[test]
-fn output_ws() {
-    let stage = stage!("root", "agent", "nginx");
-    let got = relayed_to_a_websocket(&stage, "me:secret@", &["--output-ws-workers=2"]);
-    assert_eq!(got.len(), 2);
-    for (credentials, messages) in &got {
-        assert_eq!(credentials.as_deref(), Some("Basic bWU6c2VjcmV0"));
-        for message in messages {
-            let text = String::from_utf8_lossy(message);
-            let (header, payload) = text.split_once('\n').expect("a header line");
-            let begin = if header.starts_with('1') {
-                "GET /keep-alive/"
-            } else {
-                "HTTP/1.1 200 OK"
-            };
-            assert!(payload.starts_with(begin), "{text}");
-            assert!(!text.contains('🐵'), "there is no separator: {text}");
-        }
-    }
-}
-
-#[test]
-fn output_ws_sticky() {
-    let stage = stage!("root", "agent", "nginx");
-    let got = relayed_to_a_websocket(&stage, "", &["--output-ws-sticky"]);
-    assert!(got.len() > 1);
-    let mut seen = std::collections::HashMap::new();
-    for (number, (credentials, messages)) in got.iter().enumerate() {
-        assert_eq!(*credentials, None, "no credentials, no header");
-        for (_, id) in messages.iter().flat_map(|message| ids(message)) {
-            assert_eq!(*seen.entry(id).or_insert(number), number);
-        }
-    }
-    assert_eq!(seen.len(), 100);
-}
-
-/// Starts an agent that mirrors what is sent to `address`.
-fn served(stage: &Stage, address: &str, output: &str, more: &[&str]) -> Agent {
-    let arguments = [&["--input-http", address, "--output-http", output], more].concat();
-    let agent = Agent::spawn(stage, &Netns::host(), &arguments);
-    agent.wait_for_line("listening for requests to mirror");
-    agent
-}
-
-#[test]
-fn input_http() {
-    let stage = stage!("root", "agent", "nginx");
-    let host = Netns::host();
-    let (port, shadow_port) = (host.free_port(), host.free_port());
-    let address = free_address();
-    let shadow = Nginx::start(&stage, &host, "shadow", shadow_port);
-    let url = format!("http://127.0.0.1:{shadow_port}");
-    let agent = served(&stage, &address, &url, &["--http-original-host"]);
-    // The example of docs/relay.md.
-    let setup = NginxSetup {
-        location: "mirror /copy;".to_owned(),
-        server: format!(
-            "location = /copy {{ internal; proxy_pass http://{address}$request_uri;
-               proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $http_host; }}"
-        ),
-        ..NginxSetup::default()
-    };
-    let production = Nginx::start_with(&stage, &host, "production", &[port], &setup);
-    let mut connection = Connection::open(&host, SocketAddr::from(([127, 0, 0, 1], port)));
-    for number in 0..50 {
-        assert_eq!(connection.get("/page", &number.to_string()).status, 200);
-    }
-    drop(connection);
-    production.finish();
-    let ledger = stop_after(agent, 50);
-    ledger.assert_all_delivered(50);
-    let shadow = shadow.finish();
-    assert_eq!(shadow.len(), 50);
-    assert!(
-        shadow
-            .0
-            .iter()
-            .all(|entry| entry.uri == "/page" && entry.host == "production.test"),
-        "{:?}",
-        shadow.0[0]
-    );
-}
-
-#[test]
-fn input_http_answers_what_became_of_a_request() {
-    let stage = stage!("root", "agent", "nginx");
-    let host = Netns::host();
-    let shadow_port = host.free_port();
-    let address = free_address();
-    let shadow = Nginx::start(&stage, &host, "shadow", shadow_port);
-    let url = format!("http://127.0.0.1:{shadow_port}");
-    let agent = served(
-        &stage,
-        &address,
-        &url,
-        &["--max-body=100", "--input-http-timeout=1s"],
-    );
-    let answer = |request: &str| {
-        let mut stream = TcpStream::connect(&address).expect("a connection");
-        stream.write_all(request.as_bytes()).expect("a request");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        answer
-    };
-    let pipelined =
-        answer("GET /a HTTP/1.1\r\nHost: a\r\n\r\nHEAD /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    assert_eq!(pipelined.matches("200 OK").count(), 2, "{pipelined}");
-    assert_eq!(
-        pipelined.matches("\r\n\r\nOK").count(),
-        1,
-        "HEAD has no body: {pipelined}"
-    );
-    for (request, status) in [
-        ("nonsense\r\n\r\n", "400"),
-        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n", "413"),
-    ] {
-        let said = answer(request);
-        assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{said}");
-    }
-    let large = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(70_000));
-    assert!(answer(&large).starts_with("HTTP/1.1 431 "));
-    let mut stream = TcpStream::connect(&address).expect("a connection");
-    let mut said = [0; 25];
-    stream
-        .write_all(
-            b"POST /c HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: \
-            100-continue\r\nContent-Length: 2\r\n\r\n",
-        )
-        .expect("a head");
-    stream.read_exact(&mut said).expect("an interim answer");
-    assert_eq!(&said, b"HTTP/1.1 100 Continue\r\n\r\n");
-    stream.write_all(b"hi").expect("a body");
-    let mut rest = String::new();
-    stream.read_to_string(&mut rest).expect("an answer");
-    assert!(rest.starts_with("HTTP/1.1 200 OK\r\n"), "{rest}");
-    assert_eq!(
-        answer("GET / HTTP/1.1\r\nHost: "),
-        "",
-        "what is too slow is closed"
-    );
-    let ledger = agent.wait_for_ledger("all is counted", |ledger| {
-        ledger.delivered(0) == 3 && ledger.all_dropped(0) > 2
-    });
-    assert_eq!(ledger.dropped(0, "body_too_large"), 1, "{ledger}");
-    assert_eq!(ledger.dropped(0, "head_too_large"), 1, "{ledger}");
-    assert_eq!(ledger.dropped(0, "truncated"), 1, "{ledger}");
-    agent.stop().assert_closed();
-    assert_eq!(shadow.finish().len(), 3);
 }
 
 #[test]

@@ -1,28 +1,27 @@
 //! Mirrors from `HTTPRoute`s, as an Istio user writes them, without Istio.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use shadow_tests::api_server::Verb;
 use shadow_tests::client::Connection;
 use shadow_tests::metrics::ask;
-use shadow_tests::{AccessLog, Agent, Ledger, Stage, stage, until};
+use shadow_tests::{AccessLog, Agent, Ledger, Stage, stage};
 
 use crate::cluster::{Cluster, Served, labelled, watching};
 
 /// How soon a change must be felt.
-const A_SECOND: Duration = Duration::from_secs(1);
+pub const A_SECOND: Duration = Duration::from_secs(1);
 
 /// A namespace with `httpbin` in two versions, as Istio's example has it: one Service for both, and one for each.
-struct Httpbin<'a> {
-    cluster: Cluster<'a>,
-    v1: Served,
-    v2: Served,
+pub struct Httpbin<'a> {
+    pub cluster: Cluster<'a>,
+    pub v1: Served,
+    pub v2: Served,
 }
 
 impl<'a> Httpbin<'a> {
-    fn new(stage: &'a Stage) -> Self {
+    pub fn new(stage: &'a Stage) -> Self {
         let cluster = Cluster::new(stage);
         let version = |name: &str, port| {
             let mut setup = labelled("shop", name, "httpbin", port);
@@ -52,19 +51,19 @@ impl<'a> Httpbin<'a> {
         Self { cluster, v1, v2 }
     }
 
-    fn agent(&self) -> Agent {
+    pub fn agent(&self) -> Agent {
         let agent = self.cluster.spawn_agent(&["--input-k8s-routes", "*"]);
         agent.wait_for_line("watching pods");
         agent
     }
 
     /// Sends requests one after another on one connection, and waits for each answer.
-    fn ask(&self, requests: &[&str]) {
+    pub fn ask(&self, requests: &[&str]) {
         self.ask_at(&self.v1, requests);
     }
 
     /// The same of one of the two.
-    fn ask_at(&self, served: &Served, requests: &[&str]) {
+    pub fn ask_at(&self, served: &Served, requests: &[&str]) {
         let mut connection = Connection::open(self.cluster.node.netns(), served.v4());
         for request in requests {
             connection.send(request);
@@ -73,7 +72,7 @@ impl<'a> Httpbin<'a> {
     }
 
     /// Asks for so many different paths below `/many/`.
-    fn many(&self, count: usize) {
+    pub fn many(&self, count: usize) {
         let requests: Vec<String> = (0..count)
             .map(|number| format!("GET /many/{number} HTTP/1.1\r\nHost: many\r\nX-Id: many-{number}\r\n\r\n"))
             .collect();
@@ -81,7 +80,7 @@ impl<'a> Httpbin<'a> {
     }
 
     /// What each side got.
-    fn finish(self) -> (AccessLog, AccessLog) {
+    pub fn finish(self) -> (AccessLog, AccessLog) {
         (self.v1.nginx.finish(), self.v2.nginx.finish())
     }
 }
@@ -100,7 +99,7 @@ fn service(cluster: &Cluster<'_>, name: &str, selector: &Value, port: u16, at: &
 }
 
 /// The route of the documentation: everything to v1, a copy to v2.
-fn route(name: &str, rules: &Value) -> Value {
+pub fn route(name: &str, rules: &Value) -> Value {
     json!({
         "apiVersion": "gateway.networking.k8s.io/v1beta1", "kind": "HTTPRoute",
         "metadata": {"namespace": "shop", "name": name},
@@ -111,11 +110,11 @@ fn route(name: &str, rules: &Value) -> Value {
     })
 }
 
-fn mirror_to(name: &str) -> Value {
+pub fn mirror_to(name: &str) -> Value {
     json!({"type": "RequestMirror", "requestMirror": {"backendRef": {"name": name, "port": 80}}})
 }
 
-fn everything() -> Value {
+pub fn everything() -> Value {
     json!([{"filters": [mirror_to("httpbin-v2")], "backendRefs": [{"name": "httpbin-v1", "port": 80}]}])
 }
 
@@ -127,7 +126,7 @@ fn of<'l>(ledger: &'l Ledger, output: &str) -> &'l Value {
     found.unwrap_or_else(|| panic!("no output {output}: {ledger}"))
 }
 
-fn condition<'r>(route: &'r Value, kind: &str) -> Option<&'r Value> {
+pub fn condition<'r>(route: &'r Value, kind: &str) -> Option<&'r Value> {
     let parents = route.pointer("/status/parents")?.as_array()?;
     let ours = parents
         .iter()
@@ -434,185 +433,6 @@ fn two_routes_of_one_service_are_independent_and_copies_never_come_back() {
     assert_eq!(third.nginx.finish().len(), 40);
     let (production, shadow) = httpbin.finish();
     assert_eq!((production.len(), shadow.len()), (50, 50));
-}
-
-#[test]
-fn a_backend_in_another_namespace_needs_a_reference_grant() {
-    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
-    let httpbin = Httpbin::new(&stage);
-    let api = &httpbin.cluster.api;
-    api.apply(json!({
-        "apiVersion": "v1", "kind": "Service",
-        "metadata": {"namespace": "staging", "name": "v2"},
-        "spec": {
-            "selector": {"app": "elsewhere"},
-            "clusterIP": httpbin.v2.pod.v4(), "clusterIPs": [httpbin.v2.pod.v4()],
-            "ports": [{"port": 80}],
-        },
-    }));
-    let mut filter = mirror_to("v2");
-    filter["requestMirror"]["backendRef"]["namespace"] = json!("staging");
-    let mut across = route("across", &json!([{"filters": [filter]}]));
-    across["spec"]["parentRefs"] = json!([{"group": "", "kind": "Service", "name": "httpbin-v1"}]);
-    api.apply(across);
-    let agent = httpbin.cluster.spawn_agent(&["--input-k8s-routes", "*"]);
-    let refused = |route: &Value| {
-        condition(route, "ResolvedRefs").is_some_and(|condition| condition["reason"] == "RefNotPermitted")
-    };
-    api.wait_for_object("httproutes", "shop", "across", refused);
-    httpbin.many(5);
-    assert_eq!(
-        agent.ledger_now().seen(),
-        0,
-        "nothing is captured that nobody may have"
-    );
-    api.apply(json!({
-        "apiVersion": "gateway.networking.k8s.io/v1beta1", "kind": "ReferenceGrant",
-        "metadata": {"namespace": "staging", "name": "shop"},
-        "spec": {
-            "from": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": "shop"}],
-            "to": [{"group": "", "kind": "Service"}],
-        },
-    }));
-    watching(&agent, 1);
-    httpbin.many(5);
-    agent.wait_for_ledger("they are delivered", |ledger| {
-        ledger.outputs() == 1 && ledger.delivered(0) == 5
-    });
-    api.delete("referencegrants", "staging", "shop");
-    api.wait_for_object("httproutes", "shop", "across", refused);
-    watching(&agent, 0);
-    httpbin.many(5);
-    agent.stop().assert_all_delivered(5);
-    let (_, shadow) = httpbin.finish();
-    assert_eq!(shadow.len(), 5);
-}
-
-#[test]
-fn one_agent_writes_the_status_and_another_takes_over_from_it() {
-    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
-    let httpbin = Httpbin::new(&stage);
-    let api = &httpbin.cluster.api;
-    api.apply(route("httpbin", &everything()));
-    let first = httpbin.agent();
-    first.wait_for_line("writing the status of routes leads=true");
-    let second = httpbin.agent();
-    let holder = || {
-        let lease = api.get("leases", "shadow-agent", "shadow-agent")?;
-        Some(lease.pointer("/spec/holderIdentity")?.as_str()?.to_owned())
-    };
-    let of_first = holder().expect("a holder");
-    let by_ours = |requests: &[shadow_tests::api_server::Request]| {
-        requests
-            .iter()
-            .filter(|one| one.verb == Verb::Patch && one.subresource == "status")
-            .count()
-    };
-    api.wait_for("the status is written", |requests| by_ours(requests) > 0);
-    assert_eq!(by_ours(&api.requests()), 1, "by one agent, once");
-    // It says that it leaves; the other looks at the lease every 5 to 15 seconds.
-    let start = Instant::now();
-    first.stop();
-    until("the other leads", || {
-        holder().is_some_and(|now| !now.is_empty() && now != of_first)
-    });
-    assert!(start.elapsed() < Duration::from_secs(25), "{:?}", start.elapsed());
-    second.wait_for_line("writing the status of routes leads=true");
-    assert_ne!(holder().expect("a holder"), of_first);
-    // Others' entries stay as they are.
-    api.set_status(
-        "httproutes",
-        "shop",
-        "httpbin",
-        &json!({"parents": [{
-            "parentRef": {"group": "", "kind": "Service", "name": "httpbin", "port": 8000},
-            "controllerName": "istio.io/gateway-controller",
-            "conditions": [],
-        }]}),
-    );
-    let both = api.wait_for_object("httproutes", "shop", "httpbin", |route| {
-        condition(route, "Accepted").is_some()
-            && route.pointer("/status/parents/0/controllerName")
-                == Some(&json!("istio.io/gateway-controller"))
-    });
-    assert_eq!(
-        both.pointer("/status/parents").unwrap().as_array().unwrap().len(),
-        2
-    );
-    second.stop();
-}
-
-#[test]
-fn a_route_of_another_controller_loses_mirror_and_status() {
-    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
-    let httpbin = Httpbin::new(&stage);
-    let api = &httpbin.cluster.api;
-    let mut route = route("httpbin", &everything());
-    api.apply(route.clone());
-    let agent = httpbin.agent();
-    httpbin.many(20);
-    agent.wait_for_ledger("all are mirrored", |ledger| ledger.delivered(0) == 20);
-    api.wait_for_object("httproutes", "shop", "httpbin", |route| {
-        condition(route, "Accepted").is_some()
-    });
-    route["metadata"]["annotations"] = json!({"shadow-agent.io/mirror": "false"});
-    api.apply(route);
-    api.wait_for_object("httproutes", "shop", "httpbin", |route| {
-        route.pointer("/status/parents") == Some(&json!([]))
-    });
-    watching(&agent, 0);
-    httpbin.many(30);
-    let ledger = agent.stop();
-    ledger.assert_closed();
-    assert_eq!((ledger.delivered(0), ledger.of(0, "seen")), (20, 20), "{ledger}");
-    let (production, shadow) = httpbin.finish();
-    assert_eq!((production.len(), shadow.len()), (50, 20));
-}
-
-#[test]
-fn a_copy_goes_to_one_ready_endpoint_of_a_headless_service() {
-    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
-    let httpbin = Httpbin::new(&stage);
-    let api = &httpbin.cluster.api;
-    let endpoints =
-        ["e1", "e2", "e3"].map(|name| httpbin.cluster.serve(labelled("shop", name, "elsewhere", 8080)));
-    httpbin
-        .cluster
-        .service("shop", "headless", "elsewhere", 80, &json!("http"));
-    let slice = |ready: [bool; 3]| {
-        let endpoint = |(served, ready): (&Served, bool)| json!({"addresses": [served.pod.v4()], "conditions": {"ready": ready}});
-        json!({
-            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-            "metadata": {"namespace": "shop", "name": "headless-x", "labels": {"kubernetes.io/service-name": "headless"}},
-            "addressType": "IPv4",
-            "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
-            "endpoints": endpoints.iter().zip(ready).map(endpoint).collect::<Vec<_>>(),
-        })
-    };
-    api.apply(slice([true, true, false]));
-    api.apply(route("headless", &json!([{"filters": [mirror_to("headless")]}])));
-    // Both versions of production: none of them is the shadow.
-    let agent = httpbin.cluster.spawn_agent(&["--input-k8s-routes", "shop"]);
-    watching(&agent, 2);
-    agent.wait_for_line("as it should be");
-    std::thread::sleep(A_SECOND);
-    // A connection of production's is a lane, and lanes in parallel have connections of their own.
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| httpbin.many(25));
-        }
-    });
-    agent.wait_for_ledger("they are delivered", |ledger| ledger.delivered(0) == 200);
-    let first = endpoints[0].nginx.logged();
-    assert!(first > 0 && first < 200, "{first}");
-    assert_eq!(endpoints[1].nginx.logged(), 200 - first);
-    // It is the same mirror, whichever endpoints it has.
-    api.apply(slice([false, false, true]));
-    std::thread::sleep(A_SECOND);
-    httpbin.many(25);
-    agent.stop().assert_all_delivered(225);
-    let [first, second, third] = endpoints.map(|served| served.nginx.finish().len());
-    assert_eq!(first + second + third, 225);
 }
 
 #[test]

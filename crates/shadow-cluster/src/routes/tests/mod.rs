@@ -4,7 +4,10 @@
 #![allow(clippy::needless_pass_by_value)]
 
 mod annotations;
+mod backends;
 mod compiling;
+mod filters;
+mod hostile;
 mod statuses;
 
 use std::collections::BTreeMap;
@@ -126,4 +129,60 @@ fn watched(namespace: &str, name: &str, port: Option<u16>) -> WatchedService {
         name: name.to_owned(),
         port,
     }
+}
+
+fn addresses(compiled: &Compiled, mirror: usize) -> Vec<String> {
+    let addresses = compiled.mirrors[mirror].backend.addresses.iter();
+    addresses.map(ToString::to_string).collect()
+}
+
+fn names(compiled: &Compiled) -> Vec<&str> {
+    compiled
+        .mirrors
+        .iter()
+        .map(|mirror| mirror.name.as_str())
+        .collect()
+}
+
+fn refused(route: &Value) -> String {
+    let compiled = compiled(route);
+    assert!(compiled.mirrors.is_empty());
+    let (status, reason, message) = condition(&compiled, "Accepted");
+    assert_eq!((status, reason), (false, Reason::UnsupportedValue), "{message}");
+    message
+}
+
+fn unresolved(cluster: &Cluster, route: &Value) -> (Reason, String) {
+    let compiled = compile([route], cluster);
+    let (status, reason, message) = condition(&compiled, "ResolvedRefs");
+    assert!(!status);
+    (reason, message)
+}
+
+/// A rule that mirrors to `backend`.
+fn mirror_to(backend: &Value) -> Value {
+    json!([{"filters": [{"type": "RequestMirror", "requestMirror": {"backendRef": backend}}]}])
+}
+
+/// Filters that set a header before the mirror and after it, and rewrite the path between.
+fn edited_rules() -> Value {
+    let set = |name: &str| {
+        json!({"type": "RequestHeaderModifier", "requestHeaderModifier": {
+            "set": [{"name": name, "value": "1"}, {"name": name, "value": "2"}],
+            "remove": ["X-Gone"],
+        }})
+    };
+    json!([{
+        "matches": [{"path": {"value": "/foo"}}],
+        "filters": [
+            set("Before"),
+            {"type": "URLRewrite", "urlRewrite": {
+                "hostname": "new.example",
+                "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/bar"},
+            }},
+            mirror(),
+            set("After"),
+        ],
+        "backendRefs": [{"name": "httpbin-v1", "port": 80, "filters": [mirror()]}],
+    }])
 }
