@@ -1,4 +1,4 @@
-//! Whose certificates are believed: those of authorities, and the very certificates that were given as such.
+//! Whose certificates are trusted: those of authorities, and the very certificates that were given as such.
 //!
 //! A certificate that vouches for itself is an authority's by the defaults of `openssl req -x509`, and the standard verifier
 //! takes none of those from the other side, not even the one that the user named. Go does, and so does this: whoever
@@ -20,7 +20,7 @@ use rustls::{
 
 use crate::pem::certificates;
 
-/// Certificates that are believed.
+/// Certificates that are trusted.
 pub struct Trusted(Vec<CertificateDer<'static>>);
 
 impl Trusted {

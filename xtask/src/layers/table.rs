@@ -1,6 +1,6 @@
 //! What each room of the agent may import: rows from the ground up, a room below whatever imports it.
 //!
-//! Beyond the order, a row names what its room really uses, so that the table tells a reader where a room's words come
+//! Beyond the order, a row names what its room really uses, so that the table tells a reader where a room's terms come
 //! from. An import that no row has is a decision: it is taken here, and seen in the change.
 
 use super::crate_tree::Crate;
@@ -165,7 +165,7 @@ pub const ROOMS: &[Room] = &[
         &[],
     ),
     room("pem", "certificates and keys in files", &[]),
-    room("trust", "whose certificates are believed", &["pem"]),
+    room("trust", "whose certificates are trusted", &["pem"]),
     room("listen", "binding a port", &[]),
     // From the wire to whole requests. `tcp` and `http` are sans-IO: what comes in decides what comes out.
     room(
@@ -212,7 +212,7 @@ pub const ROOMS: &[Room] = &[
     // Judging needs messages and their account, and nothing of how they came or where they went.
     room(
         "compare",
-        "pairs, what differs, what is noise, endpoints, the word; sans-IO but for its thread and `store`",
+        "pairs, what differs, what is noise, endpoints, the verdict; sans-IO but for its thread and `store`",
         &[
             "time",
             "budget",

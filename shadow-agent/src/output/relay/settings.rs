@@ -54,7 +54,7 @@ pub enum RelayWire {
 pub struct RelayTls {
     /// Verify the other side's certificate.
     pub verify: bool,
-    /// Whose certificates are believed; the platform's authorities when `None`.
+    /// Whose certificates are trusted; the platform's authorities when `None`.
     pub authorities: Option<PathBuf>,
     /// Client certificate, for a peer that asks for one.
     pub identity: Option<IdentityFiles>,
