@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use aya::maps::{MapData, MapError};
+use aya::maps::MapData;
 
 /// linux/bpf.h: `BPF_MAP_TYPE_RINGBUF`.
 const RINGBUF: u32 = 27;
@@ -10,15 +10,14 @@ const RINGBUF: u32 = 27;
 /// Makes a ring of so many bytes and lets go of it; why the kernel refused it.
 pub fn try_ring(bytes: u32) -> Result<(), String> {
     let ring = aya_obj::Map::new_from_params(RINGBUF, 0, 0, bytes, 0);
-    MapData::create(ring, "doctor", None)
-        .map(drop)
-        .map_err(first_cause)
-}
-
-fn first_cause(error: MapError) -> String {
-    let mut cause: &dyn Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
+    match MapData::create(ring, "doctor", None) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let mut cause: &dyn Error = &error;
+            while let Some(source) = cause.source() {
+                cause = source;
+            }
+            Err(cause.to_string())
+        }
     }
-    cause.to_string()
 }
