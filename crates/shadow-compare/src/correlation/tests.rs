@@ -127,6 +127,7 @@ fn mapped_values_do_not_count_as_differences() {
             head: b"GET / HTTP/1.1\r\n\r\n",
             host: None,
             mapped,
+            first_host: None,
         };
         compare(&question, &answer("a1b2c3d4e5"), &answer(own), &Rules::default())
     };
