@@ -286,12 +286,8 @@ pub struct StatusPair {
     /// How many pairs.
     pub count: u64,
     /// Those of them that are excused: the control answered with the shadow's status code.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default)]
     pub excused: u64,
-}
-
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// One endpoint: a method and a route template.

@@ -126,6 +126,7 @@ fn mapped_values_do_not_count_as_differences() {
             method: b"GET",
             head: b"GET / HTTP/1.1\r\n\r\n",
             host: None,
+            first_host: None,
             mapped,
             first_host: None,
         };
