@@ -12,7 +12,7 @@ use shadow_agent::http::{Limits, whole_request};
 use shadow_agent::time::Timestamp;
 use shadow_agent_fuzz::LIMITS;
 
-/// What stands between the messages.
+/// The line between the messages.
 const BETWEEN: &[u8] = b"\n====\n";
 const NOW: Timestamp = Timestamp(1);
 

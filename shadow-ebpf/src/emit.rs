@@ -37,7 +37,8 @@ enum Lost {
 
 /// Copies the segment; every byte of it ends in one counter.
 ///
-/// What changes from round to round is forgotten: the verifier would walk what is behind the loop once for each.
+/// Copies a segment. What changes from round to round is forgotten: the verifier would walk what is behind the loop
+/// once for each.
 #[inline(always)]
 pub fn emit(skb: *mut __sk_buff, segment: &mut Segment) {
     let whole = segment.length;

@@ -44,7 +44,7 @@ pub enum Layer {
     Socket,
 }
 
-/// What part of an IP packet a segment is; numbers, so that the verifier can be made to forget which.
+/// The part of an IP packet that a segment is; numbers, so that the verifier can be made to forget which.
 pub mod fragment {
     /// All of it.
     pub const NO: u32 = 0;

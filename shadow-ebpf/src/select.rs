@@ -58,7 +58,7 @@ pub fn pod_of(skb: *mut __sk_buff, port: u16, wanted: MatchOn) -> u64 {
     0
 }
 
-/// What the targets that match this endpoint where it is seen take, until one takes something of `enough`.
+/// Sums up what the targets that match this endpoint where it is seen take, until one takes something of `enough`.
 #[inline(always)]
 pub fn targets_of(address: &Address, port: u16, ifindex: u32, enough: MatchOn) -> MatchOn {
     let any = any_address();

@@ -41,7 +41,7 @@ pub enum TcHook {
 }
 
 impl TcHook {
-    /// What this kernel has.
+    /// Looks up what this kernel has.
     pub fn of_this_kernel() -> Self {
         if kernel_is_at_least(KernelVersion::new(6, 6, 0)) {
             TcHook::Tcx
@@ -54,7 +54,7 @@ impl TcHook {
 /// The `tc` programs, and what they are attached to. Dropping it detaches them.
 pub struct Classifiers {
     ebpf: Ebpf,
-    /// What filters need; none with tcx.
+    /// All that filters need; none with tcx.
     filters: Option<Filters>,
     attached: BTreeMap<Attachment, Attached>,
 }
@@ -331,8 +331,8 @@ fn is_there(index: u32) -> bool {
     name_of(index).is_some()
 }
 
-/// What a refusal means. Nothing, where the interface has gone, and that is so only when its index has: the kernel gives
-/// `ENOENT` for what it has no module for, too.
+/// Explains what a refusal means. Nothing, where the interface has gone, and that is so only when its index has: the
+/// kernel gives `ENOENT` for what it has no module for, too.
 fn explain(
     refused: Refused,
     attachment: &Attachment,

@@ -6,7 +6,7 @@ use shadow_core::privileges;
 
 use super::load::kernel_is_at_least;
 
-/// What attaching a loaded program to another interface needs.
+/// The capabilities that attaching a loaded program to another interface needs.
 pub(super) const TO_ATTACH: &[Capability] = &[Capability::CAP_BPF, Capability::CAP_NET_ADMIN];
 
 /// The effective capabilities that capture needs and this thread does not have.
@@ -25,8 +25,8 @@ pub fn missing() -> Vec<&'static str> {
     missing
 }
 
-/// What using a map through an open descriptor needs: nothing since Linux 5.19 (commit c8644cd0efe7), also where
-/// `kernel.unprivileged_bpf_disabled` is set.
+/// The capabilities that using a map through an open descriptor needs: none since Linux 5.19 (commit c8644cd0efe7),
+/// also where `kernel.unprivileged_bpf_disabled` is set.
 pub fn to_use_maps() -> &'static [Capability] {
     if kernel_is_at_least(KernelVersion::new(5, 19, 0)) {
         &[]

@@ -25,7 +25,7 @@ const ALL_PROTOCOLS: u16 = 3_u16.to_be();
 const TCA_BPF_FD: u16 = 6;
 const TCA_BPF_NAME: u16 = 7;
 const TCA_BPF_FLAGS: u16 = 8;
-/// What the program returns is what happens to the packet.
+/// Lets what the program returns be what happens to the packet.
 const TCA_BPF_FLAG_ACT_DIRECT: u32 = 1;
 
 const CREATE: u16 = (libc::NLM_F_CREATE | libc::NLM_F_EXCL) as u16;

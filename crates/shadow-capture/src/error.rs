@@ -38,7 +38,7 @@ pub enum CaptureError {
     Vxlan {
         /// Where, as the settings have it.
         address: String,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
 
@@ -209,7 +209,7 @@ pub enum CaptureError {
         source: io::Error,
     },
 
-    /// What a filter runs could not be loaded.
+    /// The program that a filter runs could not be loaded.
     #[error("the kernel refused the jump to the programs: {source}")]
     Trampoline {
         /// The failure.
@@ -252,7 +252,7 @@ pub enum CaptureError {
     LockedMemory {
         /// The limit, in bytes.
         limit: u64,
-        /// What the rings take.
+        /// The bytes that the rings take.
         wanted: u64,
     },
 

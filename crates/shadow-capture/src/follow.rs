@@ -36,7 +36,7 @@ pub struct Following {
     pub inputs: Vec<LiveInput>,
     /// Interfaces that are left alone, as if they were not there.
     pub ignored: Vec<String>,
-    /// What narrows the targets.
+    /// The filter that narrows the targets.
     pub filter: Option<Arc<BpfFilter>>,
 }
 
@@ -66,8 +66,8 @@ impl Following {
         plan
     }
 
-    /// What is new comes before what is old goes: a packet that both mean is seen all the while, and where it is seen
-    /// twice, reassembly drops the second copy.
+    /// Applies a plan. What is new comes before what is old goes: a packet that both mean is seen all the while, and
+    /// where it is seen twice, reassembly drops the second copy.
     fn apply(&mut self, plan: &Plan) -> Result<(), CaptureError> {
         // Targets first: nothing is selected before a program is attached.
         self.targets.add(&plan.targets)?;

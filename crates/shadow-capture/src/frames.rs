@@ -12,7 +12,8 @@ use super::packet::{self, LinkType, NoSegment, TcpPacket};
 use super::pcap_server::Servers;
 use super::settings::VlanScope;
 
-/// What became of the packets of a file, or of datagrams: `packets` is the sum of those above `cut_packets`.
+/// Counts of the packets of a file, or of datagrams, by what became of them: `packets` is the sum of those above
+/// `cut_packets`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FileCounters {
     /// Packets there were.
@@ -105,7 +106,7 @@ impl Frames {
         }
     }
 
-    /// What the latest frame still has to say: it comes before the next.
+    /// The segment that the latest frame still has to give: it comes before the next.
     pub fn late_fin(&mut self) -> Option<Segment<'static>> {
         self.late_fin.take()
     }

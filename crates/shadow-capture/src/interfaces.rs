@@ -24,7 +24,7 @@ pub struct Interface {
     pub name: String,
     /// Its index.
     pub index: u32,
-    /// What made it (`veth`, `bridge`, `tun`, `vlan`, ...); empty for hardware.
+    /// The kind of driver that made it (`veth`, `bridge`, `tun`, `vlan`, ...); empty for hardware.
     pub kind: String,
     /// Whether its packets begin with an Ethernet header.
     pub ethernet: bool,
@@ -34,7 +34,7 @@ pub struct Interface {
     pub up: bool,
     /// Its hardware address.
     pub hardware: Vec<u8>,
-    /// What kind of interface it belongs to (`bridge`, `bond`, `vrf`, ...); empty for none.
+    /// The kind of interface that it belongs to (`bridge`, `bond`, `vrf`, ...); empty for none.
     pub master: String,
     /// The interface a VLAN interface stands on.
     pub lower: Option<u32>,

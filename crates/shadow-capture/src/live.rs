@@ -30,7 +30,7 @@ pub struct LiveCapture {
     readers: Vec<RingReader>,
     counters: CaptureCounters,
     own: OwnConnections,
-    /// What is watched, or shall be once capture goes on.
+    /// The inputs that are watched, or shall be once capture goes on.
     inputs: Vec<LiveInput>,
     pods: Vec<PodTarget>,
     paused: bool,
@@ -146,7 +146,7 @@ impl LiveCapture {
         std::mem::take(&mut self.readers)
     }
 
-    /// What the kernel programs count.
+    /// The counters of the kernel programs.
     pub fn counters(&self) -> CaptureCounters {
         self.counters.clone()
     }

@@ -26,7 +26,7 @@ const SO_NETNS_COOKIE: libc::c_int = 71;
 /// The oldest kernel that takes rings of any size in an array of maps. (The ring buffer and `CAP_BPF` came with 5.8.)
 pub const OLDEST_KERNEL: KernelVersion = KernelVersion::new(5, 10, 0);
 
-/// What the names of rings begin with.
+/// The prefix of the names of rings.
 pub(super) const RING: &str = "RING_";
 
 /// Lines of the verifier's log that an error carries: what is wrong, and how far it got.
@@ -179,7 +179,7 @@ fn object() -> std::borrow::Cow<'static, [u8]> {
     OBJECT.into()
 }
 
-/// What can be known to be wrong before the kernel is asked.
+/// Checks what can be known to be wrong before the kernel is asked.
 fn check(settings: &CaptureSettings) -> Result<(), CaptureError> {
     let kernel = KernelVersion::current().ok();
     if let Some(kernel) = kernel.filter(|kernel| *kernel < OLDEST_KERNEL) {
@@ -225,7 +225,7 @@ pub(super) fn map_refused(error: MapError, settings: &CaptureSettings) -> Captur
     }
 }
 
-/// What all rings take.
+/// The bytes that all rings take.
 fn ring_bytes(settings: &CaptureSettings) -> u64 {
     u64::from(settings.ring_bytes) * settings.shards as u64
 }
@@ -274,7 +274,7 @@ pub fn random() -> Result<u64, CaptureError> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
-/// What the object has not.
+/// The error of an object that lacks something.
 pub fn missing(name: &str) -> CaptureError {
     CaptureError::Object {
         name: name.to_owned(),

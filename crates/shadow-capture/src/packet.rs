@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use shadow_tcp::{Endpoint, TcpFlags};
 
-/// What a frame begins with (<https://www.tcpdump.org/linktypes.html>).
+/// The header that a frame begins with (<https://www.tcpdump.org/linktypes.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkType {
     /// Ethernet (1).

@@ -13,7 +13,7 @@ pub enum PcapError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// The same of one file of several.
@@ -21,7 +21,7 @@ pub enum PcapError {
     Of {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in it.
         error: Box<PcapError>,
     },
     /// Reading failed.
@@ -29,7 +29,7 @@ pub enum PcapError {
     Read {
         /// How far it was read.
         offset: u64,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// It begins as no capture file does.
@@ -56,12 +56,12 @@ pub enum PcapError {
         /// The number in the file (<https://www.tcpdump.org/linktypes.html>).
         number: u32,
     },
-    /// What stands there cannot be.
+    /// The bytes there cannot be right.
     #[error("corrupt capture file at byte {offset}: {what}")]
     Corrupt {
         /// Where the packet or block begins.
         offset: u64,
-        /// What is wrong with it.
+        /// The error in it.
         what: &'static str,
     },
 }

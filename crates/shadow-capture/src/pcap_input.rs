@@ -23,7 +23,7 @@ pub(super) struct Packet {
     pub original_len: usize,
 }
 
-/// What a format's reader found.
+/// The next thing that a format's reader found.
 pub(super) enum Next {
     Packet(Packet),
     /// The file ended in, or right before, the block at this offset.

@@ -37,7 +37,7 @@ pub struct Attachment {
     pub side: Side,
 }
 
-/// What shall be attached and watched.
+/// Everything that shall be attached and watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// With the names of the interfaces at the moment. Empty for the cgroup engine.
@@ -183,7 +183,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What passes some interfaces, whatever its IP address. A network card is asked for what is sent to this host
+    /// Watches what passes some interfaces, whatever its IP address. A network card is asked for what is sent to this host
     /// alone, not for what it sees besides in promiscuous mode; before containers and on ports of bridges, frames to
     /// others are what is forwarded, and meant.
     fn pattern(&mut self, pattern: &str, ports: &[u16]) {
@@ -215,7 +215,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What this host says to itself. A packet to 127.0.0.0/8 or `::1` that comes by any other interface is forged,
+    /// Watches what this host says to itself. A packet to 127.0.0.0/8 or `::1` that comes by any other interface is forged,
     /// and the kernel drops it (RFC 1122 section 3.2.1.3; the agent is not made for `route_localnet`).
     fn watch_on_loopback(&mut self, address: Address, ports: &[u16]) {
         for one in self.interfaces.iter().filter(|one| one.is_local() && one.up) {

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 const BUSY: u32 = 1 << 31;
 /// In a record's first word: its writer threw it away (`BPF_RINGBUF_DISCARD_BIT`).
 const DISCARDED: u32 = 1 << 30;
-/// What stands before each record (`BPF_RINGBUF_HDR_SZ`).
+/// Bytes that stand before each record (`BPF_RINGBUF_HDR_SZ`).
 const HEADER: usize = 8;
 
 /// Ring mapped for reading, by one thread at a time. Writers never wait for it.

@@ -36,13 +36,13 @@ impl TargetMaps {
 /// The port bitmap, the target map and the map of pods.
 pub struct Targets {
     maps: TargetMaps,
-    /// What is in the map of targets.
+    /// The content of the map of targets.
     current: BTreeMap<TargetKey, MatchOn>,
-    /// What is in the map of pods.
+    /// The content of the map of pods.
     pods: BTreeMap<PodKey, MatchOn>,
-    /// What is in the word of levels.
+    /// The content of the word of levels.
     levels: u32,
-    /// What is in `ports`.
+    /// The content of `ports`.
     words: Box<[u64]>,
 }
 

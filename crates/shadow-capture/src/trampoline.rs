@@ -81,7 +81,7 @@ fn jump_to(index: u32, array: BorrowedFd<'_>) -> [Instruction; 6] {
     ]
 }
 
-/// What `BPF_PROG_LOAD` reads of `union bpf_attr`; what is not given is zero.
+/// The part of `union bpf_attr` that `BPF_PROG_LOAD` reads; what is not given is zero.
 #[repr(C)]
 struct Load {
     kind: u32,

@@ -17,7 +17,7 @@ const HEADER: usize = 8;
 /// The flag that says that there is a network identifier.
 const HAS_VNI: u8 = 0x08;
 
-/// What became of datagrams: `datagrams` is the sum of `not_vxlan`, `other_vni`, `paused` and `packets`.
+/// Counts of datagrams, by what became of them: `datagrams` is the sum of `not_vxlan`, `other_vni`, `paused` and `packets`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct VxlanCounts {
     /// Datagrams received.
@@ -30,7 +30,7 @@ pub struct VxlanCounts {
     pub paused: u64,
     /// Datagrams that the kernel dropped because they were not read in time: what they held is lost.
     pub lost: u64,
-    /// What became of the packets in them.
+    /// Counts of the packets in them.
     #[serde(flatten)]
     pub packets: FileCounters,
 }

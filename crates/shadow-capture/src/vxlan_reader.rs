@@ -28,7 +28,7 @@ pub struct VxlanReader {
     decapsulator: Decapsulator,
     buffer: Box<[u8]>,
     paused: bool,
-    /// What may still be read, once the run has ended.
+    /// The bytes that may still be read, once the run has ended.
     left: Option<usize>,
 }
 
@@ -162,7 +162,7 @@ fn enlarge(socket: &StdSocket, bytes: usize) {
     }
 }
 
-/// What the kernel counts as dropped at a socket (`SO_MEMINFO`, Linux 4.12), as a counter of 32 bits.
+/// The packets that the kernel counts as dropped at a socket (`SO_MEMINFO`, Linux 4.12), as a counter of 32 bits.
 #[allow(unsafe_code, reason = "no crate in use has this socket option")]
 fn drops(descriptor: std::os::fd::RawFd) -> io::Result<u32> {
     /// `linux/sock_diag.h`.

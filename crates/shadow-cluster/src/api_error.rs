@@ -7,12 +7,12 @@ use std::error::Error;
 pub struct Trouble {
     /// One of a few words, for metrics.
     pub reason: &'static str,
-    /// What happened.
+    /// A description of what happened.
     pub words: String,
 }
 
 impl Trouble {
-    /// What an error of the client means.
+    /// Explains what an error of the client means.
     pub fn of(error: &kube::Error) -> Self {
         let (reason, words) = match error {
             kube::Error::Api(status) => (reason_of(status.code), answered(status)),
@@ -57,7 +57,7 @@ fn reason_of(code: u16) -> &'static str {
     }
 }
 
-/// What the server has answered: its own words, with the number of the status where they do not have it. An API that
+/// Says what the server has answered: its own words, with the number of the status where they do not have it. An API that
 /// is starting answers in plain text (`404 page not found`), a proxy in front of it with a page.
 fn answered(status: &kube::core::Status) -> String {
     let code = status.code.to_string();

@@ -198,7 +198,7 @@ impl ClusterPlanner {
         }
     }
 
-    /// What is asked for by what is known now, and when to look again though nothing changes.
+    /// Works out what is asked for by what is known now, and when to look again though nothing changes.
     fn desired(&mut self, now: Instant) -> (Desired, Option<Instant>) {
         let mut meant = WatchedPods::new();
         let mut conditions = BTreeMap::new();

@@ -3,9 +3,9 @@
 use shadow_core::cluster_metrics::ClusterMetrics;
 use shadow_core::health::Heart;
 
-/// What the thread is given by the run.
+/// Handles that the thread is given by the run.
 pub struct ClusterHooks {
-    /// What it counts.
+    /// The metrics that it counts in.
     pub metrics: ClusterMetrics,
     /// Beats while it lives.
     pub heart: Heart,

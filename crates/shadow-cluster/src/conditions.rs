@@ -27,7 +27,7 @@ pub fn of_pods(pods: &[PodPorts<'_>], why: Option<Why>, trouble: Option<Trouble>
     }
 }
 
-/// What is known may be out of date.
+/// The condition of knowledge that may be out of date.
 pub fn stale(trouble: &Trouble) -> Condition {
     Condition::Bad(format!("using the last known state: {}", in_words(trouble)))
 }

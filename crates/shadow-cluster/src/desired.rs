@@ -10,7 +10,7 @@ use shadow_mirror::{Edits, Endpoints, HostHeader};
 /// The condition of pods that cannot be captured.
 pub const CGROUPS: &str = "cgroups of pods";
 
-/// What shall be.
+/// Everything that is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Desired {
     /// The pods whose sockets are watched.
@@ -49,9 +49,9 @@ pub struct DesiredMirror {
     pub port: u16,
     /// Addresses of its upstream.
     pub endpoints: Endpoints,
-    /// What becomes of the Host header of its copies.
+    /// The Host header that its copies get.
     pub host_header: HostHeader,
-    /// What else its copies have changed; none for nothing.
+    /// Other edits of its copies; none for nothing.
     pub edits: Option<Arc<Edits>>,
 }
 

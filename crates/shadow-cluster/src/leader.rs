@@ -33,7 +33,7 @@ pub struct Election {
     renewed: Option<Instant>,
 }
 
-/// What to do next.
+/// The next thing to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// We hold the Lease: it is to be read again, and renewed, at this time.
@@ -54,7 +54,7 @@ impl Election {
         }
     }
 
-    /// What to do about `lease`, read now; `None` when there is none. `wall` goes into the Lease.
+    /// Decides what to do about `lease`, read now; `None` when there is none. `wall` goes into the Lease.
     pub fn decide(&mut self, lease: Option<&Lease>, now: Instant, wall: MicroTime) -> Step {
         let Some(spec) = lease.and_then(|lease| lease.spec.as_ref()) else {
             self.seen = None;
@@ -96,7 +96,7 @@ impl Election {
             .is_some_and(|renewed| now.saturating_duration_since(renewed) < RENEW_DEADLINE)
     }
 
-    /// What a leader writes when it ends, so that another need not wait; none when it leads no more.
+    /// Makes the Lease that a leader writes when it ends, so that another need not wait; none when it leads no more.
     pub fn release(&self, now: Instant, wall: MicroTime) -> Option<LeaseSpec> {
         let (seen, _) = self.seen.as_ref().filter(|_| self.leads(now))?;
         Some(LeaseSpec {

@@ -24,7 +24,7 @@ const HASH_LENGTH: usize = 32;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pod {
     pub uid: String,
-    /// What its cgroup is named by.
+    /// The UID that its cgroup is named by.
     pub cgroup_uid: String,
     pub namespace: String,
     pub name: String,

@@ -12,7 +12,7 @@ use super::reflector::ObjectKey;
 use super::selector::LabelSelector;
 use super::settings::{PodPort, PodSelector, Pods, WorkloadKind};
 
-/// What is known of the cluster.
+/// Everything that is known of the cluster.
 pub struct World<'a> {
     /// The pods of this node.
     pub pods: &'a BTreeMap<ObjectKey, Arc<Pod>>,
@@ -27,7 +27,7 @@ pub struct World<'a> {
 /// A pod and the ports at which it is watched.
 pub type PodPorts<'a> = (&'a Arc<Pod>, BTreeSet<u16>);
 
-/// What an input comes to.
+/// The result of an input.
 #[derive(Debug)]
 pub struct Selected<'a> {
     /// The pods, each with one port at least.

@@ -38,7 +38,7 @@ const REFUSAL: Duration = Duration::from_millis(500);
 /// Namespace (empty for none) and name.
 pub type ObjectKey = (String, String);
 
-/// What is kept of some objects.
+/// The copies that are kept of some objects.
 #[derive(Clone, Debug)]
 pub struct Known<V> {
     /// The objects.
@@ -106,7 +106,7 @@ impl<V: Clone + PartialEq + Send + Sync + 'static> Reflector<V> {
         Self { known, task }
     }
 
-    /// What is known at this moment.
+    /// The copies at this moment.
     pub fn known(&self) -> MutexGuard<'_, Known<V>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

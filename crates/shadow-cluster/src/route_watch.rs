@@ -40,7 +40,7 @@ pub struct RouteWatch {
     grants: Reflector<Value>,
     /// Endpoints of the headless services that mirrors lead to.
     slices: BTreeMap<ObjectKey, Reflector<EndpointSlice>>,
-    /// What the mirrors connect to.
+    /// The endpoints that the mirrors connect to.
     endpoints: BTreeMap<MirrorKey, Endpoints>,
     /// Whether there are headless services beyond those.
     too_many_headless: bool,
@@ -377,7 +377,7 @@ fn fingerprint(route: &Value) -> u64 {
     hasher.finish()
 }
 
-/// What routes refer to, at one moment.
+/// The objects that routes refer to, at one moment.
 struct Snapshot<'a> {
     services: &'a BTreeMap<ObjectKey, Arc<Service>>,
     grants: Vec<ReferenceGrant>,

@@ -25,7 +25,7 @@ const AT_ONCE: u32 = 8;
 /// How long nothing is written once that was refused: somebody has to change a role.
 const REFUSED: Duration = Duration::from_mins(1);
 
-/// What is to be said of routes, and the routes that it is said of.
+/// Statuses to be written, and the routes that they are of.
 #[derive(Clone, Debug, Default)]
 pub struct RouteReport {
     pub statuses: Vec<RouteStatus>,

@@ -17,7 +17,7 @@ use super::pods::{Selected, World, select};
 use super::reflector::{Choice, Known, ObjectKey, Reflector};
 use super::settings::{PodSelector, Pods, WorkloadKind};
 
-/// What every copy is made with.
+/// Everything that each copy is made with.
 #[derive(Clone)]
 pub struct Source {
     pub client: Client,
@@ -154,7 +154,7 @@ impl WatchedInput {
         watched
     }
 
-    /// What the input means by what is known now, and what is wrong with what is known. Nothing is meant before
+    /// Passes on what the input means by what is known now, and what is wrong with what is known. Nothing is meant before
     /// everything it depends on has been listed once.
     pub fn with_selected<R>(
         &self,

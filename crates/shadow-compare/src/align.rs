@@ -4,7 +4,7 @@
 /// Most cells of tables, all those of one comparison together: each takes a few nanoseconds, and a byte while it is needed.
 pub(super) const MAX_CELLS: usize = 1 << 19;
 
-/// What belongs together counts as much as this.
+/// The weight of a pair of items that belong together.
 const EQUAL: u32 = 8;
 
 /// A node as it is matched.

@@ -28,7 +28,7 @@ pub(super) struct Side<'a> {
     /// The media type in lower case, without parameters.
     media: String,
     pub charset: Option<String>,
-    /// What stands between the parts of a `multipart` body (RFC 2046 section 5.1.1): each server makes up its own.
+    /// The boundary between the parts of a `multipart` body (RFC 2046 section 5.1.1): each server makes up its own.
     pub boundary: Option<String>,
 }
 

@@ -40,9 +40,9 @@ use super::verdict;
 const LAST_DOCUMENT: Duration = Duration::from_secs(5);
 /// How long the end of a run waits for the store's disk.
 const STORE_END: Duration = Duration::from_secs(10);
-/// What a document says that was made without the thread.
+/// The note of a document that was made without the thread.
 const LOST: &str = "The comparison thread did not stop: its results are unknown.";
-/// What a document says that was made while the thread did nothing.
+/// The note of a document that was made while the thread did nothing.
 const STUCK: &str = "The comparison thread makes no progress: its results are unknown until it does.";
 /// Bytes of pairs where nobody says otherwise.
 const DEFAULT_MEMORY: usize = 64 << 20;
@@ -170,7 +170,7 @@ impl Comparer {
         }
     }
 
-    /// What it comes to while it runs.
+    /// The documents of a comparison while it runs.
     pub fn live(&self) -> &LiveDocument {
         &self.shared.live
     }
@@ -326,7 +326,7 @@ impl Comparer {
         (document, ended)
     }
 
-    /// What can be said without the thread, for this reason: that nothing is known of any request.
+    /// Says what can be said without the thread, for this reason: that nothing is known of any request.
     fn without_thread(&self, why: &str) -> Document {
         let state = self.lock();
         let was_asked = |one: &&Arc<Registered>| !one.is_unheld() || one.intake.opened() > 0;
@@ -362,7 +362,7 @@ pub fn add_by_name(counts: &mut Vec<(String, OutputCounts)>, more: &[(String, Ou
     }
 }
 
-/// What these comparisons come to, now.
+/// Puts together what these comparisons come to, now.
 pub fn document(comparisons: Vec<Comparison>) -> Document {
     Document {
         schema: SCHEMA,

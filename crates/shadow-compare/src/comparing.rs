@@ -8,7 +8,7 @@ use super::rules::Rules;
 use super::time_distance::Dates;
 use super::{Answer, bodies};
 
-/// What makes `other` another answer than production's to `question`.
+/// Finds what makes `other` another answer than production's to `question`.
 ///
 /// Status code, header fields (not those that vary by nature), and the body as it reads, without codings and chunks. Where the
 /// status codes are of another class, the rest is looked at no closer than whether it is of the same type, and at the fields that

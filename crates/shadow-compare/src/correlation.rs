@@ -13,7 +13,7 @@ use shadow_mirror::MessageId;
 pub struct CorrelateSettings {
     /// How long a request waits for an answer that is under way and has what it carries.
     pub wait: Duration,
-    /// What is left out.
+    /// Exceptions: values and places that are left out.
     pub exceptions: Arc<Exceptions>,
     /// How much is remembered, for each output.
     pub bounds: Bounds,
@@ -73,13 +73,13 @@ impl Correlation {
         }
     }
 
-    /// What it did for the shadow so far.
+    /// Counts of its work for the shadow so far.
     pub fn counts(&self) -> Correlated {
         lock(&self.shadow).counts().into()
     }
 }
 
-/// What correlation did for a shadow, as reports have it.
+/// The work of correlation for a shadow, as reports have it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Correlated {
     /// Requests that were sent with values that the shadow had issued, in place of production's.
@@ -122,7 +122,7 @@ impl From<Counts> for Correlated {
 }
 
 impl Correlated {
-    /// What it did, in a sentence; `None` where it did nothing.
+    /// Says in a sentence what it did; `None` where it did nothing.
     pub fn done(&self) -> Option<String> {
         let Self { requests, values, .. } = self;
         (self.requests > 0).then(|| {
@@ -133,7 +133,7 @@ impl Correlated {
         })
     }
 
-    /// What it could not do, in a sentence; `None` where there is nothing.
+    /// Says in a sentence what it could not do; `None` where there is nothing.
     pub fn undone(&self) -> Option<String> {
         let Self { missing, .. } = self;
         (self.missing > 0)

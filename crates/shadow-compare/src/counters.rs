@@ -162,7 +162,7 @@ impl CompareCounters {
         self.0.word.store(word as u8, Relaxed);
     }
 
-    /// What correlation did so far.
+    /// Sets what correlation did so far.
     pub fn set_correlated(&self, correlated: &Correlated) {
         let now = [correlated.requests, correlated.values, correlated.missing];
         for (count, now) in self.0.correlated.iter().zip(now) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What kind of difference it is. A name of it, in lower case, is part of what users write in rules and read in reports.
+/// The kind of a difference. A name of it, in lower case, is part of what users write in rules and read in reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -28,7 +28,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What it is with the answers the other way round.
+    /// The kind of the same difference with the answers the other way round.
     pub(super) fn mirrored(self) -> Self {
         match self {
             Self::Missing => Self::Extra,
@@ -64,7 +64,7 @@ impl Kind {
 pub struct Difference {
     /// Where it is.
     pub path: String,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// Production's value, cut short where it is long; `None` where there is none.
     pub production: Option<String>,

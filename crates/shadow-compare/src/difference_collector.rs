@@ -25,12 +25,12 @@ fn request_target(head: &[u8]) -> &[u8] {
     head.split(|byte| *byte == b' ').nth(1).unwrap_or_default()
 }
 
-/// What a comparison comes to.
+/// The result of comparing two answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Compared {
-    /// What differs, and no rule takes away.
+    /// Differences that no rule takes away.
     pub differences: Vec<Difference>,
-    /// What differs, and a rule says that it does not count.
+    /// Differences that do not count by a rule, and the rule.
     pub by_rule: Vec<(Difference, RuleId)>,
 }
 
@@ -41,7 +41,7 @@ impl Compared {
     }
 }
 
-/// What is known of a place where something differs.
+/// The state of a place where something differs.
 #[derive(Clone, Copy, Debug, Default)]
 struct PathState {
     /// The rule that takes away everything there.
@@ -178,7 +178,7 @@ impl<'r> DifferenceCollector<'r> {
         }
     }
 
-    /// What rules say about the place; `None` for one too many.
+    /// Looks up what rules say about the place; `None` for one too many.
     fn place(&mut self) -> Option<PathState> {
         let path = self.path.as_str();
         if let Some(place) = self.places.get(path) {

@@ -31,7 +31,7 @@ pub struct Document {
     pub verdict: Verdict,
     /// The comparisons, in the order of the outputs.
     pub comparisons: Vec<Comparison>,
-    /// What is to be known of all of it, in sentences.
+    /// Remarks about all of it, in sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -108,9 +108,9 @@ pub struct Comparison {
     pub ended_ms: Option<u64>,
     /// The word, and why.
     pub verdict: Judgement,
-    /// What became of the requests.
+    /// Counts of the requests, by what became of them.
     pub coverage: Coverage,
-    /// What both sides answer.
+    /// The answers of both sides.
     #[serde(default)]
     pub throughput: Throughput,
     /// Compared pairs whose answers were equal, before anything was taken for noise, by rules or by what was learned. Headers
@@ -155,17 +155,18 @@ pub struct Comparison {
     pub examples: Vec<Example>,
     /// Requests to the control, and the shadow's second answers: what became of them.
     pub extra: Vec<ExtraRequests>,
-    /// What was mapped between production's identifiers and the shadow's; `None` where nothing is, and of pairs that were kept.
+    /// Everything that was mapped between production's identifiers and the shadow's; `None` where nothing is, and of
+    /// pairs that were kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlated: Option<Correlated>,
     /// How late copies were sent; `None` where requests were not captured live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy_delay: Option<CopyDelay>,
-    /// What was in force.
+    /// The settings that were in force.
     pub in_force: InForce,
 }
 
-/// What the two releases are called.
+/// The names of the two releases.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseNames {
     /// Production's.
@@ -219,14 +220,14 @@ pub struct Judgement {
     pub rules: Vec<RuleResult>,
 }
 
-/// What a rule of `--fail-on` came to.
+/// The result of a rule of `--fail-on`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RuleResult {
     /// The rule as it is written: `new_5xx > 0.1%`.
     pub rule: String,
     /// Whether it holds for the release.
     pub outcome: RuleOutcome,
-    /// What was measured.
+    /// The measured value.
     pub measured: Interval,
     /// In words: `0.30% (0.21% to 0.43%)`.
     pub text: String,
@@ -244,7 +245,7 @@ pub enum RuleOutcome {
     Undecided,
 }
 
-/// What became of production's requests on their way to being compared:
+/// Counts of production's requests, by what became of them, on their way to being compared:
 /// `eligible = compared + failed + not_compared + waiting`, and `seen = filtered + sampled_out + limited + eligible`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Coverage {
@@ -305,7 +306,7 @@ pub struct Endpoint {
     pub agreement_raw: Rate,
     /// See [`Comparison::agreement`].
     pub agreement: Rate,
-    /// What is no part of that.
+    /// The rest, which is no part of that.
     #[serde(default, skip_serializing_if = "NotLearned::is_none")]
     pub not_learned: NotLearned,
     /// See [`Comparison::new_5xx`].
@@ -354,7 +355,7 @@ pub struct DifferenceRow {
     pub endpoint: String,
     /// See [`super::Difference::path`].
     pub path: String,
-    /// What it is.
+    /// The kind of the difference.
     pub kind: Kind,
     /// How many pairs: of a row that counts, those that do.
     pub count: u64,
@@ -414,7 +415,7 @@ pub struct Cause {
 pub enum Severity {
     /// Another status code.
     Status,
-    /// What a body consists of: parts that are missing, new, of another type or not readable.
+    /// The composition of a body: parts that are missing, new, of another type or not readable.
     Shape,
     /// Values of a body.
     Value,
@@ -555,7 +556,7 @@ pub struct Example {
     /// The control's, if it was asked and answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<ExampleAnswer>,
-    /// What differs, noise included.
+    /// Differences, noise included.
     pub differences: Vec<super::Difference>,
 }
 
@@ -609,8 +610,8 @@ pub struct InForce {
     pub routes: Vec<String>,
     /// How noise is learned, with its thresholds.
     pub noise: Vec<String>,
-    /// What was sampled and filtered.
+    /// How production's requests were sampled and filtered, in words.
     pub selection: Vec<String>,
-    /// What the figures cannot tell.
+    /// Remarks on what the figures cannot tell.
     pub notes: Vec<String>,
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 #[cfg(test)]
 mod tests;
 
-/// What a rule is about.
+/// A figure that a rule may be about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Metric {
     /// Pairs with something to judge: compared, or failed by the shadow.
@@ -47,7 +47,7 @@ pub enum Metric {
     P99Ratio,
 }
 
-/// What values a metric has.
+/// The unit of a metric's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
     Count,
@@ -172,7 +172,7 @@ impl Operator {
 /// A rule: the release fails where it holds for the whole interval of what was measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FailRule {
-    /// What it is about.
+    /// The figure that it is about.
     pub metric: Metric,
     /// When it fails; `None` is a metric that nothing shall depend on (`p99_ratio off`).
     pub bound: Option<(Operator, f64)>,
@@ -191,7 +191,7 @@ impl FailRule {
         }
     }
 
-    /// What is in force where nobody says otherwise, and why:
+    /// The rules that are in force where nobody says otherwise, and why:
     ///
     /// - `compared < 5000`: with fewer than 3,838 pairs not even none at all shows a share below 0.1%, and parallel runs of
     ///   others ask for 5,000 before they trust what they learned of noise.

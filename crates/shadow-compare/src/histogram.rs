@@ -140,7 +140,7 @@ impl Histogram {
     }
 }
 
-/// What the document says of latencies to the answer's last byte and to its first.
+/// Puts latencies in the document's form: those to the answer's last byte and to its first.
 pub fn latency(last: &Histogram, first: &Histogram) -> Latency {
     Latency {
         last: last.quantiles(),

@@ -25,7 +25,7 @@ pub struct Hosts {
     pub control: Option<String>,
 }
 
-/// What two answers answer.
+/// The request that two answers answer, and the names of both sides.
 #[derive(Clone, Copy, Debug)]
 pub struct CompareContext<'a> {
     /// The endpoint, such as `GET /users/{id}`: some rules hold for one alone.
@@ -93,7 +93,7 @@ impl HostAliases {
         !self.0.is_empty() && around(a) == around(b)
     }
 
-    /// What stands around these names in a text.
+    /// The pieces of a text that stand around these names.
     fn around<'t>(&self, text: &'t str) -> Vec<&'t str> {
         let bytes = text.as_bytes();
         let (mut parts, mut from, mut at) = (Vec::new(), 0, 0);

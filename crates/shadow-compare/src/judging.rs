@@ -13,7 +13,7 @@ use super::verdict;
 /// Rules by which pairs are judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judging {
-    /// What does not count.
+    /// Rules about what does not count.
     pub rules: Rules,
     /// Whether that is taken for noise; else it counts as any other difference.
     pub by_rules: bool,
@@ -23,9 +23,9 @@ pub struct Judging {
     pub by_repeat: bool,
     /// When something is noise.
     pub thresholds: Thresholds,
-    /// What a release fails by, the defaults among them.
+    /// Rules that a release fails by, the defaults among them.
     pub fail_on: Vec<FailRule>,
-    /// What else the verdict depends on.
+    /// Everything else the verdict depends on.
     pub verdict: verdict::Settings,
     /// Templates of routes.
     pub routes: Vec<RouteTemplate>,
@@ -33,19 +33,19 @@ pub struct Judging {
     pub max_routes: usize,
     /// Most differences that are told apart.
     pub max_differences: usize,
-    /// What becomes of values in examples whose names say that they are secrets.
+    /// Whether values are shown in examples whose names say that they are secrets.
     pub secrets: Secrets,
-    /// What else is hidden in examples; nothing when `None`.
+    /// Redaction of everything else that is hidden in examples; nothing when `None`.
     pub redaction: Option<Redaction>,
     /// The hosts that the shadow and the control are asked under.
     pub hosts: Hosts,
     /// The names of both releases, for titles.
     pub names: ReleaseNames,
-    /// What of production's requests is compared, in words.
+    /// The selection of production's requests that is compared, in words.
     pub selection: Vec<String>,
 }
 
-/// What becomes of secrets in what is shown.
+/// Whether secrets are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Secrets {
     /// They are hidden.

@@ -42,7 +42,7 @@ pub struct LiveDocument {
 
 #[derive(Debug)]
 struct Shared {
-    /// What the times below count from.
+    /// The moment that the times below count from.
     epoch: Instant,
     slot: watch::Sender<Option<Arc<Published>>>,
     /// Who looks on and on: [`Watcher`]s.
@@ -88,7 +88,7 @@ pub struct Published {
     json: OnceLock<Bytes>,
 }
 
-/// What readers ask of the comparing thread.
+/// Orders of readers to the comparing thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Orders {
     /// Begin the document's counts anew.
@@ -145,7 +145,7 @@ impl LiveDocument {
         counters.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What readers asked for since the last time; each order is handed over once.
+    /// Takes what readers asked for since the last time; each order is handed over once.
     pub fn take_orders(&self) -> Orders {
         let reset = self.shared.reset.send_if_modified(std::mem::take);
         if reset {
@@ -262,7 +262,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// What there is to see now.
+    /// The newest document, if it was not seen yet.
     pub fn newest(&mut self) -> Option<Arc<Published>> {
         self.slot.borrow_and_update().clone()
     }

@@ -29,7 +29,7 @@ pub struct Thresholds {
     /// Answers of the control, or second answers, that an endpoint must have before it is learned from: one that differs proves
     /// nothing.
     pub references: u64,
-    /// What the shadow must differ from itself at least, for sure.
+    /// The share by which the shadow must differ from itself at least, for sure.
     ///
     /// Rarer flaws are a fault rather than noise: an answer that is wrong once in a hundred times is wrong. What varies by
     /// nature, such as an id, a time or an order, does so in a large share of answers.
@@ -51,7 +51,7 @@ impl Default for Thresholds {
 /// One place.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// What kind of difference it is.
+    /// The kind of the difference.
     pub kind: Kind,
     /// Whether somebody said that it is never to be learned away.
     pub protected: bool,

@@ -19,7 +19,7 @@ use shadow_mirror::{Exchange, ExchangeResponse, MessageId, MessageKind};
 use super::intake::{Finished, Intake, Unpaired};
 use super::pair::{Answer, NotCompared, Pair, Times};
 
-/// What an open pair costs besides its bytes: its entry, and the pair that is made of it.
+/// The cost of an open pair besides its bytes: its entry, and the pair that is made of it.
 const OVERHEAD: usize = 1024;
 
 /// Whose answer it is.
@@ -52,10 +52,10 @@ pub struct Pairing {
     wall_offset: u64,
     /// The oldest first.
     open: LinkedHashMap<MessageId, Open>,
-    /// What production answered to requests that are not open yet, the oldest first: a middleware may hold a request for
+    /// Production's answers to requests that are not open yet, the oldest first: a middleware may hold a request for
     /// longer than production takes. `None` where that cannot be.
     early: Option<LinkedHashMap<MessageId, Early>>,
-    /// What answers teach of identifiers, where values are mapped.
+    /// Learns what answers teach of identifiers, where values are mapped.
     learning: Option<Learning>,
     /// As far as it was told.
     now: Timestamp,
@@ -266,7 +266,7 @@ impl Pairing {
         self.max_answer
     }
 
-    /// What the bytes of pairs are charged to.
+    /// The budget that the bytes of pairs are charged to.
     pub fn budget(&self) -> &MemoryBudget {
         self.intake.budget()
     }

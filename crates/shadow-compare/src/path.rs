@@ -37,7 +37,7 @@ impl Path {
         &self.text
     }
 
-    /// What is above the last step.
+    /// The path above the last step.
     pub fn parent(&self) -> &str {
         match self.steps.last() {
             Some(step) if self.beyond == 0 => &self.text[..*step],

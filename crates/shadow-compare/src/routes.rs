@@ -48,11 +48,11 @@ const OTHER_METHOD: &str = "(other method)";
 pub struct EndpointId(u32);
 
 impl EndpointId {
-    /// What there was no room for.
+    /// The endpoint of everything that there was no room for.
     pub const OTHER: Self = Self(0);
 }
 
-/// What an id is of.
+/// The endpoint of an id.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     /// Itself, or one that it became a part of.
@@ -84,7 +84,7 @@ pub fn is_refusal(status: u16) -> bool {
     )
 }
 
-/// What was learned of endpoints.
+/// Everything that was learned of endpoints.
 #[derive(Debug)]
 pub struct Routes {
     given: Given,
@@ -182,8 +182,8 @@ impl Routes {
         EndpointId(at)
     }
 
-    /// What the endpoint of the request that was asked for last would be called by itself, where `id`, its endpoint, stands for
-    /// others as well: because there are many names at its place, or no room.
+    /// The name that the endpoint of the request that was asked for last would have by itself, where `id`, its
+    /// endpoint, stands for others as well: because there are many names at its place, or no room.
     pub fn own_name(&self, id: EndpointId) -> Option<String> {
         let (method, _) = self.key.split_first()?;
         if self.key.len() > REMEMBERED_LENGTH {

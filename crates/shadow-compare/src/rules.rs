@@ -246,22 +246,22 @@ impl Rules {
         self
     }
 
-    /// What is ignored.
+    /// Rules about what is ignored.
     pub fn ignored(&self) -> &[IgnoreRule] {
         &self.ignore
     }
 
-    /// What is tolerated.
+    /// Rules about what is tolerated.
     pub fn tolerances(&self) -> &[Tolerance] {
         &self.tolerances
     }
 
-    /// What this release intends.
+    /// Differences that this release intends.
     pub fn known(&self) -> &[KnownDifference] {
         &self.known
     }
 
-    /// What is never to be learned away.
+    /// Places that are never to be learned away.
     pub fn protected(&self) -> &[PathPattern] {
         &self.protected
     }

@@ -43,10 +43,10 @@ const MAX_FILE: usize = 1 << 20;
 /// Most entries of each kind.
 const MAX_RULES: usize = 1000;
 
-/// What a file says.
+/// The content of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RulesFile {
-    /// What does not count.
+    /// Rules about what does not count.
     pub rules: Rules,
     /// Route templates, as they are written.
     pub routes: Vec<String>,
@@ -60,7 +60,7 @@ pub struct RulesFile {
 pub struct BadRules {
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// The error in it.
     pub why: String,
 }
 

@@ -20,7 +20,7 @@ const WORDS: [&[u8]; 9] = [
 ];
 /// Whole names of parameters that are.
 const PARAMETERS: [&str; 6] = ["auth", "code", "jwt", "key", "otp", "sid"];
-/// What stands between a name and its value, whatever the notation: `a=b`, `a: b`, `"a":"b"`, `<a>b`.
+/// Bytes that stand between a name and its value, whatever the notation: `a=b`, `a: b`, `"a":"b"`, `<a>b`.
 const ASSIGNMENTS: &[u8] = b"=:>\"'";
 
 /// Where the first of such words in `text` ends.
@@ -161,7 +161,8 @@ fn in_link_within(text: &[u8], within: u8) -> Vec<Range<usize>> {
     places
 }
 
-/// What stands before `@` in the authorities of URLs in `text`, and in one that is all of it (the target of `CONNECT`).
+/// The places of what stands before `@` in the authorities of URLs in `text`, and in one that is all of it (the target
+/// of `CONNECT`).
 pub(super) fn userinfo(text: &[u8]) -> Vec<Range<usize>> {
     let mut places = Vec::new();
     if memchr::memchr(b'@', text).is_none() {

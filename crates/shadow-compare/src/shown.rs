@@ -61,7 +61,7 @@ impl Shown<'_> {
         text.parse::<f64>().ok().filter(|number| number.is_finite())
     }
 
-    /// What a string, or text, says.
+    /// The text of a string or text; none for other values.
     pub fn string(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),

@@ -48,7 +48,8 @@ impl Confidence {
     }
 }
 
-/// What a normal variable exceeds with this probability, at most 0.5: Abramowitz and Stegun, 26.2.23, off by 0.00045 at most.
+/// The value that a normal variable exceeds with this probability, at most 0.5: Abramowitz and Stegun, 26.2.23, off by
+/// 0.00045 at most.
 fn upper_normal_quantile(tail: f64) -> f64 {
     let t = (-2.0 * tail.ln()).sqrt();
     let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);

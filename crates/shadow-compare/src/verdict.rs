@@ -26,7 +26,7 @@ pub(super) use self::slow::{Timed, slow};
 use super::document::{Comparison, Interval, Judgement, Rate, RuleOutcome, RuleResult, Verdict};
 use super::fail_on::{FailRule, Metric, Operator};
 
-/// What judging depends on beside the rules.
+/// Settings that judging depends on beside the rules.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     /// Latencies below this count as this: what nobody notices is no reason to keep a release back.

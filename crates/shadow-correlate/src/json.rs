@@ -19,7 +19,7 @@ pub struct Scalar<'a> {
     pub depth: usize,
 }
 
-/// What is told of the parts, in the order of the text.
+/// A visitor, which is told of the parts in the order of the text.
 pub trait Visitor<'a> {
     /// A string, a number or a word (`true`, `false`, `null`).
     fn scalar(&mut self, scalar: Scalar<'a>);
@@ -110,7 +110,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// What is between quotation marks.
+    /// The place of the text between quotation marks.
     fn string(&mut self) -> Option<Range<usize>> {
         if self.peek()? != b'"' {
             return None;

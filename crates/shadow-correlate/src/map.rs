@@ -28,7 +28,7 @@ impl Default for Bounds {
     }
 }
 
-/// What an entry takes beside its value.
+/// The memory that an entry takes beside its value.
 const OVERHEAD: usize = 128;
 /// Most values that both sides are known to issue alike: about four megabytes.
 const MAX_ALIKE: usize = 65_536;
@@ -84,7 +84,7 @@ enum State {
     Own(Box<[u8]>),
 }
 
-/// What is known of a value that a request carries.
+/// A value that a request carries, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known<'m> {
     /// Production did not issue it, or both sides issued the same.
@@ -97,7 +97,7 @@ pub enum Known<'m> {
     Missing,
 }
 
-/// What correlation did for one output.
+/// Counts of the work of correlation for one output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Requests that were sent with values of the output's own.
@@ -154,7 +154,7 @@ impl Map {
         }
     }
 
-    /// What it did so far.
+    /// The counts so far.
     pub fn counts(&self) -> Counts {
         self.counts
     }
@@ -315,7 +315,7 @@ impl Map {
         self.lengths[length % self.lengths.len()] > 0
     }
 
-    /// What is known of `value`, which a request carries, in `scope`.
+    /// Looks up `value`, which a request carries, in `scope`.
     pub fn find(&mut self, scope: Scope<'_>, value: &[u8], now: Timestamp) -> Known<'_> {
         if !self.may_know(value.len()) {
             return Known::Nothing;

@@ -16,7 +16,7 @@ use crate::key::Scope;
 use crate::map::{Known, Map};
 use crate::{json, url};
 
-/// What became of the values of one request.
+/// Counts of the values of one request, by what became of them.
 #[derive(Debug, Default)]
 pub struct Rewriting {
     edits: Vec<Edit>,

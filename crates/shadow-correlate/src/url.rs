@@ -8,11 +8,11 @@ use std::ops::Range;
 pub struct Part<'a> {
     /// Where it stands in the URL.
     pub range: Range<usize>,
-    /// What it is.
+    /// Its kind.
     pub kind: PartKind<'a>,
 }
 
-/// What a part of a URL is.
+/// The kind of a part of a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PartKind<'a> {
     /// A segment of the path, behind this path (without a slash at its end).

@@ -126,8 +126,8 @@ impl Reloader {
 }
 
 impl<'a> Change<'a> {
-    /// What `next` changes of `now`, under which `wanted` are the mirrors; why it cannot be without a restart. `captures`:
-    /// whether there is live capture.
+    /// Finds what `next` changes of `now`, under which `wanted` are the mirrors; why it cannot be without a restart.
+    /// `captures`: whether there is live capture.
     pub fn between(
         now: &Settings,
         next: &'a Settings,

@@ -9,7 +9,7 @@ use crate::output::{HttpOutputSettings, OutputSettings, WantedMirror};
 /// Settings of a cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClusterSettings {
-    /// What is followed in it.
+    /// Settings of the client that follows it.
     pub client: KubernetesSettings,
     /// How a mirror of a route sends its copies: the upstream in it stands for none.
     pub mirror: Box<HttpOutputSettings>,

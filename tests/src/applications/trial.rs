@@ -9,7 +9,7 @@ use crate::{Agent, Ledger, Netns, Report, Stage, process};
 /// Latencies are not judged: a test shares the machine with whatever else runs on it.
 const WHATEVER_IT_TAKES: [&str; 2] = ["--compare-latency-floor", "10s"];
 
-/// What is tried.
+/// A trial of an application.
 #[derive(Clone, Debug)]
 pub struct Trial<'a> {
     /// Production's release.
@@ -24,7 +24,7 @@ pub struct Trial<'a> {
     pub flags: &'a [&'a str],
 }
 
-/// What became of a trial.
+/// The outcome of a trial.
 pub struct Tried {
     /// The agent's report.
     pub report: Report,

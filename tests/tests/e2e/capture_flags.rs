@@ -13,7 +13,7 @@ use crate::scene::Scene;
 /// Bytes of a frame that are kept: all of them.
 pub const WHOLE: usize = 262_144;
 
-/// What production and a client said to each other: `requests` connections with one request each, in frames.
+/// Records what production and a client said to each other: `requests` connections with one request each, in frames.
 pub fn recorded(scene: &Scene, ids: &[&str]) -> Vec<Frame> {
     let end = &scene.veths[0].left;
     let file = record(

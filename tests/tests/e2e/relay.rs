@@ -273,7 +273,7 @@ fn listen_for(listener: TcpListener) -> thread::JoinHandle<Vec<Vec<u8>>> {
     })
 }
 
-/// What arrives at a listener of 100 requests and their responses, connection by connection.
+/// The bytes that arrive at a listener of 100 requests and their responses, connection by connection.
 fn relayed_to_a_listener(stage: &Stage, more: &[&str]) -> Vec<Vec<u8>> {
     let scene = Scene::on_lo(stage);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -79,7 +79,7 @@ impl<'a> Httpbin<'a> {
         self.ask(&requests.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
-    /// What each side got.
+    /// The requests that each side got.
     pub fn finish(self) -> (AccessLog, AccessLog) {
         (self.v1.nginx.finish(), self.v2.nginx.finish())
     }

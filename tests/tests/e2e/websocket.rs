@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use crate::relay::ids;
 use crate::scene::Scene;
 
-/// What a WebSocket server got: each connection's credentials, and its messages.
+/// Everything a WebSocket server got: each connection's credentials, and its messages.
 type Got = Vec<(Option<String>, Vec<Vec<u8>>)>;
 
 /// A WebSocket server, until so many messages have come.

@@ -38,7 +38,7 @@ pub struct Packet {
     pub extensions: Vec<(u8, Vec<u8>)>,
     /// The transport protocol named by the IP header.
     pub protocol: u8,
-    /// What is added to the length that the IP header gives.
+    /// Bytes that are added to the length that the IP header gives.
     pub length_error: isize,
     /// Bytes behind the IP packet.
     pub padding: usize,

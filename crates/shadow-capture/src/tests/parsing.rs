@@ -21,7 +21,7 @@ fn kernel(test: &str) -> Option<Kernel> {
     Some(kernel)
 }
 
-/// What must come out of a request with [`BODY`].
+/// All that must come out of a request with [`BODY`].
 fn whole(client: &str, server: &str) -> Vec<Seen> {
     let endpoint = |address: &str| Endpoint::from(address.parse::<SocketAddr>().unwrap());
     vec![Seen {

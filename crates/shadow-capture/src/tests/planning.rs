@@ -15,7 +15,7 @@ const RESPONSES_OUT: u32 = 8;
 const REQUESTS_TO_OTHERS: u32 = 16;
 const RESPONSES_TO_OTHERS: u32 = 32;
 
-/// What loopback and what any other address of this host take.
+/// The directions that loopback and any other address of this host take.
 const ON_LOOPBACK: u32 = REQUESTS_IN | RESPONSES_IN;
 const LOCAL: u32 = REQUESTS_IN | RESPONSES_IN | RESPONSES_OUT;
 const BOTH_WAYS: u32 =

@@ -6,9 +6,9 @@ use shadow_mirror::HostHeader;
 
 /// Whether this agent carries out the route's mirrors: `false` where another controller does.
 pub const MIRROR: &str = "shadow-agent.io/mirror";
-/// What becomes of the Host: `suffix` (the default, as in Istio), `original` or `backend`.
+/// The annotation that says what becomes of the Host: `suffix` (the default, as in Istio), `original` or `backend`.
 pub const HOST: &str = "shadow-agent.io/host";
-/// What is put on the Host instead of [`DEFAULT_SUFFIX`].
+/// The annotation that says what is put on the Host instead of [`DEFAULT_SUFFIX`].
 pub const HOST_SUFFIX: &str = "shadow-agent.io/host-suffix";
 /// Istio's and Envoy's suffix.
 pub const DEFAULT_SUFFIX: &str = "-shadow";
@@ -33,7 +33,7 @@ pub(super) fn is_ours(annotations: &BTreeMap<String, String>) -> Result<bool, St
     }
 }
 
-/// What `annotations` say about the Host, or what is wrong with them.
+/// Reads what `annotations` say about the Host, or what is wrong with them.
 pub(super) fn host(annotations: &BTreeMap<String, String>) -> Result<HostHeader, String> {
     let suffix = annotations.get(HOST_SUFFIX);
     let host = match annotations.get(HOST).map(String::as_str) {

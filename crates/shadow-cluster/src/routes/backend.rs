@@ -42,7 +42,7 @@ pub(super) struct Reference<'a> {
 /// The port of a Service that a reference leads to.
 pub(super) struct Found<'c> {
     service: &'c Service,
-    /// What the Service says of the port, if it lists it.
+    /// The Service's entry of the port, if it lists it.
     entry: Option<&'c ServicePort>,
     /// Its number.
     pub port: u16,

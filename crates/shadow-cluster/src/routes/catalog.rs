@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::input::GATEWAY_GROUP;
 
-/// What is known of the cluster.
+/// The objects of the cluster that routes refer to.
 pub trait Catalog {
     /// The Service of this name, if there is one.
     fn service(&self, namespace: &str, name: &str) -> Option<&Service>;

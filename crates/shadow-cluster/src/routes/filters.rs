@@ -13,7 +13,7 @@ use super::backend::Reference;
 /// Most filters in one list; the API allows 16.
 pub const MAX_FILTERS: usize = 64;
 
-/// What one filter does.
+/// The effect of one filter.
 pub(super) enum Filter {
     /// Sends a copy.
     Mirror(Box<Mirror>),
@@ -46,7 +46,7 @@ impl Mirror {
     }
 }
 
-/// What the filters of a rule do, in their order. The error is a sentence.
+/// Reads what the filters of a rule do, in their order. The error is a sentence.
 pub(super) fn of_rule(filters: Option<&[HttpRouteRulesFilters]>) -> Result<Vec<Filter>, String> {
     let filters = filters.unwrap_or_default();
     if filters.len() > MAX_FILTERS {
@@ -55,7 +55,7 @@ pub(super) fn of_rule(filters: Option<&[HttpRouteRulesFilters]>) -> Result<Vec<F
     filters.iter().map(filter).collect()
 }
 
-/// What the filters of a `backendRef` do. They have the schema of those of a rule, and types of their own.
+/// Reads what the filters of a `backendRef` do. They have the schema of those of a rule, and types of their own.
 pub(super) fn of_backend(
     filters: Option<&[HttpRouteRulesBackendRefsFilters]>,
 ) -> Result<Vec<Filter>, String> {

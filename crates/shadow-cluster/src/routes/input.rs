@@ -23,7 +23,7 @@ pub(super) struct Route {
     pub foreign: Vec<String>,
     /// Whether a filter of type `RequestMirror` stands anywhere in it.
     pub mirrors: bool,
-    /// What it asks for, or why that cannot be read.
+    /// The route as it asks, or why that cannot be read.
     pub spec: Result<HttpRouteSpec, String>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Parent {
     pub is_misgrouped: bool,
 }
 
-/// What kind of parent it is.
+/// The kind of a parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ParentKind {
     Service,

@@ -50,12 +50,12 @@ pub const MAX_NAMED: usize = 4;
 /// Most mirrors at once: each has its own queue, breaker and connections.
 pub const MAX_MIRRORS: usize = 256;
 
-/// What all routes together ask for.
+/// The mirrors and statuses that all routes together ask for.
 #[derive(Clone, Debug, Default)]
 pub struct Compiled {
     /// The mirrors, in the order of routes, rules and filters.
     pub mirrors: Vec<RouteMirror>,
-    /// What the statuses of routes shall say. A route that is none of our business any more has no parents here.
+    /// The statuses that routes shall have. A route that is none of our business any more has no parents here.
     pub statuses: Vec<RouteStatus>,
     /// Routes beyond [`MAX_ROUTES`], which were not looked at.
     pub passed_over: usize,
@@ -68,7 +68,7 @@ pub struct Compiled {
 /// One `RequestMirror` filter. Equal after a route was compiled again, unless something about it has changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RouteMirror {
-    /// What it is, for as long as it means the same place in the same route.
+    /// Its identity, for as long as it means the same place in the same route.
     pub key: MirrorKey,
     /// Its name for people, as the ledger has it; no other has the same.
     pub name: String,
@@ -80,9 +80,9 @@ pub struct RouteMirror {
     pub share: Share,
     /// Where copies go.
     pub backend: Backend,
-    /// What becomes of their Host.
+    /// The Host that copies get.
     pub host: HostHeader,
-    /// What else they change; none for nothing.
+    /// Other edits of copies; none for nothing.
     pub edits: Option<Arc<Edits>>,
     /// The Services whose pods are watched, in order and none twice.
     pub watched: Vec<WatchedService>,
@@ -173,7 +173,7 @@ impl Compiled {
         }
     }
 
-    /// What is not followed, in one line; none where everything is.
+    /// The parts of it that are not followed, in one line; none where everything is.
     pub fn remark(&self) -> Option<String> {
         let more = match self.foreign_count - self.foreign.len() {
             0 => String::new(),

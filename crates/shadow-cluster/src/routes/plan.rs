@@ -20,7 +20,7 @@ use super::{MAX_MIRRORS, MirrorKey, RouteMirror, WatchedService, annotations, ru
 /// Most `backendRefs` of a rule; the API allows 16.
 const MAX_BACKENDS: usize = 64;
 
-/// What one route comes to.
+/// The plan of one route.
 pub(super) struct Plan {
     pub mirrors: Vec<RouteMirror>,
     /// Each parent as the route has it, and whether it is accepted: with a note where one is due.
@@ -29,7 +29,7 @@ pub(super) struct Plan {
     problems: Vec<Problem>,
     /// Rules whose requests a Gateway changes before they can be compared.
     rewritten: Vec<usize>,
-    /// What else should be known of how the route is carried out; none twice.
+    /// Remarks on how the route is carried out; none twice.
     notes: BTreeSet<String>,
 }
 
@@ -84,7 +84,7 @@ impl Plan {
         }
     }
 
-    /// What the status of `route` shall say.
+    /// Makes the status that `route` shall have.
     pub fn status(&self, route: &Route) -> RouteStatus {
         let resolved = status::resolved(&self.problems, route.generation);
         let rewritten = (!self.rewritten.is_empty()).then(|| rewritten_note(&self.rewritten));

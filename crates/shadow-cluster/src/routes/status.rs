@@ -12,7 +12,7 @@ const MAX_PROBLEMS: usize = 8;
 /// Longest message in characters; the schema allows 32,768.
 const MAX_MESSAGE: usize = 2_048;
 
-/// What this agent is to a route, said in every one that is accepted.
+/// The message that says what this agent is to a route, in every one that is accepted.
 const ACCEPTED: &str = "Copies of the requests that match are sent to the RequestMirror backends. This agent \
     only mirrors: backendRefs are not enforced, they only select the pods to watch";
 
@@ -48,7 +48,7 @@ impl std::fmt::Display for Reason {
 /// A reference that leads nowhere: the reason for the status, and a sentence.
 pub(super) type Problem = (Reason, String);
 
-/// What the status of one route shall say under our name.
+/// The status that one route shall have under our name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RouteStatus {
     /// The route's namespace.
@@ -61,7 +61,7 @@ pub struct RouteStatus {
     pub parents: Vec<ParentStatus>,
 }
 
-/// What is said of one parent.
+/// The status of one parent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParentStatus {
     /// The `parentRef` as the route has it.

@@ -14,7 +14,7 @@ use crate::tally::{Facts, Tally};
 /// How pairs are compared and counted: [`Tally::add`], but in tests of what becomes of faults.
 pub(super) type Add = fn(&mut Tally, &Pair);
 
-/// What a document says after a fault.
+/// The note of a document after a fault.
 const BROKEN: &str = "A bug in shadow-agent stopped the comparison early (please report it with the log): later \
     requests count as compare_internal.";
 
@@ -22,7 +22,7 @@ const BROKEN: &str = "A bug in shadow-agent stopped the comparison early (please
 pub(super) struct Comparison {
     pub of: Arc<Registered>,
     pub tally: Tally,
-    /// What was counted of its requests before its counts began anew.
+    /// Counts of its requests from before its counts began anew.
     before: Before,
     /// Requests that were handed over since then.
     pub handed: u64,
@@ -52,7 +52,7 @@ impl Comparison {
         }
     }
 
-    /// What the run knows of it, since the start.
+    /// Everything the run knows of it, since the start.
     pub fn facts(&self, faulty: bool) -> Facts {
         let facts = self.of.facts.lock();
         let mut facts = facts.unwrap_or_else(PoisonError::into_inner).clone();
@@ -117,7 +117,7 @@ impl Comparison {
         self.facts(false).counts.seen == 0 && self.of.intake.opened() == 0
     }
 
-    /// What it comes to, which metrics are told as well.
+    /// Makes the document of what it comes to, which metrics are told as well.
     pub fn document(&self, faulty: bool) -> ComparisonDocument {
         let mut facts = self.facts(faulty);
         facts.counts = facts.counts.since(&self.before.counts);
@@ -144,7 +144,7 @@ impl Comparison {
         comparison
     }
 
-    /// What the store is told of it.
+    /// Describes it to the store.
     pub fn described(&self, faulty: bool) -> KeptComparison {
         KeptComparison::new(&self.facts(faulty), &self.tally)
     }

@@ -36,7 +36,7 @@ impl EvictedComparisons {
         self.word
     }
 
-    /// What is to be said of them.
+    /// The note about them, if there is anything to say.
     pub fn note(&self) -> Option<String> {
         let word = self.word?.text();
         Some(format!(
@@ -50,7 +50,7 @@ impl EvictedComparisons {
 /// The places of comparisons in the store.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    /// What there is to say of each that has gone. `None` for those that are taken.
+    /// The description of each that has gone. `None` for those that are taken.
     all: Vec<Option<KeptComparison>>,
     /// Those of comparisons that were never asked anything.
     free: Vec<u16>,
@@ -97,7 +97,7 @@ impl Places {
         self.all[usize::from(place)] = Some(last);
     }
 
-    /// What the store is told of all of them.
+    /// Describes all of them to the store.
     pub fn described(&self, comparisons: &[Comparison], faulty: bool) -> Vec<KeptComparison> {
         let gone = self.all.iter();
         let mut told: Vec<KeptComparison> = gone.map(|gone| gone.clone().unwrap_or_default()).collect();

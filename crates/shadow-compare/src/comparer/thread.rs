@@ -24,7 +24,7 @@ use crate::verdict;
 const TURN: Duration = Duration::from_millis(50);
 /// How often outputs that have ended are looked for, and the store is told what the run knows.
 const DESCRIBE: Duration = Duration::from_secs(1);
-/// What the thread has.
+/// Everything the thread has.
 pub(super) struct Comparing {
     shared: Arc<Shared>,
     /// In the order in which they began.

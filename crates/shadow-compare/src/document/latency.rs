@@ -63,9 +63,9 @@ pub enum SlowAt {
 /// Requests a second, on average.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Throughput {
-    /// What production was asked, of what is to be compared.
+    /// Requests to production, of what is to be compared.
     pub production: f64,
-    /// What the shadow answered.
+    /// Answers of the shadow.
     pub shadow: f64,
 }
 

@@ -35,8 +35,8 @@ pub(super) fn in_order(production: &[Node<'_>], shadow: &[Node<'_>], findings: &
     findings.path.back();
 }
 
-/// What is left without the elements that are equal where they stand: at the same place, or, where the lengths differ, at the
-/// same distance from either end.
+/// The elements that are left when those are taken away that are equal where they stand: at the same place, or, where the
+/// lengths differ, at the same distance from either end.
 fn moved_off<'n, 'a>(production: &'n [Node<'a>], shadow: &'n [Node<'a>]) -> (Nodes<'n, 'a>, Nodes<'n, 'a>) {
     let equal = |(a, b): &(&Node<'_>, &Node<'_>)| a.hash == b.hash;
     if production.len() == shadow.len() {
@@ -129,7 +129,7 @@ impl<'x, 'n, 'a> Rest<'x, 'n, 'a> {
         matches
     }
 
-    /// What one side has and the other has not.
+    /// Adds what one side has and the other has not.
     fn add(&self, findings: &mut DifferenceCollector<'_>) {
         for at in &self.left {
             findings.add(Kind::Missing, Shown::Json(self.nodes.0[*at]), Shown::Absent);

@@ -16,14 +16,14 @@ pub(crate) struct Leaf<'a> {
     pub name: &'a str,
     /// Whether one of the members that it is in has a name that was asked for, or is the value of a pair that was.
     pub wanted: bool,
-    /// What it is.
+    /// Its value.
     pub value: Scalar<'a>,
 }
 
-/// What a leaf is.
+/// The value of a leaf.
 #[derive(Debug)]
 pub(crate) enum Scalar<'a> {
-    /// What a string says.
+    /// The text of a string.
     String(Cow<'a, str>),
     /// A number, as it is written.
     Number(&'a str),
@@ -43,7 +43,7 @@ impl Scalar<'_> {
     }
 }
 
-/// What is asked for.
+/// A choice of leaves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {
     /// Members by their names.

@@ -21,7 +21,7 @@ pub(crate) struct Node<'a> {
     pub value: Json<'a>,
 }
 
-/// What a value is.
+/// A JSON value.
 #[derive(Debug)]
 pub(crate) enum Json<'a> {
     Null,
@@ -283,7 +283,7 @@ impl<'a> Reading<'a, '_> {
         }
     }
 
-    /// What stands behind a backslash. Half of a surrogate pair becomes U+FFFD.
+    /// Reads what stands behind a backslash. Half of a surrogate pair becomes U+FFFD.
     fn escape(&mut self) -> Option<char> {
         let byte = self.peek()?;
         self.at += 1;

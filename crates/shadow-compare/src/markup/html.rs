@@ -86,7 +86,7 @@ impl TokenSink for Watch {
     }
 }
 
-/// What a node is while the page is read.
+/// A node while the page is read.
 enum Content {
     Document,
     Element(Vec<Attribute>),
@@ -320,7 +320,7 @@ impl TreeSink for Sink {
 
     fn append_doctype_to_document(&self, _: StrTendril, _: StrTendril, _: StrTendril) {}
 
-    /// What is within a template is what is below it.
+    /// Takes what is within a template for what is below it.
     fn get_template_contents(&self, node: &usize) -> usize {
         *node
     }

@@ -108,7 +108,7 @@ struct Walk<'w, 'r> {
 }
 
 impl<'w> Walk<'w, '_> {
-    /// What is right below the elements that it is in.
+    /// Compares the nodes right below the elements that it is in.
     fn children(&mut self) {
         let (tree, other) = (self.left, self.right);
         let (in_left, in_right) = self.open.last().map(|(a, b, _)| (*a, *b)).unzip();
@@ -242,7 +242,7 @@ impl<'w> Walk<'w, '_> {
         }
     }
 
-    /// What the element itself says.
+    /// Compares what the element itself says.
     fn says(&mut self, a: &str, b: &str) {
         self.start(None, None);
         self.add(Kind::Value, Shown::Text(a), Shown::Text(b));
@@ -257,7 +257,7 @@ impl<'w> Walk<'w, '_> {
         }
     }
 
-    /// What both sides say as JSON, if it is that.
+    /// Compares both sides as JSON, if they are that.
     fn json(&mut self, attribute: Option<&str>, a: &str, b: &str) -> bool {
         let may_be = |text: &str| text.trim_ascii_start().starts_with(['{', '[']);
         if !may_be(a) || !may_be(b) {
@@ -325,7 +325,7 @@ impl<'w> Walk<'w, '_> {
     }
 }
 
-/// What a script or a style sheet says.
+/// The text of a script or a style sheet.
 fn code(tree: &Tree, node: usize) -> &str {
     let text = tree.children(Some(node)).next();
     text.map_or("", |text| tree.text(text))

@@ -53,7 +53,7 @@ pub struct Selector<'a> {
 }
 
 impl<'a> Selector<'a> {
-    /// What there is to say of an element of a page.
+    /// Describes an element of a page.
     pub(super) fn of_html(tree: &'a Tree, node: usize) -> Self {
         let mut own = Self::of_xml(tree, node);
         let name = tree.name(node).unwrap_or_default();
@@ -82,7 +82,7 @@ impl<'a> Selector<'a> {
         own
     }
 
-    /// What there is to say of an element of another document.
+    /// Describes an element of another document.
     pub(super) fn of_xml(tree: &'a Tree, node: usize) -> Self {
         let tag = tree.name(node).unwrap_or_default();
         Self {
@@ -91,7 +91,7 @@ impl<'a> Selector<'a> {
         }
     }
 
-    /// What both sides' names of one element have in common.
+    /// The part that both sides' names of one element have in common.
     pub(super) fn common(mut self, other: &Self) -> Self {
         self.id = self.id.filter(|id| other.id == Some(*id));
         self.classes.retain(|class| other.classes.contains(class));

@@ -85,7 +85,7 @@ impl Tree {
         self.nodes[node].name.map(|name| self.at(name))
     }
 
-    /// What a text says; empty for an element.
+    /// The content of a text; empty for an element.
     pub fn text(&self, node: usize) -> &str {
         self.at(self.nodes[node].text)
     }
@@ -149,7 +149,7 @@ impl Tree {
         &self.text[span.from as usize..span.to as usize]
     }
 
-    /// What all nodes are worth. What is below a node stands behind it.
+    /// The weights of all nodes. What is below a node stands behind it.
     fn reckon(&mut self, key: &RandomState) {
         for node in (0..self.nodes.len()).rev() {
             let mut hasher = key.build_hasher();

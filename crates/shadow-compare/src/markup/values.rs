@@ -9,7 +9,7 @@ use super::super::secrets;
 use super::Language;
 use super::selector::{is_told, is_written};
 
-/// What stands there.
+/// The kind of a value that stands in a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
     /// Text, or the value of an attribute.
@@ -182,7 +182,7 @@ fn words(text: &str, attribute: &str, value: Range<usize>, values: &mut Vec<Rang
     }
 }
 
-/// What stands in an element called `name`, from `from` on, where that is no elements: where it ends.
+/// Reads what stands in an element called `name`, from `from` on, where that is no elements: where it ends.
 fn raw(text: &str, from: usize, name: &str, found: &mut impl FnMut(Value, Range<usize>)) -> usize {
     let Some(name) = RAW.iter().find(|raw| raw.eq_ignore_ascii_case(name)) else {
         return from;

@@ -71,7 +71,7 @@ impl Rig {
         self.pairing.answered(&id(name), part, head, body, TIMES);
     }
 
-    /// What has ended: a line for each.
+    /// All that has ended: a line for each.
     fn ended(&self) -> Vec<String> {
         let mut taken = VecDeque::new();
         let uncounted = self.intake.take(&mut taken);

@@ -6,7 +6,7 @@ pub(super) const MAX_SEGMENTS: usize = 16;
 /// Scheme names are shorter than this.
 const MAX_SCHEME: usize = 16;
 
-/// What kind of target it is (RFC 9112 section 3.2).
+/// The form of a target (RFC 9112 section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// A path, alone or in an absolute URI.
@@ -24,7 +24,7 @@ pub(super) enum Form {
 /// left out, and parameters (`;jsessionid=...`), query and fragment cut off.
 #[derive(Debug)]
 pub(super) struct Path {
-    /// What it was read from.
+    /// The form that it was read from.
     pub form: Form,
     text: String,
     /// Where segments begin and end in the text.
@@ -158,7 +158,7 @@ pub(super) fn normalize(raw: &[u8], text: &mut String) {
     }
 }
 
-/// What may stand in a segment, but for what begins its parameters.
+/// Bytes that may stand in a segment, but for what begins its parameters.
 const STANDS_FOR_ITSELF: [bool; 256] = {
     let mut table = [false; 256];
     let bytes = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,=:@";

@@ -10,7 +10,7 @@ pub(super) const HASH: &str = "{hash}";
 pub(super) const DATE: &str = "{date}";
 /// An e-mail address.
 pub(super) const EMAIL: &str = "{email}";
-/// What there are many of at one place, and what is too long for a name of a resource.
+/// The class of segments of which there are many at one place, or that are too long for a name of a resource.
 pub(super) const NAME: &str = "{name}";
 /// Digits within a name, where there are many names that are the same but for these.
 const NUMBER: &str = "{number}";
@@ -18,7 +18,7 @@ const NUMBER: &str = "{number}";
 const HEX: &str = "{hex}";
 /// The same, with something below.
 pub(super) const NAMES_ABOVE: &str = "{name}/";
-/// What lies deeper than paths are looked at.
+/// The class of everything that lies deeper than paths are looked at.
 pub(super) const REST: &str = "{rest...}";
 
 /// Longer segments are no name of a route.
@@ -32,7 +32,7 @@ const MIN_TOKEN: usize = 20;
 /// The longest extension of a file's name that is kept: `{id}.json`.
 const MAX_EXTENSION: usize = 5;
 
-/// What a segment becomes in a template: a class, with the extension that it keeps; `None` for a name, which stays as it is.
+/// The form of a segment in a template: a class, with the extension that it keeps; `None` for a name, which stays as it is.
 pub(super) fn shape(segment: &str) -> Option<(&'static str, &str)> {
     if let Some(class) = class(segment) {
         return Some((class, ""));

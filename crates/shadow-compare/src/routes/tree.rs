@@ -76,7 +76,7 @@ pub(super) struct Tree {
     max_names: usize,
     max_nodes: usize,
     collapses: u64,
-    /// What merging did, until it is taken.
+    /// Results of merging, until they are taken.
     merged: Vec<Merged>,
     /// Endpoints that have another place now.
     moved: Vec<(u32, u32)>,

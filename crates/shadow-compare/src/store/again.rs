@@ -71,7 +71,7 @@ pub fn document(store: &Store, judging: &Judging) -> Document {
     }
 }
 
-/// What is to be said of a run of which nobody knows how it went on.
+/// The note about a run of which nobody knows how it went on.
 fn broken_off(run: &Run, last_request: u64) -> Option<String> {
     if run.ended {
         return None;
@@ -109,7 +109,7 @@ fn comparison(store: &Store, kept: KeptComparison, mut tally: Tally, damage: &Da
     comparison
 }
 
-/// What is to be said of what is there of a run; nothing where all of it is.
+/// Notes about what is there of a run; none where all of it is.
 fn notes(store: &Store, damage: &Damage) -> Vec<String> {
     let counts = &store.run().counts;
     let mut notes = Vec::new();

@@ -35,7 +35,7 @@ const MIN_NAMED: usize = 5;
 /// Where text is cut to be hidden piece by piece.
 const PIECE_ENDS: [char; 3] = ['\n', '<', '>'];
 
-/// What of JSON is secret by its name.
+/// The leaves of JSON that are secret by their names.
 const SECRETS: Wanted = Wanted {
     member: secrets::is_secret_member,
     pair: secrets::names_secret,
@@ -64,7 +64,7 @@ impl Message {
     }
 }
 
-/// What takes the place of a body.
+/// The bytes that take the place of a body.
 enum Payload {
     /// It stays as it is.
     Same,
@@ -172,7 +172,7 @@ impl ByName {
         Payload::Same
     }
 
-    /// What takes the place of a body without codings, if something does; and whether it is hidden as a whole.
+    /// Finds what takes the place of a body without codings, if something does; and whether it is hidden as a whole.
     fn decoded(&self, side: &Side<'_>, body: &[u8], suspect: bool) -> Option<(Vec<u8>, bool)> {
         let charset = side.charset.as_deref();
         // What stands in single bytes is other characters in text of two bytes for each: whoever reads it otherwise would find it.
@@ -214,7 +214,8 @@ impl ByName {
         }
     }
 
-    /// What takes the place of a text, if something does; and whether what is not understood of it is hidden as a whole.
+    /// Finds what takes the place of a text, if something does; and whether what is not understood of it is hidden as a
+    /// whole.
     fn text(&self, side: &Side<'_>, text: &str, suspect: bool) -> Option<(Vec<u8>, bool)> {
         if side.is_form() {
             Some((self.form(text)?, false))
@@ -278,7 +279,8 @@ impl ByName {
         Some((out, as_a_whole))
     }
 
-    /// What takes the place of a string or a number of JSON, if something does: a string stays a string, a number a number.
+    /// Finds what takes the place of a string or a number of JSON, if something does: a string stays a string, a number
+    /// a number.
     fn leaf(&self, leaf: &Leaf<'_>) -> Option<String> {
         match &leaf.value {
             Scalar::String(text) => {

@@ -77,7 +77,7 @@ impl Store {
         })
     }
 
-    /// What the run was.
+    /// The run that is kept.
     pub fn run(&self) -> &Run {
         &self.run
     }
@@ -93,7 +93,7 @@ impl Store {
     }
 }
 
-/// What of a run cannot be read.
+/// The parts of a run that cannot be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Damage {
     /// Segments of which the rest, or all, cannot be read.
@@ -111,7 +111,7 @@ pub struct Records {
 }
 
 impl Records {
-    /// What could not be read so far.
+    /// The parts that could not be read so far.
     pub fn damage(&self) -> &Damage {
         &self.damage
     }

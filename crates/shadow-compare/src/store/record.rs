@@ -14,7 +14,7 @@ pub const MAX_RECORD: usize = 64 << 20;
 /// Longest line before them: that of a pair with the longest name has less than half.
 const MAX_LINE: u64 = 4096;
 
-/// What a record tells.
+/// The content of a record.
 #[derive(Clone, Debug)]
 pub enum Kept {
     /// Both answers came.

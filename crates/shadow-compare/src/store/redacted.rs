@@ -9,14 +9,14 @@ use crate::{Answer, Pair, Secrets, heads};
 /// Largest body that is decoded to be searched, in bytes.
 const MAX_DECODED: usize = 8 << 20;
 
-/// What is hidden in pairs.
+/// Everything that is hidden in pairs.
 #[derive(Clone, Debug)]
 pub struct Hidden {
     /// As it is.
     plain: Rules,
     /// With codings and chunks taken off before: where a body cannot be searched otherwise.
     decoded: Rules,
-    /// What is hidden by its name; nothing when `None`.
+    /// The rule for values that are hidden by their names; none are when `None`.
     by_name: Option<ByName>,
 }
 
@@ -30,7 +30,7 @@ pub struct Redacted {
 }
 
 impl Hidden {
-    /// What `redaction` hides, and what says by its name that it is secret; cookies of answers keep their names.
+    /// Hides what `redaction` hides, and what says by its name that it is secret; cookies of answers keep their names.
     pub fn new(redaction: &Redaction, secrets: Secrets) -> Self {
         let plain = Rules {
             redaction: Some(redaction.clone().keeping_cookie_names()),

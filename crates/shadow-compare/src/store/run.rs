@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use crate::tally::{Facts, Tally};
 use crate::{Hosts, NotCompared};
 
-/// What the file says it is.
+/// The format's name, as in the file.
 pub(super) const FORMAT: &str = "shadow-agent comparison";
 /// The version of the format of the directory.
 pub(super) const SCHEMA: u32 = 1;
 
-/// What a run was.
+/// A run, as its file describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// What this is.
+    /// The format's name.
     pub format: String,
     /// The version of the format.
     pub schema: u32,
@@ -28,28 +28,28 @@ pub struct Run {
     pub ended: bool,
     /// Names of the headers that are hidden, in lower case.
     pub redacted_headers: Vec<String>,
-    /// What became of the pairs.
+    /// Counts of the pairs, by what became of them.
     pub counts: Counts,
     /// The comparisons, in their order.
     pub comparisons: Vec<KeptComparison>,
 }
 
-/// What a run knows of one of its comparisons, beside its pairs.
+/// One of the comparisons of a run, beside its pairs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct KeptComparison {
-    /// What it knows.
+    /// The facts that the run knows of it.
     pub facts: Facts,
     /// The hosts that the shadow and the control were asked under.
     #[serde(default)]
     pub hosts: Hosts,
-    /// What of production's requests is compared, in words.
+    /// The selection of production's requests that is compared, in words.
     pub selection: Vec<String>,
     /// Requests that were not compared and of which there is no record, by reason.
     pub uncounted: BTreeMap<String, u64>,
 }
 
 impl KeptComparison {
-    /// What is known now.
+    /// Describes what is known now.
     pub fn new(facts: &Facts, tally: &Tally) -> Self {
         let uncounted = tally.uncounted_so_far().iter();
         Self {
@@ -67,7 +67,7 @@ impl KeptComparison {
     }
 }
 
-/// What became of pairs, and of requests that were not compared, on their way into the store.
+/// Counts of pairs, and of requests that were not compared, by what became of them on their way into the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Written, those that have gone since included.

@@ -27,7 +27,7 @@ const RUN: Duration = Duration::from_secs(10);
 /// Bytes that a record takes in the queue besides those of its messages.
 const OVERHEAD: usize = 512;
 
-/// What a store is told.
+/// Settings of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreSettings {
     /// Where it is: a directory that is not there, or is empty.
@@ -174,8 +174,8 @@ impl StoreWriter {
         }
     }
 
-    /// What the run knows of its comparisons at this moment. It is written within some seconds; at once where there are
-    /// others than before, so that of a run that is broken off it is known what it compared.
+    /// Takes what the run knows of its comparisons at this moment. It is written within some seconds; at once where
+    /// there are others than before, so that of a run that is broken off it is known what it compared.
     pub fn describe(&self, comparisons: Vec<KeptComparison>) {
         let mut queue = self.shared.lock();
         queue.has_others |= comparisons.len() != queue.comparisons.len();
@@ -192,7 +192,7 @@ impl StoreWriter {
         }
     }
 
-    /// What became of pairs so far.
+    /// Counts of pairs so far.
     pub fn counts(&self) -> Counts {
         self.shared.lock().counts.clone()
     }
@@ -296,7 +296,7 @@ impl Queue {
     }
 }
 
-/// What is kept of an item, or the reason why nothing is; and how many bodies in it are hidden as a whole.
+/// Redacts an item: what is kept of it, or the reason why nothing is; and how many bodies in it are hidden as a whole.
 fn redacted(item: Item) -> (Result<Kept, &'static str>, u64) {
     let (of, hidden, pair, whole) = match item {
         Item::Unpaired {
@@ -370,7 +370,7 @@ impl Writing {
         }
     }
 
-    /// What waits, once there is something to do; and whether it is the last.
+    /// Takes what waits, once there is something to do; and whether it is the last.
     fn take(&self) -> (VecDeque<Item>, bool) {
         let mut queue = self.shared.lock();
         while queue.waiting.is_empty() && !queue.ended && !queue.has_others {

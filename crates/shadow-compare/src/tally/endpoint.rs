@@ -79,7 +79,7 @@ impl EndpointTally {
         }
     }
 
-    /// What was counted so far, to be a part of an endpoint.
+    /// Takes what was counted so far for a part of an endpoint.
     pub fn as_part(&self) -> Self {
         let mut part = Self {
             max_rows: MAX_ROWS_OF_PART,
@@ -210,7 +210,7 @@ impl EndpointTally {
     }
 }
 
-/// What comparing a pair showed.
+/// The findings of comparing a pair.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub new_5xx: bool,

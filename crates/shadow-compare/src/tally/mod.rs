@@ -54,7 +54,7 @@ const MILLISECOND: u64 = 1_000_000;
 pub struct Tally {
     judging: Arc<Judging>,
     counters: CompareCounters,
-    /// What is known of identifiers; `None` of pairs that were kept.
+    /// Everything that is known of identifiers; `None` of pairs that were kept.
     correlation: Option<Arc<Correlation>>,
     routes: Routes,
     /// Merges of routes that are taken in.
@@ -263,7 +263,7 @@ impl Tally {
         &self.judging.hosts
     }
 
-    /// What of production's requests is compared, in words.
+    /// The selection of production's requests that is compared, in words.
     pub fn selection(&self) -> &[String] {
         &self.judging.selection
     }

@@ -274,7 +274,7 @@ impl Places {
         self.index.values().map(|row| (*row, &self.rows[*row as usize]))
     }
 
-    /// What references say of a row's place.
+    /// The counts that references have of a row's place.
     pub fn referred(&self, row: &Row) -> Option<&Referred> {
         self.references.get(&(row.endpoint, row.path.clone(), row.kind))
     }

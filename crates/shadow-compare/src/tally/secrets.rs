@@ -12,7 +12,7 @@ use crate::secrets::{
     is_secret_member, is_secret_parameter, names_secret, replaced,
 };
 
-/// What stands in place of a value.
+/// The text that stands in place of a value.
 const HIDDEN: &str = "(hidden)";
 
 /// A head, its lines ending in `\n`, without secrets in its target and in its fields.

@@ -22,7 +22,7 @@ use crate::rules::RuleId;
 use crate::statistics::{Confidence, rate};
 use crate::{Kind, verdict};
 
-/// What the run knows of a comparison, beside its pairs.
+/// Everything the run knows of a comparison, beside its pairs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// The shadow, as the ledger names it.
@@ -31,14 +31,14 @@ pub struct Facts {
     pub control: Option<String>,
     /// Where production is captured.
     pub production: Vec<String>,
-    /// What became of production's requests at the output.
+    /// Counts of production's requests at the output.
     pub counts: OutputCounts,
     /// Packets that capture lost.
     pub capture_lost_packets: u64,
     /// The share of them among those that were to be captured.
     #[serde(default)]
     pub capture_loss: f64,
-    /// What became of requests that the comparison made itself: what they are, and counts.
+    /// Counts of requests that the comparison made itself, each with what they are.
     pub extra: Vec<(String, OutputCounts)>,
     /// When the counts were, in milliseconds of Unix time; 0 where nobody said.
     #[serde(default)]
@@ -58,7 +58,7 @@ pub struct Facts {
 const LOST_BY_CAPTURE: [DropReason; 2] = [DropReason::Gap, DropReason::Memory];
 
 impl Tally {
-    /// What all that was counted comes to.
+    /// Makes the document of all that was counted.
     pub fn comparison(&self, facts: &Facts) -> Comparison {
         let judging = &self.judging;
         let noise = self.noise();
@@ -331,7 +331,8 @@ impl Tally {
         rows
     }
 
-    /// What became of requests. What the ledger knows of those that never came to be compared is counted with them.
+    /// Counts requests by what became of them. What the ledger knows of those that never came to be compared is counted
+    /// with them.
     fn coverage(&self, facts: &Facts, compared: u64) -> Coverage {
         let counts = &facts.counts;
         let mut reasons = self.uncounted.clone();
@@ -395,7 +396,7 @@ impl Tally {
         }
     }
 
-    /// What production was asked and what the shadow answered, a second. Where the shadow still answers what came before, it has
+    /// Requests to production and answers of the shadow, a second. Where the shadow still answers what came before, it has
     /// had longer for it.
     fn throughput(&self, facts: &Facts, coverage: &Coverage) -> Throughput {
         let Some((from, to)) = self.window else {
@@ -455,7 +456,7 @@ impl Tally {
     }
 }
 
-/// What figures cannot tell.
+/// Notes on what the figures cannot tell.
 const NOTES: [&str; 4] = [
     "Production's latency is measured on the wire where it is captured, from the last byte of the request to the last byte \
      of the response. The shadow's is measured at the socket of the copy, until the kernel has its response: it includes \

@@ -57,7 +57,7 @@ fn json_answer(value: &Value) -> Answer {
     super::json(&value.to_string())
 }
 
-/// What the differences of a pair become when its sides change places.
+/// The differences of a pair when its sides change places.
 fn mirrored(compared: &Compared) -> Vec<Difference> {
     let mut all = compared.differences.clone();
     for one in &mut all {

@@ -11,7 +11,7 @@ use super::super::fail_on::{Metric, Operator};
 use super::super::statistics::{Confidence, quantile_ranks, rate, rate_at, ratio};
 use super::{Settings, outcome};
 
-/// What was measured.
+/// A measured value.
 pub(super) enum Measured<'a> {
     /// A number of pairs.
     Pairs(u64),
@@ -93,7 +93,8 @@ pub(super) fn measure<'a>(
     }
 }
 
-/// What ends a request that waited for the shadow in vain: the queue in front of it was full, or the run was over.
+/// The reasons that end a request that waited for the shadow in vain: the queue in front of it was full, or the run was
+/// over.
 const TOO_SLOW: [DropReason; 2] = [DropReason::QueueFull, DropReason::Shutdown];
 
 /// Requests that the shadow was too slow to take, of those and of all that it answered or failed.
@@ -173,7 +174,7 @@ fn endpoint_rates(
     Measured::Endpoints(once(failing))
 }
 
-/// What rules about each endpoint are about.
+/// An endpoint, as rules about each endpoint judge it.
 struct Judgeable<'a> {
     name: &'a str,
     agreement: Rate,
@@ -216,7 +217,7 @@ fn once(mut failing: Vec<(&str, Interval)>) -> Vec<(&str, Interval)> {
     failing
 }
 
-/// What there is no doubt of.
+/// The interval of a value that there is no doubt of.
 fn exactly(value: f64) -> Interval {
     Interval {
         value,

@@ -71,7 +71,7 @@ pub(super) fn why(
     why
 }
 
-/// What it takes to judge the pairs that are not learned from yet.
+/// Says what it takes to judge the pairs that are not learned from yet.
 fn not_learned(comparison: &Comparison) -> Option<String> {
     if comparison.not_learned == 0 {
         return None;
@@ -110,7 +110,7 @@ fn needs_no_learning(metric: Metric) -> bool {
     )
 }
 
-/// What was measured, for a table of rules.
+/// Writes what was measured, for a table of rules.
 pub(super) fn measured(measured: &Measured) -> String {
     match measured {
         Measured::Pairs(pairs) => grouped(*pairs),

@@ -14,7 +14,7 @@ fn token(side: &str, number: usize) -> String {
     )
 }
 
-/// What happens, one after the other.
+/// The events, one after the other.
 #[derive(Clone, Debug)]
 enum Step {
     Login(usize),

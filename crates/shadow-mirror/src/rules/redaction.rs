@@ -28,11 +28,11 @@ pub const OF_RECORDINGS: [&str; 9] = [
     "x-api-key",
 ];
 
-/// What stands before the hash.
+/// The text before the hash.
 const PREFIX: &str = "redacted-";
 /// Bytes of the hash that are shown, as twice so many hexadecimal digits: enough to tell values apart.
 const SHOWN: usize = 8;
-/// What stands before the hash of a number: "redacted" on the keys of a telephone.
+/// The digits before the hash of a number: "redacted" on the keys of a telephone.
 const NUMBER_PREFIX: &str = "73322833";
 /// Digits of it that follow. All of it is less than 2^63, as whoever reads numbers expects.
 const NUMBER_DIGITS: usize = 10;
@@ -102,7 +102,7 @@ impl RedactionKey {
         }
     }
 
-    /// What is put in place of `value`: `redacted-` and 16 hexadecimal digits.
+    /// The text to put in place of `value`: `redacted-` and 16 hexadecimal digits.
     pub fn hash(&self, value: &[u8]) -> String {
         use std::fmt::Write;
         let tag = hmac::sign(&self.key, value);
@@ -114,7 +114,7 @@ impl RedactionKey {
         text
     }
 
-    /// What is put in place of a number, where another number must stand: 18 digits, the first eight the same in all.
+    /// The digits to put in place of a number, where another number must stand: 18 digits, the first eight the same in all.
     pub fn number(&self, value: &[u8]) -> String {
         let tag = hmac::sign(&self.key, value);
         let hash = tag.as_ref().iter().take(8);
@@ -151,7 +151,7 @@ pub fn has_hash(text: &[u8]) -> bool {
         || memchr::memmem::find_iter(text, NUMBER_PREFIX).any(is_number)
 }
 
-/// What is redacted in each message.
+/// The fields and values that are redacted in each message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Redaction {
     headers: Vec<Box<str>>,
@@ -244,7 +244,7 @@ impl Redaction {
         if chunked { self.trailers(body) } else { Ok(None) }
     }
 
-    /// What takes the place of a value of the field `name`.
+    /// Finds what takes the place of a value of the field `name`.
     fn value(&self, name: &str, value: &[u8]) -> Vec<u8> {
         if self.cookie_names && name.eq_ignore_ascii_case("set-cookie") {
             self.set_cookie(value)

@@ -61,7 +61,7 @@ struct State {
     waker: Option<Waker>,
 }
 
-/// What was taken off a socket.
+/// The bytes that were taken off a socket.
 #[derive(Debug)]
 pub(super) enum Input<'a> {
     /// Bytes of which no event was made yet.
@@ -150,7 +150,7 @@ impl Connection {
         state.phase == Phase::Busy && now.saturating_duration_since(state.outstanding.since()) >= timeout
     }
 
-    /// What `look` makes of the request under way and of when it began.
+    /// Gives what `look` makes of the request under way and of when it began.
     pub(super) fn with_job<T>(&self, look: impl FnOnce(&Job, Instant) -> T) -> Option<T> {
         let state = self.state.borrow();
         let job = state.outstanding.job()?;

@@ -150,7 +150,7 @@ impl Outstanding {
         }
     }
 
-    /// What is fed next came to this host then.
+    /// Notes when what is fed next came to this host.
     pub(super) fn bytes_arrived(&mut self, when: Instant) {
         self.arrived = when;
     }
@@ -327,7 +327,7 @@ mod tests {
         outstanding
     }
 
-    /// What an event is, in a word.
+    /// Names an event in a word.
     fn word(event: Event) -> String {
         match event {
             Event::Answered(answered) => format!("{:?}", answered.then),

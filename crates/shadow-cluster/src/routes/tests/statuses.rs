@@ -2,7 +2,7 @@ use super::*;
 
 const NOW: &str = "2026-01-02T03:04:05Z";
 
-/// What our status of `route` is.
+/// Our status of `route`.
 fn ours(route: &Value) -> RouteStatus {
     compiled(route).statuses.remove(0)
 }

@@ -364,7 +364,7 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// What a list finds is what a look at every option for every field finds.
+    /// A list finds exactly what a look at every option for every field finds.
     #[test]
     fn a_field_is_left_out_exactly_when_an_option_names_it(
         options in prop::collection::vec(name(), 0..40),
@@ -385,7 +385,7 @@ proptest! {
     }
 }
 
-/// What the copy of `raw` is with `steps`, by a rule for the prefix `/foo`.
+/// The copy of `raw` with `steps`, by a rule for the prefix `/foo`.
 fn edited(host_header: HostHeader, steps: Vec<Edit>, raw: &str) -> String {
     let found = RequestMatch::new(PathMatch::prefix("/foo").unwrap());
     let matcher = Arc::new(RouteMatcher::new(Vec::new(), vec![vec![found]]).unwrap());

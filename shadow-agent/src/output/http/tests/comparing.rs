@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_millis(200);
 /// When the shadow answers: well beyond the timeout, and beyond the sweep after it.
 const LATE: Duration = Duration::from_millis(600);
 
-/// What becomes of a request that the shadow answers late, where production, if it has answered by then, took so long.
+/// The counts of a request that the shadow answers late, where production, if it has answered by then, took so long.
 async fn late_answer(production: Option<Duration>) -> OutputCounts {
     let shadow = Shadow::start(|mut peer| async move {
         while peer.request().await.is_some() {

@@ -103,7 +103,7 @@ fn held(raw: &[u8]) -> usize {
     held_bytes(&exchange(1, raw).request)
 }
 
-/// What became of all requests: so many delivered, the others dropped for one reason.
+/// Asserts what became of all requests: so many delivered, the others dropped for one reason.
 #[track_caller]
 fn assert_counts(counts: &OutputCounts, delivered: u64, dropped: &[(DropReason, u64)]) {
     assert_eq!(counts.delivered, delivered, "{counts:?}");

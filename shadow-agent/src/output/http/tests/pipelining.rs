@@ -12,7 +12,7 @@ fn path(request: &str) -> &str {
     request.split(' ').nth(1).unwrap()
 }
 
-/// What has come behind the last request, unasked.
+/// The bytes that came behind the last request, unasked.
 fn behind(peer: &mut Peer) -> &[u8] {
     while peer
         .stream
