@@ -9,7 +9,6 @@ use super::secrets::{
     has_secret_pair, hide_in_difference, hide_in_form, hide_in_head, hide_in_json, hide_in_text,
 };
 use crate::bodies::Side;
-use crate::charset;
 use crate::comparing::compare;
 use crate::difference_collector::Compared;
 use crate::document::{Body, Example, ExampleAnswer};
@@ -183,7 +182,7 @@ fn body(method: &[u8], head: &[u8], body: &[u8], hide: bool) -> Body {
         };
     };
     let bytes = decoded.len() as u64;
-    let Some(text) = charset::text(&decoded, side.charset.as_deref()) else {
+    let Some(text) = side.text(&decoded) else {
         return Body {
             text: None,
             bytes,
@@ -221,7 +220,7 @@ fn has_pairs(method: &[u8], answer: &Answer) -> bool {
     let Ok(decoded) = side.decoded(MAX_DECODED) else {
         return false;
     };
-    let text = charset::text(&decoded, side.charset.as_deref());
+    let text = side.text(&decoded);
     text.is_some_and(|text| serde_json::from_str(&text).is_ok_and(|value| has_secret_pair(&value)))
 }
 
