@@ -31,7 +31,7 @@ enum PatternStep {
     AnyName,
     Element,
     Keyed(String),
-    Tag(Box<Tag>),
+    Tag(Box<Compound>),
     /// By its name; `*` for any.
     Attribute(String),
     Json,
@@ -43,14 +43,14 @@ enum PatternStep {
 
 /// The parts of a [`Selector`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Tag {
+struct Compound {
     tag: String,
     id: Option<String>,
     classes: Vec<String>,
     attribute: Option<(String, String)>,
 }
 
-impl Tag {
+impl Compound {
     fn fits(&self, name: &Selector<'_>) -> bool {
         let own = Selector {
             tag: &self.tag,
@@ -62,7 +62,7 @@ impl Tag {
     }
 }
 
-impl From<Selector<'_>> for Tag {
+impl From<Selector<'_>> for Compound {
     fn from(selector: Selector<'_>) -> Self {
         Self {
             tag: selector.tag.to_owned(),
@@ -194,10 +194,10 @@ impl PatternStep {
         match (self, step) {
             (Self::One, _)
             | (Self::AnyName, Step::Name(_) | Step::AnyName)
-            | (Self::Element, Step::Element | Step::Keyed(_)) => true,
+            | (Self::Element, Step::Element | Step::Keyed(_))
+            | (Self::Json, Step::Json) => true,
             (Self::Tag(wanted), Step::Tag(name)) => wanted.fits(name),
             (Self::Attribute(wanted), Step::Attribute(name)) => wanted == "*" || wanted == name,
-            (Self::Json, Step::Json) => true,
             (Self::Name(wanted), Step::Name(name)) => wanted == name,
             (Self::Keyed(wanted), Step::Keyed(key)) => wanted == key,
             _ => false,

@@ -107,7 +107,7 @@ struct Walk<'w, 'r> {
     findings: &'w mut DifferenceCollector<'r>,
 }
 
-impl<'w> Walk<'w, '_> {
+impl Walk<'_, '_> {
     /// Compares the nodes right below the elements that it is in.
     fn children(&mut self) {
         let (tree, other) = (self.left, self.right);
@@ -140,12 +140,12 @@ impl<'w> Walk<'w, '_> {
                 (None, Some(b)) if other.name(b).is_none() => self.says("", other.text(b)),
                 (Some(a), None) => {
                     let (name, written) = (self.selector(tree, a), tree.written(a, MAX_SHOWN));
-                    self.start(Some(name), None);
+                    self.start(Some(&name), None);
                     self.add(Kind::Missing, Shown::Text(&written), Shown::Absent);
                 }
                 (None, Some(b)) => {
                     let (name, written) = (self.selector(other, b), other.written(b, MAX_SHOWN));
-                    self.start(Some(name), None);
+                    self.start(Some(&name), None);
                     self.add(Kind::Extra, Shown::Absent, Shown::Text(&written));
                 }
                 (None, None) => {}
@@ -190,7 +190,7 @@ impl<'w> Walk<'w, '_> {
         };
         let named = tree.name(*a).is_some() && tree.name(*a) == other.name(*b);
         let last = named.then(|| self.selector(tree, *a).common(&self.selector(other, *b)));
-        self.start(last, None);
+        self.start(last.as_ref(), None);
         let (a, b) = (tree.written(*a, MAX_SHOWN), other.written(*b, MAX_SHOWN));
         self.add(Kind::Order, Shown::Text(&a), Shown::Text(&b));
     }
@@ -284,16 +284,19 @@ impl<'w> Walk<'w, '_> {
     }
 
     /// Goes to the element that it is in, or to `last` in it, or to an attribute.
-    fn start(&mut self, last: Option<Selector<'_>>, attribute: Option<&str>) {
+    fn start(&mut self, last: Option<&Selector<'_>>, attribute: Option<&str>) {
         let place = self.place(last, attribute);
         self.findings.path.start(&place);
     }
 
     /// The selector of that place: from the nearest element that says where it is, without those that say nothing.
-    fn place(&self, last: Option<Selector<'_>>, attribute: Option<&str>) -> String {
+    fn place(&self, last: Option<&Selector<'_>>, attribute: Option<&str>) -> String {
         let mut parts: Vec<(String, bool)> = Vec::new();
         let (mut length, mut is_direct) = (0, true);
-        for selector in last.iter().chain(self.open.iter().rev().map(|(_, _, name)| name)) {
+        for selector in last
+            .into_iter()
+            .chain(self.open.iter().rev().map(|(_, _, name)| name))
+        {
             let is_page = self.language == Language::Html;
             if is_page && !parts.is_empty() && WRAPPERS.contains(&selector.tag) && !selector.is_special() {
                 is_direct = false;

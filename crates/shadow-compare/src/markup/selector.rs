@@ -1,5 +1,5 @@
 //! Names of elements in places and patterns, as CSS selectors have them (Selectors Level 4): `p.price`, `#cart`,
-//! `input[name=q]`, and `@href` behind one for an attribute of it, as XPath has that.
+//! `input[name=q]`, and `@href` behind one for an attribute of it, as `XPath` has that.
 //!
 //! A name is to be short, and the same in each answer: it has an id or classes only where these look as if somebody thought of them.
 //! Siblings have no numbers, so that all prices of a list are one place.

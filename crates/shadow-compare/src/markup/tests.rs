@@ -179,7 +179,7 @@ fn json_in_a_page_is_compared_as_json() {
         )
     };
     assert_eq!(
-        of_pages(&state("10"), &state("12").replace(",", " ,\n")),
+        of_pages(&state("10"), &state("12").replace(',', " ,\n")),
         ["html #state $.cart[*].total value: 10 -> 12"]
     );
     assert_eq!(
