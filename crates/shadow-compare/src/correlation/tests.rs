@@ -128,7 +128,6 @@ fn mapped_values_do_not_count_as_differences() {
             host: None,
             first_host: None,
             mapped,
-            first_host: None,
         };
         compare(&question, &answer("a1b2c3d4e5"), &answer(own), &Rules::default())
     };
