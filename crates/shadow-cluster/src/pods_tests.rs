@@ -111,8 +111,8 @@ impl Cluster {
 /// this crate.
 fn selector(address: &str) -> PodSelector {
     let (place, ports) = address.strip_prefix("k8s://").unwrap().rsplit_once(':').unwrap();
-    let parts: Vec<&str> = place.split('/').collect();
-    let (namespace, [kind, name]) = match parts[..] {
+    let names: Vec<&str> = place.split('/').collect();
+    let (namespace, [kind, name]) = match names[..] {
         [kind, name] => (None, [kind, name]),
         [namespace, kind, name] => (Some(namespace.to_owned()), [kind, name]),
         _ => panic!("{address}"),
