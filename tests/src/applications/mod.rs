@@ -54,7 +54,7 @@ pub const HTTPBIN: [Release; 2] = [
     Release::pypi("httpbin", "httpbin-0.10.4"),
 ];
 
-/// Pages and JSON made from SQLite, with how long each query took in every page.
+/// Pages and JSON made from `SQLite`, with how long each query took in every page.
 pub const DATASETTE: [Release; 2] = [
     Release::pypi("datasette", "datasette-0.65.1"),
     Release::pypi("datasette", "datasette-1.0a41"),

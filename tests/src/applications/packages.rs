@@ -18,7 +18,7 @@ const NPM_BEFORE: &str = "2026-11-01";
 /// Where the packages of a release are from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Packages {
-    /// PyPI: all that a file of pins lists.
+    /// `PyPI`: all that a file of pins lists.
     Pypi,
     /// npm: one package and what it depends on.
     Npm,
