@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, spawn_local};
 use super::correlating::Correlating;
 use super::shard::Shard;
 use super::upstream::Upstream;
-use crate::compare::{CompareSettings, Extras, Intake, NotCompared, Pairing, Part, Repeats};
+use crate::compare::{CompareSettings, Correlation, Extras, Intake, NotCompared, Pairing, Part, Repeats};
 use crate::mirror::ledger::{DropReason, OutputCounts, ShardLedger, Ticket};
 use crate::mirror::{AnswerLost, Draws, Exchange, ExchangeResponse, MessageId};
 use crate::time::monotonic_now;
@@ -66,6 +66,7 @@ impl Comparison {
 /// One shard's half.
 pub(super) struct Comparing {
     pub pairing: Rc<RefCell<Pairing>>,
+    correlation: Option<Arc<Correlation>>,
     /// On the way to the shadow, where values are mapped.
     shadow: Option<Correlating>,
     control: Option<Control>,
@@ -109,6 +110,7 @@ impl Comparing {
         let expiring = spawn_local(expire(Rc::clone(&pairing)));
         Self {
             pairing,
+            correlation: comparison.intake.correlation().cloned(),
             shadow: None,
             control,
             ledger: comparison.ledger(),
@@ -119,7 +121,7 @@ impl Comparing {
 
     /// Maps values on the way to the shadow, if that is asked for: to `shard`, which is its.
     pub fn correlate(&mut self, shard: &Rc<Shard>) {
-        let correlation = self.comparison.intake.correlation();
+        let correlation = self.correlation.as_ref();
         self.shadow = correlation.map(|maps| Correlating::new(maps, maps.shadow(), shard, &self.pairing));
     }
 
