@@ -18,7 +18,9 @@ fn pairs(count: u64, each: impl Fn(u64) -> [String; 3]) -> Vec<Pair> {
 
 fn counted(judging: Judging, pairs: &[Pair]) -> Tally {
     let mut tally = tally(judging);
-    pairs.iter().for_each(|pair| tally.add(pair));
+    for pair in pairs {
+        tally.add(pair);
+    }
     tally
 }
 
