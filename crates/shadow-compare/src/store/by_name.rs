@@ -128,7 +128,8 @@ impl ByName {
             let places = secrets::in_challenge(name, value);
             return self.hashed(value, places).or_else(|| self.in_link(value));
         }
-        let says_nothing = std::str::from_utf8(value).is_ok_and(|text| !is_worth_hiding(text));
+        let named = String::from_utf8_lossy(name);
+        let says_nothing = std::str::from_utf8(value).is_ok_and(|text| !is_worth_hiding(&named, text));
         (!says_nothing).then(|| self.key.hash(value).into_bytes())
     }
 
@@ -239,7 +240,11 @@ impl ByName {
         secrets::in_form(text.as_bytes(), |is_secret, place| {
             // What it says: that can be written in several ways.
             let value = form::decoded(&text[place.clone()]);
-            if (is_secret && is_worth_hiding(&value)) || secrets::holds_secret(value.as_bytes()) {
+            let name = || {
+                let pair = text[..place.start].rsplit('&').next().unwrap_or_default();
+                form::decoded(pair.trim_end_matches('='))
+            };
+            if (is_secret && is_worth_hiding(&name(), &value)) || secrets::holds_secret(value.as_bytes()) {
                 places.push(place);
                 hashes.push(self.key.hash(value.as_bytes()));
             }
@@ -284,7 +289,7 @@ impl ByName {
     fn leaf(&self, leaf: &Leaf<'_>) -> Option<String> {
         match &leaf.value {
             Scalar::String(text) => {
-                let is_secret = leaf.wanted && is_worth_hiding(text);
+                let is_secret = leaf.wanted && is_worth_hiding(leaf.name, text);
                 (is_secret || secrets::holds_secret(text.as_bytes()))
                     .then(|| format!("\"{}\"", self.key.hash(text.as_bytes())))
             }
@@ -314,7 +319,7 @@ impl ByName {
                     Some(None) => out.extend_from_slice(value.as_bytes()),
                     None => out.extend_from_slice(&self.pieces(value, None)),
                 }
-            } else if said.is_empty() || is_hash(said.as_bytes()) {
+            } else if said.is_empty() || !is_worth_hiding("", said) {
                 out.extend_from_slice(value.as_bytes());
             } else {
                 let (front, back) = value.split_once(said).unwrap_or_default();
@@ -366,8 +371,9 @@ impl ByName {
 }
 
 /// Whether a value says anything that must not be known. Times are no secrets, and are compared by how far they are apart.
-fn is_worth_hiding(value: &str) -> bool {
-    !(secrets::is_common(value) || is_hash(value.as_bytes()) || is_time("", value, false))
+fn is_worth_hiding(name: &str, value: &str) -> bool {
+    let is_time = is_time("", value, false) || is_time(name, value, true);
+    !(secrets::is_common(value) || is_hash(value.as_bytes()) || is_time)
 }
 
 /// Whether the body is in a transfer coding besides chunks (RFC 9112 section 7.2).
