@@ -213,14 +213,14 @@ impl Pairing {
         if let Some(before) = self.open.insert(exchange.id.clone(), open) {
             self.not(&before.exchange, before.failed.unwrap_or(NotCompared::SameName));
         }
-        if self.early.is_none() {
-            return true;
-        }
         if let Some(learning) = &mut self.learning {
             learning.shadow.open(&exchange.id, request);
             if asked.control {
                 learning.control.open(&exchange.id, request);
             }
+        }
+        if self.early.is_none() {
+            return true;
         }
         self.take_early(&exchange.id);
         self.is_open(&exchange.id)
