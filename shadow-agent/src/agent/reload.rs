@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_change_says_what_becomes_of_the_cluster() {
-        let routes = ["--input-k8s-routes=*"];
+        let routes = ["--input-k8s-routes=*", "--k8s-node=n"];
         assert_eq!(change(&[], &[]).unwrap(), "none");
         assert_eq!(change(&[], &["--output-http=b"]).unwrap(), "same cluster");
         assert_eq!(change(&[], &routes).unwrap(), "other cluster");
