@@ -94,7 +94,7 @@ fn by_table(a: &[Part], b: &[Part]) -> Vec<Step> {
         for (j, right) in b.iter().enumerate() {
             let likeness = left.likeness(right);
             let (both, without_left, without_right) = (last[j] + likeness, last[j + 1], row[j]);
-            let (way, best) = if likeness > 0 && both >= without_left && both >= without_right {
+            let (way, best) = if both > without_left && both > without_right {
                 (BOTH, both)
             } else if without_left > without_right {
                 (LEFT, without_left)
@@ -173,6 +173,12 @@ mod tests {
         assert_eq!(aligned("d-1 d-2", "da3 d-4", 100), "d-1/da3 d-2/d-4");
         assert_eq!(aligned("da1", "db1", 100), "da1/ /db1");
         assert_eq!(aligned("p-1", "d-1", 100), "p-1/ /d-1");
+    }
+
+    #[test]
+    fn of_matches_that_are_as_good_the_first_is_taken() {
+        assert_eq!(aligned("p-1", "p-2 p-3", 100), "p-1/p-2 /p-3");
+        assert_eq!(aligned("p-2 p-3", "p-1", 100), "p-2/p-1 p-3/");
     }
 
     #[test]

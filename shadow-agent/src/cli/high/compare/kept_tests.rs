@@ -225,6 +225,7 @@ fn no_secret_is_kept_and_the_same_differences_are_found_again() {
         "POST /things/c $ Unreadable 1 None",
         "POST /things/d form.password Value 1 None",
         "POST /things/d header.x-auth-token Value 1 None",
+        "POST /things/e html p > input[name=token]@value Value 1 None",
         "POST /things/e html p Extra 1 None",
     ] {
         assert!(live.iter().any(|found| found == row), "{row} in {live:#?}");
