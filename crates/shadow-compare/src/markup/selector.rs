@@ -86,7 +86,7 @@ impl<'a> Selector<'a> {
     pub(super) fn of_xml(tree: &'a Tree, node: usize) -> Self {
         let tag = tree.name(node).unwrap_or_default();
         Self {
-            tag: if is_plain(tag) { tag } else { "*" },
+            tag: if is_written(tag) { tag } else { "*" },
             ..Self::default()
         }
     }
@@ -190,10 +190,11 @@ impl<'a> Selector<'a> {
 
 /// The name of an attribute as it is written in places.
 pub(super) fn attribute(name: &str) -> &str {
-    if is_plain(name) { name } else { "*" }
+    if is_written(name) { name } else { "*" }
 }
 
-/// Whether the name of an element or of an attribute is one that somebody may have written.
+/// Whether the name of an element or of an attribute is one that somebody may have written. Any other is a star in places, and
+/// so is the hash of one that is kept.
 pub(super) fn is_written(name: &str) -> bool {
     is_plain(name) && name.bytes().filter(u8::is_ascii_digit).count() < 3
 }

@@ -163,6 +163,7 @@ fn ids_and_classes_that_a_program_made_are_in_no_place() {
             "html input[type=hidden]@x",
         ),
         ("x$y", "html *"),
+        ("x-4711", "html *"),
     ] {
         let one = |value: &str| format!("<{element} x={value}>{value}");
         let all = of_pages(&one("1"), &one("2"));
