@@ -187,7 +187,13 @@ mod tests {
     use crate::cli::machine::TestMachine;
 
     fn settings(flags: &[&str]) -> Settings {
-        let all = [&["shadow-agent", "--input-raw=:80", "--output-http=a"], flags].concat();
+        let base = [
+            "shadow-agent",
+            "--input-raw=:80",
+            "--input-raw-engine=cgroup",
+            "--output-http=a",
+        ];
+        let all = [&base[..], flags].concat();
         let arguments = Arguments::try_parse_from(all).unwrap();
         high::resolve(&arguments, &TestMachine).unwrap().settings
     }
@@ -204,8 +210,9 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "cluster")]
     fn a_change_says_what_becomes_of_the_cluster() {
-        let routes = ["--input-k8s-routes=*", "--k8s-node=n"];
+        let routes = ["--input-k8s-routes=*", "--k8s-node=here"];
         assert_eq!(change(&[], &[]).unwrap(), "none");
         assert_eq!(change(&[], &["--output-http=b"]).unwrap(), "same cluster");
         assert_eq!(change(&[], &routes).unwrap(), "other cluster");
