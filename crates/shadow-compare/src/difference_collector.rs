@@ -269,7 +269,22 @@ impl<'r> DifferenceCollector<'r> {
             _ => At::Elsewhere,
         };
         let target = request_target(self.question.head);
+        let (production, shadow) = self.without_own_hosts(&production, &shadow);
         lock(map).is_same(target, at, production.as_bytes(), shadow.as_bytes())
+    }
+
+    /// Two URLs without scheme and authority, where these are of the hosts that both sides were asked under.
+    fn without_own_hosts<'t>(&self, production: &'t str, shadow: &'t str) -> (&'t str, &'t str) {
+        let path = |url: &'t str| {
+            let authority = url.find("://")? + 3;
+            Some(authority + url[authority..].find('/')?)
+        };
+        if let (Some(left), Some(right)) = (path(production), path(shadow))
+            && self.hosts().same(&production[..left], &shadow[..right])
+        {
+            return (&production[left..], &shadow[right..]);
+        }
+        (production, shadow)
     }
 
     /// Says that there is more, at what is above here, and takes no more.

@@ -162,3 +162,33 @@ fn what_it_did_is_said_where_it_did_something() {
         "132 requests carried what production had issued and the shadow had not."
     );
 }
+
+#[test]
+fn a_url_of_both_hosts_with_a_mapped_id_is_the_same() {
+    let intake = intake();
+    let maps = intake.correlation().unwrap();
+    let mut pairing = pairing(&intake);
+    production(&mut pairing);
+    answered(&mut pairing, Part::Shadow, "s1t2u3v4w5");
+    let answer = |url: &str| Answer {
+        head: format!("HTTP/1.1 302 X\r\nLocation: {url}\r\n\r\n").into(),
+        body: Bytes::new(),
+        times: None,
+    };
+    let question = CompareContext {
+        endpoint: "GET /",
+        method: b"GET",
+        head: b"GET / HTTP/1.1\r\nHost: a:1\r\n\r\n",
+        host: Some("b:2"),
+        first_host: None,
+        mapped: Some(&**maps.shadow()),
+    };
+    let rules = |own: &str| {
+        let here = answer("http://a:1/x/a1b2c3d4e5");
+        compare(&question, &here, &answer(own), &Rules::default())
+            .by_rule
+            .len()
+    };
+    assert_eq!(rules("http://b:2/x/s1t2u3v4w5"), 1);
+    assert_eq!(rules("http://c:3/x/s1t2u3v4w5"), 0);
+}
