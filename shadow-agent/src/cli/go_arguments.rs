@@ -83,12 +83,7 @@ pub fn spell(command: &Command, typed: Vec<OsString>) -> Result<Spelled, UsageEr
                 let value = attached.map(OsStr::to_owned);
                 // A value that was forgotten would take the next flag for itself.
                 let value = value.or_else(|| words.next_if(|next| speller.flag_of(next).is_none()));
-                let is_missing = value.is_none();
                 speller.value(&name, value, again);
-                if is_missing {
-                    // Clap says so of the last flag; before another word it would be one with that word for its value.
-                    return Ok(speller.end(Vec::new()));
-                }
             }
             // --version.
             _ => speller.flags.push((name.clone(), long(&name))),

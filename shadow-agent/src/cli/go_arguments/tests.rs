@@ -253,14 +253,6 @@ fn help_is_found_in_every_spelling_with_its_topic() {
 }
 
 #[test]
-fn a_flag_without_its_value_takes_no_word_behind_the_next_flag() {
-    assert_eq!(
-        arguments(&["-input-raw", "--output-null", "0", "-a"]),
-        ["--input-raw"]
-    );
-}
-
-#[test]
 fn subcommands_are_left_alone_and_goreplays_is_refused() {
     for typed in [
         &["demo", "--requests", "2"][..],
