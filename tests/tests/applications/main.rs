@@ -11,3 +11,4 @@ macro_rules! stage {
 
 mod correlated;
 mod mirrored;
+mod same_release;
