@@ -36,8 +36,8 @@ fn a_site_of_nginx_goes_with_a_control() {
 }
 
 #[test]
-fn a_site_of_nginx_agrees_without_a_control() {
-    agrees(&stage!(), SITE[0], false, 12);
+fn a_site_of_nginx_goes_without_a_control() {
+    goes(&stage!(), SITE[0], false, 240);
 }
 
 #[test]
@@ -48,4 +48,9 @@ fn a_site_of_apache_agrees_with_a_control() {
 #[test]
 fn json_server_with_random_ids_agrees_with_a_control() {
     agrees(&stage!(), JSON_SERVER[1], true, 12);
+}
+
+#[test]
+fn json_server_with_random_ids_agrees_without_a_control() {
+    agrees(&stage!(), JSON_SERVER[1], false, 12);
 }
