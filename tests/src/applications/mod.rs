@@ -8,9 +8,11 @@
 mod instance;
 mod packages;
 mod trial;
+mod truth;
 
 pub use instance::Instance;
 pub use trial::{Trial, Tried};
+pub use truth::{Truth, truth};
 
 /// A release of an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,3 +12,4 @@ macro_rules! stage {
 mod correlated;
 mod mirrored;
 mod same_release;
+mod two_releases;
