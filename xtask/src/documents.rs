@@ -13,10 +13,11 @@ const BELOW: [&str; 4] = [
     "crates/shadow-record/src",
 ];
 /// Rooms that are crates, and where their files are.
-const CRATES: [(&str, &str); 7] = [
+const CRATES: [(&str, &str); 8] = [
     ("tcp/", "crates/shadow-tcp/src"),
     ("hand_over/", "crates/shadow-hand-over/src"),
     ("http/", "crates/shadow-http/src"),
+    ("correlate/", "crates/shadow-correlate/src"),
     ("mirror/", "crates/shadow-mirror/src"),
     ("compare/", "crates/shadow-compare/src"),
     ("capture/", "crates/shadow-capture/src"),

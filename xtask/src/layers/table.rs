@@ -201,12 +201,12 @@ pub const ROOMS: &[Room] = &[
     ),
     room(
         "recording",
-        "sans-IO: messages as records, HAR and JSON lines, and back",
+        "sans-IO: messages as records, HAR and JSON lines, and back (in `crates/shadow-record`)",
         &["http", "mirror"],
     ),
     room(
         "relay",
-        "sans-IO: records and frames that agents send each other, sessions",
+        "sans-IO: records and frames that agents send each other, sessions (in `crates/shadow-record`)",
         &["time", "mirror", "recording"],
     ),
     // Judging needs messages and their account, and nothing of how they came or where they went.
