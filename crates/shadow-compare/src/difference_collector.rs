@@ -3,8 +3,6 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
-use shadow_correlate::{At, lock};
-
 use super::hosts::{CompareContext, HostAliases};
 use super::path::{self, Path};
 use super::pattern::PathPattern;
@@ -251,26 +249,16 @@ impl<'r> DifferenceCollector<'r> {
 
     /// Whether the two are one identifier, as each side issued it.
     fn mapped(&self, production: Shown<'_>, shadow: Shown<'_>) -> bool {
-        let Some(map) = self.question.mapped else {
+        let Some(mapped) = self.question.mapped else {
             return false;
         };
         let text = |shown: &Shown<'_>| shown.string().or_else(|| shown.digits()).map(str::to_owned);
         let (Some(production), Some(shadow)) = (text(&production), text(&shadow)) else {
             return false;
         };
-        let path = self.path.as_str();
-        let at = match path {
-            "header.etag" => At::Tag,
-            "header.last-modified" => At::Date,
-            _ if path.starts_with('$') => {
-                let name = path.rsplit('.').next().unwrap_or_default();
-                At::Member(name.split('[').next().unwrap_or_default().as_bytes())
-            }
-            _ => At::Elsewhere,
-        };
         let target = request_target(self.question.head);
         let (production, shadow) = self.without_own_hosts(&production, &shadow);
-        lock(map).is_same(target, at, production.as_bytes(), shadow.as_bytes())
+        mapped.is_same(self.path.as_str(), target, production, shadow)
     }
 
     /// Two URLs without scheme and authority, where these are of the hosts that both sides were asked under.

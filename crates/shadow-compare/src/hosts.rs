@@ -6,12 +6,11 @@
 //! Any other host stays what it is.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
-use shadow_correlate::Map;
 
 use super::head::Head;
+use super::mapped::Mapped;
 
 /// Longest host, with its port, that is looked for: the longest name, and a port (RFC 1035 section 2.3.4).
 const MAX_HOST: usize = 255 + 6;
@@ -37,7 +36,7 @@ pub struct CompareContext<'a> {
     /// The host that the other one was asked under; `None` where it is production's.
     pub host: Option<&'a str>,
     /// Which of the other one's identifiers are which of production's, where that is known.
-    pub mapped: Option<&'a Mutex<Map>>,
+    pub mapped: Option<Mapped<'a>>,
     /// The host that the first one was asked under; `None` where it is production's, as it is unless two others are compared.
     pub first_host: Option<&'a str>,
 }

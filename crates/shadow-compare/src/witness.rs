@@ -14,6 +14,7 @@ use std::cell::OnceCell;
 use super::comparing::compare;
 use super::difference_collector::Compared;
 use super::hosts::CompareContext;
+use super::mapped;
 use super::pair::Answer;
 use super::rules::Rules;
 use super::time_distance::is_time;
@@ -71,6 +72,11 @@ impl<'a> Witness<'a> {
             to_production,
             to_shadow: OnceCell::new(),
         }
+    }
+
+    /// The places where the control's values are mapped to production's.
+    pub fn mapped(&self) -> Vec<String> {
+        mapped::places(&self.to_production.by_rule)
     }
 
     /// Differences between production and the control that count.

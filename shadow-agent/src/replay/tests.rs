@@ -11,6 +11,7 @@ use super::*;
 use crate::cli::high::output_http;
 use crate::cli::low::Arguments;
 use crate::cli::upstream::Upstream;
+use crate::compare::MappedPlaces;
 use crate::compare::store::KeptPair;
 use crate::compare::{Answer, CompareContext, Kind, Pair, Rules};
 use crate::mirror::MessageId;
@@ -45,6 +46,7 @@ fn kept(head: &str, body: &[u8]) -> KeptPair {
             control: None,
             repeat: None,
         },
+        mapped: MappedPlaces::default(),
     }
 }
 

@@ -86,7 +86,7 @@ impl Comparison {
             Finished::Pair(pair, _charge) => {
                 add(&mut self.tally, &pair);
                 if let Some(store) = store {
-                    store.pair(&pair);
+                    store.pair(&pair, self.tally.take_mapped());
                 }
             }
             Finished::Not(unpaired) => {

@@ -45,7 +45,7 @@ pub fn document(store: &Store, judging: &Judging) -> Document {
             continue;
         };
         match record {
-            Kept::Pair(kept) => tally.add(&kept.pair),
+            Kept::Pair(kept) => tally.add_kept(&kept.pair, &kept.mapped),
             Kept::Unpaired { unpaired, .. } => tally.not_compared(&unpaired),
         }
     }

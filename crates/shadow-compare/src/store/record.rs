@@ -7,12 +7,13 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use shadow_mirror::MessageId;
 
-use crate::{Answer, NotCompared, Pair, Times, Unpaired};
+use crate::{Answer, MappedPlaces, NotCompared, Pair, Times, Unpaired};
 
 /// Largest record, in bytes of messages: those of several answers of the largest size that makes sense.
 pub const MAX_RECORD: usize = 64 << 20;
-/// Longest line before them: that of a pair with the longest name has less than half.
-const MAX_LINE: u64 = 4096;
+/// Longest line before them: that of a pair with the longest name has less than 2 KiB, and its mapped places are twice 4 KiB, of
+/// which each byte may be escaped as six.
+const MAX_LINE: u64 = 64 << 10;
 
 /// The content of a record.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct KeptPair {
     pub whole: bool,
     /// It.
     pub pair: Pair,
+    /// The places where identifiers of its answers are mapped to each other.
+    pub mapped: MappedPlaces,
 }
 
 impl Kept {
@@ -72,6 +75,8 @@ enum Line {
         control: Option<Lengths>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         repeat: Option<Lengths>,
+        #[serde(default, skip_serializing_if = "MappedPlaces::is_empty")]
+        mapped: MappedPlaces,
     },
     NotCompared {
         of: u16,
@@ -112,7 +117,12 @@ impl Lengths {
 pub fn write(kept: &Kept, out: &mut Vec<u8>) {
     let (line, parts): (Line, Vec<&[u8]>) = match kept {
         Kept::Pair(kept) => {
-            let KeptPair { of, whole, pair } = &**kept;
+            let KeptPair {
+                of,
+                whole,
+                pair,
+                mapped,
+            } = &**kept;
             let line = Line::Pair {
                 of: *of,
                 id: pair.id.to_string(),
@@ -127,6 +137,7 @@ pub fn write(kept: &Kept, out: &mut Vec<u8>) {
                 shadow: Lengths::of(&pair.shadow),
                 control: pair.control.as_ref().map(Lengths::of),
                 repeat: pair.repeat.as_ref().map(Lengths::of),
+                mapped: mapped.clone(),
             };
             let answers = [Some(&pair.production), Some(&pair.shadow)].into_iter();
             let answers = answers.chain([pair.control.as_ref(), pair.repeat.as_ref()]);
@@ -220,6 +231,7 @@ impl<R: BufRead> RecordReader<R> {
                 shadow,
                 control,
                 repeat,
+                mapped,
             } => {
                 let id = MessageId::given(id.as_bytes()).ok_or(Broken::NoRecord("its id is invalid"))?;
                 let answers = [Some(production), Some(shadow), control, repeat];
@@ -237,6 +249,7 @@ impl<R: BufRead> RecordReader<R> {
                         control: control.map(|lengths| answer(lengths, &mut bytes)),
                         repeat: repeat.map(|lengths| answer(lengths, &mut bytes)),
                     },
+                    mapped,
                 }))))
             }
             Line::NotCompared {

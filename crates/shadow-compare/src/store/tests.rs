@@ -13,7 +13,7 @@ use shadow_mirror::rules::{JsonPath, OF_RECORDINGS, Redaction, RedactionKey};
 use super::*;
 use crate::document::Verdict;
 use crate::tally::Facts;
-use crate::{Answer, Hosts, NotCompared, Pair, Secrets, Times, Unpaired};
+use crate::{Answer, Hosts, MappedPlaces, NotCompared, Pair, Secrets, Times, Unpaired};
 
 struct Folder(PathBuf);
 
@@ -103,11 +103,19 @@ fn pair(id: &str) -> Pair {
     }
 }
 
+fn mapped() -> MappedPlaces {
+    MappedPlaces {
+        shadow: vec!["$.order.id".to_owned(), "header.location".to_owned()],
+        control: vec!["$.order.id".to_owned()],
+    }
+}
+
 fn kept(id: &str) -> Kept {
     Kept::Pair(Box::new(KeptPair {
         of: 0,
         whole: true,
         pair: pair(id),
+        mapped: mapped(),
     }))
 }
 
@@ -139,6 +147,7 @@ fn a_record_is_a_line_and_the_bytes_that_it_tells_the_lengths_of() {
             of: 3,
             whole: true,
             pair: only,
+            mapped: MappedPlaces::default(),
         })),
         &mut out,
     );
@@ -164,7 +173,7 @@ fn what_was_kept_is_read_back() {
     let folder = Folder::new("read-back");
     let writer = folder.writer(1 << 30);
     let handle = writer.handle(2, None, Secrets::Shown);
-    handle.pair(&pair("a"));
+    handle.pair(&pair("a"), mapped());
     handle.unpaired(&unpaired());
     writer.describe(comparisons());
     assert!(writer.end(Duration::from_secs(10)));
@@ -180,6 +189,7 @@ fn what_was_kept_is_read_back() {
         of: 2,
         whole: true,
         pair: pair("a"),
+        mapped: mapped(),
     }));
     assert_eq!(shown(&records[0]), shown(&expected));
     assert!(matches!(&records[1], Kept::Unpaired { of: 2, unpaired: read } if *read == unpaired()));
@@ -197,9 +207,9 @@ fn of_a_pair_without_differences_start_lines_and_times_are_kept() {
     alike.shadow = answer(other, "{\"a\":\"s3cret-3\"}");
     alike.repeat = Some(alike.shadow.clone());
     let handle = writer.handle(0, None, Secrets::Shown);
-    handle.pair(&alike);
+    handle.pair(&alike, MappedPlaces::default());
     alike.repeat = Some(answer(other, "{\"a\":\"s3cret-4\"}"));
-    handle.pair(&alike);
+    handle.pair(&alike, MappedPlaces::default());
     drop(writer);
     let records: Vec<Kept> = Store::open(&folder.0).unwrap().records().collect();
     let [Kept::Pair(first), Kept::Pair(second)] = &records[..] else {
@@ -225,7 +235,7 @@ fn no_secret_reaches_the_disk_and_equal_ones_stay_equal() {
         both.id = MessageId::given(id.as_bytes()).unwrap();
         writer
             .handle(0, Some(&redaction(&["a"])), Secrets::Shown)
-            .pair(&both);
+            .pair(&both, MappedPlaces::default());
     }
     drop(writer);
     for name in folder.names() {
@@ -275,7 +285,7 @@ fn a_compressed_body_is_searched_as_it_reads() {
     coded.shadow.body = body.into();
     writer
         .handle(0, Some(&redaction(&["a"])), Secrets::Shown)
-        .pair(&coded);
+        .pair(&coded, MappedPlaces::default());
     drop(writer);
     let Some(Kept::Pair(kept)) = Store::open(&folder.0).unwrap().records().next() else {
         panic!("a pair")
@@ -294,7 +304,7 @@ fn a_message_that_cannot_be_redacted_is_counted_and_not_kept() {
     broken.shadow.body = Bytes::from_static(b"{\"a\":");
     writer
         .handle(0, Some(&redaction(&["a"])), Secrets::Shown)
-        .pair(&broken);
+        .pair(&broken, MappedPlaces::default());
     writer.describe(comparisons());
     assert!(writer.end(Duration::from_secs(10)));
     let store = Store::open(&folder.0).unwrap();
@@ -310,7 +320,9 @@ fn what_the_queue_has_no_room_for_is_counted() {
         ..settings(&folder.0, 1 << 30)
     });
     let writer = StoreWriter::start(place.unwrap()).unwrap();
-    writer.handle(0, None, Secrets::Shown).pair(&pair("a"));
+    writer
+        .handle(0, None, Secrets::Shown)
+        .pair(&pair("a"), MappedPlaces::default());
     assert_eq!(writer.counts().lost, [("store_queue_full".to_owned(), 1)].into());
 }
 
@@ -330,7 +342,7 @@ fn the_oldest_go_when_the_directory_is_full_and_are_counted() {
         .take(4096)
         .collect();
         pair.shadow.body = body.into();
-        handle.pair(&pair);
+        handle.pair(&pair, MappedPlaces::default());
     }
     writer.describe(comparisons());
     assert!(writer.end(Duration::from_secs(30)));
@@ -360,7 +372,9 @@ fn the_oldest_go_when_the_directory_is_full_and_are_counted() {
 fn the_directory_and_its_files_are_their_owners_alone() {
     let folder = Folder::new("modes");
     let writer = folder.writer(1 << 30);
-    writer.handle(0, None, Secrets::Shown).pair(&pair("a"));
+    writer
+        .handle(0, None, Secrets::Shown)
+        .pair(&pair("a"), MappedPlaces::default());
     drop(writer);
     assert_eq!(folder.0.metadata().unwrap().mode() & 0o777, 0o700);
     for name in folder.names() {
@@ -422,7 +436,9 @@ fn a_run_that_is_broken_off_says_what_it_compared_and_goes_for_nobody() {
     (alike.shadow, alike.repeat) = (alike.production.clone(), None);
     for number in 0..7 {
         alike.id = MessageId::given(format!("pair-{number}").as_bytes()).unwrap();
-        writer.handle(0, None, Secrets::Shown).pair(&alike);
+        writer
+            .handle(0, None, Secrets::Shown)
+            .pair(&alike, MappedPlaces::default());
     }
     writer.handle(0, None, Secrets::Shown).unpaired(&unpaired());
     assert!(writer.end(Duration::from_secs(10)));
@@ -571,7 +587,7 @@ fn lengths_that_are_not_true_end_the_reading_and_take_no_memory() {
         ("{\"kind\":\"other\"}\n", "its line is not known"),
         ("{\"kind\":\"pair\",\"of\":0}\n", "its line is not known"),
         ("\n", "its line is not known"),
-        (&"x".repeat(5000), "its line is too long"),
+        (&"x".repeat(70_000), "its line is too long"),
     ] {
         let (records, broken) = read(line.as_bytes());
         assert!(records.is_empty());
@@ -607,9 +623,10 @@ fn any_kept() -> impl Strategy<Value = Kept> {
         any_answer(),
         prop::option::of(any_answer()),
         prop::option::of(any_answer()),
+        prop::collection::vec("\\PC{0,40}", 0..4),
     )
         .prop_map(
-            |((id, at, of, whole), request, production, shadow, control, repeat)| {
+            |((id, at, of, whole), request, production, shadow, control, repeat, places)| {
                 Kept::Pair(Box::new(KeptPair {
                     of,
                     whole,
@@ -622,6 +639,10 @@ fn any_kept() -> impl Strategy<Value = Kept> {
                         shadow,
                         control,
                         repeat,
+                    },
+                    mapped: MappedPlaces {
+                        shadow: places,
+                        control: Vec::new(),
                     },
                 }))
             },

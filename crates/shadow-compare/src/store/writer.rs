@@ -16,7 +16,7 @@ use super::record::{Kept, KeptPair, MAX_RECORD, write};
 use super::redacted::{Hidden, is_alike, start_lines};
 use super::run::{Counts, FORMAT, KeptComparison, Run, SCHEMA};
 use super::segments::Segments;
-use crate::{Answer, Pair, Secrets, Unpaired};
+use crate::{Answer, MappedPlaces, Pair, Secrets, Unpaired};
 
 /// Bytes of records that are compressed and written at once.
 const MEMBER: usize = 256 * 1024;
@@ -85,6 +85,7 @@ enum Item {
         of: u16,
         hidden: Option<Arc<Hidden>>,
         pair: Box<Pair>,
+        mapped: MappedPlaces,
         whole: bool,
     },
     Unpaired {
@@ -227,13 +228,14 @@ impl Drop for StoreWriter {
 
 impl StoreHandle {
     /// Keeps a pair. Less is kept of one whose answers are alike.
-    pub fn pair(&self, pair: &Pair) {
+    pub fn pair(&self, pair: &Pair, mapped: MappedPlaces) {
         let whole = !is_alike(pair);
         let pair = if whole { pair.clone() } else { start_lines(pair) };
         self.shared.put(Item::Pair {
             of: self.of,
             hidden: self.hidden.clone(),
             pair: Box::new(pair),
+            mapped,
             whole,
         });
     }
@@ -298,7 +300,7 @@ impl Queue {
 
 /// Redacts an item: what is kept of it, or the reason why nothing is; and how many bodies in it are hidden as a whole.
 fn redacted(item: Item) -> (Result<Kept, &'static str>, u64) {
-    let (of, hidden, pair, whole) = match item {
+    let (of, hidden, pair, mapped, whole) = match item {
         Item::Unpaired {
             of,
             hidden,
@@ -313,8 +315,9 @@ fn redacted(item: Item) -> (Result<Kept, &'static str>, u64) {
             of,
             hidden,
             pair,
+            mapped,
             whole,
-        } => (of, hidden, pair, whole),
+        } => (of, hidden, pair, mapped, whole),
     };
     if bytes(&pair) > MAX_RECORD {
         return (Err("too_large"), 0);
@@ -328,7 +331,12 @@ fn redacted(item: Item) -> (Result<Kept, &'static str>, u64) {
     if bytes(&pair) > MAX_RECORD {
         return (Err("too_large"), 0);
     }
-    let kept = Kept::Pair(Box::new(KeptPair { of, whole, pair }));
+    let kept = Kept::Pair(Box::new(KeptPair {
+        of,
+        whole,
+        pair,
+        mapped,
+    }));
     (Ok(kept), bodies_as_a_whole)
 }
 

@@ -41,6 +41,7 @@ use super::histogram::Histogram;
 use super::hosts::{CompareContext, Hosts};
 use super::intake::Unpaired;
 use super::judging::Judging;
+use super::mapped::{self, Mapped, MappedPlaces};
 use super::pair::{Answer, NotCompared, Pair};
 use super::routes::{EndpointId, Routes, is_refusal};
 use super::rules::RuleId;
@@ -56,6 +57,8 @@ pub struct Tally {
     counters: CompareCounters,
     /// Everything that is known of identifiers; `None` of pairs that were kept.
     correlation: Option<Arc<Correlation>>,
+    /// The places where values of the pair that was added last are mapped.
+    mapped: MappedPlaces,
     routes: Routes,
     /// Merges of routes that are taken in.
     merges: u64,
@@ -109,6 +112,7 @@ impl Tally {
             judging,
             counters,
             correlation: None,
+            mapped: MappedPlaces::default(),
         }
     }
 
@@ -128,6 +132,20 @@ impl Tally {
 
     /// Compares a pair and counts what comes of it.
     pub fn add(&mut self, pair: &Pair) {
+        self.add_mapped(pair, None);
+    }
+
+    /// The same, of a pair that was kept, with the places where its values are mapped.
+    pub fn add_kept(&mut self, pair: &Pair, mapped: &MappedPlaces) {
+        self.add_mapped(pair, Some(mapped));
+    }
+
+    /// The places where values of the pair that was added last are mapped.
+    pub fn take_mapped(&mut self) -> MappedPlaces {
+        std::mem::take(&mut self.mapped)
+    }
+
+    fn add_mapped(&mut self, pair: &Pair, kept: Option<&MappedPlaces>) {
         let (method, target) = request_line(&pair.request_head);
         let status = |answer: &Answer| answer.status().unwrap_or(0);
         let statuses = (status(&pair.production), status(&pair.shadow));
@@ -144,14 +162,20 @@ impl Tally {
             head: &pair.request_head,
             host: judging.hosts.shadow.as_deref(),
             first_host: None,
-            mapped: correlation.as_ref().map(|maps| &**maps.shadow()),
+            mapped: match kept {
+                Some(places) => Some(Mapped::Places(&places.shadow)),
+                None => correlation.as_ref().map(|maps| Mapped::Map(maps.shadow())),
+            },
         };
         let compared = compare(&question, &pair.production, &pair.shadow, &judging.rules);
         let control = pair.control.as_ref().filter(|_| judging.by_control);
         let witness = control.map(|control| {
             let to_control = CompareContext {
                 host: judging.hosts.control.as_deref(),
-                mapped: correlation.as_ref().map(|maps| &**maps.control()),
+                mapped: match kept {
+                    Some(places) => Some(Mapped::Places(&places.control)),
+                    None => correlation.as_ref().map(|maps| Mapped::Map(maps.control())),
+                },
                 ..question
             };
             Witness::new(
@@ -160,6 +184,12 @@ impl Tally {
                 [&pair.production, &pair.shadow, control],
             )
         });
+        if correlation.is_some() {
+            self.mapped = MappedPlaces {
+                shadow: mapped::places(&compared.by_rule),
+                control: witness.as_ref().map(Witness::mapped).unwrap_or_default(),
+            };
+        }
         if let Some(witness) = &witness {
             let differences = witness.to_production();
             let differences = differences.map(|one| (one, witness.is_alone(one, &compared)));

@@ -1,0 +1,75 @@
+//! Which of the other side's identifiers are which of production's, as a comparison asks it.
+
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+use shadow_correlate::{At, Map, lock};
+
+use super::difference::Difference;
+use super::rules::RuleId;
+
+/// Longest list of places that is kept of a pair, in bytes: some hundred of them.
+const MAX_KEPT: usize = 4096;
+
+/// Knowledge of what is mapped to what.
+#[derive(Clone, Copy, Debug)]
+pub enum Mapped<'a> {
+    /// By value, as a map has learned it.
+    Map(&'a Mutex<Map>),
+    /// By place: those of one pair where its values were mapped when they were compared first.
+    Places(&'a [String]),
+}
+
+impl Mapped<'_> {
+    /// Whether the two values, which stand at `path` in answers to a request for `target`, are one identifier.
+    pub(super) fn is_same(self, path: &str, target: &[u8], production: &str, other: &str) -> bool {
+        match self {
+            Self::Map(map) => lock(map).is_same(target, at(path), production.as_bytes(), other.as_bytes()),
+            Self::Places(places) => places.iter().any(|place| place == path),
+        }
+    }
+}
+
+/// The place of a value, as a map sees it.
+fn at(path: &str) -> At<'_> {
+    match path {
+        "header.etag" => At::Tag,
+        "header.last-modified" => At::Date,
+        _ if path.starts_with('$') => {
+            let name = path.rsplit('.').next().unwrap_or_default();
+            At::Member(name.split('[').next().unwrap_or_default().as_bytes())
+        }
+        _ => At::Elsewhere,
+    }
+}
+
+/// The places of one pair where its values were mapped: what is kept with it, since a map is never written down.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MappedPlaces {
+    /// Between production and the shadow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shadow: Vec<String>,
+    /// Between production and the control.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub control: Vec<String>,
+}
+
+impl MappedPlaces {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.shadow.is_empty() && self.control.is_empty()
+    }
+}
+
+/// Of what rules take away in a comparison, the places where values are mapped; no more of them than are kept.
+pub(super) fn places(by_rule: &[(Difference, RuleId)]) -> Vec<String> {
+    let mut bytes = 0;
+    let mapped = by_rule.iter().filter(|(_, rule)| *rule == RuleId::Mapped);
+    mapped
+        .map(|(difference, _)| difference.path.clone())
+        .take_while(|path| {
+            bytes += path.len() + 3;
+            bytes <= MAX_KEPT
+        })
+        .collect()
+}
