@@ -13,7 +13,7 @@ use bytes::Bytes;
 use hashlink::LinkedHashMap;
 use shadow_core::budget::{Charge, MemoryBudget};
 use shadow_core::time::Timestamp;
-use shadow_correlate::Exchanges;
+use shadow_correlate::{Carried, Exchanges, Turn};
 use shadow_mirror::{Exchange, ExchangeResponse, MessageId, MessageKind};
 
 use super::intake::{Finished, Intake, Unpaired};
@@ -269,6 +269,13 @@ impl Pairing {
     /// The budget that the bytes of pairs are charged to.
     pub fn budget(&self) -> &MemoryBudget {
         self.intake.budget()
+    }
+
+    /// The request to `part` has this turn, and carries these values that production issued.
+    pub fn carries(&mut self, id: &MessageId, part: Part, turn: Turn, carried: Carried) {
+        if let Some(exchanges) = self.learning.as_mut().and_then(|learning| learning.of(part)) {
+            exchanges.carries(id, turn, carried);
+        }
     }
 
     /// Whether a pair of this name is open.

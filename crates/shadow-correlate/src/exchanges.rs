@@ -12,6 +12,7 @@ use crate::exceptions::Exceptions;
 use crate::issued::{Asked, Issued};
 use crate::key::Keys;
 use crate::map::Map;
+use crate::turns::{Carried, Turn};
 
 /// Most exchanges at once; the oldest is given up first.
 const MAX_OPEN: usize = 4096;
@@ -33,6 +34,15 @@ struct Open {
     /// And the number that the map gave it.
     production: Option<(Issued, u64)>,
     own: Option<Own>,
+    /// Its turn, and what it carries, once it is on its way.
+    carries: Option<(Turn, Carried)>,
+}
+
+impl Open {
+    /// Whether production has answered, and the output has not.
+    fn is_unanswered(&self) -> bool {
+        self.production.is_some() && self.own.is_none()
+    }
 }
 
 #[derive(Debug)]
@@ -61,6 +71,7 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
             target: part(&request.target),
             production: None,
             own: None,
+            carries: None,
         };
         // Another of the same name: whose answers will come is anybody's guess.
         if let Some(before) = self.open.insert(name.clone(), open) {
@@ -73,6 +84,17 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         }
     }
 
+    /// The request has this turn, and carries these values of production's.
+    pub fn carries(&mut self, name: &K, turn: Turn, carried: Carried) {
+        let Some(open) = self.open.get_mut(name).filter(|open| open.carries.is_none()) else {
+            return;
+        };
+        if open.is_unanswered() {
+            lock(&self.map).turns().begin(turn, &carried);
+        }
+        open.carries = Some((turn, carried));
+    }
+
     /// Production has answered.
     pub fn production(&mut self, name: &K, head: &[u8], body: &[u8], now: Timestamp) {
         let Some(open) = self.open.get_mut(name).filter(|open| open.production.is_none()) else {
@@ -83,6 +105,9 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         let number = map.production(&issued, now);
         match &open.own {
             None => {
+                if let Some((turn, carried)) = &open.carries {
+                    map.turns().begin(*turn, carried);
+                }
                 open.production = Some((issued, number));
                 return;
             }
@@ -95,7 +120,9 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
 
     /// Production's answer will not be whole.
     pub fn production_lost(&mut self, name: &K) {
-        self.open.remove(name);
+        if let Some(open) = self.open.remove(name) {
+            self.end(&open);
+        }
     }
 
     /// The output has answered. Whether production's answer was there, and so something may have been learned.
@@ -109,7 +136,7 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
             return false;
         };
         lock(&self.map).pair(production, &issued, *number, now);
-        self.open.remove(name);
+        self.close(name);
         true
     }
 
@@ -123,7 +150,7 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
             return false;
         };
         lock(&self.map).lost(production, *number);
-        self.open.remove(name);
+        self.close(name);
         true
     }
 
@@ -137,9 +164,33 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         self.open.is_empty()
     }
 
+    fn close(&mut self, name: &K) {
+        if let Some(open) = self.open.remove(name) {
+            self.end(&open);
+        }
+    }
+
+    /// Nobody waits for it any more.
+    fn end(&self, open: &Open) {
+        if let Some((turn, carried)) = &open.carries {
+            lock(&self.map).turns().end(*turn, carried);
+        }
+    }
+
     fn give_up(&self, open: &Open) {
+        self.end(open);
         if let Some((production, number)) = &open.production {
             lock(&self.map).lost(production, *number);
+        }
+    }
+}
+
+impl<K> Drop for Exchanges<K> {
+    /// Nobody waits for what its shard takes along.
+    fn drop(&mut self) {
+        let mut map = lock(&self.map);
+        for (turn, carried) in self.open.iter().filter_map(|(_, open)| open.carries.as_ref()) {
+            map.turns().end(*turn, carried);
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod rewrite;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod url;
 
 pub use equal::At;
@@ -30,3 +31,4 @@ pub use exceptions::{BadException, Exceptions};
 pub use exchanges::{Exchanges, lock};
 pub use key::{Keys, Scope};
 pub use map::{Bounds, Counts, Known, Map};
+pub use turns::{Carried, Turn};

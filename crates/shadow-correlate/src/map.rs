@@ -8,6 +8,7 @@ use shadow_core::time::Timestamp;
 
 use crate::issued::{Issued, Value};
 use crate::key::{Key, Keys, Scope};
+use crate::turns::{Turn, Turns};
 
 /// Bounds of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,7 @@ pub struct Map {
     lengths: [u32; 64],
     /// Which collection issues the ids of records of a name: `None` where several do.
     owners: LinkedHashMap<u64, Option<u64>>,
+    turns: Turns,
     /// How many answers of production it was told of.
     exchanges: u64,
     counts: Counts,
@@ -149,9 +151,25 @@ impl Map {
             alike: LinkedHashMap::new(),
             lengths: [0; 64],
             owners: LinkedHashMap::new(),
+            turns: Turns::default(),
             exchanges: 0,
             counts: Counts::default(),
         }
+    }
+
+    /// The turn of the next request to the output, on `connection`.
+    pub fn turn(&mut self, connection: u64) -> Turn {
+        self.turns.next(connection)
+    }
+
+    /// Whether a request that came before the one with this turn, on another connection, carries one of these values and is
+    /// answered by production, and not yet by the output.
+    pub fn is_behind(&self, turn: Turn, carried: &[Key]) -> bool {
+        self.turns.is_behind(turn, carried)
+    }
+
+    pub(crate) fn turns(&mut self) -> &mut Turns {
+        &mut self.turns
     }
 
     /// The counts so far.
@@ -320,7 +338,14 @@ impl Map {
         if !self.may_know(value.len()) {
             return Known::Nothing;
         }
-        let key = self.keys.key(scope, value);
+        self.find_key(self.keys.key(scope, value), now)
+    }
+
+    pub(crate) fn key(&self, scope: Scope<'_>, value: &[u8]) -> Key {
+        self.keys.key(scope, value)
+    }
+
+    pub(crate) fn find_key(&mut self, key: Key, now: Timestamp) -> Known<'_> {
         let hashlink::linked_hash_map::Entry::Occupied(mut occupied) = self.entries.entry(key) else {
             return Known::Nothing;
         };

@@ -12,8 +12,9 @@ use shadow_http::{Framing, Request, RewriteError, is_field_value};
 
 use crate::carried::{self, Candidate, Section, Take, Written};
 use crate::exceptions::Exceptions;
-use crate::key::Scope;
+use crate::key::{Key, Scope};
 use crate::map::{Known, Map};
+use crate::turns::{Carried, MAX_CARRIED};
 use crate::{json, url};
 
 /// Counts of the values of one request, by what became of them.
@@ -24,6 +25,8 @@ pub struct Rewriting {
     pub pending: usize,
     /// How many it never gave.
     pub missing: usize,
+    /// The values that production issued, whatever the output gave for them.
+    pub carried: Carried,
 }
 
 #[derive(Debug)]
@@ -138,28 +141,37 @@ impl Take for Taking<'_> {
 
     fn take(&mut self, candidate: &Candidate<'_>, scopes: &[Scope<'_>]) -> bool {
         for scope in scopes {
-            let own = match self.map.find(*scope, &candidate.value, self.now) {
-                Known::Nothing => None,
+            let key = self.map.key(*scope, &candidate.value);
+            let own = match self.map.find_key(key, self.now) {
+                Known::Nothing => continue,
                 Known::Pending => {
                     self.done.pending += 1;
+                    self.carries(key);
                     return true;
                 }
                 Known::Missing => {
                     self.done.missing += 1;
+                    self.carries(key);
                     return true;
                 }
-                Known::Own(own) => Some(own.to_vec()),
+                Known::Own(own) => own.to_vec(),
             };
-            if let Some(own) = own {
-                self.replace(candidate, &own);
-                return true;
-            }
+            self.carries(key);
+            self.replace(candidate, &own);
+            return true;
         }
         false
     }
 }
 
 impl Taking<'_> {
+    fn carries(&mut self, key: Key) {
+        let carried = &mut self.done.carried;
+        if carried.len() < MAX_CARRIED && !carried.contains(&key) {
+            carried.push(key);
+        }
+    }
+
     fn replace(&mut self, candidate: &Candidate<'_>, own: &[u8]) {
         let range = candidate.range.clone();
         let mut text = Vec::with_capacity(own.len());

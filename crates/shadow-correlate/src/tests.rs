@@ -3,6 +3,7 @@
 mod learning;
 mod properties;
 mod rewriting;
+mod turns;
 
 use std::sync::{Arc, Mutex};
 

@@ -17,7 +17,7 @@ use super::lanes::held_bytes;
 use super::shard::Shard;
 use crate::compare::{Correlation, NotCompared, Pairing, Part};
 use crate::correlate::rewrite::Rewriting;
-use crate::correlate::{Map, lock};
+use crate::correlate::{Map, Turn, lock};
 use crate::mirror::ledger::{DropReason, Outcome, Ticket};
 use crate::mirror::{Exchange, FlowId};
 use crate::time::monotonic_now;
@@ -47,6 +47,7 @@ struct State {
 }
 
 struct Waiting {
+    turn: Turn,
     exchange: Rc<Exchange>,
     ticket: Ticket,
     part: Option<Part>,
@@ -77,16 +78,17 @@ impl Correlating {
     /// Sends a request, or lets it wait.
     pub(super) fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket, part: Option<Part>) {
         let state = &*self.state;
-        let rewriting = (!state.is_behind(exchange.flow)).then(|| state.look_up(exchange));
-        match rewriting {
-            Some(rewriting) if rewriting.pending == 0 || !state.has_room_for(exchange) => {
-                state.send(exchange, rewriting, ticket, part, false);
-            }
-            None if !state.has_room_for(exchange) => {
-                // Its order is lost, or the request would be.
-                state.send(exchange, state.look_up(exchange), ticket, part, false);
-            }
-            _ => state.wait(exchange, ticket, part),
+        let turn = lock(&state.map).turn(exchange.flow.0);
+        let (rewriting, may_go) = state.look_up(exchange, turn);
+        if let Some(part) = part.filter(|_| !rewriting.carried.is_empty()) {
+            let mut pairing = state.pairing.borrow_mut();
+            pairing.carries(&exchange.id, part, turn, rewriting.carried.clone());
+        }
+        // Without room its order is lost, or the request would be.
+        if (may_go && !state.is_behind(exchange.flow)) || !state.has_room_for(exchange) {
+            state.send(exchange, rewriting, ticket, part, None);
+        } else {
+            state.wait(exchange, turn, ticket, part);
         }
     }
 
@@ -135,19 +137,19 @@ impl State {
             && self.bytes.get() + held_bytes(&exchange.request) <= MAX_WAITING_BYTES
     }
 
-    fn look_up(&self, exchange: &Exchange) -> Rewriting {
+    /// What becomes of its values, and whether it need not wait: neither for what it carries, nor for a request before it.
+    fn look_up(&self, exchange: &Exchange, turn: Turn) -> (Rewriting, bool) {
         let exceptions = &self.correlation.settings().exceptions;
-        Rewriting::of(
-            &exchange.request,
-            exceptions,
-            &mut lock(&self.map),
-            monotonic_now(),
-        )
+        let mut map = lock(&self.map);
+        let rewriting = Rewriting::of(&exchange.request, exceptions, &mut map, monotonic_now());
+        let may_go = rewriting.pending == 0 && !map.is_behind(turn, &rewriting.carried);
+        (rewriting, may_go)
     }
 
-    fn wait(&self, exchange: &Rc<Exchange>, ticket: Ticket, part: Option<Part>) {
+    fn wait(&self, exchange: &Rc<Exchange>, turn: Turn, ticket: Ticket, part: Option<Part>) {
         self.bytes.set(self.bytes.get() + held_bytes(&exchange.request));
         self.waiting.borrow_mut().push_back(Waiting {
+            turn,
             exchange: Rc::clone(exchange),
             ticket,
             part,
@@ -177,27 +179,28 @@ impl State {
                 kept.push_back(one);
                 continue;
             }
-            let rewriting = self.look_up(&one.exchange);
-            if rewriting.pending > 0 && now < one.until {
+            let (rewriting, may_go) = self.look_up(&one.exchange, one.turn);
+            if !may_go && now < one.until {
                 kept.push_back(one);
                 continue;
             }
             self.bytes
                 .set(self.bytes.get().saturating_sub(held_bytes(&one.exchange.request)));
-            self.send(&one.exchange, rewriting, one.ticket, one.part, true);
+            self.send(&one.exchange, rewriting, one.ticket, one.part, Some(may_go));
         }
         let mut waiting = self.waiting.borrow_mut();
         kept.append(&mut waiting);
         *waiting = kept;
     }
 
+    /// Sends it. `waited`: whether what it waited for came in time.
     fn send(
         &self,
         exchange: &Rc<Exchange>,
         rewriting: Rewriting,
         ticket: Ticket,
         part: Option<Part>,
-        waited: bool,
+        waited: Option<bool>,
     ) {
         let (values, pending) = (rewriting.values(), rewriting.pending > 0);
         let mut missing = rewriting.missing > 0 || pending;
@@ -206,7 +209,7 @@ impl State {
         missing |= matches!(rewritten, Some(Err(_)));
         let rewritten = rewritten.and_then(Result::ok);
         // The second answer of the shadow is to the same request.
-        if (rewritten.is_some() || missing || waited) && part != Some(Part::Repeat) {
+        if (rewritten.is_some() || missing || waited.is_some()) && part != Some(Part::Repeat) {
             let mut map = lock(&self.map);
             let counts = map.counts_mut();
             if rewritten.is_some() {
@@ -214,8 +217,8 @@ impl State {
                 counts.values += values as u64;
             }
             counts.missing += u64::from(missing);
-            counts.waited += u64::from(waited);
-            counts.late += u64::from(waited && pending);
+            counts.waited += u64::from(waited.is_some());
+            counts.late += u64::from(waited == Some(false));
         }
         match rewritten {
             None => self.shard.offer(exchange, ticket, part),
