@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 use shadow_correlate::{At, Map, lock};
 
+use super::correlation::Correlation;
 use super::difference::Difference;
 use super::rules::RuleId;
 
@@ -55,9 +56,29 @@ pub struct MappedPlaces {
 }
 
 impl MappedPlaces {
+    /// Those that rules took away between production and the shadow, and those of the control.
+    pub(super) fn of(by_rule: &[(Difference, RuleId)], control: Option<Vec<String>>) -> Self {
+        Self {
+            shadow: places(by_rule),
+            control: control.unwrap_or_default(),
+        }
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.shadow.is_empty() && self.control.is_empty()
+    }
+}
+
+/// What is known of a pair between production and the shadow, and between production and the control.
+pub(super) fn sides<'a>(
+    kept: Option<&'a MappedPlaces>,
+    correlation: Option<&'a Correlation>,
+) -> [Option<Mapped<'a>>; 2] {
+    match (kept, correlation) {
+        (Some(places), _) => [&places.shadow, &places.control].map(|places| Some(Mapped::Places(places))),
+        (None, Some(maps)) => [maps.shadow(), maps.control()].map(|map| Some(Mapped::Map(map))),
+        (None, None) => [None, None],
     }
 }
 

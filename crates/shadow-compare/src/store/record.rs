@@ -62,6 +62,7 @@ impl Kept {
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Line {
     Pair {
         of: u16,
@@ -76,7 +77,7 @@ enum Line {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         repeat: Option<Lengths>,
         #[serde(default, skip_serializing_if = "MappedPlaces::is_empty")]
-        mapped: MappedPlaces,
+        mapped: Box<MappedPlaces>,
     },
     NotCompared {
         of: u16,
@@ -137,7 +138,7 @@ pub fn write(kept: &Kept, out: &mut Vec<u8>) {
                 shadow: Lengths::of(&pair.shadow),
                 control: pair.control.as_ref().map(Lengths::of),
                 repeat: pair.repeat.as_ref().map(Lengths::of),
-                mapped: mapped.clone(),
+                mapped: Box::new(mapped.clone()),
             };
             let answers = [Some(&pair.production), Some(&pair.shadow)].into_iter();
             let answers = answers.chain([pair.control.as_ref(), pair.repeat.as_ref()]);
@@ -249,7 +250,7 @@ impl<R: BufRead> RecordReader<R> {
                         control: control.map(|lengths| answer(lengths, &mut bytes)),
                         repeat: repeat.map(|lengths| answer(lengths, &mut bytes)),
                     },
-                    mapped,
+                    mapped: *mapped,
                 }))))
             }
             Line::NotCompared {

@@ -41,7 +41,7 @@ use super::histogram::Histogram;
 use super::hosts::{CompareContext, Hosts};
 use super::intake::Unpaired;
 use super::judging::Judging;
-use super::mapped::{self, Mapped, MappedPlaces};
+use super::mapped::{self, MappedPlaces};
 use super::pair::{Answer, NotCompared, Pair};
 use super::routes::{EndpointId, Routes, is_refusal};
 use super::rules::RuleId;
@@ -155,6 +155,7 @@ impl Tally {
         self.seen_at(at);
         let judging = Arc::clone(&self.judging);
         let correlation = self.correlation.clone();
+        let [to_shadow, to_control] = mapped::sides(kept, correlation.as_deref());
         let name = &*Arc::clone(&self.tally_of(id).name);
         let question = CompareContext {
             endpoint: name,
@@ -162,33 +163,24 @@ impl Tally {
             head: &pair.request_head,
             host: judging.hosts.shadow.as_deref(),
             first_host: None,
-            mapped: match kept {
-                Some(places) => Some(Mapped::Places(&places.shadow)),
-                None => correlation.as_ref().map(|maps| Mapped::Map(maps.shadow())),
-            },
+            mapped: to_shadow,
         };
         let compared = compare(&question, &pair.production, &pair.shadow, &judging.rules);
         let control = pair.control.as_ref().filter(|_| judging.by_control);
         let witness = control.map(|control| {
-            let to_control = CompareContext {
+            let with_control = CompareContext {
                 host: judging.hosts.control.as_deref(),
-                mapped: match kept {
-                    Some(places) => Some(Mapped::Places(&places.control)),
-                    None => correlation.as_ref().map(|maps| Mapped::Map(maps.control())),
-                },
+                mapped: to_control,
                 ..question
             };
             Witness::new(
-                [&question, &to_control],
+                [&question, &with_control],
                 (&judging.rules, judging.by_rules),
                 [&pair.production, &pair.shadow, control],
             )
         });
         if correlation.is_some() {
-            self.mapped = MappedPlaces {
-                shadow: mapped::places(&compared.by_rule),
-                control: witness.as_ref().map(Witness::mapped).unwrap_or_default(),
-            };
+            self.mapped = MappedPlaces::of(&compared.by_rule, witness.as_ref().map(Witness::mapped));
         }
         if let Some(witness) = &witness {
             let differences = witness.to_production();
