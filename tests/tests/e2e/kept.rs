@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 use shadow_agent::compare::store::{StorePlace, StoreSettings, StoreWriter};
-use shadow_agent::compare::{Answer, Pair, Secrets};
+use shadow_agent::compare::{Answer, MappedPlaces, Pair, Secrets};
 use shadow_agent::mirror::MessageId;
 use shadow_agent::mirror::rules::{OF_RECORDINGS, Redaction, RedactionKey};
 use shadow_tests::{Agent, Netns, Report, Shop, Stage, shop, stage, until};
@@ -37,7 +37,7 @@ fn store_hiding(stage: &Stage, redaction: Option<&Redaction>, requests: &[(&str,
         times: None,
     };
     for (id, head, body) in requests {
-        handle.pair(&Pair {
+        let pair = Pair {
             id: MessageId::given(id.as_bytes()).expect("an id"),
             at: 1_700_000_000_000_000_000,
             request_head: Bytes::copy_from_slice(head),
@@ -46,7 +46,8 @@ fn store_hiding(stage: &Stage, redaction: Option<&Redaction>, requests: &[(&str,
             shadow: answer("shadow"),
             control: None,
             repeat: None,
-        });
+        };
+        handle.pair(&pair, MappedPlaces::default());
     }
     assert!(writer.end(Duration::from_secs(30)), "the store's end");
     directory.to_str().expect("a path in UTF-8").to_owned()

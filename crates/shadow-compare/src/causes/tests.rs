@@ -108,6 +108,16 @@ fn status_codes_come_first_and_header_fields_last() {
 }
 
 #[test]
+fn a_value_of_several_lines_is_shown_on_one() {
+    let page = "<!DOCTYPE html>\n\n<html>\n  <p>x";
+    let rows = vec![row("GET /a", "html", Kind::Missing, 1, [page, ""])];
+    assert_eq!(
+        words(rows),
+        ["html is missing in 1 of 100 responses of GET /a: <!DOCTYPE html> <html> <p>x -> (none)"]
+    );
+}
+
+#[test]
 fn what_does_not_count_has_no_cause() {
     let mut noise = row("GET /a", "$.at", Kind::Value, 100, ["1", "2"]);
     noise.noise = Some(Noise {

@@ -107,10 +107,12 @@ fn values(rows: &[&DifferenceRow]) -> String {
     )
 }
 
+/// On one line, and not too long.
 fn short(value: &str) -> String {
-    match value.char_indices().nth(VALUE) {
-        Some((end, _)) => format!("{}…", &value[..end]),
-        None => value.to_owned(),
+    let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(VALUE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
 }
 
