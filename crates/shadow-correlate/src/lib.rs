@@ -3,7 +3,8 @@
 //! Production and an output answer one request with different identifiers: session cookies, tokens, ids of created records,
 //! entity tags. Whatever stands at the same place of both answers ([`issued`]) is remembered as a pair ([`Map`]), and a later
 //! request that carries production's value is sent to that output with the output's own ([`rewrite`]). What is not whole in an
-//! answer yet is waited for by the caller: [`Exchanges`] knows which values are under way.
+//! answer yet is waited for by the caller: [`Exchanges`] knows which values are under way. So is an earlier request with the same
+//! value that came by another connection, and that the output has yet to answer ([`Turn`]).
 //!
 //! Sans-IO: time is an argument. Biased towards leaving alone: a value is replaced where it is whole, byte for byte what
 //! production issued, and means the same (a short number means something within its collection only).
