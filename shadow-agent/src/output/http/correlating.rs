@@ -5,7 +5,7 @@
 //! wait, a request goes with what is known.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use super::lanes::held_bytes;
 use super::shard::Shard;
 use crate::compare::{Correlation, NotCompared, Pairing, Part};
 use crate::correlate::rewrite::Rewriting;
-use crate::correlate::{Map, Turn, lock};
+use crate::correlate::{Carried, Map, Turn, lock};
 use crate::mirror::ledger::{DropReason, Outcome, Ticket};
 use crate::mirror::{Exchange, FlowId};
 use crate::time::monotonic_now;
@@ -48,6 +48,7 @@ struct State {
 
 struct Waiting {
     turn: Turn,
+    carried: Carried,
     exchange: Rc<Exchange>,
     ticket: Ticket,
     part: Option<Part>,
@@ -88,7 +89,7 @@ impl Correlating {
         if (may_go && !state.is_behind(exchange.flow)) || !state.has_room_for(exchange) {
             state.send(exchange, rewriting, ticket, part, None);
         } else {
-            state.wait(exchange, turn, ticket, part);
+            state.wait(exchange, (turn, rewriting.carried), ticket, part);
         }
     }
 
@@ -146,10 +147,17 @@ impl State {
         (rewriting, may_go)
     }
 
-    fn wait(&self, exchange: &Rc<Exchange>, turn: Turn, ticket: Ticket, part: Option<Part>) {
+    fn wait(
+        &self,
+        exchange: &Rc<Exchange>,
+        (turn, carried): (Turn, Carried),
+        ticket: Ticket,
+        part: Option<Part>,
+    ) {
         self.bytes.set(self.bytes.get() + held_bytes(&exchange.request));
         self.waiting.borrow_mut().push_back(Waiting {
             turn,
+            carried,
             exchange: Rc::clone(exchange),
             ticket,
             part,
@@ -172,15 +180,21 @@ impl State {
     fn release(&self) {
         let now = Instant::now();
         let mut kept: VecDeque<Waiting> = VecDeque::new();
+        let mut connections = HashSet::new();
         let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
         for one in waiting {
             let flow = one.exchange.flow;
-            if kept.iter().any(|before| before.exchange.flow == flow) {
+            // Most of what waits is known to have to: its values are not looked up again.
+            let waits = connections.contains(&flow)
+                || now < one.until && lock(&self.map).is_behind(one.turn, &one.carried);
+            if waits {
+                connections.insert(flow);
                 kept.push_back(one);
                 continue;
             }
             let (rewriting, may_go) = self.look_up(&one.exchange, one.turn);
             if !may_go && now < one.until {
+                connections.insert(flow);
                 kept.push_back(one);
                 continue;
             }
