@@ -56,6 +56,8 @@ impl Comparison {
     pub fn facts(&self, faulty: bool) -> Facts {
         let facts = self.of.facts.lock();
         let mut facts = facts.unwrap_or_else(PoisonError::into_inner).clone();
+        let correlation = self.of.intake.correlation();
+        facts.correlated = correlation.map(|correlation| correlation.counts());
         if faulty {
             facts.doubts.push(BROKEN.to_owned());
         }
@@ -121,16 +123,9 @@ impl Comparison {
     pub fn document(&self, faulty: bool) -> ComparisonDocument {
         let mut facts = self.facts(faulty);
         facts.counts = facts.counts.since(&self.before.counts);
-        let mut comparison = self.tally.comparison(&facts);
-        comparison.correlated = self
-            .of
-            .intake
-            .correlation()
-            .map(|correlation| correlation.counts());
+        let comparison = self.tally.comparison(&facts);
         if let Some(correlated) = &comparison.correlated {
             self.of.counters.set_correlated(correlated);
-            comparison.verdict.why.extend(correlated.undone());
-            comparison.in_force.notes.extend(correlated.done());
         }
         let counting = comparison.differences.iter().filter(|row| row.noise.is_none());
         let counters = &self.of.counters;

@@ -9,6 +9,7 @@ use super::place_row::PlaceRow;
 use super::places::{Codes, Row, Sort};
 use super::{EndpointTally, Tally};
 use crate::causes::causes;
+use crate::correlation::Correlated;
 use crate::document::{
     Comparison, CopyDelay, Coverage, DifferenceRow, Endpoint, ExtraRequests, InForce, Judgement, KnownCount,
     Noise, NoiseBy, NotLearned, Part, StatusPair, Throughput, Verdict,
@@ -49,6 +50,9 @@ pub struct Facts {
     /// When its output ended, where that was before the run did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_ms: Option<u64>,
+    /// The work of correlation, where values are mapped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlated: Option<Correlated>,
     /// Why nobody can know what all of the requests would have shown, in sentences: with any, the word is NOT ENOUGH DATA.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<String>,
@@ -123,12 +127,16 @@ impl Tally {
             timeline: self.timeline.document(),
             examples: self.examples.kept().to_vec(),
             extra: facts.extra.iter().map(extra).collect(),
-            correlated: None,
+            correlated: facts.correlated,
             copy_delay: facts.copy_delay,
             in_force: self.in_force(),
         };
         comparison.causes = causes(&comparison);
         comparison.verdict = verdict::judge(&comparison, &judging.fail_on, &judging.verdict, &facts.doubts);
+        if let Some(correlated) = &facts.correlated {
+            comparison.verdict.why.extend(correlated.undone());
+            comparison.in_force.notes.extend(correlated.done());
+        }
         comparison
     }
 
