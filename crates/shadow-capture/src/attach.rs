@@ -115,7 +115,8 @@ impl Classifiers {
             warn!(%error, "cannot remove programs that killed agents left on interfaces");
         }
         let mut first_failure = Ok(());
-        for attachment in wanted.keys() {
+        // What is sent before what is received: of a server here whose request is seen, the answer is seen as well.
+        for attachment in wanted.keys().rev() {
             if self.attached.contains_key(attachment) {
                 continue;
             }
