@@ -28,7 +28,7 @@ fn sessions_and_forms_of_django_go_on_in_the_shadow() {
     let [all, other, correlated] = statuses(&stage!(), DJANGO[0], &[]);
     // Order is kept within a connection: a logout on a client's next one may overtake the last pages of the one before. Where
     // nothing is mapped, it is three in five.
-    assert!(other * 3 <= all, "{other} other statuses of {all}");
+    assert!(other * 10 <= all, "{other} other statuses of {all}");
     assert!(correlated > 50, "{correlated} requests");
 }
 
@@ -38,7 +38,7 @@ fn records_of_json_server_are_found_in_the_shadow() {
         let [all, other, correlated] = statuses(&stage!(), release, &[]);
         // It gives the id of a deleted record again: whose it is then is a matter of moments. Where nothing is mapped, it is one
         // in two.
-        assert!(other * 5 <= all, "{other} other statuses of {all}");
+        assert!(other * 50 <= all, "{other} other statuses of {all}");
         assert!(correlated > 50, "{correlated} requests");
     }
 }
