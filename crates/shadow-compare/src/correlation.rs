@@ -88,9 +88,9 @@ pub struct Correlated {
     pub values: u64,
     /// Requests that carried what production had issued and the shadow had not.
     pub missing: u64,
-    /// Requests that waited for the shadow's answer to another.
+    /// Requests that waited: for an answer with what they carry, or for an earlier request with the same.
     pub waited: u64,
-    /// Those of them that waited in vain.
+    /// Those of them that went before it came.
     pub late: u64,
     /// Pairs of values that were learned.
     pub learned: u64,

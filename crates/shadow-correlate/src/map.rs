@@ -108,36 +108,14 @@ pub struct Counts {
     pub values: u64,
     /// Requests that carried what production had issued and the output had not.
     pub missing: u64,
-    /// Requests that waited for an answer.
+    /// Requests that waited: for an answer with what they carry, or for an earlier request with the same.
     pub waited: u64,
-    /// Those of them that waited in vain: they are in `missing` as well.
+    /// Those of them that went before it came. They are in `missing` as well where they carried what had not come.
     pub late: u64,
     /// Pairs that were learned.
     pub learned: u64,
     /// Pairs that went because there was no more room.
     pub evicted: u64,
-}
-
-impl Counts {
-    /// Takes in those of another.
-    pub fn add(&mut self, other: &Self) {
-        let Self {
-            requests,
-            values,
-            missing,
-            waited,
-            late,
-            learned,
-            evicted,
-        } = other;
-        self.requests += requests;
-        self.values += values;
-        self.missing += missing;
-        self.waited += waited;
-        self.late += late;
-        self.learned += learned;
-        self.evicted += evicted;
-    }
 }
 
 impl Map {
