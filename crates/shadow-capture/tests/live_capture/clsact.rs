@@ -82,7 +82,7 @@ fn kernels_without_tcx_are_attached_to_by_clsact_filters() {
     let capture = start(&host, inputs());
     assert_eq!(filters(&host, "lo"), 1);
     let capture = transfer_is_seen(capture, &host, &host, "127.0.0.1:21098", false);
-    nothing_was_seen_twice(&capture, MIB);
+    nothing_was_seen_twice(&capture, &host, MIB);
     drop(capture);
     assert_eq!(filters(&host, "lo"), 0);
     assert!(!has_clsact(&host, "lo"));
@@ -107,7 +107,7 @@ fn what_a_killed_agent_left_goes_with_the_next_start_on_every_interface() {
     assert!(!has_clsact(&host, "veth-k"));
     assert!(host.run(|| leftovers().unwrap()).is_empty());
     let capture = transfer_is_seen(capture, &host, &host, "127.0.0.1:21098", false);
-    nothing_was_seen_twice(&capture, MIB);
+    nothing_was_seen_twice(&capture, &host, MIB);
 }
 
 #[test]
@@ -135,8 +135,8 @@ fn two_agents_on_one_interface_see_all_and_take_nothing_of_each_other() {
     let (first, second) = (start(&host, inputs()), start(&host, inputs()));
     assert_eq!(filters(&host, "lo"), 2);
     let first = transfer_is_seen(first, &host, &host, "127.0.0.1:21098", false);
-    nothing_was_seen_twice(&first, MIB);
-    nothing_was_seen_twice(&second, MIB);
+    nothing_was_seen_twice(&first, &host, MIB);
+    nothing_was_seen_twice(&second, &host, MIB);
     drop(first);
     assert_eq!(filters(&host, "lo"), 1);
     drop(second);

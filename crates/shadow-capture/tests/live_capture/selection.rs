@@ -87,7 +87,7 @@ fn a_bridge_is_watched_and_not_its_ports() {
     host.ip("link set br0 up");
     let capture = start(&host, vec![live(LiveScope::Any, 21089)], settings(Engine::Tc));
     let capture = transfer_is_seen(capture, &guest, &host, "10.77.4.1:21089", false);
-    nothing_was_seen_twice(&capture, MIB);
+    nothing_was_seen_twice(&capture, &guest, MIB);
 }
 
 #[test]

@@ -82,6 +82,16 @@ impl Namespace {
         self.run(move || std::thread::spawn(f))
     }
 
+    /// TCP segments that were sent once more in the namespace so far (`RetransSegs`, RFC 4022).
+    pub fn segments_sent_again(&self) -> u64 {
+        let snmp = self.run(|| std::fs::read_to_string("/proc/thread-self/net/snmp").unwrap());
+        let mut rows = snmp.lines().filter_map(|line| line.strip_prefix("Tcp:"));
+        let (names, values) = (rows.next().unwrap(), rows.next().unwrap());
+        let mut fields = names.split_whitespace().zip(values.split_whitespace());
+        let (_, value) = fields.find(|(name, _)| *name == "RetransSegs").unwrap();
+        value.parse().unwrap()
+    }
+
     /// Runs `ip` with these arguments in the namespace.
     pub fn ip(&self, arguments: &str) {
         let arguments = arguments.to_owned();

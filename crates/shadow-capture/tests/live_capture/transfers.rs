@@ -22,7 +22,7 @@ fn a_transfer_over_loopback_is_seen_once() {
         };
         let capture = start(&host, vec![live(LiveScope::Any, 21081)], settings);
         let capture = transfer_is_seen(capture, &host, &host, server, responses);
-        nothing_was_seen_twice(&capture, if responses { MIB + MIB / 2 } else { MIB });
+        nothing_was_seen_twice(&capture, &host, if responses { MIB + MIB / 2 } else { MIB });
     }
 }
 
@@ -40,7 +40,7 @@ fn a_transfer_over_loopback_is_seen_once_at_sockets() {
             };
             let capture = start(&host, vec![live(LiveScope::Any, port)], settings);
             let capture = transfer_is_seen(capture, &host, &host, server, responses);
-            nothing_was_seen_twice(&capture, if responses { MIB + MIB / 2 } else { MIB });
+            nothing_was_seen_twice(&capture, &host, if responses { MIB + MIB / 2 } else { MIB });
         }
     }
 }
