@@ -10,6 +10,7 @@
 mod address;
 mod counter;
 mod record;
+mod secret;
 mod target;
 
 pub use address::{Address, connection_hash};
@@ -17,6 +18,10 @@ pub use counter::{COUNTERS, Counter};
 pub use record::{
     CLASSES, HEADER_BYTES, MARK_CONTINUATION, MARK_RESPONSE, MAX_PACKET_BYTES, MAX_PARTS, PART_BYTES,
     RecordHeader, record_bytes,
+};
+pub use secret::{
+    HookKind, MAX_SECRET_PROCESSES, SECRET_BYTES, SECRET_COUNTERS, SECRET_RECORD_BYTES, SecretCounter,
+    SecretLabel, SecretRecord,
 };
 pub use target::{MatchOn, OwnKey, PORT_WORDS, PodKey, Side, TargetKey, VLAN_WORDS, VlanMode};
 
