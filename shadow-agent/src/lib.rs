@@ -5,7 +5,7 @@
 //! messages) -> [`mirror`] (identify, guard, account) -> [`output`] (the shadow upstream, standard output) -> [`compare`]
 //! (production's answer against the shadow's). What was recorded or relayed before comes in at [`input`], and joins at
 //! [`mirror`].
-//! [`tcp`] and [`http`] are sans-IO: no sockets, no clock; time comes in as an argument.
+//! [`tcp`], [`tls`] and [`http`] are sans-IO: no sockets, no clock; time comes in as an argument.
 //!
 //! The promise that orders everything: production is never touched, and nothing is lost silently. Every
 //! request ends in exactly one counted outcome (see [`mirror::ledger`]).
@@ -23,6 +23,7 @@ pub use shadow_http as http;
 pub use shadow_mirror as mirror;
 pub use shadow_record::{recording, relay};
 pub use shadow_tcp as tcp;
+pub use shadow_tls as tls;
 
 pub mod admin;
 pub mod agent;

@@ -85,6 +85,11 @@ pub const CRATES: &[Crate] = &[
         room: Some("tcp"),
     },
     Crate {
+        name: "shadow_tls",
+        folder: "crates/shadow-tls",
+        room: Some("tls"),
+    },
+    Crate {
         name: "shadow_hand_over",
         folder: "crates/shadow-hand-over",
         room: Some("hand_over"),
@@ -167,11 +172,17 @@ pub const ROOMS: &[Room] = &[
     room("pem", "certificates and keys in files", &[]),
     room("trust", "whose certificates are trusted", &["pem"]),
     room("listen", "binding a port", &[]),
-    // From the wire to whole requests. `tcp` and `http` are sans-IO: what comes in decides what comes out.
+    // From the wire to whole requests. `tcp`, `tls` and `http` are sans-IO: what comes in decides
+    // what comes out.
     room(
         "tcp",
         "sans-IO: segments in, ordered bytes and gaps out",
         &["time", "budget"],
+    ),
+    room(
+        "tls",
+        "sans-IO: ordered bytes and the secrets of handshakes in, plaintext and gaps out",
+        &["time", "budget", "tcp"],
     ),
     room(
         "hand_over",
