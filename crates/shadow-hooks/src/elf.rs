@@ -104,6 +104,21 @@ impl Elf {
             .find_map(|segment| segment.offset_of(address))
     }
 
+    /// The address that a file offset is mapped at.
+    pub(crate) fn address_of(&self, offset: u64) -> Option<u64> {
+        self.segments
+            .iter()
+            .find_map(|segment| segment.address_of(offset))
+    }
+
+    /// The address that a file offset is executed at.
+    pub(crate) fn code_address(&self, offset: u64) -> Option<u64> {
+        let executable = self.segments.iter().filter(|segment| segment.executable);
+        executable
+            .into_iter()
+            .find_map(|segment| segment.address_of(offset))
+    }
+
     /// What is mapped of the segments that are `wanted`, as ranges of the file in order: no byte is in two, however the
     /// segments lie over each other.
     pub(crate) fn loaded(&self, wanted: impl Fn(&Segment) -> bool) -> Vec<Range<u64>> {
@@ -155,6 +170,13 @@ impl Elf {
 }
 
 impl Segment {
+    fn address_of(&self, offset: u64) -> Option<u64> {
+        let within = offset.checked_sub(self.file.start)?;
+        self.file
+            .contains(&offset)
+            .then_some(self.address.checked_add(within)?)
+    }
+
     fn offset_of(&self, address: u64) -> Option<(u64, u64)> {
         let within = address.checked_sub(self.address)?;
         let length = self.file.end - self.file.start;
@@ -290,28 +312,19 @@ fn referring(
         return Err(NoHook::Damaged("it has too many symbols"));
     }
     let most = symbols.len() + MAX_FOUND;
-    let start = table.start;
-    reader.windows(table, SYMBOL_BYTES as usize - 1, |offset, bytes, own| {
-        // A window's first whole entry: windows are no multiple of entries.
-        let skew = (SYMBOL_BYTES - (offset - start) % SYMBOL_BYTES) % SYMBOL_BYTES;
-        for at in (skew as usize..own).step_by(SYMBOL_BYTES as usize) {
-            let Some(entry) = bytes.get(at..at + SYMBOL_BYTES as usize) else {
-                break;
-            };
-            let index = u32_at(entry, 0).unwrap_or_default();
-            let Ok(found) = wanted.binary_search_by_key(&index, |(index, _)| *index) else {
-                continue;
-            };
-            // Functions, and what has no type because it is asked for from elsewhere.
-            if symbols.len() < most && matches!(entry[4] & 15, 0 | 2) {
-                symbols.push(Symbol {
-                    name: wanted[found].1.clone(),
-                    address: u64_at(entry, 8).unwrap_or_default(),
-                    size: u64_at(entry, 16).unwrap_or_default(),
-                    defined: u16_at(entry, 6) != Some(0),
-                });
-            }
+    reader.entries(table, SYMBOL_BYTES, |entry| {
+        let index = u32_at(entry, 0).unwrap_or_default();
+        let Ok(found) = wanted.binary_search_by_key(&index, |(index, _)| *index) else {
+            return;
+        };
+        // Functions, and what has no type because it is asked for from elsewhere.
+        if symbols.len() < most && matches!(entry[4] & 15, 0 | 2) {
+            symbols.push(Symbol {
+                name: wanted[found].1.clone(),
+                address: u64_at(entry, 8).unwrap_or_default(),
+                size: u64_at(entry, 16).unwrap_or_default(),
+                defined: u16_at(entry, 6) != Some(0),
+            });
         }
-        Ok(())
     })
 }

@@ -118,6 +118,26 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Hands the entries of `size` bytes that `range` is a table of to `each`, as far as the image has them whole.
+    pub(crate) fn entries(
+        &self,
+        range: Range<u64>,
+        size: u64,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), NoHook> {
+        let start = range.start;
+        self.windows(range, size as usize - 1, |offset, bytes, own| {
+            // Windows are no multiple of entries: how far behind a window's start the first one begins.
+            let skew = (size - (offset - start) % size) % size;
+            for at in (skew as usize..own).step_by(size as usize) {
+                if let Some(entry) = bytes.get(at..at + size as usize) {
+                    each(entry);
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// Offsets where one of `needles` stands in `range`, in order for each needle, at most `most` for each.
     pub(crate) fn find<const N: usize>(
         &self,
@@ -190,6 +210,24 @@ mod tests {
             found,
             [5, WINDOW as u64 - 3, WINDOW as u64, 2 * WINDOW as u64 + 4]
         );
+    }
+
+    #[test]
+    fn each_entry_of_a_table_comes_once() {
+        let count = WINDOW as u32 / 24 * 2 + 50;
+        let mut bytes = vec![0xff; 5];
+        for index in 0..count {
+            bytes.extend_from_slice(&index.to_le_bytes());
+            bytes.extend_from_slice(&[0; 20]);
+        }
+        bytes.push(0);
+        let image = bytes.as_slice();
+        let mut seen = Vec::new();
+        let reader = Reader::new(&image).unwrap();
+        reader
+            .entries(5..u64::MAX, 24, |entry| seen.extend(u32_at(entry, 0)))
+            .unwrap();
+        assert!(seen.into_iter().eq(0..count));
     }
 
     #[test]

@@ -13,6 +13,7 @@
 mod elf;
 mod go;
 mod image;
+mod keylog;
 mod library;
 mod machine;
 mod prologue;
@@ -110,9 +111,10 @@ fn functions(
     refused: &mut Vec<NoHook>,
 ) -> Result<Vec<Function>, NoHook> {
     let mut functions = Vec::new();
+    let is_openssl = library::is_openssl_kdf(symbols, true);
     for symbol in symbols.iter().filter(|symbol| symbol.defined) {
         let (kind, library) = match symbol.name.as_str() {
-            library::OPENSSL_KDF => (HookKind::OpenSslKdf, library.openssl()),
+            library::OPENSSL_KDF if is_openssl => (HookKind::OpenSslKdf, library.openssl()),
             name if library::is_aws_lc_hkdf(name) => (HookKind::AwsLcHkdf, library.aws_lc()),
             _ => continue,
         };
@@ -136,6 +138,17 @@ fn functions(
         Ok(None) => {}
         Err(NoHook::Read(error)) => return Err(NoHook::Read(error)),
         Err(reason) => refused.push(reason),
+    }
+    // OpenSSL's own has the other hook, which says whose handshake it is; its libssl leaves the matter to libcrypto.
+    if !is_openssl && !library::is_openssl_kdf(symbols, false) {
+        let found = keylog::functions(reader, elf)?;
+        functions.extend(found.into_iter().take(MAX_POINTS).map(|address| Function {
+            kind: HookKind::KeyLogHelper,
+            symbol: "key log function".to_owned(),
+            library: library.with_key_log(),
+            address,
+            size: 0,
+        }));
     }
     Ok(functions)
 }

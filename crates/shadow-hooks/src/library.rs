@@ -9,24 +9,41 @@ use crate::{NoHook, go};
 /// OpenSSL's function that derives keys, since 3.0.
 pub(crate) const OPENSSL_KDF: &str = "EVP_KDF_derive";
 
+/// A function that came with [`OPENSSL_KDF`] in OpenSSL 3.0. Red Hat's OpenSSL 1.1.1 has another function of the first
+/// name, with other arguments, which TLS does not use.
+const OPENSSL_KDF_FETCH: &str = "EVP_KDF_fetch";
+
 /// Symbols that are looked for. `*` stands for any beginning.
-pub(crate) const SYMBOLS: [&str; 7] = [
+pub(crate) const SYMBOLS: [&str; 9] = [
     OPENSSL_KDF,
+    OPENSSL_KDF_FETCH,
     "*_HKDF_expand",
     "SSL_ImportFD",
     "JNI_CreateJavaVM",
     "JLI_Launch",
     "mbedtls_ssl_handshake",
     "wolfSSL_accept",
+    "s2n_negotiate",
 ];
 
+/// Whether these are the symbols of a file that has OpenSSL 3's function (`defined`), or that asks another for it.
+pub(crate) fn is_openssl_kdf(symbols: &[Symbol], defined: bool) -> bool {
+    let has = |name| {
+        symbols
+            .iter()
+            .any(|symbol| symbol.name == name && symbol.defined == defined)
+    };
+    has(OPENSSL_KDF) && has(OPENSSL_KDF_FETCH)
+}
+
 /// Stacks without a hook, by a symbol that is in their own file.
-const NO_HOOK: [(&str, &str); 5] = [
+const NO_HOOK: [(&str, &str); 6] = [
     ("SSL_ImportFD", "NSS"),
     ("JNI_CreateJavaVM", "Java"),
     ("JLI_Launch", "Java"),
     ("mbedtls_ssl_handshake", "Mbed TLS"),
     ("wolfSSL_accept", "wolfSSL"),
+    ("s2n_negotiate", "s2n-tls"),
 ];
 
 /// Whether a symbol is AWS-LC's HKDF-Expand: Rust's `aws-lc-sys` puts its own version before each name.
@@ -35,13 +52,16 @@ pub(crate) fn is_aws_lc_hkdf(name: &str) -> bool {
 }
 
 /// Texts that libraries carry, each the beginning of one.
-const TEXTS: [&[u8]; 5] = [
+const TEXTS: [&[u8]; 7] = [
     b"OpenSSL ",
     b"LibreSSL ",
     b"\xff Go buildinf:",
     // Paths of its sources, in what its panics say.
     b"/rustls-0.",
     b"GnuTLS ",
+    // In paths of its sources, and in what applications say of it.
+    b"boringssl",
+    b"BoringSSL",
 ];
 
 /// Bytes behind the beginning of a text that are read.
@@ -53,6 +73,8 @@ pub(crate) struct Library {
     openssl: Option<String>,
     libressl: Option<String>,
     boringssl: bool,
+    /// It is spoken of, which is no proof.
+    of_boringssl: bool,
     aws_lc: Option<String>,
     gnutls: Option<String>,
     rustls: Option<String>,
@@ -89,11 +111,12 @@ impl Library {
                 &mut self.rustls,
                 version(&text[b"/rustls-".len()..]).map(|(version, _)| version),
             ),
-            _ => keep(&mut self.gnutls, version(rest).map(|(version, _)| version)),
+            4 => keep(&mut self.gnutls, version(rest).map(|(version, _)| version)),
+            _ => self.of_boringssl = true,
         }
     }
 
-    /// "OpenSSL 3.0.22 2 Jul 2026", "OpenSSL 1.1.1 (compatible; `BoringSSL`)", "OpenSSL 1.1.1 (compatible; AWS-LC 1.60.0)".
+    /// "OpenSSL 3.0.22 2 Jul 2026", "OpenSSL 1.1.1k  FIPS 25 Mar 2021", "OpenSSL 1.1.1 (compatible; `BoringSSL`)", "OpenSSL 1.1.1 (compatible; AWS-LC 1.60.0)".
     fn reads_openssl(&mut self, rest: &[u8]) {
         let Some((version, rest)) = version(rest) else {
             return;
@@ -107,7 +130,11 @@ impl Library {
                 );
             }
             self.boringssl |= rest.starts_with(b"BoringSSL");
-        } else if matches!(rest, [b' ', b'0'..=b'9', ..]) {
+            return;
+        }
+        let date = rest.trim_ascii_start();
+        let date = date.strip_prefix(b"FIPS ").unwrap_or(date);
+        if date.len() < rest.len() && date.first().is_some_and(u8::is_ascii_digit) {
             keep(&mut self.openssl, Some(version));
         }
     }
@@ -126,6 +153,16 @@ impl Library {
         }
     }
 
+    /// The name for people of the library in C that has a key log function.
+    pub(crate) fn with_key_log(&self) -> String {
+        match (&self.gnutls, &self.openssl) {
+            (Some(version), _) => named("GnuTLS", Some(version)),
+            (None, Some(version)) if !self.boringssl => named("OpenSSL", Some(version)),
+            _ if self.boringssl || self.of_boringssl => "BoringSSL".to_owned(),
+            _ => "OpenSSL 1.1.1 or BoringSSL".to_owned(),
+        }
+    }
+
     /// The name for people of the Go in this file.
     pub(crate) fn go(&self) -> String {
         named("Go", self.go.as_deref())
@@ -133,7 +170,7 @@ impl Library {
 
     /// Why a file has no hook in which no function was found.
     pub(crate) fn without_hook(&self, symbols: &[Symbol]) -> NoHook {
-        if symbols.iter().any(|symbol| symbol.name == OPENSSL_KDF) {
+        if is_openssl_kdf(symbols, false) {
             return NoHook::Elsewhere("libcrypto");
         }
         if let Some(version) = &self.rustls {

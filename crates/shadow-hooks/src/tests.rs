@@ -15,21 +15,26 @@ const CODE: usize = 0x1000;
 
 impl Executable {
     /// With `code` at [`CODE`] and a symbol of that name for it.
-    fn new(machine: u16, symbol: &str, code: &[u8]) -> Self {
+    fn new(machine: u16, symbols: &[&str], code: &[u8]) -> Self {
         let mut bytes = vec![0; CODE];
         bytes.extend_from_slice(code);
         let strings = bytes.len();
-        let text = format!("\0{symbol}\0");
+        let text = format!("\0{}\0", symbols.join("\0"));
         bytes.extend_from_slice(text.as_bytes());
-        let symbols = bytes.len();
-        bytes.resize(symbols + 24, 0);
-        bytes.extend_from_slice(&1_u32.to_le_bytes());
-        bytes.extend_from_slice(&[0x12, 0, 1, 0]);
-        bytes.extend_from_slice(&(ADDRESS + CODE as u64).to_le_bytes());
-        bytes.extend_from_slice(&(code.len() as u64).to_le_bytes());
+        let table = bytes.len();
+        bytes.resize(table + 24, 0);
+        let mut name = 1;
+        for symbol in symbols {
+            bytes.extend_from_slice(&u32::to_le_bytes(name));
+            bytes.extend_from_slice(&[0x12, 0, 1, 0]);
+            bytes.extend_from_slice(&(ADDRESS + CODE as u64).to_le_bytes());
+            bytes.extend_from_slice(&(code.len() as u64).to_le_bytes());
+            name += symbol.len() as u32 + 1;
+        }
+        let entries = 24 * (1 + symbols.len());
         let sections = bytes.len();
         bytes.resize(sections + 64, 0);
-        for (kind, link, from, length) in [(11_u32, 2_u32, symbols, 48), (3, 0, strings, text.len())] {
+        for (kind, link, from, length) in [(11_u32, 2_u32, table, entries), (3, 0, strings, text.len())] {
             let start = bytes.len();
             bytes.resize(start + 64, 0);
             bytes[start + 4..start + 8].copy_from_slice(&kind.to_le_bytes());
@@ -63,6 +68,8 @@ impl Executable {
     }
 }
 
+const OPENSSL: [&str; 2] = ["EVP_KDF_derive", "EVP_KDF_fetch"];
+
 /// test rdi,rdi; je; ret
 const NULL_CHECK: [u8; 6] = [0x48, 0x85, 0xff, 0x74, 0x00, 0xc3];
 
@@ -75,7 +82,7 @@ fn found(bytes: &[u8]) -> Result<Hooks, NoHook> {
 
 #[test]
 fn a_symbol_is_hooked_where_the_kernel_emulates() {
-    let executable = Executable::new(62, "EVP_KDF_derive", &NULL_CHECK);
+    let executable = Executable::new(62, &OPENSSL, &NULL_CHECK);
     let hooks = found(&executable.bytes).unwrap();
     let expected = HookPoint {
         kind: HookKind::OpenSslKdf,
@@ -93,13 +100,13 @@ fn a_symbol_is_hooked_where_the_kernel_emulates() {
 fn arm64_is_hooked_by_its_own_rules() {
     // cmp x0, #0; b.eq
     let code = [0x1f, 0x00, 0x00, 0xf1, 0x00, 0x01, 0x00, 0x54];
-    let executable = Executable::new(183, "EVP_KDF_derive", &code);
+    let executable = Executable::new(183, &OPENSSL, &code);
     assert_eq!(found(&executable.bytes).unwrap().points[0].offset, 0x1004);
 }
 
 #[test]
 fn a_function_without_a_cheap_place_is_refused() {
-    let executable = Executable::new(62, "EVP_KDF_derive", &UNSUITED);
+    let executable = Executable::new(62, &OPENSSL, &UNSUITED);
     assert_eq!(
         found(&executable.bytes).unwrap_err().to_string(),
         "OpenSSL 3: a probe on EVP_KDF_derive would be slow: its arguments change before an instruction that the kernel \
@@ -109,7 +116,7 @@ fn a_function_without_a_cheap_place_is_refused() {
 
 #[test]
 fn who_insists_gets_the_first_byte() {
-    let executable = Executable::new(62, "EVP_KDF_derive", &UNSUITED);
+    let executable = Executable::new(62, &OPENSSL, &UNSUITED);
     let hooks = hook_points(&executable.bytes.as_slice(), Options { insist: true }).unwrap();
     let point = &hooks.points[0];
     assert_eq!((point.offset, point.within, point.emulated), (0x1000, 0, false));
@@ -118,25 +125,31 @@ fn who_insists_gets_the_first_byte() {
 #[test]
 fn aws_lc_is_known_behind_its_version() {
     let push = [0x41, 0x57, 0xc3];
-    let executable = Executable::new(62, "aws_lc_0_38_0_HKDF_expand", &push);
+    let executable = Executable::new(62, &["aws_lc_0_38_0_HKDF_expand"], &push);
     let hooks = found(&executable.bytes).unwrap();
     assert_eq!(hooks.points[0].kind, HookKind::AwsLcHkdf);
     assert_eq!(hooks.points[0].symbol, "aws_lc_0_38_0_HKDF_expand");
     // Another library's function of that name has other arguments.
-    let executable = Executable::new(62, "other_HKDF_expand", &push);
+    let executable = Executable::new(62, &["other_HKDF_expand"], &push);
+    assert!(matches!(found(&executable.bytes), Err(NoHook::NoTls)));
+}
+
+#[test]
+fn red_hats_function_of_the_same_name_is_another() {
+    let executable = Executable::new(62, &["EVP_KDF_derive"], &NULL_CHECK);
     assert!(matches!(found(&executable.bytes), Err(NoHook::NoTls)));
 }
 
 #[test]
 fn a_name_that_only_ends_alike_is_another() {
-    let executable = Executable::new(62, "MY_EVP_KDF_derive", &NULL_CHECK);
+    let executable = Executable::new(62, &["MY_EVP_KDF_derive", "EVP_KDF_fetch"], &NULL_CHECK);
     assert!(matches!(found(&executable.bytes), Err(NoHook::NoTls)));
 }
 
 #[test]
 fn a_symbol_outside_of_the_code_is_refused() {
-    let mut executable = Executable::new(62, "EVP_KDF_derive", &NULL_CHECK);
-    let at = executable.bytes.len() - 3 * 64 - 16;
+    let mut executable = Executable::new(62, &OPENSSL, &NULL_CHECK);
+    let at = executable.bytes.len() - 3 * 64 - 24 - 16;
     executable.bytes[at..at + 8].copy_from_slice(&u64::MAX.to_le_bytes());
     assert!(matches!(found(&executable.bytes), Err(NoHook::Damaged(_))));
 }
@@ -145,9 +158,9 @@ fn a_symbol_outside_of_the_code_is_refused() {
 fn other_files_are_named_for_what_they_are() {
     assert!(matches!(found(b"#!/bin/sh\n"), Err(NoHook::NotElf)));
     assert!(matches!(found(b""), Err(NoHook::NotElf)));
-    let riscv = Executable::new(243, "EVP_KDF_derive", &NULL_CHECK);
+    let riscv = Executable::new(243, &OPENSSL, &NULL_CHECK);
     assert!(matches!(found(&riscv.bytes), Err(NoHook::Machine(243))));
-    let java = Executable::new(62, "JNI_CreateJavaVM", &NULL_CHECK);
+    let java = Executable::new(62, &["JNI_CreateJavaVM"], &NULL_CHECK);
     assert_eq!(
         found(&java.bytes).unwrap_err().to_string(),
         "Java has no place to take secrets at: give a key log"

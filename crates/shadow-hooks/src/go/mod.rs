@@ -4,6 +4,8 @@
 //! `functab`) and `internal/abi/symtab.go` since Go 1.18; before, functions had another calling convention or another
 //! table, and nothing is hooked.
 
+mod module;
+
 use std::ops::Range;
 
 use crate::NoHook;
@@ -58,6 +60,7 @@ pub(crate) fn key_log(reader: &Reader<'_>, elf: &Elf, version: Option<&str>) -> 
 /// A table of functions: where its parts are in the file.
 #[derive(Debug)]
 struct Table {
+    at: u64,
     functions: u64,
     /// Where the code of Go's functions begins, as the table says; 0 since Go 1.26, and where it is relocated.
     text: u64,
@@ -119,6 +122,7 @@ impl Table {
             return Err(NoHook::Damaged("Go's table of functions makes no sense"));
         }
         Ok(Some(Self {
+            at: range.start,
             functions,
             text,
             names: names..units,
@@ -132,27 +136,22 @@ impl Table {
         let Some(entry) = self.entry(reader)? else {
             return Ok(None);
         };
-        // The table's own word first, then the section's, which is right unless C code was linked in before Go's. Which it
-        // is the code says: each of Go's functions begins by looking how much stack is left.
-        for text in self.texts(elf) {
-            let address = text.wrapping_add(u64::from(entry));
-            if let Some((offset, left)) = elf.code_at(address) {
-                let code = reader.some(offset..offset + left.min(prologue::MAX_BYTES as u64))?;
-                if prologue::is_go(elf.machine, &code) {
+        // The table's own word first, then the section's, which is right unless C code was linked in before Go's, then what
+        // the runtime goes by.
+        let section = elf.section(".text").map(|section| section.address);
+        for text in [Some(self.text), section].into_iter().flatten() {
+            if let Some(address) = function_at(reader, elf, text, entry)? {
+                return Ok(Some(address));
+            }
+        }
+        if let Some(table) = elf.address_of(self.at) {
+            for text in module::texts(reader, elf, table)? {
+                if let Some(address) = function_at(reader, elf, text, entry)? {
                     return Ok(Some(address));
                 }
             }
         }
         Err(NoHook::Damaged("Go's functions are not where its table says"))
-    }
-
-    /// Where the code of Go's functions may begin.
-    fn texts(&self, elf: &Elf) -> Vec<u64> {
-        let section = elf.section(".text").map(|section| section.address);
-        [Some(self.text).filter(|text| *text != 0), section]
-            .into_iter()
-            .flatten()
-            .collect()
     }
 
     /// How far behind the start of the code [`FUNCTION`] is.
@@ -189,6 +188,17 @@ impl Table {
         }
         Ok(None)
     }
+}
+
+/// The address of a function of Go's so far behind the beginning of the code, if there is one: each begins by looking how
+/// much stack is left.
+fn function_at(reader: &Reader<'_>, elf: &Elf, text: u64, entry: u32) -> Result<Option<u64>, NoHook> {
+    let address = text.wrapping_add(u64::from(entry));
+    let Some((offset, left)) = elf.code_at(address) else {
+        return Ok(None);
+    };
+    let code = reader.some(offset..offset.saturating_add(left.min(prologue::MAX_BYTES as u64)))?;
+    Ok(prologue::is_go(elf.machine, &code).then_some(address))
 }
 
 /// Reads forward, a window at a time.
