@@ -255,7 +255,15 @@ pub const ROOMS: &[Room] = &[
     room(
         "capture",
         "segments from rings and files; attach, targets, cgroups of pods",
-        &["time", "privileges", "named_file", "listen", "tcp", "tls", "hooks"],
+        &[
+            "time",
+            "privileges",
+            "named_file",
+            "listen",
+            "tcp",
+            "tls",
+            "hooks",
+        ],
     ),
     room(
         "output",
