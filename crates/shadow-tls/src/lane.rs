@@ -34,6 +34,8 @@ pub(crate) struct Lane {
     pending: Pending,
     /// Since when it waits, and for what.
     waits: Option<(Timestamp, Wait)>,
+    /// Only its end is listened for.
+    is_deaf: bool,
     /// Nothing more comes.
     has_ended: bool,
 }
@@ -64,6 +66,7 @@ impl Lane {
             sealed: None,
             pending: Pending::default(),
             waits: None,
+            is_deaf: false,
             has_ended: false,
         }
     }
@@ -89,7 +92,7 @@ impl Lane {
         work: &mut Work<'_>,
         mut chunk: Chunk<'_>,
     ) -> Result<(), Unreadable> {
-        if self.has_ended {
+        if self.has_ended || self.is_deaf && self.waits.is_none() {
             return Ok(());
         }
         if let Some(sealed) = &mut self.sealed {
@@ -263,7 +266,7 @@ impl Lane {
         chunk: &mut Chunk<'_>,
     ) -> Result<Option<Wait>, Unreadable> {
         loop {
-            if self.has_ended {
+            if self.has_ended || self.is_deaf {
                 chunk.bytes = &[];
                 return Ok(None);
             }
@@ -326,7 +329,7 @@ impl Lane {
                 return Ok(wait);
             }
             advance(chunk, len);
-            if self.has_ended {
+            if self.has_ended || self.is_deaf {
                 return Ok(None);
             }
         }
@@ -483,6 +486,10 @@ impl Lane {
         let direction = self.direction;
         let new = || Box::new(Sealed::new(direction, handshake));
         let sealed = self.sealed.get_or_insert_with(new);
+        if sealed.is_of_no_use(handshake, work) {
+            self.become_deaf(work);
+            return Ok(None);
+        }
         match sealed.record(handshake, work, record)? {
             Taken::Opened | Taken::PassedOver => {}
             Taken::Lost => {
@@ -567,6 +574,11 @@ impl Lane {
 
     /// Looks for a record that opens.
     fn seek(&mut self, handshake: &mut Handshake, work: &mut Work<'_>) -> Result<Option<Wait>, Unreadable> {
+        let sealed = self.sealed.as_ref();
+        if sealed.is_some_and(|sealed| sealed.is_of_no_use(handshake, work)) {
+            self.become_deaf(work);
+            return Ok(None);
+        }
         let mut buffer = std::mem::take(&mut self.buffer);
         self.is_due = false;
         let (mut at, mut passed) = (0, 0);
@@ -640,6 +652,9 @@ impl Lane {
         bytes: u64,
         cause: GapCause,
     ) -> Result<Option<Wait>, Unreadable> {
+        if self.is_deaf {
+            return Ok(None);
+        }
         match (&handshake, self.direction) {
             (Handshake::Start, _) if work.mid_stream => return Err(Unreadable::NoSecret),
             (Handshake::Start | Handshake::Retried(_), Direction::Request)
@@ -670,6 +685,13 @@ impl Lane {
             Place::Known | Place::Lost => self.lose_place(handshake, work, bytes, cause),
         }
         Ok(None)
+    }
+
+    /// Nothing of what follows is wanted but its end.
+    fn become_deaf(&mut self, work: &mut Work<'_>) {
+        self.forget_kept(work);
+        self.sealed = None;
+        self.is_deaf = true;
     }
 
     fn lose_place(&mut self, handshake: &mut Handshake, work: &mut Work<'_>, bytes: u64, cause: GapCause) {

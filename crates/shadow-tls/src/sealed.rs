@@ -73,8 +73,8 @@ pub(crate) struct Sealed {
     messages: Messages,
     /// What is missing since the last record that was opened.
     missing: Missing,
-    /// Bytes of plaintext that are missing and were not told of.
-    untold: u64,
+    /// Whether something is missing that was not told of.
+    is_untold: bool,
     cause: GapCause,
     credit: Credit,
     /// Numbers of the last candidates tried, by stage, and how many were.
@@ -96,7 +96,7 @@ impl Sealed {
             opener: None,
             messages: Messages::default(),
             missing: Missing::default(),
-            untold: 0,
+            is_untold: false,
             cause: GapCause::Closing,
             credit: Credit::default(),
             tried: [0; 3],
@@ -140,7 +140,7 @@ impl Sealed {
         self.missing.bytes = self.missing.bytes.saturating_add(bytes);
         self.missing.records = self.missing.records.saturating_add(records);
         self.cause = cause;
-        self.untold = self.untold.saturating_add(bytes).max(1);
+        self.is_untold = true;
         self.messages.clear();
         if let Handshake::Tls13(tls13) = handshake
             && self.direction == Direction::Response
@@ -156,7 +156,7 @@ impl Sealed {
     /// `bytes` of the wire are no record.
     pub fn pass_over(&mut self, bytes: usize) {
         self.missing.bytes = self.missing.bytes.saturating_add(bytes as u64);
-        self.untold = self.untold.saturating_add(bytes as u64);
+        self.is_untold |= bytes > 0;
     }
 
     /// Gives up what it keeps.
@@ -166,6 +166,27 @@ impl Sealed {
         }
         self.messages.clear();
         Ok(())
+    }
+
+    /// Whether nothing of what follows is wanted: it is the server's data, or leads to nothing else.
+    pub fn is_of_no_use(&self, handshake: &mut Handshake, work: &Work<'_>) -> bool {
+        if work.limits.answers || self.direction == Direction::Request {
+            return false;
+        }
+        match handshake {
+            Handshake::Tls13(tls13) => {
+                self.stage == Stage::Application
+                    || tls13.is_flight_lost()
+                    || self.opener.is_none()
+                        && tls13
+                            .secret(Stage::Handshake, Direction::Response, work.secrets)
+                            .is_none()
+                        && tls13
+                            .secret(Stage::Application, Direction::Request, work.secrets)
+                            .is_some()
+            }
+            _ => true,
+        }
     }
 
     /// Nothing more comes: counts what was lost since the last record that was opened.
@@ -205,9 +226,8 @@ impl Sealed {
     }
 
     fn tell_gap(&mut self, work: &mut Work<'_>) {
-        let bytes = std::mem::take(&mut self.untold);
-        if bytes > 0 {
-            work.tell(TlsEvent::Gap(self.direction, bytes, self.cause));
+        if std::mem::take(&mut self.is_untold) {
+            work.tell(TlsEvent::Gap(self.direction, u64::MAX, self.cause));
         }
     }
 
@@ -216,7 +236,7 @@ impl Sealed {
         if is_data_lost {
             self.tell_gap(work);
         }
-        self.untold = 0;
+        self.is_untold = false;
         self.missing = Missing::default();
         if lost > 0 {
             work.tell(TlsEvent::RecordLost(self.direction, lost));

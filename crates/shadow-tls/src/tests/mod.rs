@@ -4,4 +4,5 @@ mod connections;
 mod listener;
 mod loss;
 mod peers;
+mod rfc8448;
 mod secrets;

@@ -226,3 +226,43 @@ fn a_stalled_connection_that_waits_is_given_up() {
     assert_eq!(listener.told.unreadable, Some(Unreadable::NoSecret));
     assert_eq!(listener.budget.used(), 0);
 }
+
+#[test]
+fn answers_that_are_not_wanted_are_neither_opened_nor_kept() {
+    for recording in both_versions() {
+        let limits = SessionLimits {
+            answers: false,
+            ..SessionLimits::default()
+        };
+        let mut listener = Listener::new(Session::new(limits));
+        listener.insert(&recording.secrets);
+        for (direction, bytes) in &recording.wire {
+            for piece in bytes.chunks(100) {
+                listener.data(*direction, piece);
+            }
+        }
+        listener.finished(Response);
+        let told = listener.close();
+        assert_eq!(told.inside, [recording.inside[0].clone(), Vec::new()]);
+        assert_eq!((told.unreadable, told.finished), (None, [true, true]));
+        assert_eq!((told.gaps, told.lost), ([0, 0], [0, 0]));
+    }
+}
+
+#[test]
+fn answers_that_are_not_wanted_need_no_secret() {
+    let recording = recorded(&Setup::tls13());
+    let limits = SessionLimits {
+        answers: false,
+        ..SessionLimits::default()
+    };
+    let mut listener = waiting(&recording, limits);
+    let of_client = recording
+        .secrets
+        .iter()
+        .filter(|secret| secret.label == Label::ClientTraffic0);
+    listener.insert(&of_client.cloned().collect::<Vec<_>>());
+    listener.retry(Timestamp(2));
+    assert!(!is_waiting(&listener));
+    assert_eq!(listener.close().inside, [recording.inside[0].clone(), Vec::new()]);
+}
