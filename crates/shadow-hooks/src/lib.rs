@@ -17,7 +17,11 @@ mod keylog;
 mod library;
 mod machine;
 mod prologue;
+#[cfg(test)]
+mod properties;
 mod refused;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -2,73 +2,8 @@
 
 use std::fs::{self, File};
 
+use super::testing::{AMD64, ARM64, CODE, CODE_OFFSET, DATA, Executable, go_table};
 use super::*;
-
-/// A 64-bit little-endian executable whose one segment is the whole file, read and executed from `ADDRESS` on, with a
-/// table of symbols.
-struct Executable {
-    bytes: Vec<u8>,
-}
-
-const ADDRESS: u64 = 0x40_0000;
-const CODE: usize = 0x1000;
-
-impl Executable {
-    /// With `code` at [`CODE`] and a symbol of that name for it.
-    fn new(machine: u16, symbols: &[&str], code: &[u8]) -> Self {
-        let mut bytes = vec![0; CODE];
-        bytes.extend_from_slice(code);
-        let strings = bytes.len();
-        let text = format!("\0{}\0", symbols.join("\0"));
-        bytes.extend_from_slice(text.as_bytes());
-        let table = bytes.len();
-        bytes.resize(table + 24, 0);
-        let mut name = 1;
-        for symbol in symbols {
-            bytes.extend_from_slice(&u32::to_le_bytes(name));
-            bytes.extend_from_slice(&[0x12, 0, 1, 0]);
-            bytes.extend_from_slice(&(ADDRESS + CODE as u64).to_le_bytes());
-            bytes.extend_from_slice(&(code.len() as u64).to_le_bytes());
-            name += symbol.len() as u32 + 1;
-        }
-        let entries = 24 * (1 + symbols.len());
-        let sections = bytes.len();
-        bytes.resize(sections + 64, 0);
-        for (kind, link, from, length) in [(11_u32, 2_u32, table, entries), (3, 0, strings, text.len())] {
-            let start = bytes.len();
-            bytes.resize(start + 64, 0);
-            bytes[start + 4..start + 8].copy_from_slice(&kind.to_le_bytes());
-            bytes[start + 24..start + 32].copy_from_slice(&(from as u64).to_le_bytes());
-            bytes[start + 32..start + 40].copy_from_slice(&(length as u64).to_le_bytes());
-            bytes[start + 40..start + 44].copy_from_slice(&link.to_le_bytes());
-        }
-        let mut executable = Self { bytes };
-        executable.header(machine, sections);
-        executable
-    }
-
-    fn header(&mut self, machine: u16, sections: usize) {
-        let length = self.bytes.len() as u64;
-        let mut put = |at: usize, bytes: &[u8]| self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
-        put(0, b"\x7fELF\x02\x01\x01");
-        put(16, &2_u16.to_le_bytes());
-        put(18, &machine.to_le_bytes());
-        put(32, &64_u64.to_le_bytes());
-        put(40, &(sections as u64).to_le_bytes());
-        put(54, &56_u16.to_le_bytes());
-        put(56, &1_u16.to_le_bytes());
-        put(58, &64_u16.to_le_bytes());
-        put(60, &3_u16.to_le_bytes());
-        // The segment: loaded, read and executed.
-        put(64, &1_u32.to_le_bytes());
-        put(68, &5_u32.to_le_bytes());
-        put(80, &ADDRESS.to_le_bytes());
-        put(96, &length.to_le_bytes());
-        put(104, &length.to_le_bytes());
-    }
-}
-
-const OPENSSL: [&str; 2] = ["EVP_KDF_derive", "EVP_KDF_fetch"];
 
 /// test rdi,rdi; je; ret
 const NULL_CHECK: [u8; 6] = [0x48, 0x85, 0xff, 0x74, 0x00, 0xc3];
@@ -76,20 +11,28 @@ const NULL_CHECK: [u8; 6] = [0x48, 0x85, 0xff, 0x74, 0x00, 0xc3];
 /// mov rcx,rdi; ret
 const UNSUITED: [u8; 4] = [0x48, 0x89, 0xf9, 0xc3];
 
-fn found(bytes: &[u8]) -> Result<Hooks, NoHook> {
-    hook_points(&bytes, Options::default())
+/// push r15; ret
+const PUSH: [u8; 3] = [0x41, 0x57, 0xc3];
+
+fn openssl(machine: u16, code: &[u8]) -> Executable {
+    let executable = Executable::new(machine, code).function("EVP_KDF_derive", CODE);
+    executable.function("EVP_KDF_fetch", CODE)
+}
+
+fn found(executable: &Executable) -> Result<Hooks, NoHook> {
+    hook_points(&executable.bytes().as_slice(), Options::default())
 }
 
 #[test]
 fn a_symbol_is_hooked_where_the_kernel_emulates() {
-    let executable = Executable::new(62, &OPENSSL, &NULL_CHECK);
-    let hooks = found(&executable.bytes).unwrap();
+    let executable = openssl(AMD64, &NULL_CHECK).data(b"OpenSSL 3.0.22 2 Jul 2026\0");
+    let hooks = found(&executable).unwrap();
     let expected = HookPoint {
         kind: HookKind::OpenSslKdf,
-        offset: 0x1003,
+        offset: CODE_OFFSET + 3,
         within: 3,
         symbol: "EVP_KDF_derive".to_owned(),
-        library: "OpenSSL 3".to_owned(),
+        library: "OpenSSL 3.0.22".to_owned(),
         emulated: true,
     };
     assert_eq!(hooks.points, [expected]);
@@ -100,15 +43,15 @@ fn a_symbol_is_hooked_where_the_kernel_emulates() {
 fn arm64_is_hooked_by_its_own_rules() {
     // cmp x0, #0; b.eq
     let code = [0x1f, 0x00, 0x00, 0xf1, 0x00, 0x01, 0x00, 0x54];
-    let executable = Executable::new(183, &OPENSSL, &code);
-    assert_eq!(found(&executable.bytes).unwrap().points[0].offset, 0x1004);
+    let hooks = found(&openssl(ARM64, &code)).unwrap();
+    assert_eq!(hooks.points[0].offset, CODE_OFFSET + 4);
 }
 
 #[test]
 fn a_function_without_a_cheap_place_is_refused() {
-    let executable = Executable::new(62, &OPENSSL, &UNSUITED);
+    let reason = found(&openssl(AMD64, &UNSUITED)).unwrap_err();
     assert_eq!(
-        found(&executable.bytes).unwrap_err().to_string(),
+        reason.to_string(),
         "OpenSSL 3: a probe on EVP_KDF_derive would be slow: its arguments change before an instruction that the kernel \
          emulates"
     );
@@ -116,53 +59,184 @@ fn a_function_without_a_cheap_place_is_refused() {
 
 #[test]
 fn who_insists_gets_the_first_byte() {
-    let executable = Executable::new(62, &OPENSSL, &UNSUITED);
-    let hooks = hook_points(&executable.bytes.as_slice(), Options { insist: true }).unwrap();
+    let image = openssl(AMD64, &UNSUITED).bytes();
+    let hooks = hook_points(&image.as_slice(), Options { insist: true }).unwrap();
     let point = &hooks.points[0];
-    assert_eq!((point.offset, point.within, point.emulated), (0x1000, 0, false));
+    assert_eq!(
+        (point.offset, point.within, point.emulated),
+        (CODE_OFFSET, 0, false)
+    );
 }
 
 #[test]
 fn aws_lc_is_known_behind_its_version() {
-    let push = [0x41, 0x57, 0xc3];
-    let executable = Executable::new(62, &["aws_lc_0_38_0_HKDF_expand"], &push);
-    let hooks = found(&executable.bytes).unwrap();
-    assert_eq!(hooks.points[0].kind, HookKind::AwsLcHkdf);
-    assert_eq!(hooks.points[0].symbol, "aws_lc_0_38_0_HKDF_expand");
+    let executable = Executable::new(AMD64, &PUSH).data(b"/rustls-0.23.37/src/lib.rs");
+    let hooks = found(&executable.clone().function("aws_lc_0_38_0_HKDF_expand", CODE)).unwrap();
+    let point = &hooks.points[0];
+    assert_eq!(point.kind, HookKind::AwsLcHkdf);
+    assert_eq!(point.symbol, "aws_lc_0_38_0_HKDF_expand");
+    assert_eq!(point.library, "rustls 0.23.37 on AWS-LC");
     // Another library's function of that name has other arguments.
-    let executable = Executable::new(62, &["other_HKDF_expand"], &push);
-    assert!(matches!(found(&executable.bytes), Err(NoHook::NoTls)));
+    let reason = found(&executable.function("other_HKDF_expand", CODE)).unwrap_err();
+    assert!(
+        reason.to_string().starts_with("rustls 0.23.37: on ring"),
+        "{reason}"
+    );
 }
 
 #[test]
 fn red_hats_function_of_the_same_name_is_another() {
-    let executable = Executable::new(62, &["EVP_KDF_derive"], &NULL_CHECK);
-    assert!(matches!(found(&executable.bytes), Err(NoHook::NoTls)));
+    let executable = Executable::new(AMD64, &NULL_CHECK).function("EVP_KDF_derive", CODE);
+    assert!(matches!(found(&executable), Err(NoHook::NoTls)));
 }
 
 #[test]
 fn a_name_that_only_ends_alike_is_another() {
-    let executable = Executable::new(62, &["MY_EVP_KDF_derive", "EVP_KDF_fetch"], &NULL_CHECK);
-    assert!(matches!(found(&executable.bytes), Err(NoHook::NoTls)));
+    let executable = Executable::new(AMD64, &NULL_CHECK)
+        .function("MY_EVP_KDF_derive", CODE)
+        .function("EVP_KDF_fetch", CODE);
+    assert!(matches!(found(&executable), Err(NoHook::NoTls)));
+}
+
+#[test]
+fn a_library_that_asks_for_the_function_is_left_alone() {
+    let executable = Executable::new(AMD64, &calls(20, 2)).data(&LABELS);
+    assert!(found(&executable).is_ok());
+    let executable = executable.asks_for("EVP_KDF_derive").asks_for("EVP_KDF_fetch");
+    assert!(matches!(found(&executable), Err(NoHook::Elsewhere("libcrypto"))));
 }
 
 #[test]
 fn a_symbol_outside_of_the_code_is_refused() {
-    let mut executable = Executable::new(62, &OPENSSL, &NULL_CHECK);
-    let at = executable.bytes.len() - 3 * 64 - 24 - 16;
-    executable.bytes[at..at + 8].copy_from_slice(&u64::MAX.to_le_bytes());
-    assert!(matches!(found(&executable.bytes), Err(NoHook::Damaged(_))));
+    for address in [0, CODE - 1, CODE + 6, DATA, u64::MAX] {
+        let executable = Executable::new(AMD64, &NULL_CHECK).data(b"data");
+        let executable = executable.function("EVP_KDF_derive", address);
+        let reason = found(&executable.function("EVP_KDF_fetch", CODE)).unwrap_err();
+        assert!(matches!(reason, NoHook::Damaged(_)), "{address:#x}: {reason}");
+    }
+}
+
+/// cmp rsp,[r14+16]; jbe; push rbp
+const GO: [u8; 7] = [0x49, 0x3b, 0x66, 0x10, 0x76, 0x00, 0x55];
+
+fn go(data: &[u8]) -> Executable {
+    // Some function before, padded as Go pads.
+    Executable::new(AMD64, &[&[0xcc; 32][..], &GO].concat()).data(data)
+}
+
+#[test]
+fn go_is_found_by_its_table_of_functions() {
+    let table = go_table(
+        AMD64,
+        &[("runtime.text", 0), (go::FUNCTION, 32), ("main.main", 64)],
+    );
+    let hooks = found(&go(&table).section(".gopclntab")).unwrap();
+    let point = &hooks.points[0];
+    assert_eq!((point.kind, point.offset), (HookKind::GoKeyLog, CODE_OFFSET + 36));
+    assert_eq!(point.library, "Go");
+}
+
+#[test]
+fn gos_table_is_found_without_its_section() {
+    let mut data = b"\xff Go buildinf:\x08\x02".to_vec();
+    data.resize(32, 0);
+    data.extend_from_slice(b"\x08go1.26.3\0\0\0\0\0\0\0");
+    data.extend_from_slice(&go_table(AMD64, &[(go::FUNCTION, 32)]));
+    let hooks = found(&go(&data)).unwrap();
+    assert_eq!(hooks.points[0].library, "Go 1.26.3");
+    assert_eq!(hooks.points[0].offset, CODE_OFFSET + 36);
+}
+
+#[test]
+fn gos_functions_behind_c_code_are_found() {
+    // What `moduledata` says: the table's address, and where the code begins.
+    let mut data = go_table(AMD64, &[(go::FUNCTION, 16)]);
+    data.resize(data.len().next_multiple_of(8), 0);
+    let module = data.len();
+    data.resize(module + 184, 0);
+    data[module..module + 8].copy_from_slice(&DATA.to_le_bytes());
+    data[module + 176..].copy_from_slice(&(CODE + 16).to_le_bytes());
+    let hooks = found(&go(&data).section(".gopclntab")).unwrap();
+    assert_eq!(hooks.points[0].offset, CODE_OFFSET + 36);
+}
+
+#[test]
+fn what_does_not_begin_as_gos_functions_do_is_refused() {
+    let table = go_table(AMD64, &[(go::FUNCTION, 31)]);
+    assert!(found(&go(&table).section(".gopclntab")).is_err());
+    // And a Go program without TLS has nothing.
+    let table = go_table(AMD64, &[("main.main", 32)]);
+    assert!(matches!(
+        found(&go(&table).section(".gopclntab")),
+        Err(NoHook::NoTls)
+    ));
+}
+
+const LABELS: [u8; 38] = *b"CLIENT_RANDOM\0SERVER_TRAFFIC_SECRET_0\0";
+
+/// mov esi,label; call function, for so many labels; then, 20 bytes behind the beginning, push r15; ret.
+fn calls(function: u32, labels: usize) -> Vec<u8> {
+    let mut code = Vec::new();
+    for label in [0, 14_u32].iter().take(labels) {
+        code.push(0xbe);
+        code.extend_from_slice(&(DATA as u32 + label).to_le_bytes());
+        code.push(0xe8);
+        let next = code.len() as u32 + 4;
+        code.extend_from_slice(&function.wrapping_sub(next).to_le_bytes());
+    }
+    code.resize(20, 0xcc);
+    code.extend_from_slice(&PUSH);
+    code
+}
+
+#[test]
+fn a_key_log_function_is_found_by_two_labels() {
+    let text = b"Enabled GnuTLS 3.7.9 logging...\0";
+    let executable = Executable::new(AMD64, &calls(20, 2)).data(&[&LABELS[..], text].concat());
+    let hooks = found(&executable).unwrap();
+    let point = &hooks.points[0];
+    assert_eq!(
+        (point.kind, point.offset),
+        (HookKind::KeyLogHelper, CODE_OFFSET + 20)
+    );
+    assert_eq!(point.library, "GnuTLS 3.7.9");
+}
+
+#[test]
+fn a_single_label_is_no_proof() {
+    let executable = Executable::new(AMD64, &calls(20, 1)).data(&LABELS);
+    assert!(matches!(found(&executable), Err(NoHook::NoTls)));
+}
+
+#[test]
+fn libraries_are_named_by_what_they_carry() {
+    for (text, name) in [
+        (&b"OpenSSL 1.1.1w  11 Sep 2023\0"[..], "OpenSSL 1.1.1w"),
+        (b"OpenSSL 1.1.1k  FIPS 25 Mar 2021\0", "OpenSSL 1.1.1k"),
+        (b"OpenSSL 1.1.1 (compatible; BoringSSL)\0", "BoringSSL"),
+        (b"external/boringssl/src/ssl/ssl_lib.cc\0", "BoringSSL"),
+        (b"OpenSSL is spoken of\0", "OpenSSL 1.1.1 or BoringSSL"),
+    ] {
+        let executable = Executable::new(AMD64, &calls(20, 2)).data(&[&LABELS, text].concat());
+        assert_eq!(found(&executable).unwrap().points[0].library, name);
+    }
 }
 
 #[test]
 fn other_files_are_named_for_what_they_are() {
-    assert!(matches!(found(b"#!/bin/sh\n"), Err(NoHook::NotElf)));
-    assert!(matches!(found(b""), Err(NoHook::NotElf)));
-    let riscv = Executable::new(243, &OPENSSL, &NULL_CHECK);
-    assert!(matches!(found(&riscv.bytes), Err(NoHook::Machine(243))));
-    let java = Executable::new(62, &["JNI_CreateJavaVM"], &NULL_CHECK);
+    for bytes in [&b"#!/bin/sh\n"[..], b"", b"\x7fELF"] {
+        assert!(matches!(
+            hook_points(&bytes, Options::default()),
+            Err(NoHook::NotElf)
+        ));
+    }
+    assert!(matches!(
+        found(&openssl(243, &NULL_CHECK)),
+        Err(NoHook::Machine(243))
+    ));
+    let java = Executable::new(AMD64, &PUSH).function("JNI_CreateJavaVM", CODE);
     assert_eq!(
-        found(&java.bytes).unwrap_err().to_string(),
+        found(&java).unwrap_err().to_string(),
         "Java has no place to take secrets at: give a key log"
     );
 }
@@ -178,6 +252,7 @@ fn this_machines_openssl_is_hooked_behind_a_check() {
     let Some(path) = paths.find(|path| fs::exists(path).is_ok_and(|exists| exists)) else {
         return;
     };
+    let image = fs::read(&path).unwrap();
     let hooks = hook_points(&File::open(path).unwrap(), Options::default()).unwrap();
     let [point] = hooks.points.as_slice() else {
         panic!("{hooks:?}");
@@ -185,4 +260,5 @@ fn this_machines_openssl_is_hooked_behind_a_check() {
     assert_eq!((point.kind, point.emulated), (HookKind::OpenSslKdf, true));
     assert!(point.library.starts_with("OpenSSL 3."), "{}", point.library);
     assert!(point.within < 16, "{}", point.within);
+    testing::assert_sound(&image, point);
 }
