@@ -356,7 +356,9 @@ impl Pairing {
     /// Somebody else has answered: whole.
     pub fn answered(&mut self, id: &MessageId, part: Part, head: Bytes, body: Bytes, times: Times) {
         if let Some(exchanges) = self.learning.as_mut().and_then(|learning| learning.of(part)) {
-            exchanges.own(id, &head, &body, self.now);
+            let production = self.open.get(id).and_then(|open| open.production.as_ref());
+            let production = production.map(|answer| &*answer.body);
+            exchanges.own(id, &head, &body, production, self.now);
         }
         let Some(open) = self.open.get_mut(id) else {
             return;

@@ -39,6 +39,13 @@ struct Open {
 }
 
 impl Open {
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            method: &self.method,
+            target: &self.target,
+        }
+    }
+
     /// Whether production has answered, and the output has not.
     fn is_unanswered(&self) -> bool {
         self.production.is_some() && self.own.is_none()
@@ -125,17 +132,34 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         }
     }
 
-    /// The output has answered. Whether production's answer was there, and so something may have been learned.
-    pub fn own(&mut self, name: &K, head: &[u8], body: &[u8], now: Timestamp) -> bool {
+    /// The output has answered. Whether production's answer was there, and so something may have been learned. `production`: the
+    /// body of that answer, where the caller has it at hand, which spares reading the same body twice.
+    pub fn own(
+        &mut self,
+        name: &K,
+        head: &[u8],
+        body: &[u8],
+        production: Option<&[u8]>,
+        now: Timestamp,
+    ) -> bool {
         let Some(open) = self.open.get_mut(name).filter(|open| open.own.is_none()) else {
             return false;
         };
-        let issued = read(&self.keys, &self.exceptions, open, head, body);
-        let Some((production, number)) = &open.production else {
+        let Some((issued, number)) = &open.production else {
+            let issued = read(&self.keys, &self.exceptions, open, head, body);
             open.own = Some(Own::Answered(issued));
             return false;
         };
-        lock(&self.map).pair(production, &issued, *number, now);
+        // Where production issued nothing, nothing of the output's stands for it.
+        if !issued.is_empty() {
+            let own = if production == Some(body) {
+                let (keys, exceptions) = (&self.keys, &self.exceptions);
+                Issued::of_same_body(keys, exceptions, open.asked(), (head, body), issued)
+            } else {
+                read(&self.keys, &self.exceptions, open, head, body)
+            };
+            lock(&self.map).pair(issued, &own, *number, now);
+        }
         self.close(name);
         true
     }
@@ -196,11 +220,7 @@ impl<K> Drop for Exchanges<K> {
 }
 
 fn read(keys: &Keys, exceptions: &Exceptions, open: &Open, head: &[u8], body: &[u8]) -> Issued {
-    let asked = Asked {
-        method: &open.method,
-        target: &open.target,
-    };
-    Issued::of(keys, exceptions, asked, head, body)
+    Issued::of(keys, exceptions, open.asked(), head, body)
 }
 
 /// A map that a thread which ended badly had is as good as before: what it changes, it changes in one step.

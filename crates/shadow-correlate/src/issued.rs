@@ -7,9 +7,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use shadow_http::{Codings, chunked_data, head_fields};
+use shadow_http::{Codings, chunked_data};
 
 use crate::exceptions::Exceptions;
+use crate::fields;
 use crate::html;
 use crate::json::{self, Scalar};
 use crate::key::{Key, Keys, Scope};
@@ -56,6 +57,19 @@ pub(crate) struct Value {
 pub struct Issued {
     text: Vec<u8>,
     values: Vec<Value>,
+    /// Where in the text those of the body begin, and how the body was read.
+    body: usize,
+    manner: Manner,
+}
+
+/// Everything but its bytes that decides on what a body issues.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Manner {
+    /// Whether the answer says that a record was created.
+    creates: bool,
+    media: Media,
+    codings: Codings,
+    chunked: bool,
 }
 
 /// Without the values, which are secrets.
@@ -71,53 +85,99 @@ impl Issued {
     /// Those of an answer with this head and body, as they were on the wire. Scopes are of production's words on both sides.
     pub fn of(keys: &Keys, exceptions: &Exceptions, asked: Asked<'_>, head: &[u8], body: &[u8]) -> Self {
         let mut issued = Self::default();
+        if issued.read_head(keys, exceptions, asked, head) {
+            issued.read_body(keys, asked, body);
+        }
+        issued.sort();
+        issued
+    }
+
+    /// The same of an answer whose body is, byte for byte, that of the answer to the same request that issued `other`: it is not
+    /// read again.
+    pub fn of_same_body(
+        keys: &Keys,
+        exceptions: &Exceptions,
+        asked: Asked<'_>,
+        (head, body): (&[u8], &[u8]),
+        other: &Self,
+    ) -> Self {
+        let mut issued = Self::default();
+        if issued.read_head(keys, exceptions, asked, head) && !issued.take_body(other) {
+            issued.read_body(keys, asked, body);
+        }
+        issued.sort();
+        issued
+    }
+
+    /// Whether the request is one to learn from.
+    fn read_head(&mut self, keys: &Keys, exceptions: &Exceptions, asked: Asked<'_>, head: &[u8]) -> bool {
         let path = url::path(asked.target);
-        let Some(fields) = head_fields(head).filter(|_| !exceptions.has_path(path)) else {
-            return issued;
-        };
+        if exceptions.has_path(path) {
+            return false;
+        }
         let status = head.get(9..12).unwrap_or_default();
-        let creates =
+        self.manner.creates =
             status == b"201" || (asked.method == b"POST" && matches!(status.first(), Some(b'2' | b'3')));
-        let mut reader = Reader {
-            keys,
-            issued: &mut issued,
-            creates,
-            resource: url::resource(asked.target),
-            path,
-        };
-        let mut media = Media::Other;
-        let mut codings = Codings::default();
-        let mut chunked = false;
-        for field in &fields {
-            let name = &head[field.name.start as usize..field.name.end as usize];
-            let value = &head[field.value.start as usize..field.value.end as usize];
+        let mut manner = std::mem::take(&mut self.manner);
+        let mut reader = Reader::new(keys, self, manner.creates, asked);
+        for (name, value) in fields::of(head) {
             let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
             match name.len() {
-                12 if is("content-type") => media = Media::of(value),
-                16 if is("content-encoding") => codings.read(value),
-                17 if is("transfer-encoding") => chunked = true,
+                12 if is("content-type") => manner.media = Media::of(value),
+                16 if is("content-encoding") => manner.codings.read(value),
+                17 if is("transfer-encoding") => manner.chunked = true,
                 _ if exceptions.has_header(name) => {}
                 _ => reader.field(name, value),
             }
         }
-        reader.issued.sort();
+        self.manner = manner;
+        self.body = self.text.len();
+        true
+    }
+
+    /// Takes the body's from `other`, whose body is the same; `false` where they might not be those that reading gives.
+    fn take_body(&mut self, other: &Self) -> bool {
+        let (text, values) = (self.text.len(), self.values.len());
+        // Where a bound was met, that depends on the head's, too.
+        let fits =
+            text + other.text.len() + MAX_VALUE <= MAX_TEXT && values + other.values.len() < MAX_VALUES;
+        if self.manner != other.manner || !fits {
+            return false;
+        }
+        self.text.extend_from_slice(&other.text[other.body..]);
+        for value in other.values.iter().filter(|value| value.text.start >= other.body) {
+            let start = value.text.start - other.body + text;
+            self.values.push(Value {
+                text: start..start + value.text.len(),
+                ..value.clone()
+            });
+        }
+        true
+    }
+
+    fn read_body(&mut self, keys: &Keys, asked: Asked<'_>, body: &[u8]) {
+        let Manner {
+            creates,
+            media,
+            chunked,
+            ..
+        } = self.manner;
         if media == Media::Other || body.is_empty() || body.len() > MAX_BODY {
-            return issued;
+            return;
         }
         let whole = if chunked {
             chunked_data(body).map(Cow::Owned)
         } else {
             Some(Cow::Borrowed(body))
         };
-        let Some(Ok(body)) = whole.map(|body| codings.undo(body, MAX_BODY)) else {
-            return issued;
+        let Some(Ok(body)) = whole.map(|body| self.manner.codings.undo(body, MAX_BODY)) else {
+            return;
         };
+        let mut reader = Reader::new(keys, self, creates, asked);
         match media {
             Media::Html => html::handed(&body, |name, value| reader.handed(name, &value)),
             _ => reader.json(&body),
         }
-        issued.sort();
-        issued
     }
 
     fn sort(&mut self) {
@@ -146,10 +206,11 @@ impl Issued {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Media {
     Json,
     Html,
+    #[default]
     Other,
 }
 
@@ -179,6 +240,18 @@ struct Reader<'r> {
     path: &'r [u8],
 }
 
+impl<'r> Reader<'r> {
+    fn new(keys: &'r Keys, issued: &'r mut Issued, creates: bool, asked: Asked<'r>) -> Self {
+        Self {
+            keys,
+            issued,
+            creates,
+            resource: url::resource(asked.target),
+            path: url::path(asked.target),
+        }
+    }
+}
+
 /// Kinds of places, so that none is taken for another.
 const COOKIE: u64 = 1;
 const COOKIE_DECODED: u64 = 2;
@@ -187,6 +260,7 @@ const HANDED: u64 = 4;
 const MEMBER: u64 = 5;
 const RECORD: u64 = 6;
 const COLLECTION: u64 = 7;
+const LAST_MODIFIED: u64 = 8;
 
 impl Reader<'_> {
     fn push(&mut self, place: u64, scope: Scope<'_>, text: &[u8], sure: bool) {
@@ -229,8 +303,7 @@ impl Reader<'_> {
                 }
             }
             13 if is("last-modified") => {
-                let place = self.keys.place(FIELD, b"last-modified");
-                self.push(place, Scope::Date(self.resource), value, true);
+                self.push(LAST_MODIFIED, Scope::Date(self.resource), value, true);
             }
             10 if is("set-cookie") => self.cookie(value),
             8 | 16 if is("location") || is("content-location") => {

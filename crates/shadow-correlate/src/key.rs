@@ -1,7 +1,7 @@
 //! What a value is remembered under: a hash of it and of where it means something. Production's values are secrets, so the hash is all
 //! that is kept of them.
 
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 
 use crate::shape::RecordName;
 
@@ -28,6 +28,30 @@ pub struct Keys(RandomState);
 
 /// See [`Keys::key`].
 pub(crate) type Key = u64;
+
+/// A hasher for maps of what [`Keys`] made, which is spread by a random key already: it is its own hash.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AsItIs(u64);
+
+/// Makes them.
+pub(crate) type BuildAsItIs = BuildHasherDefault<AsItIs>;
+
+impl Hasher for AsItIs {
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+
+    /// Not used for keys; for whatever else, no two are the same by being cut short.
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 impl Keys {
     /// The key of `value` in `scope`: the same for the same, and for others but with a chance of one in 2^64.

@@ -14,6 +14,7 @@ mod carried;
 mod equal;
 mod exceptions;
 mod exchanges;
+mod fields;
 mod html;
 pub mod issued;
 mod json;

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use hashlink::LinkedHashMap;
+use hashlink::linked_hash_map::Entry;
 use shadow_core::time::Timestamp;
 
 use crate::issued::{Issued, Value};
-use crate::key::{Key, Keys, Scope};
+use crate::key::{BuildAsItIs, Key, Keys, Scope};
 use crate::turns::{Turn, Turns};
 
 /// Bounds of a map.
@@ -41,14 +42,14 @@ pub struct Map {
     keys: Keys,
     bounds: Bounds,
     /// The least recently used first.
-    entries: LinkedHashMap<Key, Entry>,
+    entries: LinkedHashMap<Key, Remembered, BuildAsItIs>,
     bytes: usize,
     /// Values that both sides issued alike, the least recently issued first: nobody waits for them again.
-    alike: LinkedHashMap<Key, ()>,
+    alike: LinkedHashMap<Key, (), BuildAsItIs>,
     /// How many production's values have each length, modulo the count: most of what requests carry has none of them.
     lengths: [u32; 64],
     /// Which collection issues the ids of records of a name: `None` where several do.
-    owners: LinkedHashMap<u64, Option<u64>>,
+    owners: LinkedHashMap<u64, Option<u64>, BuildAsItIs>,
     turns: Turns,
     /// How many answers of production it was told of.
     exchanges: u64,
@@ -66,7 +67,7 @@ impl std::fmt::Debug for Map {
     }
 }
 
-struct Entry {
+struct Remembered {
     state: State,
     /// Length of production's value, modulo those that are told apart.
     length: u8,
@@ -76,6 +77,14 @@ struct Entry {
     /// The name of the record, where it is a reference by name.
     name: Option<u64>,
     at: Timestamp,
+}
+
+impl Remembered {
+    /// Whether it says of `value`, as it is now, that the output's is `own`.
+    fn is(&self, value: &Value, own: &[u8]) -> bool {
+        let is_own = matches!(&self.state, State::Own(known) if **known == *own);
+        is_own && self.sure == value.sure && self.name == value.owner.map(|(name, _)| name)
+    }
 }
 
 enum State {
@@ -124,20 +133,20 @@ impl Map {
         Self {
             keys,
             bounds,
-            entries: LinkedHashMap::new(),
+            entries: LinkedHashMap::default(),
             bytes: 0,
-            alike: LinkedHashMap::new(),
+            alike: LinkedHashMap::default(),
             lengths: [0; 64],
-            owners: LinkedHashMap::new(),
+            owners: LinkedHashMap::default(),
             turns: Turns::default(),
             exchanges: 0,
             counts: Counts::default(),
         }
     }
 
-    /// The turn of a request to the output whose first byte was captured at `at`, on `connection`.
-    pub fn turn(&mut self, connection: u64, at: Timestamp) -> Turn {
-        self.turns.next(connection, at)
+    /// The turn of the next request to the output, on `connection`.
+    pub fn turn(&mut self, connection: u64) -> Turn {
+        self.turns.next(connection)
     }
 
     /// Whether a request that came before the one with this turn, on another connection, carries one of these values and is
@@ -251,13 +260,21 @@ impl Map {
             }
             return;
         }
-        self.alike.remove(&value.key);
-        let used = self.entries.get(&value.key).is_some_and(|entry| entry.used);
-        self.insert(value, State::Own(own.into()), now);
-        if let Some(entry) = self.entries.get_mut(&value.key) {
-            entry.used = used;
-        }
         self.counts.learned += 1;
+        let mut used = false;
+        if let Entry::Occupied(mut known) = self.entries.entry(value.key) {
+            used = known.get().used;
+            if known.get().is(value, own) {
+                known.get_mut().at = now;
+                known.to_back();
+                return;
+            }
+        }
+        self.alike.remove(&value.key);
+        self.insert(value, State::Own(own.into()), now);
+        if used && let Some(entry) = self.entries.get_mut(&value.key) {
+            entry.used = true;
+        }
     }
 
     fn insert(&mut self, value: &Value, state: State, now: Timestamp) {
@@ -265,7 +282,7 @@ impl Map {
         self.bytes += size(&state);
         let length = (value.length % self.lengths.len()) as u8;
         self.lengths[usize::from(length)] += 1;
-        let entry = Entry {
+        let entry = Remembered {
             state,
             length,
             sure: value.sure,
@@ -289,7 +306,7 @@ impl Map {
         }
     }
 
-    fn forgotten(&mut self, entry: &Entry) {
+    fn forgotten(&mut self, entry: &Remembered) {
         self.bytes -= size(&entry.state);
         self.lengths[usize::from(entry.length)] -= 1;
     }
@@ -324,7 +341,7 @@ impl Map {
     }
 
     pub(crate) fn find_key(&mut self, key: Key, now: Timestamp) -> Known<'_> {
-        let hashlink::linked_hash_map::Entry::Occupied(mut occupied) = self.entries.entry(key) else {
+        let Entry::Occupied(mut occupied) = self.entries.entry(key) else {
             return Known::Nothing;
         };
         if let Some(name) = occupied.get().name

@@ -82,25 +82,26 @@ pub fn is_own_id(name: &[u8]) -> bool {
         .any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// Parts of names whose values are tokens, whatever else is in the name. In lower case.
-const TOKEN_WORDS: [&[u8]; 10] = [
-    b"token",
-    b"csrf",
-    b"xsrf",
-    b"session",
-    b"nonce",
-    b"secret",
-    b"jwt",
-    b"oauth",
-    b"authoriz",
-    b"x-auth",
-];
-
-/// Whether what is called `name` is a token by its name.
+/// Whether what is called `name` is a token by its name, whatever else is in the name: `csrfmiddlewaretoken`, `X-Session-Id`.
 pub fn names_token(name: &[u8]) -> bool {
-    TOKEN_WORDS.iter().any(|word| {
-        name.windows(word.len())
-            .any(|part| part.eq_ignore_ascii_case(word))
+    // Asked of every field and member of every answer: most letters of most names begin no such word.
+    name.iter().enumerate().any(|(at, first)| {
+        let is = |word: &[u8]| {
+            name[at + 1..]
+                .get(..word.len())
+                .is_some_and(|rest| rest.eq_ignore_ascii_case(word))
+        };
+        match first | 0x20 {
+            b't' => is(b"oken"),
+            b'c' => is(b"srf"),
+            b'x' => is(b"srf") || is(b"-auth"),
+            b's' => is(b"ession") || is(b"ecret"),
+            b'n' => is(b"once"),
+            b'j' => is(b"wt"),
+            b'o' => is(b"auth"),
+            b'a' => is(b"uthoriz"),
+            _ => false,
+        }
     })
 }
 
@@ -192,6 +193,40 @@ mod tests {
             "",
         ] {
             assert!(!is_token(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_name_says_token_in_any_case_wherever_it_does() {
+        for name in [
+            "token",
+            "csrfmiddlewareToken",
+            "X-CSRF",
+            "xsrf",
+            "PHPSESSION",
+            "nonce",
+            "client_secret",
+            "jwt",
+            "myjwt2",
+            "OAuth-Proof",
+            "x-authorization",
+            "X-Auth",
+        ] {
+            assert!(names_token(name.as_bytes()), "{name}");
+        }
+        for name in [
+            "",
+            "t",
+            "toke",
+            "Content-Type",
+            "author",
+            "x-aut",
+            "jw",
+            "4oken",
+            "\u{14}oken",
+            "sess",
+        ] {
+            assert!(!names_token(name.as_bytes()), "{name}");
         }
     }
 

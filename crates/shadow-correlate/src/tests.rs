@@ -79,14 +79,15 @@ impl Sides {
 
     fn own(&mut self, exchange: u32, answer: &str) {
         let (head, body) = split(answer);
-        self.exchanges.own(&exchange, head, body, NOW);
+        self.exchanges.own(&exchange, head, body, None, NOW);
     }
 
     /// Both sides answer a request.
     fn answered(&mut self, raw: &str, production: &str, own: &str) {
         let exchange = self.sent(raw);
         self.production(exchange, production);
-        self.own(exchange, own);
+        let ((head, body), (_, other)) = (split(own), split(production));
+        self.exchanges.own(&exchange, head, body, Some(other), NOW);
     }
 
     fn looked_up(&self, raw: &str) -> Rewriting {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{Sides, json, with_body};
+use crate::issued::{Asked, Issued};
+use crate::{Exceptions, Keys};
 
 /// A token, told from others by its number.
 fn token(side: &str, number: usize) -> String {
@@ -147,5 +149,64 @@ proptest! {
         let post = "POST /a HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
         sides.answered(post, &answer(&production, &token("a", 1)), &answer(&own, &token("b", 1)));
         sides.rewritten(&format!("GET /a HTTP/1.1\r\nCookie: {carried}; s={}\r\n\r\n", token("a", 1)));
+    }
+}
+
+/// Answers to one request: a head each, and the body of both.
+fn heads_and_body() -> impl Strategy<Value = (String, String, String)> {
+    let media = prop_oneof![
+        Just("application/json"),
+        Just("text/html; charset=utf-8"),
+        Just("text/plain")
+    ];
+    let head = (
+        200..204_u16,
+        media,
+        proptest::option::of("[a-f0-9]{8,20}"),
+        any::<bool>(),
+    )
+        .prop_map(|(status, media, tag, chunked)| {
+            let tag = tag.map_or(String::new(), |tag| {
+                format!("ETag: \"{tag}\"\r\nSet-Cookie: session={tag}; Path=/\r\n")
+            });
+            let chunked = if chunked {
+                "Transfer-Encoding: chunked\r\n"
+            } else {
+                ""
+            };
+            format!("HTTP/1.1 {status} X\r\nContent-Type: {media}\r\n{tag}{chunked}\r\n")
+        });
+    let part = prop_oneof![
+        "[a-f0-9]{8,12}".prop_map(|token| format!(r#"{{"token":"{token}"}}"#)),
+        "[0-9]{1,4}".prop_map(|id| format!(r#"{{"id":{id},"url":"/todos/{id}","list":[{{"id":1}}]}}"#)),
+        "[a-f0-9]{9}".prop_map(|token| format!(r#"<input type=hidden name=csrf value="{token}">"#)),
+        "[a-z ]{0,9}",
+    ];
+    let body = proptest::collection::vec(part, 1..4).prop_map(|parts| match &parts[..] {
+        [one] => one.clone(),
+        parts => format!("[{}]", parts.join(",")),
+    });
+    let body = prop_oneof![
+        body.clone(),
+        body.prop_map(|body| format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len()))
+    ];
+    (head.clone(), head, body)
+}
+
+proptest! {
+    #[test]
+    fn a_body_that_is_the_same_issues_what_reading_it_again_gives((production, own, body) in heads_and_body()) {
+        let (keys, exceptions) = (Keys::default(), Exceptions::default());
+        let asked = Asked { method: b"POST", target: b"/todos?a=b" };
+        let of = |head: &str| Issued::of(&keys, &exceptions, asked, head.as_bytes(), body.as_bytes());
+        let shared = Issued::of_same_body(&keys, &exceptions, asked, (own.as_bytes(), body.as_bytes()), &of(&production));
+        let all = |issued: &Issued| -> Vec<_> {
+            let value = |value: &crate::issued::Value| {
+                let text = issued.text(value).to_vec();
+                (value.place, value.key, text, value.length, value.sure, value.owner, value.anew)
+            };
+            issued.values().iter().map(value).collect()
+        };
+        prop_assert_eq!(all(&shared), all(&of(&own)));
     }
 }
