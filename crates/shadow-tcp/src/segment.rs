@@ -1,6 +1,7 @@
 //! What the capture sources hand to reassembly: one TCP segment, and whose it is.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use shadow_common::SCOPE_POD;
@@ -43,7 +44,7 @@ impl fmt::Debug for Endpoint {
 }
 
 /// Names a TCP connection while it lives: who asked, who answers, and where the two were seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowKey {
     /// The side that sends requests.
     pub client: Endpoint,
@@ -52,6 +53,21 @@ pub struct FlowKey {
     /// Tells equal address pairs in different network namespaces apart (0 when there is only one), and names the pod
     /// where one is watched.
     pub scope: u64,
+}
+
+/// In one step: keys are hashed for each packet, and a hasher takes the longer for each part.
+impl Hash for FlowKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut bytes = [0; 44];
+        let (ports, rest) = bytes.split_at_mut(4);
+        let (scope, addresses) = rest.split_at_mut(8);
+        ports[..2].copy_from_slice(&self.client.port.to_ne_bytes());
+        ports[2..].copy_from_slice(&self.server.port.to_ne_bytes());
+        scope.copy_from_slice(&self.scope.to_ne_bytes());
+        addresses[..16].copy_from_slice(&self.client.address);
+        addresses[16..].copy_from_slice(&self.server.address);
+        state.write(&bytes);
+    }
 }
 
 impl FlowKey {
