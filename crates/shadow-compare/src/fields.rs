@@ -5,6 +5,8 @@
 //! names of requests and traces. What clients act on is compared: `Content-Type`, `Cache-Control`, `Location`,
 //! `Access-Control-*`, `WWW-Authenticate`, cookies, and all names that are not known here.
 
+use std::sync::LazyLock;
+
 /// How a field is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Manner {
@@ -122,24 +124,32 @@ const SETS: &[&str] = &[
     "cache-control",
 ];
 
+/// All names that are known, by their length: few are looked at for each field of each answer.
+static KNOWN: LazyLock<Vec<Vec<(&str, Manner)>>> = LazyLock::new(|| {
+    let of = |names: &'static [&'static str], manner| names.iter().map(move |name| (*name, manner));
+    let all = of(NEVER, Manner::Never)
+        .chain(of(PRESENCE, Manner::Presence))
+        .chain(of(&["set-cookie"], Manner::Cookies))
+        .chain(of(&["content-type"], Manner::MediaType))
+        .chain(of(&["vary"], Manner::Names))
+        .chain(of(SETS, Manner::Set));
+    let mut known = Vec::new();
+    for (name, manner) in all {
+        if known.len() <= name.len() {
+            known.resize(name.len() + 1, Vec::new());
+        }
+        known[name.len()].push((name, manner));
+    }
+    known
+});
+
 /// How fields of this name are compared, in any case.
 pub(super) fn manner(name: &[u8]) -> Manner {
-    let is = |wanted: &&str| wanted.len() == name.len() && name.eq_ignore_ascii_case(wanted.as_bytes());
-    if NEVER.iter().any(is) {
-        Manner::Never
-    } else if PRESENCE.iter().any(is) {
-        Manner::Presence
-    } else if is(&"set-cookie") {
-        Manner::Cookies
-    } else if is(&"content-type") {
-        Manner::MediaType
-    } else if is(&"vary") {
-        Manner::Names
-    } else if SETS.iter().any(is) {
-        Manner::Set
-    } else {
-        Manner::Value
-    }
+    let of_length = KNOWN.get(name.len()).map_or(&[][..], Vec::as_slice);
+    let known = of_length
+        .iter()
+        .find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
+    known.map_or(Manner::Value, |(_, manner)| *manner)
 }
 
 /// Fields that a status code gives a meaning (RFC 9110 sections 10.2, 11.6 and 14.4; RFC 6585 section 4), in lower case: what a

@@ -12,54 +12,69 @@ use super::{Kind, cookies};
 /// Whether two heads are the same in all that is ever compared, and frame and code their bodies in the same way. `false` when
 /// that is not to be seen at a glance. Neither copies nor allocates.
 pub(super) fn are_alike(production: &[u8], shadow: &[u8]) -> bool {
-    let passed_over = |line: &[u8]| {
-        let (name, value) = field(line);
-        let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
-        // It may name fields that are not compared.
-        let plain = || {
-            [&b"close"[..], b"keep-alive"]
-                .iter()
-                .any(|word| value.eq_ignore_ascii_case(word))
-        };
-        fields::manner(name) == Manner::Never
-            // These say how the body reads.
-            && !is(b"transfer-encoding")
-            && !is(b"content-encoding")
-            && (!is(b"connection") || plain())
-    };
     let (mut a, mut b) = (lines(production), lines(shadow));
+    // The start lines.
+    if a.next() != b.next() {
+        return false;
+    }
     let (mut left, mut right) = (a.next(), b.next());
-    let mut is_start = true;
     loop {
         match (left, right) {
             (None, None) => return true,
             (Some(x), Some(y)) if x == y => (left, right) = (a.next(), b.next()),
-            _ if is_start => return false,
-            (x, y) => {
-                let (over_x, over_y) = (x.is_some_and(passed_over), y.is_some_and(passed_over));
-                let both_there = || match (x, y) {
-                    (Some(x), Some(y)) => {
-                        let (x, y) = (field(x).0, field(y).0);
-                        x.eq_ignore_ascii_case(y) && fields::manner(x) == Manner::Presence
-                    }
-                    _ => false,
-                };
-                if !over_x && !over_y {
-                    if !both_there() {
-                        return false;
-                    }
+            (Some(x), Some(y)) => {
+                let (x, y) = (Line::of(x), Line::of(y));
+                let is_same_field = x.name.eq_ignore_ascii_case(y.name);
+                if is_same_field && x.manner == Manner::Presence {
                     (left, right) = (a.next(), b.next());
-                } else {
-                    if over_x {
-                        left = a.next();
-                    }
-                    if over_y {
-                        right = b.next();
-                    }
+                    continue;
+                }
+                let over = (x.is_passed_over(), y.is_passed_over());
+                if over == (false, false) {
+                    return false;
+                }
+                if over.0 {
+                    left = a.next();
+                }
+                if over.1 {
+                    right = b.next();
                 }
             }
+            (Some(x), None) if Line::of(x).is_passed_over() => left = a.next(),
+            (None, Some(y)) if Line::of(y).is_passed_over() => right = b.next(),
+            _ => return false,
         }
-        is_start = false;
+    }
+}
+
+/// A line of a head, with how its field is compared.
+struct Line<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+    manner: Manner,
+}
+
+impl<'a> Line<'a> {
+    fn of(line: &'a [u8]) -> Self {
+        let (name, value) = field(line);
+        let manner = fields::manner(name);
+        Self { name, value, manner }
+    }
+
+    /// Whether it is neither compared nor says how the body, or another field, is.
+    fn is_passed_over(&self) -> bool {
+        let is = |wanted: &[u8]| self.name.eq_ignore_ascii_case(wanted);
+        // It may name fields that are not compared.
+        let plain = || {
+            [&b"close"[..], b"keep-alive"]
+                .iter()
+                .any(|word| self.value.eq_ignore_ascii_case(word))
+        };
+        self.manner == Manner::Never
+            // These say how the body reads.
+            && !is(b"transfer-encoding")
+            && !is(b"content-encoding")
+            && (!is(b"connection") || plain())
     }
 }
 

@@ -1,9 +1,8 @@
 //! How long the answers of one side took: a sparse histogram with logarithmic buckets, of one thread.
 //!
 //! 64 buckets to each power of two of microseconds: a value is told within 0.8%, and below 128 microseconds exactly. Only
-//! buckets that were met take memory, [`BUCKETS`] at most.
+//! buckets that were met take memory, [`BUCKETS`] at most: they are in order, and found by halves.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::document::{Interval, Latency, Quantiles};
@@ -23,7 +22,8 @@ const DRAWN: u16 = 96;
 /// Counts latencies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
-    buckets: BTreeMap<u16, u64>,
+    /// Each that was met, with its count, in ascending order.
+    buckets: Vec<(u16, u64)>,
     count: u64,
 }
 
@@ -31,8 +31,17 @@ impl Histogram {
     /// Counts one.
     pub fn record(&mut self, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        *self.buckets.entry(bucket(micros)).or_default() += 1;
+        *self.at_bucket(bucket(micros)) += 1;
         self.count += 1;
+    }
+
+    /// The count of a bucket, which has been met now.
+    fn at_bucket(&mut self, bucket: u16) -> &mut u64 {
+        let place = self.buckets.partition_point(|(other, _)| *other < bucket);
+        if self.buckets.get(place).is_none_or(|(other, _)| *other != bucket) {
+            self.buckets.insert(place, (bucket, 0));
+        }
+        &mut self.buckets[place].1
     }
 
     /// How many were counted.
@@ -43,7 +52,7 @@ impl Histogram {
     /// Adds what another counted.
     pub fn merge(&mut self, other: &Self) {
         for (bucket, count) in &other.buckets {
-            *self.buckets.entry(*bucket).or_default() += count;
+            *self.at_bucket(*bucket) += count;
         }
         self.count += other.count;
     }
@@ -51,7 +60,7 @@ impl Histogram {
     /// How many are above so many microseconds, for sure.
     pub fn beyond(&self, micros: f64) -> u64 {
         let above = self.buckets.iter().rev();
-        let above = above.take_while(|(bucket, _)| bounds(**bucket).0 as f64 > micros);
+        let above = above.take_while(|(bucket, _)| bounds(*bucket).0 as f64 > micros);
         above.map(|(_, count)| count).sum()
     }
 
@@ -96,9 +105,7 @@ impl Histogram {
     /// Upper bounds and counts for a drawing: at most [`DRAWN`] buckets without a gap between them, and an empty one before the
     /// first, for its lower bound.
     pub fn drawn(&self) -> Vec<(u64, u64)> {
-        let (Some((first, _)), Some((last, _))) =
-            (self.buckets.first_key_value(), self.buckets.last_key_value())
-        else {
+        let (Some((first, _)), Some((last, _))) = (self.buckets.first(), self.buckets.last()) else {
             return Vec::new();
         };
         let mut shift = 0;
@@ -133,7 +140,7 @@ impl Histogram {
     fn at(&self, rank: u64) -> u16 {
         let mut sum = 0;
         let found = self.buckets.iter().find(|(_, count)| {
-            sum += **count;
+            sum += count;
             sum >= rank
         });
         found.map_or(BUCKETS - 1, |(bucket, _)| *bucket)

@@ -101,6 +101,10 @@ pub struct Routes {
     key: Vec<u8>,
     /// Where steps begin and end in the key.
     steps: Vec<(usize, usize)>,
+    /// Names of endpoints by id, as they were after so many merges.
+    names: (u64, Vec<Option<Box<str>>>),
+    /// The name that is made at the moment.
+    own_name: String,
 }
 
 impl Routes {
@@ -122,6 +126,8 @@ impl Routes {
             path: Path::default(),
             key: Vec::new(),
             steps: Vec::new(),
+            names: (0, Vec::new()),
+            own_name: String::new(),
         }
     }
 
@@ -184,12 +190,14 @@ impl Routes {
 
     /// The name that the endpoint of the request that was asked for last would have by itself, where `id`, its
     /// endpoint, stands for others as well: because there are many names at its place, or no room.
-    pub fn own_name(&self, id: EndpointId) -> Option<String> {
+    pub fn own_name(&mut self, id: EndpointId) -> Option<&str> {
         let (method, _) = self.key.split_first()?;
         if self.key.len() > REMEMBERED_LENGTH {
             return None;
         }
-        let mut name = (*METHODS.get(usize::from(*method)).unwrap_or(&OTHER_METHOD)).to_owned();
+        let name = &mut self.own_name;
+        name.clear();
+        name.push_str(METHODS.get(usize::from(*method)).unwrap_or(&OTHER_METHOD));
         name.push(' ');
         if self.steps.is_empty() {
             name.push('/');
@@ -198,7 +206,28 @@ impl Routes {
             name.push('/');
             name.push_str(step.trim_end_matches('/'));
         }
-        (name != self.name(id)).then_some(name)
+        (!self.is_called(id)).then_some(&*self.own_name)
+    }
+
+    /// Whether the endpoint has the name that was made last.
+    fn is_called(&mut self, id: EndpointId) -> bool {
+        let id = self.canonical(id).0;
+        let (merges, names) = &mut self.names;
+        if *merges != self.tree.collapses() {
+            *merges = self.tree.collapses();
+            names.clear();
+        }
+        let at = id as usize;
+        if names.len() <= at {
+            names.resize(at + 1, None);
+        }
+        if let Some(name) = &names[at] {
+            return **name == *self.own_name;
+        }
+        let name = self.name(EndpointId(id));
+        let is = name == self.own_name;
+        self.names.1[at] = Some(name.into());
+        is
     }
 
     /// How often places became one. When this changes, endpoints may have become one, and names may be others: what is kept by

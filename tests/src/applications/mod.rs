@@ -6,7 +6,7 @@
 //! What is served and sent is in `tests/fixtures/applications`.
 
 mod instance;
-pub(crate) mod packages;
+mod packages;
 mod trial;
 mod truth;
 
@@ -25,7 +25,7 @@ pub struct Release {
 }
 
 impl Release {
-    pub(crate) const fn pypi(application: &'static str, name: &'static str) -> Self {
+    const fn pypi(application: &'static str, name: &'static str) -> Self {
         Self {
             application,
             name,

@@ -2,7 +2,6 @@
 
 mod clsact;
 mod life;
-mod secrets;
 mod selection;
 mod support;
 mod transfers;

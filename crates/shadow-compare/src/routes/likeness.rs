@@ -20,13 +20,13 @@ impl Likeness {
         hasher.write(method);
         for segment in self.path.segments() {
             hasher.write_u8(b'/');
-            match (shape(segment), numbered(segment)) {
-                (Some((class, extension)), _) => {
-                    hasher.write(class.as_bytes());
-                    hasher.write(extension.as_bytes());
-                }
-                (None, Some(numbered)) => hasher.write(numbered.as_bytes()),
-                (None, None) => hasher.write(segment.as_bytes()),
+            if let Some((class, extension)) = shape(segment) {
+                hasher.write(class.as_bytes());
+                hasher.write(extension.as_bytes());
+            } else if let Some(numbered) = numbered(segment) {
+                hasher.write(numbered.as_bytes());
+            } else {
+                hasher.write(segment.as_bytes());
             }
         }
         hasher.finish()

@@ -55,6 +55,10 @@ pub(super) fn is_class(step: &str) -> bool {
 
 /// The name without its numbers: `page{number}.html` of `page7.html`, `{hex}` of `c0bc`; `None` where there are none in it.
 pub(super) fn numbered(name: &str) -> Option<String> {
+    // Most names have neither a number nor stand for names with numbers.
+    if !name.bytes().any(|byte| byte.is_ascii_digit() || byte == b'{') {
+        return None;
+    }
     let (stem, slash) = name.strip_suffix('/').map_or((name, ""), |stem| (stem, "/"));
     if stem.len() >= MIN_SHORT_HEX && stem.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
         return stem

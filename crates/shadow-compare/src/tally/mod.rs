@@ -26,6 +26,8 @@ mod timeline;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use hashlink::DefaultHashBuilder;
+
 use self::endpoint::{EndpointTally, Seen};
 use self::examples::Examples;
 use self::parts::{Of, Parts};
@@ -62,7 +64,7 @@ pub struct Tally {
     routes: Routes,
     /// Merges of routes that are taken in.
     merges: u64,
-    endpoints: HashMap<EndpointId, EndpointTally>,
+    endpoints: HashMap<EndpointId, EndpointTally, DefaultHashBuilder>,
     parts: Parts,
     places: Places,
     /// Pairs by status codes, and how many of them are excused.
@@ -99,7 +101,7 @@ impl Tally {
         Self {
             routes: Routes::new(judging.routes.clone(), judging.max_routes),
             merges: 0,
-            endpoints: HashMap::new(),
+            endpoints: HashMap::default(),
             parts: Parts::default(),
             places: Places::new(judging.max_differences),
             statuses: BTreeMap::new(),

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::bodies::{chunked, deflate, gzip, zlib, zstd};
 use super::{answer, compared};
-use crate::{Answer, Compared, Difference, Kind};
+use crate::comparing::compare_closely;
+use crate::{Answer, Compared, Difference, Kind, Rules, compare};
 
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -142,6 +143,53 @@ proptest! {
         };
         prop_assert_eq!(places(&there), places(&compared(&both[1], &both[0])));
         prop_assert!(compared(&both[0], &both[0]).is_equal());
+    }
+}
+
+/// Lines of a head, of which two answers often have the same, and some that nobody looks at or looks at otherwise.
+fn fields() -> impl Strategy<Value = Vec<&'static str>> {
+    let field = prop::sample::select(vec![
+        "Date: Mon, 30 Nov 2026 01:00:00 GMT",
+        "date: Mon, 30 Nov 2026 02:00:00 GMT",
+        "Server: a",
+        "Connection: keep-alive",
+        "Connection: close",
+        "Connection: X-A",
+        "ETag: \"1\"",
+        "ETag: \"2\"",
+        "X-A: 1",
+        "X-A: 2",
+        "x-a: 2",
+        "Content-Type: application/json",
+        "Content-Type: text/plain",
+        "Content-Encoding: gzip",
+        "Content-Length: 2",
+        "Transfer-Encoding: chunked",
+        "Cache-Control: a, b",
+        "Set-Cookie: a=b; Path=/",
+        "no field",
+        ": nameless",
+    ]);
+    prop::collection::vec(field, 0..8)
+}
+
+proptest! {
+    #[test]
+    fn equal_answers_at_a_glance_are_equal_on_a_closer_look(
+        common in fields(), more in prop::collection::vec((any::<prop::sample::Index>(), 0..3_usize, fields()), 0..3),
+    ) {
+        let mut heads = [common.clone(), common];
+        for (at, side, more) in more {
+            for (head, is_here) in heads.iter_mut().zip([side != 1, side != 0]) {
+                if is_here && let Some(line) = more.first() {
+                    head.insert(at.index(head.len() + 1), *line);
+                }
+            }
+        }
+        let both = heads.map(|head| answer("200 OK", &head.join("\n"), "{}"));
+        let (question, rules) = (super::question("GET /"), Rules::default());
+        let closely = compare_closely(&question, &both[0], &both[1], &rules);
+        prop_assert_eq!(compare(&question, &both[0], &both[1], &rules), closely);
     }
 }
 
