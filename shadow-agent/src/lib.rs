@@ -19,6 +19,7 @@ pub use shadow_core::{
 };
 pub use shadow_correlate as correlate;
 pub use shadow_hand_over as hand_over;
+pub use shadow_hooks as hooks;
 pub use shadow_http as http;
 pub use shadow_mirror as mirror;
 pub use shadow_record::{recording, relay};

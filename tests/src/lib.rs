@@ -3,7 +3,7 @@
 //! A test opens a [`Stage`] with [`stage!`], naming what it needs; without it the test is skipped, by name and
 //! counted. On the stage stand [`Netns`] (network namespaces joined by veth pairs), [`Nginx`] on both sides,
 //! the [`Agent`] between them, clients ([`client`], [`load`], [`Wrk`]) and servers that misbehave ([`fault`])
-//! or differ as planted ([`shop`]), and [`applications`] that nobody here wrote.
+//! or differ as planted ([`shop`]), [`applications`] that nobody here wrote, and servers that speak [`tls`].
 //! For Kubernetes there are an [`ApiServer`] and a [`Node`] with [`Pod`]s, without a cluster.
 //! In the end the access logs of both sides are compared request by request ([`AccessLog`]) and the agent's
 //! [`Ledger`] must balance. Nothing sleeps where an event can be awaited, and every wait has a deadline.
@@ -34,6 +34,7 @@ pub mod segment;
 pub mod shop;
 mod stage;
 pub mod stat;
+pub mod tls;
 mod wait;
 mod wrk;
 

@@ -1,6 +1,6 @@
-//! `cargo xtask build-ebpf`: the committed kernel object from its source.
+//! `cargo xtask build-ebpf`: the committed kernel objects from their source.
 //!
-//! The object is committed so that users build with stable Rust alone. What makes it the same bytes wherever it is
+//! They are committed so that users build with stable Rust alone. What makes them the same bytes wherever they are
 //! built: the pinned compiler and linker, one profile without debug information, and no flags from outside.
 
 use std::path::{Path, PathBuf};
@@ -18,13 +18,16 @@ const BPF_LINKER: &str = "0.10.3";
 const TARGET: &str = "bpfel-unknown-none";
 const PROFILE: &str = "ebpf";
 
-/// Where the object is committed, below the root of the repository.
-const COMMITTED: &str = "crates/shadow-capture/src/shadow-ebpf.o";
+/// The objects: what capture loads, and what is loaded besides where secrets of TLS are taken.
+const OBJECTS: [&str; 2] = ["shadow-ebpf", "shadow-secrets"];
+
+/// Where the objects are committed, below the root of the repository.
+const COMMITTED: &str = "crates/shadow-capture/src";
 
 /// Arguments of the chore.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Write nothing; fail when the committed object is not what the source gives.
+    /// Write nothing; fail when a committed object is not what the source gives.
     #[arg(long, conflicts_with = "log")]
     check: bool,
 
@@ -44,24 +47,33 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     provide_linker()?;
     let built = build(root, arguments.log)?;
     if arguments.log {
-        println!("built {}: SHADOW_AGENT_EBPF_OBJECT={0}", built.display());
+        let object = built.join(OBJECTS[0]);
+        println!("built {}: SHADOW_AGENT_EBPF_OBJECT={0}", object.display());
         return Ok(());
     }
-    let committed = root.join(COMMITTED);
-    let new = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
-    let old = fs::read(&committed).unwrap_or_default();
+    for object in OBJECTS {
+        let committed = format!("{COMMITTED}/{object}.o");
+        bring(&built.join(object), root, &committed, arguments.check)?;
+    }
+    Ok(())
+}
+
+/// Commits what was built, or compares it with what is committed.
+fn bring(built: &Path, root: &Path, committed: &str, check: bool) -> Result<()> {
+    let new = fs::read(built).with_context(|| format!("cannot read {}", built.display()))?;
+    let old = fs::read(root.join(committed)).unwrap_or_default();
     if new == old {
-        println!("{COMMITTED} is what the source gives ({} bytes)", old.len());
+        println!("{committed} is what the source gives ({} bytes)", old.len());
         return Ok(());
     }
     ensure!(
-        !arguments.check,
-        "{COMMITTED} ({} bytes) is not what shadow-ebpf gives ({} bytes): run `cargo xtask build-ebpf` and commit it",
+        !check,
+        "{committed} ({} bytes) is not what shadow-ebpf gives ({} bytes): run `cargo xtask build-ebpf` and commit it",
         old.len(),
         new.len()
     );
-    fs::write(&committed, &new).with_context(|| format!("cannot write {}", committed.display()))?;
-    println!("wrote {COMMITTED} ({} bytes, was {})", new.len(), old.len());
+    fs::write(root.join(committed), &new).with_context(|| format!("cannot write {committed}"))?;
+    println!("wrote {committed} ({} bytes, was {})", new.len(), old.len());
     Ok(())
 }
 
@@ -161,7 +173,7 @@ fn build(root: &Path, log: bool) -> Result<PathBuf> {
     }
     let status = command.status().context("cannot run cargo build")?;
     ensure!(status.success(), "the kernel programs do not build");
-    Ok(target.join(TARGET).join(PROFILE).join("shadow-ebpf"))
+    Ok(target.join(TARGET).join(PROFILE))
 }
 
 /// The cargo that runs this.

@@ -13,7 +13,8 @@ const BELOW: [&str; 4] = [
     "crates/shadow-record/src",
 ];
 /// Rooms that are crates, and where their files are.
-const CRATES: [(&str, &str); 9] = [
+const CRATES: [(&str, &str); 10] = [
+    ("hooks/", "crates/shadow-hooks/src"),
     ("tcp/", "crates/shadow-tcp/src"),
     ("tls/", "crates/shadow-tls/src"),
     ("hand_over/", "crates/shadow-hand-over/src"),

@@ -33,6 +33,26 @@ pub enum CaptureError {
         missing: Vec<&'static str>,
     },
 
+    /// The process may not attach probes to TLS libraries.
+    #[error(
+        "missing {}, which --input-raw-tls needs (CAP_BPF and CAP_PERFMON; CAP_SYS_ADMIN before Linux 6.6): run as root \
+         (sudo), or give a key log: --input-raw-tls-keylog",
+        missing.join(", ")
+    )]
+    ProbeCapabilities {
+        /// Names of capabilities.
+        missing: Vec<&'static str>,
+    },
+
+    /// No TLS secrets can be taken from a library that was named.
+    #[error("no TLS secrets can be taken at {}: {reason}", path.display())]
+    Library {
+        /// As given.
+        path: std::path::PathBuf,
+        /// Why not.
+        reason: String,
+    },
+
     /// The socket for VXLAN datagrams cannot be had.
     #[error("cannot listen for VXLAN packets on UDP {address}: {source}")]
     Vxlan {

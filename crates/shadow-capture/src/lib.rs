@@ -38,6 +38,7 @@ mod pod_cgroups;
 mod ring;
 mod ring_maps;
 mod rings;
+mod secrets;
 mod settings;
 mod targets;
 mod trampoline;
@@ -59,6 +60,9 @@ pub use pcap_error::PcapError;
 pub use pcap_files::PcapFiles;
 pub use pod_cgroups::{PodCgroup, PodCgroups};
 pub use rings::RingReader;
+pub use secrets::{
+    Found, FoundProgram, SecretCounters, SecretCounts, Secrets, SecretsSettings, Selection, examine,
+};
 pub use settings::{CaptureSettings, Engine, LiveInput, LiveScope, VlanScope, VxlanSettings};
 pub use trial::try_ring;
 pub use vxlan::{Decapsulator, VxlanCounts};

@@ -132,7 +132,7 @@ fn refused(program: &'static str, error: ProgramError) -> CaptureError {
 }
 
 /// The last lines of a log, indented, each behind a line's end.
-fn last_lines(log: &str) -> String {
+pub(super) fn last_lines(log: &str) -> String {
     let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
     let first = lines.len().saturating_sub(LOG_LINES);
     lines[first..].iter().fold(String::new(), |mut text, line| {

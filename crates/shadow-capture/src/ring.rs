@@ -13,6 +13,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
+use zeroize::Zeroize;
+
 /// In a record's first word: it is being written (`BPF_RINGBUF_BUSY_BIT`).
 const BUSY: u32 = 1 << 31;
 /// In a record's first word: its writer threw it away (`BPF_RINGBUF_DISCARD_BIT`).
@@ -81,6 +83,11 @@ impl Ring {
             self.give_back(length);
             return Some(taken);
         }
+    }
+
+    /// Wipes what was put together of a record that went past the end.
+    pub fn wipe(&mut self) {
+        self.joined.zeroize();
     }
 
     /// Gives the room of the record that was next back, once it has been read.

@@ -144,9 +144,9 @@ impl Map {
         }
     }
 
-    /// The turn of the next request to the output, on `connection`.
-    pub fn turn(&mut self, connection: u64) -> Turn {
-        self.turns.next(connection)
+    /// The turn of a request to the output whose first byte was captured at `at`, on `connection`.
+    pub fn turn(&mut self, connection: u64, at: Timestamp) -> Turn {
+        self.turns.next(connection, at)
     }
 
     /// Whether a request that came before the one with this turn, on another connection, carries one of these values and is

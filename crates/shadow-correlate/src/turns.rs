@@ -4,17 +4,21 @@
 //! output may have yet to answer the first: it waits for that. Requests of one connection keep their order without this, and
 //! what production had at the same time has none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
+
+use shadow_core::time::Timestamp;
 
 use crate::key::Key;
 
 /// Most values of one request that are looked at: a session, a token, and ids of a few records.
 pub(crate) const MAX_CARRIED: usize = 8;
 
-/// A request in its turn.
+/// A request in its turn: in order of capture, whichever shard tells of it first. Two that wait for each other would be no order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Turn {
-    /// Its place among all requests to the output.
+    /// When its first byte was captured.
+    pub at: Timestamp,
+    /// Its place among all requests to the output, as shards told of them.
     pub number: u64,
     /// Its connection.
     pub connection: u64,
@@ -27,14 +31,15 @@ pub type Carried = Vec<Key>;
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
     last: u64,
-    unanswered: HashMap<Key, BTreeMap<u64, u64>>,
+    unanswered: HashMap<Key, BTreeSet<Turn>>,
 }
 
 impl Turns {
-    /// The next request's, on this connection.
-    pub fn next(&mut self, connection: u64) -> Turn {
+    /// The turn of a request whose first byte came at `at` on this connection.
+    pub fn next(&mut self, connection: u64, at: Timestamp) -> Turn {
         self.last += 1;
         Turn {
+            at,
             number: self.last,
             connection,
         }
@@ -43,8 +48,7 @@ impl Turns {
     /// Production has answered a request, and the output has not.
     pub fn begin(&mut self, turn: Turn, carried: &[Key]) {
         for key in carried {
-            let of_key = self.unanswered.entry(*key).or_default();
-            of_key.insert(turn.number, turn.connection);
+            self.unanswered.entry(*key).or_default().insert(turn);
         }
     }
 
@@ -52,7 +56,7 @@ impl Turns {
     pub fn end(&mut self, turn: Turn, carried: &[Key]) {
         for key in carried {
             if let Some(of_key) = self.unanswered.get_mut(key) {
-                of_key.remove(&turn.number);
+                of_key.remove(&turn);
                 if of_key.is_empty() {
                     self.unanswered.remove(key);
                 }
@@ -64,8 +68,8 @@ impl Turns {
     pub fn is_behind(&self, turn: Turn, carried: &[Key]) -> bool {
         let earlier = |key: &Key| {
             let of_key = self.unanswered.get(key)?;
-            let mut earlier = of_key.range(..turn.number);
-            earlier.find(|(_, connection)| **connection != turn.connection)
+            let mut earlier = of_key.range(..turn);
+            earlier.find(|earlier| earlier.connection != turn.connection)
         };
         carried.iter().any(|key| earlier(key).is_some())
     }
@@ -78,7 +82,8 @@ mod tests {
     #[test]
     fn a_session_goes_on_once_the_output_has_answered_what_came_before() {
         let mut turns = Turns::default();
-        let (first, other, next) = (turns.next(1), turns.next(2), turns.next(3));
+        let mut next = |connection| turns.next(connection, Timestamp(connection));
+        let (first, other, next) = (next(1), next(2), next(3));
         assert!(!turns.is_behind(next, &[7]));
         turns.begin(first, &[7, 8]);
         assert!(turns.is_behind(next, &[7]) && turns.is_behind(other, &[9, 8]));
@@ -91,10 +96,23 @@ mod tests {
     #[test]
     fn nobody_waits_for_its_own_connection_or_for_what_came_later() {
         let mut turns = Turns::default();
-        let (first, next, later) = (turns.next(1), turns.next(1), turns.next(2));
+        let mut next = |connection, at| turns.next(connection, Timestamp(at));
+        let (first, next, later) = (next(1, 1), next(1, 2), next(2, 3));
         turns.begin(first, &[7]);
         turns.begin(later, &[7]);
         assert!(!turns.is_behind(first, &[7]) && !turns.is_behind(next, &[7]));
         assert!(turns.is_behind(later, &[7]));
+    }
+
+    #[test]
+    fn order_is_that_of_capture_whichever_shard_is_first() {
+        let mut turns = Turns::default();
+        // The shard of the second connection was busy: it tells of the login after the first page behind it.
+        let page = turns.next(1, Timestamp(20));
+        let login = turns.next(2, Timestamp(10));
+        turns.begin(page, &[7]);
+        turns.begin(login, &[7]);
+        assert!(turns.is_behind(page, &[7]));
+        assert!(!turns.is_behind(login, &[7]), "each would wait for the other");
     }
 }

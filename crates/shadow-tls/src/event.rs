@@ -9,7 +9,8 @@ pub enum TlsEvent<'a> {
     /// byte is the one behind the record on the wire; the acknowledgment and the time are those of the segment that
     /// completed the record; each begins a segment.
     Data(Direction, Chunk<'a>),
-    /// Plaintext is missing for good: about so many bytes, at least one.
+    /// Plaintext is missing for good: so many bytes, or [`u64::MAX`] when that is not known, as it never is in TLS 1.3: how
+    /// much of a record is padding is known to who opens it.
     Gap(Direction, u64, GapCause),
     /// The direction has ended: by `close_notify`, a fatal alert, or FIN behind its last record.
     Finished(Direction),

@@ -17,6 +17,9 @@ pub struct SessionLimits {
     /// Whether secrets of whoever serves the connection are taken: then one that does not come is
     /// [lost](crate::Unreadable::SecretLost), and otherwise there [is none](crate::Unreadable::NoSecret).
     pub expected: bool,
+    /// Whether the server's data is wanted. Without it no more of what the server sends is opened, or kept, than the
+    /// client's data needs. Default: it is.
+    pub answers: bool,
 }
 
 impl Default for SessionLimits {
@@ -26,6 +29,7 @@ impl Default for SessionLimits {
             max_waiting: 1 << 20,
             max_trials: 4096,
             expected: false,
+            answers: true,
         }
     }
 }

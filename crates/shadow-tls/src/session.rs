@@ -1,98 +1,248 @@
-//! One connection.
+//! One connection: both directions, and what they learn from each other.
+
+use std::fmt;
 
 use shadow_core::budget::MemoryBudget;
 use shadow_core::time::Timestamp;
 use shadow_tcp::{Chunk, Direction, GapCause};
 
 use super::event::{TlsEvent, Unreadable};
-use super::limits::SessionLimits;
+use super::handshake::Handshake;
+use super::lane::{Lane, in_vain};
+use super::limits::{SessionLimits, StoreLimits};
+use super::sealed::Wait;
 use super::store::SecretStore;
+use super::work::Work;
 
 /// Opens one connection.
-#[derive(Debug)]
 pub struct Session {
     limits: SessionLimits,
-    unreadable: Option<Unreadable>,
+    mid_stream: bool,
+    /// `None` when it is unreadable.
+    open: Option<Box<Open>>,
+}
+
+/// A connection that may be read.
+struct Open {
+    handshake: Handshake,
+    client: Lane,
+    server: Lane,
 }
 
 impl Session {
     /// A connection whose first bytes come next.
     pub fn new(limits: SessionLimits) -> Self {
+        let open = Open {
+            handshake: Handshake::default(),
+            client: Lane::new(Direction::Request),
+            server: Lane::new(Direction::Response),
+        };
         Self {
             limits,
-            unreadable: None,
+            mid_stream: false,
+            open: Some(Box::new(open)),
         }
     }
 
     /// A connection that may have been open before its bytes could be seen: unless a `ClientHello` comes first, there
     /// is [no secret](Unreadable::NoSecret) of it.
     pub fn mid_stream(limits: SessionLimits) -> Self {
-        Self::new(limits)
+        Self {
+            mid_stream: true,
+            ..Self::new(limits)
+        }
     }
 
     /// Takes the next bytes of `direction`.
+    #[inline]
     pub fn data(
         &mut self,
-        _direction: Direction,
-        _chunk: Chunk<'_>,
-        _secrets: &SecretStore,
-        _budget: &MemoryBudget,
+        direction: Direction,
+        chunk: Chunk<'_>,
+        secrets: &SecretStore,
+        budget: &MemoryBudget,
         sink: &mut dyn FnMut(TlsEvent<'_>),
     ) {
-        if self.unreadable.is_none() && self.limits.max_trials > 0 {
-            self.unreadable = Some(Unreadable::NoSecret);
-            sink(TlsEvent::Unreadable(Unreadable::NoSecret));
-        }
+        let now = chunk.time;
+        self.work(secrets, budget, sink, |open, work| {
+            let (lane, handshake) = open.lane(direction);
+            lane.data(handshake, work, chunk)?;
+            open.go_on(work, now)
+        });
     }
 
     /// `bytes` bytes of `direction` will never come.
     pub fn gap(
         &mut self,
-        _direction: Direction,
-        _bytes: u64,
-        _cause: GapCause,
-        _secrets: &SecretStore,
-        _budget: &MemoryBudget,
-        _sink: &mut dyn FnMut(TlsEvent<'_>),
+        direction: Direction,
+        bytes: u64,
+        cause: GapCause,
+        secrets: &SecretStore,
+        budget: &MemoryBudget,
+        sink: &mut dyn FnMut(TlsEvent<'_>),
     ) {
+        self.work(secrets, budget, sink, |open, work| {
+            let (lane, handshake) = open.lane(direction);
+            lane.gap(handshake, work, bytes, cause)?;
+            open.share(work)
+        });
     }
 
     /// `direction` ended with FIN, at `time`; all its bytes came.
     pub fn finished(
         &mut self,
-        _direction: Direction,
-        _time: Timestamp,
-        _secrets: &SecretStore,
-        _budget: &MemoryBudget,
-        _sink: &mut dyn FnMut(TlsEvent<'_>),
+        direction: Direction,
+        time: Timestamp,
+        secrets: &SecretStore,
+        budget: &MemoryBudget,
+        sink: &mut dyn FnMut(TlsEvent<'_>),
     ) {
+        self.work(secrets, budget, sink, |open, work| {
+            let (lane, handshake) = open.lane(direction);
+            lane.finished(handshake, work)?;
+            open.go_on(work, time)
+        });
     }
 
     /// Looks again for secrets that are waited for, and gives up what waited for too long. To be called while it
     /// [waits](Self::waits), when [`SecretStore::generation`] has grown and on ticks.
     pub fn retry(
         &mut self,
-        _now: Timestamp,
-        _secrets: &SecretStore,
-        _budget: &MemoryBudget,
-        _sink: &mut dyn FnMut(TlsEvent<'_>),
+        now: Timestamp,
+        secrets: &SecretStore,
+        budget: &MemoryBudget,
+        sink: &mut dyn FnMut(TlsEvent<'_>),
     ) {
+        self.work(secrets, budget, sink, |open, work| {
+            open.resume(work)?;
+            open.go_on(work, now)
+        });
     }
 
     /// Nothing came for long, or others need the memory: gives up all bytes that it [holds](Self::holds). The connection
-    /// goes on.
-    pub fn stalled(&mut self, _sink: &mut dyn FnMut(TlsEvent<'_>)) {}
+    /// goes on, unless they are of its handshake or wait for a secret.
+    pub fn stalled(&mut self, sink: &mut dyn FnMut(TlsEvent<'_>)) {
+        self.without_secrets(sink, |open, work| {
+            if matches!(open.handshake, Handshake::Offered(_) | Handshake::Retried(_)) {
+                return Err(Unreadable::HandshakeLost);
+            }
+            open.server.let_go(&mut open.handshake, work)?;
+            open.client.let_go(&mut open.handshake, work)
+        });
+    }
 
-    /// Whether records wait for their secret.
+    /// Whether records wait for their secret, or for the other direction's part of the handshake.
+    #[inline]
     pub fn waits(&self) -> bool {
-        false
+        let waits = |open: &Open| open.client.waits().is_some() || open.server.waits().is_some();
+        self.open.as_ref().is_some_and(|open| waits(open))
     }
 
     /// Whether it keeps bytes at all.
+    #[inline]
     pub fn holds(&self) -> bool {
-        false
+        let holds = |open: &Open| {
+            open.client.holds()
+                || open.server.holds()
+                || matches!(open.handshake, Handshake::Offered(_) | Handshake::Retried(_))
+        };
+        self.open.as_ref().is_some_and(|open| holds(open))
     }
 
     /// The connection is over: what still waits is given up and counted.
-    pub fn close(self, _sink: &mut dyn FnMut(TlsEvent<'_>)) {}
+    pub fn close(mut self, sink: &mut dyn FnMut(TlsEvent<'_>)) {
+        self.without_secrets(sink, |open, work| {
+            let waits = open.waits();
+            open.server.close(&mut open.handshake, work);
+            open.client.close(&mut open.handshake, work);
+            waits.map_or(Ok(()), |(_, wait)| Err(in_vain(wait, &open.handshake, work)))
+        });
+    }
+
+    #[inline]
+    fn work(
+        &mut self,
+        secrets: &SecretStore,
+        budget: &MemoryBudget,
+        sink: &mut dyn FnMut(TlsEvent<'_>),
+        step: impl FnOnce(&mut Open, &mut Work<'_>) -> Result<(), Unreadable>,
+    ) {
+        let Some(open) = &mut self.open else { return };
+        let mut work = Work::new(&self.limits, self.mid_stream, secrets, budget, sink);
+        if let Err(why) = step(open, &mut work) {
+            work.tell(TlsEvent::Unreadable(why));
+            self.open = None;
+        }
+    }
+
+    /// The same where no secret is to be looked for.
+    fn without_secrets(
+        &mut self,
+        sink: &mut dyn FnMut(TlsEvent<'_>),
+        step: impl FnOnce(&mut Open, &mut Work<'_>) -> Result<(), Unreadable>,
+    ) {
+        let secrets = SecretStore::new(StoreLimits::default());
+        self.work(&secrets, &MemoryBudget::new(0), sink, step);
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("limits", &self.limits)
+            .field("mid_stream", &self.mid_stream)
+            .field("is_readable", &self.open.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Open {
+    fn lane(&mut self, direction: Direction) -> (&mut Lane, &mut Handshake) {
+        let lane = match direction {
+            Direction::Request => &mut self.client,
+            Direction::Response => &mut self.server,
+        };
+        (lane, &mut self.handshake)
+    }
+
+    /// Hands what one direction learnt to the other, and gives up what waits for too long.
+    #[inline]
+    fn go_on(&mut self, work: &mut Work<'_>, now: Timestamp) -> Result<(), Unreadable> {
+        self.share(work)?;
+        match self.waits() {
+            Some((since, wait)) if now.since(since) > work.limits.max_wait => self.give_up(work, wait),
+            _ => Ok(()),
+        }
+    }
+
+    fn give_up(&mut self, work: &mut Work<'_>, wait: Wait) -> Result<(), Unreadable> {
+        if self.client.give_up_early_data(&mut self.handshake) {
+            return self.resume(work);
+        }
+        Err(in_vain(wait, &self.handshake, work))
+    }
+
+    /// Lets both directions go on as long as one learns something that the other may wait for.
+    #[inline]
+    fn share(&mut self, work: &mut Work<'_>) -> Result<(), Unreadable> {
+        while std::mem::take(&mut work.progress) {
+            self.resume(work)?;
+        }
+        Ok(())
+    }
+
+    /// What the server sent tells what the client's records are, so it goes first.
+    fn resume(&mut self, work: &mut Work<'_>) -> Result<(), Unreadable> {
+        self.server.resume(&mut self.handshake, work)?;
+        self.client.resume(&mut self.handshake, work)
+    }
+
+    /// Since when one of the directions waits, and for what. A secret is what the other direction may wait for too.
+    fn waits(&self) -> Option<(Timestamp, Wait)> {
+        let both = [self.server.waits(), self.client.waits()].into_iter().flatten();
+        both.reduce(|one, other| {
+            let wait = if one.1 == Wait::Secret { one.1 } else { other.1 };
+            (one.0.min(other.0), wait)
+        })
+    }
 }

@@ -58,7 +58,6 @@ pub struct StoreCounts {
     pub kept: u64,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for sessions"))]
 impl SecretStore {
     /// An empty store.
     pub fn new(limits: StoreLimits) -> Self {

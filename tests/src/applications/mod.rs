@@ -6,7 +6,7 @@
 //! What is served and sent is in `tests/fixtures/applications`.
 
 mod instance;
-mod packages;
+pub(crate) mod packages;
 mod trial;
 mod truth;
 
@@ -25,7 +25,7 @@ pub struct Release {
 }
 
 impl Release {
-    const fn pypi(application: &'static str, name: &'static str) -> Self {
+    pub(crate) const fn pypi(application: &'static str, name: &'static str) -> Self {
         Self {
             application,
             name,

@@ -10,14 +10,14 @@ use super::Release;
 use crate::{process, stage};
 
 /// The client, which sends the traffic.
-const CLIENT: Release = Release::pypi("client", "requests-2.32.5");
+pub(super) const CLIENT: Release = Release::pypi("client", "requests-2.32.5");
 
 /// Packages from npm are those of this day: what they depend on is not pinned by name.
 const NPM_BEFORE: &str = "2026-11-01";
 
 /// Where the packages of a release are from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Packages {
+pub(crate) enum Packages {
     /// `PyPI`: all that a file of pins lists.
     Pypi,
     /// npm: one package and what it depends on.
@@ -32,7 +32,7 @@ pub(super) fn fixtures() -> PathBuf {
 }
 
 /// The folder of a release's packages; for Debian's the name of the program.
-pub(super) fn folder(release: &Release) -> PathBuf {
+pub(crate) fn folder(release: &Release) -> PathBuf {
     match release.packages {
         Packages::Pypi | Packages::Npm => installed().join(release.name),
         Packages::Debian => release.name.into(),
@@ -44,13 +44,13 @@ pub(super) fn client() -> PathBuf {
     folder(&CLIENT)
 }
 
-/// Installs what is not there yet of these releases and of the client, all at the same time.
-pub(super) fn install(releases: &[Release]) {
+/// Installs what is not there yet of these releases, all at the same time.
+pub(crate) fn install(releases: &[Release]) {
     fs::create_dir_all(installed()).expect("the folder of applications");
     let lock = fs::File::create(installed().join("lock")).expect("the lock of the applications");
     let _alone = Flock::lock(lock, FlockArg::LockExclusive).expect("the lock of the applications");
     std::thread::scope(|scope| {
-        for release in releases.iter().chain([&CLIENT]) {
+        for release in releases {
             scope.spawn(|| install_one(release));
         }
     });

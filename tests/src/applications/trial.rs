@@ -35,7 +35,7 @@ pub struct Tried {
 impl Trial<'_> {
     /// Runs it. Every request of the client was seen and delivered, and the report accounts for each.
     pub fn run(&self, stage: &Stage) -> Tried {
-        packages::install(&[self.production, self.shadow]);
+        packages::install(&[self.production, self.shadow, packages::CLIENT]);
         let roles = [
             ("production", self.production, 3),
             ("shadow", self.shadow, 10),

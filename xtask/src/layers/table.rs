@@ -95,6 +95,11 @@ pub const CRATES: &[Crate] = &[
         room: Some("hand_over"),
     },
     Crate {
+        name: "shadow_hooks",
+        folder: "crates/shadow-hooks",
+        room: Some("hooks"),
+    },
+    Crate {
         name: "shadow_http",
         folder: "crates/shadow-http",
         room: Some("http"),
@@ -172,6 +177,11 @@ pub const ROOMS: &[Room] = &[
     room("pem", "certificates and keys in files", &[]),
     room("trust", "whose certificates are trusted", &["pem"]),
     room("listen", "binding a port", &[]),
+    room(
+        "hooks",
+        "sans-IO: bytes of an executable or library in, where its TLS secrets can be taken out",
+        &[],
+    ),
     // From the wire to whole requests. `tcp`, `tls` and `http` are sans-IO: what comes in decides
     // what comes out.
     room(
@@ -245,7 +255,15 @@ pub const ROOMS: &[Room] = &[
     room(
         "capture",
         "segments from rings and files; attach, targets, cgroups of pods",
-        &["time", "privileges", "named_file", "listen", "tcp"],
+        &[
+            "time",
+            "privileges",
+            "named_file",
+            "listen",
+            "tcp",
+            "tls",
+            "hooks",
+        ],
     ),
     room(
         "output",

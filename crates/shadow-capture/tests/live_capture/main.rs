@@ -2,6 +2,7 @@
 
 mod clsact;
 mod life;
+mod secrets;
 mod selection;
 mod support;
 mod transfers;

@@ -17,8 +17,8 @@ use shadow_tcp::{Direction, FlowKey, Segment, TcpFlags};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Says that a test cannot run, where `cargo xtask test` counts it.
-fn skipped(test: &str) {
-    let line = format!("{test}: needs root");
+pub fn skipped(test: &str, why: &str) {
+    let line = format!("{test}: {why}");
     println!("SKIPPED {line}");
     if let Some(path) = std::env::var_os("SHADOW_AGENT_SKIPS") {
         use std::io::Write;
@@ -35,7 +35,7 @@ fn skipped(test: &str) {
 pub fn is_root(test: &str) -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        skipped(test);
+        skipped(test, "needs root");
     }
     root
 }

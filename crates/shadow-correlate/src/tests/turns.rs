@@ -19,7 +19,7 @@ impl Sides {
         let number = self.sent(PAGE);
         let carried = self.looked_up(PAGE).carried;
         assert_eq!(carried.len(), 1);
-        let turn = lock(&self.map).turn(connection);
+        let turn = lock(&self.map).turn(connection, Timestamp(connection));
         self.exchanges.carries(&number, turn, carried.clone());
         (number, move |sides: &Self| {
             lock(&sides.map).is_behind(turn, &carried)

@@ -469,6 +469,14 @@ fn what_is_compared_is_said_in_words() {
 }
 
 #[test]
+fn what_a_request_carries_is_waited_for_as_long_as_an_answer_may_take() {
+    let output = http_output(&["--compare"]);
+    let correlate = output.compare.and_then(|compare| compare.correlate).unwrap();
+    // A login that takes the shadow 1.1 s, on a machine that is busy, must not end the session there.
+    assert!(correlate.wait >= output.timeout * 2, "{:?}", correlate.wait);
+}
+
+#[test]
 fn what_would_let_a_bad_release_go_is_refused() {
     let refused = |flags: &[&str]| error(&[&["--input-raw=:80"], flags].concat());
     for flags in [

@@ -54,9 +54,9 @@ pub struct Compare {
 
     /// Time for which a request waits for the shadow's answer that has what it carries
     ///
-    /// Only requests that carry such a value wait, and those behind them on their connection. The default is longer than most
-    /// answers take, and short enough for copies to stay close to production.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    /// Only requests that carry such a value wait, and those behind them on their connection: until it is answered or has
+    /// failed. The default is twice the default time of an exchange, that of the answer and of one that it waited for.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub correlate_wait: Duration,
 
     /// Leave a route or a header out of that: '/admin' (and what is below), or 'header:X-Request-Id'; may be repeated

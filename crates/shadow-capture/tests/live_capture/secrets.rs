@@ -1,0 +1,291 @@
+//! Secrets of TLS handshakes, taken from real servers and compared with what their peers say they are.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use shadow_capture::{LiveScope, SecretCounters, Secrets, SecretsSettings, Selection};
+use shadow_common::SecretCounter;
+use shadow_core::time::Timestamp;
+use shadow_tls::{Handshake, Label, Secret};
+
+use crate::support::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A folder with a certificate, gone when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("shadow-agent-secrets-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        let arguments =
+            "req -x509 -newkey rsa:2048 -nodes -keyout key -out certificate -days 2 -subj /CN=test";
+        let made = Command::new("openssl")
+            .args(arguments.split(' '))
+            .current_dir(&path)
+            .stderr(Stdio::null())
+            .status();
+        assert!(made.unwrap().success());
+        Self(path)
+    }
+
+    fn key_log(&self, of: &str) -> BTreeMap<(String, String), String> {
+        let text = fs::read_to_string(self.0.join(of)).unwrap_or_default();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .map(|line| {
+                let mut fields = line.split(' ').map(str::to_owned);
+                let mut next = || fields.next().unwrap();
+                ((next(), next()), next())
+            })
+            .collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// `openssl s_server`, ended when it is dropped.
+struct Server(Child);
+
+impl Server {
+    fn start(host: &Namespace, folder: &Folder, port: u16, more: &str) -> Self {
+        let arguments = format!("s_server -accept {port} -key key -cert certificate -www {more}");
+        let path = folder.0.clone();
+        let child = host.run(move || {
+            Command::new("openssl")
+                .args(arguments.split_whitespace())
+                .current_dir(path)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap()
+        });
+        let server = Self(child);
+        let deadline = Instant::now() + PATIENCE;
+        while !host.run(move || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()) {
+            assert!(Instant::now() < deadline, "the server does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A request by curl, whose key log goes to the folder.
+fn curl(host: &Namespace, folder: &Folder, port: u16, more: &str) {
+    let arguments = format!("-sk -o /dev/null {more} https://127.0.0.1:{port}/");
+    let path = folder.0.clone();
+    let done = host.run(move || {
+        Command::new("curl")
+            .args(arguments.split_whitespace())
+            .env("SSLKEYLOGFILE", path.join("client"))
+            .status()
+            .unwrap()
+    });
+    assert!(done.success());
+}
+
+fn settings(port: u16) -> SecretsSettings {
+    SecretsSettings {
+        selection: Selection {
+            inputs: vec![live(LiveScope::Any, port)],
+            ..Selection::default()
+        },
+        automatic: true,
+        ..SecretsSettings::default()
+    }
+}
+
+fn take(settings: &SecretsSettings) -> (Secrets, Receiver<(Secret, Timestamp)>) {
+    let (sender, secrets) = channel();
+    let settings = settings.clone();
+    let taking = std::thread::spawn(move || {
+        Secrets::start_with(&settings, move |secret, time| {
+            let _ = sender.send((secret, time));
+        })
+    });
+    let taking = taking.join().unwrap().unwrap_or_else(|error| panic!("{error}"));
+    (taking, secrets)
+}
+
+fn next(secrets: &Receiver<(Secret, Timestamp)>) -> Secret {
+    secrets.recv_timeout(PATIENCE).expect("no secret came").0
+}
+
+fn count(counters: &SecretCounters, counter: SecretCounter) -> u64 {
+    counters.read().unwrap().get(counter)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// HKDF-Expand-Label of RFC 8446 section 7.1, for one block.
+fn expand(secret: &[u8], label: &str, context: &[u8]) -> Vec<u8> {
+    let algorithm = match context.len() {
+        32 => ring::hmac::HMAC_SHA256,
+        48 => ring::hmac::HMAC_SHA384,
+        other => panic!("a hash of {other} bytes"),
+    };
+    let mut info = vec![0, context.len() as u8, 6 + label.len() as u8];
+    info.extend_from_slice(b"tls13 ");
+    info.extend_from_slice(label.as_bytes());
+    info.push(context.len() as u8);
+    info.extend_from_slice(context);
+    info.push(1);
+    let key = ring::hmac::Key::new(algorithm, secret);
+    ring::hmac::sign(&key, &info).as_ref().to_vec()
+}
+
+fn programs_are_there(test: &str) -> bool {
+    is_root(test) && ["openssl", "curl"].iter().all(|program| is_there(program, test))
+}
+
+fn is_there(program: &str, test: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let there = std::env::split_paths(&path).any(|folder| Path::new(&folder).join(program).exists());
+    if !there {
+        skipped(test, &format!("needs {program}"));
+    }
+    there
+}
+
+#[test]
+fn secrets_of_tls_1_3_are_those_of_the_clients_key_log() {
+    if !programs_are_there("secrets_of_tls_1_3") {
+        return;
+    }
+    let (host, folder) = (Namespace::new(), Folder::new());
+    let _server = Server::start(&host, &folder, 21443, "-tls1_3");
+    let (taking, secrets) = take(&settings(21443));
+    let found = taking.found().to_string();
+    assert!(
+        found.starts_with("openssl: OpenSSL 3") && found.ends_with(" libcrypto.so.3, key derivation"),
+        "{found}"
+    );
+    for ciphers in ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384"] {
+        curl(&host, &folder, 21443, &format!("--tls13-ciphers {ciphers}"));
+        let secret = next(&secrets);
+        assert_eq!(secret.label, Label::HandshakeSecret);
+        let Handshake::Transcript(hash) = secret.of else {
+            panic!("{secret:?}")
+        };
+        let server = hexadecimal(&expand(secret.bytes.expose(), "s hs traffic", hash.bytes()));
+        let client = hexadecimal(&expand(secret.bytes.expose(), "c hs traffic", hash.bytes()));
+        let logged = |label: &str, secret: &String| {
+            let log = folder.key_log("client");
+            log.iter()
+                .any(|((of, _), logged)| of == label && logged == secret)
+        };
+        assert!(logged("SERVER_HANDSHAKE_TRAFFIC_SECRET", &server));
+        assert!(logged("CLIENT_HANDSHAKE_TRAFFIC_SECRET", &client));
+    }
+    let counters = taking.counters();
+    assert_eq!(count(&counters, SecretCounter::Taken), 2);
+    assert_eq!(counters.read().unwrap().lost(), 0);
+    // What the client derived, in the same library, is none of ours: 21 derivations in a handshake, as the server's.
+    assert!(count(&counters, SecretCounter::OtherProcess) >= 30);
+    assert!(count(&counters, SecretCounter::OtherLabel) >= 30);
+}
+
+#[test]
+fn master_secrets_of_tls_1_2_are_those_of_the_clients_key_log() {
+    if !programs_are_there("master_secrets_of_tls_1_2") {
+        return;
+    }
+    let (host, folder) = (Namespace::new(), Folder::new());
+    let _server = Server::start(&host, &folder, 21444, "-tls1_2");
+    let (taking, secrets) = take(&settings(21444));
+    for ciphers in ["ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-CHACHA20-POLY1305"] {
+        curl(&host, &folder, 21444, &format!("--ciphers {ciphers}"));
+        let secret = next(&secrets);
+        assert_eq!(secret.label, Label::Master);
+        let Handshake::ClientRandom(random) = secret.of else {
+            panic!("{secret:?}")
+        };
+        let log = folder.key_log("client");
+        let logged = log.get(&("CLIENT_RANDOM".to_owned(), hexadecimal(&random)));
+        assert_eq!(logged, Some(&hexadecimal(secret.bytes.expose())));
+    }
+    assert_eq!(count(&taking.counters(), SecretCounter::Taken), 2);
+}
+
+#[test]
+fn a_process_that_is_not_selected_gives_no_secret() {
+    if !programs_are_there("not_selected_gives_no_secret") {
+        return;
+    }
+    let (host, folder) = (Namespace::new(), Folder::new());
+    let _selected = Server::start(&host, &folder, 21445, "-tls1_3");
+    let _other = Server::start(&host, &folder, 21446, "-tls1_3");
+    let (taking, secrets) = take(&settings(21445));
+    let counters = taking.counters();
+    curl(&host, &folder, 21446, "");
+    assert_eq!(count(&counters, SecretCounter::Taken), 0);
+    assert_eq!(count(&counters, SecretCounter::OtherLabel), 0);
+    // Of client and server.
+    assert!(count(&counters, SecretCounter::OtherProcess) >= 30);
+    curl(&host, &folder, 21445, "");
+    next(&secrets);
+    assert_eq!(count(&counters, SecretCounter::Taken), 1);
+    assert!(secrets.try_recv().is_err());
+}
+
+#[test]
+fn a_server_that_starts_later_is_found() {
+    if !programs_are_there("starts_later_is_found") {
+        return;
+    }
+    let (host, folder) = (Namespace::new(), Folder::new());
+    let (taking, secrets) = take(&settings(21447));
+    assert_eq!(taking.found().to_string(), "no process listens there yet");
+    let _server = Server::start(&host, &folder, 21447, "-tls1_3");
+    let begun = Instant::now();
+    loop {
+        curl(&host, &folder, 21447, "");
+        if secrets.recv_timeout(Duration::from_millis(20)).is_ok() {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(3), "not found");
+    }
+}
+
+#[test]
+fn nothing_is_attached_after_the_end() {
+    if !programs_are_there("nothing_is_attached_after") {
+        return;
+    }
+    let (host, folder) = (Namespace::new(), Folder::new());
+    let _server = Server::start(&host, &folder, 21448, "-tls1_3");
+    let (taking, secrets) = take(&settings(21448));
+    curl(&host, &folder, 21448, "");
+    next(&secrets);
+    let counters = taking.counters();
+    drop(taking);
+    let before = counters.read().unwrap();
+    curl(&host, &folder, 21448, "");
+    assert_eq!(counters.read().unwrap(), before);
+}

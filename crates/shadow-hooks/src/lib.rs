@@ -1,0 +1,190 @@
+//! Where in an executable or library the secrets of a TLS handshake can be taken: its bytes in, hook points out.
+//!
+//! One cheap probe where a handshake derives its secrets, and nothing at a request: that needs the one function of each
+//! TLS library that all handshakes go through, and in it an instruction on which a probe is cheap. Functions are found by
+//! symbols, by Go's table of functions, which stripped executables keep as well, or by who refers to the labels of the
+//! NSS key log; the instruction by decoding ([`HookPoint::emulated`]).
+//!
+//! An executable is hostile input: it belongs to whoever was allowed to run a process. Reads stay within it and are
+//! bounded, time grows with its size and no faster, memory is a few windows, and nothing here panics. What is found is
+//! never more than an offset at which an instruction begins in an executable segment.
+#![forbid(unsafe_code)]
+
+mod elf;
+mod go;
+mod image;
+mod keylog;
+mod library;
+mod machine;
+mod prologue;
+#[cfg(test)]
+mod properties;
+mod refused;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
+use shadow_common::HookKind;
+
+use elf::{Elf, Symbol};
+use image::Reader;
+pub use image::{Image, MAX_IMAGE_BYTES};
+use library::Library;
+pub use prologue::Refusal;
+pub use refused::NoHook;
+
+/// Hooks of one kind at most in one file; there is one, but for a second copy of the library.
+const MAX_POINTS: usize = 4;
+
+/// What is asked for beyond the rule.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Where a function has no instruction that the kernel emulates, take its first byte: a probe there costs some twenty
+    /// times as much, 12 instead of 0.6 microseconds a call, which is twenty calls a handshake.
+    pub insist: bool,
+}
+
+/// Where one function of one TLS library is to be hooked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookPoint {
+    /// Which function it is, and so where its arguments are.
+    pub kind: HookKind,
+    /// Offset in the file, as a uprobe takes it; an instruction begins there, in an executable segment.
+    pub offset: u64,
+    /// How far behind the function's first byte that is.
+    pub within: u64,
+    /// The function, as its symbol or its language calls it.
+    pub symbol: String,
+    /// The library and its version as far as they can be told: "OpenSSL 3.0.22".
+    pub library: String,
+    /// Whether the kernel emulates the instruction there. Always, unless [`Options::insist`] was asked for.
+    pub emulated: bool,
+}
+
+/// What can be hooked in a file.
+#[derive(Debug, Default)]
+pub struct Hooks {
+    /// Where, at least at one place.
+    pub points: Vec<HookPoint>,
+    /// Other TLS stacks in the same file that cannot be, and why.
+    pub refused: Vec<NoHook>,
+}
+
+/// Finds where the TLS secrets of the processes that run `image` can be taken.
+///
+/// # Errors
+///
+/// With the reason, in words for people, if there is no such place: [`NoHook`].
+pub fn hook_points(image: &dyn Image, options: Options) -> Result<Hooks, NoHook> {
+    let reader = Reader::new(image)?;
+    let elf = Elf::read(&reader)?;
+    let symbols = elf.symbols(&reader, library::SYMBOLS)?;
+    let library = Library::of(&reader, &elf)?;
+    let mut hooks = Hooks::default();
+    for function in functions(&reader, &elf, &symbols, &library, &mut hooks.refused)? {
+        match hook(&reader, &elf, function, options) {
+            Ok(point) if hooks.points.iter().any(|known| known.offset == point.offset) => {}
+            Ok(point) => hooks.points.push(point),
+            Err(refusal) => hooks.refused.push(refusal),
+        }
+    }
+    if hooks.points.is_empty() {
+        let refused = hooks.refused.into_iter().next();
+        return Err(refused.unwrap_or_else(|| library.without_hook(&symbols)));
+    }
+    Ok(hooks)
+}
+
+/// A function that secrets go through.
+struct Function {
+    kind: HookKind,
+    symbol: String,
+    library: String,
+    address: u64,
+    /// Bytes that it has, 0 if that is not known.
+    size: u64,
+}
+
+/// The functions that secrets go through; what was recognised and cannot be used is `refused`.
+fn functions(
+    reader: &Reader<'_>,
+    elf: &Elf,
+    symbols: &[Symbol],
+    library: &Library,
+    refused: &mut Vec<NoHook>,
+) -> Result<Vec<Function>, NoHook> {
+    let mut functions = Vec::new();
+    let is_openssl = library::is_openssl_kdf(symbols, true);
+    for symbol in symbols.iter().filter(|symbol| symbol.defined) {
+        let (kind, library) = match symbol.name.as_str() {
+            library::OPENSSL_KDF if is_openssl => (HookKind::OpenSslKdf, library.openssl()),
+            name if library::is_aws_lc_hkdf(name) => (HookKind::AwsLcHkdf, library.aws_lc()),
+            _ => continue,
+        };
+        functions.push(Function {
+            kind,
+            symbol: symbol.name.clone(),
+            library,
+            address: symbol.address,
+            size: symbol.size,
+        });
+    }
+    functions.truncate(MAX_POINTS);
+    match go::key_log(reader, elf, library.go.as_deref()) {
+        Ok(Some(address)) => functions.push(Function {
+            kind: HookKind::GoKeyLog,
+            symbol: go::FUNCTION.to_owned(),
+            library: library.go(),
+            address,
+            size: 0,
+        }),
+        Ok(None) => {}
+        Err(NoHook::Read(error)) => return Err(NoHook::Read(error)),
+        Err(reason) => refused.push(reason),
+    }
+    // OpenSSL's own has the other hook, which says whose handshake it is; its libssl leaves the matter to libcrypto.
+    if !is_openssl && !library::is_openssl_kdf(symbols, false) {
+        let found = keylog::functions(reader, elf)?;
+        functions.extend(found.into_iter().take(MAX_POINTS).map(|address| Function {
+            kind: HookKind::KeyLogHelper,
+            symbol: "key log function".to_owned(),
+            library: library.with_key_log(),
+            address,
+            size: 0,
+        }));
+    }
+    Ok(functions)
+}
+
+/// Where `function` is to be hooked.
+fn hook(reader: &Reader<'_>, elf: &Elf, function: Function, options: Options) -> Result<HookPoint, NoHook> {
+    let (offset, left) = elf
+        .code_at(function.address)
+        .ok_or(NoHook::Damaged("a function lies outside of its code"))?;
+    let size = if function.size == 0 {
+        left
+    } else {
+        left.min(function.size)
+    };
+    let code = reader.some(offset..offset.saturating_add(size.min(prologue::MAX_BYTES as u64)))?;
+    let (within, emulated) = match prologue::hook(elf.machine, function.kind, &code) {
+        Ok(within) => (within, true),
+        Err(_) if options.insist && !code.is_empty() => (0, false),
+        Err(why) => {
+            return Err(NoHook::WouldBeStepped {
+                library: function.library,
+                symbol: function.symbol,
+                why,
+            });
+        }
+    };
+    Ok(HookPoint {
+        kind: function.kind,
+        offset: offset + within,
+        within,
+        symbol: function.symbol,
+        library: function.library,
+        emulated,
+    })
+}

@@ -1,0 +1,268 @@
+//! Secrets that come late, without saying whose they are, in part, or not at all.
+
+use std::time::Duration;
+
+use shadow_core::time::Timestamp;
+use shadow_tcp::Direction::{Request, Response};
+
+use super::connections::assert_whole;
+use super::listener::Listener;
+use super::peers::{Peers, Recording, Setup};
+use crate::{Handshake, Label, Secret, SecretBytes, Session, SessionLimits, Unreadable};
+
+fn recorded(setup: &Setup) -> Recording {
+    let mut peers = Peers::connect(setup);
+    peers.send(Request, &vec![b'a'; 20_000]);
+    peers.send(Response, &[b'b'; 3000]);
+    peers.close()
+}
+
+fn both_versions() -> [Recording; 2] {
+    [recorded(&Setup::tls13()), recorded(&Setup::tls12())]
+}
+
+/// A listener that has all of the wire and no secret.
+fn waiting(recording: &Recording, limits: SessionLimits) -> Listener {
+    let mut listener = Listener::new(Session::new(limits));
+    for (direction, bytes) in &recording.wire {
+        for piece in bytes.chunks(1448) {
+            listener.data(*direction, piece);
+        }
+    }
+    listener
+}
+
+fn is_waiting(listener: &Listener) -> bool {
+    let session = listener.session.as_ref().expect("open");
+    assert_eq!(session.waits(), session.holds());
+    session.waits()
+}
+
+fn unknown(secret: &Secret) -> Secret {
+    Secret {
+        of: Handshake::Unknown,
+        ..secret.clone()
+    }
+}
+
+#[test]
+fn records_wait_for_their_secret() {
+    for recording in both_versions() {
+        let mut listener = waiting(&recording, SessionLimits::default());
+        assert!(is_waiting(&listener));
+        assert!(listener.budget.used() > 20_000);
+        listener.insert(&recording.secrets);
+        listener.retry(Timestamp(2_000_000_000));
+        assert!(!is_waiting(&listener));
+        assert_whole(&listener.close(), &recording);
+    }
+}
+
+#[test]
+fn secrets_may_come_one_by_one_in_any_order() {
+    for recording in both_versions() {
+        for first in 0..recording.secrets.len() {
+            let mut secrets = recording.secrets.clone();
+            secrets.rotate_left(first);
+            let mut listener = waiting(&recording, SessionLimits::default());
+            for (secret, time) in secrets.iter().zip(2..) {
+                listener.insert(std::slice::from_ref(secret));
+                listener.retry(Timestamp(time));
+            }
+            assert_whole(&listener.close(), &recording);
+        }
+    }
+}
+
+#[test]
+fn a_secret_of_an_unknown_handshake_is_found_by_trial() {
+    for recording in both_versions() {
+        let mut decoys: Vec<Secret> = recording.secrets.iter().map(unknown).collect();
+        for secret in &mut decoys {
+            let wrong: Vec<u8> = secret.bytes.expose().iter().map(|byte| !byte).collect();
+            secret.bytes = SecretBytes::new(&wrong).expect("as long");
+        }
+        let mut listener = waiting(&recording, SessionLimits::default());
+        for _ in 0..100 {
+            listener.insert(&decoys);
+        }
+        listener.retry(Timestamp(2));
+        assert!(is_waiting(&listener));
+        for secret in &recording.secrets {
+            listener.insert(&[unknown(secret)]);
+        }
+        listener.retry(Timestamp(3));
+        let store = listener.store.clone();
+        assert_whole(&listener.close(), &recording);
+        let used = recording
+            .secrets
+            .iter()
+            .filter(|secret| store.find(secret.label, secret.of).is_some());
+        assert_eq!(used.count(), recording.secrets.len());
+    }
+}
+
+#[test]
+fn no_more_secrets_are_tried_than_the_limit_says() {
+    let recording = recorded(&Setup::tls13());
+    let limits = SessionLimits {
+        max_trials: 10,
+        ..SessionLimits::default()
+    };
+    let mut listener = waiting(&recording, limits);
+    for _ in 0..10 {
+        let wrong = SecretBytes::new(&[9; 48]).expect("48 bytes");
+        for label in [Label::ServerHandshakeTraffic, Label::ClientHandshakeTraffic] {
+            let bytes = wrong.clone();
+            listener.insert(&[Secret {
+                label,
+                of: Handshake::Unknown,
+                bytes,
+            }]);
+        }
+    }
+    for secret in &recording.secrets {
+        listener.insert(&[unknown(secret)]);
+    }
+    listener.retry(Timestamp(2));
+    assert!(is_waiting(&listener));
+    assert_eq!(listener.close().inside, [b"", b""]);
+}
+
+#[test]
+fn application_secrets_alone_open_the_application_data() {
+    let recording = recorded(&Setup::tls13());
+    let mut listener = waiting(&recording, SessionLimits::default());
+    for secret in &recording.secrets {
+        if matches!(secret.label, Label::ClientTraffic0 | Label::ServerTraffic0) {
+            listener.insert(std::slice::from_ref(secret));
+        }
+    }
+    listener.retry(Timestamp(2));
+    assert_whole(&listener.close(), &recording);
+}
+
+#[test]
+fn a_connection_whose_secret_does_not_come_is_given_up() {
+    for recording in both_versions() {
+        for (expected, why) in [(false, Unreadable::NoSecret), (true, Unreadable::SecretLost)] {
+            let limits = SessionLimits {
+                expected,
+                max_wait: Duration::from_secs(1),
+                ..SessionLimits::default()
+            };
+            let mut listener = waiting(&recording, limits);
+            listener.retry(Timestamp(1_000_000_001));
+            assert_eq!(listener.told.unreadable, None);
+            listener.retry(Timestamp(1_000_000_002));
+            assert_eq!(listener.told.unreadable, Some(why));
+            assert_eq!(listener.budget.used(), 0);
+            assert!(!is_waiting(&listener));
+            // Too late.
+            listener.insert(&recording.secrets);
+            listener.retry(Timestamp(1_000_000_003));
+            assert_eq!(listener.close().inside, [b"", b""]);
+        }
+    }
+}
+
+#[test]
+fn a_secret_that_lacks_another_is_lost() {
+    let recording = recorded(&Setup::tls13());
+    for missing in [Label::ClientTraffic0, Label::ServerHandshakeTraffic] {
+        let mut listener = waiting(&recording, SessionLimits::default());
+        for secret in &recording.secrets {
+            let is_missing = secret.label == missing
+                || missing == Label::ServerHandshakeTraffic && secret.label == Label::ServerTraffic0;
+            if !is_missing {
+                listener.insert(std::slice::from_ref(secret));
+            }
+        }
+        listener.retry(Timestamp(10_000_000_000));
+        assert_eq!(listener.close().unreadable, Some(Unreadable::SecretLost));
+    }
+}
+
+#[test]
+fn what_waits_at_the_end_is_counted() {
+    for recording in both_versions() {
+        let told = waiting(&recording, SessionLimits::default()).close();
+        assert_eq!(told.unreadable, Some(Unreadable::NoSecret));
+    }
+}
+
+#[test]
+fn no_more_bytes_wait_than_the_limit_says() {
+    for recording in both_versions() {
+        let limits = SessionLimits {
+            max_waiting: 10_000,
+            expected: true,
+            ..SessionLimits::default()
+        };
+        let listener = waiting(&recording, limits);
+        assert_eq!(listener.told.unreadable, Some(Unreadable::SecretLost));
+        assert_eq!(listener.budget.used(), 0);
+    }
+}
+
+#[test]
+fn a_connection_without_room_to_wait_is_given_up() {
+    for recording in both_versions() {
+        let mut listener = Listener::default();
+        listener.budget = shadow_core::budget::MemoryBudget::new(20_000);
+        for (direction, bytes) in &recording.wire {
+            listener.data(*direction, bytes);
+        }
+        assert_eq!(listener.told.unreadable, Some(Unreadable::Memory));
+        assert_eq!(listener.budget.used(), 0);
+    }
+}
+
+#[test]
+fn a_stalled_connection_that_waits_is_given_up() {
+    let recording = recorded(&Setup::tls13());
+    let mut listener = waiting(&recording, SessionLimits::default());
+    listener.stalled();
+    assert_eq!(listener.told.unreadable, Some(Unreadable::NoSecret));
+    assert_eq!(listener.budget.used(), 0);
+}
+
+#[test]
+fn answers_that_are_not_wanted_are_neither_opened_nor_kept() {
+    for recording in both_versions() {
+        let limits = SessionLimits {
+            answers: false,
+            ..SessionLimits::default()
+        };
+        let mut listener = Listener::new(Session::new(limits));
+        listener.insert(&recording.secrets);
+        for (direction, bytes) in &recording.wire {
+            for piece in bytes.chunks(100) {
+                listener.data(*direction, piece);
+            }
+        }
+        listener.finished(Response);
+        let told = listener.close();
+        assert_eq!(told.inside, [recording.inside[0].clone(), Vec::new()]);
+        assert_eq!((told.unreadable, told.finished), (None, [true, true]));
+        assert_eq!((told.gaps, told.lost), ([0, 0], [0, 0]));
+    }
+}
+
+#[test]
+fn answers_that_are_not_wanted_need_no_secret() {
+    let recording = recorded(&Setup::tls13());
+    let limits = SessionLimits {
+        answers: false,
+        ..SessionLimits::default()
+    };
+    let mut listener = waiting(&recording, limits);
+    let of_client = recording
+        .secrets
+        .iter()
+        .filter(|secret| secret.label == Label::ClientTraffic0);
+    listener.insert(&of_client.cloned().collect::<Vec<_>>());
+    listener.retry(Timestamp(2));
+    assert!(!is_waiting(&listener));
+    assert_eq!(listener.close().inside, [recording.inside[0].clone(), Vec::new()]);
+}

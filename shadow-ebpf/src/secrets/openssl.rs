@@ -1,0 +1,149 @@
+//! `EVP_KDF_derive(ctx, out, length, const OSSL_PARAM params[])` of OpenSSL 3 and later.
+//!
+//! The parameters are a public interface (OSSL_PARAM(3), EVP_KDF-TLS13_KDF(7), EVP_KDF-TLS1_PRF(7)). Of TLS 1.3 the
+//! derivations of `s hs traffic` and `c e traffic` are taken: the `key` that all others follow from, and the `data`, which
+//! is the transcript's hash. Of TLS 1.2 that of `key expansion`: the `secret`, and the second of the two randoms among the
+//! `seed`s, which is the client's (RFC 5246 section 6.3).
+
+use shadow_common::{SecretCounter, SecretLabel, SecretRecord};
+
+use crate::arguments::Arguments;
+use crate::memory::{Memory, bytes, value};
+
+/// Parameters that are looked at. A derivation of TLS has seven at most.
+const MOST_PARAMETERS: u64 = 12;
+
+/// Octets, among the types of parameters (`OSSL_PARAM_OCTET_STRING`).
+const OCTETS: u64 = 5;
+
+/// One parameter: `struct ossl_param_st`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Parameter {
+    key: u64,
+    /// The low half of the word; the rest is padding.
+    kind: u64,
+    data: u64,
+    size: u64,
+    returned: u64,
+}
+
+/// A name or label by its first eight bytes.
+#[derive(Clone, Copy)]
+struct Name {
+    word: u64,
+    /// What counts: with the zero that ends it, if that is among the eight.
+    mask: u64,
+}
+
+impl Name {
+    const fn new(name: &[u8; 8], length: u32) -> Self {
+        let mask = if length >= 8 {
+            u64::MAX
+        } else {
+            (1 << (8 * length)) - 1
+        };
+        Self {
+            word: u64::from_le_bytes(*name),
+            mask,
+        }
+    }
+
+    #[inline(always)]
+    fn is(self, word: u64) -> bool {
+        word & self.mask == self.word
+    }
+}
+
+const KEY: Name = Name::new(b"key\0\0\0\0\0", 4);
+const SECRET: Name = Name::new(b"secret\0\0", 7);
+const LABEL: Name = Name::new(b"label\0\0\0", 6);
+const DATA: Name = Name::new(b"data\0\0\0\0", 5);
+const SEED: Name = Name::new(b"seed\0\0\0\0", 5);
+
+/// Reads the secret that is derived from, and whose handshake it is of.
+///
+/// Each value is looked for from the start: the verifier walks a loop that gathers several once for each of their
+/// combinations. Most calls are known by the first to be none that is wanted.
+#[inline(always)]
+pub fn read<M: Memory>(arguments: Arguments, record: &mut SecretRecord) -> Result<(), SecretCounter> {
+    let parameters = arguments.fourth();
+    let Some((name, label)) = find::<M>(parameters, LABEL, SEED, 0)? else {
+        return Err(SecretCounter::OtherLabel);
+    };
+    let (label, context) = if SEED.is(name) {
+        let label = tls12_label::<M>(label)?;
+        // What is derived is the first seed; the randoms come behind it, the server's first.
+        (label, find::<M>(parameters, SEED, SEED, 2)?)
+    } else {
+        let label = tls13_label::<M>(label)?;
+        (label, find::<M>(parameters, DATA, DATA, 0)?)
+    };
+    let (Some((_, secret)), Some((_, context))) = (find::<M>(parameters, KEY, SECRET, 0)?, context) else {
+        return Err(SecretCounter::Incomplete);
+    };
+    record.label = label as u32;
+    record.secret_length = bytes::<M>(&mut record.secret, secret.data, secret.size)?;
+    record.context_length = bytes::<M>(&mut record.context, context.data, context.size)?;
+    Ok(())
+}
+
+/// The parameter with one of two names, behind so many others of them; and the name.
+#[inline(always)]
+fn find<M: Memory>(
+    parameters: u64,
+    one: Name,
+    other: Name,
+    behind: u32,
+) -> Result<Option<(u64, Parameter)>, SecretCounter> {
+    let nothing = Parameter {
+        key: 0,
+        kind: 0,
+        data: 0,
+        size: 0,
+        returned: 0,
+    };
+    let mut passed = 0;
+    for index in 0..MOST_PARAMETERS {
+        let parameter: Parameter =
+            value::<M, _>(parameters + index * size_of::<Parameter>() as u64, nothing)?;
+        if parameter.key == 0 {
+            return Ok(None);
+        }
+        if parameter.kind & 0xFFFF_FFFF != OCTETS {
+            continue;
+        }
+        let name: u64 = value::<M, _>(parameter.key, 0)?;
+        if one.is(name) || other.is(name) {
+            if passed == behind {
+                return Ok(Some((name, parameter)));
+            }
+            passed += 1;
+        }
+    }
+    Ok(None)
+}
+
+#[inline(always)]
+fn tls13_label<M: Memory>(parameter: Parameter) -> Result<SecretLabel, SecretCounter> {
+    if parameter.size != 12 && parameter.size != 11 {
+        return Err(SecretCounter::OtherLabel);
+    }
+    let label: u64 = value::<M, _>(parameter.data, 0)?;
+    if parameter.size == 12 && label == u64::from_le_bytes(*b"s hs tra") {
+        Ok(SecretLabel::HandshakeSecret)
+    } else if parameter.size == 11 && label == u64::from_le_bytes(*b"c e traf") {
+        Ok(SecretLabel::EarlySecret)
+    } else {
+        Err(SecretCounter::OtherLabel)
+    }
+}
+
+#[inline(always)]
+fn tls12_label<M: Memory>(parameter: Parameter) -> Result<SecretLabel, SecretCounter> {
+    if parameter.size == 13 && value::<M, u64>(parameter.data, 0)? == u64::from_le_bytes(*b"key expa") {
+        Ok(SecretLabel::Master)
+    } else {
+        Err(SecretCounter::OtherLabel)
+    }
+}

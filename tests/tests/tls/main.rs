@@ -1,0 +1,5 @@
+//! HTTPS end to end: servers on many TLS stacks, clients that speak it in many ways, and the agent that opens what they say.
+//!
+//! A binary of its own, so that its parts can be run alone: they install servers and build one.
+
+mod harness;
