@@ -57,17 +57,24 @@ impl Drop for Folder {
     }
 }
 
-/// `openssl s_server`, ended when it is dropped.
+/// A server, ended when it is dropped.
 struct Server(Child);
 
 impl Server {
     fn start(host: &Namespace, folder: &Folder, port: u16, more: &str) -> Self {
+        Self::start_with(host, folder, port, more, Path::new(""))
+    }
+
+    /// With the libraries of a folder.
+    fn start_with(host: &Namespace, folder: &Folder, port: u16, more: &str, libraries: &Path) -> Self {
+        let libraries = libraries.to_owned();
         let arguments = format!("s_server -accept {port} -key key -cert certificate -www {more}");
         let path = folder.0.clone();
         let child = host.run(move || {
             Command::new("openssl")
                 .args(arguments.split_whitespace())
                 .current_dir(path)
+                .env("LD_LIBRARY_PATH", libraries)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
@@ -75,18 +82,24 @@ impl Server {
                 .unwrap()
         });
         let server = Self(child);
-        let deadline = Instant::now() + PATIENCE;
-        while !host.run(move || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()) {
-            assert!(Instant::now() < deadline, "the server does not listen");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        await_listening(host, port);
         server
+    }
+}
+
+fn await_listening(host: &Namespace, port: u16) {
+    let deadline = Instant::now() + PATIENCE;
+    while !host.run(move || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()) {
+        assert!(Instant::now() < deadline, "the server does not listen");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        // One that has workers ends them first.
+        let process = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        let _ = nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGTERM);
         let _ = self.0.wait();
     }
 }
@@ -288,4 +301,199 @@ fn nothing_is_attached_after_the_end() {
     let before = counters.read().unwrap();
     curl(&host, &folder, 21448, "");
     assert_eq!(counters.read().unwrap(), before);
+}
+
+/// A folder that shows what another one has, as the containers of one image have it; gone when it is dropped.
+struct Overlay(PathBuf);
+
+impl Overlay {
+    fn new(folder: &Folder, image: &Path, name: &str) -> Self {
+        let [top, upper, work] = ["top", "upper", "work"].map(|part| folder.0.join(format!("{name}-{part}")));
+        for part in [&top, &upper, &work] {
+            fs::create_dir_all(part).unwrap();
+        }
+        let (image, upper, work) = (image.display(), upper.display(), work.display());
+        let options = format!("lowerdir={image},upperdir={upper},workdir={work}");
+        let mounted = Command::new("mount")
+            .args(["-t", "overlay", "overlay", "-o", &options])
+            .arg(&top)
+            .status();
+        assert!(mounted.unwrap().success());
+        Self(top)
+    }
+}
+
+impl Drop for Overlay {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+/// The library that openssl runs.
+fn libcrypto() -> PathBuf {
+    let output = Command::new("sh")
+        .args(["-c", "ldd $(command -v openssl)"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find(|line| line.contains("libcrypto")).unwrap();
+    PathBuf::from(line.split_whitespace().nth(2).unwrap())
+}
+
+#[test]
+fn containers_of_one_image_have_one_probe() {
+    if !programs_are_there("containers_of_one_image") {
+        return;
+    }
+    let (host, folder) = (Namespace::new(), Folder::new());
+    let image = folder.0.join("image");
+    fs::create_dir_all(&image).unwrap();
+    fs::copy(libcrypto(), image.join("libcrypto.so.3")).unwrap();
+    let overlays = [
+        Overlay::new(&folder, &image, "one"),
+        Overlay::new(&folder, &image, "two"),
+    ];
+    let start =
+        |port: u16, overlay: &Overlay| Server::start_with(&host, &folder, port, "-tls1_3", &overlay.0);
+    let servers = [start(21449, &overlays[0]), start(21450, &overlays[1])];
+    let mut settings = settings(21449);
+    settings.selection.inputs.push(live(LiveScope::Any, 21450));
+    let (taking, secrets) = take(&settings);
+    for port in [21449, 21450] {
+        curl(&host, &folder, port, "");
+        next(&secrets);
+    }
+    assert_eq!(count(&taking.counters(), SecretCounter::Taken), 2);
+    // The other one goes on when the first has ended.
+    let [first, _second] = servers;
+    drop(first);
+    curl(&host, &folder, 21450, "");
+    next(&secrets);
+    assert_eq!(count(&taking.counters(), SecretCounter::Taken), 3);
+}
+
+#[test]
+fn a_library_that_is_gone_is_found() {
+    if !programs_are_there("a_library_that_is_gone") {
+        return;
+    }
+    let (host, folder) = (Namespace::new(), Folder::new());
+    let old = folder.0.join("libcrypto.so.3");
+    fs::copy(libcrypto(), &old).unwrap();
+    let _server = Server::start_with(&host, &folder, 21451, "-tls1_3", &folder.0);
+    fs::remove_file(&old).unwrap();
+    let (_taking, secrets) = take(&settings(21451));
+    curl(&host, &folder, 21451, "");
+    next(&secrets);
+}
+
+#[test]
+fn only_a_library_that_is_named_is_attached_to() {
+    if !programs_are_there("only_a_library_that_is_named") {
+        return;
+    }
+    let (host, folder) = (Namespace::new(), Folder::new());
+    let copy = folder.0.join("libcrypto.so.3");
+    fs::copy(libcrypto(), &copy).unwrap();
+    let _named = Server::start_with(&host, &folder, 21452, "-tls1_3", &folder.0);
+    let _other = Server::start(&host, &folder, 21453, "-tls1_3");
+    let mut settings = settings(21452);
+    settings.selection.inputs.push(live(LiveScope::Any, 21453));
+    settings.automatic = false;
+    settings.libraries = vec![copy];
+    let (taking, secrets) = take(&settings);
+    curl(&host, &folder, 21453, "");
+    curl(&host, &folder, 21452, "");
+    next(&secrets);
+    let counts = taking.counters().read().unwrap();
+    assert_eq!(counts.get(SecretCounter::Taken), 1);
+    assert_eq!(counts.get(SecretCounter::OtherProcess), 0);
+    settings.libraries = vec![folder.0.join("certificate")];
+    let refused = std::thread::spawn(move || Secrets::start_with(&settings, |_, _| ()).map(drop));
+    let error = refused.join().unwrap().unwrap_err().to_string();
+    assert!(
+        error.ends_with("certificate: no executable or library"),
+        "{error}"
+    );
+}
+
+#[test]
+fn workers_are_followed_over_a_reload() {
+    let test = "workers_are_followed_over_a_reload";
+    if !programs_are_there(test) || !is_there("nginx", test) {
+        return;
+    }
+    let (host, folder) = (Namespace::new(), Folder::new());
+    let configuration = "daemon off; worker_processes 2; pid pid; error_log stderr; events {}
+        http { access_log off; server { listen 21454 ssl; ssl_certificate certificate; ssl_certificate_key key;
+        return 200 ok; } }";
+    fs::write(folder.0.join("configuration"), configuration).unwrap();
+    let path = folder.0.clone();
+    let nginx = host.run(move || {
+        Command::new("nginx")
+            .args(["-p", ".", "-c", "configuration", "-e", "stderr"])
+            .current_dir(path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    });
+    let process = nix::unistd::Pid::from_raw(i32::try_from(nginx.id()).unwrap());
+    let _nginx = Server(nginx);
+    await_listening(&host, 21454);
+    let (taking, secrets) = take(&settings(21454));
+    let found = taking.found().to_string();
+    assert!(found.starts_with("nginx (3 processes): OpenSSL 3"), "{found}");
+    let mut handshakes = 0;
+    for _ in 0..20 {
+        curl(&host, &folder, 21454, "");
+        next(&secrets);
+        handshakes += 1;
+    }
+    assert_eq!(count(&taking.counters(), SecretCounter::Taken), handshakes);
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGHUP).unwrap();
+    // One handshake of a new worker tells of it, and from then on each gives its secret.
+    let deadline = Instant::now() + Duration::from_secs(3);
+    let mut in_a_row = 0;
+    while in_a_row < 20 {
+        assert!(Instant::now() < deadline, "the new workers were not found");
+        curl(&host, &folder, 21454, "");
+        in_a_row = match secrets.recv_timeout(Duration::from_millis(50)) {
+            Ok(_) => in_a_row + 1,
+            Err(_) => 0,
+        };
+    }
+}
+
+#[test]
+fn threads_keep_what_attaching_needs_in_reserve() {
+    if !programs_are_there("threads_keep_what_attaching") {
+        return;
+    }
+    let (_taking, _secrets) = take(&settings(21455));
+    let of = |name: &str| {
+        let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
+        let mut found = tasks.filter_map(|task| {
+            let status = fs::read_to_string(task.path().join("status")).ok()?;
+            let field = |name: &str| {
+                let line = status.lines().find_map(|line| line.strip_prefix(name));
+                line.map(|value| value.trim().to_owned())
+            };
+            (field("Name:")? == name).then_some((field("CapEff:")?, field("CapPrm:")?))
+        });
+        found.next().unwrap()
+    };
+    assert_eq!(of("tls-secrets"), ("0".repeat(16), "0".repeat(16)));
+    let (_, permitted) = of("tls-processes");
+    let kept = [
+        caps::Capability::CAP_BPF,
+        caps::Capability::CAP_PERFMON,
+        caps::Capability::CAP_SYS_PTRACE,
+        caps::Capability::CAP_DAC_READ_SEARCH,
+        caps::Capability::CAP_CHECKPOINT_RESTORE,
+    ];
+    let bits = kept
+        .iter()
+        .fold(0, |bits, capability| bits | capability.bitmask());
+    assert_eq!(u64::from_str_radix(&permitted, 16).unwrap(), bits);
 }
