@@ -9,6 +9,7 @@ use shadow_agent::capture::PcapReader;
 use shadow_agent::settings::ConnectionSettings;
 use shadow_agent::tcp::FlowTable;
 use shadow_agent::time::Timestamp;
+use shadow_agent::tls::{SecretStore, StoreLimits};
 use shadow_agent_fuzz::connection::Connection;
 
 fuzz_target!(|data: &[u8]| {
@@ -17,9 +18,11 @@ fuzz_target!(|data: &[u8]| {
     };
     let ports: &[u16] = if choices & 1 == 0 { &[] } else { &[80] };
     let watch_responses = choices & 2 == 0;
-    let Ok(mut reader) = PcapReader::new(file, ports, watch_responses) else {
+    let Ok(reader) = PcapReader::new(file, ports, watch_responses) else {
         return;
     };
+    let secrets = SecretStore::new(StoreLimits::default());
+    let mut reader = if choices & 4 == 0 { reader } else { reader.with_secrets(&secrets) };
     let settings = ConnectionSettings {
         max_connections: 10,
         idle_timeout: Duration::from_secs(10),

@@ -13,7 +13,9 @@ use crate::http::Limits;
 pub use self::cluster::ClusterSettings;
 pub use self::mirror::{MirrorLimits, MirrorRules, MirrorSettings};
 pub use self::raw_input::RawInput;
-pub use crate::capture::{CaptureSettings, Engine, LiveInput, LiveScope, VlanScope, VxlanSettings};
+pub use crate::capture::{
+    CaptureSettings, Engine, LiveInput, LiveScope, TlsSettings, VlanScope, VxlanSettings,
+};
 pub use crate::compare::{CompareSettings, ComparingSettings};
 pub use crate::input::{
     FileInputSettings, HttpInputSettings, MessageInput, Pace, ServerTls, TcpInputSettings,

@@ -86,7 +86,7 @@ impl FileCounters {
 #[derive(Debug)]
 pub struct Frames {
     servers: Servers,
-    watch_responses: bool,
+    pub(super) watch_responses: bool,
     pub(super) vlans: VlanScope,
     pub(super) counters: FileCounters,
     /// FIN of the latest packet, when it stands behind bytes that were not captured.

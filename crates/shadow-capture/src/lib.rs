@@ -19,6 +19,8 @@ mod instance;
 mod interfaces;
 #[cfg(debug_assertions)]
 mod kernel_log;
+mod key_log;
+mod key_log_files;
 mod leftovers;
 mod live;
 mod load;
@@ -52,6 +54,7 @@ pub use error::CaptureError;
 pub use expected::expected_answers;
 pub use frames::FileCounters;
 pub use interfaces::matches as interface_matches;
+pub use key_log_files::{KeyLogFiles, KeyLogReport};
 pub use leftovers::{leftovers, remove_leftovers};
 pub use live::{LiveCapture, PodTarget, try_to_load};
 pub use own::{OwnConnection, OwnConnectionError, OwnConnections};
@@ -63,7 +66,7 @@ pub use rings::RingReader;
 pub use secrets::{
     Found, FoundProgram, SecretCounters, SecretCounts, Secrets, SecretsSettings, Selection, examine,
 };
-pub use settings::{CaptureSettings, Engine, LiveInput, LiveScope, VlanScope, VxlanSettings};
+pub use settings::{CaptureSettings, Engine, LiveInput, LiveScope, TlsSettings, VlanScope, VxlanSettings};
 pub use trial::try_ring;
 pub use vxlan::{Decapsulator, VxlanCounts};
 pub use vxlan_reader::VxlanReader;

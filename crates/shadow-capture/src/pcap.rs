@@ -6,8 +6,10 @@
 use std::io::Read;
 
 use shadow_tcp::Segment;
+use shadow_tls::SecretStore;
 
 use super::frames::{FileCounters, Frames};
+use super::key_log::KeyLogReader;
 use super::pcap_error::PcapError;
 use super::pcap_format::CaptureReader;
 use super::settings::VlanScope;
@@ -34,6 +36,16 @@ impl<R: Read> PcapReader<R> {
     pub fn with_vlans(mut self, vlans: &VlanScope) -> Self {
         self.frames.vlans = vlans.clone();
         self
+    }
+
+    /// The same, whose secrets of TLS (pcapng's decryption secrets blocks) go to `secrets`.
+    #[must_use]
+    pub fn with_secrets(self, secrets: &SecretStore) -> Self {
+        let keys = Some(KeyLogReader::new(secrets.clone()));
+        Self {
+            capture: self.capture.with_keys(keys),
+            ..self
+        }
     }
 
     /// The next segment; `None` at the end of the file. After an error, nothing more can be read.
@@ -76,6 +88,9 @@ mod corrupt_tests;
 #[cfg(test)]
 #[path = "pcap_test_files.rs"]
 pub(super) mod pcap_test_files;
+#[cfg(test)]
+#[path = "pcap_secrets_tests.rs"]
+mod secrets_tests;
 #[cfg(test)]
 #[path = "pcap_tests.rs"]
 mod tests;

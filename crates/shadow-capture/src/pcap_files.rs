@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 use shadow_core::named_file;
 use shadow_core::time::Timestamp;
 use shadow_tcp::Segment;
+use shadow_tls::SecretStore;
 
 use super::frames::{FileCounters, Frames};
+use super::key_log::KeyLogReader;
 use super::pcap_error::PcapError;
 use super::pcap_format::CaptureReader;
 use super::pcap_input::Packet;
@@ -43,6 +45,10 @@ pub struct PcapFiles {
     /// Whether errors say which file it is.
     many: bool,
     frames: Frames,
+    /// Where the files' secrets of TLS go.
+    secrets: Option<SecretStore>,
+    /// Whether there were any in front of the packets.
+    has_secrets: bool,
 }
 
 /// A file that was looked into.
@@ -62,12 +68,15 @@ struct Reading {
 
 impl PcapFiles {
     /// Looks into each file for its first packet. `ports` and `watch_responses` are those of
-    /// [`PcapReader::new`](super::PcapReader::new).
+    /// [`PcapReader::new`](super::PcapReader::new). Secrets of TLS that a file has (pcapng's decryption secrets blocks) go to
+    /// `secrets`, if that is given. Those in front of a file's first packet are there when this returns; if there are any, what
+    /// servers send is handed on as well, for the handshakes in it.
     pub fn open(
         paths: &[PathBuf],
         ports: &[u16],
         watch_responses: bool,
         unpack: Unpack,
+        secrets: Option<&SecretStore>,
     ) -> Result<Self, PcapError> {
         let mut files = Self {
             unpack,
@@ -76,7 +85,11 @@ impl PcapFiles {
             latest: None,
             many: paths.len() > 1,
             frames: Frames::new(ports.to_owned(), watch_responses),
+            secrets: secrets.cloned(),
+            has_secrets: false,
         };
+        let inserted = || secrets.map_or(0, |secrets| secrets.counts().inserted);
+        let before = inserted();
         for (index, path) in paths.iter().enumerate() {
             let file = opened(path)?;
             let kept = (index < MAX_KEPT).then(|| file.try_clone()).transpose();
@@ -99,10 +112,17 @@ impl PcapFiles {
                 Err(error) => return Err(files.of(path, error)),
             }
         }
+        files.has_secrets = inserted() > before;
+        files.frames.watch_responses |= files.has_secrets;
         files
             .waiting
             .sort_by(|a, b| (b.first, &b.path).cmp(&(a.first, &a.path)));
         Ok(files)
+    }
+
+    /// Whether a file has secrets of TLS in front of its packets.
+    pub fn has_secrets(&self) -> bool {
+        self.has_secrets
     }
 
     /// The same, of which only packets with these VLAN tags are taken.
@@ -193,7 +213,8 @@ impl PcapFiles {
             Ok(content) => content,
             Err(source) => return Err(PcapError::Open { path, source }),
         };
-        let mut capture = CaptureReader::new(content)?;
+        let keys = self.secrets.clone().map(KeyLogReader::new);
+        let mut capture = CaptureReader::new(content)?.with_keys(keys);
         let Some(next) = capture.next()? else {
             self.frames.counters.torn_bytes += capture.torn_bytes();
             return Ok(None);

@@ -34,7 +34,7 @@ fn content(file: File) -> io::Result<Content> {
 
 fn open(paths: &[&PathBuf], ports: &[u16]) -> Result<PcapFiles, PcapError> {
     let paths: Vec<_> = paths.iter().map(|path| (*path).clone()).collect();
-    PcapFiles::open(&paths, ports, false, content)
+    PcapFiles::open(&paths, ports, false, content, None)
 }
 
 /// A file of requests' packets: second, client's port, payload.

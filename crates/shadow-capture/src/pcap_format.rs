@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use shadow_core::time::Timestamp;
 
+use super::key_log::KeyLogReader;
 use super::packet::LinkType;
 use super::pcap_error::PcapError;
 use super::pcap_input::{Input, MAX_BLOCK, Next, Packet, corrupt, u16_at, u32_at};
@@ -21,6 +22,8 @@ pub(super) struct CaptureReader<R> {
     format: Format,
     /// Bytes of the packet that the file ended in.
     torn: u64,
+    /// Where secrets go that the file has beside its packets, if they are wanted.
+    keys: Option<KeyLogReader>,
 }
 
 #[derive(Debug)]
@@ -69,6 +72,7 @@ impl<R: Read> CaptureReader<R> {
                 unit,
             },
             torn: 0,
+            keys: None,
         })
     }
 
@@ -85,7 +89,15 @@ impl<R: Read> CaptureReader<R> {
             input,
             format: Format::Pcapng(section),
             torn: 0,
+            keys: None,
         })
+    }
+
+    /// The same, whose secrets of TLS go to `keys`.
+    #[must_use]
+    pub fn with_keys(mut self, keys: Option<KeyLogReader>) -> Self {
+        self.keys = keys;
+        self
     }
 
     /// The next packet; `None` at the end of the file.
@@ -96,7 +108,7 @@ impl<R: Read> CaptureReader<R> {
                 link,
                 unit,
             } => next_pcap(&mut self.input, *big_endian, *link, *unit),
-            Format::Pcapng(section) => section.next(&mut self.input),
+            Format::Pcapng(section) => section.next(&mut self.input, &mut self.keys),
         }?;
         match next {
             Next::Packet(packet) => Ok(Some(packet)),

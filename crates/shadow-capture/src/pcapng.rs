@@ -1,11 +1,13 @@
 //! pcapng (draft-ietf-opsawg-pcapng): blocks to packets.
 //!
-//! Packets, interfaces and sections are read; every other block is passed over, however long.
+//! Packets, interfaces, sections and secrets of TLS are read; every other block is passed over, however long.
 
 use std::io::Read;
 
 use shadow_core::time::Timestamp;
+use zeroize::Zeroize as _;
 
+use super::key_log::KeyLogReader;
 use super::packet::LinkType;
 use super::pcap_error::PcapError;
 use super::pcap_input::{Input, MAX_BLOCK, Next, Packet, corrupt, u16_at, u32_at};
@@ -18,6 +20,9 @@ const INTERFACE: u32 = 1;
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
+const DECRYPTION_SECRETS: u32 = 0x0a;
+/// Secrets of TLS, as lines of an NSS key log ("TLSK").
+const TLS_KEY_LOG: u32 = 0x544c_534b;
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 
 /// A section: its byte order, and the interfaces described so far.
@@ -70,8 +75,12 @@ impl Section {
         }))
     }
 
-    /// The next packet, of this section or of one that follows it.
-    pub fn next<R: Read>(&mut self, input: &mut Input<R>) -> Result<Next, PcapError> {
+    /// The next packet, of this section or of one that follows it. Secrets in front of it go to `keys`.
+    pub fn next<R: Read>(
+        &mut self,
+        input: &mut Input<R>,
+        keys: &mut Option<KeyLogReader>,
+    ) -> Result<Next, PcapError> {
         loop {
             let block = input.offset;
             if input.read(8)? < 8 {
@@ -92,6 +101,14 @@ impl Section {
             }
             let total = u32_at(&input.buffer, 4, self.big_endian) as usize;
             let body = body_len(total, block)?;
+            if let (DECRYPTION_SECRETS, Some(keys)) = (kind, &mut *keys) {
+                if !secrets(input, body, block, self.big_endian, keys)?
+                    || !ends_block(input, total, block, self.big_endian)?
+                {
+                    return Ok(Next::End { block });
+                }
+                continue;
+            }
             if !matches!(
                 kind,
                 INTERFACE | OBSOLETE_PACKET | SIMPLE_PACKET | ENHANCED_PACKET
@@ -132,6 +149,44 @@ fn body_len(total: usize, block: u64) -> Result<usize, PcapError> {
         return Err(corrupt(block, "a block with an impossible length"));
     }
     Ok(total - 12)
+}
+
+/// Reads the body of a decryption secrets block (section 4.7): however long, a piece at a time. `false` when the file ends
+/// in it.
+fn secrets<R: Read>(
+    input: &mut Input<R>,
+    body: usize,
+    block: u64,
+    big_endian: bool,
+    keys: &mut KeyLogReader,
+) -> Result<bool, PcapError> {
+    let Some(behind) = body.checked_sub(8) else {
+        return Err(corrupt(block, "secrets without their kind and length"));
+    };
+    if input.read(8)? < 8 {
+        return Ok(false);
+    }
+    let kind = u32_at(&input.buffer, 0, big_endian);
+    let length = u32_at(&input.buffer, 4, big_endian) as usize;
+    let Some(options) = behind.checked_sub(length) else {
+        return Err(corrupt(block, "secrets that are longer than their block"));
+    };
+    if kind != TLS_KEY_LOG {
+        return input.skip(behind);
+    }
+    let mut rest = length;
+    while rest > 0 {
+        let step = rest.min(1 << 16);
+        let got = input.read(step)?;
+        keys.read(&input.buffer);
+        input.buffer.zeroize();
+        if got < step {
+            return Ok(false);
+        }
+        rest -= step;
+    }
+    keys.end();
+    input.skip(options)
 }
 
 /// Reads the length behind a block's body, which must repeat `total`; `false` when the file ends first.

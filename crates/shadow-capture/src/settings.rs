@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use shadow_core::listen::Listen;
 use shadow_tcp::BpfFilter;
@@ -41,7 +43,7 @@ pub enum Engine {
 pub struct CaptureSettings {
     /// The hook; chosen from the addresses when `None`.
     pub engine: Option<Engine>,
-    /// Whether responses are captured too.
+    /// Whether what servers send is captured too: to be handed on, to be compared, or for the handshakes of TLS in it.
     pub responses: bool,
     /// Bytes of each ring; a power of two and a multiple of the page size.
     pub ring_bytes: u32,
@@ -57,6 +59,32 @@ pub struct CaptureSettings {
     pub vlans: VlanScope,
     /// Where packets of live inputs come from, when that is not this host's kernel.
     pub vxlan: Option<VxlanSettings>,
+    /// Where secrets of TLS connections come from; `None` where TLS is not read.
+    pub tls: Option<TlsSettings>,
+}
+
+/// Where secrets of production's TLS connections come from, and how long they are waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// Whether the processes that listen on the ports of live inputs are looked for.
+    pub find: bool,
+    /// Libraries and executables that secrets are taken from besides.
+    pub libraries: Vec<PathBuf>,
+    /// Whether they are taken where that is expensive, too.
+    pub insist: bool,
+    /// NSS key log files and FIFOs.
+    pub key_logs: Vec<PathBuf>,
+    /// How long what is encrypted waits for its secret.
+    pub wait: Duration,
+    /// Most secrets that are kept.
+    pub max_secrets: usize,
+}
+
+impl TlsSettings {
+    /// Whether secrets are taken from processes.
+    pub fn hooks(&self) -> bool {
+        self.find || !self.libraries.is_empty()
+    }
 }
 
 /// Which packets are taken by their VLAN tags (IEEE 802.1Q); of several tags the outermost counts.

@@ -37,6 +37,9 @@ use super::message_kind::{Decision, Event, MessageKind, Next};
 use super::preface::Opening;
 use super::skimmer::Skimmer;
 
+/// Length of a gap of which nobody knows how long it is.
+pub const UNKNOWN_LENGTH: u64 = u64::MAX;
+
 /// One direction of one connection.
 #[derive(Debug)]
 pub(super) struct MessageStream<S: MessageKind> {
@@ -174,7 +177,8 @@ impl<S: MessageKind> MessageStream<S> {
     }
 
     /// `bytes` bytes of the direction are lost; the next chunk continues behind them. Lost inside a counted
-    /// part of a body, they cost that message alone; anywhere else, the place is lost.
+    /// part of a body, they cost that message alone; anywhere else, and where nobody knows how many there are
+    /// ([`UNKNOWN_LENGTH`]), the place is lost.
     pub fn gap(&mut self, bytes: u64, sink: &mut impl FnMut(Event<S::Message>)) {
         self.acknowledged = None;
         self.preface = Preface::No;
@@ -194,7 +198,7 @@ impl<S: MessageKind> MessageStream<S> {
             }
             State::Boundary | State::Skimming(_) | State::Lost(_) => return,
         };
-        if body.skip(bytes) {
+        if bytes != UNKNOWN_LENGTH && body.skip(bytes) {
             self.state = State::Passing { body, next, why };
         }
     }

@@ -68,7 +68,7 @@ impl RequestStream {
         self.0.push(chunk, budget, &mut |event| sink(event.into()));
     }
 
-    /// So many bytes are lost; the next chunk continues behind them.
+    /// So many bytes are lost, or [`UNKNOWN_LENGTH`](super::UNKNOWN_LENGTH); the next chunk continues behind them.
     pub fn gap(&mut self, bytes: u64, sink: &mut impl FnMut(RequestEvent)) {
         self.0.gap(bytes, &mut |event| sink(event.into()));
     }

@@ -40,9 +40,44 @@ impl ProductionConnection {
         });
     }
 
+    /// Whether its bytes are left out by `--input-raw-bpf-filter`.
+    pub(super) fn is_left_out(shard: &Shard, flow: &FlowKey) -> bool {
+        shard.filter.as_ref().is_some_and(|filter| !filter.takes(flow))
+    }
+
     /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
     pub fn awaits_continue(&self) -> bool {
         self.requests.awaits_continue()
+    }
+
+    /// What is left of a client's chunk for its requests, or for the TLS that they are in: what stands in front is read.
+    #[inline]
+    pub(super) fn behind_front<'a>(&mut self, shard: &mut Shard, chunk: Chunk<'a>) -> Option<Chunk<'a>> {
+        self.open.reads(&chunk);
+        self.open.held.reads(chunk.sequence, chunk.acknowledgment);
+        self.read_front(shard, chunk)
+    }
+
+    /// Reads what [`ProductionConnection::behind_front`] left.
+    #[inline]
+    pub(super) fn requests(&mut self, shard: &mut Shard, chunk: Chunk<'_>) {
+        self.read(shard, |requests, budget, mut sink| {
+            requests.push(chunk, budget, &mut sink);
+        });
+    }
+
+    /// Everything that it reads from here on is the plaintext of TLS that begins here: its first record proves where the
+    /// first request starts.
+    pub(super) fn begins_tls(&mut self, shard: &Shard) {
+        let (requests, answers) = streams(shard, Start::Syn);
+        self.requests = requests;
+        self.answers = answers;
+        self.open.tls = true;
+    }
+
+    /// The addresses on its packets.
+    pub(super) fn wire_key(&self) -> FlowKey {
+        self.open.wire_key()
     }
 
     /// Reads what stands in front of the requests; what is left of the chunk is theirs.
@@ -161,25 +196,33 @@ impl ProductionConnection {
     }
 }
 
+/// Readers of both directions of a connection that came into view so.
+fn streams(shard: &Shard, start: Start) -> (RequestStream, Option<Box<Answers>>) {
+    let mut requests = RequestStream::new(shard.limits, start);
+    if shard.allow_incomplete {
+        requests = requests.with_incomplete();
+    }
+    if shard.resume {
+        requests = requests.resuming();
+    }
+    let answers = shard
+        .track_response
+        .then(|| Box::new(Answers::new(shard.limits, start)));
+    (requests, answers)
+}
+
 impl StreamHandler for ProductionConnection {
     type Context = Shard;
 
     fn open(shard: &mut Shard, flow: &FlowKey, start: Start, _time: Timestamp) -> Self {
         shard.flows += 1;
-        let taken = shard.filter.as_ref().is_none_or(|filter| filter.takes(flow));
-        let mut requests = if taken {
-            RequestStream::new(shard.limits, start)
+        let taken = !Self::is_left_out(shard, flow);
+        let (requests, answers) = if taken {
+            streams(shard, start)
         } else {
             shard.pipeline.counters.recognise(Skip::LeftOut);
-            RequestStream::passed_over(shard.limits, Skip::LeftOut)
+            (RequestStream::passed_over(shard.limits, Skip::LeftOut), None)
         };
-        if shard.allow_incomplete {
-            requests = requests.with_incomplete();
-        }
-        if shard.resume {
-            requests = requests.resuming();
-        }
-        let answers = (taken && shard.track_response).then(|| Box::new(Answers::new(shard.limits, start)));
         let held = HeldBack::new(answers.is_some());
         Self {
             front: if taken { Front::new(start) } else { Front::Over },
@@ -189,6 +232,7 @@ impl StreamHandler for ProductionConnection {
                 flow: FlowId(shard.flows),
                 key: *flow,
                 peer: flow.client,
+                tls: false,
                 pipelined: (0, u32::MAX),
                 request: None,
                 pod: None,
@@ -201,12 +245,8 @@ impl StreamHandler for ProductionConnection {
     fn data(&mut self, shard: &mut Shard, direction: Direction, chunk: Chunk<'_>) {
         match direction {
             Direction::Request => {
-                self.open.reads(&chunk);
-                self.open.held.reads(chunk.sequence, chunk.acknowledgment);
-                if let Some(chunk) = self.read_front(shard, chunk) {
-                    self.read(shard, |requests, budget, mut sink| {
-                        requests.push(chunk, budget, &mut sink);
-                    });
+                if let Some(chunk) = self.behind_front(shard, chunk) {
+                    self.requests(shard, chunk);
                 }
             }
             Direction::Response => self.read_answers(shard, |answers, budget, counters, mut sink| {
@@ -274,7 +314,7 @@ impl StreamHandler for ProductionConnection {
     }
 
     fn late(shard: &mut Shard, flow: &FlowKey, bytes: &[u8]) {
-        let taken = shard.filter.as_ref().is_none_or(|filter| filter.takes(flow));
+        let taken = !Self::is_left_out(shard, flow);
         if taken && begins_request(bytes) {
             let Targets { slots, .. } = shard.mirrors_mut().targets_in_turn(flow);
             let opened = shard.pipeline.ledger.open_for(&slots);

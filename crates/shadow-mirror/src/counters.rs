@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use shadow_http::Skip;
+use shadow_tls::Unreadable;
 
 use super::AnswerCounters;
 use super::not_understood::NotUnderstood;
@@ -9,8 +10,26 @@ use super::not_understood::NotUnderstood;
 /// Counts over the connections of one shard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StreamCounters {
-    /// Connections recognised as TLS; nothing in them can be read.
+    /// Connections recognised as TLS where it is not asked for to read it.
     pub encrypted: u64,
+    /// TLS connections whose plaintext was read.
+    pub tls: u64,
+    /// TLS connections without secrets: open before the agent came, or nothing gives the secrets of whoever serves them.
+    pub tls_no_secret: u64,
+    /// TLS connections whose secret was to be expected, and did not come in time.
+    pub tls_secret_lost: u64,
+    /// TLS connections of whose handshake bytes are missing, so that their secrets open nothing.
+    pub tls_handshake_lost: u64,
+    /// TLS connections with a cipher suite or a version that is not read.
+    pub tls_cipher: u64,
+    /// Connections that begin like TLS, and are not such as their receiver takes.
+    pub tls_malformed: u64,
+    /// TLS connections that began a second handshake inside the first: they are read up to there.
+    pub tls_renegotiated: u64,
+    /// TLS connections that `--max-memory` had no room for while their secrets were waited for.
+    pub tls_memory: u64,
+    /// Records of TLS connections that could not be opened though their secret is known: bytes of them are missing.
+    pub tls_records_lost: u64,
     /// Connections recognised as HTTP/2 with prior knowledge.
     pub http2: u64,
     /// Connections that left HTTP by CONNECT or Upgrade.
@@ -46,8 +65,22 @@ pub struct SkippedBytes {
     pub empty_lines: u64,
     /// Behind CONNECT or an Upgrade.
     pub upgraded: u64,
-    /// TLS.
+    /// TLS that it is not asked for to read.
     pub encrypted: u64,
+    /// TLS without secrets, as received; so are the next six.
+    pub tls_no_secret: u64,
+    /// TLS of which a secret did not come in time.
+    pub tls_secret_lost: u64,
+    /// TLS of whose handshake bytes are missing.
+    pub tls_handshake_lost: u64,
+    /// TLS with a cipher suite or a version that is not read.
+    pub tls_cipher: u64,
+    /// No TLS that its receiver takes.
+    pub tls_malformed: u64,
+    /// TLS behind a second handshake.
+    pub tls_renegotiated: u64,
+    /// TLS that there was no memory for.
+    pub tls_memory: u64,
     /// HTTP/2.
     pub http2: u64,
     /// Not HTTP.
@@ -91,9 +124,45 @@ impl StreamCounters {
         }
     }
 
+    /// Counts a TLS connection that cannot be read from here on, or not at all.
+    pub fn unreadable(&mut self, why: Unreadable) {
+        *match why {
+            Unreadable::NoSecret => &mut self.tls_no_secret,
+            Unreadable::SecretLost => &mut self.tls_secret_lost,
+            Unreadable::HandshakeLost => &mut self.tls_handshake_lost,
+            Unreadable::Cipher => &mut self.tls_cipher,
+            Unreadable::Malformed => &mut self.tls_malformed,
+            Unreadable::Renegotiated => &mut self.tls_renegotiated,
+            Unreadable::Memory => &mut self.tls_memory,
+        } += 1;
+    }
+
+    /// Counts `bytes` of a TLS connection, as received, that are passed over for that.
+    pub fn skip_unreadable(&mut self, bytes: u64, why: Unreadable) {
+        let skipped = &mut self.skipped_bytes;
+        *match why {
+            Unreadable::NoSecret => &mut skipped.tls_no_secret,
+            Unreadable::SecretLost => &mut skipped.tls_secret_lost,
+            Unreadable::HandshakeLost => &mut skipped.tls_handshake_lost,
+            Unreadable::Cipher => &mut skipped.tls_cipher,
+            Unreadable::Malformed => &mut skipped.tls_malformed,
+            Unreadable::Renegotiated => &mut skipped.tls_renegotiated,
+            Unreadable::Memory => &mut skipped.tls_memory,
+        } += bytes;
+    }
+
     /// Adds another shard's counts.
     pub fn add(&mut self, other: &StreamCounters) {
         self.encrypted += other.encrypted;
+        self.tls += other.tls;
+        self.tls_no_secret += other.tls_no_secret;
+        self.tls_secret_lost += other.tls_secret_lost;
+        self.tls_handshake_lost += other.tls_handshake_lost;
+        self.tls_cipher += other.tls_cipher;
+        self.tls_malformed += other.tls_malformed;
+        self.tls_renegotiated += other.tls_renegotiated;
+        self.tls_memory += other.tls_memory;
+        self.tls_records_lost += other.tls_records_lost;
         self.http2 += other.http2;
         self.upgraded += other.upgraded;
         self.not_http += other.not_http;
@@ -110,6 +179,13 @@ impl StreamCounters {
         mine.empty_lines += theirs.empty_lines;
         mine.upgraded += theirs.upgraded;
         mine.encrypted += theirs.encrypted;
+        mine.tls_no_secret += theirs.tls_no_secret;
+        mine.tls_secret_lost += theirs.tls_secret_lost;
+        mine.tls_handshake_lost += theirs.tls_handshake_lost;
+        mine.tls_cipher += theirs.tls_cipher;
+        mine.tls_malformed += theirs.tls_malformed;
+        mine.tls_renegotiated += theirs.tls_renegotiated;
+        mine.tls_memory += theirs.tls_memory;
         mine.http2 += theirs.http2;
         mine.not_http += theirs.not_http;
         mine.left_out += theirs.left_out;

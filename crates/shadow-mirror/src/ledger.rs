@@ -27,6 +27,8 @@ pub enum DropReason {
     /// Bytes inside it were lost in capture or on the wire, or it followed lost bytes and its start could not be
     /// proved.
     Gap,
+    /// A TLS record inside it could not be opened, or it followed one that could not, and its start could not be proved.
+    TlsRecordLost,
     /// Its connection was open before the agent came, so that its start could not be proved.
     MidStream,
     /// Its connection was reset inside it, or before production had answered the request before.
@@ -92,6 +94,7 @@ impl DropReason {
     /// All reasons, in the order of their values.
     pub const ALL: [Self; Self::Internal as usize + 1] = [
         Self::Gap,
+        Self::TlsRecordLost,
         Self::MidStream,
         Self::Reset,
         Self::Truncated,

@@ -3,6 +3,7 @@
 
 mod admission;
 mod answers;
+mod captured;
 mod connection;
 mod counters;
 mod dispatcher;
@@ -38,10 +39,13 @@ mod share;
 mod split;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod tls;
+mod tls_reading;
 mod upstream;
 
 pub use admission::Admission;
 pub use answers::AnswerCounters;
+pub use captured::CapturedConnection;
 pub use connection::ProductionConnection;
 pub use counters::{SkippedBytes, StreamCounters};
 pub use dispatcher::Dispatcher;
@@ -56,4 +60,5 @@ pub use shard::Shard;
 pub use shard_output::ShardOutput;
 pub use share::{Draws, Share};
 pub use split::{Split, SplitBy};
+pub use tls_reading::TlsReading;
 pub use upstream::{Endpoints, HostHeader};

@@ -19,6 +19,8 @@ pub(super) struct Open {
     pub(super) key: FlowKey,
     /// The client whose packets they are.
     pub(super) peer: Endpoint,
+    /// Whether its bytes came out of TLS.
+    pub(super) tls: bool,
     /// Acknowledgment number of the latest request, and how many had it before.
     pub(super) pipelined: (u32, u32),
     /// The one that has started and is not whole yet.

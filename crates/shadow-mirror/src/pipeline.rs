@@ -69,7 +69,7 @@ impl Pipeline {
                 if let (Some(opened), Some(id)) = (open.request.take(), id) {
                     match request.cut_short(why) {
                         Ok(request) => self.whole(open, id, Box::new(request), opened.incomplete()),
-                        Err(reject) => opened.settle(Outcome::Dropped(self.reason(reject))),
+                        Err(reject) => opened.settle(Outcome::Dropped(self.reason_on(open, reject))),
                     }
                 }
                 open.held.ended();
@@ -79,7 +79,7 @@ impl Pipeline {
                     not_understood::say_that_connections_were_open();
                 }
                 if let Some(opened) = open.request.take() {
-                    opened.settle(Outcome::Dropped(self.reason(reject)));
+                    opened.settle(Outcome::Dropped(self.reason_on(open, reject)));
                 }
                 open.held.ended();
             }
@@ -229,6 +229,14 @@ impl Pipeline {
                 }
             }
             AnswerEvent::Lost(id, why) => self.dispatcher.production_lost(&id, why),
+        }
+    }
+
+    /// What is missing of a TLS connection's plaintext is records, whatever they were lost by.
+    fn reason_on(&self, open: &Open, reject: Reject) -> DropReason {
+        match reject {
+            Reject::Gap if open.tls => DropReason::TlsRecordLost,
+            other => self.reason(other),
         }
     }
 

@@ -6,10 +6,13 @@ use shadow_tcp::BpfFilter;
 
 /// How the connections of a shard are read.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
 pub struct ReadSettings {
     /// Which connections are taken; all when `None`.
     pub filter: Option<Arc<BpfFilter>>,
-    /// Whether responses, where they are captured, are handed on to every output, and not only compared.
+    /// Whether production's answers are read: to be handed on, or to be compared.
+    pub answers: bool,
+    /// Whether these are handed on to every output, and not only compared.
     pub track_response: bool,
     /// A header that is set to the client's address on each request.
     pub client_header: Option<String>,

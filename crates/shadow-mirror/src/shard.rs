@@ -15,6 +15,7 @@ use super::gate::Gate;
 use super::ledger::ShardLedger;
 use super::pipeline::Pipeline;
 use super::share::Draws;
+use super::tls_reading::TlsReading;
 use super::{Dispatcher, Interceptor, Limiter, Mirrors, ReadSettings};
 
 /// Everything the connections of one shard share.
@@ -30,6 +31,8 @@ pub struct Shard {
     /// Whether connections whose place is not known are gone on with.
     pub(super) resume: bool,
     pub(super) flows: u64,
+    /// What TLS is read with, where it is.
+    pub(super) tls: Option<TlsReading>,
     pub(super) pipeline: Pipeline,
 }
 
@@ -70,6 +73,7 @@ impl Shard {
             allow_incomplete: false,
             resume: false,
             flows: 0,
+            tls: None,
             pipeline,
         }
     }
@@ -82,6 +86,13 @@ impl Shard {
         self.resume = settings.resume;
         self.pipeline.forward_responses = settings.track_response;
         self.pipeline.client_header = settings.client_header.as_deref().map(Into::into);
+        self
+    }
+
+    /// The same, which reads TLS with these secrets, if there are any.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Option<TlsReading>) -> Self {
+        self.tls = tls;
         self
     }
 
@@ -119,6 +130,11 @@ impl Shard {
             self.pipeline.dispatcher.expect_responses();
         }
         self
+    }
+
+    /// What TLS is read with, where it is.
+    pub fn tls_mut(&mut self) -> Option<&mut TlsReading> {
+        self.tls.as_mut()
     }
 
     /// Counts of everything that connections carried besides whole requests.

@@ -133,6 +133,17 @@ impl<H: StreamHandler> Flow<H> {
         self.ended(watch_responses)
     }
 
+    /// Lets its handler go on with what did not wait for segments. Returns how the connection ended, if it did.
+    pub fn revisit(
+        &mut self,
+        context: &mut H::Context,
+        now: Timestamp,
+        watch_responses: bool,
+    ) -> Option<Close> {
+        self.handler.revisited(context, now);
+        self.ended(watch_responses)
+    }
+
     /// Whether `segment` opens another connection between the same endpoints: a SYN with another initial
     /// sequence number, or an answer to such a SYN.
     ///
@@ -305,13 +316,13 @@ impl<H: StreamHandler> Flow<H> {
         self.ended(watch_responses)
     }
 
-    /// Gives up every hole and closes the handler.
-    pub fn close(mut self, context: &mut H::Context, close: Close, time: Timestamp, shared: &mut Shared<'_>) {
+    /// Gives up every hole: the handler, which is to be closed.
+    pub fn end(mut self, context: &mut H::Context, shared: &mut Shared<'_>) -> H {
         for direction in [Direction::Request, Direction::Response] {
             let (reassembler, mut delivery) = self.direction(context, direction);
             reassembler.flush(GapCause::Closing, shared, &mut delivery);
         }
-        self.handler.close(context, close, time);
+        self.handler
     }
 
     fn direction<'a>(

@@ -13,6 +13,7 @@ mod bpf_filter;
 mod counters;
 mod flow;
 mod handshake;
+mod kept;
 mod lingering;
 #[cfg(test)]
 mod properties;

@@ -128,6 +128,16 @@ pub trait StreamHandler: Sized {
     /// again after the same time.
     fn overdue(&mut self, _context: &mut Self::Context, _now: Timestamp) {}
 
+    /// Whether it waits for something else than segments, which may come later than the connection's end: then it is kept
+    /// until that has come, or [`FlowTable::shutdown`](super::FlowTable::shutdown).
+    fn outlasts(&self) -> bool {
+        false
+    }
+
+    /// What it waited for besides segments may have come, or its time may be over:
+    /// [`FlowTable::revisit`](super::FlowTable::revisit) was asked to. Also behind the connection's end.
+    fn revisited(&mut self, _context: &mut Self::Context, _now: Timestamp) {}
+
     /// Whether all that is kept back takes too much room.
     fn is_crowded(_context: &Self::Context) -> bool {
         false

@@ -17,6 +17,7 @@ use shadow_core::time::Timestamp;
 
 use super::counters::ConnectionCounters;
 use super::flow::{Flow, Reuse, is_syn_ack};
+use super::kept::Kept;
 use super::lingering::Lingering;
 use super::reassembler::Shared;
 use super::segment::{Direction, Endpoint, FlowKey, Segment, TcpFlags};
@@ -57,6 +58,8 @@ pub struct FlowTable<H: StreamHandler> {
     /// Connections that wait for more to show of their server, and until when, in that order.
     awaiting: LinkedHashMap<FlowKey, Timestamp, RandomState>,
     lingering: Lingering,
+    /// Handlers of connections that have ended.
+    kept: Kept<H>,
     /// Whose answers are seen; `None` where it is not asked whether a server took a connection.
     servers: Option<Servers>,
     /// The server that was taken to be out of sight last.
@@ -81,6 +84,7 @@ impl<H: StreamHandler> FlowTable<H> {
             servers: None,
             out_of_sight: None,
             lingering: Lingering::new(settings.max_connections),
+            kept: Kept::default(),
             settings,
             watch_responses,
             budget,
@@ -201,6 +205,27 @@ impl<H: StreamHandler> FlowTable<H> {
         self.lingering.expire(now);
     }
 
+    /// Lets the handler of one connection go on with what did not wait for segments, if it is in the table still.
+    pub fn revisit(&mut self, context: &mut H::Context, key: &FlowKey, now: Timestamp) {
+        let Some(flow) = self.flows.get_mut(key) else {
+            return;
+        };
+        let before = Needs::of(flow);
+        let ended = flow.revisit(context, now, self.watch_responses);
+        let after = Needs::of(flow);
+        self.after_push(context, key, ended, before, after, now);
+    }
+
+    /// The same for those that [outlast](StreamHandler::outlasts) their connections.
+    pub fn revisit_kept(&mut self, context: &mut H::Context, now: Timestamp) {
+        self.kept.revisit(context, now);
+    }
+
+    /// How many those are.
+    pub fn kept(&self) -> usize {
+        self.kept.len()
+    }
+
     /// Looks at the connection that has waited longest for its server, when its time is over at `due`: tells it what
     /// the silence means. `false` when there is none.
     fn give_up_waiting(&mut self, context: &mut H::Context, due: Timestamp, now: Timestamp) -> bool {
@@ -271,12 +296,13 @@ impl<H: StreamHandler> FlowTable<H> {
         true
     }
 
-    /// Ends every connection with [`Close::Shutdown`]; what waits is handed on behind its gap.
+    /// Ends every connection with [`Close::Shutdown`], and those that outlast theirs; what waits is handed on behind its gap.
     pub fn shutdown(&mut self, context: &mut H::Context, now: Timestamp) {
         while let Some((key, _)) = self.flows.front() {
             let key = *key;
             self.close(context, &key, Close::Shutdown, now);
         }
+        self.kept.end(context);
     }
 
     /// A segment of a connection that is not in the table.
@@ -477,7 +503,13 @@ impl<H: StreamHandler> FlowTable<H> {
             budget: &self.budget,
             counters: &mut self.counters,
         };
-        flow.close(context, close, now, &mut shared);
+        let handler = flow.end(context, &mut shared);
+        let may_outlast = matches!(close, Close::Finished | Close::Reset | Close::Reused);
+        if may_outlast && handler.outlasts() {
+            self.kept.keep(context, handler, close, now);
+        } else {
+            handler.close(context, close, now);
+        }
     }
 }
 

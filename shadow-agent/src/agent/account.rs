@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::secrets::SecretsReport;
 use crate::capture::{CaptureCounts, FileCounters, VxlanCounts};
 use crate::compare::document::Document;
 use crate::middleware::MiddlewareCounters;
@@ -53,6 +54,9 @@ pub struct CaptureReport {
     /// The kernel programs' counters, over all CPUs, where there is live capture.
     #[serde(flatten)]
     pub kernel: Option<CaptureCounts>,
+    /// Counts of secrets of TLS, if any are taken or read.
+    #[serde(flatten)]
+    pub secrets: Option<SecretsReport>,
     /// Counts of capture files, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<FileCounters>,

@@ -1,5 +1,6 @@
 //! The capture of a run, on and off: what holds the gate closed takes the targets out of the kernel too.
 
+use super::secrets::Secrets;
 use crate::admin::Readiness;
 use crate::capture::{LiveCapture, PodTarget};
 use crate::mirror::gate::{Gate, PauseCause};
@@ -12,17 +13,37 @@ pub(super) const CAPTURE: &str = "capture";
 pub(super) struct CaptureSwitch {
     /// `None` where there is none, and once it has ended.
     capture: Option<LiveCapture>,
+    /// Secrets of TLS, which are taken while capture is on.
+    secrets: Secrets,
+    /// What is watched, but for pauses.
+    live: Vec<LiveInput>,
+    pods: Vec<PodTarget>,
     gate: Gate,
     readiness: Readiness,
 }
 
 impl CaptureSwitch {
-    pub fn new(capture: Option<LiveCapture>, gate: Gate, readiness: Readiness) -> Self {
+    /// Capture and secrets that were started for `live`.
+    pub fn new(
+        capture: Option<LiveCapture>,
+        secrets: Secrets,
+        live: Vec<LiveInput>,
+        gate: Gate,
+        readiness: Readiness,
+    ) -> Self {
         Self {
             capture,
+            secrets,
+            live,
+            pods: Vec::new(),
             gate,
             readiness,
         }
+    }
+
+    /// Where secrets of TLS come from.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Whether there is live capture that has not ended.
@@ -78,12 +99,15 @@ impl CaptureSwitch {
         let Some(capture) = &mut self.capture else {
             return Ok(());
         };
-        let followed = if self.gate.is_paused() {
+        let captures = if self.gate.is_paused() {
             capture.pause()
         } else {
             capture.resume()
-        }
-        .map_err(|error| error.to_string());
+        };
+        let followed = match captures {
+            Ok(()) => self.select().map_err(|error| format!("{error:#}")),
+            Err(error) => Err(error.to_string()),
+        };
         self.readiness.set(CAPTURE, followed.clone());
         followed
     }
@@ -93,8 +117,20 @@ impl CaptureSwitch {
         if let Some(capture) = &mut self.capture {
             capture.watch(inputs)?;
             capture.watch_pods(pods)?;
+            self.live = inputs.to_vec();
+            self.pods = pods.to_vec();
+            self.select()?;
         }
         Ok(())
+    }
+
+    /// Takes secrets of those that serve what is captured now.
+    fn select(&self) -> anyhow::Result<()> {
+        if self.gate.is_paused() {
+            self.secrets.select(&[], &[])
+        } else {
+            self.secrets.select(&self.live, &self.pods)
+        }
     }
 
     /// Ends capture: what the rings hold then is all there will be.

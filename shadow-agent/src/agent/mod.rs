@@ -22,6 +22,7 @@ mod reload;
 mod reporter;
 mod restart;
 mod run;
+mod secrets;
 mod settings_file;
 mod shard;
 mod shards;
@@ -39,6 +40,7 @@ use self::mirrors::Mirrors;
 use self::opening::Opened;
 pub use self::run::ReaderGone;
 use self::run::{Parts, Run};
+pub use self::secrets::SecretsReport;
 use self::settings_file::Reloading;
 pub use self::settings_file::{SettingsFile, WatchedFile};
 use self::signals::Signals;
@@ -88,6 +90,7 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         comparer,
         operation,
         sources,
+        secrets,
         wanted,
         capture,
         own,
@@ -119,6 +122,7 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         cluster,
         reloading,
         sources,
+        secrets,
         ledger_file: ledger,
         reports,
         operation,

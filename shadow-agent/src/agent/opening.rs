@@ -11,6 +11,7 @@ use super::handing_over::HandingOver;
 use super::mirror_specs::MirrorSpecs;
 use super::operation::Operation;
 use super::priority;
+use super::secrets::Secrets;
 use super::shard::Source;
 use crate::capture::{LiveCapture, OwnConnections, PcapFiles, VxlanReader};
 use crate::compare::Comparer;
@@ -31,6 +32,7 @@ pub(super) struct Opened {
     pub operation: Operation,
     /// Each with its limit, if it has one of its own.
     pub sources: Vec<(Source, Option<Limit>)>,
+    pub secrets: Secrets,
     pub wanted: MirrorSpecs,
     pub capture: Option<LiveCapture>,
     pub own: OwnConnections,
@@ -86,7 +88,8 @@ impl Opened {
             .map(HandOver::open)
             .transpose()?;
         // Files first: what can be known to be wrong should be said before anything is attached.
-        let mut sources = opened_sources(settings)?;
+        let mut secrets = Secrets::open(settings)?;
+        let mut sources = opened_sources(settings, &secrets)?;
         let wanted = MirrorSpecs::of(settings);
         let mut capture = None;
         let mut own = OwnConnections::default();
@@ -102,6 +105,7 @@ impl Opened {
         } else if !wanted.live.is_empty() || settings.kubernetes.is_some() {
             let mut started = LiveCapture::start(&wanted.live, &settings.capture)?;
             own = started.own_connections();
+            secrets.take_of(&wanted.live, settings)?;
             sources.extend(
                 started
                     .take_readers()
@@ -131,6 +135,7 @@ impl Opened {
             comparer,
             operation,
             sources,
+            secrets,
             wanted,
             capture,
             own,
@@ -141,10 +146,11 @@ impl Opened {
 }
 
 /// Opens sources other than live capture: capture files, and inputs of whole messages.
-fn opened_sources(settings: &Settings) -> anyhow::Result<Vec<(Source, Option<Limit>)>> {
+fn opened_sources(settings: &Settings, secrets: &Secrets) -> anyhow::Result<Vec<(Source, Option<Limit>)>> {
     let mut sources = Vec::new();
     for of in captures(settings) {
-        let file = PcapFiles::open(&of.paths, of.ports, settings.capture.responses, content)
+        let responses = settings.capture.responses;
+        let file = PcapFiles::open(&of.paths, of.ports, responses, content, Some(secrets.store()))
             .with_context(|| match &of.paths[..] {
                 [path] => format!("--input-raw '{}'", path.display()),
                 _ => "--input-raw".to_owned(),

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::mirrors::Mirrors;
 use super::operation::Operation;
+use super::secrets::Secrets;
 use super::shards::Shards;
 use super::{Account, CaptureReport, ConnectionReport};
 use crate::admin::metrics::Snapshot as Metrics;
@@ -24,6 +25,7 @@ pub(super) struct Reporter<'a> {
     pub mirrors: &'a Mirrors,
     /// The kernel's counters, where there is live capture.
     pub counters: Option<&'a CaptureCounters>,
+    pub secrets: &'a Secrets,
     pub middleware: Option<&'a Middleware>,
     pub operation: &'a Operation,
 }
@@ -88,6 +90,7 @@ impl Reporter<'_> {
         });
         CaptureReport {
             kernel,
+            secrets: self.secrets.report(),
             files,
             vxlan,
             inputs,

@@ -33,7 +33,7 @@ pub(super) fn needing_restart(old: &Settings, new: &Settings, captures: bool) ->
     keys.of_reading(&old.read, read);
     keys.add(
         "compare (responses are not captured yet)",
-        old.capture.responses || !capture.responses || old.read.track_response != read.track_response,
+        old.read.answers || !read.answers || old.read.track_response != read.track_response,
     );
     keys.of_connections(&old.connections, connections);
     keys.of_operation(&old.operation, operation);
@@ -90,6 +90,7 @@ impl Keys {
             ignored_interfaces,
             vlans,
             vxlan,
+            tls,
         } = new;
         // Left to the agent, the hook that it captures by will do.
         let same = old.engine.unwrap_or(Engine::Tc) == engine.or(old.engine).unwrap_or(Engine::Tc);
@@ -110,11 +111,13 @@ impl Keys {
             "input-raw-engine vxlan, or what goes with it",
             old.vxlan == *vxlan,
         );
+        self.add("input-raw-tls, or what goes with it", old.tls == *tls);
     }
 
     fn of_reading(&mut self, old: &ReadSettings, new: &ReadSettings) {
         let ReadSettings {
             filter: _,
+            answers: _,
             track_response,
             client_header,
             allow_incomplete,

@@ -20,6 +20,7 @@ use super::plan_applier::PlanApplier;
 use super::priority;
 use super::reload::{Change, News, Pending, Reloader};
 use super::reporter::Reporter;
+use super::secrets::Secrets;
 use super::settings_file::{Loaded, Reloading};
 use super::shard::Source;
 use super::shards::Shards;
@@ -35,7 +36,7 @@ use crate::mirror::gate::PauseCause;
 use crate::mirror::plan::Plan;
 use crate::output::reader_gone;
 use crate::report::{LedgerFile, VerdictFile};
-use crate::settings::{Limit, OnExit, Settings};
+use crate::settings::{Limit, OnExit, ReadSettings, Settings};
 use crate::status::{self, StatusLine};
 use crate::ui::Ui;
 
@@ -81,6 +82,7 @@ pub(super) struct Parts {
     pub reloading: Option<Reloading>,
     /// Each with its limit, if it has one of its own.
     pub sources: Vec<(Source, Option<Limit>)>,
+    pub secrets: Secrets,
     pub ledger_file: Option<LedgerFile>,
     pub reports: Vec<VerdictFile>,
     pub operation: Operation,
@@ -100,6 +102,7 @@ impl Run {
             cluster,
             reloading,
             sources,
+            secrets,
             ledger_file,
             reports,
             mut operation,
@@ -107,6 +110,7 @@ impl Run {
             hand_over,
         } = parts;
         let readiness = operation.readiness.clone();
+        let live = wanted.live.clone();
         let plans = PlanApplier::new(
             mirrors,
             wanted,
@@ -124,6 +128,7 @@ impl Run {
         let shards = Shards::start(
             settings,
             sources,
+            &secrets,
             &plans.subscribe(),
             &operation,
             middleware.as_ref(),
@@ -136,7 +141,7 @@ impl Run {
             plans,
             cluster: ClusterFollower::new(cluster, readiness.clone()),
             reload: Reloader::new(reloading, readiness.clone()),
-            capture: CaptureSwitch::new(capture, operation.gate.clone(), readiness.clone()),
+            capture: CaptureSwitch::new(capture, secrets, live, operation.gate.clone(), readiness.clone()),
             counters,
             conditions,
             operation,
@@ -285,6 +290,7 @@ impl Run {
             shards: &self.shards,
             mirrors: self.plans.mirrors(),
             counters: self.counters.as_ref(),
+            secrets: self.capture.secrets(),
             middleware: self.middleware.as_ref(),
             operation: &self.operation,
         }
@@ -322,8 +328,8 @@ impl Run {
                 let _ = answer.send(self.resume());
             }
             Event::Order(Order::Count(answer)) => {
-                let responses = self.settings.capture.responses;
-                let _ = answer.send(Box::new(self.reporter().metrics(responses)));
+                let answers = self.settings.read.answers;
+                let _ = answer.send(Box::new(self.reporter().metrics(answers)));
             }
             Event::Expired => self.expire(),
             Event::Exit => {
@@ -444,9 +450,17 @@ impl Run {
             // The budget that rested is no more.
             self.capture.follow_gate_or_log();
         }
-        // The hook that captures stays, whatever is left to the agent.
+        // The hook that captures stays, whatever is left to the agent, and so does what connections are read for.
         let capture = self.settings.capture.clone();
-        self.settings = Arc::new(Settings { capture, ..settings });
+        let read = ReadSettings {
+            answers: self.settings.read.answers,
+            ..settings.read
+        };
+        self.settings = Arc::new(Settings {
+            capture,
+            read,
+            ..settings
+        });
         tracing::info!(
             mirrors = self.settings.mirrors.len(),
             outputs = self.plans.wanted().mirrors.len(),

@@ -12,6 +12,7 @@ use super::handing_over::HandingOver;
 use super::operation::Operation;
 use super::phase::Phase;
 use super::plan_follower::ActivePlan;
+use super::secrets::Secrets;
 use super::shard::{ShardReport, ShardTask, Source};
 use crate::budget::MemoryBudget;
 use crate::middleware::Middleware;
@@ -52,6 +53,7 @@ impl Shards {
     pub fn start(
         settings: &Arc<Settings>,
         sources: Vec<(Source, Option<Limit>)>,
+        secrets: &Secrets,
         plans: &watch::Receiver<Arc<ActivePlan>>,
         operation: &Operation,
         middleware: Option<&Middleware>,
@@ -70,8 +72,10 @@ impl Shards {
                 ends: ends.clone(),
                 live: source.is_live(),
             };
+            let reads_tls = source.reads_tls(settings);
             let task = ShardTask {
                 source,
+                tls: reads_tls.then(|| (secrets.store().clone(), secrets.limits())),
                 limit: limit.map(Limiter::new),
                 settings: Arc::clone(settings),
                 sources: count,

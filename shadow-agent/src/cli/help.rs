@@ -34,8 +34,9 @@ const fn group(name: &'static str, heading: &'static str) -> Group {
 const GENERAL: &str = "General";
 
 /// All groups, in the order in which `--help` shows them.
-pub const GROUPS: [Group; 20] = [
+pub const GROUPS: [Group; 21] = [
     group("capture", "Capture (each --input-raw)"),
+    group("tls", "TLS (each --input-raw)"),
     group("file-input", "File input (each --input-file)"),
     group("relay-input", "Relay input (each --input-tcp)"),
     group("http-input", "HTTP input (each --input-http)"),

@@ -175,6 +175,9 @@ fn name_of(reason: DropReason) -> String {
 pub fn explanation(reason: DropReason) -> &'static str {
     match reason {
         DropReason::Gap => "packets were lost in capture or on the wire (--input-raw-buffer-size)",
+        DropReason::TlsRecordLost => {
+            "a TLS record could not be decrypted: packets were lost (--input-raw-buffer-size)"
+        }
         DropReason::MidStream => "its connection was open before the agent started (--input-raw-resume)",
         DropReason::Reset => "its connection was reset before it was complete",
         DropReason::Truncated => "its client closed or went silent before it was complete",

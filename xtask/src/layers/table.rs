@@ -213,7 +213,7 @@ pub const ROOMS: &[Room] = &[
     room(
         "mirror",
         "one exchange's way: the plan, matching, rules, edits, shares, the gate, the ledger",
-        &["time", "budget", "latency", "tcp", "hand_over", "http"],
+        &["time", "budget", "latency", "tcp", "tls", "hand_over", "http"],
     ),
     room(
         "middleware",
@@ -254,7 +254,7 @@ pub const ROOMS: &[Room] = &[
     // The edges. `capture` is the only room that knows of aya; outputs keep their connections out of it.
     room(
         "capture",
-        "segments from rings and files; attach, targets, cgroups of pods",
+        "segments and secrets of TLS from rings and files; attach, targets, cgroups of pods",
         &[
             "time",
             "privileges",

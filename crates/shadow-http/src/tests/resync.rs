@@ -2,6 +2,7 @@
 //! one that looks like it is believed.
 
 use super::*;
+use crate::UNKNOWN_LENGTH;
 
 #[test]
 fn on_an_open_connection_every_start_is_counted_and_none_delivered() {
@@ -187,6 +188,17 @@ fn a_gap_beyond_a_counted_body_loses_the_place() {
             Seen::Skipped(27, Skip::AfterGap)
         ]
     );
+}
+
+#[test]
+fn a_gap_of_unknown_length_loses_the_place_in_any_body() {
+    // One of them as long as the number that stands for it.
+    for length in ["5", "18446744073709551615"] {
+        let mut feed = Feed::new(Start::Syn);
+        feed.push(format!("POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n"));
+        feed.gap(UNKNOWN_LENGTH).push(GET);
+        assert!(!feed.take().contains(&complete(GET)), "{length}");
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(super) fn label_of(member: &str) -> &'static str {
     }
 }
 
-const CONNECTIONS: [(&str, &str); 36] = [
+const CONNECTIONS: [(&str, &str); 45] = [
     ("opened", "Connections seen."),
     (
         "mid_stream",
@@ -96,7 +96,41 @@ const CONNECTIONS: [(&str, &str); 36] = [
     ("gap_bytes", "Bytes in these gaps: they never arrived."),
     (
         "encrypted",
-        "Connections recognised as TLS; their content cannot be read.",
+        "Connections recognised as TLS, without --input-raw-tls: their content is not read.",
+    ),
+    ("tls", "TLS connections whose content was decrypted."),
+    (
+        "tls_no_secret",
+        "TLS connections whose secrets were not seen: open before the agent started, or of a server whose TLS \
+         library cannot be read.",
+    ),
+    (
+        "tls_secret_lost",
+        "TLS connections whose secrets were expected, and did not arrive in time (--input-raw-tls-wait).",
+    ),
+    (
+        "tls_handshake_lost",
+        "TLS connections with lost packets in the handshake, so that their secrets decrypt nothing.",
+    ),
+    (
+        "tls_cipher",
+        "TLS connections with a cipher suite or version that is not supported.",
+    ),
+    (
+        "tls_malformed",
+        "Connections that begin like TLS and are none, or such as their receiver refuses.",
+    ),
+    (
+        "tls_renegotiated",
+        "TLS connections that renegotiated: decrypted up to there.",
+    ),
+    (
+        "tls_memory",
+        "TLS connections skipped because --max-memory had no room while their secrets were awaited.",
+    ),
+    (
+        "tls_records_lost",
+        "TLS records that could not be decrypted although their secret is known: packets were lost.",
     ),
     ("http2", "Connections recognised as HTTP/2 with prior knowledge."),
     ("upgraded", "Connections that left HTTP by CONNECT or Upgrade."),
@@ -121,7 +155,34 @@ const CONNECTIONS: [(&str, &str); 36] = [
     ("answers", "Production's responses, if captured."),
 ];
 
-const CAPTURE: [(&str, &str); 27] = [
+const CAPTURE: [(&str, &str); 36] = [
+    ("secrets_taken", "Secrets of TLS taken from processes."),
+    (
+        "secrets_other_process",
+        "Secrets left alone, because their process does not listen on a selected port.",
+    ),
+    (
+        "secrets_other_label",
+        "Keys derived in handshakes that decrypt nothing here.",
+    ),
+    ("secrets_ring_full", "Secrets lost because their ring was full."),
+    (
+        "secrets_unreadable",
+        "Secrets lost because the memory they were in could not be read.",
+    ),
+    (
+        "secrets_too_long",
+        "Secrets lost because they are longer than any known.",
+    ),
+    (
+        "secrets_incomplete",
+        "Secrets lost because it could not be told whose they are.",
+    ),
+    ("secrets_key_log", "Secrets read from --input-raw-tls-keylog."),
+    (
+        "secrets_bad_lines",
+        "Lines of --input-raw-tls-keylog that could not be parsed.",
+    ),
     ("packets_selected", "Packets selected."),
     (
         "packets_copied",

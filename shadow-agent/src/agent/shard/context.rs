@@ -16,7 +16,7 @@ use crate::agent::plan_follower::PlanFollower;
 use crate::capture::{FileCounters, VxlanCounts};
 use crate::input::Progress;
 use crate::mirror::ledger::DropReason;
-use crate::mirror::{ProductionConnection, Shard, ShardOutput};
+use crate::mirror::{CapturedConnection, Shard, ShardOutput};
 use crate::tcp::FlowTable;
 use crate::time::{Timestamp, unix_now};
 
@@ -43,7 +43,7 @@ pub(in crate::agent) struct ShardReport {
 pub(super) struct ShardContext {
     pub shard: Shard,
     /// The connections of sources of packets; empty for others.
-    pub table: FlowTable<ProductionConnection>,
+    pub table: FlowTable<CapturedConnection>,
     pub plans: PlanFollower,
     pub report: Arc<Mutex<ShardReport>>,
     pub operation: ShardOperation,
@@ -100,6 +100,32 @@ impl ShardContext {
 
     pub fn report(&self) -> MutexGuard<'_, ShardReport> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many connections wait for secrets of TLS.
+    pub fn waiting_for_secrets(&mut self) -> usize {
+        let waiting = self.shard.tls_mut().map_or(0, |tls| tls.waiting());
+        waiting + self.table.kept()
+    }
+
+    /// Whether secrets came since connections looked for theirs.
+    pub fn secrets_came(&mut self) -> bool {
+        self.shard.tls_mut().is_some_and(|tls| tls.secrets_came())
+    }
+
+    /// Lets connections that wait for secrets look for them, and give up what has waited for too long.
+    pub fn look_for_secrets(&mut self, now: Timestamp) {
+        let Some(tls) = self.shard.tls_mut() else { return };
+        for key in tls.look() {
+            self.table.revisit(&mut self.shard, &key, now);
+        }
+        self.table.revisit_kept(&mut self.shard, now);
+    }
+
+    /// Ends all connections.
+    pub fn close_all(&mut self, now: Timestamp) {
+        self.look_for_secrets(now);
+        self.table.shutdown(&mut self.shard, now);
     }
 
     /// Puts the counts of connections in the report, and says once what they show of the traffic.

@@ -1,6 +1,6 @@
 //! Reading capture files: they end, and unlike production they can wait.
 
-use super::context::{SOURCE_PAUSE, ShardContext};
+use super::context::{SOURCE_PAUSE, ShardContext, TICK};
 use crate::capture::PcapFiles;
 use crate::mirror::ledger::DropReason;
 use crate::time::Timestamp;
@@ -14,7 +14,7 @@ const TURNS_PER_REPORT: u32 = 16;
 pub(super) async fn read_file(mut file: PcapFiles, context: &mut ShardContext) -> anyhow::Result<()> {
     let mut now = Timestamp::default();
     let read = read_all(&mut file, context, &mut now).await;
-    context.table.shutdown(&mut context.shard, now);
+    context.close_all(now);
     context.report().file = Some(file.counters());
     read
 }
@@ -25,10 +25,15 @@ async fn read_all(
     now: &mut Timestamp,
 ) -> anyhow::Result<()> {
     let mut turn: u32 = 0;
+    let mut looked = Timestamp::default();
     while context.is_running() {
         context.follow_plan(*now);
         let more = take_turn(file, context, now)?;
         context.table.tick(&mut context.shard, *now);
+        if context.waiting_for_secrets() > 0 && (context.secrets_came() || looked.after(TICK) <= *now) {
+            looked = *now;
+            context.look_for_secrets(*now);
+        }
         context.operation.heart.beat();
         turn = turn.wrapping_add(1);
         if turn.is_multiple_of(TURNS_PER_REPORT) {

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::context::{ShardContext, TICK};
+use super::secrets_look::SecretsLook;
 use crate::capture::{RingReader, VxlanReader};
 use crate::mirror::ledger::DropReason;
 use crate::tcp::Segment;
@@ -64,10 +65,12 @@ pub(super) async fn read_live(mut source: impl LiveReader, context: &mut ShardCo
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ticked = Instant::now();
+    let mut secrets = SecretsLook::new();
     let mut due = false;
     let mut read = Ok(());
     let mut running = true;
     while running && read.is_ok() {
+        let waiting = context.waiting_for_secrets();
         tokio::select! {
             biased;
             // Capture is detached before the phase changes: what the ring holds now is the last of it.
@@ -77,10 +80,12 @@ pub(super) async fn read_live(mut source: impl LiveReader, context: &mut ShardCo
             }
             ready = source.readable() => read = ready.context("cannot wait for captured packets"),
             _ = tick.tick() => due = true,
+            () = secrets.due(waiting) => {}
         }
         loop {
             let ShardContext { shard, table, .. } = context;
             let drained = source.drain(RECORDS_PER_TURN, |segment| table.push(shard, &segment));
+            secrets.look(context);
             // Also while the ring stays ahead of its reader: that is when there are holes to give up.
             if due || ticked.elapsed() >= TICK {
                 due = false;
@@ -96,18 +101,23 @@ pub(super) async fn read_live(mut source: impl LiveReader, context: &mut ShardCo
         }
     }
     source.tick(context);
-    context.table.shutdown(&mut context.shard, monotonic_now());
+    secrets.last(context).await;
+    context.close_all(monotonic_now());
     read
 }
 
 /// Gives up what is overdue, or everything during a pause, and reports.
 fn on_tick(context: &mut ShardContext, now: Timestamp) {
     context.table.tick(&mut context.shard, now);
+    if context.waiting_for_secrets() > 0 {
+        // Those that have waited for too long.
+        context.look_for_secrets(now);
+    }
     context.operation.heart.beat();
     if context.is_paused() {
         // Nothing of what was captured before a pause is left for after it. Connections go too: what comes on them
         // meanwhile is not seen, and behind that a start must be proved again.
-        context.table.shutdown(&mut context.shard, now);
+        context.close_all(now);
         context.abort_all(DropReason::Paused);
     }
     context.publish();

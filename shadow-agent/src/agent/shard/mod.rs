@@ -6,6 +6,7 @@ mod drain;
 mod file;
 mod live;
 mod messages;
+mod secrets_look;
 
 use std::sync::{Arc, Mutex};
 
@@ -30,10 +31,11 @@ use crate::input::MessageSource;
 use crate::input::http::HttpInput;
 use crate::middleware::{Middleware, ShardMiddleware};
 use crate::mirror::ledger::ShardLedger;
-use crate::mirror::{Interceptor, Limiter, ProductionConnection, Shard};
+use crate::mirror::{CapturedConnection, Interceptor, Limiter, Shard, TlsReading};
 use crate::settings::{ConnectionSettings, Settings};
 use crate::tcp::{Expected, FlowTable, Servers};
 use crate::time::{Timestamp, monotonic_now, unix_now};
+use crate::tls::{SecretStore, SessionLimits};
 
 /// Where a shard's segments come from.
 pub(super) enum Source {
@@ -64,11 +66,22 @@ impl Source {
     pub fn is_live(&self) -> bool {
         matches!(self, Source::Ring(_) | Source::Vxlan(_))
     }
+
+    /// Whether TLS in it is read: it is asked for, or a capture file has the secrets itself.
+    pub fn reads_tls(&self, settings: &Settings) -> bool {
+        match self {
+            Source::Ring(_) | Source::Vxlan(_) => settings.capture.tls.is_some(),
+            Source::File(file) => settings.capture.tls.is_some() || file.has_secrets(),
+            Source::Messages { .. } | Source::Http { .. } => false,
+        }
+    }
 }
 
 /// Parts that a shard's thread is started with.
 pub(super) struct ShardTask {
     pub source: Source,
+    /// What TLS in it is read with, where it is.
+    pub tls: Option<(SecretStore, SessionLimits)>,
     /// On all that it reads.
     pub limit: Option<Limiter>,
     pub settings: Arc<Settings>,
@@ -102,7 +115,7 @@ impl ShardTask {
         mirrored
     }
 
-    async fn mirror(self) -> anyhow::Result<()> {
+    async fn mirror(mut self) -> anyhow::Result<()> {
         // The kernel's clock starts at boot; the difference is taken once, so that times stay in order.
         let wall_offset = if self.source.is_live() {
             unix_now().saturating_sub(monotonic_now().0)
@@ -110,9 +123,11 @@ impl ShardTask {
             0
         };
         let shutdown_timeout = self.settings.shutdown_timeout;
+        let secrets = self.tls.take();
+        let tls = secrets.map(|(store, limits)| TlsReading::new(store, limits));
         let mut context = ShardContext {
-            shard: self.shard(wall_offset),
-            table: self.table(),
+            table: self.table(tls.is_some()),
+            shard: self.shard(wall_offset).with_tls(tls),
             plans: PlanFollower::new(self.plans, self.followed, wall_offset, shutdown_timeout),
             report: self.report,
             operation: self.operation,
@@ -135,8 +150,8 @@ impl ShardTask {
         read
     }
 
-    /// Makes the table of the connections that are captured.
-    fn table(&self) -> FlowTable<ProductionConnection> {
+    /// Makes the table of the connections that are captured. `tls`: what servers send is followed for that alone, too.
+    fn table(&self, tls: bool) -> FlowTable<CapturedConnection> {
         let settings = &self.settings;
         let expected = match self.source {
             Source::Ring(_) => expected_answers(&settings.live_inputs(), &settings.capture),
@@ -144,7 +159,7 @@ impl ShardTask {
         };
         FlowTable::new(
             part(settings.connections, self.sources),
-            settings.capture.responses,
+            settings.capture.responses || tls,
             self.budget.clone(),
         )
         .with_servers(Servers::new(expected))
@@ -171,7 +186,7 @@ impl ShardTask {
             self.budget.clone(),
             self.settings.limits,
             self.settings.marker.as_deref(),
-            self.settings.capture.responses,
+            self.settings.read.answers,
         )
         .with_middleware(middleware)
         .with_limit(self.limit.clone())

@@ -113,13 +113,19 @@ pub fn resolve(
         ignored_interfaces,
         vlans,
         vxlan,
+        tls: None,
     })
 }
 
 /// How connections are read. `filter`: which of them are captured.
-pub fn reading(arguments: &Arguments, filter: Option<Arc<BpfFilter>>) -> Result<ReadSettings, UsageError> {
+pub fn reading(
+    arguments: &Arguments,
+    filter: Option<Arc<BpfFilter>>,
+    compares: bool,
+) -> Result<ReadSettings, UsageError> {
     Ok(ReadSettings {
         filter,
+        answers: arguments.input.input_raw_track_response || compares,
         track_response: arguments.input.input_raw_track_response,
         client_header: client_header(arguments)?,
         allow_incomplete: arguments.capture.input_raw_allow_incomplete,

@@ -15,6 +15,7 @@ mod outputs;
 mod relay;
 mod rules;
 mod self_mirror;
+mod tls;
 mod together;
 
 use std::path::Path;
@@ -143,9 +144,16 @@ fn resolve_run(
     let from_kernel = capture.vxlan.is_none() && (kubernetes.is_some() || inputs.iter().any(is_live));
     admin::check_hand_over(&arguments.admin, from_kernel)?;
     let compares = compares(&mirrors, kubernetes.as_ref());
-    capture.responses |= compares;
+    capture.tls = tls::resolve(
+        &arguments.tls,
+        inputs,
+        kubernetes.is_some(),
+        capture.vxlan.is_some(),
+    )?;
+    // A handshake has two sides.
+    capture.responses |= compares || capture.tls.is_some();
     Ok(Settings {
-        read: capture::reading(arguments, capture.filter.clone())?,
+        read: capture::reading(arguments, capture.filter.clone(), compares)?,
         capture,
         kubernetes,
         mirrors,

@@ -27,6 +27,7 @@ pub mod output_relay;
 pub mod replay;
 pub mod report;
 pub mod stats;
+pub mod tls;
 pub mod tuning;
 
 use std::net::SocketAddr;
@@ -68,6 +69,9 @@ pub struct Arguments {
     /// Capture: which packets, and incomplete requests.
     #[command(flatten)]
     pub capture: capture::CaptureFlags,
+    /// Capture: TLS.
+    #[command(flatten)]
+    pub tls: tls::TlsFlags,
     /// Recordings to replay.
     #[command(flatten)]
     pub input_file: input_file::InputFile,
