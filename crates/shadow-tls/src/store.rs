@@ -115,16 +115,18 @@ impl SecretStore {
         kept.known.get(&(label, of)).map(|(_, bytes)| bytes.clone())
     }
 
-    /// At most `most` secrets with this label, of unknown handshakes, numbered behind `after`: the oldest first.
-    pub(crate) fn candidates(&self, label: Label, after: u64, most: usize) -> Vec<(u64, SecretBytes)> {
+    /// At most `most` secrets with this label, of unknown handshakes, numbered behind `after`: the oldest first. When
+    /// there are none, none up to the number that stands beside them are.
+    pub(crate) fn candidates(&self, label: Label, after: u64, most: usize) -> (Vec<(u64, SecretBytes)>, u64) {
         let kept = self.lock();
         let first = kept.unknown.partition_point(|held| held.number <= after);
         let newer = kept.unknown.range(first..);
-        newer
+        let found = newer
             .filter(|held| held.label == label)
             .take(most)
-            .map(|held| (held.number, held.bytes.clone()))
-            .collect()
+            .map(|held| (held.number, held.bytes.clone()));
+        let examined = kept.unknown.back().map_or(after, |held| held.number.max(after));
+        (found.collect(), examined)
     }
 
     /// Notes that the candidate with this number is of the handshake with this client random: nobody tries it again.
@@ -286,7 +288,7 @@ mod tests {
         store.insert(secret(Handshake::Unknown, 1), Timestamp(0));
         store.insert(secret(random(2), 2), Timestamp(0));
         store.expire(Timestamp(11));
-        assert_eq!(store.candidates(Label::Master, 0, 9), []);
+        assert_eq!(store.candidates(Label::Master, 0, 9), (vec![], 0));
         assert_eq!(first_byte(store.find(Label::Master, random(2))), Some(2));
     }
 
@@ -297,12 +299,12 @@ mod tests {
             store.insert(secret(Handshake::Unknown, byte), Timestamp(0));
         }
         let numbers = |after, most| -> Vec<u64> {
-            let found = store.candidates(Label::Master, after, most);
+            let (found, _) = store.candidates(Label::Master, after, most);
             found.into_iter().map(|(number, _)| number).collect()
         };
         assert_eq!(numbers(0, 2), [1, 2]);
         assert_eq!(numbers(2, 9), [3, 4]);
-        assert_eq!(store.candidates(Label::ServerTraffic0, 0, 9), []);
+        assert_eq!(store.candidates(Label::ServerTraffic0, 0, 9), (vec![], 4));
     }
 
     #[test]
@@ -312,7 +314,7 @@ mod tests {
         store.insert(secret(Handshake::Unknown, 2), Timestamp(0));
         store.bind(2, [9; 32]);
         store.bind(7, [8; 32]);
-        assert_eq!(store.candidates(Label::Master, 1, 9), []);
+        assert_eq!(store.candidates(Label::Master, 1, 9), (vec![], 1));
         assert_eq!(first_byte(store.find(Label::Master, random(9))), Some(2));
         assert_eq!(store.counts().kept, 2);
     }

@@ -6,10 +6,14 @@ use shadow_core::budget::MemoryBudget;
 
 use super::event::TlsEvent;
 use super::limits::SessionLimits;
+use super::record::MAX_BODY;
 use super::store::SecretStore;
 
 /// Buffers for records under way that a thread keeps for the next ones: as many as are likely to be under way at once.
 const MAX_SPARE: usize = 16;
+
+/// Largest buffer that is kept: one for the largest record, as it may have grown.
+const MAX_KEPT: usize = 4 * MAX_BODY;
 
 thread_local! {
     /// Taken during a call, so that a call from inside it finds none and makes its own.
@@ -34,7 +38,7 @@ impl Buffers {
 
     /// Takes a buffer back.
     pub fn give_back(&mut self, mut buffer: Vec<u8>) {
-        if self.spare.len() < MAX_SPARE && buffer.capacity() > 0 {
+        if self.spare.len() < MAX_SPARE && (1..=MAX_KEPT).contains(&buffer.capacity()) {
             buffer.clear();
             self.spare.push(buffer);
         }
