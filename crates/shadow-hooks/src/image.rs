@@ -103,8 +103,8 @@ impl<'a> Reader<'a> {
         mut each: impl FnMut(u64, &[u8], usize) -> Result<(), NoHook>,
     ) -> Result<(), NoHook> {
         let end = range.end.min(self.size);
-        let mut buffer = vec![0; WINDOW + overlap];
         let mut at = range.start;
+        let mut buffer = vec![0; (WINDOW + overlap).min(end.saturating_sub(at) as usize)];
         while at < end {
             let left = end - at;
             let length = left.min((WINDOW + overlap) as u64) as usize;
