@@ -1,6 +1,8 @@
 //! Prints what opening a record costs, by suite, size, and how it lies in segments:
 //! `cargo run --release -p shadow-tls --example speed`.
 
+#![expect(clippy::disallowed_methods, reason = "it measures time")]
+
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
