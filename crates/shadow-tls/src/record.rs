@@ -159,6 +159,38 @@ fn tls12_data(header: Header, sequence: u64, plain_len: usize) -> Option<[u8; 13
 }
 
 #[cfg(test)]
+impl RecordKey {
+    /// Seals a record: what a peer does. `explicit` is the nonce that stands in the record, where one does.
+    pub fn seal(&self, kind: u8, plaintext: &[u8], sequence: u64, explicit: u64) -> Vec<u8> {
+        let mut sealed = plaintext.to_vec();
+        let mut before = Vec::new();
+        let mut kind_outside = kind;
+        match self.nonces {
+            Nonces::Tls13 => {
+                sealed.push(kind);
+                kind_outside = APPLICATION_DATA;
+            }
+            Nonces::Explicit => before.extend(explicit.to_be_bytes()),
+            Nonces::Tls12 => {}
+        }
+        let len = before.len() + sealed.len() + MAX_TAG_LEN;
+        let [high, low] = u16::try_from(len).expect("a record").to_be_bytes();
+        let header = Header([kind_outside, 3, 3, high, low]);
+        let (nonce, _) = self.nonce(&before, sequence).expect("a nonce");
+        let tls12 = tls12_data(header, sequence, plaintext.len()).expect("a record");
+        let data = if self.nonces == Nonces::Tls13 {
+            &header.0[..]
+        } else {
+            &tls12
+        };
+        self.key
+            .seal_in_place_append_tag(nonce, Aad::from(data), &mut sealed)
+            .expect("a record");
+        [&header.0[..], &before, &sealed].concat()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
