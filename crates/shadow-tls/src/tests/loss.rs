@@ -163,6 +163,78 @@ fn a_connection_seen_from_its_hello_on_is_opened() {
     }
 }
 
+/// Opens the client's records when segments of `size` bytes are lost with this probability, and says which records no lost
+/// segment has a part of.
+fn opened_at_random(
+    recording: &Recording,
+    data: &Range<usize>,
+    size: usize,
+    percent: u32,
+) -> (Told, Vec<bool>) {
+    let wire = wire(recording, Request);
+    let mut random = 0x2545_F491_4F6C_DD1D_u64;
+    let lost: Vec<bool> = (0..wire.len().div_ceil(size))
+        .map(|_| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % 100 < u64::from(percent)
+        })
+        .collect();
+    let is_lost = |at: usize| at >= data.start && lost[(at - data.start) / size];
+    let mut listener = Listener::default();
+    listener.insert(&recording.secrets);
+    let before = recording.wire.iter().scan(0, |sent, (direction, bytes)| {
+        let start = *sent;
+        *sent += if *direction == Request { bytes.len() } else { 0 };
+        (start < data.start).then_some((direction, bytes))
+    });
+    for (direction, bytes) in before {
+        listener.data(*direction, bytes);
+    }
+    for (segment, start) in wire[data.start..].chunks(size).zip((data.start..).step_by(size)) {
+        if is_lost(start) {
+            listener.gap(Request, segment.len());
+        } else {
+            listener.data(Request, segment);
+        }
+    }
+    let (mut at, mut whole) = (data.start, Vec::new());
+    while at < data.end {
+        let len = 5 + usize::from(u16::from_be_bytes([wire[at + 3], wire[at + 4]]));
+        whole.push(!(at..at + len).any(is_lost));
+        at += len;
+    }
+    (listener.close(), whole)
+}
+
+#[test]
+fn each_record_that_was_captured_whole_is_opened() {
+    for setup in versions() {
+        // Small requests, each in a segment; and uploads in records of the largest size.
+        for (records, content, segment) in [(400, 300, 0), (60, 60_000, 1448)] {
+            let (recording, data) = recorded(&setup, records, content);
+            let segment = if segment > 0 {
+                segment
+            } else {
+                data.len() / records
+            };
+            let all = &all_records(&recording)[0];
+            for percent in [1, 5, 20] {
+                let (told, whole) = opened_at_random(&recording, &data, segment, percent);
+                let expected = all.iter().zip(&whole).filter(|(_, whole)| **whole);
+                let expected: Vec<_> = expected.map(|(record, _)| record.clone()).collect();
+                assert_eq!(whole.len(), all.len());
+                assert_eq!(told.records[0].len(), expected.len(), "{segment} {percent}");
+                assert!(told.records[0] == expected);
+                let lost = (all.len() - expected.len()) as u64;
+                // Whether the very last one was lost is not told when nothing follows.
+                assert!(told.lost[0].abs_diff(lost) <= 1, "{} of {lost}", told.lost[0]);
+            }
+        }
+    }
+}
+
 /// Whether `some` are among `all`, in order.
 fn is_subsequence(some: &[Vec<u8>], all: &[Vec<u8>]) -> bool {
     let mut all = all.iter();
