@@ -2,6 +2,7 @@
 
 use ring::digest;
 use shadow_core::budget::{Charge, MemoryBudget};
+use shadow_core::time::Timestamp;
 use shadow_tcp::Direction;
 
 use super::event::Unreadable;
@@ -33,6 +34,8 @@ pub(crate) enum Handshake {
 /// What a client has offered.
 pub(crate) struct Offer {
     hello: ClientHello,
+    /// When its first `ClientHello` came.
+    began: Timestamp,
     transcript: Transcript,
 }
 
@@ -51,6 +54,8 @@ enum Transcript {
 pub(crate) struct Tls12 {
     suite: Suite,
     pub client_random: [u8; 32],
+    /// When `ClientHello` came.
+    pub began: Timestamp,
     server_random: [u8; 32],
     found: bool,
 }
@@ -64,8 +69,13 @@ pub(crate) enum Step {
 }
 
 impl Handshake {
-    /// Takes a plaintext message of the client: the first or second `ClientHello`.
-    pub fn client_message(&mut self, message: Message<'_>, budget: &MemoryBudget) -> Result<(), Unreadable> {
+    /// Takes a plaintext message of the client, which came `now`: the first or second `ClientHello`.
+    pub fn client_message(
+        &mut self,
+        message: Message<'_>,
+        now: Timestamp,
+        budget: &MemoryBudget,
+    ) -> Result<(), Unreadable> {
         let hello = (message.kind() == CLIENT_HELLO)
             .then(|| ClientHello::read(message.body()))
             .flatten()
@@ -78,12 +88,14 @@ impl Handshake {
                 }
                 *self = Self::Offered(Offer {
                     hello,
+                    began: now,
                     transcript: Transcript::Whole(message.0.to_vec(), charge),
                 });
                 Ok(())
             }
             Self::Retried(Offer {
                 hello: first,
+                began,
                 transcript: Transcript::Hashed(suite, mut context),
             }) => {
                 context.update(message.0);
@@ -92,6 +104,7 @@ impl Handshake {
                         random: first.random,
                         offers_early_data: false,
                     },
+                    began,
                     transcript: Transcript::Hashed(suite, context),
                 });
                 Ok(())
@@ -115,6 +128,7 @@ impl Handshake {
                 *self = Self::Tls12(Box::new(Tls12 {
                     suite: Suite::of_tls12(hello.suite).ok_or(Unreadable::Cipher)?,
                     client_random: offer.hello.random,
+                    began: offer.began,
                     server_random: hello.random,
                     found: false,
                 }));
@@ -159,6 +173,7 @@ impl Offer {
         if is_retry {
             return Ok(Handshake::Retried(Offer {
                 hello: self.hello,
+                began: self.began,
                 transcript: Transcript::Hashed(suite, context),
             }));
         }
@@ -167,7 +182,7 @@ impl Offer {
         } else {
             EarlyData::None
         };
-        let tls13 = Tls13::new(suite, random, client_hello, context, early_data);
+        let tls13 = Tls13::new(suite, random, self.began, client_hello, context, early_data);
         tls13
             .map(|tls13| Handshake::Tls13(Box::new(tls13)))
             .ok_or(Unreadable::Cipher)

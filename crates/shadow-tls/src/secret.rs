@@ -77,10 +77,11 @@ pub enum Handshake {
     Unknown,
 }
 
-/// The bytes of a secret: zeroised when dropped, and never printed.
+/// The bytes of a secret: zeroised when dropped, and never printed. They stay where they are when it is moved, so that no
+/// copy is left behind by what grows around it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretBytes {
-    bytes: [u8; MAX_SECRET],
+    bytes: Box<[u8; MAX_SECRET]>,
     len: u8,
 }
 
@@ -90,7 +91,7 @@ impl SecretBytes {
         if secret.is_empty() {
             return None;
         }
-        let mut bytes = [0; MAX_SECRET];
+        let mut bytes = Box::new([0; MAX_SECRET]);
         bytes.get_mut(..secret.len())?.copy_from_slice(secret);
         Some(Self {
             bytes,
@@ -101,7 +102,7 @@ impl SecretBytes {
     /// A secret of `len` bytes (at most [`MAX_SECRET`]) that `fill` writes. `None` when it fails.
     pub(crate) fn filled<E>(len: usize, fill: impl FnOnce(&mut [u8]) -> Result<(), E>) -> Option<Self> {
         let mut secret = Self {
-            bytes: [0; MAX_SECRET],
+            bytes: Box::new([0; MAX_SECRET]),
             len: u8::try_from(len).ok()?,
         };
         fill(secret.bytes.get_mut(..len)?).ok()?;

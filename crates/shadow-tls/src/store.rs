@@ -115,12 +115,19 @@ impl SecretStore {
         kept.known.get(&(label, of)).map(|(_, bytes)| bytes.clone())
     }
 
-    /// At most `most` secrets with this label, of unknown handshakes, numbered behind `after`: the oldest first. When
-    /// there are none, none up to the number that stands beside them are.
-    pub(crate) fn candidates(&self, label: Label, after: u64, most: usize) -> (Vec<(u64, SecretBytes)>, u64) {
+    /// At most `most` secrets with this label, of unknown handshakes, numbered behind `after` and taken no earlier than
+    /// `since`: the oldest first. When there are none, none up to the number that stands beside them are.
+    pub(crate) fn candidates(
+        &self,
+        label: Label,
+        after: u64,
+        since: Timestamp,
+        most: usize,
+    ) -> (Vec<(u64, SecretBytes)>, u64) {
         let kept = self.lock();
-        let first = kept.unknown.partition_point(|held| held.number <= after);
-        let newer = kept.unknown.range(first..);
+        let behind = kept.unknown.partition_point(|held| held.number <= after);
+        let recent = kept.unknown.partition_point(|held| held.time < since);
+        let newer = kept.unknown.range(behind.max(recent)..);
         let found = newer
             .filter(|held| held.label == label)
             .take(most)
@@ -288,7 +295,7 @@ mod tests {
         store.insert(secret(Handshake::Unknown, 1), Timestamp(0));
         store.insert(secret(random(2), 2), Timestamp(0));
         store.expire(Timestamp(11));
-        assert_eq!(store.candidates(Label::Master, 0, 9), (vec![], 0));
+        assert_eq!(store.candidates(Label::Master, 0, Timestamp(0), 9), (vec![], 0));
         assert_eq!(first_byte(store.find(Label::Master, random(2))), Some(2));
     }
 
@@ -299,12 +306,31 @@ mod tests {
             store.insert(secret(Handshake::Unknown, byte), Timestamp(0));
         }
         let numbers = |after, most| -> Vec<u64> {
-            let (found, _) = store.candidates(Label::Master, after, most);
+            let (found, _) = store.candidates(Label::Master, after, Timestamp(0), most);
             found.into_iter().map(|(number, _)| number).collect()
         };
         assert_eq!(numbers(0, 2), [1, 2]);
         assert_eq!(numbers(2, 9), [3, 4]);
-        assert_eq!(store.candidates(Label::ServerTraffic0, 0, 9), (vec![], 4));
+        assert_eq!(
+            store.candidates(Label::ServerTraffic0, 0, Timestamp(0), 9),
+            (vec![], 4)
+        );
+    }
+
+    #[test]
+    fn candidates_of_long_before_are_not_handed_out() {
+        let store = SecretStore::new(StoreLimits::default());
+        for time in [10, 20, 30] {
+            store.insert(secret(Handshake::Unknown, time as u8), Timestamp(time));
+        }
+        let bytes = |since| -> Vec<u8> {
+            let (found, examined) = store.candidates(Label::Master, 0, Timestamp(since), 9);
+            assert_eq!(examined, 3);
+            found.iter().map(|(_, bytes)| bytes.expose()[0]).collect()
+        };
+        assert_eq!(bytes(0), [10, 20, 30]);
+        assert_eq!(bytes(20), [20, 30]);
+        assert_eq!(bytes(31), []);
     }
 
     #[test]
@@ -314,7 +340,7 @@ mod tests {
         store.insert(secret(Handshake::Unknown, 2), Timestamp(0));
         store.bind(2, [9; 32]);
         store.bind(7, [8; 32]);
-        assert_eq!(store.candidates(Label::Master, 1, 9), (vec![], 1));
+        assert_eq!(store.candidates(Label::Master, 1, Timestamp(0), 9), (vec![], 1));
         assert_eq!(first_byte(store.find(Label::Master, random(9))), Some(2));
         assert_eq!(store.counts().kept, 2);
     }

@@ -1,6 +1,7 @@
 //! What is known of a TLS 1.3 connection beyond its hellos: the transcript, and the secrets of each stage.
 
 use ring::digest;
+use shadow_core::time::Timestamp;
 use shadow_tcp::Direction;
 
 use super::schedule;
@@ -51,6 +52,8 @@ pub(crate) enum EarlyData {
 pub(crate) struct Tls13 {
     pub suite: Suite,
     pub client_random: [u8; 32],
+    /// When its first `ClientHello` came.
+    pub began: Timestamp,
     pub early_data: EarlyData,
     /// Hash of the only `ClientHello`.
     client_hello: Option<Hash>,
@@ -71,6 +74,7 @@ impl Tls13 {
     pub fn new(
         suite: Suite,
         client_random: [u8; 32],
+        began: Timestamp,
         client_hello: Option<Hash>,
         transcript: digest::Context,
         early_data: EarlyData,
@@ -78,6 +82,7 @@ impl Tls13 {
         Some(Self {
             suite,
             client_random,
+            began,
             early_data,
             client_hello,
             hellos: Hash::new(transcript.clone().finish().as_ref())?,

@@ -22,7 +22,7 @@ impl Lane {
         Ok(match (self.direction, &handshake, kind) {
             (Request, Handshake::Start | Handshake::Retried(_), HANDSHAKE)
             | (Response, Handshake::Offered(_), HANDSHAKE) => {
-                self.hello(handshake, work, record.body)?;
+                self.hello(handshake, work, record)?;
                 Plain::Taken
             }
             // Before any protected record: the handshake has failed.
@@ -50,15 +50,18 @@ impl Lane {
         &mut self,
         handshake: &mut Handshake,
         work: &mut Work<'_>,
-        body: &[u8],
+        record: Record<'_>,
     ) -> Result<(), Unreadable> {
         let mut step = Ok(Step::On);
         let mut is_whole = false;
         let direction = self.direction;
-        self.messages.push(body, work.budget, |message| {
+        self.messages.push(record.body, work.budget, |message| {
             is_whole = true;
             step = match direction {
-                Direction::Request => handshake.client_message(message, work.budget).map(|()| Step::On),
+                Direction::Request => {
+                    let taken = handshake.client_message(message, record.time, work.budget);
+                    taken.map(|()| Step::On)
+                }
                 Direction::Response => handshake.server_message(message),
             };
             false

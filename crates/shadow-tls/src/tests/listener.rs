@@ -14,7 +14,7 @@ pub struct Listener {
     pub told: Told,
     /// Next sequence number of each direction.
     next: [u32; 2],
-    now: Timestamp,
+    pub now: Timestamp,
 }
 
 /// What a session told.

@@ -130,6 +130,34 @@ fn no_more_secrets_are_tried_than_the_limit_says() {
 }
 
 #[test]
+fn secrets_from_before_a_connection_cost_it_no_trial() {
+    for recording in both_versions() {
+        let limits = SessionLimits {
+            max_trials: 4,
+            ..SessionLimits::default()
+        };
+        let mut listener = Listener::new(Session::new(limits));
+        // Of handshakes that nobody captured, 101 ms before this one.
+        listener.now = Timestamp(1_000_000_000);
+        for secret in recording.secrets.iter().cycle().take(100) {
+            let bytes = SecretBytes::new(&[9; 48]).expect("48 bytes");
+            listener.insert(&[Secret {
+                bytes,
+                ..unknown(secret)
+            }]);
+        }
+        listener.now = Timestamp(1_101_000_000);
+        for secret in &recording.secrets {
+            listener.insert(&[unknown(secret)]);
+        }
+        for (direction, bytes) in &recording.wire {
+            listener.data(*direction, bytes);
+        }
+        assert_whole(&listener.close(), &recording);
+    }
+}
+
+#[test]
 fn application_secrets_alone_open_the_application_data() {
     let recording = recorded(&Setup::tls13());
     let mut listener = waiting(&recording, SessionLimits::default());
