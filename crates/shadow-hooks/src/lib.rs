@@ -43,7 +43,9 @@
 //! Refused, with a reason: `libssl.so.3` (its secrets are derived in libcrypto), NSS' `libssl3.so`, Java (17 and 25) and
 //! s2n-tls (`awscrt` 0.38.1): give a key log. An OpenSSL 3 without symbols is read by its key log function where that begins
 //! so that it can be (`cryptography` 50.0.2, stripped), and refused where it only puts its arguments in another order for
-//! the function that it jumps to (cargo 1.95, stripped): a probe there would be single-stepped. Envoy, 101 MiB, takes 0.16 s of CPU and 3 MiB of memory, Node 0.04 s.
+//! the function that it jumps to (cargo 1.95, stripped): a probe there would be single-stepped.
+//!
+//! Envoy, 101 MiB, takes 0.16 s of CPU and 3 MiB of memory, Node 0.04 s.
 //! arm64 is tested by unit and was tried on no machine.
 #![forbid(unsafe_code)]
 
