@@ -60,7 +60,7 @@ fn the_charts_components_are_the_kustomizations() {
     let _stage = stage!("kubectl", "helm");
     let objects = chart(
         &["values-goreplay.yaml"],
-        &json!({"podMonitor": {"enabled": true}, "hostNetwork": true, "seLinuxOptions": {"type": "spc_t"}}),
+        &json!({"podMonitor": {"enabled": true}, "hostNetwork": true, "tls": {"enabled": true}, "seLinuxOptions": {"type": "spc_t"}}),
     );
     let set = &object(&objects, "DaemonSet", "shadow-agent")["spec"];
     assert_eq!(
@@ -77,6 +77,13 @@ fn the_charts_components_are_the_kustomizations() {
         pod["containers"][0]["securityContext"]["seLinuxOptions"],
         json!({"type": "spc_t"})
     );
+    assert_eq!(pod["hostPID"], true);
+    assert_eq!(
+        pod["containers"][0]["securityContext"]["capabilities"]["add"],
+        json!(["BPF", "NET_ADMIN", "PERFMON", "SYS_PTRACE"])
+    );
+    let variables = pod["containers"][0]["env"].as_array().expect("variables");
+    assert!(variables.contains(&json!({"name": "SHADOW_AGENT_INPUT_RAW_TLS", "value": "auto"})));
     let monitor = object(&objects, "PodMonitor", "shadow-agent");
     assert_eq!(
         monitor["spec"]["selector"]["matchLabels"],

@@ -248,3 +248,28 @@ fn a_misspelt_field_is_noticed() {
     find_lost(&object, &through::<Service>(&object), "", &mut lost);
     assert_eq!(lost, [".spec.ports[0].targetport", ".spec.selects"]);
 }
+
+#[test]
+fn with_tls_it_sees_processes_and_asks_for_one_more_capability() {
+    let stage = stage!("kubectl");
+    let objects = with_component(&stage, "tls");
+    let pod = &object(&objects, "DaemonSet", "shadow-agent")["spec"]["template"]["spec"];
+    assert_eq!(
+        (&pod["hostPID"], &pod["hostNetwork"], &pod["hostIPC"]),
+        (&json!(true), &json!(false), &json!(false))
+    );
+    let container = &pod["containers"][0];
+    assert_eq!(
+        container["securityContext"],
+        json!({
+            "privileged": false,
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "runAsUser": 0,
+            "capabilities": {"drop": ["ALL"], "add": ["BPF", "NET_ADMIN", "PERFMON", "SYS_PTRACE"]},
+        })
+    );
+    let variables = container["env"].as_array().expect("variables");
+    assert!(variables.contains(&json!({"name": "SHADOW_AGENT_INPUT_RAW_TLS", "value": "auto"})));
+    objects.iter().for_each(check);
+}
