@@ -80,7 +80,7 @@ fn the_charts_components_are_the_kustomizations() {
     assert_eq!(pod["hostPID"], true);
     assert_eq!(
         pod["containers"][0]["securityContext"]["capabilities"]["add"],
-        json!(["BPF", "NET_ADMIN", "PERFMON", "SYS_PTRACE"])
+        json!(["BPF", "NET_ADMIN", "PERFMON", "SYS_PTRACE", "DAC_READ_SEARCH"])
     );
     let variables = pod["containers"][0]["env"].as_array().expect("variables");
     assert!(variables.contains(&json!({"name": "SHADOW_AGENT_INPUT_RAW_TLS", "value": "auto"})));

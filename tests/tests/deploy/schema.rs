@@ -250,7 +250,7 @@ fn a_misspelt_field_is_noticed() {
 }
 
 #[test]
-fn with_tls_it_sees_processes_and_asks_for_one_more_capability() {
+fn with_tls_it_sees_processes_and_asks_for_two_more_capabilities() {
     let stage = stage!("kubectl");
     let objects = with_component(&stage, "tls");
     let pod = &object(&objects, "DaemonSet", "shadow-agent")["spec"]["template"]["spec"];
@@ -266,7 +266,7 @@ fn with_tls_it_sees_processes_and_asks_for_one_more_capability() {
             "allowPrivilegeEscalation": false,
             "readOnlyRootFilesystem": true,
             "runAsUser": 0,
-            "capabilities": {"drop": ["ALL"], "add": ["BPF", "NET_ADMIN", "PERFMON", "SYS_PTRACE"]},
+            "capabilities": {"drop": ["ALL"], "add": ["BPF", "NET_ADMIN", "PERFMON", "SYS_PTRACE", "DAC_READ_SEARCH"]},
         })
     );
     let variables = container["env"].as_array().expect("variables");
