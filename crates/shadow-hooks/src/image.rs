@@ -4,6 +4,7 @@
 //! owner truncates kills whoever reads it. So nothing is mapped or read whole: what is small is read by itself, what is
 //! large goes by in windows.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -13,8 +14,9 @@ use memchr::memmem::Finder;
 
 use crate::NoHook;
 
-/// Bytes of an executable at most: those of browsers and databases with their symbols have half of it.
-pub const MAX_IMAGE_BYTES: u64 = 2 << 30;
+/// Bytes of an executable that are read at most, and so the time that it takes: some seconds where files come from a slow
+/// disk. Each part is read up to three times, and what is for debuggers is not; the largest servers have 500 MB besides.
+pub const MAX_READ_BYTES: u64 = 2 << 30;
 
 /// Bytes that a window moves on by: large enough for few reads, and two of them are little memory.
 const WINDOW: usize = 256 * 1024;
@@ -59,15 +61,17 @@ impl Image for File {
 pub(crate) struct Reader<'a> {
     image: &'a dyn Image,
     size: u64,
+    /// How many bytes may still be read.
+    left: Cell<u64>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(image: &'a dyn Image) -> Result<Self, NoHook> {
-        let size = image.size()?;
-        if size > MAX_IMAGE_BYTES {
-            return Err(NoHook::TooLarge(size));
-        }
-        Ok(Self { image, size })
+        Ok(Self {
+            image,
+            size: image.size()?,
+            left: Cell::new(MAX_READ_BYTES),
+        })
     }
 
     /// Bytes of `range`, which must lie in the image and be no more than a piece.
@@ -163,6 +167,8 @@ impl<'a> Reader<'a> {
     }
 
     fn fill(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, NoHook> {
+        let left = self.left.get().checked_sub(buffer.len() as u64);
+        self.left.set(left.ok_or(NoHook::TooLarge(self.size))?);
         let mut filled = 0;
         while filled < buffer.len() {
             match self.image.read_at(offset + filled as u64, &mut buffer[filled..]) {
@@ -228,6 +234,16 @@ mod tests {
             .entries(5..u64::MAX, 24, |entry| seen.extend(u32_at(entry, 0)))
             .unwrap();
         assert!(seen.into_iter().eq(0..count));
+    }
+
+    #[test]
+    fn no_more_is_read_than_the_bound_says() {
+        let image: &[u8] = b"0123456789";
+        let reader = Reader::new(&image).unwrap();
+        reader.left.set(12);
+        assert!(reader.exact(0..10).is_ok());
+        assert!(matches!(reader.exact(0..3), Err(NoHook::TooLarge(10))));
+        assert!(reader.exact(0..2).is_ok());
     }
 
     #[test]

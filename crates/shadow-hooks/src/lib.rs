@@ -68,7 +68,7 @@ use shadow_common::HookKind;
 
 use elf::{Elf, Symbol};
 use image::Reader;
-pub use image::{Image, MAX_IMAGE_BYTES};
+pub use image::{Image, MAX_READ_BYTES};
 use library::Library;
 pub use prologue::Refusal;
 pub use refused::NoHook;

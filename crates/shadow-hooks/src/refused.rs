@@ -16,7 +16,7 @@ pub enum NoHook {
     /// It is for a machine other than amd64 or arm64 (`e_machine` of the ELF header).
     #[error("for a machine of which no functions are known (ELF machine {0})")]
     Machine(u16),
-    /// It has more bytes than [`crate::MAX_IMAGE_BYTES`].
+    /// To look through it takes more reading than [`crate::MAX_READ_BYTES`].
     #[error("too large to be looked through ({0} bytes)")]
     TooLarge(u64),
     /// Its headers or tables contradict themselves.
