@@ -142,6 +142,15 @@ impl Handshake {
         }
     }
 
+    /// Whether a secret of `other` is one of this handshake.
+    pub fn is(&self, other: &Of) -> bool {
+        match self {
+            Self::Tls13(tls13) => tls13.is(other),
+            Self::Tls12(tls12) => *other == Of::ClientRandom(tls12.client_random),
+            Self::Start | Self::Offered(_) | Self::Retried(_) => false,
+        }
+    }
+
     /// Whether a secret of it was found.
     pub fn has_secret(&self) -> bool {
         match self {

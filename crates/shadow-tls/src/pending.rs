@@ -53,13 +53,16 @@ impl Piece {
     }
 }
 
+/// What came, and when among all that came of both directions.
+type Entry = (u64, Input);
+
 /// Charged for each entry beside its bytes: its place in the queue, twice as the queue doubles, and an allocation.
-const OVERHEAD: usize = 2 * size_of::<Input>() + 32;
+const OVERHEAD: usize = 2 * size_of::<Entry>() + 32;
 
 /// Everything that waits in one direction.
 #[derive(Default)]
 pub(crate) struct Pending {
-    inputs: VecDeque<Input>,
+    inputs: VecDeque<Entry>,
     charge: Option<Charge>,
 }
 
@@ -68,52 +71,67 @@ impl Pending {
         self.inputs.is_empty()
     }
 
+    /// When the first came.
+    pub fn arrival(&self) -> Option<u64> {
+        self.inputs.front().map(|(arrival, _)| *arrival)
+    }
+
     /// Puts a copy of `chunk` last; `most` bytes may wait in all.
-    pub fn push(&mut self, chunk: &Chunk<'_>, budget: &MemoryBudget, most: usize) -> Result<(), Refusal> {
+    pub fn push(
+        &mut self,
+        arrival: u64,
+        chunk: &Chunk<'_>,
+        budget: &MemoryBudget,
+        most: usize,
+    ) -> Result<(), Refusal> {
         self.take_room(chunk.bytes.len(), budget, most)?;
-        self.inputs.push_back(Input::Bytes(Piece::of(chunk)));
+        self.inputs.push_back((arrival, Input::Bytes(Piece::of(chunk))));
         Ok(())
     }
 
     /// Puts a gap or FIN last.
-    pub fn push_mark(&mut self, mark: Input, budget: &MemoryBudget, most: usize) -> Result<(), Refusal> {
+    pub fn push_mark(
+        &mut self,
+        arrival: u64,
+        mark: Input,
+        budget: &MemoryBudget,
+        most: usize,
+    ) -> Result<(), Refusal> {
         self.take_room(0, budget, most)?;
-        self.inputs.push_back(mark);
-        Ok(())
-    }
-
-    /// Takes the first.
-    pub fn pop(&mut self) -> Option<Input> {
-        let input = self.inputs.pop_front()?;
-        let bytes = match &input {
-            Input::Bytes(piece) => piece.bytes.len(),
-            Input::Gap(..) | Input::Fin => 0,
-        };
-        if let Some(charge) = &mut self.charge {
-            charge.shrink(bytes + OVERHEAD);
-        }
-        if self.inputs.is_empty() {
-            *self = Self::default();
-        }
-        Some(input)
-    }
-
-    /// Puts back what [`pop`](Self::pop) took.
-    pub fn put_back(&mut self, input: Input, budget: &MemoryBudget) -> Result<(), Refusal> {
-        let bytes = match &input {
-            Input::Bytes(piece) => piece.bytes.len(),
-            Input::Gap(..) | Input::Fin => 0,
-        };
-        self.take_room(bytes, budget, usize::MAX)?;
-        self.inputs.push_front(input);
+        self.inputs.push_back((arrival, mark));
         Ok(())
     }
 
     /// Puts a copy of `chunk` first.
-    pub fn push_first(&mut self, chunk: &Chunk<'_>, budget: &MemoryBudget) -> Result<(), Refusal> {
+    pub fn push_first(
+        &mut self,
+        arrival: u64,
+        chunk: &Chunk<'_>,
+        budget: &MemoryBudget,
+    ) -> Result<(), Refusal> {
         self.take_room(chunk.bytes.len(), budget, usize::MAX)?;
-        self.inputs.push_front(Input::Bytes(Piece::of(chunk)));
+        self.inputs.push_front((arrival, Input::Bytes(Piece::of(chunk))));
         Ok(())
+    }
+
+    /// Takes the first, whose room it keeps: it is [put back](Self::put_back) or [done](Self::done).
+    pub fn pop(&mut self) -> Option<Entry> {
+        self.inputs.pop_front()
+    }
+
+    /// Puts back what [`pop`](Self::pop) took.
+    pub fn put_back(&mut self, entry: Entry) {
+        self.inputs.push_front(entry);
+    }
+
+    /// Gives back the room of what [`pop`](Self::pop) took.
+    pub fn done(&mut self, (_, input): &Entry) {
+        if let Some(charge) = &mut self.charge {
+            charge.shrink(input.bytes() + OVERHEAD);
+        }
+        if self.inputs.is_empty() {
+            *self = Self::default();
+        }
     }
 
     fn take_room(&mut self, bytes: usize, budget: &MemoryBudget, most: usize) -> Result<(), Refusal> {
@@ -125,6 +143,16 @@ impl Pending {
             Ok(())
         } else {
             Err(Refusal::Memory)
+        }
+    }
+}
+
+impl Input {
+    /// Bytes that it keeps.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Bytes(piece) => piece.bytes.len(),
+            Self::Gap(..) | Self::Fin => 0,
         }
     }
 }

@@ -18,6 +18,8 @@ use super::work::Work;
 pub struct Session {
     limits: SessionLimits,
     mid_stream: bool,
+    /// The store's generation when secrets were last looked for again.
+    looked: u64,
     /// `None` when it is unreadable.
     open: Option<Box<Open>>,
 }
@@ -27,6 +29,8 @@ struct Open {
     handshake: Handshake,
     client: Lane,
     server: Lane,
+    /// How many things have come.
+    arrivals: u64,
 }
 
 impl Session {
@@ -36,10 +40,12 @@ impl Session {
             handshake: Handshake::default(),
             client: Lane::new(Direction::Request),
             server: Lane::new(Direction::Response),
+            arrivals: 0,
         };
         Self {
             limits,
             mid_stream: false,
+            looked: 0,
             open: Some(Box::new(open)),
         }
     }
@@ -65,7 +71,7 @@ impl Session {
     ) {
         let now = chunk.time;
         self.work(secrets, budget, sink, |open, work| {
-            let (lane, handshake) = open.lane(direction);
+            let (lane, handshake) = open.next_of(direction, work);
             lane.data(handshake, work, chunk)?;
             open.go_on(work, now)
         });
@@ -82,7 +88,7 @@ impl Session {
         sink: &mut dyn FnMut(TlsEvent<'_>),
     ) {
         self.work(secrets, budget, sink, |open, work| {
-            let (lane, handshake) = open.lane(direction);
+            let (lane, handshake) = open.next_of(direction, work);
             lane.gap(handshake, work, bytes, cause)?;
             open.share(work)
         });
@@ -98,7 +104,7 @@ impl Session {
         sink: &mut dyn FnMut(TlsEvent<'_>),
     ) {
         self.work(secrets, budget, sink, |open, work| {
-            let (lane, handshake) = open.lane(direction);
+            let (lane, handshake) = open.next_of(direction, work);
             lane.finished(handshake, work)?;
             open.go_on(work, time)
         });
@@ -113,8 +119,14 @@ impl Session {
         budget: &MemoryBudget,
         sink: &mut dyn FnMut(TlsEvent<'_>),
     ) {
+        // Before they are looked for: what comes meanwhile is for the next time.
+        let looked = std::mem::replace(&mut self.looked, secrets.generation());
         self.work(secrets, budget, sink, |open, work| {
-            open.resume(work)?;
+            if looked != work.secrets.generation()
+                && work.secrets.has_newer(looked, |of| open.handshake.is(of))
+            {
+                open.resume(work)?;
+            }
             open.go_on(work, now)
         });
     }
@@ -197,11 +209,22 @@ impl fmt::Debug for Session {
 }
 
 impl Open {
-    fn lane(&mut self, direction: Direction) -> (&mut Lane, &mut Handshake) {
-        let lane = match direction {
-            Direction::Request => &mut self.client,
-            Direction::Response => &mut self.server,
+    /// The direction in which something comes. It waits with its data while the other waits: what came first is told
+    /// first, as a request before its answer.
+    #[inline]
+    fn next_of(&mut self, direction: Direction, work: &mut Work<'_>) -> (&mut Lane, &mut Handshake) {
+        self.arrivals += 1;
+        work.arrival = self.arrivals;
+        let (lane, other) = match direction {
+            Direction::Request => (&mut self.client, &self.server),
+            Direction::Response => (&mut self.server, &self.client),
         };
+        if let Some((since, _)) = other.waits()
+            && lane.waits().is_none()
+            && lane.has_data(&self.handshake)
+        {
+            lane.wait_for_peer(since);
+        }
         (lane, &mut self.handshake)
     }
 
@@ -222,19 +245,35 @@ impl Open {
         Err(in_vain(wait, &self.handshake, work))
     }
 
-    /// Lets both directions go on as long as one learns something that the other may wait for.
+    /// Lets both directions go on when one has learnt something that the other may wait for.
     #[inline]
     fn share(&mut self, work: &mut Work<'_>) -> Result<(), Unreadable> {
-        while std::mem::take(&mut work.progress) {
+        if work.progress {
             self.resume(work)?;
         }
         Ok(())
     }
 
-    /// What the server sent tells what the client's records are, so it goes first.
+    /// Goes on with what waits in the order in which it came. Only a part of the handshake may go before something that
+    /// came earlier, since that may wait for it.
     fn resume(&mut self, work: &mut Work<'_>) -> Result<(), Unreadable> {
-        self.server.resume(&mut self.handshake, work)?;
-        self.client.resume(&mut self.handshake, work)
+        loop {
+            let of_client = self.client.arrival_of_next();
+            let of_server = self.server.arrival_of_next();
+            let (first, second, both) = match (of_client, of_server) {
+                (Some(client), server) if server.is_none_or(|server| client < server) => {
+                    (&mut self.client, &mut self.server, server.is_some())
+                }
+                (client, Some(_)) => (&mut self.server, &mut self.client, client.is_some()),
+                (_, None) => return Ok(()),
+            };
+            let handshake = &mut self.handshake;
+            let goes_on = first.step(handshake, work)?
+                || both && !second.has_data(handshake) && second.step(handshake, work)?;
+            if !goes_on {
+                return Ok(());
+            }
+        }
     }
 
     /// Since when one of the directions waits, and for what. A secret is what the other direction may wait for too.

@@ -24,11 +24,16 @@ struct Shared {
     kept: Mutex<Kept>,
 }
 
+/// New secrets that are compared with a handshake, rather than that its own are looked up.
+const MAX_LOOKED_AT: usize = 256;
+
 /// A key of the map: a label and whose handshake it is of, never [`Handshake::Unknown`].
 type Key = (Label, Handshake);
 
 #[derive(Default)]
 struct Kept {
+    /// Number of the last one.
+    last: u64,
     /// Those whose handshake is known, each with its number.
     known: HashMap<Key, (u64, SecretBytes)>,
     /// Those whose handshake is not known, by number.
@@ -75,7 +80,7 @@ impl SecretStore {
         let mut kept = self.lock();
         kept.expire(&self.shared.limits, now);
         kept.counts.inserted += 1;
-        let number = kept.counts.inserted;
+        let number = kept.next_number();
         let Secret { label, of, bytes } = secret;
         match of {
             Handshake::Unknown => kept.unknown.push_back(Candidate {
@@ -147,13 +152,23 @@ impl SecretStore {
             time, label, bytes, ..
         }) = kept.unknown.remove(index)
         {
-            kept.insert_known(
-                (label, Handshake::ClientRandom(client_random)),
-                number,
-                time,
-                bytes,
-            );
+            let number = kept.next_number();
+            let key = (label, Handshake::ClientRandom(client_random));
+            kept.insert_known(key, number, time, bytes);
+            self.shared.generation.store(number, Ordering::Release);
         }
+    }
+
+    /// Whether one that came behind the generation `after` may be of a handshake. `true` without looking at all of them when
+    /// there are many.
+    pub(crate) fn has_newer(&self, after: u64, is_of: impl Fn(&Handshake) -> bool) -> bool {
+        let kept = self.lock();
+        if kept.unknown.back().is_some_and(|held| held.number > after) {
+            return true;
+        }
+        let newer = kept.order.iter().rev();
+        let mut newer = newer.take_while(|(number, ..)| *number > after);
+        newer.by_ref().take(MAX_LOOKED_AT).any(|(.., (_, of))| is_of(of)) || newer.next().is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -170,6 +185,11 @@ impl fmt::Debug for SecretStore {
 }
 
 impl Kept {
+    fn next_number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
     fn len(&self) -> usize {
         self.known.len() + self.unknown.len()
     }
@@ -269,6 +289,24 @@ mod tests {
     }
 
     #[test]
+    fn only_newer_secrets_of_a_handshake_are_news_for_it() {
+        let store = SecretStore::new(StoreLimits::default());
+        let has_newer = |after, byte| store.has_newer(after, |of| *of == random(byte));
+        store.insert(secret(random(1), 1), Timestamp(0));
+        store.insert(secret(random(2), 2), Timestamp(0));
+        assert_eq!([0, 1, 2].map(|after| has_newer(after, 1)), [true, false, false]);
+        assert_eq!([0, 1, 2].map(|after| has_newer(after, 2)), [true, true, false]);
+        assert!(!has_newer(0, 3));
+        // One that may be of any.
+        store.insert(secret(Handshake::Unknown, 3), Timestamp(0));
+        assert_eq!([2, 3].map(|after| has_newer(after, 3)), [true, false]);
+        for _ in 0..=MAX_LOOKED_AT {
+            store.insert(secret(random(4), 4), Timestamp(0));
+        }
+        assert!(has_newer(3, 3));
+    }
+
+    #[test]
     fn the_oldest_secrets_make_room() {
         let store = SecretStore::new(LIMITS);
         for byte in 0..5 {
@@ -340,6 +378,8 @@ mod tests {
         store.insert(secret(Handshake::Unknown, 2), Timestamp(0));
         store.bind(2, [9; 32]);
         store.bind(7, [8; 32]);
+        assert_eq!(store.generation(), 3);
+        assert!(store.has_newer(2, |of| *of == random(9)));
         assert_eq!(store.candidates(Label::Master, 1, Timestamp(0), 9), (vec![], 1));
         assert_eq!(first_byte(store.find(Label::Master, random(9))), Some(2));
         assert_eq!(store.counts().kept, 2);

@@ -116,6 +116,17 @@ impl Tls13 {
         self.transcript.is_none() && self.flight.is_none()
     }
 
+    /// Whether a secret of `handshake` is one of this.
+    pub fn is(&self, handshake: &Handshake) -> bool {
+        match handshake {
+            Handshake::ClientRandom(random) => *random == self.client_random,
+            Handshake::Transcript(hash) => {
+                [self.client_hello, Some(self.hellos), self.flight].contains(&Some(*hash))
+            }
+            Handshake::Unknown => true,
+        }
+    }
+
     /// Whether any secret of it was found.
     pub fn has_secret(&self) -> bool {
         self.handshake_secret.is_some() || self.found.iter().flatten().any(Option::is_some)

@@ -54,6 +54,8 @@ pub(crate) struct Work<'a> {
     pub budget: &'a MemoryBudget,
     pub sink: &'a mut dyn FnMut(TlsEvent<'_>),
     pub buffers: Buffers,
+    /// How many things have come of both directions.
+    pub arrival: u64,
     /// Something came that the other direction may have waited for.
     pub progress: bool,
 }
@@ -73,6 +75,7 @@ impl<'a> Work<'a> {
             budget,
             sink,
             buffers: BUFFERS.take(),
+            arrival: 0,
             progress: false,
         }
     }

@@ -31,6 +31,8 @@ pub(crate) struct Lane {
     time: Timestamp,
     /// `buffer` has something that was not looked at yet.
     is_due: bool,
+    /// When the last of what was taken came, among all that came of both directions.
+    arrival: u64,
     /// Handshake messages in the clear.
     messages: Messages,
     /// `None` before the first protected record.
@@ -67,6 +69,7 @@ impl Lane {
             acknowledgment: 0,
             time: Timestamp::default(),
             is_due: false,
+            arrival: 0,
             messages: Messages::default(),
             sealed: None,
             pending: Pending::default(),
@@ -105,16 +108,21 @@ impl Lane {
         }
         if self.waits.is_none() {
             self.time = chunk.time;
+            self.arrival = work.arrival;
             let Some(wait) = self.bytes(handshake, work, &mut chunk)? else {
                 // Behind bytes that were lost, something may have been put back.
-                return self.resume(handshake, work);
+                while self.waits.is_none() && self.arrival_of_next().is_some() {
+                    self.step(handshake, work)?;
+                }
+                return Ok(());
             };
             self.begin_to_wait(wait);
         }
         if chunk.bytes.is_empty() {
             return Ok(());
         }
-        let pushed = self.pending.push(&chunk, work.budget, work.limits.max_waiting);
+        let most = work.limits.max_waiting;
+        let pushed = self.pending.push(work.arrival, &chunk, work.budget, most);
         pushed.map_err(|why| self.refused(why, handshake, work))
     }
 
@@ -147,24 +155,46 @@ impl Lane {
         Ok(())
     }
 
-    /// Goes on with what waits, as far as it can.
-    pub fn resume(&mut self, handshake: &mut Handshake, work: &mut Work<'_>) -> Result<(), Unreadable> {
-        while !self.has_ended {
-            let wait = if self.is_due {
-                let mut nothing = self.nothing();
-                self.bytes(handshake, work, &mut nothing)?
-            } else if let Some(input) = self.pending.pop() {
-                self.input(handshake, work, input)?
-            } else {
-                break;
-            };
-            if let Some(wait) = wait {
-                self.begin_to_wait(wait);
-                return Ok(());
-            }
+    /// When the next of what waits came, among all that came of both directions.
+    pub fn arrival_of_next(&self) -> Option<u64> {
+        if self.has_ended {
+            None
+        } else if self.is_due {
+            Some(self.arrival)
+        } else {
+            self.pending.arrival()
         }
-        self.waits = None;
-        Ok(())
+    }
+
+    /// Whether data comes, and no part of the handshake that the other direction may wait for.
+    pub fn has_data(&self, handshake: &Handshake) -> bool {
+        let sealed = self.sealed.as_ref();
+        sealed.is_some_and(|sealed| sealed.has_data(handshake))
+    }
+
+    /// Lets what comes wait, since the other direction does: what came first is told first.
+    pub fn wait_for_peer(&mut self, now: Timestamp) {
+        if !self.has_ended {
+            self.waits = Some((now, Wait::Peer));
+        }
+    }
+
+    /// Goes on with the next of what waits. `false` when it has to wait on.
+    pub fn step(&mut self, handshake: &mut Handshake, work: &mut Work<'_>) -> Result<bool, Unreadable> {
+        let wait = if self.is_due {
+            let mut nothing = self.nothing();
+            self.bytes(handshake, work, &mut nothing)?
+        } else if let Some(entry) = self.pending.pop() {
+            self.input(handshake, work, entry)?
+        } else {
+            None
+        };
+        if let Some(wait) = wait {
+            self.begin_to_wait(wait);
+        } else if self.arrival_of_next().is_none() {
+            self.waits = None;
+        }
+        Ok(wait.is_none())
     }
 
     /// Gives up early data whose secret did not come. `false` when that is not what is waited for.
@@ -210,7 +240,7 @@ impl Lane {
         work: &mut Work<'_>,
     ) -> Result<(), Unreadable> {
         let most = work.limits.max_waiting;
-        let pushed = self.pending.push_mark(mark, work.budget, most);
+        let pushed = self.pending.push_mark(work.arrival, mark, work.budget, most);
         pushed.map_err(|why| self.refused(why, handshake, work))
     }
 
@@ -235,16 +265,18 @@ impl Lane {
         &mut self,
         handshake: &mut Handshake,
         work: &mut Work<'_>,
-        mut input: Input,
+        mut entry: (u64, Input),
     ) -> Result<Option<Wait>, Unreadable> {
-        let wait = match &mut input {
+        self.arrival = entry.0;
+        let wait = match &mut entry.1 {
             Input::Bytes(piece) => {
                 let mut chunk = piece.chunk();
                 let wait = self.bytes(handshake, work, &mut chunk)?;
                 let left = chunk.bytes.len();
                 piece.keep_last(left);
-                // All of it may be in a record that is kept.
                 if left == 0 {
+                    // All of it is taken; the record that waits is kept elsewhere.
+                    self.pending.done(&entry);
                     return Ok(wait);
                 }
                 wait
@@ -256,8 +288,9 @@ impl Lane {
             }
         };
         if wait.is_some() {
-            let put = self.pending.put_back(input, work.budget);
-            put.map_err(|why| self.refused(why, handshake, work))?;
+            self.pending.put_back(entry);
+        } else {
+            self.pending.done(&entry);
         }
         Ok(wait)
     }

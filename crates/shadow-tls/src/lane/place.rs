@@ -93,7 +93,7 @@ impl Lane {
             sequence: self.end.wrapping_sub(rest.len() as u32),
             ..self.nothing()
         };
-        let put = self.pending.push_first(&rest, work.budget);
+        let put = self.pending.push_first(self.arrival, &rest, work.budget);
         put.map_err(|why| self.refused(why, handshake, work))
     }
 

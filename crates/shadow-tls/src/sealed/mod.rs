@@ -101,6 +101,15 @@ impl Sealed {
         self.messages.holds()
     }
 
+    /// Whether its part of the handshake is over: data comes.
+    pub fn has_data(&self, handshake: &Handshake) -> bool {
+        match handshake {
+            Handshake::Tls13(_) => self.stage == Stage::Application,
+            // `Finished` is the first one.
+            _ => self.opener.as_ref().is_some_and(|opener| opener.next() > 0),
+        }
+    }
+
     /// Takes the next record.
     pub fn record(
         &mut self,
@@ -201,15 +210,12 @@ impl Sealed {
 
     /// Whether what is lost may have been data. Before that, it is known only when the first data is opened.
     fn has_data_begun(&self, handshake: &Handshake) -> bool {
-        match handshake {
-            Handshake::Tls13(tls13) => {
-                self.stage == Stage::Application
-                    || self.stage == Stage::Early
-                        && matches!(tls13.early_data, EarlyData::Taken | EarlyData::Unopened)
-            }
-            // `Finished` is the first one.
-            _ => self.opener.as_ref().is_some_and(|opener| opener.next() > 0),
-        }
+        let is_early = |early_data| matches!(early_data, EarlyData::Taken | EarlyData::Unopened);
+        let is_in_early_data = matches!(
+            handshake,
+            Handshake::Tls13(tls13) if self.stage == Stage::Early && is_early(tls13.early_data)
+        );
+        is_in_early_data || self.has_data(handshake)
     }
 
     fn tell_gap(&mut self, work: &mut Work<'_>) {

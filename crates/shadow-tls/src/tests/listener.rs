@@ -24,6 +24,8 @@ pub struct Told {
     pub inside: [Vec<u8>; 2],
     /// Plaintext of each record.
     pub records: [Vec<Vec<u8>>; 2],
+    /// Whose data was told, where that changed.
+    pub turns: Vec<Direction>,
     pub gaps: [u64; 2],
     pub lost: [u64; 2],
     pub finished: [bool; 2],
@@ -51,6 +53,9 @@ impl Told {
                     "{chunk:?} behind {next:?}"
                 );
                 self.inside[side].extend_from_slice(chunk.bytes);
+                if self.turns.last() != Some(&direction) {
+                    self.turns.push(direction);
+                }
                 self.records[side].push(chunk.bytes.to_vec());
             }
             TlsEvent::Gap(direction, bytes, _) => {

@@ -59,6 +59,34 @@ fn records_wait_for_their_secret() {
 }
 
 #[test]
+fn what_waited_is_told_in_the_order_in_which_it_came() {
+    for setup in [Setup::tls13(), Setup::tls12()] {
+        let mut peers = Peers::connect(&setup);
+        for _ in 0..3 {
+            peers.send(Request, b"GET / HTTP/1.1\r\n\r\n");
+            peers.send(Response, b"HTTP/1.1 204\r\n\r\n");
+        }
+        let recording = peers.close();
+        for missing in recording.secrets.iter().map(|secret| secret.label) {
+            let mut listener = Listener::default();
+            let others = recording.secrets.iter().filter(|secret| secret.label != missing);
+            listener.insert(&others.cloned().collect::<Vec<_>>());
+            for (direction, bytes) in &recording.wire {
+                listener.data(*direction, bytes);
+            }
+            listener.finished(Request);
+            listener.finished(Response);
+            listener.insert(&recording.secrets);
+            listener.retry(Timestamp(2));
+            assert!(!is_waiting(&listener));
+            let told = listener.close();
+            assert_eq!(told.turns, [Request, Response].repeat(3), "{missing:?}");
+            assert_eq!(told.finished, [true, true]);
+        }
+    }
+}
+
+#[test]
 fn secrets_may_come_one_by_one_in_any_order() {
     for recording in both_versions() {
         for first in 0..recording.secrets.len() {
