@@ -4,6 +4,8 @@
 mod admission;
 mod answers;
 mod captured;
+#[cfg(test)]
+mod captured_tests;
 mod connection;
 mod counters;
 mod dispatcher;

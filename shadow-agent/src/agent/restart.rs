@@ -245,6 +245,7 @@ mod tests {
                 "--input-raw-engine=vxlan",
                 "input-raw-engine vxlan, or what goes with it",
             ),
+            ("--input-raw-tls=auto", "input-raw-tls, or what goes with it"),
             ("--input-raw-realip-header=X-Real-IP", "input-raw-realip-header"),
             ("--input-raw-allow-incomplete", "input-raw-allow-incomplete"),
             ("--input-raw-resume", "input-raw-resume"),

@@ -66,6 +66,7 @@ fn only_few_flags_may_come_from_the_environment() {
     assert_eq!(
         from_environment,
         [
+            ("input-raw-tls", "SHADOW_AGENT_INPUT_RAW_TLS"),
             ("k8s-node", "NODE_NAME"),
             ("http-listen", "SHADOW_AGENT_HTTP_LISTEN"),
             ("http-token-file", "SHADOW_AGENT_HTTP_TOKEN_FILE"),

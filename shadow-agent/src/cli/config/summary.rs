@@ -37,6 +37,12 @@ fn write(settings: &Settings, text: &mut String) -> fmt::Result {
         settings.capture.shards,
         mib(settings.capture.ring_bytes as usize)
     )?;
+    if let Some(tls) = &settings.capture.tls {
+        let of_processes = tls.hooks().then(|| "processes".to_owned());
+        let key_logs = tls.key_logs.iter().map(|path| path.display().to_string());
+        let all: Vec<String> = of_processes.into_iter().chain(key_logs).collect();
+        writeln!(text, "TLS is decrypted with the secrets of {}", all.join(", "))?;
+    }
     let operation = &settings.operation;
     match operation.admin.as_ref().map(|admin| admin.listen) {
         Some(Listen::Any(port)) => writeln!(text, "HTTP port on :{port}")?,

@@ -131,6 +131,9 @@ fn a_topic_that_is_none_is_refused_with_the_groups() {
     for topic in ["nonsense", "demo-server", ""] {
         let error = asked(true, Some(topic)).command().unwrap_err().to_string();
         assert!(error.starts_with("--help"), "{error}");
-        assert!(error.contains("groups are all, capture, file-input, "), "{error}");
+        assert!(
+            error.contains("groups are all, capture, tls, file-input, "),
+            "{error}"
+        );
     }
 }

@@ -85,3 +85,111 @@ fn files(flag: &str, typed: &[PathBuf], there: bool) -> Result<Vec<PathBuf>, Usa
     }
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser as _;
+
+    use super::super::super::low::Arguments;
+    use super::super::super::machine::TestMachine;
+    use super::super::Resolved;
+    use super::*;
+
+    fn run(flags: &[&str]) -> Result<Resolved, UsageError> {
+        let all = [&["shadow-agent", "--output-null"], flags].concat();
+        super::super::resolve(&Arguments::try_parse_from(all).unwrap(), &TestMachine)
+    }
+
+    fn tls(flags: &[&str]) -> Option<TlsSettings> {
+        run(flags).unwrap().settings.capture.tls
+    }
+
+    #[test]
+    fn tls_is_left_alone_unless_it_is_asked_for() {
+        assert_eq!(tls(&["--input-raw=:443"]), None);
+        assert_eq!(tls(&["--input-raw=:443", "--input-raw-tls=off"]), None);
+        let found = tls(&["--input-raw=:443", "--input-raw-tls=auto"]).unwrap();
+        let expected = TlsSettings {
+            find: true,
+            libraries: Vec::new(),
+            insist: false,
+            key_logs: Vec::new(),
+            wait: Duration::from_secs(2),
+            max_secrets: 100_000,
+        };
+        assert_eq!(found, expected);
+        assert!(found.hooks());
+        let of_a_file = tls(&["--input-raw=:443", "--input-raw-tls-keylog=/tmp/keys.log"]).unwrap();
+        assert!(!of_a_file.hooks());
+        assert_eq!(of_a_file.key_logs, [PathBuf::from("/tmp/keys.log")]);
+    }
+
+    #[test]
+    fn what_servers_send_is_captured_for_handshakes_and_not_read() {
+        let settings = run(&["--input-raw=:443", "--input-raw-tls=auto"])
+            .unwrap()
+            .settings;
+        assert!(settings.capture.responses && !settings.read.answers);
+        let settings = run(&["--input-raw=:443"]).unwrap().settings;
+        assert!(!settings.capture.responses && !settings.read.answers);
+        let settings = run(&["--input-raw=:443", "--input-raw-track-response"])
+            .unwrap()
+            .settings;
+        assert!(settings.capture.responses && settings.read.answers);
+    }
+
+    #[test]
+    fn a_library_must_be_there_and_a_key_log_need_not() {
+        let of = |flag: &str, file: &str| run(&["--input-raw=:443", flag, file]);
+        assert!(of("--input-raw-tls-library", "/proc/self/exe").is_ok());
+        for (flag, file, expected) in [
+            (
+                "--input-raw-tls-library",
+                "/proc/self/nothing",
+                "there is no such file",
+            ),
+            ("--input-raw-tls-library", "/proc", "this is a directory"),
+            ("--input-raw-tls-keylog", "/proc", "this is a directory"),
+            (
+                "--input-raw-tls-keylog",
+                "/proc/nowhere/keys",
+                "its directory does not exist",
+            ),
+        ] {
+            let error = of(flag, file).unwrap_err().to_string();
+            assert!(error.starts_with(flag) && error.contains(expected), "{error}");
+        }
+        assert!(of("--input-raw-tls-keylog", "/proc/self/nothing").is_ok());
+    }
+
+    #[test]
+    fn secrets_of_processes_need_live_traffic_of_this_machine() {
+        for (flags, expected) in [
+            (
+                &["--input-dummy=x", "--input-raw-tls=auto"][..],
+                "no live traffic is captured",
+            ),
+            (
+                &[
+                    "--input-raw=:443",
+                    "--input-raw-engine=vxlan",
+                    "--input-raw-tls=auto",
+                ],
+                "production runs on other machines",
+            ),
+            (
+                &["--input-dummy=x", "--input-raw-tls-keylog=/tmp/k"],
+                "nothing is captured",
+            ),
+            (
+                &["--input-raw=:443", "--input-raw-tls-insist"],
+                "secrets are taken from no process",
+            ),
+        ] {
+            let error = run(flags).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}
