@@ -64,7 +64,8 @@ pub use pcap_files::PcapFiles;
 pub use pod_cgroups::{PodCgroup, PodCgroups};
 pub use rings::RingReader;
 pub use secrets::{
-    Found, FoundProgram, SecretCounters, SecretCounts, Secrets, SecretsSettings, Selection, examine,
+    Found, FoundProgram, SecretCounters, SecretCounts, Secrets, SecretsSettings, Selection, Way, examine,
+    try_probe,
 };
 pub use settings::{CaptureSettings, Engine, LiveInput, LiveScope, TlsSettings, VlanScope, VxlanSettings};
 pub use trial::try_ring;

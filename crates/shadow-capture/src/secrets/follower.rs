@@ -96,7 +96,9 @@ impl Follower {
                 next = Instant::now() + INTERVAL;
             }
             self.look_into_next();
-            self.tell();
+            if !self.libraries.has_waiting() {
+                self.tell();
+            }
         }
     }
 
@@ -201,9 +203,6 @@ impl Follower {
 
     /// Leaves word of what is found, and says so when it has changed.
     fn tell(&mut self) {
-        if self.libraries.has_waiting() {
-            return;
-        }
         let mut gathered = Gathered::default();
         for (process, selected) in self.finder.selected() {
             let Some(mappings) = self.mapped.get(process) else {

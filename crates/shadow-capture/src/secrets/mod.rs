@@ -30,6 +30,7 @@ use shadow_core::time::Timestamp;
 use shadow_hooks::Options;
 use shadow_tls::{Secret, SecretStore};
 
+use self::bpf::ProgramKind;
 use self::finder::Finder;
 use self::follower::{Follower, Held};
 use self::libraries::{Libraries, Rules};
@@ -62,6 +63,26 @@ pub struct SecretsSettings {
     pub insist: bool,
 }
 
+/// How probes are attached.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// By perf events.
+    pub perf: bool,
+    /// To each process by itself, where the numbers of processes are not those that the kernel programs see.
+    pub one_by_one: bool,
+}
+
+impl Way {
+    /// What this kernel and PID namespace call for.
+    pub fn of_this_kernel() -> Self {
+        Self {
+            perf: load::kind_of_this_kernel() == ProgramKind::Perf,
+            one_by_one: !needed::numbers_are_the_kernels(),
+        }
+    }
+}
+
 /// Secrets being taken. Dropping it detaches every probe, and waits for that; a process that is killed leaves none either.
 pub struct Secrets {
     counters: SecretCounters,
@@ -91,11 +112,25 @@ impl Secrets {
         settings: &SecretsSettings,
         keep: impl FnMut(Secret, Timestamp) + Send + 'static,
     ) -> Result<Self, CaptureError> {
+        Self::start_in(settings, keep, Way::of_this_kernel())
+    }
+
+    /// The same in a way that this kernel may have no need of.
+    #[doc(hidden)]
+    pub fn start_in(
+        settings: &SecretsSettings,
+        keep: impl FnMut(Secret, Timestamp) + Send + 'static,
+        way: Way,
+    ) -> Result<Self, CaptureError> {
         let failed = |source| CaptureError::Follower { source };
-        let kind = load::kind_of_this_kernel();
+        let Way { perf, one_by_one } = way;
+        let kind = if perf {
+            ProgramKind::Perf
+        } else {
+            ProgramKind::Multi
+        };
         needed::check(kind)?;
         locked_memory::raise();
-        let one_by_one = !needed::numbers_are_the_kernels();
         let loaded = load::load(kind, one_by_one)?;
         let rules = Rules {
             automatic: settings.automatic,
@@ -203,6 +238,18 @@ pub fn examine(selection: Selection) -> Found {
     follower.start(Instant::now() + 2 * START);
     let found = found.lock().unwrap_or_else(PoisonError::into_inner);
     found.clone()
+}
+
+/// Loads the probe, attaches it to nothing and lets go of it; says how it would be attached.
+pub fn try_probe() -> Result<&'static str, CaptureError> {
+    let kind = load::kind_of_this_kernel();
+    needed::check(kind)?;
+    locked_memory::raise();
+    load::load(kind, false)?;
+    Ok(match kind {
+        ProgramKind::Multi => "attached by uprobe_multi",
+        ProgramKind::Perf => "attached by perf events, which takes CAP_SYS_ADMIN (before Linux 6.6)",
+    })
 }
 
 fn pair() -> io::Result<(UnixStream, UnixStream)> {

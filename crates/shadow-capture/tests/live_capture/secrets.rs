@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use shadow_capture::{LiveScope, SecretCounters, Secrets, SecretsSettings, Selection};
+use shadow_capture::{LiveScope, SecretCounters, Secrets, SecretsSettings, Selection, Way};
 use shadow_common::SecretCounter;
 use shadow_core::time::Timestamp;
 use shadow_tls::{Handshake, Label, Secret};
@@ -130,12 +130,17 @@ fn settings(port: u16) -> SecretsSettings {
 }
 
 fn take(settings: &SecretsSettings) -> (Secrets, Receiver<(Secret, Timestamp)>) {
+    take_in(settings, Way::of_this_kernel())
+}
+
+fn take_in(settings: &SecretsSettings, way: Way) -> (Secrets, Receiver<(Secret, Timestamp)>) {
     let (sender, secrets) = channel();
     let settings = settings.clone();
     let taking = std::thread::spawn(move || {
-        Secrets::start_with(&settings, move |secret, time| {
+        let keep = move |secret, time| {
             let _ = sender.send((secret, time));
-        })
+        };
+        Secrets::start_in(&settings, keep, way)
     });
     let taking = taking.join().unwrap().unwrap_or_else(|error| panic!("{error}"));
     (taking, secrets)
@@ -496,4 +501,54 @@ fn threads_keep_what_attaching_needs_in_reserve() {
         .iter()
         .fold(0, |bits, capability| bits | capability.bitmask());
     assert_eq!(u64::from_str_radix(&permitted, 16).unwrap(), bits);
+}
+
+/// Two servers that run the same library, of which one is selected, and one that comes later.
+fn are_told_apart(ports: [u16; 3], way: Way) {
+    let (host, folder) = (Namespace::new(), Folder::new());
+    let start = |port| Server::start(&host, &folder, port, "-tls1_3");
+    let _servers = (start(ports[0]), start(ports[1]));
+    let mut settings = settings(ports[0]);
+    settings.selection.inputs.push(live(LiveScope::Any, ports[2]));
+    let (taking, secrets) = take_in(&settings, way);
+    curl(&host, &folder, ports[1], "");
+    curl(&host, &folder, ports[0], "");
+    next(&secrets);
+    assert_eq!(count(&taking.counters(), SecretCounter::Taken), 1);
+    let _later = start(ports[2]);
+    let deadline = Instant::now() + PATIENCE;
+    while taking
+        .found()
+        .programs
+        .iter()
+        .all(|program| program.processes < 2)
+    {
+        assert!(Instant::now() < deadline, "{}", taking.found());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    curl(&host, &folder, ports[2], "");
+    next(&secrets);
+    assert_eq!(count(&taking.counters(), SecretCounter::Taken), 2);
+    assert_eq!(taking.counters().read().unwrap().lost(), 0);
+}
+
+#[test]
+fn perf_events_do_as_well_on_older_kernels() {
+    if programs_are_there("perf_events_do_as_well") {
+        let way = Way {
+            perf: true,
+            one_by_one: false,
+        };
+        are_told_apart([21456, 21457, 21458], way);
+    }
+}
+
+#[test]
+fn processes_are_attached_to_one_by_one_in_a_pid_namespace() {
+    if programs_are_there("one_by_one_in_a_pid_namespace") {
+        for (ports, perf) in [([21459, 21460, 21461], false), ([21462, 21463, 21464], true)] {
+            let one_by_one = true;
+            are_told_apart(ports, Way { perf, one_by_one });
+        }
+    }
 }
