@@ -103,9 +103,10 @@ impl Opened {
             let reader = VxlanReader::start(&wanted.live, vxlan, &settings.capture)?;
             sources.push((Source::Vxlan(Box::new(reader)), None));
         } else if !wanted.live.is_empty() || settings.kubernetes.is_some() {
+            // Before the first packet: a connection whose handshake is seen has its secrets taken.
+            secrets.take_of(&wanted.live, settings)?;
             let mut started = LiveCapture::start(&wanted.live, &settings.capture)?;
             own = started.own_connections();
-            secrets.take_of(&wanted.live, settings)?;
             sources.extend(
                 started
                     .take_readers()
