@@ -12,7 +12,7 @@ use rustls::{
 };
 use shadow_core::budget::MemoryBudget;
 use shadow_core::time::Timestamp;
-use shadow_tcp::{Chunk, Direction};
+use shadow_tcp::{Chunk, Direction, GapCause};
 use shadow_tls::{KeyLog, SecretStore, Session, SessionLimits, StoreLimits, TlsEvent};
 
 /// About so many bytes are opened in a row.
@@ -169,6 +169,32 @@ fn measure(suite: SupportedCipherSuite, size: usize) -> [f64; 2] {
     })
 }
 
+/// Nanoseconds a byte behind a hole, where each five bytes look like the beginning of a record.
+fn measure_forged(suite: SupportedCipherSuite) -> f64 {
+    let connection = Connection::new(suite);
+    let (secrets, budget) = (
+        SecretStore::new(StoreLimits::default()),
+        MemoryBudget::new(1 << 30),
+    );
+    let mut session = connection.session(&secrets, &budget);
+    let forged: Vec<u8> = [23, 3, 3, 0, 250].into_iter().cycle().take(SEGMENT).collect();
+    let hole = 1 << 20;
+    session.gap(
+        Direction::Request,
+        hole,
+        GapCause::Timeout,
+        &secrets,
+        &budget,
+        &mut |_| {},
+    );
+    let start = processor_time();
+    let segments = (TOTAL / 4) / SEGMENT;
+    for _ in 0..segments {
+        session.data(Direction::Request, chunk(&forged), &secrets, &budget, &mut |_| {});
+    }
+    (processor_time() - start) as f64 / (segments * SEGMENT) as f64
+}
+
 fn main() {
     let suites = [
         ("TLS 1.3 AES-128-GCM", cipher_suite::TLS13_AES_128_GCM_SHA256),
@@ -187,5 +213,9 @@ fn main() {
             let [whole, cut] = measure(suite, size);
             println!("{name}, {size} bytes: {whole:.0} ns a record in one chunk, {cut:.0} ns in segments");
         }
+        println!(
+            "{name}, forged records behind a hole: {:.1} ns a byte",
+            measure_forged(suite)
+        );
     }
 }

@@ -13,7 +13,6 @@ use super::event::{TlsEvent, Unreadable};
 use super::handshake::Handshake;
 use super::messages::Messages;
 use super::pending::{Input, Pending, Refusal};
-use super::record::HEADER;
 use super::sealed::{Sealed, Wait};
 use super::work::Work;
 
@@ -211,9 +210,7 @@ impl Lane {
         if self.sealed.is_none() && self.holds() {
             return Err(Unreadable::HandshakeLost);
         }
-        if self.place == Place::Lost || self.buffer.len() >= HEADER {
-            self.lose_kept(handshake, work, GapCause::Memory);
-        }
+        self.lose_kept(handshake, work, GapCause::Memory);
         let sealed = self.sealed.as_mut();
         sealed.map_or(Ok(()), |sealed| sealed.let_go())
     }

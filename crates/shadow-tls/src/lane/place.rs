@@ -44,6 +44,10 @@ impl Lane {
             let Some(body) = buffer.get(at + HEADER..behind) else {
                 break;
             };
+            if !sealed.may_try(body.len()) {
+                at += 1;
+                continue;
+            }
             sealed.pass_over(at - passed);
             passed = at;
             let left = (buffer.len() - behind) as u32;

@@ -57,6 +57,8 @@ pub(crate) struct Sealed {
     stage: Stage,
     /// Opens the records of this stage.
     opener: Option<Opener>,
+    /// Those of later stages, or behind a key update, that were tried and opened nothing.
+    made: Vec<(Stage, Opener)>,
     messages: Messages,
     /// What is missing since the last record that was opened.
     missing: Missing,
@@ -81,6 +83,7 @@ impl Sealed {
             direction,
             stage,
             opener: None,
+            made: Vec::new(),
             messages: Messages::default(),
             missing: Missing::default(),
             is_untold: false,
@@ -94,6 +97,11 @@ impl Sealed {
     /// `bytes` more came.
     pub fn earn(&mut self, bytes: usize) {
         self.credit.earn(bytes);
+    }
+
+    /// Whether a record of `bytes` may be tried where it is not known whether it is one.
+    pub fn may_try(&self, bytes: usize) -> bool {
+        self.credit.is_enough_for(bytes)
     }
 
     /// Whether part of a message is kept.

@@ -107,43 +107,66 @@ impl Sealed {
         from: Stage,
     ) -> Result<Option<(u8, usize)>, Wait> {
         let (suite, current) = (tls13.suite, self.stage);
+        let mut updated = None;
         if let Some(mut opener) = self.opener.take() {
             let before = opener.next();
-            let mut open = self.try_behind(work, record, current, &mut opener, before);
-            if open.is_none()
-                && current == Stage::Application
-                && let Some(mut updated) = opener.updated(suite)
-            {
-                open = self.try_behind(work, record, current, &mut updated, 0);
-                if open.is_some() {
-                    opener = updated;
-                }
+            let open = self.try_behind(work, record, current, &mut opener, before);
+            if open.is_none() && current == Stage::Application {
+                updated = self.made_before(current).or_else(|| opener.updated(suite));
             }
             self.opener = Some(opener);
             if open.is_some() {
                 return Ok(open);
             }
         }
+        if let Some(updated) = updated {
+            return Ok(self.try_made(work, record, current, updated));
+        }
         for stage in [Stage::Handshake, Stage::Application] {
             if stage < from || stage <= current {
                 continue;
             }
-            let Some(secret) = tls13.secret(stage, self.direction, work.secrets) else {
+            let made = self.made_before(stage).or_else(|| {
+                let secret = tls13.secret(stage, self.direction, work.secrets)?;
+                Opener::of_secret(suite, secret)
+            });
+            let Some(opener) = made else {
                 if stage == Stage::Application {
                     return Err(Wait::Secret);
                 }
                 continue;
             };
-            let Some(mut opener) = Opener::of_secret(suite, secret) else {
-                continue;
-            };
-            let open = self.try_behind(work, record, stage, &mut opener, 0);
+            let open = self.try_made(work, record, stage, opener);
             if open.is_some() {
-                self.opener = Some(opener);
                 return Ok(open);
             }
         }
         Ok(None)
+    }
+
+    /// A key that was made to be tried and opened nothing yet.
+    fn made_before(&mut self, stage: Stage) -> Option<Opener> {
+        let index = self.made.iter().position(|(of, _)| *of == stage)?;
+        Some(self.made.swap_remove(index).1)
+    }
+
+    /// Tries a key from its first record on. It is the direction's when it opens this one, and is kept for the next one
+    /// otherwise: to make it costs more than to try it.
+    fn try_made(
+        &mut self,
+        work: &mut Work<'_>,
+        record: Record<'_>,
+        stage: Stage,
+        mut opener: Opener,
+    ) -> Option<(u8, usize)> {
+        let open = self.try_behind(work, record, stage, &mut opener, 0);
+        if open.is_some() {
+            self.opener = Some(opener);
+            self.made.clear();
+        } else {
+            self.made.push((stage, opener));
+        }
+        open
     }
 
     /// Tries one key, that of `stage`, whose next record was `before`.
@@ -238,6 +261,7 @@ impl Sealed {
                 return Ok(true);
             }
             (Stage::Application, KEY_UPDATE) => {
+                self.made.clear();
                 self.opener = self
                     .opener
                     .as_ref()
@@ -251,6 +275,7 @@ impl Sealed {
     fn enter(&mut self, stage: Stage) {
         self.stage = stage;
         self.opener = None;
+        self.made.clear();
     }
 }
 

@@ -54,7 +54,8 @@ impl Sealed {
         self.opener.is_some()
     }
 
-    /// The first candidate, of the time since the handshake `began`, that was not tried before and whose opener opens `record`, with its number.
+    /// The first candidate, of the time since the handshake `began`, that was not tried before and whose opener opens
+    /// `record`, with its number.
     fn try_each(
         &mut self,
         work: &mut Work<'_>,
