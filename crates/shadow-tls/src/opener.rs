@@ -177,7 +177,7 @@ impl Credit {
     }
 
     /// Whether there is enough to try a record of `bytes`.
-    pub fn is_enough_for(&self, bytes: usize) -> bool {
+    pub fn is_enough_for(self, bytes: usize) -> bool {
         self.0 >= bytes as u64 + TRIAL
     }
 
