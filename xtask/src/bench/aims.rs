@@ -13,6 +13,7 @@ use super::packets::PacketCost;
 use super::recordings::Recordings;
 use super::spread::Spread;
 use super::table::show;
+use super::tls::{Path, Tls, Watcher};
 use super::variant::Variant;
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -211,6 +212,42 @@ pub fn of_compared(measured: &Compared) -> [Aim; 4] {
             "comparing with a shadow that never answers: memory beyond without, MiB",
             grown,
             format!("{grown:.1}"),
+            0,
+        ),
+    ]
+}
+
+/// The aims for TLS.
+pub fn of_tls(tls: &Tls) -> [Aim; 4] {
+    let production = |title, path, most| {
+        let cpu = tls.production_cpu(path, Watcher::Agent);
+        let probed = tls.production_cpu(path, Watcher::Probes);
+        let p99 = tls.p99(path, Watcher::Agent);
+        let measured = format!("{cpu:.3} (p99 {p99:.2}; probes at SSL_read and SSL_write {probed:.2})");
+        Bound::AtMost(most).aim(title, cpu, measured, 2)
+    };
+    let (kept, each) = (tls.agent_cpu(Path::KeptAlive), tls.agent_cpu(Path::Handshakes));
+    [
+        production(
+            "HTTPS kept alive: production's CPU a request beyond what plain mirroring adds, by alone",
+            Path::KeptAlive,
+            1.03,
+        ),
+        production(
+            "HTTPS, a handshake each: production's CPU a request beyond what plain mirroring adds, by alone",
+            Path::Handshakes,
+            1.10,
+        ),
+        Bound::AtMost(1.6).aim(
+            "HTTPS kept alive: agent CPU a request of 1 KiB, by plain HTTP",
+            kept,
+            format!("{kept:.2} (with a handshake each {each:.2})"),
+            2,
+        ),
+        Bound::AtMost(0.0).aim(
+            "HTTPS: requests lost, all rounds",
+            tls.lost() as f64,
+            format!("{} of {}", tls.lost(), tls.mirrored()),
             0,
         ),
     ]

@@ -64,9 +64,11 @@ impl Nginx {
         Self::start(folder, "shadow", &servers, sockets::SHADOW_STATUS)
     }
 
+    /// Starts one with these servers, named for its role, that counts at a port.
+    ///
     /// No access log in any variant: it would be the same work in each. `worker_processes` and `sendfile` are
     /// those of Debian's package, and connections are never closed for their age.
-    fn start(folder: &Path, role: &str, servers: &str, status: u16) -> anyhow::Result<Self> {
+    pub fn start(folder: &Path, role: &str, servers: &str, status: u16) -> anyhow::Result<Self> {
         let folder = folder.join(role);
         std::fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         std::fs::write(folder.join("page"), "x".repeat(PAGE_BYTES))?;

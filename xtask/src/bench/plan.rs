@@ -29,13 +29,21 @@ pub enum Part {
     Recordings,
     /// The cost of comparing answers.
     Compare,
+    /// Opening TLS.
+    Tls,
     /// Memory with 100,000 idle connections.
     Idle,
 }
 
 impl Part {
     /// Those that stand beside the rounds.
-    const BESIDE: [Self; 4] = [Self::Packets, Self::Recordings, Self::Compare, Self::Idle];
+    const BESIDE: [Self; 5] = [
+        Self::Packets,
+        Self::Recordings,
+        Self::Compare,
+        Self::Tls,
+        Self::Idle,
+    ];
 }
 
 /// The parts that this run measures.

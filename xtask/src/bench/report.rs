@@ -18,6 +18,7 @@ use super::recordings::{RATE, RECORDS, Recordings};
 use super::rounds::Rounds;
 use super::spread::Spread;
 use super::table::table;
+use super::tls::Tls;
 use super::variant::Variant;
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -32,6 +33,7 @@ pub struct Report {
     packets: Option<PacketCost>,
     recordings: Option<Recordings>,
     compared: Option<Compared>,
+    tls: Option<Tls>,
     idle: Option<IdleMemory>,
     failures: Vec<String>,
     #[serde(flatten)]
@@ -59,6 +61,7 @@ impl Report {
             packets: None,
             recordings: None,
             compared: None,
+            tls: None,
             idle: None,
             failures: Vec::new(),
             rounds,
@@ -95,6 +98,17 @@ impl Report {
                 self.compared = Some(compared);
             }
             Err(error) => self.failures.push(format!("comparing: {error:#}")),
+        }
+    }
+
+    /// Adds what opening TLS costs.
+    pub fn add_tls(&mut self, measured: anyhow::Result<Tls>) {
+        match measured {
+            Ok(tls) => {
+                self.aims.extend(aims::of_tls(&tls));
+                self.tls = Some(tls);
+            }
+            Err(error) => self.failures.push(format!("TLS: {error:#}")),
         }
     }
 
@@ -188,6 +202,9 @@ impl fmt::Display for Report {
                 mib(one.stalled_with),
                 mib(one.stalled_without)
             )?;
+        }
+        if let Some(tls) = &self.tls {
+            write!(f, "\n{tls}")?;
         }
         if let Some(idle) = &self.idle {
             let mib = |bytes: u64| bytes as f64 / MIB;

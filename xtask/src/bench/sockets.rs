@@ -10,12 +10,27 @@ pub const SHADOW: u16 = 8082;
 pub const PRODUCTION_MIRROR: u16 = 8083;
 /// Where nobody listens.
 pub const NOBODY: u16 = 8084;
+/// Production of the measurement of TLS: HTTPS.
+pub const TLS: u16 = 8443;
+/// The same, plain.
+pub const TLS_PLAIN: u16 = 8086;
+/// What passes requests on to it: plain.
+pub const TLS_FRONT_PLAIN: u16 = 8087;
+/// By HTTPS, kept alive.
+pub const TLS_FRONT_KEPT_ALIVE: u16 = 8088;
+/// By HTTPS, with a handshake for each request.
+pub const TLS_FRONT_HANDSHAKES: u16 = 8089;
 /// Idle connections.
 pub const IDLE: u16 = 8085;
 /// Production's counts.
 pub const PRODUCTION_STATUS: u16 = 8091;
 /// The shadow's counts.
 pub const SHADOW_STATUS: u16 = 8092;
+
+/// Counts of that production.
+pub const TLS_STATUS: u16 = 8093;
+/// Counts of what passes requests on to it.
+pub const TLS_FRONT_STATUS: u16 = 8094;
 
 /// A port on 127.0.0.1.
 pub fn local(port: u16) -> SocketAddr {
