@@ -1,92 +1,10 @@
 //! The servers and clients themselves: without an agent, so that a failure elsewhere is the agent's.
 
-use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::Ipv4Addr;
 
 use shadow_tests::tls::https::{self, Load};
 use shadow_tests::tls::{Https, SClient, Stack, Version, trace};
-use shadow_tests::{Netns, Stage, Wrk, stage};
-
-/// Starts a server of a stack, loads it in every way by both versions and families, and looks at its log.
-fn serves(stage: &Stage, stack: Stack) {
-    let host = Netns::host();
-    let port = host.free_port();
-    let server = Https::start(stage, &host, stack, port);
-    let mut sent = 0;
-    for version in Version::ALL {
-        for to in [
-            SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-            (Ipv6Addr::LOCALHOST, port).into(),
-        ] {
-            let load = Load::new(stage, &host, to, version);
-            sent += load.mixed();
-        }
-    }
-    let log = server.finish();
-    assert_eq!(log.len() as u64, sent);
-    let ids: BTreeSet<_> = log.0.iter().map(|entry| &entry.id).collect();
-    assert_eq!(ids.len() as u64, sent, "an id came twice");
-}
-
-#[test]
-fn nginx_serves() {
-    serves(&stage!("root", "nginx", "curl", "openssl"), Stack::Nginx);
-}
-
-#[test]
-fn apache_serves() {
-    serves(&stage!("root", "apache2", "curl", "openssl"), Stack::Apache);
-}
-
-#[test]
-fn haproxy_serves() {
-    serves(
-        &stage!("root", "haproxy", "nginx", "curl", "openssl"),
-        Stack::Haproxy,
-    );
-}
-
-#[test]
-fn uvicorn_serves() {
-    serves(
-        &stage!("root", "python3", "pip3", "curl", "openssl"),
-        Stack::Uvicorn,
-    );
-}
-
-#[test]
-fn node_serves() {
-    serves(&stage!("root", "node", "curl", "openssl"), Stack::Node);
-}
-
-#[test]
-fn go_serves() {
-    serves(&stage!("root", "python3", "pip3", "curl", "openssl"), Stack::Go);
-}
-
-#[test]
-fn go_stripped_serves() {
-    serves(
-        &stage!("root", "python3", "pip3", "curl", "openssl"),
-        Stack::GoStripped,
-    );
-}
-
-#[test]
-fn envoy_serves() {
-    serves(
-        &stage!("root", "python3", "pip3", "nginx", "curl", "openssl"),
-        Stack::Envoy,
-    );
-}
-
-#[test]
-fn granian_serves() {
-    serves(
-        &stage!("root", "python3", "pip3", "curl", "openssl"),
-        Stack::Granian,
-    );
-}
+use shadow_tests::{Netns, Wrk, stage};
 
 #[test]
 fn connections_are_kept_closed_and_resumed_as_asked() {

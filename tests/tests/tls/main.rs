@@ -2,4 +2,11 @@
 //!
 //! A binary of its own, so that its parts can be run alone: they install servers and build one.
 
+mod clients;
+mod files;
+mod hardening;
 mod harness;
+mod later;
+mod refused;
+mod scene;
+mod stacks;
