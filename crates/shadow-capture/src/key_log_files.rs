@@ -1,7 +1,8 @@
 //! NSS key log files and FIFOs, followed while programs write to them.
 //!
 //! A file is read from its beginning, and then looked at fifty times a second for more. One that is truncated is read from its
-//! beginning again, and one that was put in its place is read once all of the old one was. It need not be there yet.
+//! beginning again, and one that was put in its place is read as well as the old one, which programs may go on writing to for a
+//! while. It need not be there yet.
 
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read as _, Seek as _};
@@ -10,10 +11,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use shadow_core::named_file;
+use shadow_core::{named_file, privileges};
 use shadow_tls::SecretStore;
 use tracing::warn;
 use zeroize::Zeroize as _;
@@ -23,6 +24,9 @@ use super::key_log::KeyLogReader;
 /// How often files are looked at: a record that waits for its secret is not held for longer than it has to be.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How long a file is followed that another was put in the place of.
+const FORMER: Duration = Duration::from_mins(1);
+
 /// Bytes read at once: some 300 lines.
 const PIECE: usize = 1 << 16;
 
@@ -31,7 +35,7 @@ const PIECE: usize = 1 << 16;
 pub struct KeyLogFiles {
     ends: Arc<AtomicBool>,
     counts: Arc<Mutex<KeyLogReport>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Option<()>>>,
 }
 
 /// Counts over all key logs.
@@ -44,7 +48,8 @@ pub struct KeyLogReport {
 }
 
 impl KeyLogFiles {
-    /// Reads what is in the files now, and follows them on a thread of its own, which `prepare` is run on first.
+    /// Reads what is in the files now, and follows them on a thread of its own, which `prepare` is run on first. It has no
+    /// capabilities: a file that comes later must be readable without.
     ///
     /// # Errors
     ///
@@ -54,24 +59,21 @@ impl KeyLogFiles {
         for path in paths {
             let mut log = Log::new(path.clone(), store.clone());
             log.open()?;
-            log.read_all()?;
             logs.push(log);
         }
         let ends = Arc::new(AtomicBool::new(false));
         let counts = Arc::new(Mutex::new(report(&logs)));
         let (told, tell) = (Arc::clone(&ends), Arc::clone(&counts));
-        let thread = std::thread::Builder::new()
-            .name("key-logs".to_owned())
-            .spawn(move || {
-                prepare();
-                while !told.load(Relaxed) {
-                    std::thread::park_timeout(PAUSE);
-                    for log in &mut logs {
-                        log.look();
-                    }
-                    *tell.lock().unwrap_or_else(PoisonError::into_inner) = report(&logs);
+        let thread = privileges::thread("key-logs", &[], move || {
+            prepare();
+            while !told.load(Relaxed) {
+                std::thread::park_timeout(PAUSE);
+                for log in &mut logs {
+                    log.look();
                 }
-            })?;
+                *tell.lock().unwrap_or_else(PoisonError::into_inner) = report(&logs);
+            }
+        })?;
         Ok(Self {
             ends,
             counts,
@@ -98,10 +100,19 @@ impl Drop for KeyLogFiles {
 fn report(logs: &[Log]) -> KeyLogReport {
     let mut report = KeyLogReport::default();
     for log in logs {
-        report.secrets += log.counts.secrets + log.reader.counts().secrets;
-        report.bad_lines += log.counts.bad_lines + log.reader.counts().bad;
+        report.add(log.ended);
+        for open in log.open.iter().chain(log.former.iter().map(|(open, _)| open)) {
+            report.add(open.counts());
+        }
     }
     report
+}
+
+impl KeyLogReport {
+    fn add(&mut self, other: Self) {
+        self.secrets += other.secrets;
+        self.bad_lines += other.bad_lines;
+    }
 }
 
 /// One key log.
@@ -109,43 +120,26 @@ fn report(logs: &[Log]) -> KeyLogReport {
 struct Log {
     path: PathBuf,
     store: SecretStore,
-    reader: KeyLogReader,
-    /// Counts of files that were read before, at this path.
-    counts: KeyLogReport,
-    file: Option<File>,
-    /// Bytes of the file that were read.
-    offset: u64,
+    /// The file that is at the path.
+    open: Option<Open>,
+    /// The one that was there before, and since when it is not.
+    former: Option<(Open, Instant)>,
+    /// Counts of those that are not followed any more.
+    ended: KeyLogReport,
     /// That something is wrong with it was said already.
     said: bool,
-    piece: Vec<u8>,
 }
 
 impl Log {
     fn new(path: PathBuf, store: SecretStore) -> Self {
         Self {
             path,
-            reader: KeyLogReader::new(store.clone()),
             store,
-            counts: KeyLogReport::default(),
-            file: None,
-            offset: 0,
+            open: None,
+            former: None,
+            ended: KeyLogReport::default(),
             said: false,
-            piece: vec![0; PIECE],
         }
-    }
-
-    /// Opens it, if it is there.
-    fn open(&mut self) -> io::Result<()> {
-        let file = match named_file::open_file_or_pipe(&self.path) {
-            Ok((file, _)) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        self.counts = report(std::slice::from_ref(self));
-        self.reader = KeyLogReader::new(self.store.clone());
-        self.file = Some(file);
-        self.offset = 0;
-        Ok(())
     }
 
     /// Looks for more, and says once what is wrong with it.
@@ -161,38 +155,79 @@ impl Log {
     }
 
     fn go_on(&mut self) -> io::Result<()> {
-        if self.file.is_none() {
-            self.open()?;
+        if let Some((former, since)) = &mut self.former {
+            former.read_all()?;
+            if since.elapsed() > FORMER {
+                self.end_former();
+            }
         }
-        self.read_all()?;
-        let Some(file) = &mut self.file else { return Ok(()) };
-        let now = file.metadata()?;
+        let Some(open) = &mut self.open else {
+            return self.open();
+        };
+        open.read_all()?;
+        let now = open.file.metadata()?;
         if now.file_type().is_fifo() {
             return Ok(());
         }
         match self.path.metadata() {
             Ok(at_path) if !is_same(&at_path, &now) => {
-                // What was written to the old one meanwhile was read above, and is no more than what stands there.
-                self.reader.end();
-                self.open()?;
-                self.read_all()
+                self.end_former();
+                self.former = self.open.take().map(|open| (open, Instant::now()));
+                self.open()
             }
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ if now.len() < self.offset => {
-                file.rewind()?;
-                self.reader.end();
-                self.offset = 0;
-                self.read_all()
-            }
+            _ if now.len() < open.offset => open.begin_again(),
             _ => Ok(()),
+        }
+    }
+
+    /// Opens it, and reads what is there, if it is.
+    fn open(&mut self) -> io::Result<()> {
+        let file = match named_file::open_file_or_pipe(&self.path) {
+            Ok((file, _)) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let open = Open {
+            file,
+            reader: KeyLogReader::new(self.store.clone()),
+            offset: 0,
+            piece: vec![0; PIECE],
+        };
+        self.open.insert(open).read_all()
+    }
+
+    fn end_former(&mut self) {
+        if let Some((mut former, _)) = self.former.take() {
+            former.reader.end();
+            self.ended.add(former.counts());
+        }
+    }
+}
+
+/// A file that is followed.
+#[derive(Debug)]
+struct Open {
+    file: File,
+    reader: KeyLogReader,
+    /// Bytes of it that were read.
+    offset: u64,
+    piece: Vec<u8>,
+}
+
+impl Open {
+    fn counts(&self) -> KeyLogReport {
+        let counts = self.reader.counts();
+        KeyLogReport {
+            secrets: counts.secrets,
+            bad_lines: counts.bad,
         }
     }
 
     /// Reads all that is there now.
     fn read_all(&mut self) -> io::Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
         loop {
-            match file.read(&mut self.piece) {
+            match self.file.read(&mut self.piece) {
                 Ok(0) => return Ok(()),
                 Ok(got) => {
                     self.offset += got as u64;
@@ -204,6 +239,14 @@ impl Log {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// It was truncated.
+    fn begin_again(&mut self) -> io::Result<()> {
+        self.reader.end();
+        self.file.rewind()?;
+        self.offset = 0;
+        self.read_all()
     }
 }
 

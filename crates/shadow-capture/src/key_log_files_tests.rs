@@ -3,7 +3,6 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
-use std::time::Instant;
 
 use nix::sys::stat::Mode;
 use shadow_tls::StoreLimits;
@@ -85,11 +84,15 @@ fn a_file_may_come_later_be_truncated_and_be_replaced() {
     await_secrets(&logs, 3);
     let next = folder.0.join("next");
     append(&next, &(line(4) + &line(5) + &line(6)));
+    let mut former = OpenOptions::new().append(true).open(&file).unwrap();
     std::fs::rename(&next, &file).unwrap();
     await_secrets(&logs, 6);
+    // Whoever had it open writes on.
+    former.write_all(line(8).as_bytes()).unwrap();
+    await_secrets(&logs, 7);
     std::fs::remove_file(&file).unwrap();
     append(&file, &line(7));
-    await_secrets(&logs, 7);
+    await_secrets(&logs, 8);
 }
 
 #[test]

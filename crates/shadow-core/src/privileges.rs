@@ -44,6 +44,15 @@ pub fn hide_memory() {
     }
 }
 
+/// Leaves everything out of dumps of this process that are made all the same, by a debugger that may: it will hold secrets
+/// (`coredump_filter`, core(5)). The whole of it, as nobody knows where a library leaves copies; programs that it runs
+/// inherit that. To be called before [`hide_memory`], behind which only root may.
+pub fn leave_out_of_dumps() {
+    if let Err(error) = std::fs::write("/proc/self/coredump_filter", "0") {
+        debug!(%error, "cannot keep memory out of dumps by debuggers");
+    }
+}
+
 /// Sees to it that a program which is run from now on gets no file that whoever started the agent has left open: it has
 /// its standard input, output and error. Before Linux 5.11 it gets them.
 pub fn keep_files() {

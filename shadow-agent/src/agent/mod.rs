@@ -79,6 +79,9 @@ pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account,
         "--ui needs a terminal on both standard input and standard error"
     );
     let settings = Arc::new(settings);
+    if settings.capture.tls.is_some() {
+        privileges::leave_out_of_dumps();
+    }
     privileges::hide_memory();
     let opened = opening::start(&settings)?;
     // That thread has what it needs; nothing else does, and no thread that is started from here on has a right.

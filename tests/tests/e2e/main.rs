@@ -22,6 +22,7 @@ mod http;
 mod in_a_pod;
 mod input_http;
 mod kept;
+mod key_logs;
 mod kubernetes;
 mod lifecycle;
 mod limits;

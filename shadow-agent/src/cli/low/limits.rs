@@ -19,7 +19,8 @@ pub struct LimitFlags {
 
     /// Most connections tracked at a time
     ///
-    /// Beyond it the connection idle for longest is forgotten. The default needs less than 200 MiB when all are idle.
+    /// Beyond it the connection idle for longest is forgotten. The default needs less than 200 MiB when all are idle,
+    /// and some 250 MiB more where TLS is read and all are that.
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub max_connections: u32,
 
