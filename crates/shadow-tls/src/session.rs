@@ -219,6 +219,7 @@ impl Open {
             Direction::Request => (&mut self.client, &self.server),
             Direction::Response => (&mut self.server, &self.client),
         };
+        work.peer_waits = other.waits().is_some();
         if let Some((since, _)) = other.waits()
             && lane.waits().is_none()
             && lane.has_data(&self.handshake)
@@ -268,8 +269,13 @@ impl Open {
                 (_, None) => return Ok(()),
             };
             let handshake = &mut self.handshake;
-            let goes_on = first.step(handshake, work)?
-                || both && !second.has_data(handshake) && second.step(handshake, work)?;
+            // What is first waits for nothing that came earlier.
+            (work.progress, work.peer_waits) = (false, false);
+            let mut goes_on = first.step(handshake, work)?;
+            if !goes_on && both && !second.has_data(handshake) {
+                work.peer_waits = true;
+                goes_on = second.step(handshake, work)? || work.progress;
+            }
             if !goes_on {
                 return Ok(());
             }

@@ -58,6 +58,8 @@ pub(crate) struct Work<'a> {
     pub arrival: u64,
     /// Something came that the other direction may have waited for.
     pub progress: bool,
+    /// The other direction waits with something that came earlier.
+    pub peer_waits: bool,
 }
 
 impl<'a> Work<'a> {
@@ -77,6 +79,7 @@ impl<'a> Work<'a> {
             buffers: BUFFERS.take(),
             arrival: 0,
             progress: false,
+            peer_waits: false,
         }
     }
 

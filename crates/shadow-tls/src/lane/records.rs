@@ -38,6 +38,9 @@ impl Lane {
             if chunk.bytes.is_empty() {
                 return Ok(None);
             }
+            if work.progress && work.peer_waits {
+                return Ok(Some(Wait::Peer));
+            }
             match self.place {
                 Place::Known if self.buffer.is_empty() => {
                     let wait = self.whole_records(handshake, work, chunk)?;
@@ -84,7 +87,7 @@ impl Lane {
                 return Ok(wait);
             }
             advance(chunk, len);
-            if self.has_ended || self.is_deaf {
+            if self.has_ended || self.is_deaf || work.progress && work.peer_waits {
                 return Ok(None);
             }
         }

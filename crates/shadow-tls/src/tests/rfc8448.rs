@@ -131,3 +131,34 @@ fn a_retried_handshake_opens_by_the_synthetic_transcript() {
     assert_eq!(told.inside, [b"", b""]);
     assert_clean(&told);
 }
+
+#[test]
+fn an_answer_to_early_data_is_told_behind_it() {
+    let section = section("4");
+    let wire = wire(&section);
+    let client_hello = &wire[0].1[5..];
+    let hellos = [client_hello, &wire[2].1[5..]].concat();
+    let secrets = [
+        secret(&section, Label::EarlySecret, client_hello),
+        secret(&section, Label::HandshakeSecret, &hellos),
+    ];
+    // The server's flight and its data in one segment.
+    let of_server = [2, 3, 6].map(|index| wire[index].1.clone()).concat();
+    for is_late in [false, true] {
+        let mut listener = Listener::default();
+        if !is_late {
+            listener.insert(&secrets);
+        }
+        listener.data(Request, &wire[0].1);
+        listener.data(Request, &wire[1].1);
+        listener.data(Response, &of_server);
+        if is_late {
+            listener.insert(&secrets);
+            listener.retry(shadow_core::time::Timestamp(2));
+        }
+        let told = listener.close();
+        assert_eq!(told.inside, [b"ABCDEF".to_vec(), fifty()]);
+        assert_eq!(told.turns, [Request, Response]);
+        assert_eq!((told.unreadable, told.lost), (None, [0, 0]));
+    }
+}
