@@ -154,6 +154,8 @@ fn one(
     let agent = (watcher == Watcher::Agent)
         .then(|| start(stage, path))
         .transpose()?;
+    // Behind the agent's start: what it is to read begins with a handshake that it sees.
+    let front = production.front()?;
     let cpu = |agent: &Option<Agent>| -> anyhow::Result<Duration> {
         Ok(agent.as_ref().map(Agent::cpu).transpose()?.unwrap_or_default())
     };
@@ -166,7 +168,7 @@ fn one(
     };
     let production_cpu_us = micros(production.cpu()?, production_before);
     let agent_cpu_us = agent.is_some().then_some(micros(cpu(&agent)?, agent_before));
-    drop(probes);
+    drop((probes, front));
     let ledger = agent.map(Agent::stop).transpose()?;
     Ok(Run {
         path,

@@ -1,5 +1,6 @@
 //! Production over HTTPS, and the nginx that speaks TLS to it: on one host, so both use one TLS library.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -14,14 +15,16 @@ use crate::setup;
 /// Bytes that each request is padded to.
 const REQUEST_BYTES: usize = 1024;
 
-/// Both nginx.
+/// Production, and where files of those go that speak to it.
 pub struct Production {
     production: Nginx,
-    _front: Nginx,
+    folder: PathBuf,
+    /// How many have spoken to it.
+    fronts: Cell<u32>,
 }
 
 impl Production {
-    /// Starts them.
+    /// Starts it.
     pub fn start(folder: &Path) -> anyhow::Result<Self> {
         let [certificate, key] = certificate(folder)?;
         let servers = format!(
@@ -35,11 +38,19 @@ impl Production {
             sockets::TLS,
         );
         let production = Nginx::start(folder, "tls-production", &servers, sockets::TLS_STATUS)?;
-        let front = Nginx::start(folder, "tls-front", &front(), sockets::TLS_FRONT_STATUS)?;
         Ok(Self {
             production,
-            _front: front,
+            folder: folder.to_owned(),
+            fronts: Cell::new(0),
         })
+    }
+
+    /// Starts an nginx that passes requests on to it, over connections that are all new.
+    pub fn front(&self) -> anyhow::Result<Nginx> {
+        let number = self.fronts.get();
+        self.fronts.set(number + 1);
+        let role = format!("tls-front-{number}");
+        Nginx::start(&self.folder, &role, &front(), sockets::TLS_FRONT_STATUS)
     }
 
     /// Processor time of production's workers.
