@@ -20,6 +20,8 @@ pub struct Trial<'a> {
     pub control: bool,
     /// Rounds of the application's traffic: some twenty to fifty requests each.
     pub rounds: u32,
+    /// Clients that send it at the same time.
+    pub clients: u32,
     /// More flags of the agent.
     pub flags: &'a [&'a str],
 }
@@ -58,7 +60,12 @@ impl Trial<'_> {
         arguments.extend(["--report", text(&file), "--report", text(&page)]);
         arguments.extend(WHATEVER_IT_TAKES.iter().chain(self.flags));
         let agent = Agent::start(stage, &Netns::host(), &arguments);
-        let sent = drive(self.production.application, &urls[0], self.rounds, None);
+        let sent = drive(
+            self.production.application,
+            &urls[0],
+            (self.rounds, self.clients),
+            None,
+        );
         let (status, ledger) = agent.stop_to_judge();
         ledger.assert_closed();
         let shadow = ledger.output(&urls[1]);
@@ -80,13 +87,18 @@ impl Trial<'_> {
     }
 }
 
-/// Sends so many rounds of an application's traffic to `url`; each request has its answer when this gives their number. With
-/// a file only one client does, and the answers are in the file.
-pub(super) fn drive(application: &str, url: &str, rounds: u32, record: Option<&Path>) -> u64 {
+/// Sends so many rounds of an application's traffic to `url`, by so many clients; each request has its answer when this gives
+/// their number. With a file the answers are in it.
+pub(super) fn drive(
+    application: &str,
+    url: &str,
+    (rounds, clients): (u32, u32),
+    record: Option<&Path>,
+) -> u64 {
     let mut command = python(&packages::client());
     command
         .arg(packages::fixtures().join("drive.py"))
-        .args([application, url, &rounds.to_string()])
+        .args([application, url, &rounds.to_string(), &clients.to_string()])
         .args(record);
     let sent = process::check(&mut command);
     sent.trim().parse().expect("a number of requests")

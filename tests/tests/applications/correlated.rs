@@ -11,6 +11,7 @@ fn statuses(stage: &Stage, release: Release, flags: &[&str]) -> [u64; 3] {
         shadow: release,
         control: false,
         rounds: 12,
+        clients: 3,
         flags,
     };
     let report = trial.run(stage).report.0;

@@ -11,6 +11,7 @@ fn whole(stage: &Stage, [today, next]: [Release; 2], rounds: u32) {
         shadow: next,
         control: true,
         rounds,
+        clients: 3,
         flags: &[],
     };
     trial.run(stage);

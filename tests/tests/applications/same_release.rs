@@ -10,6 +10,7 @@ fn beside_itself(stage: &Stage, release: Release, control: bool, rounds: u32) ->
         shadow: release,
         control,
         rounds,
+        clients: 3,
         flags: &[],
     };
     trial.run(stage)

@@ -10,6 +10,7 @@ fn named(stage: &Stage, [today, next]: [Release; 2], rounds: u32) {
         shadow: next,
         control: true,
         rounds,
+        clients: 3,
         flags: &[],
     };
     let Tried { report, .. } = trial.run(stage);
