@@ -1,6 +1,6 @@
 //! Bodies of answers, as they read: without chunks and codings, each by its type.
 //!
-//! JSON is compared by structure (JSON lines as one array), forms by names, pages and XML by their trees, text by lines, anything
+//! JSON is compared by structure (JSON lines, and several documents in a row, as one array), forms by names, pages and XML by their trees, text by lines, anything
 //! else by its bytes. What is larger than [`super::Rules::with_max_structured`] is compared by its bytes whatever it is.
 
 use std::borrow::Cow;
@@ -229,7 +229,8 @@ fn decoded(
             if is_lines {
                 reader.read_lines(text)
             } else {
-                reader.read(text)
+                // Several documents one behind the other, as some servers stream them, are lines by another name.
+                reader.read(text).or_else(|| reader.read_lines(text))
             }
         };
         match (left.as_deref().and_then(read), right.as_deref().and_then(read)) {

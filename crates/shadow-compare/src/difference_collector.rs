@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
+use super::echo::is_echo;
 use super::hosts::{CompareContext, HostAliases};
 use super::path::{self, Path};
 use super::pattern::PathPattern;
@@ -139,6 +140,7 @@ impl<'r> DifferenceCollector<'r> {
             None if kind == Kind::Value => self.tolerated(place.tolerance, production, shadow),
             None => None,
         };
+        let rule = rule.or_else(|| self.echoed(kind, production));
         let rule = rule.or_else(|| self.known(production, shadow));
         let told = if rule.is_some() {
             &mut place.told_by_rule
@@ -218,6 +220,11 @@ impl<'r> DifferenceCollector<'r> {
                 && known.has_values(production.as_deref(), shadow.as_deref())
         };
         known.iter().position(is_it).map(RuleId::Known)
+    }
+
+    /// The rule for what is an echo of the agent's own doing.
+    fn echoed(&self, kind: Kind, production: Shown<'_>) -> Option<RuleId> {
+        is_echo(self.question.head, self.path.as_str(), kind, production).then_some(RuleId::Echo)
     }
 
     /// The rule by which two values are near enough.

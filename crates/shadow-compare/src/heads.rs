@@ -7,7 +7,7 @@ use super::difference_collector::DifferenceCollector;
 use super::fields::{self, Manner};
 use super::head::{Head, field, lines};
 use super::shown::Shown;
-use super::{Kind, cookies};
+use super::{Kind, challenges, cookies};
 
 /// Whether two heads are the same in all that is ever compared, and frame and code their bodies in the same way. `false` when
 /// that is not to be seen at a glance. Neither copies nor allocates.
@@ -140,6 +140,11 @@ pub(super) fn compare_fields(
             }
             Manner::MediaType => {
                 let one = |values: &[&[u8]]| joined(values).map(|value| media_type(&value));
+                let (left, right) = (one(left), one(right));
+                compare_values(left.as_deref(), right.as_deref(), true, findings);
+            }
+            Manner::Value if challenges::are_in(name) => {
+                let one = |values: &[&[u8]]| joined(values).map(|value| challenges::without_nonces(&value));
                 let (left, right) = (one(left), one(right));
                 compare_values(left.as_deref(), right.as_deref(), true, findings);
             }

@@ -8,6 +8,7 @@
 mod align;
 mod bodies;
 mod causes;
+mod challenges;
 mod charset;
 mod comparer;
 mod comparing;
@@ -17,6 +18,7 @@ pub mod counters;
 mod difference;
 mod difference_collector;
 pub mod document;
+mod echo;
 #[cfg(any(test, feature = "testing"))]
 pub mod example;
 pub mod fail_on;

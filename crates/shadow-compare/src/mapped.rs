@@ -40,8 +40,16 @@ fn at(path: &str) -> At<'_> {
             let name = path.rsplit('.').next().unwrap_or_default();
             At::Member(name.split('[').next().unwrap_or_default().as_bytes())
         }
-        _ => At::Elsewhere,
+        _ => select(path).map_or(At::Elsewhere, |name| At::ChoiceOf(name.as_bytes())),
     }
+}
+
+/// The name of the `select` of whose options these are the values, by its id: `groups` of `html #id_groups > option@value`.
+fn select(path: &str) -> Option<&str> {
+    let ids = path.strip_prefix("html ")?.strip_suffix("option@value")?;
+    let (_, id) = ids.rsplit_once('#')?;
+    let id = id.split([' ', '>', '.', '[']).next()?;
+    Some(id.strip_prefix("id_").unwrap_or(id))
 }
 
 /// The places of one pair where its values were mapped: what is kept with it, since a map is never written down.
@@ -93,4 +101,24 @@ pub(super) fn places(by_rule: &[(Difference, RuleId)]) -> Vec<String> {
             bytes <= MAX_KEPT
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_tell_what_stands_there() {
+        for (path, expected) in [
+            ("header.etag", At::Tag),
+            ("$.items[*].todo_id", At::Member(b"todo_id")),
+            ("html #id_groups > option@value", At::ChoiceOf(b"groups")),
+            ("html #user.wide > optgroup > option@value", At::ChoiceOf(b"user")),
+            ("html select > option@value", At::Elsewhere),
+            ("html #id_groups > option", At::Elsewhere),
+            ("html p", At::Elsewhere),
+        ] {
+            assert_eq!(at(path), expected, "{path}");
+        }
+    }
 }

@@ -174,6 +174,8 @@ pub enum RuleId {
     Host,
     /// Identifiers that each side issued in place of the other's.
     Mapped,
+    /// An echo of what the agent left out of a copy, or added to it.
+    Echo,
     /// A [`KnownDifference`], by its place in the list.
     Known(usize),
 }
@@ -341,6 +343,7 @@ impl Rules {
             }
             RuleId::Host => "the own host of each side in URLs".to_owned(),
             RuleId::Mapped => "identifiers that each side issued (correlation)".to_owned(),
+            RuleId::Echo => "an echo of fields that copies have, or lack".to_owned(),
             RuleId::Known(index) => self.known.get(index).map_or_else(String::new, |known| {
                 let words = format!("{} is intended: {}", known.what(), known.reason);
                 with_source(words, known.by.as_deref(), known.date.as_deref())

@@ -16,6 +16,8 @@ pub enum At<'a> {
     Date,
     /// A member of JSON, or a field of a form, of this name.
     Member(&'a [u8]),
+    /// A choice among records, in what is called so: `groups`.
+    ChoiceOf(&'a [u8]),
     /// Anywhere else.
     Elsewhere,
 }
@@ -42,13 +44,17 @@ impl Map {
             At::Member(name) if let Some(record) = RecordName::of_member(name) => {
                 self.is_pair(Scope::Record(&record), production, own)
             }
-            _ => self.is_same_url(production, own),
+            At::ChoiceOf(name) => RecordName::of_collection(name)
+                .is_some_and(|record| self.is_pair(Scope::Record(&record), production, own)),
+            _ => self.is_same_url(production, own) || self.is_same_text(production, own),
         }
     }
 
     /// Whether two URLs are the same but for identifiers in them.
     fn is_same_url(&self, production: &[u8], own: &[u8]) -> bool {
-        if !url::is_url(production) || !url::is_url(own) {
+        // In pages a link may be to another query of the same path.
+        let is_link = |text: &[u8]| url::is_url(text) || text.starts_with(b"?");
+        if !is_link(production) || !is_link(own) {
             return false;
         }
         let (mut left, mut right) = (Vec::new(), Vec::new());

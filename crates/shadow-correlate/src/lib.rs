@@ -25,6 +25,7 @@ pub mod rewrite;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod text;
 mod turns;
 mod url;
 

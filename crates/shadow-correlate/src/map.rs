@@ -149,10 +149,10 @@ impl Map {
         self.turns.next(connection, at)
     }
 
-    /// Whether a request that came before the one with this turn, on another connection, carries one of these values and is
-    /// answered by production, and not yet by the output.
-    pub fn is_behind(&self, turn: Turn, carried: &[Key]) -> bool {
-        self.turns.is_behind(turn, carried)
+    /// The first of the requests before this turn, on other connections, that carry one of these values and are answered by
+    /// production, and not yet by the output.
+    pub fn before(&self, turn: Turn, carried: &[Key]) -> Option<Turn> {
+        self.turns.before(turn, carried)
     }
 
     pub(crate) fn turns(&mut self) -> &mut Turns {

@@ -118,6 +118,12 @@ const MAX_NAME: usize = 32;
 impl RecordName {
     /// Of a member called `name`; `None` where that does not end as a reference to a record does.
     pub fn of_member(name: &[u8]) -> Option<Self> {
+        // Where records are looked up by what they refer to: `groups__id__exact`.
+        if let Some(at) = name.windows(4).position(|part| part == b"__id")
+            && matches!(name.get(at + 4), None | Some(b'_'))
+        {
+            return Self::of_collection(&name[..at]);
+        }
         let ends = [b"_id".as_slice(), b"-id", b"Id", b"ID", b"[id]", b".id", b"_pk"];
         let stem = ends.iter().find_map(|end| name.strip_suffix(*end))?;
         Self::of(stem)
@@ -239,8 +245,10 @@ mod tests {
             assert_eq!(member(name), collection("todos"), "{name}");
         }
         assert_eq!(member("category_id"), collection("categories"));
+        assert_eq!(member("groups__id__exact"), collection("groups"));
+        assert_eq!(member("group__id"), collection("groups"));
         assert_eq!(member("addressId"), collection("address"));
-        for name in ["id", "paid", "valid", "count"] {
+        for name in ["id", "paid", "valid", "count", "__id", "a__idle"] {
             assert_eq!(member(name), None, "{name}");
         }
     }

@@ -64,14 +64,14 @@ impl Turns {
         }
     }
 
-    /// Whether an earlier request on another connection, with one of these values, is unanswered.
-    pub fn is_behind(&self, turn: Turn, carried: &[Key]) -> bool {
+    /// The first request before this turn, on another connection and with one of these values, that is unanswered.
+    pub fn before(&self, turn: Turn, carried: &[Key]) -> Option<Turn> {
         let earlier = |key: &Key| {
             let of_key = self.unanswered.get(key)?;
             let mut earlier = of_key.range(..turn);
             earlier.find(|earlier| earlier.connection != turn.connection)
         };
-        carried.iter().any(|key| earlier(key).is_some())
+        carried.iter().filter_map(earlier).min().copied()
     }
 }
 
@@ -84,12 +84,12 @@ mod tests {
         let mut turns = Turns::default();
         let mut next = |connection| turns.next(connection, Timestamp(connection));
         let (first, other, next) = (next(1), next(2), next(3));
-        assert!(!turns.is_behind(next, &[7]));
+        assert!(turns.before(next, &[7]).is_none());
         turns.begin(first, &[7, 8]);
-        assert!(turns.is_behind(next, &[7]) && turns.is_behind(other, &[9, 8]));
-        assert!(!turns.is_behind(next, &[9]));
+        assert!(turns.before(next, &[7]).is_some() && turns.before(other, &[9, 8]).is_some());
+        assert!(turns.before(next, &[9]).is_none());
         turns.end(first, &[7, 8]);
-        assert!(!turns.is_behind(next, &[7, 8]));
+        assert!(turns.before(next, &[7, 8]).is_none());
         assert!(turns.unanswered.is_empty());
     }
 
@@ -100,8 +100,8 @@ mod tests {
         let (first, next, later) = (next(1, 1), next(1, 2), next(2, 3));
         turns.begin(first, &[7]);
         turns.begin(later, &[7]);
-        assert!(!turns.is_behind(first, &[7]) && !turns.is_behind(next, &[7]));
-        assert!(turns.is_behind(later, &[7]));
+        assert!(turns.before(first, &[7]).is_none() && turns.before(next, &[7]).is_none());
+        assert!(turns.before(later, &[7]).is_some());
     }
 
     #[test]
@@ -112,7 +112,10 @@ mod tests {
         let login = turns.next(2, Timestamp(10));
         turns.begin(page, &[7]);
         turns.begin(login, &[7]);
-        assert!(turns.is_behind(page, &[7]));
-        assert!(!turns.is_behind(login, &[7]), "each would wait for the other");
+        assert!(turns.before(page, &[7]).is_some());
+        assert!(
+            turns.before(login, &[7]).is_none(),
+            "each would wait for the other"
+        );
     }
 }

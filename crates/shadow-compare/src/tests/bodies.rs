@@ -78,6 +78,23 @@ fn the_same_bytes_in_another_framing_are_another_body() {
 }
 
 #[test]
+fn documents_in_a_row_are_read_one_by_one() {
+    assert_eq!(
+        differences(&json("{\"a\":1}\n{\"a\":2}\n"), &json("{\"a\":1}\n{\"a\":3}\n")),
+        ["$[*].a value: 2 -> 3"]
+    );
+    // No reader of one takes the other.
+    assert_eq!(
+        differences(&json("{\"a\":1}"), &json("{\"a\":1}{\"a\":1}")),
+        ["$ type: {\"a\":1} -> [{\"a\":1},{\"a\":1}]"]
+    );
+    assert_eq!(
+        differences(&json("{\"a\":1}"), &json("{\"a\":1}{")),
+        ["$ unreadable: {\"a\":1} -> {\"a\":1}{"]
+    );
+}
+
+#[test]
 fn a_body_that_cannot_be_decoded_is_unreadable() {
     let fields = "Content-Type: application/json\nContent-Encoding: gzip";
     let whole = gzip(b"{\"a\":1}");

@@ -177,6 +177,25 @@ fn fields_that_a_status_gives_a_meaning_are_compared_across_classes() {
 }
 
 #[test]
+fn a_nonce_is_new_in_each_challenge() {
+    let challenge = |nonce: &str, realm: &str| {
+        let field = format!("WWW-Authenticate: Digest realm=\"{realm}\", nonce=\"{nonce}\", qop=\"auth\"");
+        answer("401 Unauthorized", &field, "")
+    };
+    assert_eq!(
+        differences(&challenge("1a", "shop"), &challenge("2b", "shop")),
+        [""; 0]
+    );
+    assert_eq!(
+        differences(&challenge("1a", "shop"), &challenge("2b", "pohs")),
+        [
+            "header.www-authenticate value: Digest realm=\"shop\", nonce=, qop=\"auth\" -> \
+            Digest realm=\"pohs\", nonce=, qop=\"auth\""
+        ]
+    );
+}
+
+#[test]
 fn behind_a_status_of_another_class_only_the_type_is_looked_at() {
     let production = answer("200 OK", "Content-Type: application/json\nX-A: 1", "{\"a\":1}");
     let error = answer("500 Oops", "Content-Type: application/json", "{\"error\":1}");

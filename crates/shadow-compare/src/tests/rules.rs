@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{answer, json, lines, question};
 use crate::{
-    Answer, ArrayMatch, ArrayRule, Compared, IgnoreRule, PathPattern, RuleId, Rules, Tolerance, Within,
-    compare,
+    Answer, ArrayMatch, ArrayRule, CompareContext, Compared, IgnoreRule, PathPattern, RuleId, Rules,
+    Tolerance, Within, compare,
 };
 
 fn path(text: &str) -> PathPattern {
@@ -27,6 +27,30 @@ fn by_rule(compared: &Compared) -> Vec<(&str, RuleId)> {
         .iter()
         .map(|(difference, rule)| (difference.path.as_str(), *rule))
         .collect()
+}
+
+#[test]
+fn what_the_agent_does_to_copies_is_no_difference() {
+    let asked = CompareContext {
+        head: b"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n",
+        ..question("GET /")
+    };
+    let own = json(r#"{"headers":{"Accept":"a","Connection":"keep-alive"}}"#);
+    let echo = json(r#"{"headers":{"Accept":"b","X-Shadow-Request":"1"}}"#);
+    let found = compare(&asked, &own, &echo, &Rules::default());
+    assert_eq!(lines(&found), ["$.headers.Accept value: \"a\" -> \"b\""]);
+    let by_rule: Vec<_> = found
+        .by_rule
+        .iter()
+        .map(|(one, rule)| (&*one.path, *rule))
+        .collect();
+    assert_eq!(
+        by_rule,
+        [
+            ("$.headers.Connection", RuleId::Echo),
+            ("$.headers.X-Shadow-Request", RuleId::Echo)
+        ]
+    );
 }
 
 #[test]

@@ -281,3 +281,33 @@ fn routes_and_headers_are_left_out() {
     let admin = format!("GET /admin/{A} HTTP/1.1\r\n\r\n");
     assert_eq!(sides.rewritten(&admin), admin);
 }
+
+#[test]
+fn records_are_known_again_in_pages() {
+    let mut sides = Sides::new();
+    let made = |id: u32| format!("HTTP/1.1 302 X\r\nLocation: /admin/group/{id}/change/\r\n\r\n");
+    let add = "POST /admin/group/add/ HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+    sides.answered(add, &made(10), &made(17));
+    let map = lock(&sides.map);
+    let same = |at, a: &str, b: &str| map.is_same(b"/admin/user/", at, a.as_bytes(), b.as_bytes());
+    let text = |a: &str, b: &str| same(At::Elsewhere, a, b);
+    assert!(text(
+        "Group with ID “10” doesn’t exist.",
+        "Group with ID “17” doesn’t exist."
+    ));
+    assert!(text("/admin/group/10/", "/admin/group/17/"));
+    assert!(text("?group__id__exact=10&q=a", "?group__id__exact=17&q=a"));
+    assert!(same(At::ChoiceOf(b"groups"), "10", "17"));
+    // Numbers that mean something else, or another record, count.
+    for (a, b) in [
+        ("10 in all", "17 in all"),
+        ("User with ID “10”", "User with ID “17”"),
+        ("group 10", "group 18"),
+        ("group 10 of 3", "group 17 of 4"),
+        ("?page__id=10", "?page__id=17"),
+        ("Group 10", "Group 17 "),
+    ] {
+        assert!(!text(a, b), "{a}");
+    }
+    assert!(!same(At::ChoiceOf(b"users"), "10", "17"));
+}

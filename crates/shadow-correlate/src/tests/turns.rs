@@ -22,7 +22,7 @@ impl Sides {
         let turn = lock(&self.map).turn(connection, Timestamp(connection));
         self.exchanges.carries(&number, turn, carried.clone());
         (number, move |sides: &Self| {
-            lock(&sides.map).is_behind(turn, &carried)
+            lock(&sides.map).before(turn, &carried).is_some()
         })
     }
 }

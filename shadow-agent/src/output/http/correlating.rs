@@ -49,6 +49,8 @@ struct State {
 struct Waiting {
     turn: Turn,
     carried: Carried,
+    /// What it waited for last.
+    before: Option<Turn>,
     exchange: Rc<Exchange>,
     ticket: Ticket,
     part: Option<Part>,
@@ -143,7 +145,7 @@ impl State {
         let exceptions = &self.correlation.settings().exceptions;
         let mut map = lock(&self.map);
         let rewriting = Rewriting::of(&exchange.request, exceptions, &mut map, monotonic_now());
-        let may_go = rewriting.pending == 0 && !map.is_behind(turn, &rewriting.carried);
+        let may_go = rewriting.pending == 0 && map.before(turn, &rewriting.carried).is_none();
         (rewriting, may_go)
     }
 
@@ -158,6 +160,7 @@ impl State {
         self.waiting.borrow_mut().push_back(Waiting {
             turn,
             carried,
+            before: None,
             exchange: Rc::clone(exchange),
             ticket,
             part,
@@ -176,18 +179,28 @@ impl State {
         }
     }
 
-    /// Sends what has what it waited for, or waited long enough.
+    /// Sends what has what it waited for, or waited long enough: its time begins when it is the first on its connection, and again
+    /// with each request that it waits for. A shadow that is far behind answers one after the other, each in its time.
     fn release(&self) {
         let now = Instant::now();
+        let time_is_up = now + self.correlation.settings().wait;
         let mut kept: VecDeque<Waiting> = VecDeque::new();
         let mut connections = HashSet::new();
         let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
-        for one in waiting {
+        for mut one in waiting {
             let flow = one.exchange.flow;
+            if connections.contains(&flow) {
+                one.until = time_is_up;
+                kept.push_back(one);
+                continue;
+            }
             // Most of what waits is known to have to: its values are not looked up again.
-            let waits = connections.contains(&flow)
-                || now < one.until && lock(&self.map).is_behind(one.turn, &one.carried);
-            if waits {
+            let before = lock(&self.map).before(one.turn, &one.carried);
+            if before != one.before {
+                one.before = before;
+                one.until = time_is_up;
+            }
+            if before.is_some() && now < one.until {
                 connections.insert(flow);
                 kept.push_back(one);
                 continue;
