@@ -17,7 +17,7 @@ const REQUEST_BYTES: usize = 1024;
 
 /// Production, and where files of those go that speak to it.
 pub struct Production {
-    production: Nginx,
+    nginx: Nginx,
     folder: PathBuf,
     /// How many have spoken to it.
     fronts: Cell<u32>,
@@ -37,9 +37,9 @@ impl Production {
             sockets::TLS_PLAIN,
             sockets::TLS,
         );
-        let production = Nginx::start(folder, "tls-production", &servers, sockets::TLS_STATUS)?;
+        let nginx = Nginx::start(folder, "tls-production", &servers, sockets::TLS_STATUS)?;
         Ok(Self {
-            production,
+            nginx,
             folder: folder.to_owned(),
             fronts: Cell::new(0),
         })
@@ -55,7 +55,7 @@ impl Production {
 
     /// Processor time of production's workers.
     pub fn cpu(&self) -> anyhow::Result<Duration> {
-        self.production.cpu()
+        self.nginx.cpu()
     }
 }
 
