@@ -81,7 +81,7 @@ impl Secrets {
             insist: tls.insist,
         };
         let started = crate::capture::Secrets::start(&settings, self.store.clone());
-        self.probes = Some(started.context("--input-raw-tls")?);
+        self.probes = Some(started.context("cannot take secrets of TLS connections (--input-raw-tls)")?);
         Ok(())
     }
 

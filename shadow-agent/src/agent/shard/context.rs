@@ -145,6 +145,12 @@ impl ShardContext {
                  server responds (connections.one_way)"
             );
         }
+        if before.streams.encrypted == 0 && connections.streams.encrypted > 0 {
+            info!(
+                "connections on these ports speak TLS, and are not read: --input-raw-tls auto decrypts them, see \
+                 docs/tls.md (connections.encrypted)"
+            );
+        }
         if before.table.unanswered == 0 && connections.table.unanswered > 0 {
             warn!(
                 "production did not accept these connections: their requests are not mirrored \

@@ -74,6 +74,10 @@ fn files(flag: &str, typed: &[PathBuf], there: bool) -> Result<Vec<PathBuf>, Usa
         if there && !path.exists() {
             return Err(of("there is no such file", "check its name"));
         }
+        // A FIFO would be waited for.
+        if there && !path.is_file() {
+            return Err(of("this is no regular file", "name a library or an executable"));
+        }
         let in_folder = path.parent().filter(|folder| *folder != Path::new(""));
         if in_folder.is_some_and(|folder| !folder.is_dir()) {
             return Err(of("its directory does not exist", "check its name"));
@@ -151,6 +155,7 @@ mod tests {
                 "there is no such file",
             ),
             ("--input-raw-tls-library", "/proc", "this is a directory"),
+            ("--input-raw-tls-library", "/dev/null", "this is no regular file"),
             ("--input-raw-tls-keylog", "/proc", "this is a directory"),
             (
                 "--input-raw-tls-keylog",
