@@ -125,7 +125,8 @@ fn symbol(text: &str, function: &str) -> Option<u64> {
     })
 }
 
-/// Where an address is in the file, if it is in this segment: `  LOAD  Offset VirtAddr PhysAddr FileSiz MemSiz Flg Align`.
+/// Where an address is in the file, if it is in this segment, a line of readelf's: `LOAD`, offset in the file, address, physical
+/// address, size in the file, and more.
 fn in_file(line: &str, address: u64) -> Option<u64> {
     let mut fields = line.split_whitespace();
     if fields.next() != Some("LOAD") {
