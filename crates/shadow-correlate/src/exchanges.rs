@@ -9,7 +9,7 @@ use shadow_core::time::Timestamp;
 use shadow_http::Request;
 
 use crate::exceptions::Exceptions;
-use crate::issued::{Asked, Issued};
+use crate::issued::{Asked, Issued, Side};
 use crate::key::Keys;
 use crate::map::Map;
 use crate::turns::{Carried, Turn};
@@ -107,7 +107,13 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         let Some(open) = self.open.get_mut(name).filter(|open| open.production.is_none()) else {
             return;
         };
-        let issued = read(&self.keys, &self.exceptions, open, head, body);
+        let issued = Issued::of(
+            Side::Production,
+            &self.keys,
+            &self.exceptions,
+            open.asked(),
+            (head, body),
+        );
         let mut map = lock(&self.map);
         let number = map.production(&issued, now);
         match &open.own {
@@ -145,18 +151,18 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         let Some(open) = self.open.get_mut(name).filter(|open| open.own.is_none()) else {
             return false;
         };
+        let (keys, exceptions) = (&self.keys, &self.exceptions);
         let Some((issued, number)) = &open.production else {
-            let issued = read(&self.keys, &self.exceptions, open, head, body);
-            open.own = Some(Own::Answered(issued));
+            let own = Issued::of(Side::Output, keys, exceptions, open.asked(), (head, body));
+            open.own = Some(Own::Answered(own));
             return false;
         };
         // Where production issued nothing, nothing of the output's stands for it.
         if !issued.is_empty() {
             let own = if production == Some(body) {
-                let (keys, exceptions) = (&self.keys, &self.exceptions);
                 Issued::of_same_body(keys, exceptions, open.asked(), (head, body), issued)
             } else {
-                read(&self.keys, &self.exceptions, open, head, body)
+                Issued::of(Side::Output, keys, exceptions, open.asked(), (head, body))
             };
             lock(&self.map).pair(issued, &own, *number, now);
         }
@@ -217,10 +223,6 @@ impl<K> Drop for Exchanges<K> {
             map.turns().end(*turn, carried);
         }
     }
-}
-
-fn read(keys: &Keys, exceptions: &Exceptions, open: &Open, head: &[u8], body: &[u8]) -> Issued {
-    Issued::of(keys, exceptions, open.asked(), head, body)
 }
 
 /// A map that a thread which ended badly had is as good as before: what it changes, it changes in one step.

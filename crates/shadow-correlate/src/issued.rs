@@ -23,6 +23,8 @@ const MAX_BODY: usize = 256 * 1024;
 const MAX_VALUES: usize = 512;
 /// Most bytes of all of them.
 const MAX_TEXT: usize = 64 * 1024;
+/// Bytes of all that most answers issue: a cookie, a tag and a date.
+const FEW_TEXT: usize = 192;
 /// Members that records are wrapped in.
 const WRAPPERS: [&[u8]; 5] = [b"data", b"item", b"record", b"result", b"object"];
 
@@ -35,10 +37,20 @@ pub struct Asked<'a> {
     pub target: &'a [u8],
 }
 
+/// Who answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Production, whose values are looked up later.
+    Production,
+    /// The output, whose values stand for production's: they are never looked up, and have no keys.
+    Output,
+}
+
 /// One identifier at one place.
 #[derive(Clone, Debug)]
 pub(crate) struct Value {
     pub place: u64,
+    /// Zero of the output's.
     pub key: Key,
     /// Where it stands in [`Issued::text`].
     text: Range<usize>,
@@ -82,27 +94,35 @@ impl std::fmt::Debug for Issued {
 }
 
 impl Issued {
-    /// Those of an answer with this head and body, as they were on the wire. Scopes are of production's words on both sides.
-    pub fn of(keys: &Keys, exceptions: &Exceptions, asked: Asked<'_>, head: &[u8], body: &[u8]) -> Self {
+    /// Those of an answer by `side` with this head and body, as they were on the wire. Scopes are of production's words on both
+    /// sides.
+    pub fn of(
+        side: Side,
+        keys: &Keys,
+        exceptions: &Exceptions,
+        asked: Asked<'_>,
+        (head, body): (&[u8], &[u8]),
+    ) -> Self {
         let mut issued = Self::default();
-        if issued.read_head(keys, exceptions, asked, head) {
-            issued.read_body(keys, asked, body);
+        if issued.read_head((keys, side), exceptions, asked, head) {
+            issued.read_body((keys, side), asked, body);
         }
         issued.sort();
         issued
     }
 
-    /// The same of an answer whose body is, byte for byte, that of the answer to the same request that issued `other`: it is not
-    /// read again.
+    /// The same of the output's answer where its body is, byte for byte, that of production's answer to the same request, which
+    /// issued `production`: it is not read again.
     pub fn of_same_body(
         keys: &Keys,
         exceptions: &Exceptions,
         asked: Asked<'_>,
         (head, body): (&[u8], &[u8]),
-        other: &Self,
+        production: &Self,
     ) -> Self {
         let mut issued = Self::default();
-        if issued.read_head(keys, exceptions, asked, head) && !issued.take_body(other) {
+        let keys = (keys, Side::Output);
+        if issued.read_head(keys, exceptions, asked, head) && !issued.take_body(production) {
             issued.read_body(keys, asked, body);
         }
         issued.sort();
@@ -110,9 +130,14 @@ impl Issued {
     }
 
     /// Whether the request is one to learn from.
-    fn read_head(&mut self, keys: &Keys, exceptions: &Exceptions, asked: Asked<'_>, head: &[u8]) -> bool {
-        let path = url::path(asked.target);
-        if exceptions.has_path(path) {
+    fn read_head(
+        &mut self,
+        keys: (&Keys, Side),
+        exceptions: &Exceptions,
+        asked: Asked<'_>,
+        head: &[u8],
+    ) -> bool {
+        if exceptions.has_path(url::path(asked.target)) {
             return false;
         }
         let status = head.get(9..12).unwrap_or_default();
@@ -155,7 +180,7 @@ impl Issued {
         true
     }
 
-    fn read_body(&mut self, keys: &Keys, asked: Asked<'_>, body: &[u8]) {
+    fn read_body(&mut self, keys: (&Keys, Side), asked: Asked<'_>, body: &[u8]) {
         let Manner {
             creates,
             media,
@@ -233,6 +258,7 @@ impl Media {
 /// Takes identifiers out of one answer.
 struct Reader<'r> {
     keys: &'r Keys,
+    side: Side,
     issued: &'r mut Issued,
     /// Whether the answer says that a record was created.
     creates: bool,
@@ -241,9 +267,10 @@ struct Reader<'r> {
 }
 
 impl<'r> Reader<'r> {
-    fn new(keys: &'r Keys, issued: &'r mut Issued, creates: bool, asked: Asked<'r>) -> Self {
+    fn new((keys, side): (&'r Keys, Side), issued: &'r mut Issued, creates: bool, asked: Asked<'r>) -> Self {
         Self {
             keys,
+            side,
             issued,
             creates,
             resource: url::resource(asked.target),
@@ -264,11 +291,18 @@ const LAST_MODIFIED: u64 = 8;
 
 impl Reader<'_> {
     fn push(&mut self, place: u64, scope: Scope<'_>, text: &[u8], sure: bool) {
-        let key = self.keys.key(scope, text);
-        self.push_key(place, key, text, sure, None);
+        self.push_key(place, self.key(scope, text), text, sure, None);
     }
 
-    fn push_key(&mut self, place: u64, key: Key, text: &[u8], sure: bool, owner: Option<(u64, u64)>) {
+    fn key(&self, scope: Scope<'_>, text: &[u8]) -> Key {
+        match self.side {
+            Side::Production => self.keys.key(scope, text),
+            Side::Output => 0,
+        }
+    }
+
+    /// Whether there was room for it.
+    fn push_key(&mut self, place: u64, key: Key, text: &[u8], sure: bool, owner: Option<(u64, u64)>) -> bool {
         let issued = &mut *self.issued;
         let start = issued.text.len();
         if text.is_empty()
@@ -276,7 +310,10 @@ impl Reader<'_> {
             || issued.values.len() >= MAX_VALUES
             || start + text.len() > MAX_TEXT
         {
-            return;
+            return false;
+        }
+        if start == 0 {
+            issued.text.reserve(FEW_TEXT);
         }
         issued.text.extend_from_slice(text);
         issued.values.push(Value {
@@ -288,6 +325,7 @@ impl Reader<'_> {
             owner,
             anew: false,
         });
+        true
     }
 
     fn field(&mut self, name: &[u8], value: &[u8]) {
@@ -296,9 +334,10 @@ impl Reader<'_> {
             4 if is("etag") => {
                 let opaque = value.strip_prefix(b"W/").unwrap_or(value);
                 // Requests may carry it weakened, or strong (RFC 9110 section 8.8.3.2).
-                let key = self.keys.key(Scope::Tag(self.resource), opaque);
-                self.push_key(FIELD, key, value, true, None);
-                if let Some(tag) = self.issued.values.last_mut().filter(|tag| tag.key == key) {
+                let key = self.key(Scope::Tag(self.resource), opaque);
+                if self.push_key(FIELD, key, value, true, None)
+                    && let Some(tag) = self.issued.values.last_mut()
+                {
                     tag.length = opaque.len();
                 }
             }
@@ -398,7 +437,7 @@ impl Reader<'_> {
         );
         if let Some(name) = RecordName::of_collection(name) {
             let owner = (self.keys.place(RECORD, name.as_bytes()), self.kind_of(collection));
-            let key = self.keys.key(Scope::Record(&name), id);
+            let key = self.key(Scope::Record(&name), id);
             self.push_key(
                 self.keys.place(place, &RECORD.to_be_bytes()),
                 key,

@@ -26,6 +26,9 @@ pub const MAX_PARTS: usize = 256;
 
 /// Where the path of `url` begins, behind scheme and authority if there are any.
 fn path_start(url: &[u8]) -> usize {
+    if url.starts_with(b"/") {
+        return 0;
+    }
     let schemes: [&[u8]; 2] = [b"http://", b"https://"];
     let absolute = schemes.into_iter().find(|scheme| {
         url.get(..scheme.len())
