@@ -30,8 +30,8 @@ pub struct Finder {
     known: HashMap<u32, Known>,
     selected: HashMap<u32, Selected>,
     pods: PodProcesses,
-    /// Listening sockets of selected processes.
-    owned: HashSet<u64>,
+    /// Listening sockets of selected processes, with those that have each open.
+    owned: HashMap<u64, HashSet<u32>>,
     /// Those that nobody was found to have.
     unowned: HashMap<u64, Patience>,
     /// Processes where there are such sockets that may not be looked into.
@@ -91,7 +91,7 @@ impl Finder {
             known: HashMap::new(),
             selected: HashMap::new(),
             pods: PodProcesses::default(),
-            owned: HashSet::new(),
+            owned: HashMap::new(),
             unowned: HashMap::new(),
             hidden: HashSet::new(),
         }
@@ -138,7 +138,8 @@ impl Finder {
         self.known.retain(|process, _| present.contains(process));
         self.hidden.retain(|process| present.contains(process));
         self.drop_ended(&present, &mut changes);
-        let new = self.meet(&processes);
+        let mut new = self.meet(&processes);
+        new.extend(self.follow_networks());
         let sockets = self.sockets();
         let all = self.is_search_due(&sockets);
         let searched = if all {
@@ -168,11 +169,19 @@ impl Finder {
     /// Looks at one process that may be new.
     pub fn look_at(&mut self, process: u32) -> Changes {
         let mut changes = Changes::default();
-        if !self.selected.contains_key(&process) {
-            let new = self.meet(&[process]);
+        if self.selected.contains_key(&process) {
+            return changes;
+        }
+        self.meet(&[process]);
+        // A worker has its first handshake now: nothing is read for it that it can do without.
+        self.take(HashSet::new(), vec![process], &mut changes);
+        if changes.selected.is_empty() {
+            if let Some(known) = self.known.get_mut(&process) {
+                known.network = self.proc.network(process).ok();
+            }
             let sockets = self.sockets();
             let meant = self.search(&[process], &sockets);
-            self.take(meant, new, &mut changes);
+            self.take(meant, Vec::new(), &mut changes);
         }
         changes
     }
@@ -215,6 +224,20 @@ impl Finder {
         new
     }
 
+    /// Sees which processes have entered another network namespace since they were met: those that a container is made of are
+    /// met before they enter its own.
+    fn follow_networks(&mut self) -> Vec<u32> {
+        let mut moved = Vec::new();
+        for (process, known) in &mut self.known {
+            let network = self.proc.network(*process).ok();
+            if network != known.network {
+                known.network = network;
+                moved.push(*process);
+            }
+        }
+        moved
+    }
+
     /// The listening sockets that are meant, in all network namespaces that may be looked into.
     fn sockets(&mut self) -> Sockets {
         let mut sockets = Sockets::default();
@@ -244,11 +267,16 @@ impl Finder {
     /// Whether there is a socket whose process is not known and may be found by now.
     fn is_search_due(&mut self, sockets: &Sockets) -> bool {
         let is_listening = |socket: &u64| sockets.inputs.contains(socket) || sockets.pods.contains(socket);
-        self.owned.retain(is_listening);
+        let known = &self.known;
+        // A socket outlives its process where it was handed to another.
+        self.owned.retain(|socket, holders| {
+            holders.retain(|process| known.contains_key(process));
+            is_listening(socket) && !holders.is_empty()
+        });
         self.unowned.retain(|socket, _| is_listening(socket));
         let mut due = false;
         for socket in sockets.inputs.union(&sockets.pods) {
-            if self.owned.contains(socket) {
+            if self.owned.contains_key(socket) {
                 continue;
             }
             due |= self.unowned.get_mut(socket).is_none_or(|patience| {
@@ -262,7 +290,7 @@ impl Finder {
     /// Notes for which sockets nobody was found.
     fn wait_for_owners(&mut self, sockets: &Sockets) {
         for socket in sockets.inputs.union(&sockets.pods) {
-            if self.owned.contains(socket) {
+            if self.owned.contains_key(socket) {
                 self.unowned.remove(socket);
                 continue;
             }
@@ -302,7 +330,9 @@ impl Finder {
             match held {
                 Ok(held) if held.is_empty() => {}
                 Ok(held) => {
-                    self.owned.extend(held);
+                    for socket in held {
+                        self.owned.entry(socket).or_default().insert(*process);
+                    }
                     meant.insert(*process);
                 }
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {
@@ -352,3 +382,7 @@ impl Finder {
         changes.selected.push(process);
     }
 }
+
+#[cfg(test)]
+#[path = "finder_tests.rs"]
+mod tests;

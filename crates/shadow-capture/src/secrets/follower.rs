@@ -27,6 +27,10 @@ pub const INTERVAL: Duration = Duration::from_secs(1);
 /// Selected processes whose mappings are read anew in one look, in turn: libraries that are loaded later.
 const REREAD: usize = 32;
 
+/// Looks after which a process that called a probed function and was not meant may be told again: it may have been handed a
+/// listening socket since, or another have its number.
+const FORGET: u32 = 60;
+
 /// Times that the mappings of a new process are read anew first: it may not have become the program that it will be.
 const YOUNG: u32 = 3;
 
@@ -36,6 +40,10 @@ pub struct Follower {
     pub libraries: Libraries,
     /// The kernel's map of selected processes; `None`: there is no probe.
     pub processes: Option<aya::maps::HashMap<MapData, u32, u32>>,
+    /// Those that the kernel has told and does not tell again.
+    pub strangers: Option<aya::maps::HashMap<MapData, u32, u32>>,
+    /// Looks so far.
+    pub looks: u32,
     /// What the selected processes run.
     pub mapped: HashMap<u32, Mappings>,
     pub held: Held,
@@ -111,6 +119,10 @@ impl Follower {
             let changes = self.finder.look();
             self.apply(changes);
             self.reread();
+            self.looks = self.looks.wrapping_add(1);
+            if self.looks.is_multiple_of(FORGET) {
+                self.forget_strangers();
+            }
         });
         if let Err(error) = looked {
             warn!(%error, "cannot look for processes");
@@ -152,6 +164,16 @@ impl Follower {
             && let Err(error) = change(processes)
         {
             warn!(%error, "cannot change the kernel map PROCESSES");
+        }
+    }
+
+    fn forget_strangers(&mut self) {
+        if let Some(strangers) = &mut self.strangers {
+            let told: Vec<u32> = strangers.keys().flatten().collect();
+            for process in told {
+                // The kernel may have forgotten it by itself.
+                let _ = strangers.remove(&process);
+            }
         }
     }
 
@@ -217,9 +239,12 @@ impl Follower {
         }
         let found = gathered.finish(self.finder.hidden());
         let mut told = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = !told.says_as_much_as(&found);
         if *told != found {
+            *told = found.clone();
+        }
+        if news {
             info!("TLS secrets: {found}");
-            *told = found;
         }
     }
 }

@@ -31,6 +31,13 @@ pub struct FoundProgram {
     pub looking: bool,
 }
 
+impl Found {
+    /// Whether it says the same, but for how many processes may not be looked into: others come and go each second.
+    pub(super) fn says_as_much_as(&self, other: &Self) -> bool {
+        self.programs == other.programs && (self.hidden == 0) == (other.hidden == 0)
+    }
+}
+
 impl FoundProgram {
     /// Whether secrets are had.
     pub fn is_readable(&self) -> bool {

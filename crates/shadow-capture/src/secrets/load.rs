@@ -29,6 +29,7 @@ pub struct Loaded {
     pub programs: Programs,
     pub ring: Ring,
     pub processes: HashMap<MapData, u32, u32>,
+    pub strangers: HashMap<MapData, u32, u32>,
     pub counts: PerCpuArray<MapData, [u64; SECRET_COUNTERS]>,
 }
 
@@ -88,6 +89,9 @@ pub fn load(kind: ProgramKind, any_process: bool) -> Result<Loaded, CaptureError
         processes: Map::HashMap(take("PROCESSES")?)
             .try_into()
             .map_err(refused("PROCESSES"))?,
+        strangers: Map::LruHashMap(take("STRANGERS")?)
+            .try_into()
+            .map_err(refused("STRANGERS"))?,
         counts: Map::PerCpuArray(take("SECRET_COUNTS")?)
             .try_into()
             .map_err(refused("SECRET_COUNTS"))?,
