@@ -2,7 +2,7 @@
 //! that it follows, and the run that it is part of.
 
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -146,10 +146,7 @@ impl ShardContext {
             );
         }
         if before.streams.encrypted == 0 && connections.streams.encrypted > 0 {
-            info!(
-                "connections on these ports speak TLS, and are not read: --input-raw-tls auto decrypts them, see \
-                 docs/tls.md (connections.encrypted)"
-            );
+            say_that_tls_is_not_read();
         }
         if before.table.unanswered == 0 && connections.table.unanswered > 0 {
             warn!(
@@ -158,4 +155,15 @@ impl ShardContext {
             );
         }
     }
+}
+
+/// Says it once in a run, whichever shard sees it first.
+fn say_that_tls_is_not_read() {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        info!(
+            "connections on these ports speak TLS, and are not read: --input-raw-tls auto decrypts them, see \
+             docs/tls.md (connections.encrypted)"
+        );
+    });
 }
