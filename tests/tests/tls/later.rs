@@ -30,12 +30,6 @@ fn rolled_out(stage: &Stage, before: Stack, after: Stack) {
 }
 
 #[test]
-fn a_new_process_of_a_known_library_is_read() {
-    let stage = stage!("root", "agent", "nginx", "curl", "openssl");
-    rolled_out(&stage, Stack::Nginx, Stack::Nginx);
-}
-
-#[test]
 fn a_new_executable_is_read() {
     let stage = stage!("root", "agent", "nginx", "python3", "pip3", "curl", "openssl");
     rolled_out(&stage, Stack::Go, Stack::GoStripped);
