@@ -21,7 +21,7 @@ pub fn take(
     record.kind = kind as u32;
     if ANY_PROCESS.load() == 0 && PROCESSES.get_ptr(process).is_none() {
         count(SecretCounter::OtherProcess);
-        tell_of_stranger(process, &record);
+        tell_of_stranger(process, &mut record);
         return;
     }
     match read(arguments, &mut record) {
@@ -33,12 +33,11 @@ pub fn take(
 
 /// Tells the agent of a process that it may not know yet: a worker that was just started.
 #[inline(always)]
-fn tell_of_stranger(process: u32, record: &SecretRecord) {
+fn tell_of_stranger(process: u32, record: &mut SecretRecord) {
     if STRANGERS.get_ptr(process).is_none() {
         let _ = STRANGERS.insert(process, 1, 0);
-        let mut record = *record;
         record.label = SecretLabel::Stranger as u32;
-        emit(&mut record);
+        emit(record);
     }
 }
 
