@@ -27,7 +27,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use self::config::ConfigFile;
 use self::config::summary::summary;
-use self::doctor::Facts;
+use self::doctor::{Facts, Tls};
 use self::error::UsageError;
 use self::go_arguments::Spelled;
 use self::high::Resolved;
@@ -81,7 +81,8 @@ pub fn main() -> ExitCode {
             demo::process::send(demo.to, demo.load.into()).map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Doctor) => {
-            let (text, works) = doctor::report(&Facts::gather());
+            let (mut text, works) = doctor::report(&Facts::gather());
+            text.push_str(&Tls::gather().section());
             print(text.as_bytes()).map(|()| code(works))
         }
         Some(Command::Detach) => detach().map(|()| ExitCode::SUCCESS),

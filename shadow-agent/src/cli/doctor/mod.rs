@@ -1,10 +1,12 @@
 //! `shadow-agent doctor`: what this machine can do, and what to do about what it cannot.
 
 mod facts;
+mod tls;
 
 use std::fmt::Write;
 
 pub use facts::{Facts, Kernel, Loaded};
+pub use tls::Tls;
 
 /// First kernel that takes rings of any size in an array of maps.
 const LEAST_KERNEL: Kernel = Kernel(5, 10);

@@ -48,6 +48,12 @@ for hook in tc cgroup; do
   stop agent
 done
 
+# --- The probe at TLS libraries: by perf events before 6.6. ---
+if older_than 6 6; then attached='perf events'; else attached=uprobe_multi; fi
+check "the kernel takes the probe at TLS libraries, to be attached by $attached" \
+  "shadow-agent doctor | grep -q 'probe            loads, attached by $attached'" \
+  "shadow-agent doctor | grep -A 2 ' probe '"
+
 # --- What an agent keeps once it captures. ---
 for hook in tc cgroup; do
   start agent here $capture --input-raw-engine $hook
