@@ -146,7 +146,7 @@ fn a_path_and_userinfo_of_the_upstream_are_used() {
     let stage = stage!("root", "agent", "nginx");
     let scene = Scene::on_lo(&stage);
     let input = format!(":{}", scene.port);
-    let output = format!("http://user:secret@127.0.0.1:{}/base/", scene.shadow_port);
+    let output = format!("http://user:open-sesame@127.0.0.1:{}/base/", scene.shadow_port);
     let agent = Agent::start(
         &stage,
         &scene.server,
@@ -159,11 +159,11 @@ fn a_path_and_userinfo_of_the_upstream_are_used() {
         200
     );
     agent.wait_for_ledger("it is delivered", |ledger| ledger.delivered(0) == 1);
-    assert!(!agent.stderr().contains("secret"), "{}", agent.stderr());
+    assert!(!agent.stderr().contains("open-sesame"), "{}", agent.stderr());
     let finished = scene.finish(agent);
     assert_eq!(finished.shadow.0[0].uri, "/base/x?y=z");
     assert!(
-        !finished.ledger.to_string().contains("secret"),
+        !finished.ledger.to_string().contains("open-sesame"),
         "{}",
         finished.ledger
     );
