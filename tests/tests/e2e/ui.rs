@@ -15,12 +15,19 @@ use crate::privileges::{ATTACHES, assert_powerless};
 struct Pane<'a> {
     stage: &'a Stage,
     ledger: PathBuf,
+    /// The socket of its server: of its own, since that of a terminal before it may still be ending.
+    socket: String,
 }
 
 impl<'a> Pane<'a> {
     fn open(stage: &'a Stage, arguments: &[&str]) -> Self {
         let ledger = stage.path("ledger.json");
-        let pane = Self { stage, ledger };
+        let socket = format!("tmux-{}", stage.number());
+        let pane = Self {
+            stage,
+            ledger,
+            socket,
+        };
         let command = format!(
             "stty -g > '{before}'; {agent} {arguments} --ui --ledger '{ledger}'; echo \"ended with $?\"; \
              stty -g > '{after}'; echo done; exec cat",
@@ -44,7 +51,7 @@ impl<'a> Pane<'a> {
         let mut command = Netns::host().command("tmux");
         command
             .current_dir(self.stage.path(""))
-            .args(["-S", "tmux", "-f", "/dev/null"]);
+            .args(["-S", &self.socket, "-f", "/dev/null"]);
         command
     }
 
