@@ -20,7 +20,7 @@ pub struct Turn {
     pub at: Timestamp,
     /// Its place among all requests to the output, as shards told of them.
     pub number: u64,
-    /// Its connection.
+    /// Its connection, by a number that no shard gives to another.
     pub connection: u64,
 }
 

@@ -81,7 +81,8 @@ impl Correlating {
     /// Sends a request, or lets it wait.
     pub(super) fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket, part: Option<Part>) {
         let state = &*self.state;
-        let turn = lock(&state.map).turn(exchange.flow.0, exchange.request.first_byte);
+        // By its addresses: each shard counts its flows from one.
+        let turn = lock(&state.map).turn(exchange.id.connection(), exchange.request.first_byte);
         let (rewriting, may_go) = state.look_up(exchange, turn);
         if let Some(part) = part.filter(|_| !rewriting.carried.is_empty()) {
             let mut pairing = state.pairing.borrow_mut();

@@ -8,7 +8,7 @@ use super::*;
 use crate::budget::MemoryBudget;
 use crate::compare::{CorrelateSettings, Correlation, Extras, Intake, Pairing, Part, Times};
 use crate::correlate::{Bounds, lock};
-use crate::mirror::{Exchange, ExchangeResponse, MessageKind};
+use crate::mirror::{Exchange, ExchangeResponse, MessageId, MessageKind};
 use crate::output::http::correlating::Correlating;
 use crate::time::Timestamp;
 
@@ -120,6 +120,57 @@ fn a_request_goes_as_it_is_when_the_time_is_up() {
         assert!(shadow.requests()[0].contains(&format!("Bearer {PRODUCTIONS}\r\n")));
         let counts = lock(mapped.correlation.shadow()).counts();
         assert_eq!((counts.requests, counts.missing, counts.late), (0, 1, 1));
+    });
+}
+
+#[test]
+fn flows_of_two_shards_are_two_connections_whatever_their_numbers() {
+    on_a_shard(async {
+        let shadow = Shadow::answering(OK).await;
+        let mapped = Mapped::new(shadow.port, MINUTE);
+        mapped.shadow_answers();
+        let named = |name: &str| {
+            let id = MessageId::given(name.as_bytes()).unwrap();
+            Rc::new(Exchange {
+                id,
+                ..Rc::into_inner(exchange(1, &carrying(PRODUCTIONS))).unwrap()
+            })
+        };
+        let offer = |exchange: &Rc<Exchange>| {
+            let opened = mapped
+                .pairing
+                .borrow_mut()
+                .open(exchange, Extras::default(), Timestamp(4));
+            assert!(opened);
+            let ticket = mapped.rig.ledger.open().split().next().unwrap();
+            mapped.correlating.offer(exchange, ticket, Some(Part::Shadow));
+        };
+        let (page, logout) = (named("page"), named("logout"));
+        offer(&page);
+        let (head, body) = (Bytes::from_static(b"HTTP/1.1 204 X\r\n\r\n"), Bytes::new());
+        mapped.pairing.borrow_mut().production(&ExchangeResponse {
+            id: &page.id,
+            kind: MessageKind::Response,
+            head: &head,
+            body: &body,
+            began: Timestamp::default(),
+            first_byte: Timestamp(5),
+            last_byte: Timestamp(6),
+        });
+        // Its shard calls its connection the first one, too.
+        offer(&logout);
+        mapped.rig.shard.drain().await;
+        assert_eq!(shadow.requests().len(), 1, "the page");
+        let times = Times {
+            first: Duration::ZERO,
+            last: Duration::ZERO,
+        };
+        mapped
+            .pairing
+            .borrow_mut()
+            .answered(&page.id, Part::Shadow, head, body, times);
+        mapped.correlating.drained().await;
+        assert_counts(&mapped.rig.settled().await, 2, &[]);
     });
 }
 
