@@ -476,20 +476,6 @@ fn threads_keep_what_attaching_needs_in_reserve() {
         return;
     }
     let (_taking, _secrets) = take(&settings(21455));
-    let of = |name: &str| {
-        let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
-        let mut found = tasks.filter_map(|task| {
-            let status = fs::read_to_string(task.path().join("status")).ok()?;
-            let field = |name: &str| {
-                let line = status.lines().find_map(|line| line.strip_prefix(name));
-                line.map(|value| value.trim().to_owned())
-            };
-            (field("Name:")? == name).then_some((field("CapEff:")?, field("CapPrm:")?))
-        });
-        found.next().unwrap()
-    };
-    assert_eq!(of("tls-secrets"), ("0".repeat(16), "0".repeat(16)));
-    let (_, permitted) = of("tls-processes");
     let kept = [
         caps::Capability::CAP_BPF,
         caps::Capability::CAP_PERFMON,
@@ -497,10 +483,38 @@ fn threads_keep_what_attaching_needs_in_reserve() {
         caps::Capability::CAP_DAC_READ_SEARCH,
         caps::Capability::CAP_CHECKPOINT_RESTORE,
     ];
-    let bits = kept
+    let kept = kept
         .iter()
         .fold(0, |bits, capability| bits | capability.bitmask());
-    assert_eq!(u64::from_str_radix(&permitted, 16).unwrap(), bits);
+    // Tests beside this one have such threads, too: by perf events with one more, and some that have just begun.
+    let by_perf = kept | caps::Capability::CAP_SYS_ADMIN.bitmask();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (reading, following) = (permitted("tls-secrets"), permitted("tls-processes"));
+        let settled = reading.iter().all(|bits| *bits == 0)
+            && following.iter().all(|bits| *bits == kept || *bits == by_perf);
+        if settled && !reading.is_empty() && following.contains(&kept) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{reading:x?} {following:x?}");
+        std::thread::yield_now();
+    }
+}
+
+/// The permitted capabilities of this process's threads of a name.
+fn permitted(name: &str) -> Vec<u64> {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
+    let statuses = tasks.filter_map(|task| fs::read_to_string(task.path().join("status")).ok());
+    let of_name = statuses.filter_map(|status| {
+        let field = |name: &str| {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .map(str::trim)
+        };
+        (field("Name:")? == name).then(|| u64::from_str_radix(field("CapPrm:").unwrap(), 16).unwrap())
+    });
+    of_name.collect()
 }
 
 /// Two servers that run the same library, of which one is selected, and one that comes later.
