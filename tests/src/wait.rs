@@ -6,12 +6,17 @@ use std::time::{Duration, Instant};
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Waits until `condition` holds. Panics with `what` when it does not within [`DEADLINE`].
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
+pub fn until(what: &str, condition: impl FnMut() -> bool) {
+    until_within(DEADLINE, what, condition);
+}
+
+/// The same within a time of its own.
+pub fn until_within(allowed: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + allowed;
     while !condition() {
         assert!(
             Instant::now() < deadline,
-            "waited {DEADLINE:?} in vain until {what}"
+            "waited {allowed:?} in vain until {what}"
         );
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -2,9 +2,15 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::{Release, packages};
-use crate::{Netns, Process, Stage, until};
+use crate::wait::until_within;
+use crate::{Netns, Process, Stage};
+
+/// How long an application may take to make its data and listen: Django makes a database, which took 24 s on a machine
+/// whose disk was busy.
+const START: Duration = Duration::from_secs(90);
 
 /// A running instance. Dropping it kills it.
 pub struct Instance {
@@ -35,7 +41,7 @@ impl Instance {
 
     /// Waits until it takes connections.
     pub(super) fn wait(&mut self) {
-        until("the application listens", || {
+        until_within(START, "the application listens", || {
             assert!(self.process.is_running(), "{}", self.process.stderr());
             TcpStream::connect(self.address).is_ok()
         });
