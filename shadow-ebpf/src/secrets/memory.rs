@@ -2,6 +2,7 @@
 //! there yet, and as one that may not, which gives up then.
 
 use core::ffi::c_void;
+use core::hint::black_box;
 
 use aya_ebpf::helpers::generated::{bpf_copy_from_user, bpf_probe_read_user};
 use shadow_common::{SECRET_BYTES, SecretCounter};
@@ -59,9 +60,11 @@ pub fn bytes<M: Memory>(to: &mut [u8; SECRET_BYTES], from: u64, length: u64) -> 
     if length > SECRET_BYTES as u64 {
         return Err(SecretCounter::TooLong);
     }
+    // The same number, in a form in which older verifiers see its bounds (6.1: "R2 min value is negative").
+    let size = (black_box(length as u32 - 1) & (SECRET_BYTES as u32 - 1)) + 1;
     // SAFETY: no more than the array has.
-    if unsafe { M::read(to.as_mut_ptr().cast(), length as u32, from) } {
-        Ok(length as u32)
+    if unsafe { M::read(to.as_mut_ptr().cast(), size, from) } {
+        Ok(size)
     } else {
         Err(SecretCounter::Unreadable)
     }
