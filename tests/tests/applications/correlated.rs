@@ -27,9 +27,9 @@ fn statuses(stage: &Stage, release: Release, flags: &[&str]) -> [u64; 3] {
 #[test]
 fn sessions_and_forms_of_django_go_on_in_the_shadow() {
     let [all, other, correlated] = statuses(&stage!(), DJANGO[0], &[]);
-    // A logout on a client's next connection may overtake the last pages of the one before: mostly none of 251, and as
-    // many as 25 on a machine that does much else. Where nothing is mapped, it is three in five.
-    assert!(other * 5 <= all, "{other} other statuses of {all}");
+    // Order is kept within a connection: a logout on a client's next one may overtake the last pages of the one before. Where
+    // nothing is mapped, it is three in five.
+    assert!(other * 10 <= all, "{other} other statuses of {all}");
     assert!(correlated > 50, "{correlated} requests");
 }
 
