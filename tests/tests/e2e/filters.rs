@@ -1,9 +1,9 @@
 //! Filters, samples, rewriting and redaction, each as a flag does it: curl asks production, and what the shadow got is
 //! compared with what it should have got. The ledger accounts for all the rest.
 
-use shadow_tests::{Agent, Ledger, Netns, Nginx, NginxSetup, Stage, stage, until};
+use shadow_tests::{Agent, Finished, Ledger, Netns, Nginx, NginxSetup, Stage, stage, until};
 
-use crate::scene::{Finished, Scene};
+use crate::scene::Scene;
 
 /// The line between two records of standard output.
 const SEPARATOR: &str = "\n\u{1f435}\u{1f648}\u{1f649}\n";

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use shadow_tests::{Agent, Netns, Nginx, Stage, load, stage};
+use shadow_tests::{Agent, Finished, Netns, Nginx, Stage, load, stage};
 
-use crate::scene::{Finished, Scene};
+use crate::scene::Scene;
 
 /// The line between two records of standard output.
 const SEPARATOR: &str = "\n\u{1f435}\u{1f648}\u{1f649}\n";

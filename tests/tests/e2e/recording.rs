@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use shadow_tests::client::{Connection, noise, with_body};
-use shadow_tests::{AccessLog, Agent, Ledger, Netns, Nginx, Stage, load, stage, until};
+use shadow_tests::{AccessLog, Agent, Finished, Ledger, Netns, Nginx, Stage, load, stage, until};
 
-use crate::scene::{Finished, Scene};
+use crate::scene::Scene;
 
 /// Recordings written by hand from the description of the format.
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");

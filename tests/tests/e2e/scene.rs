@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use shadow_tests::{AccessLog, Agent, Ledger, Netns, Nginx, NginxSetup, Stage, Veth};
+use shadow_tests::{Agent, Finished, Netns, Nginx, NginxSetup, Stage, Veth};
 
 /// Production and a shadow, both nginx, and where they are reached from. The agent is up to the test.
 pub struct Scene<'a> {
@@ -124,21 +124,5 @@ impl<'a> Scene<'a> {
             shadow,
             ledger,
         }
-    }
-}
-
-/// The record of a scene that has ended.
-pub struct Finished {
-    pub production: AccessLog,
-    pub shadow: AccessLog,
-    pub ledger: Ledger,
-}
-
-impl Finished {
-    /// Checks that production got `requests`, the shadow the very same, and the ledger says so.
-    pub fn assert_mirrored(&self, requests: u64) {
-        assert_eq!(self.production.len() as u64, requests, "{}", self.ledger);
-        self.ledger.assert_all_delivered(requests);
-        self.production.assert_same_requests(&self.shadow);
     }
 }
