@@ -128,11 +128,11 @@ impl Oddity {
     }
 }
 
-impl From<FramingError> for Fault {
-    fn from(error: FramingError) -> Self {
+impl From<Oddity> for Fault {
+    fn from(what: Oddity) -> Self {
         Self {
-            line: None,
-            what: error.into(),
+            line: (what == Oddity::StartLine).then_some(1),
+            what,
         }
     }
 }

@@ -185,9 +185,9 @@ impl MessageFields {
     }
 
     /// Whether the connection outlives the message (RFC 9112 section 9.3), as far as its fields say: a body
-    /// that is framed by the close ends it too.
+    /// that is framed by the close ends it too. In HTTP/2 no field says anything about it (RFC 9113 section 8.2.2).
     pub fn persistent(&self, version: Version) -> bool {
-        !self.close && (version == Version::Http11 || self.keep_alive)
+        version == Version::Http2 || !self.close && (version == Version::Http11 || self.keep_alive)
     }
 
     /// The protocol that a request with these fields offers to change to. A server must not heed it in HTTP/1.0, nor

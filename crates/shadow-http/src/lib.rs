@@ -40,7 +40,7 @@ pub use fault::{ChunkedError, Fault, FaultyLine, FramingError, Oddity};
 pub use field::{can_be_sent, is_field_value, is_token};
 pub use framing::RequestKind;
 pub use incomplete::INCOMPLETE_HEADER;
-pub use message::{Framing, HeaderField, Limits, Reject, Request, RequestEvent, Skip, Version};
+pub use message::{Framing, HeaderField, Limits, Piece, Reject, Request, RequestEvent, Skip, Version};
 pub use message_stream::UNKNOWN_LENGTH;
 pub use odd_head::normalised;
 pub use proxy_protocol::{ProxyHeader, ProxyStep};

@@ -19,13 +19,15 @@ pub struct Limits {
     pub max_headers: usize,
 }
 
-/// HTTP/1.x version of a message.
+/// HTTP version of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// HTTP/1.0.
     Http10,
     /// HTTP/1.1.
     Http11,
+    /// HTTP/2: its head is text as HTTP/1.1 has it, with `HTTP/2.0` in the start line.
+    Http2,
 }
 
 /// How the end of a body is found (RFC 9112 section 6.3).
@@ -50,7 +52,16 @@ pub struct HeaderField {
     pub value: Range<u32>,
 }
 
-/// One whole request, byte for byte as production got it.
+/// A part of a body that came at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Where it ends in [`Request::body`].
+    pub end: u32,
+    /// When its last byte was seen.
+    pub time: Timestamp,
+}
+
+/// One whole request, byte for byte as production got it; of HTTP/2, the text that stands for it.
 #[derive(Debug)]
 pub struct Request {
     /// Start line and header section, up to and including the empty line. Leading empty lines that a client
@@ -76,6 +87,8 @@ pub struct Request {
     pub acknowledgment: u32,
     /// Why its body is not whole, where one that is not is handed on.
     pub incomplete: Option<Reject>,
+    /// The moments at which its body came, in order, where it is to be sent with the same spacing: gRPC's streams.
+    pub pieces: Option<Box<[Piece]>>,
     /// The bytes of `head` and `body` in the memory budget.
     pub charge: Charge,
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use shadow_core::budget::Charge;
 use shadow_core::time::Timestamp;
 
-use super::fault::{Fault, FramingError};
+use super::fault::{Fault, Oddity};
 use super::framing::MessageFields;
 use super::head::StartLine;
 use super::message::{Framing, HeaderField, Reject, Skip};
@@ -30,7 +30,7 @@ pub(super) trait MessageKind {
         line: Self::Line,
         start: &[u8],
         fields: &MessageFields,
-    ) -> Result<Decision, FramingError>;
+    ) -> Result<Decision, Oddity>;
 
     /// Whether what is there of a message that ends so is handed on.
     fn hands_on(&self, _reject: Reject) -> bool {

@@ -29,7 +29,7 @@ use shadow_tcp::{Chunk, Close, Start};
 
 use super::body::BodyDecoder;
 use super::buffered::{Buffered, Head, Phase, whole};
-use super::fault::{ChunkedError, Fault, FramingError, Oddity};
+use super::fault::{ChunkedError, Fault, Oddity};
 use super::framing::MessageFields;
 use super::head::{HeadReader, spans, starts_with_line, with_fields};
 use super::message::{Framing, Limits, Reject, Skip};
@@ -557,7 +557,7 @@ pub(super) fn tell_fault<M>(fault: Fault, bytes: &[u8], sink: &mut impl FnMut(Ev
 const TOLD: usize = 200;
 
 /// A head, and why its message is not wanted all the same; or that it does not say one length.
-pub(super) type Parsed<L> = Result<(Head<L>, Option<Reject>), FramingError>;
+pub(super) type Parsed<L> = Result<(Head<L>, Option<Reject>), Oddity>;
 
 /// How far a body goes in some bytes, and how many of them are its.
 pub(super) enum Body {

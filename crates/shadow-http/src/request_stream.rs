@@ -22,10 +22,10 @@
 use shadow_core::budget::MemoryBudget;
 use shadow_tcp::{Chunk, Close, Stall, Start};
 
-use super::fault::FramingError;
+use super::fault::Oddity;
 use super::framing::{MessageFields, RequestKind, Upgrade};
 use super::head::{RequestLine, starts_with_line};
-use super::message::{Framing, Limits, Reject, Request, RequestEvent, Skip};
+use super::message::{Framing, Limits, Reject, Request, RequestEvent, Skip, Version};
 use super::message_kind::{Decision, Event, MessageKind, Next, Whole};
 use super::message_stream::{MessageStream, State};
 use super::preface::{self, Opening};
@@ -40,7 +40,15 @@ impl RequestStream {
         Self(MessageStream::new(Requests::default(), limits, start))
     }
 
-    /// The same; what is there of a request whose body will never be whole because of a hole, a reset or a client
+    /// Requests that are no connection's bytes, but written somewhere: those of HTTP/2 too, in the text that stands for them
+    /// ([`Version::Http2`]).
+    pub fn of_text(limits: Limits) -> Self {
+        let mut stream = Self::new(limits, Start::Syn);
+        stream.0.side.text = true;
+        stream
+    }
+
+    /// The stream; what is there of a request whose body will never be whole because of a hole, a reset or a client
     /// that broke off is handed on.
     #[must_use]
     pub fn with_incomplete(mut self) -> Self {
@@ -121,6 +129,8 @@ struct Requests {
     incomplete: bool,
     /// The place of the next one is looked for where it is not known.
     resumes: bool,
+    /// They are texts and not a connection's bytes: those of HTTP/2 are among them.
+    text: bool,
 }
 
 impl MessageKind for Requests {
@@ -146,7 +156,10 @@ impl MessageKind for Requests {
         line: RequestLine,
         start: &[u8],
         fields: &MessageFields,
-    ) -> Result<Decision, FramingError> {
+    ) -> Result<Decision, Oddity> {
+        if line.version == Version::Http2 && !self.text {
+            return Err(Oddity::StartLine);
+        }
         if RequestKind::of(&start[..line.method_end as usize]) == RequestKind::Connect {
             return Ok(Decision {
                 framing: Framing::None,
@@ -201,6 +214,7 @@ impl From<Whole<RequestLine>> for Request {
             last_byte: whole.last_byte,
             acknowledgment: whole.acknowledgment,
             incomplete: None,
+            pieces: None,
             charge: whole.charge,
         }
     }

@@ -59,6 +59,9 @@ impl ResponseHeadReader {
         let Some(found) = self.reader.read(bytes, limits)? else {
             return Ok(None);
         };
+        if found.line.version == Version::Http2 {
+            return Err(Reject::Malformed);
+        }
         let head = &bytes[..found.length];
         let read = if found.plain {
             with_fields(head, limits, |fields| {

@@ -12,7 +12,7 @@ use shadow_core::budget::{Charge, MemoryBudget};
 use shadow_core::time::Timestamp;
 use shadow_tcp::{Chunk, Close, Stall, Start};
 
-use super::fault::FramingError;
+use super::fault::Oddity;
 use super::framing::{MessageFields, RequestKind};
 use super::head::StatusLine;
 use super::message::{Framing, HeaderField, Limits, Reject, Skip, Version};
@@ -164,8 +164,11 @@ impl MessageKind for Responses {
         line: StatusLine,
         _: &[u8],
         fields: &MessageFields,
-    ) -> Result<Decision, FramingError> {
+    ) -> Result<Decision, Oddity> {
         let StatusLine { version, status } = line;
+        if version == Version::Http2 {
+            return Err(Oddity::StartLine);
+        }
         let to = if is_interim(status) {
             RequestKind::Other
         } else if let Some(kind) = self.expected.pop_front() {

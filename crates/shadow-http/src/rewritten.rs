@@ -18,7 +18,7 @@ const MAX_FIELDS: usize = MAX_HEAD / 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RewriteError {
     /// It is not one whole message whose end its fields name.
-    #[error("the edited message is not one valid HTTP/1 message")]
+    #[error("the edited message is not one valid HTTP message")]
     Invalid,
     /// `--max-memory` has no room for it beside what it was made from.
     #[error("out of memory for the edited message")]
@@ -70,6 +70,8 @@ impl Request {
         if !is_whole(framing, &body) || head[..line.method_end as usize] != *self.method() {
             return Err(RewriteError::Invalid);
         }
+        // Where the pieces of another body would end is not known.
+        let is_same = std::ptr::eq(&raw const body[..], &raw const self.body[..]);
         Ok(Request {
             charge: charge(&self.charge, head.len() + body.len())?,
             head: head.into(),
@@ -83,6 +85,7 @@ impl Request {
             last_byte: self.last_byte,
             acknowledgment: self.acknowledgment,
             incomplete: self.incomplete,
+            pieces: self.pieces.clone().filter(|_| is_same),
         })
     }
 }

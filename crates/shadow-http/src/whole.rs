@@ -2,7 +2,7 @@
 
 use shadow_core::budget::MemoryBudget;
 use shadow_core::time::Timestamp;
-use shadow_tcp::{Chunk, Close, Start};
+use shadow_tcp::{Chunk, Close};
 
 use super::message::{Limits, Reject, Request, RequestEvent};
 use super::request_stream::RequestStream;
@@ -10,7 +10,7 @@ use super::request_stream::RequestStream;
 /// Reads the one request that `payload` is. Empty lines around it mean nothing (RFC 9112 section 2.2). What is no
 /// request at all, or more than one, is malformed.
 pub fn whole_request(payload: &[u8], limits: Limits, budget: &MemoryBudget) -> Result<Box<Request>, Reject> {
-    let mut stream = RequestStream::new(limits, Start::Syn);
+    let mut stream = RequestStream::of_text(limits);
     let mut read = Err(Reject::Malformed);
     let mut started = 0;
     let mut sink = |event| match event {
@@ -35,6 +35,8 @@ pub fn whole_request(payload: &[u8], limits: Limits, budget: &MemoryBudget) -> R
 
 #[cfg(test)]
 mod tests {
+    use crate::{Framing, Version};
+
     use super::*;
 
     const LIMITS: Limits = Limits {
@@ -52,6 +54,33 @@ mod tests {
     fn one_whole_request_is_read() {
         assert_eq!(read("GET /a HTTP/1.1\r\n\r\n"), Ok("/a".to_owned()));
         assert_eq!(read("\r\nGET /a HTTP/1.1\r\n\r\n\n"), Ok("/a".to_owned()));
+    }
+
+    #[test]
+    fn a_request_of_http_2_is_read_from_its_text() {
+        let text = b"POST /a HTTP/2.0\r\nhost: b\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx: y\r\n\r\n";
+        let request = whole_request(text, LIMITS, &MemoryBudget::new(1 << 20)).unwrap();
+        assert_eq!((request.version, request.framing), (Version::Http2, Framing::Chunked));
+        assert!(request.keep_alive());
+        let edited = request.head_with(&[("x-new", Some(b"1"))]);
+        let edited = request.rewritten(edited, request.body.clone()).unwrap();
+        assert_eq!((edited.version, edited.target()), (Version::Http2, &b"/a"[..]));
+    }
+
+    #[test]
+    fn a_connection_that_claims_http_2_in_a_request_line_is_not_understood() {
+        let mut stream = RequestStream::new(LIMITS, shadow_tcp::Start::Syn);
+        let mut events = Vec::new();
+        let chunk = Chunk {
+            bytes: b"GET /a HTTP/2.0\r\nhost: b\r\n\r\n",
+            sequence: 0,
+            acknowledgment: 0,
+            segment_start: true,
+            time: Timestamp::default(),
+        };
+        stream.push(chunk, &MemoryBudget::new(1 << 20), &mut |event| events.push(event));
+        let malformed = |event: &RequestEvent| matches!(event, RequestEvent::Rejected(Reject::Malformed));
+        assert!(events.iter().any(malformed), "{events:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use shadow_http::{RequestEvent, RequestStream};
-use shadow_tcp::{Chunk, Close, FlowKey, Start};
+use shadow_tcp::{Chunk, Close, FlowKey};
 
 use super::exchange::Exchange;
 use super::ledger::{DropReason, Outcome};
@@ -31,7 +31,7 @@ impl Shard {
     }
 
     fn take_request(&mut self, message: &Message, key: &FlowKey) {
-        let mut stream = RequestStream::new(self.limits, Start::Syn);
+        let mut stream = RequestStream::of_text(self.limits);
         let pipeline = &mut self.pipeline;
         let Targets { slots, pod } = pipeline.dispatcher.mirrors_mut().targets_in_turn(key);
         let mut opened = None;

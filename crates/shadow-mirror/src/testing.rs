@@ -49,6 +49,7 @@ pub fn request(raw: &[u8]) -> Request {
         last_byte: Timestamp(0),
         acknowledgment: 0,
         incomplete: None,
+        pieces: None,
         charge: MemoryBudget::new(1 << 20).charge(),
     };
     request.framing = if request.header("transfer-encoding").is_some() {

@@ -237,7 +237,7 @@ impl CopyTemplate {
         }
         out.extend_from_slice(match request.version {
             Version::Http10 => b" HTTP/1.0\r\n",
-            Version::Http11 => b" HTTP/1.1\r\n",
+            Version::Http11 | Version::Http2 => b" HTTP/1.1\r\n",
         });
         target.authority
     }

@@ -274,7 +274,7 @@ impl Outstanding {
 /// (RFC 9112 section 9.3).
 fn asks_for_more(job: &Job) -> bool {
     let request = &job.exchange.request;
-    request.version == Version::Http11
+    request.version != Version::Http10
         || request.header("connection").is_some_and(|value| {
             value
                 .split(|byte| *byte == b',')
