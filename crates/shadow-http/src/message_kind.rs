@@ -25,12 +25,7 @@ pub(super) trait MessageKind {
 
     /// Decides about a message by its head. Called once for each whole, valid head, in order.
     /// `start` begins with its start line, of which a part may be missing that frames nothing.
-    fn decide(
-        &mut self,
-        line: Self::Line,
-        start: &[u8],
-        fields: &MessageFields,
-    ) -> Result<Decision, Oddity>;
+    fn decide(&mut self, line: Self::Line, start: &[u8], fields: &MessageFields) -> Result<Decision, Oddity>;
 
     /// Whether what is there of a message that ends so is handed on.
     fn hands_on(&self, _reject: Reject) -> bool {

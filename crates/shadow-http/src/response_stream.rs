@@ -159,12 +159,7 @@ impl MessageKind for Responses {
         true
     }
 
-    fn decide(
-        &mut self,
-        line: StatusLine,
-        _: &[u8],
-        fields: &MessageFields,
-    ) -> Result<Decision, Oddity> {
+    fn decide(&mut self, line: StatusLine, _: &[u8], fields: &MessageFields) -> Result<Decision, Oddity> {
         let StatusLine { version, status } = line;
         if version == Version::Http2 {
             return Err(Oddity::StartLine);

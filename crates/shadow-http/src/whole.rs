@@ -58,9 +58,13 @@ mod tests {
 
     #[test]
     fn a_request_of_http_2_is_read_from_its_text() {
-        let text = b"POST /a HTTP/2.0\r\nhost: b\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx: y\r\n\r\n";
+        let text =
+            b"POST /a HTTP/2.0\r\nhost: b\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx: y\r\n\r\n";
         let request = whole_request(text, LIMITS, &MemoryBudget::new(1 << 20)).unwrap();
-        assert_eq!((request.version, request.framing), (Version::Http2, Framing::Chunked));
+        assert_eq!(
+            (request.version, request.framing),
+            (Version::Http2, Framing::Chunked)
+        );
         assert!(request.keep_alive());
         let edited = request.head_with(&[("x-new", Some(b"1"))]);
         let edited = request.rewritten(edited, request.body.clone()).unwrap();
@@ -78,7 +82,9 @@ mod tests {
             segment_start: true,
             time: Timestamp::default(),
         };
-        stream.push(chunk, &MemoryBudget::new(1 << 20), &mut |event| events.push(event));
+        stream.push(chunk, &MemoryBudget::new(1 << 20), &mut |event| {
+            events.push(event)
+        });
         let malformed = |event: &RequestEvent| matches!(event, RequestEvent::Rejected(Reject::Malformed));
         assert!(events.iter().any(malformed), "{events:?}");
     }
