@@ -10,7 +10,9 @@ use crate::memory::{Memory, bytes, value};
 #[inline(always)]
 pub fn read<M: Memory>(arguments: Arguments, record: &mut SecretRecord) -> Result<(), SecretCounter> {
     record.label = label::<M>(arguments.second())? as u32;
-    record.secret_length = bytes::<M>(&mut record.secret, arguments.third(), arguments.fourth())?;
+    // GnuTLS's is an `unsigned int`: what is above it in the register means nothing.
+    let length = arguments.fourth() & 0xffff_ffff;
+    record.secret_length = bytes::<M>(&mut record.secret, arguments.third(), length)?;
     Ok(())
 }
 

@@ -62,13 +62,19 @@ impl Gathered {
                     match &library.state {
                         State::Waiting => looking = true,
                         State::Hooked {
-                            libraries, refused, ..
+                            libraries,
+                            refused,
+                            failed,
+                            ..
                         } => {
                             let had = libraries.iter().map(|(library_name, kind)| {
                                 format!("{library_name} {}, {}", library.name, kind.name())
                             });
                             readable.extend(had);
                             unreadable.extend(refused.iter().filter_map(|reason| told(library, reason)));
+                            unreadable.extend(failed.iter().map(|(part, error)| {
+                                format!("{part} {}: the kernel refused the probe: {error}", library.name)
+                            }));
                         }
                         State::NoHook(reason) => unreadable.extend(told(library, reason)),
                         State::Refused(error) => {

@@ -46,6 +46,8 @@ pub enum State {
         libraries: Vec<(String, HookKind)>,
         /// What else is in it and cannot be had.
         refused: Vec<NoHook>,
+        /// What else is in it and the kernel did not attach to, with its reason.
+        failed: Vec<(String, io::Error)>,
         /// Dropping these detaches.
         _probes: Vec<Arc<Probe>>,
     },
@@ -170,8 +172,8 @@ impl Libraries {
     pub fn look_into(&mut self, process: u32, mapped: Mapped, file: io::Result<File>) -> Option<Found> {
         let key = (mapped.key, self.alone(process));
         let file = match file {
-            // The process may have ended; if others run the file, it is met again.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // The process may have ended, or the agent be short of something; whoever runs the file is met again.
+            Err(error) if error.kind() == io::ErrorKind::NotFound || is_passing(&error) => {
                 self.files.remove(&key);
                 return None;
             }
@@ -185,6 +187,10 @@ impl Libraries {
                 file,
                 hooks,
             }),
+            Err(NoHook::Read(error)) if is_passing(&error) => {
+                self.files.remove(&key);
+                None
+            }
             Err(reason) => {
                 debug!(path = %mapped.path.display(), %reason, "no secrets are had here");
                 self.set(key, State::NoHook(reason));
@@ -225,27 +231,37 @@ impl Libraries {
     pub fn attach(&mut self, proc: &Proc, found: Found) {
         if let Some((process, mapped)) = &found.mapped {
             let key = (mapped.key, self.alone(*process));
-            let state = self.attached(proc, found);
-            self.set(key, state);
+            match self.attached(proc, found) {
+                // It is met again.
+                State::Refused(error) if is_passing(&error) => {
+                    self.files.remove(&key);
+                }
+                state => self.set(key, state),
+            }
         }
     }
 
     fn attached(&self, proc: &Proc, found: Found) -> State {
-        let points = found.hooks.points.iter();
-        let attached: io::Result<Vec<_>> = points
-            .filter_map(|point| self.attach_at(proc, &found, point).transpose())
-            .collect();
-        match attached {
-            Ok(probes) => {
-                debug!(path = %found.path.display(), points = ?found.hooks.points, "TLS secrets are had here");
-                let points = found.hooks.points.into_iter();
-                State::Hooked {
-                    libraries: points.map(|point| (point.library, point.kind)).collect(),
-                    refused: found.hooks.refused,
-                    _probes: probes,
+        let (mut probes, mut libraries, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        for point in &found.hooks.points {
+            let library = point.library.clone();
+            match self.attach_at(proc, &found, point) {
+                Ok(probe) => {
+                    probes.extend(probe);
+                    libraries.push((library, point.kind));
                 }
+                Err(error) => failed.push((library, error)),
             }
-            Err(error) => State::Refused(error),
+        }
+        if libraries.is_empty() && !failed.is_empty() {
+            return State::Refused(failed.swap_remove(0).1);
+        }
+        debug!(path = %found.path.display(), points = ?found.hooks.points, "TLS secrets are had here");
+        State::Hooked {
+            libraries,
+            refused: found.hooks.refused,
+            failed,
+            _probes: probes,
         }
     }
 
@@ -315,6 +331,14 @@ impl Libraries {
     }
 }
 
+/// Whether an error says what the agent or the kernel is short of for the moment, rather than what a file is.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN | libc::EINTR)
+    )
+}
+
 /// Whether the process's memory differs from the file at the place of a probe, which is there already then.
 fn is_changed(proc: &Proc, found: &Found, offset: u64) -> bool {
     let Some((process, mapped)) = &found.mapped else {
@@ -352,6 +376,36 @@ fn may_be_tls(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_could_not_be_opened_for_now_is_met_again() {
+        let rules = Rules {
+            automatic: true,
+            options: Options::default(),
+            one_by_one: false,
+        };
+        let mut libraries = Libraries::new(None, rules);
+        let path = std::env::current_exe().unwrap();
+        let mapped = Mapped {
+            key: FileKey::of(&path.metadata().unwrap()),
+            path,
+            range: "0-1000".to_owned(),
+            offset: 0,
+        };
+        for (error, again) in [(libc::EMFILE, true), (libc::ENOMEM, true), (libc::EACCES, false)] {
+            libraries.meet(7, std::slice::from_ref(&mapped));
+            assert!(libraries.has_waiting());
+            libraries.waiting.clear();
+            let opened = Err(io::Error::from_raw_os_error(error));
+            assert!(libraries.look_into(7, mapped.clone(), opened).is_none());
+            libraries.meet(7, std::slice::from_ref(&mapped));
+            assert_eq!(libraries.has_waiting(), again);
+            libraries.waiting.clear();
+            libraries
+                .files
+                .retain(|_, library| !again || !matches!(library.state, State::Waiting));
+        }
+    }
 
     #[test]
     fn names_are_for_people() {
