@@ -1,5 +1,5 @@
-//! HTTP/1.x without IO: stream bytes in, whole messages out (RFC 9112), byte for byte as they were sent but for what
-//! HTTP/1.1 itself writes in another way (`odd_head`).
+//! HTTP without IO: stream bytes in, whole messages out. Those of HTTP/1.x (RFC 9112) byte for byte as they were sent but
+//! for what HTTP/1.1 itself writes in another way (`odd_head`); those of HTTP/2 as the text that stands for them ([`h2`]).
 //!
 //! A message with a hole in it, with ambiguous framing, or beyond a limit is never handed on: it ends in a
 //! [`Reject`]. Which bytes may start a message is decided here too: only those behind a handshake, or behind a message
@@ -14,6 +14,7 @@ mod fault;
 mod field;
 mod framing;
 mod gathering;
+pub mod h2;
 mod head;
 mod head_with;
 mod incomplete;

@@ -154,6 +154,15 @@ pub enum Reject {
     /// It came behind a request that closes the connection (`Connection: close`, or HTTP/1.0 without
     /// `keep-alive`): the server must not process it (RFC 9112 section 9.6).
     AfterClose,
+    /// HTTP/2: fields of its head stand in the header table since before the agent came, or since bytes were lost, so
+    /// that nobody here knows them (RFC 7541 section 2.3.2).
+    H2TableUnknown,
+    /// HTTP/2: bytes inside it were lost, or may have been.
+    H2Gap,
+    /// HTTP/2: its client, or its server, ended its stream by `RST_STREAM` inside it (RFC 9113 section 6.4).
+    H2Reset,
+    /// HTTP/2: too many streams of its connection were open at once or reset, or its head came in too many frames.
+    H2Flood,
     /// The agent ended before it was whole.
     Shutdown,
 }
@@ -174,6 +183,10 @@ impl Reject {
             Self::Upgrade => "upgrade",
             Self::AfterReject => "after_reject",
             Self::AfterClose => "after_close",
+            Self::H2TableUnknown => "h2_table_unknown",
+            Self::H2Gap => "h2_gap",
+            Self::H2Reset => "h2_reset",
+            Self::H2Flood => "h2_flood",
             Self::Shutdown => "shutdown",
         }
     }

@@ -322,9 +322,14 @@ impl Pairing<'_> {
 
 fn lost(reject: Reject) -> AnswerLost {
     match reject {
-        Reject::Gap | Reject::MidStream | Reject::AfterReject | Reject::Memory => AnswerLost::Gap,
-        Reject::Reset | Reject::Truncated | Reject::AfterClose => AnswerLost::Closed,
-        Reject::HeadTooLarge | Reject::BodyTooLarge => AnswerLost::TooLarge,
+        Reject::Gap
+        | Reject::MidStream
+        | Reject::AfterReject
+        | Reject::Memory
+        | Reject::H2TableUnknown
+        | Reject::H2Gap => AnswerLost::Gap,
+        Reject::Reset | Reject::Truncated | Reject::AfterClose | Reject::H2Reset => AnswerLost::Closed,
+        Reject::HeadTooLarge | Reject::BodyTooLarge | Reject::H2Flood => AnswerLost::TooLarge,
         Reject::Malformed | Reject::AmbiguousFraming | Reject::Upgrade => AnswerLost::NotHttp,
         Reject::Shutdown => AnswerLost::Shutdown,
     }

@@ -53,6 +53,14 @@ pub enum DropReason {
     /// It came behind a request that closes its connection, which production must not process either (RFC 9112
     /// section 9.6), or production had closed the connection before it read it.
     AfterClose,
+    /// HTTP/2: fields of its head stand in the header table since before the agent came, or since bytes were lost.
+    H2TableUnknown,
+    /// HTTP/2: bytes inside it were lost, or may have been.
+    H2Gap,
+    /// HTTP/2: its stream was reset inside it.
+    H2Reset,
+    /// HTTP/2: too many streams of its connection were open at once or reset, or its head came in too many frames.
+    H2Flood,
     /// Production did not take its connection: the handshake was not completed, as when the client's address is forged.
     Unanswered,
     /// It carries the marker header: it is a copy itself.
@@ -106,6 +114,10 @@ impl DropReason {
         Self::Upgrade,
         Self::AfterReject,
         Self::AfterClose,
+        Self::H2TableUnknown,
+        Self::H2Gap,
+        Self::H2Reset,
+        Self::H2Flood,
         Self::Unanswered,
         Self::LoopGuard,
         Self::UnsafeRewrite,
@@ -148,6 +160,10 @@ impl From<Reject> for DropReason {
             Reject::Upgrade => DropReason::Upgrade,
             Reject::AfterReject => DropReason::AfterReject,
             Reject::AfterClose => DropReason::AfterClose,
+            Reject::H2TableUnknown => DropReason::H2TableUnknown,
+            Reject::H2Gap => DropReason::H2Gap,
+            Reject::H2Reset => DropReason::H2Reset,
+            Reject::H2Flood => DropReason::H2Flood,
             Reject::Shutdown => DropReason::Shutdown,
         }
     }

@@ -194,6 +194,12 @@ pub fn explanation(reason: DropReason) -> &'static str {
         DropReason::AfterClose => {
             "it followed a request that closes the connection (RFC 9112 9.6), or production closed before reading it"
         }
+        DropReason::H2TableUnknown => {
+            "HTTP/2: its head repeats fields sent before the agent started or in lost packets"
+        }
+        DropReason::H2Gap => "HTTP/2: packets inside it were lost (--input-raw-buffer-size)",
+        DropReason::H2Reset => "HTTP/2: its stream was reset before it was complete",
+        DropReason::H2Flood => "HTTP/2: its connection had too many streams open or reset",
         DropReason::Unanswered => {
             "production did not accept its connection: the handshake was not completed (spoofed address, \
              refused, or lost packets: --input-raw-buffer-size)"
