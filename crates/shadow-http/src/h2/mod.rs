@@ -23,5 +23,6 @@
 //! keeps is bounded by constants (`limits`).
 
 mod connection;
+pub mod hpack;
 
 pub use connection::{Connection, Event, Join, StreamId};
