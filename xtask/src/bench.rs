@@ -4,13 +4,15 @@
 //! second nginx, and with nginx's own `mirror` directive: flat out by wrk, and at a fixed rate by a load
 //! generator of its own. Figures are ratios to production alone in the same round, so that a machine that
 //! drifts cancels out; the order of the variants turns from round to round for the same reason. Beside the rounds stand
-//! kernel time, recordings, comparing, TLS and idle connections.
+//! kernel time, recordings, comparing, TLS, HTTP/2 and idle connections.
 
 mod agent;
 mod aims;
 mod compare;
 mod figures;
 mod folder;
+mod h2load;
+mod http2;
 mod idle;
 mod load;
 mod machine;
@@ -90,7 +92,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let needed = setup::PROGRAMS
         .iter()
-        .filter(|(name, _)| ["nginx", "wrk", "ip", "openssl"].contains(name));
+        .filter(|(name, _)| ["nginx", "wrk", "ip", "openssl", "h2load"].contains(name));
     setup::install(&needed.copied().collect::<Vec<_>>());
     let plan = plan::Plan::new(arguments);
     let agent = match &arguments.agent {
@@ -140,6 +142,9 @@ fn measure(stage: &Stage, plan: &plan::Plan, machine: machine::Machine) -> anyho
     }
     if plan.has(Part::Tls) && !process::interrupted() {
         report.add_tls(tls::measure(stage, plan.rounds, plan.seconds));
+    }
+    if plan.has(Part::Http2) && !process::interrupted() {
+        report.add_http2(http2::measure(stage, plan.rounds, plan.seconds));
     }
     if plan.has(Part::Idle) && !process::interrupted() {
         report.add_idle(idle::measure(stage));

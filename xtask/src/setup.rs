@@ -22,6 +22,7 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "python3"),
     ("pip3", "python3-pip"),
     ("apache2", "apache2-bin"),
+    ("h2load", "nghttp2-client"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("chromium", "chromium"),

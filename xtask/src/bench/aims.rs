@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use super::compare::{BUDGET, Compared};
 use super::figures::{self, Value};
+use super::h2load::Protocol;
+use super::http2::{Http2, Pace};
 use super::idle::IdleMemory;
 use super::load::Load;
 use super::measure::Measurement;
@@ -250,6 +252,32 @@ pub fn of_tls(tls: &Tls) -> [Aim; 4] {
             format!("{} of {}", tls.lost(), tls.mirrored()),
             0,
         ),
+    ]
+}
+
+/// The aims for HTTP/2.
+pub fn of_http2(http2: &Http2) -> [Aim; 4] {
+    let (to_load, to_http1) = (http2.agent_to_load(), http2.agent_to_http1());
+    let (kept, kept_http1) = (http2.kept(Protocol::Http2), http2.kept(Protocol::Http1));
+    let loss = |title, pace| {
+        let (lost, all) = http2.lost(pace);
+        Bound::AtMost(0.0).aim(title, lost as f64, format!("{lost} of {all}"), 0)
+    };
+    [
+        Bound::AtMost(1.5).aim(
+            "HTTP/2 at the fixed rate: agent CPU a mirrored request, by h2load's in the same run",
+            to_load,
+            format!("{to_load:.2} (by HTTP/1.1's {to_http1:.2})"),
+            1,
+        ),
+        Bound::AtLeast(kept_http1).aim(
+            "HTTP/2 flat out: production keeps of its throughput what it keeps with HTTP/1.1",
+            kept,
+            format!("{kept:.3}"),
+            3,
+        ),
+        loss("HTTP/2 at the fixed rate: requests lost, all rounds", Pace::Fixed),
+        loss("HTTP/2 flat out: requests lost, all rounds", Pace::FlatOut),
     ]
 }
 

@@ -31,17 +31,21 @@ pub enum Part {
     Compare,
     /// Opening TLS.
     Tls,
+    /// Mirroring HTTP/2, beside HTTP/1.1.
+    #[value(name = "h2")]
+    Http2,
     /// Memory with 100,000 idle connections.
     Idle,
 }
 
 impl Part {
     /// Those that stand beside the rounds.
-    const BESIDE: [Self; 5] = [
+    const BESIDE: [Self; 6] = [
         Self::Packets,
         Self::Recordings,
         Self::Compare,
         Self::Tls,
+        Self::Http2,
         Self::Idle,
     ];
 }

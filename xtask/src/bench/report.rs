@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::aims::{self, Aim};
 use super::compare::{BUDGET, Compared};
 use super::figures::FIGURES;
+use super::http2::Http2;
 use super::idle::IdleMemory;
 use super::load::Load;
 use super::machine::Machine;
@@ -34,6 +35,7 @@ pub struct Report {
     recordings: Option<Recordings>,
     compared: Option<Compared>,
     tls: Option<Tls>,
+    http2: Option<Http2>,
     idle: Option<IdleMemory>,
     failures: Vec<String>,
     #[serde(flatten)]
@@ -62,6 +64,7 @@ impl Report {
             recordings: None,
             compared: None,
             tls: None,
+            http2: None,
             idle: None,
             failures: Vec::new(),
             rounds,
@@ -109,6 +112,17 @@ impl Report {
                 self.tls = Some(tls);
             }
             Err(error) => self.failures.push(format!("TLS: {error:#}")),
+        }
+    }
+
+    /// Adds what mirroring HTTP/2 costs.
+    pub fn add_http2(&mut self, measured: anyhow::Result<Http2>) {
+        match measured {
+            Ok(http2) => {
+                self.aims.extend(aims::of_http2(&http2));
+                self.http2 = Some(http2);
+            }
+            Err(error) => self.failures.push(format!("HTTP/2: {error:#}")),
         }
     }
 
@@ -205,6 +219,9 @@ impl fmt::Display for Report {
         }
         if let Some(tls) = &self.tls {
             write!(f, "\n{tls}")?;
+        }
+        if let Some(http2) = &self.http2 {
+            write!(f, "\n{http2}")?;
         }
         if let Some(idle) = &self.idle {
             let mib = |bytes: u64| bytes as f64 / MIB;

@@ -32,6 +32,19 @@ pub const TLS_STATUS: u16 = 8093;
 /// Counts of what passes requests on to it.
 pub const TLS_FRONT_STATUS: u16 = 8094;
 
+/// Production of the measurement of HTTP/2: HTTP/1.1.
+pub const HTTP1: u16 = 8101;
+/// HTTP/2.
+pub const HTTP2: u16 = 8102;
+/// Its shadow: HTTP/1.1.
+pub const HTTP1_SHADOW: u16 = 8103;
+/// HTTP/2.
+pub const HTTP2_SHADOW: u16 = 8104;
+/// Counts of that production.
+pub const HTTP2_STATUS: u16 = 8105;
+/// Counts of its shadow.
+pub const HTTP2_SHADOW_STATUS: u16 = 8106;
+
 /// A port on 127.0.0.1.
 pub fn local(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
