@@ -16,7 +16,7 @@ const EOS: u16 = 256;
 
 /// Length of each symbol's code, the last one's being that of [`EOS`].
 #[rustfmt::skip]
-const LENGTHS: [u8; 257] = [
+pub(super) const LENGTHS: [u8; 257] = [
     13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28,
     28, 28, 28, 28, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 28,
      6, 10, 10, 12, 13,  6,  8, 11, 10, 10,  8, 11,  8,  6,  6,  6,

@@ -1,8 +1,12 @@
 //! The decoder against the RFC's examples, other implementations, and every way of missing something.
 
+mod corners;
+mod encoder;
+mod properties;
 mod rfc7541;
+mod stories;
 
-use super::{Completeness, Decoder, FieldList, HpackError};
+use super::{Completeness, Decoder, FieldList, HpackError, MAX_TABLE_SIZE};
 use crate::message::Limits;
 
 /// Limits that nothing here meets.
@@ -42,4 +46,10 @@ fn whole(fields: &[(&str, &str)]) -> Decoded {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let fields: Vec<_> = fields.iter().map(owned).collect();
     Ok((Completeness::Whole, fields))
+}
+
+/// Whether `part` is what `all` is without some.
+fn is_part<T: PartialEq>(part: &[T], all: &[T]) -> bool {
+    let mut all = all.iter();
+    part.iter().all(|field| all.any(|other| other == field))
 }
