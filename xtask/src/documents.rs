@@ -13,12 +13,13 @@ const BELOW: [&str; 4] = [
     "crates/shadow-record/src",
 ];
 /// Rooms that are crates, and where their files are.
-const CRATES: [(&str, &str); 10] = [
+const CRATES: [(&str, &str); 11] = [
     ("hooks/", "crates/shadow-hooks/src"),
     ("tcp/", "crates/shadow-tcp/src"),
     ("tls/", "crates/shadow-tls/src"),
     ("hand_over/", "crates/shadow-hand-over/src"),
     ("http/", "crates/shadow-http/src"),
+    ("grpc/", "crates/shadow-grpc/src"),
     ("correlate/", "crates/shadow-correlate/src"),
     ("mirror/", "crates/shadow-mirror/src"),
     ("compare/", "crates/shadow-compare/src"),

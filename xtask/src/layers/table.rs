@@ -105,6 +105,11 @@ pub const CRATES: &[Crate] = &[
         room: Some("http"),
     },
     Crate {
+        name: "shadow_grpc",
+        folder: "crates/shadow-grpc",
+        room: Some("grpc"),
+    },
+    Crate {
         name: "shadow_correlate",
         folder: "crates/shadow-correlate",
         room: Some("correlate"),
@@ -203,6 +208,11 @@ pub const ROOMS: &[Room] = &[
         "http",
         "sans-IO: bytes in, messages out",
         &["time", "budget", "tcp"],
+    ),
+    room(
+        "grpc",
+        "sans-IO: messages, statuses, and Protocol Buffers as JSON, by descriptors or by guesses",
+        &["http"],
     ),
     room(
         "correlate",
