@@ -38,9 +38,11 @@ impl<S: MessageKind> MessageStream<S> {
                     return piece.len();
                 }
                 Opening::Other(why) => {
-                    let why = self.leave(why, sink);
-                    skip(partial.bytes.len(), why, sink);
-                    return piece.len();
+                    let held = partial.bytes.len() - piece.len();
+                    return match self.leave(why, &partial.bytes[..held], sink) {
+                        Some(why) => skip(piece.len(), why, sink),
+                        None => 0,
+                    };
                 }
                 Opening::Message => {
                     self.begin(sink);

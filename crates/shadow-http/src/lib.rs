@@ -42,7 +42,7 @@ pub use field::{can_be_sent, is_field_value, is_token};
 pub use framing::RequestKind;
 pub use incomplete::INCOMPLETE_HEADER;
 pub use message::{Framing, HeaderField, Limits, Piece, Reject, Request, RequestEvent, Skip, Version};
-pub use message_stream::UNKNOWN_LENGTH;
+pub use message_stream::{Http2Start, UNKNOWN_LENGTH};
 pub use odd_head::normalised;
 pub use proxy_protocol::{ProxyHeader, ProxyStep};
 pub use request_stream::{RequestStream, begins_request};

@@ -35,6 +35,11 @@ pub(super) trait MessageKind {
     /// Whether the place of the next message is looked for where it is not known.
     fn resumes(&self) -> bool;
 
+    /// Whether what begins, and is passed over for this reason by others, is left to somebody else.
+    fn hands_over(&self, _why: Skip) -> bool {
+        false
+    }
+
     /// An unknown number of messages was passed over; the next one is taken to start here.
     fn found_again(&mut self) {}
 }

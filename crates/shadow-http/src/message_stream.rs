@@ -71,12 +71,25 @@ pub(super) enum State<L> {
     Lost(Skip),
     /// Nothing more is parsed.
     Rest(Skip),
+    /// Another protocol begins, which is somebody else's to read.
+    Left(Box<Http2Start>),
     /// Nothing more is delivered, but starts that can be seen are counted, as rejected for this reason.
     Refusing {
         reject: Reject,
         /// Whether what comes next is where a message would start.
         boundary: bool,
     },
+}
+
+/// Where the bytes of HTTP/2 begin in a direction.
+#[derive(Debug)]
+pub struct Http2Start {
+    /// Bytes of it that came before those that were pushed last.
+    pub before: Vec<u8>,
+    /// Its place in what was pushed last.
+    pub at: usize,
+    /// Whether a request had offered it, and its answer may have taken it.
+    pub behind_upgrade: bool,
 }
 
 /// Whether something else than a message may begin at this boundary.
@@ -149,10 +162,40 @@ impl<S: MessageKind> MessageStream<S> {
                     self.state = State::Rest(why);
                     skip(rest.bytes.len(), why, sink)
                 }
+                State::Left(mut start) => {
+                    start.at = chunk.bytes.len() - rest.bytes.len();
+                    self.state = State::Left(start);
+                    return;
+                }
                 State::Refusing { reject, boundary } => self.refuse_all(reject, boundary, rest.bytes, sink),
             };
             rest.bytes = &rest.bytes[taken..];
             rest.sequence = rest.sequence.wrapping_add(taken as u32);
+        }
+    }
+
+    /// Whether HTTP/2 begins in what was pushed last, or begins with the next bytes.
+    #[inline]
+    pub fn has_left(&self) -> bool {
+        matches!(self.state, State::Left(_))
+    }
+
+    /// Takes out where that is. Whatever is pushed from then on is passed over.
+    pub fn take_left(&mut self) -> Option<Box<Http2Start>> {
+        match std::mem::replace(&mut self.state, State::Rest(Skip::Http2)) {
+            State::Left(start) => Some(start),
+            state => {
+                self.state = state;
+                None
+            }
+        }
+    }
+
+    /// Goes on where it [has left](Self::has_left) in `pushed`, with HTTP/2 that nobody reads.
+    pub fn stay(&mut self, pushed: &[u8], sink: &mut impl FnMut(Event<S::Message>)) {
+        if let Some(start) = self.take_left() {
+            let why = self.rest_of(Skip::Http2, sink);
+            skip(start.before.len() + pushed.len() - start.at, why, sink);
         }
     }
 
@@ -183,7 +226,7 @@ impl<S: MessageKind> MessageStream<S> {
         self.acknowledged = None;
         self.preface = Preface::No;
         let (mut body, next, why) = match std::mem::replace(&mut self.state, State::Lost(Skip::AfterGap)) {
-            state @ (State::Rest(_) | State::Refusing { .. }) => return self.state = state,
+            state @ (State::Rest(_) | State::Left(_) | State::Refusing { .. }) => return self.state = state,
             State::Passing { body, next, why } => (body, next, why),
             State::Buffered(held) => {
                 let behind = held.place_behind();
@@ -207,7 +250,7 @@ impl<S: MessageKind> MessageStream<S> {
     pub fn end(&mut self, close: Close, sink: &mut impl FnMut(Event<S::Message>)) {
         let held = match std::mem::replace(&mut self.state, State::Rest(Skip::AfterReject)) {
             State::Buffered(held) => held,
-            state @ (State::Rest(_) | State::Refusing { .. }) => return self.state = state,
+            state @ (State::Rest(_) | State::Left(_) | State::Refusing { .. }) => return self.state = state,
             _ => return,
         };
         match held.phase {
@@ -307,7 +350,7 @@ impl<S: MessageKind> MessageStream<S> {
                 self.hold(partial, chunk.bytes, chunk.time, sink)
             }
             Opening::Other(why) => {
-                self.leave(why, sink);
+                self.leave(why, &[], sink);
                 0
             }
             Opening::Message => {
@@ -487,7 +530,7 @@ impl<S: MessageKind> MessageStream<S> {
             Next::MessageOrProtocol => self.preface = Preface::Upgrade,
             Next::Protocol => {
                 self.preface = Preface::Upgrade;
-                self.leave(Skip::Upgraded, sink);
+                self.leave(Skip::Upgraded, &[], sink);
             }
             Next::Nothing => {
                 self.state = State::Refusing {
@@ -498,8 +541,29 @@ impl<S: MessageKind> MessageStream<S> {
         }
     }
 
-    /// Leaves what begins here, which is no message: the rest of the connection is counted, not parsed.
-    pub(super) fn leave(&mut self, why: Skip, sink: &mut impl FnMut(Event<S::Message>)) -> Skip {
+    /// Leaves what begins here, which is no message: the rest of the connection is counted, not parsed. `held` bytes of it
+    /// came before what is read now.
+    pub(super) fn leave(
+        &mut self,
+        why: Skip,
+        held: &[u8],
+        sink: &mut impl FnMut(Event<S::Message>),
+    ) -> Option<Skip> {
+        if self.side.hands_over(why) {
+            self.state = State::Left(Box::new(Http2Start {
+                before: held.to_vec(),
+                at: 0,
+                behind_upgrade: self.preface == Preface::Upgrade,
+            }));
+            return None;
+        }
+        let why = self.rest_of(why, sink);
+        skip(held.len(), why, sink);
+        Some(why)
+    }
+
+    /// The rest of the connection is counted for this reason.
+    fn rest_of(&mut self, why: Skip, sink: &mut impl FnMut(Event<S::Message>)) -> Skip {
         let why = if self.preface == Preface::Upgrade {
             Skip::Upgraded
         } else {

@@ -27,7 +27,7 @@ use super::framing::{MessageFields, RequestKind, Upgrade};
 use super::head::{RequestLine, starts_with_line};
 use super::message::{Framing, Limits, Reject, Request, RequestEvent, Skip, Version};
 use super::message_kind::{Decision, Event, MessageKind, Next, Whole};
-use super::message_stream::{MessageStream, State};
+use super::message_stream::{Http2Start, MessageStream, State};
 use super::preface::{self, Opening};
 
 /// Turns the bytes of the request direction of one connection into [`RequestEvent`]s.
@@ -69,6 +69,29 @@ impl RequestStream {
         let mut stream = MessageStream::new(Requests::default(), limits, Start::MidStream);
         stream.state = State::Rest(why);
         Self(stream)
+    }
+
+    /// The same; HTTP/2 is left where it begins ([`RequestStream::has_left`]), and not passed over.
+    #[must_use]
+    pub fn leaving_http2(mut self) -> Self {
+        self.0.side.leaves_http2 = true;
+        self
+    }
+
+    /// Whether HTTP/2 begins in what was pushed last.
+    #[inline]
+    pub fn has_left(&self) -> bool {
+        self.0.has_left()
+    }
+
+    /// Takes out where HTTP/2 begins in what was pushed last, if it does. What is pushed from then on is passed over.
+    pub fn take_left(&mut self) -> Option<Box<Http2Start>> {
+        self.0.take_left()
+    }
+
+    /// Passes over what it has left, in the bytes that were pushed last too.
+    pub fn stay(&mut self, pushed: &[u8], sink: &mut impl FnMut(RequestEvent)) {
+        self.0.stay(pushed, &mut |event| sink(event.into()));
     }
 
     /// The next bytes. What has to be kept of them is charged to `budget`.
@@ -131,6 +154,8 @@ struct Requests {
     resumes: bool,
     /// They are texts and not a connection's bytes: those of HTTP/2 are among them.
     text: bool,
+    /// HTTP/2 is somebody else's to read.
+    leaves_http2: bool,
 }
 
 impl MessageKind for Requests {
@@ -145,6 +170,10 @@ impl MessageKind for Requests {
 
     fn hands_on(&self, reject: Reject) -> bool {
         self.incomplete && matches!(reject, Reject::Gap | Reject::Reset | Reject::Truncated)
+    }
+
+    fn hands_over(&self, why: Skip) -> bool {
+        self.leaves_http2 && why == Skip::Http2
     }
 
     fn resumes(&self) -> bool {

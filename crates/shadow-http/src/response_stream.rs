@@ -17,7 +17,7 @@ use super::framing::{MessageFields, RequestKind};
 use super::head::StatusLine;
 use super::message::{Framing, HeaderField, Limits, Reject, Skip, Version};
 use super::message_kind::{Decision, Event, MessageKind, Next, Whole};
-use super::message_stream::MessageStream;
+use super::message_stream::{Http2Start, MessageStream};
 use super::preface::{self, Opening};
 
 /// One whole response, byte for byte as production gave it.
@@ -81,8 +81,28 @@ impl ResponseStream {
         let side = Responses {
             expected: VecDeque::new(),
             early: 0,
+            leaves_http2: false,
         };
         Self(MessageStream::new(side, limits, start))
+    }
+
+    /// The same; HTTP/2 is left where it begins ([`ResponseStream::take_left`]), and not passed over, and so is what comes behind
+    /// a 101, which may be that.
+    #[must_use]
+    pub fn leaving_http2(mut self) -> Self {
+        self.0.side.leaves_http2 = true;
+        self
+    }
+
+    /// Whether HTTP/2, or what comes behind a 101, begins in what was pushed last, or with the next bytes.
+    #[inline]
+    pub fn has_left(&self) -> bool {
+        self.0.has_left()
+    }
+
+    /// Takes out where that is in what was pushed last. What is pushed from then on is passed over.
+    pub fn take_left(&mut self) -> Option<Box<Http2Start>> {
+        self.0.take_left()
     }
 
     /// A request of this kind was read; call it for each, in their order. `false` when too many wait for
@@ -141,6 +161,8 @@ struct Responses {
     expected: VecDeque<RequestKind>,
     /// Final responses that came before their requests were read.
     early: u32,
+    /// HTTP/2 is somebody else's to read.
+    leaves_http2: bool,
 }
 
 impl MessageKind for Responses {
@@ -152,6 +174,10 @@ impl MessageKind for Responses {
 
     fn opening(bytes: &[u8], preface: bool) -> Opening {
         preface::from_server(bytes, preface)
+    }
+
+    fn hands_over(&self, why: Skip) -> bool {
+        self.leaves_http2 && matches!(why, Skip::Http2 | Skip::Upgraded)
     }
 
     /// Nothing of it is sent to anybody who could act on it: a wrong pair is the worst that comes of a wrong place.

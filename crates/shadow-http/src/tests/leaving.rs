@@ -155,3 +155,58 @@ fn an_upgrade_without_the_connection_option_means_nothing() {
         [Seen::Started, complete(head), Seen::Started, complete(GET)]
     );
 }
+
+const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Pushes `bytes`, cut behind `cut` of them, to a stream that leaves HTTP/2: what it says, and all bytes from where it left.
+fn left(bytes: &str, cut: usize) -> (Vec<Seen>, String, bool) {
+    let mut feed = Feed::new(Start::Syn);
+    feed.stream = RequestStream::new(LIMITS, Start::Syn).leaving_http2();
+    let parts: Vec<&str> = [&bytes[..cut], &bytes[cut..]]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
+    for (index, part) in parts.iter().enumerate() {
+        feed.push(part);
+        if feed.stream.has_left() {
+            let start = feed.stream.take_left().unwrap();
+            let mut rest = String::from_utf8(start.before).unwrap() + &part[start.at..];
+            rest.push_str(&parts[index + 1..].concat());
+            return (feed.seen, rest, start.behind_upgrade);
+        }
+    }
+    (feed.seen, String::new(), false)
+}
+
+#[test]
+fn http2_is_left_from_its_first_byte_on_however_it_is_cut() {
+    let bytes = format!("{PREFACE}and more");
+    for cut in 0..bytes.len() {
+        assert_eq!(left(&bytes, cut), (Vec::new(), bytes.clone(), false), "{cut}");
+    }
+    let bytes = format!("{H2C}{PREFACE}and more");
+    for cut in 0..bytes.len() {
+        let (seen, rest, behind_upgrade) = left(&bytes, cut);
+        assert_eq!(seen, [Seen::Started, complete(H2C)], "{cut}");
+        assert_eq!((rest, behind_upgrade), (format!("{PREFACE}and more"), true), "{cut}");
+    }
+    // And only where it may begin.
+    let (_, rest, _) = left(&format!("{GET}{PREFACE}"), 0);
+    assert_eq!(rest, "");
+}
+
+#[test]
+fn http2_that_nobody_reads_is_passed_over_after_all() {
+    let mut feed = Feed::new(Start::Syn);
+    feed.stream = RequestStream::new(LIMITS, Start::Syn).leaving_http2();
+    feed.push(&PREFACE[..5]);
+    feed.push(&PREFACE[5..]);
+    let mut seen = Vec::new();
+    feed.stream.stay(PREFACE[5..].as_bytes(), &mut |event| seen.push(format!("{event:?}")));
+    assert_eq!(
+        seen,
+        ["Recognised(Http2)", "Skipped { bytes: 24, why: Http2 }"]
+    );
+    feed.push("more");
+    assert_eq!(feed.seen, [Seen::Skipped(4, Skip::Http2)]);
+}
