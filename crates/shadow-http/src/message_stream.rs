@@ -182,6 +182,9 @@ impl<S: MessageKind> MessageStream<S> {
 
     /// Takes out where that is. Whatever is pushed from then on is passed over.
     pub fn take_left(&mut self) -> Option<Box<Http2Start>> {
+        if !self.has_left() {
+            return None;
+        }
         match std::mem::replace(&mut self.state, State::Rest(Skip::Http2)) {
             State::Left(start) => Some(start),
             state => {

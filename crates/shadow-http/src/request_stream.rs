@@ -44,7 +44,7 @@ impl RequestStream {
     /// ([`Version::Http2`]).
     pub fn of_text(limits: Limits) -> Self {
         let mut stream = Self::new(limits, Start::Syn);
-        stream.0.side.text = true;
+        stream.0.side.http2 = Http2::Text;
         stream
     }
 
@@ -74,7 +74,7 @@ impl RequestStream {
     /// The same; HTTP/2 is left where it begins ([`RequestStream::has_left`]), and not passed over.
     #[must_use]
     pub fn leaving_http2(mut self) -> Self {
-        self.0.side.leaves_http2 = true;
+        self.0.side.http2 = Http2::Left;
         self
     }
 
@@ -102,6 +102,11 @@ impl RequestStream {
     /// So many bytes are lost, or [`UNKNOWN_LENGTH`](super::UNKNOWN_LENGTH); the next chunk continues behind them.
     pub fn gap(&mut self, bytes: u64, sink: &mut impl FnMut(RequestEvent)) {
         self.0.gap(bytes, &mut |event| sink(event.into()));
+    }
+
+    /// Whether it is not known where the next request starts, because bytes are lost or were never seen.
+    pub fn is_lost(&self) -> bool {
+        matches!(self.0.state, State::Lost(_))
     }
 
     /// Whether bytes of a message that is not whole yet are kept.
@@ -152,10 +157,19 @@ struct Requests {
     incomplete: bool,
     /// The place of the next one is looked for where it is not known.
     resumes: bool,
-    /// They are texts and not a connection's bytes: those of HTTP/2 are among them.
-    text: bool,
-    /// HTTP/2 is somebody else's to read.
-    leaves_http2: bool,
+    http2: Http2,
+}
+
+/// The way of HTTP/2 among requests.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Http2 {
+    /// Recognised and passed over.
+    #[default]
+    PassedOver,
+    /// Somebody else's to read, from where it begins.
+    Left,
+    /// They are texts and not a connection's bytes: some stand for requests of HTTP/2.
+    Text,
 }
 
 impl MessageKind for Requests {
@@ -173,7 +187,7 @@ impl MessageKind for Requests {
     }
 
     fn hands_over(&self, why: Skip) -> bool {
-        self.leaves_http2 && why == Skip::Http2
+        self.http2 == Http2::Left && why == Skip::Http2
     }
 
     fn resumes(&self) -> bool {
@@ -186,7 +200,7 @@ impl MessageKind for Requests {
         start: &[u8],
         fields: &MessageFields,
     ) -> Result<Decision, Oddity> {
-        if line.version == Version::Http2 && !self.text {
+        if line.version == Version::Http2 && self.http2 != Http2::Text {
             return Err(Oddity::StartLine);
         }
         if RequestKind::of(&start[..line.method_end as usize]) == RequestKind::Connect {

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use shadow_core::budget::MemoryBudget;
 use shadow_core::time::Timestamp;
-use shadow_http::{Limits, Reject, Request, RequestKind, Response, ResponseEvent, ResponseStream};
+use shadow_http::{
+    Http2Start, Limits, Reject, Request, RequestKind, Response, ResponseEvent, ResponseStream,
+};
 use shadow_tcp::{Chunk, Close, Stall, Start};
 
 use super::MessageId;
@@ -45,6 +47,8 @@ pub(super) struct Answers {
     receiving: bool,
     /// The answer to that.
     early: Option<Box<Response>>,
+    /// The server has accepted an `Upgrade: h2c`, and answers the request that offered it in HTTP/2.
+    switched: bool,
 }
 
 struct Waiting {
@@ -85,10 +89,11 @@ impl AnswerCounters {
 impl Answers {
     pub fn new(limits: Limits, start: Start) -> Self {
         Self {
-            stream: ResponseStream::new(limits, start),
+            stream: ResponseStream::new(limits, start).leaving_http2(),
             waiting: VecDeque::new(),
             receiving: false,
             early: None,
+            switched: false,
         }
     }
 
@@ -170,12 +175,14 @@ impl Answers {
             waiting,
             receiving,
             early,
+            switched,
         } = self;
         let early = receiving.then_some(early);
         let mut answers = Pairing { waiting, early };
         let mut lost_step = false;
-        stream.push(chunk, budget, &mut |event| {
-            lost_step |= !answers.answer(event, counters, sink);
+        stream.push(chunk, budget, &mut |event| match event {
+            ResponseEvent::Complete(response) if accepts_h2c(&response) => *switched = true,
+            event => lost_step |= !answers.answer(event, counters, sink),
         });
         if lost_step {
             // The stream took the answer for one to the oldest request that waits. It was not.
@@ -185,6 +192,25 @@ impl Answers {
                 let _ = stream.expect(waiting.kind);
             }
         }
+    }
+
+    /// Whether what begins in the bytes pushed last, or with the next ones, is no HTTP/1.
+    #[inline]
+    pub fn has_left(&self) -> bool {
+        self.stream.has_left()
+    }
+
+    /// Takes out where HTTP/2 begins in the bytes that were pushed last, if it does.
+    pub fn take_left(&mut self) -> Option<Box<Http2Start>> {
+        let start = self.stream.take_left()?;
+        (self.switched || !start.behind_upgrade).then_some(start)
+    }
+
+    /// The last request: its kind, and its name and last byte unless it was not whole. With HTTP/2 behind it, it is stream 1.
+    pub fn take_last(&mut self) -> Option<(RequestKind, Option<(MessageId, Timestamp)>)> {
+        let waiting = self.waiting.pop_back()?;
+        let name = waiting.request.map(|(_, id)| (id, waiting.last_byte));
+        Some((waiting.kind, name))
     }
 
     /// Bytes of the response direction are lost.
@@ -261,6 +287,15 @@ impl Waiting {
     }
 }
 
+/// Whether it accepts an offer to go on in HTTP/2, where the answer to the request comes (RFC 7540 section 3.2).
+fn accepts_h2c(response: &Response) -> bool {
+    let field = |field: &shadow_http::HeaderField| {
+        let part = |range: &std::ops::Range<u32>| &response.head[range.start as usize..range.end as usize];
+        part(&field.name).eq_ignore_ascii_case(b"upgrade") && part(&field.value).eq_ignore_ascii_case(b"h2c")
+    };
+    response.status == 101 && response.headers.iter().any(field)
+}
+
 fn lose_all(waiting: &mut VecDeque<Waiting>, why: AnswerLost, sink: &mut impl FnMut(AnswerEvent)) {
     for (_, id) in waiting.drain(..).filter_map(|waiting| waiting.request) {
         sink(AnswerEvent::Lost(id, why));
@@ -320,7 +355,8 @@ impl Pairing<'_> {
     }
 }
 
-fn lost(reject: Reject) -> AnswerLost {
+/// What a message that is not whole means for the request it answers.
+pub(super) fn lost(reject: Reject) -> AnswerLost {
     match reject {
         Reject::Gap
         | Reject::MidStream

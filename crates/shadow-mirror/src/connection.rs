@@ -13,6 +13,7 @@ use super::answers::{AnswerCounters, AnswerEvent, Answers};
 use super::exchange::FlowId;
 use super::front::{Front, FrontEvent};
 use super::held_back::{HeldBack, Next};
+use super::http2::Http2;
 use super::ledger::{DropReason, Outcome};
 use super::mirrors::Targets;
 use super::open::Open;
@@ -25,10 +26,12 @@ const KEPT_SHARE: usize = 32;
 pub struct ProductionConnection {
     /// The reader of what may stand in front of the requests.
     front: Front,
-    requests: RequestStream,
+    pub(super) requests: RequestStream,
     /// Production's answers, where they are captured.
-    answers: Option<Box<Answers>>,
-    open: Open,
+    pub(super) answers: Option<Box<Answers>>,
+    /// What is HTTP/2 of it, or may be.
+    pub(super) http2: Option<Box<Http2>>,
+    pub(super) open: Open,
 }
 
 impl ProductionConnection {
@@ -37,6 +40,8 @@ impl ProductionConnection {
     pub fn serve(&mut self, shard: &mut Shard, chunk: Chunk<'_>, told: &mut dyn FnMut(&RequestEvent)) {
         self.read_and_tell(shard, told, |requests, budget, mut sink| {
             requests.push(chunk, budget, &mut sink);
+            // HTTP/2 is not spoken to clients.
+            requests.stay(chunk.bytes, &mut sink);
         });
     }
 
@@ -61,9 +66,33 @@ impl ProductionConnection {
     /// Reads what [`ProductionConnection::behind_front`] left.
     #[inline]
     pub(super) fn requests(&mut self, shard: &mut Shard, chunk: Chunk<'_>) {
-        self.read(shard, |requests, budget, mut sink| {
-            requests.push(chunk, budget, &mut sink);
-        });
+        if self.http2.is_some() {
+            self.data_of_http2(shard, Direction::Request, chunk);
+        } else {
+            self.data_of_http1(shard, Direction::Request, chunk);
+        }
+    }
+
+    /// The next bytes of a direction as HTTP/1's, up to where HTTP/2 begins in them.
+    #[inline]
+    pub(super) fn data_of_http1(&mut self, shard: &mut Shard, direction: Direction, chunk: Chunk<'_>) {
+        let left = match direction {
+            Direction::Request => {
+                self.read(shard, |requests, budget, mut sink| {
+                    requests.push(chunk, budget, &mut sink);
+                });
+                self.requests.has_left()
+            }
+            Direction::Response => {
+                self.read_answers(shard, |answers, budget, counters, mut sink| {
+                    answers.push(chunk, budget, counters, &mut sink);
+                });
+                self.answers.as_deref().is_some_and(Answers::has_left)
+            }
+        };
+        if left {
+            self.go_over(shard, direction, chunk);
+        }
     }
 
     /// Everything that it reads from here on is the plaintext of TLS that begins here: its first record proves where the
@@ -72,6 +101,7 @@ impl ProductionConnection {
         let (requests, answers) = streams(shard, Start::Syn);
         self.requests = requests;
         self.answers = answers;
+        self.http2 = None;
         self.open.tls = true;
     }
 
@@ -110,9 +140,7 @@ impl ProductionConnection {
                     self.open.key.client = (*client).into();
                 }
             }
-            FrontEvent::Requests(Some(kept)) => self.read(shard, |requests, budget, mut sink| {
-                requests.push(kept.chunk(), budget, &mut sink);
-            }),
+            FrontEvent::Requests(Some(kept)) => self.requests(shard, kept.chunk()),
             FrontEvent::Requests(None) | FrontEvent::More => {}
         }
         before
@@ -127,7 +155,8 @@ impl ProductionConnection {
         self.read_and_tell(shard, &mut |_| {}, read);
     }
 
-    fn read_and_tell(
+    /// Likewise, and says what that is.
+    pub(super) fn read_and_tell(
         &mut self,
         shard: &mut Shard,
         told: &mut dyn FnMut(&RequestEvent),
@@ -178,7 +207,7 @@ impl ProductionConnection {
     }
 
     /// Lets the response stream read, where responses are captured, and hands on what it finds.
-    fn read_answers(
+    pub(super) fn read_answers(
         &mut self,
         shard: &mut Shard,
         read: impl FnOnce(&mut Answers, &MemoryBudget, &mut AnswerCounters, &mut dyn FnMut(AnswerEvent)),
@@ -198,7 +227,7 @@ impl ProductionConnection {
 
 /// Readers of both directions of a connection that came into view so.
 fn streams(shard: &Shard, start: Start) -> (RequestStream, Option<Box<Answers>>) {
-    let mut requests = RequestStream::new(shard.limits, start);
+    let mut requests = RequestStream::new(shard.limits, start).leaving_http2();
     if shard.allow_incomplete {
         requests = requests.with_incomplete();
     }
@@ -224,10 +253,12 @@ impl StreamHandler for ProductionConnection {
             (RequestStream::passed_over(shard.limits, Skip::LeftOut), None)
         };
         let held = HeldBack::new(answers.is_some());
+        let http2 = (taken && start != Start::Syn).then(|| Http2::doubtful(shard));
         Self {
             front: if taken { Front::new(start) } else { Front::Over },
             requests,
             answers,
+            http2,
             open: Open {
                 flow: FlowId(shard.flows),
                 key: *flow,
@@ -249,18 +280,26 @@ impl StreamHandler for ProductionConnection {
                     self.requests(shard, chunk);
                 }
             }
-            Direction::Response => self.read_answers(shard, |answers, budget, counters, mut sink| {
-                answers.push(chunk, budget, counters, &mut sink);
-            }),
+            Direction::Response if self.http2.is_some() => self.data_of_http2(shard, direction, chunk),
+            Direction::Response => self.data_of_http1(shard, direction, chunk),
         }
     }
 
     fn gap(&mut self, shard: &mut Shard, direction: Direction, bytes: u64, _cause: GapCause) {
+        if direction == Direction::Request {
+            self.end_front(shard);
+        }
+        if self.gap_of_http2(shard, direction, bytes) {
+            return;
+        }
         match direction {
             Direction::Request => {
-                self.end_front(shard);
                 self.read(shard, |requests, _, mut sink| requests.gap(bytes, &mut sink));
                 self.read_answers(shard, |answers, _, _, mut sink| answers.forget(&mut sink));
+                if self.http2.is_none() && self.requests.is_lost() && !self.open.held.has_asked() {
+                    // The preface may be what is lost.
+                    self.http2 = Some(Http2::doubtful(shard));
+                }
             }
             Direction::Response => {
                 self.read_answers(shard, |answers, _, counters, mut sink| {
@@ -271,9 +310,14 @@ impl StreamHandler for ProductionConnection {
     }
 
     fn finished(&mut self, shard: &mut Shard, direction: Direction, _time: Timestamp) {
+        if direction == Direction::Request {
+            self.end_front(shard);
+        }
+        if let Some(http2) = &mut self.http2 {
+            http2.end(&mut self.open, shard, direction, Close::Finished);
+        }
         match direction {
             Direction::Request => {
-                self.end_front(shard);
                 self.read(shard, |requests, _, mut sink| {
                     requests.end(Close::Finished, &mut sink);
                 });
@@ -287,6 +331,9 @@ impl StreamHandler for ProductionConnection {
     fn server(&mut self, shard: &mut Shard, sign: ServerSign) {
         self.open.held.server(sign);
         shard.pipeline.settle_kept(&mut self.open);
+        if let Some(http2) = &mut self.http2 {
+            http2.server(&mut self.open, shard);
+        }
     }
 
     fn heard(&mut self, shard: &mut Shard, sequence: u32) {
@@ -298,7 +345,7 @@ impl StreamHandler for ProductionConnection {
 
     #[inline]
     fn waits(&self) -> bool {
-        !self.open.held.is_empty()
+        !self.open.held.is_empty() || self.http2.as_deref().is_some_and(Http2::waits)
     }
 
     fn overdue(&mut self, shard: &mut Shard, now: Timestamp) {
@@ -306,6 +353,10 @@ impl StreamHandler for ProductionConnection {
             shard.pipeline.settle_first(&mut self.open, Next::Forward);
         }
         shard.pipeline.settle_kept(&mut self.open);
+        if let Some(http2) = &mut self.http2 {
+            let room = shard.budget.limit() / KEPT_SHARE;
+            http2.overdue(&mut self.open, shard, now, room);
+        }
     }
 
     #[inline]
@@ -324,7 +375,9 @@ impl StreamHandler for ProductionConnection {
 
     #[inline]
     fn holds(&self) -> bool {
-        self.requests.holds() || self.answers.as_deref().is_some_and(Answers::holds)
+        self.requests.holds()
+            || self.answers.as_deref().is_some_and(Answers::holds)
+            || self.http2.as_deref().is_some_and(Http2::holds)
     }
 
     fn stalled(&mut self, shard: &mut Shard, why: Stall) {
@@ -332,6 +385,9 @@ impl StreamHandler for ProductionConnection {
         self.read_answers(shard, |answers, _, counters, mut sink| {
             answers.stalled(why, counters, &mut sink);
         });
+        if let Some(http2) = &mut self.http2 {
+            http2.stalled(&mut self.open, shard, why);
+        }
     }
 
     fn close(mut self, shard: &mut Shard, close: Close, _time: Timestamp) {
@@ -340,6 +396,9 @@ impl StreamHandler for ProductionConnection {
         self.read_answers(shard, |answers, _, counters, mut sink| {
             answers.end(close, counters, &mut sink);
         });
+        if let Some(http2) = self.http2.take() {
+            http2.close(&mut self.open, shard, close);
+        }
         while !self.open.held.is_empty() {
             let next = self.open.held.at_end(close == Close::Reset);
             shard.pipeline.settle_first(&mut self.open, next);

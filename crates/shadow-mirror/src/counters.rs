@@ -30,8 +30,10 @@ pub struct StreamCounters {
     pub tls_memory: u64,
     /// Records of TLS connections that could not be opened though their secret is known: bytes of them are missing.
     pub tls_records_lost: u64,
-    /// Connections recognised as HTTP/2 with prior knowledge.
+    /// Connections of HTTP/2.
     pub http2: u64,
+    /// Streams that servers of HTTP/2 announced of their own (PUSH_PROMISE), which are passed over.
+    pub http2_pushed: u64,
     /// Connections that left HTTP by CONNECT or Upgrade.
     pub upgraded: u64,
     /// Connections that carried something other than HTTP.
@@ -164,6 +166,7 @@ impl StreamCounters {
         self.tls_memory += other.tls_memory;
         self.tls_records_lost += other.tls_records_lost;
         self.http2 += other.http2;
+        self.http2_pushed += other.http2_pushed;
         self.upgraded += other.upgraded;
         self.not_http += other.not_http;
         self.left_out += other.left_out;

@@ -24,7 +24,7 @@ const MAX_KEPT: usize = 1024;
 
 /// The state of the server, as far as it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Server {
+pub(super) enum Server {
     /// Not asked for, or out of sight.
     Unknown,
     Awaited,
@@ -92,9 +92,24 @@ impl HeldBack {
             .is_some_and(|closed| self.segment.0.wrapping_sub(closed).cast_signed() >= 0);
     }
 
+    /// Whether the request that started last did so behind what the server reads.
+    pub fn is_behind_close(&self) -> bool {
+        self.behind_close
+    }
+
+    /// The state of the server, as far as it shows.
+    pub fn server_is(&self) -> Server {
+        self.server
+    }
+
     /// A request ended, with its segment.
     pub fn ended(&mut self) {
         self.asked = Some(self.segment.1);
+    }
+
+    /// Whether a request has ended.
+    pub fn has_asked(&self) -> bool {
+        self.asked.is_some()
     }
 
     /// Decides about a request that is read, before [`HeldBack::ended`] is told of it.

@@ -61,6 +61,8 @@ pub enum DropReason {
     H2Reset,
     /// HTTP/2: too many streams of its connection were open at once or reset, or its head came in too many frames.
     H2Flood,
+    /// HTTP/2: production refused its stream, or said goodbye to it before it processed it (RFC 9113 section 8.7).
+    H2Refused,
     /// Production did not take its connection: the handshake was not completed, as when the client's address is forged.
     Unanswered,
     /// It carries the marker header: it is a copy itself.
@@ -118,6 +120,7 @@ impl DropReason {
         Self::H2Gap,
         Self::H2Reset,
         Self::H2Flood,
+        Self::H2Refused,
         Self::Unanswered,
         Self::LoopGuard,
         Self::UnsafeRewrite,

@@ -16,6 +16,7 @@ pub mod gate;
 #[cfg(test)]
 mod gate_tests;
 mod held_back;
+mod http2;
 mod intake;
 mod interceptor;
 pub mod ledger;
@@ -39,6 +40,7 @@ mod shard;
 mod shard_output;
 mod share;
 mod split;
+mod streams;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tls;

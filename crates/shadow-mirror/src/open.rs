@@ -12,6 +12,14 @@ use super::ledger::Opened;
 use super::message::MessageId;
 use super::plan::PodIdentity;
 
+/// Where a request came from, as its exchange has it.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) flow: FlowId,
+    pub(super) key: &'a FlowKey,
+    pub(super) pod: Option<&'a Arc<PodIdentity>>,
+}
+
 /// A connection's name, and its requests that were not forwarded so far.
 pub(super) struct Open {
     pub(super) flow: FlowId,
@@ -42,8 +50,21 @@ impl Open {
         }
     }
 
-    /// A piece of the stream is going to be read.
+    /// Where a request of the connection itself came from.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place {
+            flow: self.flow,
+            key: &self.key,
+            pod: self.pod.as_ref(),
+        }
+    }
+
+    /// A piece of the stream is going to be read. Records of TLS that came in one segment are one piece.
+    #[inline]
     pub(super) fn reads(&mut self, chunk: &Chunk<'_>) {
+        if self.start.sequence == chunk.sequence && self.start.time == chunk.time {
+            return;
+        }
         self.start = RequestStart {
             sequence: chunk.sequence,
             before: 0,

@@ -25,7 +25,8 @@ use super::gate::{Gate, Passage};
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::mirrors::{Targets, now};
 use super::not_understood;
-use super::open::Open;
+use super::open::{Open, Place};
+use super::plan::PodIdentity;
 use super::share::Draws;
 use super::{Dispatcher, Exchange, ExchangeResponse, Limiter, MessageId, MessageKind};
 
@@ -91,19 +92,26 @@ impl Pipeline {
         }
     }
 
-    /// A request starts: the mirrors it is for, unless it is another agent's, and its place in the ledger.
+    /// A request starts, one at a time on its connection.
     fn started(&mut self, open: &mut Open) {
+        if let Some((opened, pod)) = self.begin(open) {
+            open.request = Some(opened);
+            open.pod = pod;
+        }
+    }
+
+    /// A request starts: the mirrors it is for, unless it is another agent's, and its place in the ledger.
+    pub(super) fn begin(&mut self, open: &mut Open) -> Option<(Opened, Option<Arc<PodIdentity>>)> {
         if !self.is_ours(open) {
             self.counters.requests_of_another_agent += 1;
-            return;
+            return None;
         }
         open.held.started();
         let Targets { slots, pod } = self.dispatcher.mirrors_mut().targets_in_turn(&open.key);
-        open.request = Some(self.ledger.open_for(&slots));
         if let Some(pod) = &pod {
             pod.seen.fetch_add(1, Relaxed);
         }
-        open.pod = pod;
+        Some((self.ledger.open_for(&slots), pod))
     }
 
     /// Whether a request that starts now is this agent's, and not that of another one of this node.
@@ -117,12 +125,12 @@ impl Pipeline {
     /// Sends a request that was captured on a connection down the rest of the way.
     pub(super) fn forward_captured(
         &mut self,
-        open: &Open,
+        place: Place<'_>,
         id: MessageId,
         request: Box<Request>,
         opened: Opened,
     ) {
-        match self.identify(open, id, request) {
+        match self.identify(place, id, request) {
             Ok(exchange) => self.forward(exchange, opened),
             Err((id, reject)) => {
                 self.dispatcher.not_taken(&id);
@@ -144,14 +152,14 @@ impl Pipeline {
     /// Gives a request its name, and its client's address where that is asked for and there is room for it.
     fn identify(
         &self,
-        open: &Open,
+        place: Place<'_>,
         id: MessageId,
         request: Box<Request>,
     ) -> Result<Exchange, (MessageId, Reject)> {
         let request = match &self.client_header {
             None => request,
             Some(name) => {
-                let address = open.key.client.socket_addr().ip().to_string();
+                let address = place.key.client.socket_addr().ip().to_string();
                 let head = request.head_with(&[(name, Some(address.as_bytes()))]);
                 match request.rewritten(head, request.body.clone()) {
                     Ok(request) => Box::new(request),
@@ -161,9 +169,9 @@ impl Pipeline {
         };
         Ok(Exchange {
             id,
-            flow: open.flow,
-            key: open.key,
-            pod: open.pod.clone(),
+            flow: place.flow,
+            key: *place.key,
+            pod: place.pod.cloned(),
             copy: 1,
             request: request.into(),
         })
@@ -233,9 +241,9 @@ impl Pipeline {
     }
 
     /// What is missing of a TLS connection's plaintext is records, whatever they were lost by.
-    fn reason_on(&self, open: &Open, reject: Reject) -> DropReason {
+    pub(super) fn reason_on(&self, open: &Open, reject: Reject) -> DropReason {
         match reject {
-            Reject::Gap if open.tls => DropReason::TlsRecordLost,
+            Reject::Gap | Reject::H2Gap if open.tls => DropReason::TlsRecordLost,
             other => self.reason(other),
         }
     }

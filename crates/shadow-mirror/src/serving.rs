@@ -14,7 +14,7 @@ impl Pipeline {
     /// Forwards a request that was captured on a connection, or keeps it back until it shows whether production serves it.
     pub(super) fn whole(&mut self, open: &mut Open, id: MessageId, request: Box<Request>, opened: Opened) {
         match open.held.judge(&request) {
-            Next::Forward => self.forward_captured(open, id, request, opened),
+            Next::Forward => self.forward_captured(open.place(), id, request, opened),
             Next::Drop(reason) => self.drop_unserved(&id, opened, reason),
             Next::Keep => {
                 if open.held.is_full() {
@@ -39,14 +39,22 @@ impl Pipeline {
     /// Lets go of the first request that is kept back.
     pub(super) fn settle_first(&mut self, open: &mut Open, next: Next) {
         let Some(kept) = open.held.take() else { return };
-        self.kept_bytes = self.kept_bytes.saturating_sub(kept.request.charge.bytes());
+        self.no_longer_kept(&kept.request);
         match next {
             Next::Drop(reason) => self.drop_unserved(&kept.id, kept.opened, reason),
-            Next::Forward | Next::Keep => self.forward_captured(open, kept.id, kept.request, kept.opened),
+            Next::Forward | Next::Keep => {
+                self.forward_captured(open.place(), kept.id, kept.request, kept.opened);
+            }
         }
     }
 
-    fn drop_unserved(&self, id: &MessageId, opened: Opened, reason: DropReason) {
+    /// A request was kept back, and is not any more.
+    pub(super) fn no_longer_kept(&mut self, request: &Request) {
+        self.kept_bytes = self.kept_bytes.saturating_sub(request.charge.bytes());
+    }
+
+    /// Ends a request that production has not served.
+    pub(super) fn drop_unserved(&self, id: &MessageId, opened: Opened, reason: DropReason) {
         self.dispatcher.not_taken(id);
         opened.settle(Outcome::Dropped(reason));
     }

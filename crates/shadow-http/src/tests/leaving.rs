@@ -188,7 +188,11 @@ fn http2_is_left_from_its_first_byte_on_however_it_is_cut() {
     for cut in 0..bytes.len() {
         let (seen, rest, behind_upgrade) = left(&bytes, cut);
         assert_eq!(seen, [Seen::Started, complete(H2C)], "{cut}");
-        assert_eq!((rest, behind_upgrade), (format!("{PREFACE}and more"), true), "{cut}");
+        assert_eq!(
+            (rest, behind_upgrade),
+            (format!("{PREFACE}and more"), true),
+            "{cut}"
+        );
     }
     // And only where it may begin.
     let (_, rest, _) = left(&format!("{GET}{PREFACE}"), 0);
@@ -202,11 +206,10 @@ fn http2_that_nobody_reads_is_passed_over_after_all() {
     feed.push(&PREFACE[..5]);
     feed.push(&PREFACE[5..]);
     let mut seen = Vec::new();
-    feed.stream.stay(PREFACE[5..].as_bytes(), &mut |event| seen.push(format!("{event:?}")));
-    assert_eq!(
-        seen,
-        ["Recognised(Http2)", "Skipped { bytes: 24, why: Http2 }"]
-    );
+    feed.stream.stay(PREFACE[5..].as_bytes(), &mut |event| {
+        seen.push(format!("{event:?}"))
+    });
+    assert_eq!(seen, ["Recognised(Http2)", "Skipped { bytes: 24, why: Http2 }"]);
     feed.push("more");
     assert_eq!(feed.seen, [Seen::Skipped(4, Skip::Http2)]);
 }

@@ -1,0 +1,394 @@
+//! A production connection in HTTP/2: each of its streams is a request of its own, with its own place in the ledger, its own
+//! name, and its own way to the outputs.
+//!
+//! # What is kept back
+//!
+//! As with HTTP/1.1, what production may not have served waits until that shows. A whole stream waits while no server took
+//! the connection. Where answers are read it waits a moment longer, until its answer is there or the server says that it has not
+//! processed it (RFC 9113 section 8.7): a client sends such a request again, and then that one is mirrored. After
+//! [`ANSWER_TIMEOUT`] it goes on all the same, and so it does where memory is short: who refuses a stream does so at once.
+//! Order means nothing between streams, so none waits for another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use shadow_core::time::Timestamp;
+use shadow_http::h2::{Event, StreamId};
+use shadow_http::{Reject, Request, Response};
+use shadow_tcp::ANSWER_TIMEOUT;
+
+use super::MessageId;
+use super::answers::{AnswerEvent, ProductionAnswer, lost};
+use super::exchange::{AnswerLost, FlowId};
+use super::held_back::Server;
+use super::ledger::{DropReason, Opened, Outcome};
+use super::not_understood;
+use super::open::{Open, Place};
+use super::pipeline::Pipeline;
+use super::plan::PodIdentity;
+
+/// Most streams of one connection that are kept back; servers take a tenth of that at once.
+const MAX_KEPT: usize = 1024;
+
+/// The streams of one connection that have not ended here.
+#[derive(Debug)]
+pub(super) struct Streams {
+    /// By number, which is the order of starting.
+    streams: BTreeMap<StreamId, Stream>,
+    kept: usize,
+    /// The number that the name of stream 0 would have: names are unique on a connection.
+    base: u32,
+    /// Whether answers are read, and something of the server was.
+    answers: Answers,
+}
+
+/// The part that production's answers have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answers {
+    Unwanted,
+    /// Nothing of the server's HTTP/2 came so far.
+    Unseen,
+    Seen,
+}
+
+/// A stream that has not ended here.
+#[derive(Debug)]
+struct Stream {
+    id: MessageId,
+    flow: FlowId,
+    pod: Option<Arc<PodIdentity>>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Its request is not whole.
+    Coming {
+        opened: Opened,
+        /// It began behind what the server reads.
+        behind_close: bool,
+    },
+    /// Another agent mirrors it.
+    Anothers,
+    /// Its request waits for what shows of the server.
+    Kept { request: Box<Request>, opened: Opened },
+    /// Its request went on, and had its last byte then; its answer is waited for.
+    Sent(Timestamp),
+}
+
+/// Everything that a stream's step needs of its connection and its shard.
+pub(super) struct Around<'a> {
+    pub open: &'a mut Open,
+    pub pipeline: &'a mut Pipeline,
+    pub flows: &'a mut u64,
+}
+
+impl Stream {
+    fn place<'a>(&'a self, open: &'a Open) -> Place<'a> {
+        Place {
+            flow: self.flow,
+            key: &open.key,
+            pod: self.pod.as_ref(),
+        }
+    }
+
+    /// Its request goes on if it was kept back.
+    fn forward(&mut self, open: &Open, pipeline: &mut Pipeline) -> bool {
+        let State::Kept { request, .. } = &self.state else {
+            return false;
+        };
+        let sent = State::Sent(request.last_byte);
+        if let State::Kept { request, opened } = std::mem::replace(&mut self.state, sent) {
+            pipeline.no_longer_kept(&request);
+            pipeline.forward_captured(self.place(open), self.id.clone(), request, opened);
+        }
+        true
+    }
+
+    /// It ends here, for this reason unless its request has gone on.
+    fn end(self, pipeline: &mut Pipeline, reason: DropReason) {
+        match self.state {
+            State::Kept { request, opened } => {
+                pipeline.no_longer_kept(&request);
+                pipeline.drop_unserved(&self.id, opened, reason);
+            }
+            State::Coming { opened, .. } => pipeline.drop_unserved(&self.id, opened, reason),
+            State::Anothers | State::Sent(_) => {}
+        }
+    }
+}
+
+impl Streams {
+    /// Of a connection; answers are read if they are `wanted`.
+    pub fn new(wanted: bool) -> Self {
+        Self {
+            streams: BTreeMap::new(),
+            kept: 0,
+            base: 0,
+            answers: if wanted {
+                Answers::Unseen
+            } else {
+                Answers::Unwanted
+            },
+        }
+    }
+
+    /// The client has received so much of the server's bytes when its HTTP/2 begins.
+    pub fn begin(&mut self, acknowledgment: u32) {
+        self.base = acknowledgment;
+    }
+
+    /// The server's HTTP/2 begins.
+    pub fn hears(&mut self) {
+        if self.answers == Answers::Unseen {
+            self.answers = Answers::Seen;
+        }
+    }
+
+    /// A request of HTTP/1.1 that went on became stream 1.
+    pub fn upgraded(&mut self, open: &Open, id: MessageId, last_byte: Timestamp) {
+        let stream = Stream {
+            id,
+            flow: open.flow,
+            pod: open.pod.clone(),
+            state: State::Sent(last_byte),
+        };
+        self.streams.insert(StreamId(1), stream);
+    }
+
+    /// Whether a request is kept back.
+    #[inline]
+    pub fn waits(&self) -> bool {
+        self.kept > 0
+    }
+
+    /// Takes an event of the connection's reader.
+    pub fn take(&mut self, around: &mut Around<'_>, event: Event) {
+        match event {
+            Event::Started(id) => self.started(around, id),
+            Event::Complete(id, request) => self.whole(around, id, request, false),
+            Event::Incomplete(id, request, why) => match request.cut_short(why) {
+                Ok(request) => self.whole(around, id, Box::new(request), true),
+                Err(reject) => self.rejected(around, id, reject),
+            },
+            Event::Rejected(id, reject) => self.rejected(around, id, reject),
+            Event::Answered(id, response) => self.answered(around, id, response),
+            Event::AnswerLost(id, reject) => self.unanswered(around, id, lost(reject)),
+            Event::Unprocessed(id) => self.unprocessed(around, id),
+            Event::Pushed(_) => around.pipeline.counters.http2_pushed += 1,
+            Event::Skipped { bytes, why } => around.pipeline.counters.skip(bytes, why),
+            Event::Recognised(what) => around.pipeline.counters.recognise(what),
+        }
+    }
+
+    fn started(&mut self, around: &mut Around<'_>, id: StreamId) {
+        let begun = around.pipeline.begin(around.open);
+        *around.flows += 1;
+        let (state, pod) = match begun {
+            Some((opened, pod)) => {
+                let behind_close = around.open.held.is_behind_close();
+                (State::Coming { opened, behind_close }, pod)
+            }
+            None => (State::Anothers, None),
+        };
+        let stream = Stream {
+            id: MessageId::captured(&around.open.key, self.base.wrapping_add(id.0)),
+            flow: FlowId(*around.flows),
+            pod,
+            state,
+        };
+        self.streams.insert(id, stream);
+    }
+
+    /// A request is whole, or all that will come of it is there.
+    fn whole(&mut self, around: &mut Around<'_>, id: StreamId, request: Box<Request>, cut_short: bool) {
+        let next = self.judge(around.open.held.server_is());
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        let sent = State::Sent(request.last_byte);
+        let (opened, behind_close) = match std::mem::replace(&mut stream.state, sent) {
+            State::Coming { opened, behind_close } => (opened, behind_close),
+            State::Anothers => {
+                around.pipeline.dispatcher.not_taken(&stream.id);
+                self.streams.remove(&id);
+                return;
+            }
+            other => return stream.state = other,
+        };
+        let opened = if cut_short { opened.incomplete() } else { opened };
+        let reason = match next {
+            _ if behind_close => DropReason::AfterClose,
+            Judgement::Drop(reason) => reason,
+            Judgement::Keep => {
+                around.pipeline.kept_bytes += request.charge.bytes();
+                stream.state = State::Kept { request, opened };
+                self.kept += 1;
+                return;
+            }
+            Judgement::Forward => {
+                let place = stream.place(around.open);
+                around
+                    .pipeline
+                    .forward_captured(place, stream.id.clone(), request, opened);
+                if self.answers == Answers::Unwanted || cut_short {
+                    self.streams.remove(&id);
+                }
+                return;
+            }
+        };
+        around.pipeline.drop_unserved(&stream.id, opened, reason);
+        self.streams.remove(&id);
+    }
+
+    /// Decides about a whole request by what shows of the server.
+    fn judge(&self, server: Server) -> Judgement {
+        let refusals_show = match self.answers {
+            Answers::Unwanted => false,
+            Answers::Unseen => server == Server::Accepted,
+            Answers::Seen => true,
+        };
+        match server {
+            Server::Silent => Judgement::Drop(DropReason::Unanswered),
+            Server::Awaited if self.kept >= MAX_KEPT => Judgement::Drop(DropReason::Unanswered),
+            Server::Awaited => Judgement::Keep,
+            Server::Accepted | Server::Unknown if refusals_show && self.kept < MAX_KEPT => Judgement::Keep,
+            Server::Accepted | Server::Unknown => Judgement::Forward,
+        }
+    }
+
+    fn rejected(&mut self, around: &mut Around<'_>, id: StreamId, reject: Reject) {
+        if reject == Reject::MidStream {
+            not_understood::say_that_connections_were_open();
+        }
+        let Some(stream) = self.remove(id) else { return };
+        if let State::Coming { opened, .. } = stream.state {
+            let reason = around.pipeline.reason_on(around.open, reject);
+            opened.settle(Outcome::Dropped(reason));
+        }
+    }
+
+    fn answered(&mut self, around: &mut Around<'_>, id: StreamId, response: Box<Response>) {
+        let Some((id, last_byte)) = self.served(around, id) else {
+            around.pipeline.counters.answers.unpaired += 1;
+            return;
+        };
+        around.pipeline.counters.answers.paired += 1;
+        let answer = ProductionAnswer {
+            id,
+            began: last_byte,
+            took: response.last_byte.since(last_byte),
+            response,
+        };
+        around.pipeline.answer(around.open, AnswerEvent::Answered(answer));
+    }
+
+    /// Its answer will never be whole: that says nothing against the request.
+    fn unanswered(&mut self, around: &mut Around<'_>, id: StreamId, why: AnswerLost) {
+        if let Some((id, _)) = self.served(around, id) {
+            if why != AnswerLost::Closed && why != AnswerLost::Shutdown {
+                around.pipeline.counters.answers.rejected += 1;
+            }
+            around.pipeline.answer(around.open, AnswerEvent::Lost(id, why));
+        }
+    }
+
+    /// A stream's request was served: it goes on if it was kept back. Its name and last byte, if it is this agent's.
+    fn served(&mut self, around: &mut Around<'_>, id: StreamId) -> Option<(MessageId, Timestamp)> {
+        let mut stream = self.remove(id)?;
+        stream.forward(around.open, around.pipeline);
+        match stream.state {
+            State::Sent(last_byte) => Some((stream.id, last_byte)),
+            _ => None,
+        }
+    }
+
+    /// The server has not processed a whole request.
+    fn unprocessed(&mut self, around: &mut Around<'_>, id: StreamId) {
+        let Some(stream) = self.remove(id) else { return };
+        if let State::Sent(_) = stream.state {
+            let event = AnswerEvent::Lost(stream.id, AnswerLost::Closed);
+            return around.pipeline.answer(around.open, event);
+        }
+        stream.end(around.pipeline, DropReason::H2Refused);
+    }
+
+    fn remove(&mut self, id: StreamId) -> Option<Stream> {
+        let stream = self.streams.remove(&id)?;
+        self.kept -= usize::from(matches!(stream.state, State::Kept { .. }));
+        Some(stream)
+    }
+
+    /// More shows of the server: settles what is kept back as far as that tells.
+    pub fn settle(&mut self, around: &mut Around<'_>) {
+        match around.open.held.server_is() {
+            _ if self.kept == 0 => {}
+            Server::Awaited => {}
+            Server::Silent => self.settle_if(around, Some(DropReason::Unanswered), |_, _| true),
+            Server::Accepted if self.answers != Answers::Unwanted => {}
+            Server::Accepted | Server::Unknown => self.settle_if(around, None, |_, _| true),
+        }
+    }
+
+    /// What was kept back for long enough goes on, or makes room for others where these need it.
+    pub fn overdue(&mut self, around: &mut Around<'_>, now: Timestamp, room: usize) {
+        if self.kept > 0 && around.open.held.server_is() != Server::Awaited {
+            self.settle_if(around, None, |request, kept_bytes| {
+                kept_bytes > room || request.last_byte.after(ANSWER_TIMEOUT) <= now
+            });
+        }
+    }
+
+    /// Settles those that are kept back and of which `is_due` says so, with this reason or by handing them on.
+    fn settle_if(
+        &mut self,
+        around: &mut Around<'_>,
+        reason: Option<DropReason>,
+        is_due: impl Fn(&Request, usize) -> bool,
+    ) {
+        let mut over = Vec::new();
+        for (id, stream) in &mut self.streams {
+            match &stream.state {
+                State::Kept { request, .. } if is_due(request, around.pipeline.kept_bytes) => {}
+                _ => continue,
+            }
+            if reason.is_none() {
+                stream.forward(around.open, around.pipeline);
+                self.kept -= 1;
+            }
+            if reason.is_some() || self.answers == Answers::Unwanted {
+                over.push(*id);
+            }
+        }
+        for id in over {
+            if let (Some(stream), Some(reason)) = (self.remove(id), reason) {
+                stream.end(around.pipeline, reason);
+            }
+        }
+    }
+
+    /// The connection is over, `reset` by either side or otherwise, and its reader has told all that there is.
+    pub fn close(mut self, around: &mut Around<'_>, reset: bool, why: Reject) {
+        let why = around.pipeline.reason_on(around.open, why);
+        let taken = around.open.held.server_is() != Server::Awaited;
+        for (_, mut stream) in std::mem::take(&mut self.streams) {
+            if let State::Kept { .. } = stream.state
+                && (taken || !reset)
+            {
+                stream.forward(around.open, around.pipeline);
+            }
+            let reason = match stream.state {
+                State::Kept { .. } => DropReason::Reset,
+                _ => why,
+            };
+            stream.end(around.pipeline, reason);
+        }
+    }
+}
+
+/// The decision about a whole request.
+enum Judgement {
+    Forward,
+    Keep,
+    Drop(DropReason),
+}
