@@ -1,12 +1,12 @@
 //! A request's head with some fields set or left out, byte for byte the same besides. What comes of it is to be read again
 //! ([`Request::rewritten`]).
 
-use super::message::{HeaderField, Request};
+use super::message::{HeaderField, Request, Version};
 
 impl Request {
     /// This request's head with other fields: those called by a name of `fields`, in any case, are left out, and where
-    /// it has a value one such field stands in the place of the first of them, or at the end. No other field is
-    /// changed, but for a `Connection` field that would have a hop take out what is set here.
+    /// it has a value one such field stands in the place of the first of them, or at the end: in lower case where names of
+    /// HTTP/2 are. No other field is changed, but for a `Connection` field that would have a hop take out what is set here.
     pub fn head_with(&self, fields: &[(&str, Option<&[u8]>)]) -> Vec<u8> {
         let end = self.head.len().saturating_sub(2);
         let first = self
@@ -26,7 +26,7 @@ impl Request {
                     if let (name, Some(value)) = fields[at]
                         && !std::mem::replace(&mut written[at], true)
                     {
-                        write_field(&mut head, name.as_bytes(), value);
+                        self.write_named(&mut head, name, value);
                     }
                 }
                 None if name.eq_ignore_ascii_case(b"connection") => {
@@ -37,11 +37,20 @@ impl Request {
         }
         for ((name, value), written) in fields.iter().zip(written) {
             if let Some(value) = value.filter(|_| !written) {
-                write_field(&mut head, name.as_bytes(), value);
+                self.write_named(&mut head, name, value);
             }
         }
         head.extend_from_slice(b"\r\n");
         head
+    }
+
+    /// Writes a field that is set.
+    fn write_named(&self, head: &mut Vec<u8>, name: &str, value: &[u8]) {
+        if self.version == Version::Http2 {
+            write_field(head, name.to_ascii_lowercase().as_bytes(), value);
+        } else {
+            write_field(head, name.as_bytes(), value);
+        }
     }
 
     fn part(&self, range: &std::ops::Range<u32>) -> &[u8] {

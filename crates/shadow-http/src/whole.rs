@@ -66,7 +66,8 @@ mod tests {
             (Version::Http2, Framing::Chunked)
         );
         assert!(request.keep_alive());
-        let edited = request.head_with(&[("x-new", Some(b"1"))]);
+        let edited = request.head_with(&[("X-New", Some(b"1"))]);
+        assert!(edited.ends_with(b"\r\nx-new: 1\r\n\r\n"));
         let edited = request.rewritten(edited, request.body.clone()).unwrap();
         assert_eq!((edited.version, edited.target()), (Version::Http2, &b"/a"[..]));
     }
@@ -83,7 +84,7 @@ mod tests {
             time: Timestamp::default(),
         };
         stream.push(chunk, &MemoryBudget::new(1 << 20), &mut |event| {
-            events.push(event)
+            events.push(event);
         });
         let malformed = |event: &RequestEvent| matches!(event, RequestEvent::Rejected(Reject::Malformed));
         assert!(events.iter().any(malformed), "{events:?}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use shadow_core::time::Timestamp;
-use shadow_http::Request;
+use shadow_http::{Request, Version};
 use shadow_tcp::FlowKey;
 
 use super::message::{Message, MessageId, MessageKind};
@@ -43,7 +43,11 @@ impl Exchange {
         request.last_byte = message.last_byte;
         Self {
             id: message.id.clone(),
-            flow: FlowId(message.id.connection()),
+            flow: FlowId(match request.version {
+                // Each stream is for itself.
+                Version::Http2 => message.id.exchange(),
+                _ => message.id.connection(),
+            }),
             key: message.id.endpoints(),
             pod,
             copy: 1,

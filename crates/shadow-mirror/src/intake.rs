@@ -157,6 +157,24 @@ mod tests {
     }
 
     #[test]
+    fn a_recorded_request_of_http_2_is_read_from_its_text() {
+        let text =
+            "POST /a HTTP/2.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx: y\r\n\r\n\n";
+        let (output, counts) = take(&[
+            (MessageKind::Request, text),
+            (MessageKind::Response, "HTTP/2.0 200 \r\n\r\nok"),
+        ]);
+        assert_eq!(
+            output.seen(),
+            [
+                "id POST /a HTTP/2.0 2\r\nhi\r\n0\r\nx: y\r\n\r\n",
+                "id Response HTTP/2.0 200  ok"
+            ]
+        );
+        assert_eq!((counts.seen, counts.outputs[0].delivered), (1, 1));
+    }
+
+    #[test]
     fn what_is_no_whole_request_is_counted_with_its_reason() {
         let (output, counts) = take(&[
             (

@@ -86,6 +86,20 @@ impl MessageId {
             Name::Given(text) => fnv(text.as_bytes()),
         }
     }
+
+    /// A number of its own, as far as its name tells.
+    pub fn exchange(&self) -> u64 {
+        match &self.0 {
+            Name::Parts { number, .. } => {
+                let connection = self.connection().to_be_bytes();
+                let mut bytes = [0; 12];
+                bytes[..8].copy_from_slice(&connection);
+                bytes[8..].copy_from_slice(&number.to_be_bytes());
+                fnv(&bytes)
+            }
+            Name::Given(text) => fnv(text.as_bytes()),
+        }
+    }
 }
 
 impl fmt::Display for MessageId {

@@ -206,8 +206,8 @@ fn http2_that_nobody_reads_is_passed_over_after_all() {
     feed.push(&PREFACE[..5]);
     feed.push(&PREFACE[5..]);
     let mut seen = Vec::new();
-    feed.stream.stay(PREFACE[5..].as_bytes(), &mut |event| {
-        seen.push(format!("{event:?}"))
+    feed.stream.stay(&PREFACE.as_bytes()[5..], &mut |event| {
+        seen.push(format!("{event:?}"));
     });
     assert_eq!(seen, ["Recognised(Http2)", "Skipped { bytes: 24, why: Http2 }"]);
     feed.push("more");

@@ -6,7 +6,11 @@ use std::ops::Range;
 use shadow_http::HeaderField;
 
 /// The lines of a header section.
-pub struct Lines<'a>(Vec<Line<'a>>);
+pub struct Lines<'a> {
+    lines: Vec<Line<'a>>,
+    /// Names are written in lower case, as HTTP/2 has them (RFC 9113 section 8.2).
+    lower: bool,
+}
 
 struct Line<'a> {
     /// With its line end.
@@ -62,17 +66,21 @@ impl<'a> Lines<'a> {
                 text: text.into(),
             });
         }
-        Self(lines)
+        let start_line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        Self {
+            lines,
+            lower: start_line.starts_with(b"HTTP/2.0") || start_line.ends_with(b" HTTP/2.0"),
+        }
     }
 
     /// Whether a field called `name` has a value that passes `test`.
     pub fn any(&self, name: &str, mut test: impl FnMut(&[u8]) -> bool) -> bool {
-        self.0.iter().any(|line| line.is(name) && test(line.value()))
+        self.lines.iter().any(|line| line.is(name) && test(line.value()))
     }
 
     /// The value of the first field called `name`.
     pub fn first(&self, name: &str) -> Option<&[u8]> {
-        self.0.iter().find(|line| line.is(name)).map(Line::value)
+        self.lines.iter().find(|line| line.is(name)).map(Line::value)
     }
 
     /// Makes `value` the only one of `name`: where the first field of that name stands, as that is spelled, or before all
@@ -80,7 +88,7 @@ impl<'a> Lines<'a> {
     pub fn set(&mut self, name: &str, value: &[u8]) {
         let first = self.set_first(name, value);
         let mut index = 0;
-        self.0.retain(|line| {
+        self.lines.retain(|line| {
             index += 1;
             index - 1 <= first || !line.is(name)
         });
@@ -88,17 +96,22 @@ impl<'a> Lines<'a> {
 
     /// The same without a look at further fields of that name, which stay; where it stands then.
     pub fn set_first(&mut self, name: &str, value: &[u8]) -> usize {
-        let Some(first) = self.0.iter().position(|line| line.is(name)) else {
-            self.0.insert(0, Line::new(name.as_bytes(), value));
+        let Some(first) = self.lines.iter().position(|line| line.is(name)) else {
+            let name = if self.lower {
+                Cow::Owned(name.to_ascii_lowercase())
+            } else {
+                Cow::Borrowed(name)
+            };
+            self.lines.insert(0, Line::new(name.as_bytes(), value));
             return 0;
         };
-        self.0[first] = self.0[first].with(value);
+        self.lines[first] = self.lines[first].with(value);
         first
     }
 
     /// Takes out every field called `name`.
     pub fn remove(&mut self, name: &str) {
-        self.0.retain(|line| !line.is(name));
+        self.lines.retain(|line| !line.is(name));
     }
 
     /// Gives each field called `name` the value that `other` makes of its own, where it makes one.
@@ -107,7 +120,7 @@ impl<'a> Lines<'a> {
         name: &str,
         mut other: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, E>,
     ) -> Result<(), E> {
-        for line in &mut self.0 {
+        for line in &mut self.lines {
             if line.is(name)
                 && let Some(value) = other(line.value())?
             {
@@ -119,7 +132,7 @@ impl<'a> Lines<'a> {
 
     /// Gives each field the value that `other` makes of its name and its own, where it makes one.
     pub fn change_all(&mut self, mut other: impl FnMut(&[u8], &[u8]) -> Option<Vec<u8>>) {
-        for line in &mut self.0 {
+        for line in &mut self.lines {
             if let Some(value) = other(&line.text[..line.name], line.value()) {
                 *line = line.with(&value);
             }
@@ -130,7 +143,7 @@ impl<'a> Lines<'a> {
     pub fn head(&self, start_line: &[&[u8]]) -> Vec<u8> {
         let mut head = start_line.concat();
         head.extend_from_slice(b"\r\n");
-        for line in &self.0 {
+        for line in &self.lines {
             head.extend_from_slice(&line.text);
         }
         head.extend_from_slice(b"\r\n");
@@ -174,6 +187,19 @@ mod tests {
             }),
             "GET / HTTP/1.1\r\nhOsT:  a \r\nX: 3\r\nx:2\r\nEmpty:\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn a_new_field_of_http_2_has_a_name_in_lower_case() {
+        for start in ["GET /a HTTP/2.0", "HTTP/2.0 200 "] {
+            let head = format!("{start}\r\nx: 1\r\n\r\n");
+            let fields = head_fields(head.as_bytes()).unwrap();
+            let mut lines = Lines::of(head.as_bytes(), &fields);
+            lines.set("X-New", b"2");
+            lines.set("X", b"3");
+            let edited = String::from_utf8(lines.head(&[start.as_bytes()])).unwrap();
+            assert_eq!(edited, format!("{start}\r\nx-new: 2\r\nx: 3\r\n\r\n"));
+        }
     }
 
     #[test]

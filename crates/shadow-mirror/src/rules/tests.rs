@@ -444,6 +444,65 @@ fn http_redact_header_and_http_redact_json_come_last() {
 }
 
 #[test]
+fn a_request_of_http_2_is_changed_as_any_other_and_stays_one() {
+    let key = RedactionKey::new(&[1; 16]).unwrap();
+    let redaction = Redaction::new(
+        ["Authorization".to_owned()],
+        vec![JsonPath::new("pin").unwrap()],
+        64,
+        key.clone(),
+    );
+    let rules = Rules {
+        rewriters: Rewriters {
+            set_headers: vec![
+                SetHeader::new("X-Tenant", "1").unwrap(),
+                SetHeader::new("Host", "b").unwrap(),
+            ],
+            set_parameters: vec![SetParameter::new("added", "1").unwrap()],
+            urls: vec![Rewrite::new("^/api", "/v2").unwrap()],
+            headers: Vec::new(),
+        },
+        redaction: Some(redaction.unwrap()),
+        ..Rules::default()
+    };
+    let budget = shadow_core::budget::MemoryBudget::new(1 << 20);
+    let limits = shadow_http::Limits {
+        max_head: 4096,
+        max_body: 4096,
+        max_headers: 16,
+    };
+    let head = "POST /api?a=b HTTP/2.0\r\nhost: a\r\nauthorization: x\r\n";
+    let changed = |fields: &str, body: &str| {
+        let text = format!("{head}{fields}\r\n{body}");
+        let request = shadow_http::whole_request(text.as_bytes(), limits, &budget).unwrap();
+        match rules.judge(&request, CLIENT) {
+            Verdict::Changed(request) => {
+                assert_eq!(request.version, shadow_http::Version::Http2);
+                String::from_utf8([&request.head[..], &request.body].concat()).unwrap()
+            }
+            _ => panic!("not changed"),
+        }
+    };
+    let hidden = key.hash(b"x");
+    let expected =
+        format!("POST /v2?a=b&added=1 HTTP/2.0\r\nx-tenant: 1\r\nhost: b\r\nauthorization: {hidden}\r\n");
+    let chunked = "transfer-encoding: chunked\r\n";
+    assert_eq!(
+        changed(chunked, "2\r\nhi\r\n0\r\nauthorization: x\r\n\r\n"),
+        format!("{expected}{chunked}\r\n2\r\nhi\r\n0\r\nauthorization: {hidden}\r\n\r\n")
+    );
+    let body = format!("{{\"pin\":\"{}\"}}", key.hash(b"1"));
+    assert_eq!(
+        changed(chunked, "9\r\n{\"pin\":1}\r\n0\r\n\r\n"),
+        format!(
+            "POST /v2?a=b&added=1 HTTP/2.0\r\ncontent-length: {}\r\n{}\r\n{body}",
+            body.len(),
+            &expected["POST /v2?a=b&added=1 HTTP/2.0\r\n".len()..]
+        )
+    );
+}
+
+#[test]
 fn a_changed_request_shares_its_body_and_keeps_its_place() {
     let before = request(post("text/plain", "hello").as_bytes());
     let mut rules = Rules::default();

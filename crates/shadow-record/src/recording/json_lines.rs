@@ -149,6 +149,22 @@ mod tests {
     }
 
     #[test]
+    fn a_message_of_http_2_shows_no_field_that_its_text_alone_has() {
+        let recorded = Recorded {
+            request: Some(record(
+                b"POST /a HTTP/2.0\r\nhost: shop\r\ntransfer-encoding: chunked\r\n\r\n",
+                b"2\r\nhi\r\n0\r\nx-sum: 1\r\n\r\n",
+            )),
+            response: None,
+            replayed: None,
+        };
+        assert!(
+            written(&recorded)
+                .contains(r#""http_version":"HTTP/2","headers":{"host":"shop"},"body":"hi","body_bytes":2}"#)
+        );
+    }
+
+    #[test]
     fn an_exchange_is_one_object_on_one_line() {
         let recorded = Recorded {
             request: Some(record(

@@ -12,6 +12,9 @@ use shadow_mirror::MessageKind;
 
 use super::Record;
 
+/// The version of HTTP/2, as browsers name it.
+const HTTP_2: &str = "HTTP/2";
+
 /// A message taken apart. What is no HTTP has empty parts, and all of it as its body.
 #[derive(Debug, Default)]
 pub(super) struct Parts<'a> {
@@ -19,7 +22,7 @@ pub(super) struct Parts<'a> {
     pub method: Cow<'a, str>,
     /// Target of a request; empty for a response.
     pub target: Cow<'a, str>,
-    /// `HTTP/1.1`.
+    /// `HTTP/1.1`, or as HAR has it otherwise.
     pub version: &'static str,
     /// Status of a response; 0 for a request.
     pub status: u16,
@@ -77,6 +80,12 @@ impl<'a> Parts<'a> {
         {
             parts.body = body.into();
         }
+        if parts.version == HTTP_2 {
+            // It stands in the text alone: HTTP/2 has no such field (RFC 9113 section 8.2.2).
+            parts
+                .fields
+                .retain(|(name, _)| !name.eq_ignore_ascii_case("transfer-encoding"));
+        }
         Some(parts)
     }
 
@@ -103,10 +112,10 @@ impl<'a> Parts<'a> {
 }
 
 fn version(text: &[u8]) -> &'static str {
-    if text == b"HTTP/1.0" {
-        "HTTP/1.0"
-    } else {
-        "HTTP/1.1"
+    match text {
+        b"HTTP/1.0" => "HTTP/1.0",
+        b"HTTP/2.0" => HTTP_2,
+        _ => "HTTP/1.1",
     }
 }
 
