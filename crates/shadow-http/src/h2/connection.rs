@@ -1,10 +1,17 @@
-//! Both directions of a connection of HTTP/2.
+//! Both directions of a connection of HTTP/2: what their frames say, told stream by stream.
 
 use std::fmt;
 
 use shadow_core::budget::MemoryBudget;
 use shadow_tcp::{Chunk, Close, Direction, Stall};
 
+use super::flood::Resets;
+use super::frame::{FrameHeader, Kind};
+use super::hpack::FieldList;
+use super::join::Joining;
+use super::lane::{Fate, Lane, Loss, Place, Step};
+use super::limits::{MAX_FALSE_PLACES, MAX_LOST_STREAMS};
+use super::streams::{AnswerSide, RequestSide, Stream, Streams};
 use crate::framing::RequestKind;
 use crate::message::{Limits, Reject, Request, Skip};
 use crate::response_stream::Response;
@@ -49,7 +56,7 @@ pub enum Event {
     /// The server has provably not processed a complete request: it refused its stream, or said goodbye to it (RFC 9113
     /// sections 6.8 and 8.7).
     Unprocessed(StreamId),
-    /// The server announced this stream of its own (PUSH_PROMISE), which is passed over.
+    /// The server announced this stream of its own (`PUSH_PROMISE`), which is passed over.
     Pushed(StreamId),
     /// So many bytes were passed over, because it is not known what they are.
     Skipped {
@@ -59,28 +66,68 @@ pub enum Event {
         why: Skip,
     },
     /// What the connection carries from here on, once it is known: [`Skip::Http2`] when one that was open before is proved,
-    /// [`Skip::NotHttp`] when it breaks the protocol and is not read on.
+    /// [`Skip::NotHttp`] when a direction breaks the protocol and is not read on.
     Recognised(Skip),
 }
 
 /// Both directions of one connection.
 #[derive(Debug)]
 pub struct Connection {
-    limits: Limits,
-    answers: bool,
-    incomplete: bool,
-    proved: bool,
+    pub(super) limits: Limits,
+    pub(super) answers: bool,
+    pub(super) incomplete: bool,
+    pub(super) request: Lane,
+    pub(super) response: Lane,
+    /// It is not known yet to be HTTP/2.
+    pub(super) joining: Option<Box<Joining>>,
+    pub(super) streams: Streams,
+    /// The last stream that the client opened.
+    pub(super) highest: u32,
+    /// The last stream that the server will process.
+    pub(super) goodbye: u32,
+    pub(super) resets: Resets,
+    /// Whether anything of the server was seen.
+    pub(super) hears: bool,
+    /// Why no more answers come.
+    pub(super) ended: Option<Reject>,
+    /// Used again from block to block.
+    pub(super) list: FieldList,
 }
 
 impl Connection {
     /// A connection that is read from there on; `answers` says whether answers are wanted.
     pub fn new(limits: Limits, answers: bool, join: Join) -> Self {
-        Self {
-            limits,
+        let places = match join {
+            Join::Preface | Join::Upgraded(_) => (Place::Preface(0), Place::first_frame()),
+            Join::MidStream => (Place::Lost(Box::default()), Place::Lost(Box::default())),
+        };
+        // Places in a head are kept in 32 bits.
+        let max_head = limits.max_head.min(u32::MAX as usize);
+        let mut connection = Self {
+            limits: Limits { max_head, ..limits },
             answers,
             incomplete: false,
-            proved: join != Join::MidStream,
+            request: Lane::new(places.0, max_head),
+            response: Lane::new(places.1, max_head),
+            joining: (join == Join::MidStream).then(Box::default),
+            streams: Streams::default(),
+            highest: 0,
+            goodbye: u32::MAX,
+            resets: Resets::new(),
+            hears: false,
+            ended: None,
+            list: FieldList::new(),
+        };
+        if let Join::Upgraded(kind) = join {
+            connection.highest = 1;
+            let stream = Stream {
+                request: RequestSide::Complete,
+                answer: AnswerSide::None,
+                kind,
+            };
+            connection.streams.insert(1, stream);
         }
+        connection
     }
 
     /// The same; what is there of a request whose body will never be whole because of a hole, a reset or a client that
@@ -93,39 +140,281 @@ impl Connection {
 
     /// Whether it is known to be HTTP/2.
     pub fn is_proved(&self) -> bool {
-        self.proved
+        self.joining.is_none()
     }
 
     /// The next bytes of a direction. What has to be kept of them is charged to `budget`.
     pub fn push(
         &mut self,
-        _direction: Direction,
+        direction: Direction,
         chunk: Chunk<'_>,
-        _budget: &MemoryBudget,
+        budget: &MemoryBudget,
         sink: &mut impl FnMut(Event),
     ) {
-        let _ = (&self.limits, self.answers, self.incomplete);
-        if self.proved {
-            let bytes = chunk.bytes.len() as u64;
-            let why = Skip::Http2;
-            sink(Event::Skipped { bytes, why });
+        let mut rest = chunk;
+        if self.joining.is_some() {
+            let Some(taken) = self.join(direction, &rest, sink) else {
+                return;
+            };
+            rest = behind(rest, taken);
+        }
+        self.hears |= direction == Direction::Response;
+        while !rest.bytes.is_empty() {
+            let highest = self.highest;
+            let knows = |header: &FrameHeader| is_known(header, direction, highest);
+            let lane = self.lane(direction);
+            let (taken, step) = lane.step(&rest, budget, &knows);
+            let ends = lane.pending_end();
+            self.act(direction, step, taken, &rest, budget, sink);
+            if let Some(step) = ends {
+                self.act(direction, step, 0, &rest, budget, sink);
+            }
+            rest = behind(rest, taken);
         }
     }
 
     /// So many bytes of a direction are lost, or [`UNKNOWN_LENGTH`](crate::UNKNOWN_LENGTH); its next chunk continues behind
     /// them.
-    pub fn gap(&mut self, _direction: Direction, _bytes: u64, _sink: &mut impl FnMut(Event)) {}
+    pub fn gap(&mut self, direction: Direction, bytes: u64, sink: &mut impl FnMut(Event)) {
+        if let Some(joining) = &mut self.joining {
+            joining.gap(direction);
+            return;
+        }
+        match self.lane(direction).gap(bytes) {
+            Loss::Nothing => {}
+            Loss::Stream(stream) if direction == Direction::Request => {
+                self.break_off(stream, Reject::H2Gap, sink);
+            }
+            Loss::Stream(stream) => self.lose_answer(stream, Reject::H2Gap, sink),
+            Loss::Place => self.lose_place(direction, sink),
+        }
+        // The frame may have ended with the hole; its end needs no bytes.
+        if let Some(step) = self.lane(direction).pending_end() {
+            self.act_on_end(direction, step, sink);
+        }
+    }
 
     /// Whether bytes of a message that is not whole yet are kept.
     pub fn holds(&self) -> bool {
-        false
+        self.streams.hold() || self.request.block.is_some() || self.response.block.is_some()
     }
 
     /// Messages that are not whole yet are not waited for any longer: they are rejected and their bytes are freed. The
     /// connection is read on.
-    pub fn stalled(&mut self, _why: Stall, _sink: &mut impl FnMut(Event)) {}
+    pub fn stalled(&mut self, why: Stall, sink: &mut impl FnMut(Event)) {
+        let reject = match why {
+            Stall::Timeout => Reject::Truncated,
+            Stall::Memory => Reject::Memory,
+        };
+        self.break_off_block(reject, sink);
+        if let Some(block) = &mut self.response.block {
+            let stream = block.stream;
+            block.give_up(Fate::Told);
+            self.lose_answer(stream, reject, sink);
+        }
+        self.break_off_all(reject, sink);
+        let under_way = |_: u32, stream: &Stream| matches!(stream.answer, AnswerSide::Open(_));
+        for stream in self.streams.which(under_way) {
+            self.lose_answer(stream, reject, sink);
+        }
+    }
 
-    /// A direction ended ([`Close::Finished`]: by FIN), or the connection did. Requests under way in it, and answers, are
+    /// A direction ended ([`Close::Finished`]: by FIN), or the connection did. Requests under way in it, or answers, are
     /// given up; nothing of it is parsed any more. Calling it again does nothing.
-    pub fn end(&mut self, _direction: Direction, _close: Close, _sink: &mut impl FnMut(Event)) {}
+    pub fn end(&mut self, direction: Direction, close: Close, sink: &mut impl FnMut(Event)) {
+        let reject = match close {
+            Close::Reset => Reject::Reset,
+            Close::Shutdown => Reject::Shutdown,
+            Close::Finished | Close::Idle | Close::Evicted | Close::Reused => Reject::Truncated,
+        };
+        self.joining = None;
+        match direction {
+            Direction::Request => {
+                self.break_off_block(reject, sink);
+                self.break_off_all(reject, sink);
+                self.forget_unseen(u32::MAX);
+            }
+            Direction::Response => {
+                self.ended.get_or_insert(reject);
+                self.lose_answers(reject, sink);
+            }
+        }
+        let lane = self.lane(direction);
+        lane.block = None;
+        if !matches!(lane.place, Place::Rest(_)) {
+            lane.place = Place::Rest(Skip::AfterReject);
+        }
+    }
+
+    pub(super) fn lane(&mut self, direction: Direction) -> &mut Lane {
+        match direction {
+            Direction::Request => &mut self.request,
+            Direction::Response => &mut self.response,
+        }
+    }
+
+    /// Does what a step says; its bytes are the first `taken` of `rest`.
+    fn act(
+        &mut self,
+        direction: Direction,
+        step: Step,
+        taken: usize,
+        rest: &Chunk<'_>,
+        budget: &MemoryBudget,
+        sink: &mut impl FnMut(Event),
+    ) {
+        match (step, direction) {
+            (Step::Nothing, _) | (Step::GoAway(_), Direction::Request) => {}
+            (Step::Unknown(why), _) => skip(taken, why, sink),
+            (Step::Found(opened), _) => {
+                skip(taken, Skip::AfterGap, sink);
+                if direction == Direction::Request {
+                    self.passed_over(&opened, Reject::H2Gap, sink);
+                }
+            }
+            (Step::MaxFrame(size), Direction::Request) => self.response.max_frame = size,
+            (Step::MaxFrame(size), Direction::Response) => self.request.max_frame = size,
+            (Step::Violation, _) => self.violation(direction, sink),
+            (
+                Step::Data {
+                    stream,
+                    size,
+                    end,
+                    last,
+                },
+                Direction::Request,
+            ) => {
+                let data = &rest.bytes[..end];
+                self.request_data(stream, size, data, last, rest.time, sink);
+            }
+            (
+                Step::Data {
+                    stream,
+                    size,
+                    end,
+                    last,
+                },
+                Direction::Response,
+            ) => {
+                let data = &rest.bytes[..end];
+                self.answer_data(stream, size, data, last, rest.time, sink);
+            }
+            (Step::End(stream), Direction::Request) => self.request_ends(stream, rest.time, sink),
+            (Step::End(stream), Direction::Response) => self.answer_ends(stream, rest.time, sink),
+            (Step::Block(block), Direction::Request) => self.request_block(&block, rest, budget, sink),
+            (Step::Block(block), Direction::Response) => self.answer_block(&block, rest, budget, sink),
+            (Step::Reset { stream, .. }, Direction::Request) => {
+                self.resets.count(rest.time);
+                self.client_resets(stream, sink);
+            }
+            (Step::Reset { stream, code }, Direction::Response) => self.server_resets(stream, code, sink),
+            (Step::GoAway(last), Direction::Response) => self.server_leaves(last, sink),
+        }
+    }
+
+    /// The end of a frame of which a part was lost.
+    fn act_on_end(&mut self, direction: Direction, step: Step, sink: &mut impl FnMut(Event)) {
+        match (step, direction) {
+            (Step::Block(block), Direction::Request) => self.lost_request_block(&block, sink),
+            (Step::Block(block), Direction::Response) => self.lost_answer_block(&block, sink),
+            (Step::Reset { stream, .. }, Direction::Request) => self.client_resets(stream, sink),
+            (Step::Reset { stream, code }, Direction::Response) => self.server_resets(stream, code, sink),
+            // Only padding was lost, or its stream was given up.
+            (Step::End(stream), Direction::Request) => {
+                self.request_ends(stream, self.request.origin.time, sink);
+            }
+            (Step::End(stream), Direction::Response) => {
+                self.answer_ends(stream, self.response.origin.time, sink);
+            }
+            _ => {}
+        }
+    }
+
+    /// Requests were opened in frames that were passed over.
+    pub(super) fn passed_over(&mut self, opened: &[u32], reject: Reject, sink: &mut impl FnMut(Event)) {
+        for &stream in opened {
+            if stream > self.highest {
+                self.highest = stream;
+                sink(Event::Started(StreamId(stream)));
+                sink(Event::Rejected(StreamId(stream), reject));
+            }
+        }
+    }
+
+    /// Where frames begin in a direction is not known any more.
+    fn lose_place(&mut self, direction: Direction, sink: &mut impl FnMut(Event)) {
+        self.give_up_direction(direction, Reject::H2Gap, sink);
+        self.lane(direction).lose();
+    }
+
+    /// A direction is not as RFC 9113 has it. Behind a hole, or where it was joined, its place may be wrong: then that is
+    /// looked for again.
+    pub(super) fn violation(&mut self, direction: Direction, sink: &mut impl FnMut(Event)) {
+        let lane = self.lane(direction);
+        if lane.has_holes && lane.false_places < MAX_FALSE_PLACES {
+            lane.false_places += 1;
+            return self.lose_place(direction, sink);
+        }
+        let is_other = matches!(lane.place, Place::Preface(_) | Place::Header { first: true, .. });
+        let (has_holes, why) = (
+            lane.has_holes,
+            if is_other {
+                Skip::NotHttp
+            } else {
+                Skip::AfterReject
+            },
+        );
+        let reject = if has_holes {
+            Reject::H2Gap
+        } else {
+            Reject::Malformed
+        };
+        self.give_up_direction(direction, reject, sink);
+        let lane = self.lane(direction);
+        lane.block = None;
+        lane.place = Place::Rest(if has_holes { Skip::AfterGap } else { why });
+        if direction == Direction::Response {
+            self.ended.get_or_insert(reject);
+        }
+        sink(Event::Recognised(Skip::NotHttp));
+    }
+
+    fn give_up_direction(&mut self, direction: Direction, reject: Reject, sink: &mut impl FnMut(Event)) {
+        match direction {
+            Direction::Request => {
+                self.break_off_block(reject, sink);
+                self.break_off_all(reject, sink);
+                self.forget_unseen(u32::MAX);
+            }
+            Direction::Response => self.lose_answers(reject, sink),
+        }
+    }
+}
+
+fn skip(bytes: usize, why: Skip, sink: &mut impl FnMut(Event)) {
+    if bytes > 0 {
+        let bytes = bytes as u64;
+        sink(Event::Skipped { bytes, why });
+    }
+}
+
+/// The bytes behind the first `taken`.
+fn behind(chunk: Chunk<'_>, taken: usize) -> Chunk<'_> {
+    Chunk {
+        bytes: &chunk.bytes[taken..],
+        sequence: chunk.sequence.wrapping_add(taken as u32),
+        segment_start: chunk.segment_start && taken == 0,
+        ..chunk
+    }
+}
+
+/// Whether a frame that looks like one may be of this connection.
+pub(super) fn is_known(header: &FrameHeader, direction: Direction, highest: u32) -> bool {
+    let may_be = header.stream <= highest.saturating_add(2 * MAX_LOST_STREAMS);
+    let is_client = header.stream % 2 == 1;
+    match (header.kind, direction) {
+        (Kind::PushPromise, Direction::Request) => false,
+        (Kind::Data | Kind::Headers | Kind::Continuation, Direction::Request) => may_be && is_client,
+        _ => may_be,
+    }
 }

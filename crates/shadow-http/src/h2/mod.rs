@@ -22,7 +22,20 @@
 //! What is held of messages is charged to the budget; what is refused costs one stream. Everything else that a connection
 //! keeps is bounded by constants (`limits`).
 
+mod answers;
 mod connection;
+mod flood;
+mod frame;
+mod gather;
 pub mod hpack;
+mod join;
+mod lane;
+mod limits;
+mod requests;
+mod search;
+mod streams;
+#[cfg(test)]
+mod tests;
+mod text;
 
 pub use connection::{Connection, Event, Join, StreamId};

@@ -1,0 +1,291 @@
+//! A message of one stream on its way from a head to a whole request or answer.
+
+use std::mem::size_of;
+
+use bytes::Bytes;
+use shadow_core::budget::{Charge, MemoryBudget};
+use shadow_core::time::Timestamp;
+
+use super::lane::Origin;
+use super::limits::MAX_PIECES;
+use super::text::{Head, Line};
+use crate::message::{Framing, Limits, Piece, Reject, Request, Version};
+use crate::response_stream::Response;
+
+/// A message that is not whole yet.
+#[derive(Debug)]
+pub(super) struct Gather {
+    head: Head,
+    /// The body as it will be handed on.
+    body: Vec<u8>,
+    /// Bytes of data so far.
+    received: u64,
+    /// Whether the data of a frame has begun and not ended.
+    in_frame: bool,
+    /// Whether it has no body whatever its fields say.
+    is_bodiless: bool,
+    pieces: Vec<Piece>,
+    charge: Charge,
+    origin: Origin,
+    last: Timestamp,
+}
+
+impl Gather {
+    /// A message whose head this is. Where nothing follows it is whole at once, and charged as such.
+    pub fn new(
+        head: Head,
+        origin: Origin,
+        now: Timestamp,
+        ends: bool,
+        budget: &MemoryBudget,
+    ) -> Result<Self, Reject> {
+        let mut charge = if ends {
+            budget.charge()
+        } else {
+            budget.held().charge()
+        };
+        let overhead = if ends { 0 } else { size_of::<Self>() };
+        if !charge.try_grow(head.text.capacity() + overhead) {
+            return Err(Reject::Memory);
+        }
+        Ok(Self {
+            head,
+            body: Vec::new(),
+            received: 0,
+            in_frame: false,
+            is_bodiless: false,
+            pieces: Vec::new(),
+            charge,
+            origin,
+            last: now,
+        })
+    }
+
+    /// The data of a frame: a part of it, which begins a frame of `size` bytes of data where that is given, and ends it
+    /// where `is_last`.
+    pub fn data(
+        &mut self,
+        size: Option<u32>,
+        data: &[u8],
+        is_last: bool,
+        now: Timestamp,
+        limits: &Limits,
+    ) -> Result<(), Reject> {
+        if let Some(size) = size.filter(|size| *size > 0) {
+            let after = self.received.saturating_add(u64::from(size));
+            if self.head.length.is_some_and(|length| after > length) {
+                return Err(Reject::Malformed);
+            }
+            if self.is_bodiless || (self.head.length.is_none() && !self.head.is_chunked) {
+                return Err(Reject::Malformed);
+            }
+            if after > limits.max_body as u64 {
+                return Err(Reject::BodyTooLarge);
+            }
+            self.in_frame = true;
+            if self.head.is_chunked {
+                let mut line = [0; 10];
+                let line = chunk_size(size, &mut line);
+                self.append(line, limits)?;
+            }
+        }
+        if !self.in_frame {
+            return Ok(()); // Empty frames add nothing.
+        }
+        self.received += data.len() as u64;
+        self.append(data, limits)?;
+        self.last = now;
+        if is_last {
+            self.in_frame = false;
+            if self.head.is_chunked {
+                self.append(b"\r\n", limits)?;
+            }
+            self.piece(now)?;
+        }
+        Ok(())
+    }
+
+    /// Notes the moment at which a part of a gRPC call came.
+    fn piece(&mut self, time: Timestamp) -> Result<(), Reject> {
+        if !self.head.is_grpc || !self.head.is_chunked {
+            return Ok(());
+        }
+        let end = self.body.len() as u32;
+        let is_full = self.pieces.len() >= MAX_PIECES;
+        if let Some(last) = self.pieces.last_mut()
+            && (last.time == time || is_full)
+        {
+            last.end = end;
+            return Ok(());
+        }
+        if self.pieces.len() == self.pieces.capacity() {
+            let more = self.pieces.capacity().max(4);
+            if !self.charge.try_grow(more * size_of::<Piece>()) {
+                return Err(Reject::Memory);
+            }
+            self.pieces.reserve_exact(more);
+        }
+        self.pieces.push(Piece { end, time });
+        Ok(())
+    }
+
+    fn append(&mut self, more: &[u8], limits: &Limits) -> Result<(), Reject> {
+        let needed = self.body.len() + more.len();
+        // Places in a body are kept in 32 bits.
+        if needed > limits.max_body.min(u32::MAX as usize) {
+            return Err(Reject::BodyTooLarge);
+        }
+        if needed > self.body.capacity() {
+            self.reserve(needed)?;
+        }
+        self.body.extend_from_slice(more);
+        Ok(())
+    }
+
+    /// Makes room, twice as much each time; what a head announces is never reserved before it comes.
+    fn reserve(&mut self, needed: usize) -> Result<(), Reject> {
+        let capacity = self.body.capacity();
+        let most = match self.head.length {
+            Some(length) if !self.head.is_chunked => usize::try_from(length).unwrap_or(usize::MAX),
+            _ => usize::MAX,
+        };
+        let mut then = capacity.saturating_mul(2).min(most).max(needed);
+        if !self.charge.try_grow(then - capacity) {
+            // Memory is scarce: only what is needed now.
+            then = needed;
+            if !self.charge.try_grow(then - capacity) {
+                return Err(Reject::Memory);
+            }
+        }
+        self.body.reserve_exact(then - self.body.len());
+        Ok(())
+    }
+
+    /// The message has ended; with these trailers, as text, if there were any.
+    pub fn finish(mut self, trailers: Option<&[u8]>, limits: &Limits) -> Result<Self, Reject> {
+        if self.head.length.is_some_and(|length| length != self.received) {
+            return Err(Reject::Malformed);
+        }
+        if let Some(trailers) = trailers.filter(|_| !self.is_bodiless) {
+            if !self.head.is_chunked {
+                self.make_chunked(limits)?;
+            }
+            self.append(b"0\r\n", limits)?;
+            self.append(trailers, limits)?;
+            self.append(b"\r\n", limits)?;
+        } else if self.head.is_chunked {
+            self.append(b"0\r\n\r\n", limits)?;
+        }
+        Ok(self)
+    }
+
+    /// Puts the body, which came with `content-length`, into one chunk, so that trailers can follow.
+    fn make_chunked(&mut self, limits: &Limits) -> Result<(), Reject> {
+        let body = std::mem::take(&mut self.body);
+        // Both are there for a moment.
+        if !self.charge.try_grow(self.head.text.len() + 64) {
+            return Err(Reject::Memory);
+        }
+        if let Ok(size @ 1..) = u32::try_from(body.len()) {
+            let mut line = [0; 10];
+            let line = chunk_size(size, &mut line);
+            self.append(line, limits)?;
+            self.append(&body, limits)?;
+            self.append(b"\r\n", limits)?;
+        }
+        let empty = Head {
+            text: Vec::new(),
+            headers: Vec::new(),
+            length: None,
+            is_chunked: true,
+            is_grpc: false,
+            line: Line::Status(0),
+        };
+        self.head = std::mem::replace(&mut self.head, empty).into_chunked();
+        self.pieces = Vec::new();
+        Ok(())
+    }
+
+    fn framing(&self) -> Framing {
+        match self.head.length {
+            _ if self.head.is_chunked => Framing::Chunked,
+            Some(length) => Framing::Length(length),
+            None => Framing::None,
+        }
+    }
+
+    /// What is there of it, as a request; whole, unless `incomplete`.
+    pub fn into_request(mut self, now: Timestamp, incomplete: Option<Reject>) -> Box<Request> {
+        let framing = self.framing();
+        let charge = self.settle();
+        let pieces = std::mem::take(&mut self.pieces);
+        let (method, target) = match self.head.line {
+            Line::Request { method, target } => (method, target),
+            Line::Status(_) => (0..0, 0..0),
+        };
+        Box::new(Request {
+            head: Bytes::from(self.head.text),
+            body: Bytes::from(self.body),
+            method,
+            target,
+            version: Version::Http2,
+            headers: self.head.headers,
+            framing,
+            first_byte: self.origin.time,
+            last_byte: if incomplete.is_some() { self.last } else { now },
+            acknowledgment: self.origin.acknowledgment,
+            incomplete,
+            pieces: (pieces.len() > 1).then(|| pieces.into_boxed_slice()),
+            charge,
+        })
+    }
+
+    /// The whole answer.
+    pub fn into_response(mut self, now: Timestamp) -> Box<Response> {
+        let framing = self.framing();
+        let charge = self.settle();
+        let status = match self.head.line {
+            Line::Status(status) => status,
+            Line::Request { .. } => 0,
+        };
+        Box::new(Response {
+            head: Bytes::from(self.head.text),
+            body: Bytes::from(self.body),
+            status,
+            version: Version::Http2,
+            headers: self.head.headers,
+            framing,
+            first_byte: self.origin.time,
+            last_byte: now,
+            sequence: self.origin.sequence,
+            charge,
+        })
+    }
+
+    /// Its charge, for what is handed on of it and no more.
+    fn settle(&mut self) -> Charge {
+        self.body.shrink_to_fit();
+        let mut charge = self.charge.take();
+        charge.is_whole_now();
+        let kept = self.head.text.len() + self.body.len();
+        charge.shrink(charge.bytes().saturating_sub(kept));
+        charge
+    }
+
+    /// Takes its length, if it has one, for that of a body that does not come.
+    pub fn expect_no_body(&mut self) {
+        self.is_bodiless = true;
+        self.head.length = None;
+    }
+}
+
+/// The line in front of a chunk.
+fn chunk_size(size: u32, line: &mut [u8; 10]) -> &[u8] {
+    let digits = (u32::BITS - size.leading_zeros()).div_ceil(4).max(1) as usize;
+    for (place, digit) in line.iter_mut().take(digits).enumerate() {
+        let value = (size >> (4 * (digits - 1 - place))) & 0xf;
+        *digit = b"0123456789abcdef"[value as usize];
+    }
+    line[digits..digits + 2].copy_from_slice(b"\r\n");
+    &line[..digits + 2]
+}

@@ -1,0 +1,118 @@
+//! The streams of a connection of which something is still to come.
+
+use std::collections::BTreeMap;
+
+use super::gather::Gather;
+use super::limits::MAX_STREAMS;
+use crate::framing::RequestKind;
+use crate::message::Reject;
+use crate::response_stream::Response;
+
+/// One stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub request: RequestSide,
+    pub answer: AnswerSide,
+    pub kind: RequestKind,
+}
+
+/// How far its request is.
+#[derive(Debug)]
+pub(super) enum RequestSide {
+    /// Its answer came before it: the directions are not captured in step.
+    Unseen,
+    Open(Box<Gather>),
+    /// It was told.
+    Complete,
+}
+
+/// How far its answer is.
+#[derive(Debug)]
+pub(super) enum AnswerSide {
+    None,
+    Open(Box<Gather>),
+    /// It is whole, and its request is not.
+    Early(Box<Response>),
+    /// It will never be whole, and its request is not complete.
+    Lost(Reject),
+    Unprocessed,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    all: BTreeMap<u32, Stream>,
+    /// Messages of which bytes are kept.
+    holding: usize,
+    /// Answers without a request.
+    unseen: usize,
+}
+
+impl Stream {
+    fn holding(&self) -> usize {
+        let request = matches!(self.request, RequestSide::Open(_));
+        let answer = matches!(self.answer, AnswerSide::Open(_) | AnswerSide::Early(_));
+        usize::from(request) + usize::from(answer)
+    }
+
+    fn unseen(&self) -> usize {
+        usize::from(matches!(self.request, RequestSide::Unseen))
+    }
+}
+
+impl Streams {
+    /// Whether bytes of messages that are not whole are kept.
+    pub fn hold(&self) -> bool {
+        self.holding > 0
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.all.len() >= MAX_STREAMS
+    }
+
+    pub fn are_some_unseen(&self) -> bool {
+        self.unseen > 0
+    }
+
+    /// The oldest of those that wait for nothing but their answers.
+    pub fn oldest_complete(&self) -> Option<u32> {
+        let is_complete = |stream: &Stream| matches!(stream.request, RequestSide::Complete);
+        let oldest = self.all.iter().find(|(_, stream)| is_complete(stream));
+        oldest.map(|(id, _)| *id)
+    }
+
+    pub fn get(&self, id: u32) -> Option<&Stream> {
+        self.all.get(&id)
+    }
+
+    pub fn insert(&mut self, id: u32, stream: Stream) {
+        self.remove(id);
+        self.holding += stream.holding();
+        self.unseen += stream.unseen();
+        self.all.insert(id, stream);
+    }
+
+    pub fn remove(&mut self, id: u32) -> Option<Stream> {
+        let stream = self.all.remove(&id)?;
+        self.holding -= stream.holding();
+        self.unseen -= stream.unseen();
+        Some(stream)
+    }
+
+    /// Changes one, if it is there.
+    pub fn edit<R>(&mut self, id: u32, change: impl FnOnce(&mut Stream) -> R) -> Option<R> {
+        let stream = self.all.get_mut(&id)?;
+        self.holding -= stream.holding();
+        self.unseen -= stream.unseen();
+        let result = change(stream);
+        self.holding += stream.holding();
+        self.unseen += stream.unseen();
+        Some(result)
+    }
+
+    /// Those of which this holds, in their order.
+    pub fn which(&self, is_one: impl Fn(u32, &Stream) -> bool) -> Vec<u32> {
+        let them = self.all.iter().filter(|(id, stream)| is_one(**id, stream));
+        them.map(|(id, _)| *id).collect()
+    }
+}

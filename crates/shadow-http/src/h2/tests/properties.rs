@@ -1,0 +1,1 @@
+//! Properties of any connection, any cuts, any losses and any bytes.
