@@ -30,6 +30,8 @@ pub struct NginxSetup {
     pub keepalive_requests: u64,
     /// Bytes of log lines held back before they are written; 0 writes each line at once.
     pub log_buffer: usize,
+    /// More words of its `listen` directives: `http2`, for connections that speak nothing else.
+    pub listen: String,
     /// More directives for `/page`, each ended by `;`.
     pub location: String,
     /// More directives for the `server`, whole locations for example.
@@ -43,6 +45,7 @@ impl Default for NginxSetup {
             workers: 1,
             keepalive_requests: 1_000_000_000,
             log_buffer: 0,
+            listen: String::new(),
             location: String::new(),
             server: String::new(),
         }
@@ -142,10 +145,8 @@ fn configure(folder: &Path, ports: &[u16], sink: u16, setup: &NginxSetup) -> Str
     };
     let mut listen = String::new();
     for port in ports {
-        let _ = writeln!(
-            listen,
-            "listen {port} backlog=16384; listen [::]:{port} backlog=16384;"
-        );
+        let words = format!("backlog=16384 {}", setup.listen);
+        let _ = writeln!(listen, "listen {port} {words}; listen [::]:{port} {words};");
     }
     let buffer = match setup.log_buffer {
         0 => String::new(),

@@ -1,0 +1,6 @@
+//! HTTP/2 end to end: clients and servers that nobody here wrote, and the agent that reads what they say.
+//!
+//! A binary of its own, so that its parts can be run alone.
+
+mod reading;
+mod scene;

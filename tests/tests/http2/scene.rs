@@ -1,0 +1,178 @@
+//! Production that speaks HTTP/2, a shadow, and a client: on one host, or each in a namespace.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use shadow_tests::tls::Certificate;
+use shadow_tests::{Agent, Finished, H2Load, Netns, Nginx, NginxSetup, Stage, Veth, process};
+
+/// The way a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 with prior knowledge.
+    H2c,
+    /// HTTP/2, and HTTP/1.1, over TLS, chosen by ALPN.
+    H2,
+}
+
+/// What a test plays in. The agent is up to the test.
+pub struct Scene<'a> {
+    pub stage: &'a Stage,
+    pub production: Nginx,
+    pub shadow: Nginx,
+    /// Production's port.
+    pub port: u16,
+    /// Production as the client reaches it.
+    pub url: String,
+    /// The shadow as production's host reaches it.
+    pub shadow_url: String,
+    _veths: Vec<Veth>,
+    /// Where the client is.
+    pub client: Netns,
+    /// Where production and the agent are.
+    pub server: Netns,
+    _other: Netns,
+}
+
+impl<'a> Scene<'a> {
+    /// All on this host's `lo`.
+    pub fn on_lo(stage: &'a Stage, production: Speaks, shadow: Speaks) -> Self {
+        let at = Ipv4Addr::LOCALHOST;
+        let hosts = [(); 3].map(|()| Netns::host());
+        Self::of(stage, hosts, Vec::new(), (at, at), production, shadow)
+    }
+
+    /// Three namespaces: client - production and agent - shadow, joined by veth pairs.
+    pub fn across(stage: &'a Stage, production: Speaks, shadow: Speaks) -> Self {
+        let [client, server, other] = [(); 3].map(|()| Netns::new());
+        let (front, back) = (Veth::new(&server, &client), Veth::new(&server, &other));
+        let to = (front.left.v4, back.right.v4);
+        Self::of(
+            stage,
+            [client, server, other],
+            vec![front, back],
+            to,
+            production,
+            shadow,
+        )
+    }
+
+    fn of(
+        stage: &'a Stage,
+        [client, server, other]: [Netns; 3],
+        veths: Vec<Veth>,
+        to: (Ipv4Addr, Ipv4Addr),
+        production: Speaks,
+        shadow: Speaks,
+    ) -> Self {
+        let start = |netns: &Netns, role: &str, speaks: Speaks| {
+            let port = netns.free_port();
+            let (plain, setup) = setup(stage, netns, port, speaks);
+            (port, Nginx::start_with(stage, netns, role, &[plain], &setup))
+        };
+        let url = |speaks: Speaks, at: SocketAddr| match speaks {
+            Speaks::H2 => format!("https://{at}"),
+            Speaks::Http1 | Speaks::H2c => format!("http://{at}"),
+        };
+        let (port, production_nginx) = start(&server, "production", production);
+        let (shadow_port, shadow_nginx) = start(&other, "shadow", shadow);
+        Self {
+            stage,
+            production: production_nginx,
+            shadow: shadow_nginx,
+            port,
+            url: url(production, (to.0, port).into()),
+            shadow_url: url(shadow, (to.1, shadow_port).into()),
+            _veths: veths,
+            client,
+            server,
+            _other: other,
+        }
+    }
+
+    /// Starts the agent beside production, mirroring to the shadow, with `more` flags.
+    pub fn mirror(&self, more: &[&str]) -> Agent {
+        let input = format!(":{}", self.port);
+        let common = ["--input-raw", &input, "--output-http", &self.shadow_url];
+        Agent::start(self.stage, &self.server, &[&common, more].concat())
+    }
+
+    /// Requests of known names by curl, all at once over one connection, with `options` for each. Gives their number.
+    pub fn curl(&self, requests: usize, options: &str) -> u64 {
+        let number = self.stage.number();
+        let discarded = self.stage.path(&format!("answer-{number}"));
+        let mut text = String::new();
+        for request in 0..requests {
+            let _ = write!(
+                text,
+                "url = \"{}/curl/{number}/{request}?q=%C3%A9\"\nheader = \"X-Id: {number}-{request}\"\n\
+                 header = \"Cookie: a={request}; b=2\"\noutput = \"{}-{request}\"\n\
+                 write-out = \"%{{http_version}} %{{http_code}}\\n\"\nhttp2-prior-knowledge\ninsecure\nmax-time = 60\n{options}next\n",
+                self.url,
+                discarded.display(),
+            );
+        }
+        let file = self.stage.path(&format!("curl-{number}"));
+        std::fs::write(&file, text.trim_end_matches("next\n")).expect("curl's options");
+        let mut curl = self.client.command("curl");
+        curl.args(["-q", "-sS", "--parallel", "--parallel-max", "50", "-K"])
+            .arg(&file);
+        assert_eq!(process::check(&mut curl), "2 200\n".repeat(requests));
+        requests as u64
+    }
+
+    /// Requests over connections with many streams at once. Gives their number.
+    pub fn h2load(&self, load: H2Load) -> u64 {
+        load.run(self.stage, &self.client, &self.url)
+    }
+
+    /// Some of both.
+    pub fn mixed(&self) -> u64 {
+        let load = H2Load {
+            connections: 4,
+            streams: 100,
+            requests: 2000,
+            rate: None,
+        };
+        self.curl(100, "") + self.h2load(load)
+    }
+
+    /// Ends everything in the order that loses nothing, and gives the ledger and both access logs.
+    pub fn finish(self, agent: Agent) -> Finished {
+        let production = self.production.finish();
+        let ledger = agent.stop();
+        let shadow = self.shadow.finish();
+        ledger.assert_closed();
+        Finished {
+            production,
+            shadow,
+            ledger,
+        }
+    }
+}
+
+/// An nginx that speaks so on `port`, and the port for its first `listen` directive.
+fn setup(stage: &Stage, netns: &Netns, port: u16, speaks: Speaks) -> (u16, NginxSetup) {
+    let setup = NginxSetup {
+        workers: 2,
+        ..NginxSetup::default()
+    };
+    match speaks {
+        Speaks::Http1 => (port, setup),
+        Speaks::H2c => {
+            let listen = "http2".to_owned();
+            (port, NginxSetup { listen, ..setup })
+        }
+        Speaks::H2 => {
+            let Certificate { certificate, key, .. } = Certificate::new(stage);
+            let server = format!(
+                "listen {port} ssl http2 backlog=16384; ssl_certificate {}; ssl_certificate_key {};",
+                certificate.display(),
+                key.display()
+            );
+            (netns.free_port(), NginxSetup { server, ..setup })
+        }
+    }
+}
