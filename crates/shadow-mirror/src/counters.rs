@@ -32,7 +32,7 @@ pub struct StreamCounters {
     pub tls_records_lost: u64,
     /// Connections of HTTP/2.
     pub http2: u64,
-    /// Streams that servers of HTTP/2 announced of their own (PUSH_PROMISE), which are passed over.
+    /// Streams that servers of HTTP/2 announced of their own (`PUSH_PROMISE`), which are passed over.
     pub http2_pushed: u64,
     /// Connections that left HTTP by CONNECT or Upgrade.
     pub upgraded: u64,

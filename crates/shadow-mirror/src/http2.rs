@@ -12,6 +12,7 @@ use shadow_http::h2::{Connection, Event, Join};
 use shadow_http::{Http2Start, Reject, RequestEvent, RequestKind, RequestStream, Skip, UNKNOWN_LENGTH};
 use shadow_tcp::{Chunk, Close, Direction, Stall};
 
+use super::answers::Answers;
 use super::connection::ProductionConnection;
 use super::open::Open;
 use super::shard::Shard;
@@ -190,10 +191,7 @@ impl ProductionConnection {
     pub(super) fn go_over(&mut self, shard: &mut Shard, direction: Direction, chunk: Chunk<'_>) {
         let start = match direction {
             Direction::Request => self.requests.take_left(),
-            Direction::Response => self
-                .answers
-                .as_deref_mut()
-                .and_then(|answers| answers.take_left()),
+            Direction::Response => self.answers.as_deref_mut().and_then(Answers::take_left),
         };
         let Some(start) = start else { return };
         self.join(shard, direction, start.behind_upgrade);
@@ -232,10 +230,7 @@ impl ProductionConnection {
             .is_none_or(|http2| !http2.reader.is_proved())
         {
             let join = if upgraded {
-                let last = self
-                    .answers
-                    .as_deref_mut()
-                    .and_then(|answers| answers.take_last());
+                let last = self.answers.as_deref_mut().and_then(Answers::take_last);
                 let (kind, name) = last.unwrap_or((RequestKind::Other, None));
                 first = name;
                 Join::Upgraded(kind)

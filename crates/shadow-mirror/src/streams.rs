@@ -34,7 +34,7 @@ const MAX_KEPT: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Streams {
     /// By number, which is the order of starting.
-    streams: BTreeMap<StreamId, Stream>,
+    open: BTreeMap<StreamId, Stream>,
     kept: usize,
     /// The number that the name of stream 0 would have: names are unique on a connection.
     base: u32,
@@ -122,7 +122,7 @@ impl Streams {
     /// Of a connection; answers are read if they are `wanted`.
     pub fn new(wanted: bool) -> Self {
         Self {
-            streams: BTreeMap::new(),
+            open: BTreeMap::new(),
             kept: 0,
             base: 0,
             answers: if wanted {
@@ -153,7 +153,7 @@ impl Streams {
             pod: open.pod.clone(),
             state: State::Sent(last_byte),
         };
-        self.streams.insert(StreamId(1), stream);
+        self.open.insert(StreamId(1), stream);
     }
 
     /// Whether a request is kept back.
@@ -197,13 +197,13 @@ impl Streams {
             pod,
             state,
         };
-        self.streams.insert(id, stream);
+        self.open.insert(id, stream);
     }
 
     /// A request is whole, or all that will come of it is there.
     fn whole(&mut self, around: &mut Around<'_>, id: StreamId, request: Box<Request>, cut_short: bool) {
         let next = self.judge(around.open.held.server_is());
-        let Some(stream) = self.streams.get_mut(&id) else {
+        let Some(stream) = self.open.get_mut(&id) else {
             return;
         };
         let sent = State::Sent(request.last_byte);
@@ -211,7 +211,7 @@ impl Streams {
             State::Coming { opened, behind_close } => (opened, behind_close),
             State::Anothers => {
                 around.pipeline.dispatcher.not_taken(&stream.id);
-                self.streams.remove(&id);
+                self.open.remove(&id);
                 return;
             }
             other => return stream.state = other,
@@ -232,13 +232,13 @@ impl Streams {
                     .pipeline
                     .forward_captured(place, stream.id.clone(), request, opened);
                 if self.answers == Answers::Unwanted || cut_short {
-                    self.streams.remove(&id);
+                    self.open.remove(&id);
                 }
                 return;
             }
         };
         around.pipeline.drop_unserved(&stream.id, opened, reason);
-        self.streams.remove(&id);
+        self.open.remove(&id);
     }
 
     /// Decides about a whole request by what shows of the server.
@@ -314,7 +314,7 @@ impl Streams {
     }
 
     fn remove(&mut self, id: StreamId) -> Option<Stream> {
-        let stream = self.streams.remove(&id)?;
+        let stream = self.open.remove(&id)?;
         self.kept -= usize::from(matches!(stream.state, State::Kept { .. }));
         Some(stream)
     }
@@ -347,7 +347,7 @@ impl Streams {
         is_due: impl Fn(&Request, usize) -> bool,
     ) {
         let mut over = Vec::new();
-        for (id, stream) in &mut self.streams {
+        for (id, stream) in &mut self.open {
             match &stream.state {
                 State::Kept { request, .. } if is_due(request, around.pipeline.kept_bytes) => {}
                 _ => continue,
@@ -371,7 +371,7 @@ impl Streams {
     pub fn close(mut self, around: &mut Around<'_>, reset: bool, why: Reject) {
         let why = around.pipeline.reason_on(around.open, why);
         let taken = around.open.held.server_is() != Server::Awaited;
-        for (_, mut stream) in std::mem::take(&mut self.streams) {
+        for (_, mut stream) in std::mem::take(&mut self.open) {
             if let State::Kept { .. } = stream.state
                 && (taken || !reset)
             {
