@@ -1,4 +1,5 @@
-//! An `HTTPRoute` made from choices: mostly one that the API would let in, with odd words here and there.
+//! An `HTTPRoute`, or now and then a `GRPCRoute`, made from choices: mostly one that the API would let in, with odd words
+//! here and there.
 
 use serde_json::{Map, Value, json};
 
@@ -46,7 +47,7 @@ pub fn http_route(choices: &mut Choices<'_>) -> Value {
         "controllerName": choices.word(&["shadow-agent.io/mirror", "istio.io/gateway-controller"]),
         "conditions": [],
     }))});
-    json!({
+    let mut route = json!({
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
         "metadata": {
             "namespace": choices.word(&NAMESPACES), "name": choices.word(&NAMES), "uid": "1", "generation": 1,
@@ -58,7 +59,30 @@ pub fn http_route(choices: &mut Choices<'_>) -> Value {
             "rules": choices.some(3, rule),
         },
         "status": status,
-    })
+    });
+    if choices.once_in(4) {
+        of_calls(&mut route, choices);
+    }
+    route
+}
+
+/// Makes a `GRPCRoute` of it: its matches are others, and so are some filters, for which it may be refused.
+fn of_calls(route: &mut Value, choices: &mut Choices<'_>) {
+    const NAMES: [&str; 5] = ["a.B", "C", "", "[a-z.]+", "("];
+    route["kind"] = "GRPCRoute".into();
+    for rule in route["spec"]["rules"].as_array_mut().into_iter().flatten() {
+        let matches = choices.list(3, |choices| {
+            json!({
+                "method": {
+                    "type": choices.word(&["Exact", "Exact", "RegularExpression"]),
+                    "service": choices.word(&NAMES),
+                    "method": choices.word(&NAMES),
+                },
+                "headers": [{"name": choices.word(&HEADERS), "value": choices.word(&VALUES)}],
+            })
+        });
+        rule["matches"] = matches.into();
+    }
 }
 
 fn reference(choices: &mut Choices<'_>) -> Map<String, Value> {

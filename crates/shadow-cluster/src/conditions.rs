@@ -32,7 +32,8 @@ pub fn stale(trouble: &Trouble) -> Condition {
     Condition::Bad(format!("using the last known state: {}", in_words(trouble)))
 }
 
-fn in_words(trouble: &Trouble) -> String {
+/// What is wrong with the API, and the way out.
+pub fn in_words(trouble: &Trouble) -> String {
     let way_out = match trouble.reason {
         "forbidden" | "unauthorized" => {
             "; make sure that its ClusterRole and ClusterRoleBinding are those of deploy/kubernetes"

@@ -1,4 +1,4 @@
-//! Kubernetes: from `k8s://` addresses and `HTTPRoute`s to pods on this node and mirrors.
+//! Kubernetes: from `k8s://` addresses, `HTTPRoute`s and `GRPCRoute`s to pods on this node and mirrors.
 //!
 //! [`Cluster`] keeps copies of the objects that matter ([`reflector`]), works out what they ask for ([`pods`], [`routes`])
 //! whenever one changes, and tells the run ([`Desired`]). What is not known for certain is not captured; while the API is
@@ -36,6 +36,8 @@ mod pod_table;
 mod pods;
 #[cfg(feature = "cluster")]
 mod reflector;
+#[cfg(feature = "cluster")]
+mod route_lists;
 #[cfg(feature = "cluster")]
 mod route_watch;
 #[cfg(feature = "cluster")]

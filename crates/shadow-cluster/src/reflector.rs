@@ -340,7 +340,6 @@ where
     }
 
     fn failed(&mut self, trouble: Trouble) {
-        self.metrics.api_error(trouble.reason);
         if trouble.is_answer() {
             self.answered();
         }
@@ -349,6 +348,10 @@ where
             .trouble
             .as_ref()
             .is_none_or(|known| known.reason != trouble.reason);
+        // That a kind is not installed is no new error each time.
+        if first || !trouble.is_unknown_resource() {
+            self.metrics.api_error(trouble.reason);
+        }
         if first {
             tracing::warn!(kind = %self.name(), reason = trouble.reason, error = trouble.words, "cannot query \
                 the Kubernetes API");

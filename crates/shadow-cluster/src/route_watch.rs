@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::{Api, ApiResource, DynamicObject};
 use serde_json::Value;
 use shadow_mirror::Endpoints;
 use shadow_mirror::plan::Selection;
@@ -20,6 +19,7 @@ use super::desired::{Condition, DesiredMirror};
 use super::objects::{Pod, is_tcp, service_ports, slim_service};
 use super::pods::{World, behind_service};
 use super::reflector::{Choice, Known, ObjectKey, Reflector};
+use super::route_lists::{RouteLists, reference_grants};
 use super::routes::{
     Catalog, Compiled, Endpoint, MirrorKey, ReferenceGrant, RouteMirror, WatchedService, compile,
 };
@@ -27,15 +27,13 @@ use super::settings::{LeaseSettings, RouteNamespaces};
 use super::status_writer::{RouteReport, write_statuses};
 use super::watched::Source;
 
-const GROUP: &str = "gateway.networking.k8s.io";
-
 /// Headless services whose endpoints are watched at most: each is a watch of its own.
 const MAX_HEADLESS: usize = 64;
 
 /// Follows routes for as long as it lives.
 pub struct RouteWatch {
     source: Source,
-    routes: Vec<Reflector<Value>>,
+    routes: RouteLists,
     services: Reflector<Service>,
     grants: Reflector<Value>,
     /// Endpoints of the headless services that mirrors lead to.
@@ -55,39 +53,13 @@ pub struct RouteWatch {
 impl RouteWatch {
     /// Starts to follow the routes of these namespaces.
     pub fn start(namespaces: &RouteNamespaces, lease: &LeaseSettings, source: Source) -> Self {
-        let httproutes = resource("v1", "HTTPRoute", "httproutes");
-        let apis: Vec<Api<DynamicObject>> = match namespaces {
-            RouteNamespaces::All => vec![Api::all_with(source.client.clone(), &httproutes)],
-            RouteNamespaces::These(names) => names
-                .iter()
-                .map(|name| Api::namespaced_with(source.client.clone(), name, &httproutes))
-                .collect(),
-        };
-        let keep = |apis| {
-            Reflector::start(
-                apis,
-                Choice::default(),
-                slim_route,
-                source.changed.clone(),
-                source.metrics.clone(),
-            )
-        };
-        let routes = apis.into_iter().map(|api| keep(vec![api])).collect();
-        // v1 since Gateway API 1.5; before, v1beta1.
-        let grants = keep(
-            ["v1", "v1beta1"]
-                .map(|version| {
-                    let grants = resource(version, "ReferenceGrant", "referencegrants");
-                    Api::all_with(source.client.clone(), &grants)
-                })
-                .to_vec(),
-        );
+        let routes = RouteLists::start(namespaces, &source);
+        let grants = reference_grants(&source);
         let services = source.reflect::<Service, _>(None, Choice::default(), slim_service);
         let (report, reports) = watch::channel(RouteReport::default());
         let writer = tokio::spawn(write_statuses(
             source.client.clone(),
             lease.clone(),
-            httproutes,
             reports,
             source.metrics.clone(),
         ));
@@ -109,12 +81,11 @@ impl RouteWatch {
 
     /// Compiles anew what has changed; how it does.
     pub fn renew(&mut self, pods: &Known<Pod>) -> Condition {
-        let routes: Vec<_> = self.routes.iter().map(|routes| routes.known().clone()).collect();
+        let routes = self.routes.known();
         let services = self.services.known().clone();
         let grants = self.grants.known().clone();
         let trouble = routes
-            .iter()
-            .find_map(|routes| routes.trouble.clone())
+            .trouble()
             .or(services.trouble.clone())
             .or(pods.trouble.clone())
             .or_else(|| {
@@ -124,14 +95,11 @@ impl RouteWatch {
             });
         // A cluster without ReferenceGrants has granted nothing, which is a state like any other.
         let no_grants = grants.trouble.as_ref().is_some_and(Trouble::is_unknown_resource);
-        let listed = routes.iter().all(|routes| routes.listed)
-            && services.listed
-            && pods.listed
-            && (grants.listed || no_grants);
+        let listed = routes.listed() && services.listed && pods.listed && (grants.listed || no_grants);
         if !listed {
-            return not_listed(trouble.or(grants.trouble).map(explain_missing));
+            return not_listed(trouble.or(grants.trouble.filter(|_| !no_grants)));
         }
-        let all = in_order(&routes);
+        let all = routes.in_order();
         let mut from: Vec<u64> = all.iter().map(|route| fingerprint(route)).collect();
         from.extend([services.revision, grants.revision]);
         from.extend(self.slices.values().map(|slices| slices.known().revision));
@@ -142,7 +110,7 @@ impl RouteWatch {
         self.tell(&all);
         let trouble = trouble.or(grants.trouble.filter(|_| !no_grants));
         match trouble {
-            Some(trouble) => stale(&explain_missing(trouble)),
+            Some(trouble) => stale(&trouble),
             None if self.compiled.passed_over > 0 => Condition::Bad(format!(
                 "{} routes are more than the limit",
                 self.compiled.passed_over
@@ -150,13 +118,15 @@ impl RouteWatch {
             None if self.too_many_headless => Condition::Bad(format!(
                 "mirrors use more than {MAX_HEADLESS} headless services; the rest gets no requests"
             )),
-            None => self.doing(),
+            None => self.doing(routes.remark()),
         }
     }
 
-    /// How the routes do where nothing is wrong with what is known of them.
-    fn doing(&self) -> Condition {
-        match (self.mirrors.is_empty(), self.compiled.remark()) {
+    /// How the routes do where nothing is wrong with what is known of them, apart from `remark`.
+    fn doing(&self, remark: Option<String>) -> Condition {
+        let remarks: Vec<_> = self.compiled.remark().into_iter().chain(remark).collect();
+        let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
+        match (self.mirrors.is_empty(), remark) {
             (true, None) => Condition::Idle("no route has a usable mirror".to_owned()),
             (true, Some(remark)) => Condition::Idle(format!("no route has a usable mirror: {remark}")),
             (false, None) => Condition::Good,
@@ -345,25 +315,6 @@ fn desired(mirror: &RouteMirror, endpoints: Endpoints) -> DesiredMirror {
     }
 }
 
-/// All routes, the oldest first, as Gateway API decides conflicts: who came later does not take a mirror from who was
-/// there.
-fn in_order(routes: &[Known<Value>]) -> Vec<Arc<Value>> {
-    let mut all: Vec<Arc<Value>> = routes
-        .iter()
-        .flat_map(|routes| routes.objects.values().cloned())
-        .collect();
-    let text = |route: &Arc<Value>, pointer: &str| {
-        route
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    // Stable: of one age, by namespace and name.
-    all.sort_by_cached_key(|route| text(route, "/metadata/creationTimestamp"));
-    all
-}
-
 /// Changes when what a route asks for may have: not when a status was written.
 fn fingerprint(route: &Value) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -443,30 +394,4 @@ fn ready_endpoints(slice: &EndpointSlice) -> Vec<Endpoint> {
             })
         })
         .collect()
-}
-
-fn resource(version: &str, kind: &str, plural: &str) -> ApiResource {
-    ApiResource {
-        group: GROUP.to_owned(),
-        version: version.to_owned(),
-        api_version: format!("{GROUP}/{version}"),
-        kind: kind.to_owned(),
-        plural: plural.to_owned(),
-    }
-}
-
-/// A route or a grant as the API gives it, without what makes it large.
-fn slim_route(mut object: DynamicObject) -> Value {
-    object.metadata.managed_fields = None;
-    serde_json::to_value(object).unwrap_or_default()
-}
-
-fn explain_missing(mut trouble: Trouble) -> Trouble {
-    if trouble.is_unknown_resource() {
-        trouble.words = format!(
-            "the cluster has no HTTPRoutes: install the Gateway API's CRDs ({})",
-            trouble.words
-        );
-    }
-    trouble
 }

@@ -8,7 +8,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
-use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use shadow_core::cluster_metrics::ClusterMetrics;
 use shadow_mirror::Draws;
@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use super::api_error::Trouble;
 use super::leader::{Election, RETRY_PERIOD, Step};
+use super::route_lists::resource_of;
 use super::routes::{RouteStatus, merge_status};
 use super::settings::LeaseSettings;
 
@@ -36,7 +37,6 @@ pub struct RouteReport {
 pub async fn write_statuses(
     client: Client,
     settings: LeaseSettings,
-    httproutes: ApiResource,
     mut reports: watch::Receiver<RouteReport>,
     metrics: ClusterMetrics,
 ) {
@@ -51,7 +51,6 @@ pub async fn write_statuses(
     };
     let mut writer = Writer {
         client,
-        httproutes,
         metrics,
         said: HashMap::new(),
         failed: false,
@@ -191,7 +190,6 @@ impl Holder {
 
 struct Writer {
     client: Client,
-    httproutes: ApiResource,
     metrics: ClusterMetrics,
     /// Why the status of a route could not be written when that was last said, by the route's UID.
     said: HashMap<String, &'static str>,
@@ -237,8 +235,9 @@ impl Writer {
                 "metadata": {"resourceVersion": route.pointer("/metadata/resourceVersion")},
                 "status": status,
             });
+            let resource = resource_of(ours.kind);
             let api: Api<DynamicObject> =
-                Api::namespaced_with(self.client.clone(), &ours.namespace, &self.httproutes);
+                Api::namespaced_with(self.client.clone(), &ours.namespace, &resource);
             written += 1;
             let answer = api
                 .patch_status(&ours.name, &PatchParams::default(), &Patch::Merge(&patch))
@@ -246,7 +245,12 @@ impl Writer {
             match answer {
                 Ok(_) => {
                     self.said.remove(&ours.uid);
-                    tracing::debug!(namespace = ours.namespace, route = ours.name, "status written");
+                    tracing::debug!(
+                        kind = ours.kind.name(),
+                        namespace = ours.namespace,
+                        route = ours.name,
+                        "status written"
+                    );
                 }
                 Err(error) => {
                     let trouble = Trouble::of(&error);
@@ -264,6 +268,7 @@ impl Writer {
                             continue;
                         }
                         tracing::warn!(
+                            kind = ours.kind.name(),
                             namespace = ours.namespace,
                             route = ours.name,
                             reason = trouble.reason,

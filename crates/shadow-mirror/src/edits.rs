@@ -300,7 +300,7 @@ fn matched_rest<'a>(
     let hit: Hit = matcher.best(request).filter(|hit| hit.rule == rule)?;
     match matcher.matches(rule).get(hit.index)?.path() {
         PathMatch::Prefix(prefix) => prefix.rest(path),
-        PathMatch::Exact(_) | PathMatch::Regex { .. } => None,
+        PathMatch::Exact(_) | PathMatch::Regex { .. } | PathMatch::Call(_) => None,
     }
 }
 

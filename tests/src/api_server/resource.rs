@@ -142,6 +142,12 @@ static RESOURCES: &[Resource] = &[
         ..CUSTOM
     },
     Resource {
+        plural: "grpcroutes",
+        kind: "GRPCRoute",
+        versions: &["v1"],
+        ..CUSTOM
+    },
+    Resource {
         plural: "referencegrants",
         kind: "ReferenceGrant",
         short: &["refgrant"],

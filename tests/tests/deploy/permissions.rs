@@ -42,6 +42,7 @@ fn for_routes_it_also_reads_them_writes_their_status_and_holds_one_lease() {
     let _stage = stage!("kubectl");
     let routes = [
         "gateway.networking.k8s.io/httproutes",
+        "gateway.networking.k8s.io/grpcroutes",
         "gateway.networking.k8s.io/referencegrants",
         "discovery.k8s.io/endpointslices",
     ];
@@ -49,6 +50,7 @@ fn for_routes_it_also_reads_them_writes_their_status_and_holds_one_lease() {
     expected.extend(
         [
             "patch gateway.networking.k8s.io/httproutes/status",
+            "patch gateway.networking.k8s.io/grpcroutes/status",
             "get coordination.k8s.io/leases shadow-agent in shadow-agent",
             "update coordination.k8s.io/leases shadow-agent in shadow-agent",
         ]

@@ -40,7 +40,7 @@ fn kubectl_for(api: &ApiServer, stage: &Stage) {
     std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).expect("its mode");
 }
 
-fn route(name: &str, controllers: &[&str]) -> Value {
+fn route(kind: &str, name: &str, controllers: &[&str]) -> Value {
     let parents = controllers.iter().map(|controller| {
         json!({
             "parentRef": {"group": "", "kind": "Service", "name": "web"},
@@ -53,7 +53,7 @@ fn route(name: &str, controllers: &[&str]) -> Value {
         })
     });
     json!({
-        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": kind,
         "metadata": {"namespace": "shop", "name": name},
         "spec": {"hostnames": ["a.test"]},
         "status": {"parents": parents.collect::<Vec<_>>()},
@@ -71,8 +71,9 @@ fn the_documented_commands_take_out_our_entries_and_no_others() {
         ("theirs", &[THEIRS]),
         ("nobodys", &[]),
     ] {
-        api.apply(route(name, controllers));
+        api.apply(route("HTTPRoute", name, controllers));
     }
+    api.apply(route("GRPCRoute", "calls", &[OURS, THEIRS]));
     let get = |name: &str| api.get("httproutes", "shop", name).expect("the route");
     let before = ["both", "ours", "theirs", "nobodys"].map(|name| get(name)["spec"].clone());
     let untouched = get("theirs");
@@ -102,6 +103,9 @@ fn the_documented_commands_take_out_our_entries_and_no_others() {
     assert_eq!(controllers("ours"), [""; 0]);
     assert_eq!(controllers("nobodys"), [""; 0]);
     assert_eq!(get("theirs"), untouched);
+    let calls = api.get("grpcroutes", "shop", "calls").expect("the route");
+    assert_eq!(calls["status"]["parents"].as_array().expect("parents").len(), 1);
+    assert_eq!(calls["status"]["parents"][0]["controllerName"], THEIRS);
     assert_eq!(
         ["both", "ours", "theirs", "nobodys"].map(|name| get(name)["spec"].clone()),
         before

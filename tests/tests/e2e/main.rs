@@ -16,6 +16,7 @@ mod files;
 mod filters;
 mod foreign;
 mod goreplay;
+mod grpc_routes;
 mod hand_over;
 mod harness;
 mod http;

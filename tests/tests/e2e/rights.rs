@@ -108,17 +108,28 @@ fn the_manifests_allow_what_the_agent_asks_and_nothing_else() {
             }}]}],
         },
     }));
+    cluster.api.apply(json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "GRPCRoute",
+        "metadata": {"namespace": "shop", "name": "calls"},
+        "spec": {
+            "parentRefs": [{"group": "", "kind": "Service", "name": "svc"}],
+            "rules": [{"filters": [{"type": "RequestMirror", "requestMirror": {
+                "backendRef": {"name": "shadow", "port": 80},
+            }}]}],
+        },
+    }));
     // Headless: its endpoints are asked for.
     cluster.service("shop", "shadow", "shadow", 80, &json!(80));
     let agent = cluster.spawn_agent(&["--input-k8s-routes", "*"]);
     watching(&agent, 1);
     cluster.api.wait_for_watch("endpointslices");
-    until("the status is written", || {
-        cluster
-            .api
-            .requests()
-            .iter()
-            .any(|one| one.subresource == "status")
+    until("both statuses are written", || {
+        let requests = cluster.api.requests();
+        let written = |resource: &str| {
+            let mut all = requests.iter();
+            all.any(|one| one.subresource == "status" && one.resource == resource)
+        };
+        written("httproutes") && written("grpcroutes")
     });
     drop(web);
     agent.stop();

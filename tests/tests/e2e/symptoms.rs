@@ -18,7 +18,7 @@ struct Symptom {
     says: &'static str,
 }
 
-const SYMPTOMS: [Symptom; 8] = [
+const SYMPTOMS: [Symptom; 9] = [
     Symptom {
         wrong: |cluster| {
             let pods = Scope::everything().resource("pods");
@@ -65,6 +65,14 @@ const SYMPTOMS: [Symptom; 8] = [
         },
         argument: "--input-k8s-routes=*",
         says: "the cluster has no HTTPRoutes: install the Gateway API's CRDs",
+    },
+    Symptom {
+        wrong: |cluster| {
+            let routes = Scope::everything().resource("grpcroutes");
+            cluster.api.fail(routes, Fault::Status(403));
+        },
+        argument: "--input-k8s-routes=*",
+        says: "GRPCRoutes are not followed: ... (forbidden); make sure that its ClusterRole",
     },
 ];
 

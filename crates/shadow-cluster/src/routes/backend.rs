@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 
 use super::catalog::Catalog;
+use super::kind::RouteKind;
 use super::status::{Problem, Reason};
 use crate::objects::tcp_ports;
 
@@ -35,8 +36,14 @@ pub(super) struct Reference<'a> {
     pub namespace: &'a str,
     pub name: &'a str,
     port: Option<i32>,
-    /// The namespace of the route.
-    from: &'a str,
+    from: Origin<'a>,
+}
+
+/// The route that a reference stands in, as a `ReferenceGrant` speaks of it.
+#[derive(Clone, Copy)]
+pub(super) struct Origin<'a> {
+    pub kind: RouteKind,
+    pub namespace: &'a str,
 }
 
 /// The port of a Service that a reference leads to.
@@ -49,9 +56,9 @@ pub(super) struct Found<'c> {
 }
 
 impl<'a> Reference<'a> {
-    /// A reference in a route of the namespace `from`.
+    /// A reference in the route `from`.
     pub fn new(
-        from: &'a str,
+        from: Origin<'a>,
         group: Option<&'a str>,
         kind: Option<&'a str>,
         namespace: Option<&'a str>,
@@ -61,7 +68,7 @@ impl<'a> Reference<'a> {
         Self {
             group: group.unwrap_or(""),
             kind: kind.unwrap_or("Service"),
-            namespace: namespace.unwrap_or(from),
+            namespace: namespace.unwrap_or(from.namespace),
             name,
             port,
             from,
@@ -81,14 +88,17 @@ impl<'a> Reference<'a> {
             ));
         }
         // Before anything is said about what there is in the other namespace.
-        if namespace != self.from {
-            let permits = |grant: &super::ReferenceGrant| grant.permits(self.from, namespace, name);
+        if namespace != self.from.namespace {
+            let permits = |grant: &super::ReferenceGrant| {
+                grant.permits(self.from.kind, self.from.namespace, namespace, name)
+            };
             if !catalog.grants().iter().any(permits) {
                 return Err((
                     Reason::RefNotPermitted,
                     format!(
-                        "no ReferenceGrant in {namespace} allows HTTPRoutes of {} to use the Service {name}",
-                        self.from
+                        "no ReferenceGrant in {namespace} allows {}s of {} to use the Service {name}",
+                        self.from.kind.name(),
+                        self.from.namespace
                     ),
                 ));
             }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::input::GATEWAY_GROUP;
+use super::kind::RouteKind;
 
 /// The objects of the cluster that routes refer to.
 pub trait Catalog {
@@ -65,11 +66,11 @@ impl ReferenceGrant {
         })
     }
 
-    /// Whether an `HTTPRoute` of the namespace `from` may refer to the Service `name` in `namespace`.
-    pub fn permits(&self, from: &str, namespace: &str, name: &str) -> bool {
+    /// Whether a route of this kind in the namespace `from` may refer to the Service `name` in `namespace`.
+    pub fn permits(&self, kind: RouteKind, from: &str, namespace: &str, name: &str) -> bool {
         self.namespace == namespace
             && self.from.iter().any(|source| {
-                source.group == GATEWAY_GROUP && source.kind == "HTTPRoute" && source.namespace == from
+                source.group == GATEWAY_GROUP && source.kind == kind.name() && source.namespace == from
             })
             && self.to.iter().any(|target| {
                 target.group.is_empty()

@@ -5,10 +5,10 @@ use gateway_api::apis::standard::httproutes::{
     HttpRouteRulesFiltersRequestMirror, HttpRouteRulesFiltersType, HttpRouteRulesFiltersUrlRewrite,
     HttpRouteRulesFiltersUrlRewritePathType,
 };
-use serde::Deserialize;
 use shadow_mirror::{Edit, Share};
 
-use super::backend::Reference;
+use super::backend::{Origin, Reference};
+use super::spec::as_http;
 
 /// Most filters in one list; the API allows 16.
 pub const MAX_FILTERS: usize = 64;
@@ -32,8 +32,8 @@ pub(super) struct Mirror {
 }
 
 impl Mirror {
-    /// Where copies go, for a route in the namespace `from`.
-    pub fn reference<'a>(&'a self, from: &'a str) -> Reference<'a> {
+    /// Where copies go, for the route `from`.
+    pub fn reference<'a>(&'a self, from: Origin<'a>) -> Reference<'a> {
         let backend = &self.filter.backend_ref;
         Reference::new(
             from,
@@ -47,8 +47,7 @@ impl Mirror {
 }
 
 /// Reads what the filters of a rule do, in their order. The error is a sentence.
-pub(super) fn of_rule(filters: Option<&[HttpRouteRulesFilters]>) -> Result<Vec<Filter>, String> {
-    let filters = filters.unwrap_or_default();
+pub(super) fn of_rule(filters: &[HttpRouteRulesFilters]) -> Result<Vec<Filter>, String> {
     if filters.len() > MAX_FILTERS {
         return Err(format!("there are more than {MAX_FILTERS} filters in a list"));
     }
@@ -59,10 +58,9 @@ pub(super) fn of_rule(filters: Option<&[HttpRouteRulesFilters]>) -> Result<Vec<F
 pub(super) fn of_backend(
     filters: Option<&[HttpRouteRulesBackendRefsFilters]>,
 ) -> Result<Vec<Filter>, String> {
-    let filters = serde_json::to_value(filters.unwrap_or_default())
-        .and_then(Vec::<HttpRouteRulesFilters>::deserialize)
-        .map_err(|error| error.to_string())?;
-    of_rule(Some(&filters))
+    let filters: Vec<HttpRouteRulesFilters> =
+        as_http(filters.unwrap_or_default()).map_err(|error| error.to_string())?;
+    of_rule(&filters)
 }
 
 fn filter(filter: &HttpRouteRulesFilters) -> Result<Filter, String> {

@@ -3,15 +3,20 @@
 
 use std::collections::BTreeMap;
 
-use gateway_api::apis::standard::httproutes::{HttpRouteParentRefs, HttpRouteSpec};
+use gateway_api::apis::standard::httproutes::HttpRouteParentRefs;
 use serde::Deserialize;
 use serde_json::Value;
+
+use super::backend::Origin;
+use super::kind::RouteKind;
+use super::spec::Spec;
 
 /// The group of Gateway API's own kinds, and of a reference that names none.
 pub(super) const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 
-/// One `HTTPRoute`.
+/// One route.
 pub(super) struct Route {
+    pub kind: RouteKind,
     pub namespace: String,
     pub name: String,
     pub uid: String,
@@ -24,10 +29,10 @@ pub(super) struct Route {
     /// Whether a filter of type `RequestMirror` stands anywhere in it.
     pub mirrors: bool,
     /// The route as it asks, or why that cannot be read.
-    pub spec: Result<HttpRouteSpec, String>,
+    pub spec: Result<Spec, String>,
 }
 
-/// One `parentRef`.
+/// One `parentRef`, which both kinds of route write alike.
 pub(super) struct Parent {
     pub kind: ParentKind,
     pub reference: HttpRouteParentRefs,
@@ -68,7 +73,9 @@ impl Route {
         let metadata = Metadata::deserialize(value.get("metadata")?).ok()?;
         let spec = value.get("spec").unwrap_or(&Value::Null);
         let (parents, foreign) = parents(spec);
+        let kind = RouteKind::of(value);
         Some(Self {
+            kind,
             namespace: metadata.namespace,
             name: metadata.name,
             uid: metadata.uid,
@@ -77,8 +84,25 @@ impl Route {
             parents,
             foreign,
             mirrors: mirrors(spec),
-            spec: HttpRouteSpec::deserialize(spec).map_err(|error| error.to_string()),
+            spec: Spec::read(kind, spec).map_err(|error| error.to_string()),
         })
+    }
+
+    /// Its name for people: routes of both kinds may have the same.
+    pub fn title(&self) -> String {
+        let name = format!("{}/{}", self.namespace, self.name);
+        match self.kind {
+            RouteKind::Http => name,
+            RouteKind::Grpc => format!("{} {name}", self.kind.name()),
+        }
+    }
+
+    /// Where its references come from.
+    pub fn origin(&self) -> Origin<'_> {
+        Origin {
+            kind: self.kind,
+            namespace: &self.namespace,
+        }
     }
 }
 

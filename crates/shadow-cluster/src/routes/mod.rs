@@ -1,4 +1,5 @@
-//! Each `HTTPRoute` as mirrors: what each `RequestMirror` filter of a route asks for, and what its status shall say.
+//! Each `HTTPRoute` and `GRPCRoute` as mirrors: what each `RequestMirror` filter of a route asks for, and what its
+//! status shall say. Both kinds become one form ([`spec`]) and are the same from there on.
 //!
 //! Pure: routes and what they refer to go in, mirrors and statuses come out. A route of a Service (GAMMA) or of a
 //! Gateway says by its rules which requests a mirror copies. It is used for that alone: this agent never routes,
@@ -16,11 +17,14 @@
 mod annotations;
 mod backend;
 mod catalog;
+mod conditions;
 mod filters;
 mod input;
+mod kind;
 mod parents;
 mod plan;
 mod rules;
+mod spec;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -38,6 +42,7 @@ pub use self::backend::{Backend, MAX_ADDRESSES};
 pub use self::catalog::{Catalog, Endpoint, ReferenceGrant};
 pub use self::filters::MAX_FILTERS;
 use self::input::Route;
+pub use self::kind::RouteKind;
 pub use self::rules::{MAX_CONDITIONS, MAX_EXPRESSIONS};
 pub use self::status::{Condition, ParentStatus, Reason, RouteStatus, merge_status};
 
@@ -125,7 +130,8 @@ pub struct WatchedService {
     pub port: Option<u16>,
 }
 
-/// Says what `routes` ask for, each an `HTTPRoute` as the API gives it, in v1 or v1beta1.
+/// Says what `routes` ask for, each an `HTTPRoute` (v1 or v1beta1) or a `GRPCRoute` (v1) as the API gives it.
+/// [`RouteKind::of`] tells which.
 ///
 /// The mirrors are those of `routes` in their order: with more than [`MAX_MIRRORS`], the same routes keep theirs
 /// only if the order stays the same.
@@ -167,8 +173,7 @@ impl Compiled {
         for parent in route.foreign.iter().chain(nothing.then_some(&without)) {
             self.foreign_count += 1;
             if self.foreign.len() < MAX_NAMED {
-                self.foreign
-                    .push(format!("{}/{} ({parent})", route.namespace, route.name));
+                self.foreign.push(format!("{} ({parent})", route.title()));
             }
         }
     }

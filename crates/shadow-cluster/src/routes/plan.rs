@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use gateway_api::apis::standard::httproutes::{HttpRouteRules, HttpRouteRulesBackendRefs, HttpRouteSpec};
+use gateway_api::apis::standard::httproutes::HttpRouteRulesBackendRefs;
 use serde_json::Value;
 use shadow_mirror::HostHeader;
 use shadow_mirror::matching::{Hostname, RouteMatcher};
@@ -14,6 +14,7 @@ use super::catalog::Catalog;
 use super::filters::{self, Filter, Mirror};
 use super::input::Route;
 use super::parents::{self, Accepted};
+use super::spec::{Rule, Spec};
 use super::status::{self, ParentStatus, Problem, Reason, RouteStatus};
 use super::{MAX_MIRRORS, MirrorKey, RouteMirror, WatchedService, annotations, rules};
 
@@ -104,6 +105,7 @@ impl Plan {
             }
         });
         RouteStatus {
+            kind: route.kind,
             namespace: route.namespace.clone(),
             name: route.name.clone(),
             uid: route.uid.clone(),
@@ -151,7 +153,7 @@ fn shadow_note(watched: &WatchedService, backend: &Backend, catalog: &dyn Catalo
 /// The rules of a route that at least one parent accepts.
 struct Rules<'a> {
     route: &'a Route,
-    spec: &'a HttpRouteSpec,
+    spec: &'a Spec,
     matcher: Arc<RouteMatcher>,
     host: HostHeader,
     /// The parent Services.
@@ -175,10 +177,9 @@ impl<'a> Rules<'a> {
         let host = annotations::host(&route.annotations)?;
         let spec = route.spec.as_ref().map_err(Clone::clone)?;
         // A Service's clients use its own names, whatever the route says (GAMMA ignores hostnames).
-        let hostnames = spec.hostnames.iter().flatten().filter(|_| !unchanged);
+        let hostnames = spec.hostnames.iter().filter(|_| !unchanged);
         let hostnames = hostnames.map(|name| Hostname::new(name));
-        let rules = spec.rules.as_deref().unwrap_or_default();
-        let matcher = rules::matcher(hostnames, rules).map_err(|error| error.to_string())?;
+        let matcher = rules::matcher(hostnames, &spec.rules).map_err(|error| error.to_string())?;
         Ok(Self {
             route,
             spec,
@@ -190,22 +191,16 @@ impl<'a> Rules<'a> {
     }
 
     fn mirrors(&self, catalog: &dyn Catalog, plan: &mut Plan) -> Result<(), String> {
-        for (index, rule) in self.spec.rules.iter().flatten().enumerate() {
+        for (index, rule) in self.spec.rules.iter().enumerate() {
             self.rule(index, rule, catalog, plan)
                 .map_err(|why| format!("rule {index}: {why}"))?;
         }
         Ok(())
     }
 
-    fn rule(
-        &self,
-        index: usize,
-        rule: &HttpRouteRules,
-        catalog: &dyn Catalog,
-        plan: &mut Plan,
-    ) -> Result<(), String> {
-        let filters = filters::of_rule(rule.filters.as_deref())?;
-        let backends = rule.backend_refs.as_deref().unwrap_or_default();
+    fn rule(&self, index: usize, rule: &Rule, catalog: &dyn Catalog, plan: &mut Plan) -> Result<(), String> {
+        let filters = filters::of_rule(&rule.filters)?;
+        let backends = &rule.backends;
         if backends.len() > MAX_BACKENDS {
             return Err(format!("there are more than {MAX_BACKENDS} backendRefs"));
         }
@@ -273,7 +268,7 @@ impl<'a> Rules<'a> {
                 Filter::Edit(_) | Filter::Rewrite(_) | Filter::Other => {}
                 Filter::Mirror(mirror) => {
                     let edits = self.edits(place.rule, &edits)?;
-                    let backend = match mirror.reference(&self.route.namespace).backend(catalog) {
+                    let backend = match mirror.reference(self.route.origin()).backend(catalog) {
                         Ok(backend) => backend,
                         Err((reason, why)) => {
                             plan.problems
@@ -352,10 +347,7 @@ impl<'a> Rules<'a> {
         } else {
             String::new()
         };
-        format!(
-            "{}/{} {from} -> {to}{again}",
-            self.route.namespace, self.route.name
-        )
+        format!("{} {from} -> {to}{again}", self.route.title())
     }
 
     /// The Service behind a `backendRef`, whose pods are watched. One that is sent nothing has none, nor has one in
@@ -369,7 +361,7 @@ impl<'a> Rules<'a> {
             return None;
         }
         let reference = Reference::new(
-            &self.route.namespace,
+            self.route.origin(),
             backend.group.as_deref(),
             backend.kind.as_deref(),
             backend.namespace.as_deref(),

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::CONTROLLER;
 use super::input::{GATEWAY_GROUP, Route};
+use super::kind::RouteKind;
 
 /// Most parents in a status: the schema's limit.
 const MAX_PARENTS: usize = 32;
@@ -51,6 +52,8 @@ pub(super) type Problem = (Reason, String);
 /// The status that one route shall have under our name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RouteStatus {
+    /// The route's kind.
+    pub kind: RouteKind,
     /// The route's namespace.
     pub namespace: String,
     /// The route's name.
@@ -88,6 +91,7 @@ pub struct Condition {
 impl RouteStatus {
     pub(super) fn nothing(route: &Route) -> Self {
         Self {
+            kind: route.kind,
             namespace: route.namespace.clone(),
             name: route.name.clone(),
             uid: route.uid.clone(),

@@ -1,7 +1,11 @@
-//! Which rule of a route a request falls under: the matches and the precedence of Gateway API's `HTTPRoute`.
+//! Which rule of a route a request falls under: the matches and the precedence of Gateway API's `HTTPRoute` and
+//! `GRPCRoute`.
 //!
 //! A rule that mirrors nothing takes part like any other: a request that it wins is not for the others.
 
+mod call;
+#[cfg(test)]
+mod call_tests;
 mod hostname;
 mod location;
 mod pattern;
@@ -13,6 +17,7 @@ use std::cmp::Reverse;
 
 use shadow_http::Request;
 
+pub use self::call::CallMatch;
 pub use self::hostname::Hostname;
 pub use self::location::Location;
 pub(crate) use self::location::split_query;
@@ -35,6 +40,10 @@ pub const MAX_MATCHES_OF_ROUTE: usize = 256;
 /// The specification leaves open where regular expressions stand. They come behind every prefix, longer ones
 /// first, as in Istio, whose routes shall work here unchanged. (Envoy Gateway puts them between exact paths and
 /// prefixes.) So an expression decides only where no prefix matches; `/` is a prefix too.
+///
+/// Among matches of gRPC calls, the one with the most characters in its service decides, then in its method, then the
+/// one with the most header matches. Expressions, which the specification leaves open too, come behind names, and a
+/// match of every call comes last.
 ///
 /// Looking a request up allocates nothing, unless a header that is compared comes in several fields, or an
 /// expression is used for the first time on a thread.

@@ -2,6 +2,7 @@
 
 use shadow_http::Request;
 
+use super::call::CallMatch;
 use super::pattern::Pattern;
 use super::{Location, MatchError};
 
@@ -19,6 +20,8 @@ pub enum PathMatch {
         /// Its length in characters, for the order of precedence.
         length: usize,
     },
+    /// The request is a gRPC call, and its path names such a method.
+    Call(CallMatch),
 }
 
 /// A path prefix without the `/` at its end, which means nothing; the prefix `/` is empty.
@@ -59,20 +62,22 @@ impl PathMatch {
         })
     }
 
-    fn matches(&self, path: &[u8]) -> bool {
+    fn matches(&self, request: &Request, path: &[u8]) -> bool {
         match self {
             Self::Exact(exact) => exact.as_bytes() == path,
             Self::Prefix(prefix) => prefix.rest(path).is_some(),
             Self::Regex { pattern, .. } => pattern.matches(path),
+            Self::Call(call) => call.matches(request, path),
         }
     }
 
-    /// Kind and length, greater for what goes first. See [`RouteMatcher`](super::RouteMatcher) on expressions.
-    pub(super) fn rank(&self) -> (u8, usize) {
+    /// Kind and lengths, greater for what goes first. See [`RouteMatcher`](super::RouteMatcher) on expressions.
+    pub(super) fn rank(&self) -> (u8, usize, usize) {
         match self {
-            Self::Exact(path) => (2, path.chars().count()),
-            Self::Prefix(prefix) => (1, prefix.0.chars().count()),
-            Self::Regex { length, .. } => (0, *length),
+            Self::Exact(path) => (2, path.chars().count(), 0),
+            Self::Prefix(prefix) => (1, prefix.0.chars().count(), 0),
+            Self::Regex { length, .. } => (0, *length, 0),
+            Self::Call(call) => call.rank(),
         }
     }
 }
@@ -147,7 +152,7 @@ impl RequestMatch {
     }
 
     pub(super) fn matches(&self, request: &Request, location: &Location<'_>) -> bool {
-        self.path.matches(location.path)
+        self.path.matches(request, location.path)
             && self
                 .method
                 .as_deref()
@@ -163,7 +168,7 @@ impl RequestMatch {
     }
 
     /// The key that precedence compares, greater for what goes first.
-    pub(super) fn rank(&self) -> ((u8, usize), bool, usize, usize) {
+    pub(super) fn rank(&self) -> ((u8, usize, usize), bool, usize, usize) {
         let method = self.method.is_some();
         (self.path.rank(), method, self.headers.len(), self.query.len())
     }

@@ -6,7 +6,7 @@ use clap::Args;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Kubernetes")]
 pub struct KubernetesFlags {
-    /// Mirror as configured by the RequestMirror filters of HTTPRoutes in these namespaces
+    /// Mirror as the RequestMirror filters of HTTPRoutes and GRPCRoutes in these namespaces say
     ///
     /// Comma-separated names, or * for all. Parents of the routes are Services, or Gateways whose backends have pods on this
     /// node. Copies are sent to the backends of the filters, with "-shadow" appended to the Host unless the route's

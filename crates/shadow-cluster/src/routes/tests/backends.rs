@@ -114,10 +114,10 @@ fn a_grant_may_be_for_one_service() {
         },
     });
     let grant = ReferenceGrant::parse(&grant).unwrap();
-    assert!(grant.permits("a", "shadow", "v2"));
-    assert!(!grant.permits("a", "shadow", "v3"));
-    assert!(!grant.permits("b", "shadow", "v2"));
-    assert!(!grant.permits("a", "other", "v2"));
+    assert!(grant.permits(RouteKind::Http, "a", "shadow", "v2"));
+    assert!(!grant.permits(RouteKind::Http, "a", "shadow", "v3"));
+    assert!(!grant.permits(RouteKind::Http, "b", "shadow", "v2"));
+    assert!(!grant.permits(RouteKind::Http, "a", "other", "v2"));
     assert_eq!(ReferenceGrant::parse(&json!({"spec": {}})), None);
 }
 

@@ -5,6 +5,7 @@
 
 mod annotations;
 mod backends;
+mod calls;
 mod compiling;
 mod filters;
 mod hostile;
@@ -61,13 +62,18 @@ impl Cluster {
     }
 
     /// Lets each `HTTPRoute` of `from` use Services of `to`.
-    fn granting(mut self, from: &str, to: &str) -> Self {
+    fn granting(self, from: &str, to: &str) -> Self {
+        self.granting_to("HTTPRoute", from, to)
+    }
+
+    /// Lets each route of this kind in `from` use Services of `to`.
+    fn granting_to(mut self, kind: &str, from: &str, to: &str) -> Self {
         let grant = json!({
             "apiVersion": "gateway.networking.k8s.io/v1beta1",
             "kind": "ReferenceGrant",
             "metadata": {"namespace": to, "name": "grant"},
             "spec": {
-                "from": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": from}],
+                "from": [{"group": "gateway.networking.k8s.io", "kind": kind, "namespace": from}],
                 "to": [{"group": "", "kind": "Service"}],
             },
         });
