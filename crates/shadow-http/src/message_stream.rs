@@ -86,7 +86,7 @@ pub(super) enum State<L> {
 pub struct Http2Start {
     /// Bytes of it that came before those that were pushed last.
     pub before: Vec<u8>,
-    /// Its place in what was pushed last.
+    /// Its place in what was pushed last; beyond its end where it begins with the next bytes.
     pub at: usize,
     /// Whether a request had offered it, and its answer may have taken it.
     pub behind_upgrade: bool,
@@ -198,7 +198,11 @@ impl<S: MessageKind> MessageStream<S> {
     pub fn stay(&mut self, pushed: &[u8], sink: &mut impl FnMut(Event<S::Message>)) {
         if let Some(start) = self.take_left() {
             let why = self.rest_of(Skip::Http2, sink);
-            skip(start.before.len() + pushed.len() - start.at, why, sink);
+            skip(
+                start.before.len() + pushed.len().saturating_sub(start.at),
+                why,
+                sink,
+            );
         }
     }
 
@@ -555,7 +559,7 @@ impl<S: MessageKind> MessageStream<S> {
         if self.side.hands_over(why) {
             self.state = State::Left(Box::new(Http2Start {
                 before: held.to_vec(),
-                at: 0,
+                at: usize::MAX,
                 behind_upgrade: self.preface == Preface::Upgrade,
             }));
             return None;

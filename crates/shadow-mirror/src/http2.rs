@@ -210,9 +210,9 @@ impl ProductionConnection {
             };
             http2.push(&mut self.open, shard, direction, came);
         }
-        if at < chunk.bytes.len() {
+        if let Some(bytes @ [_, ..]) = chunk.bytes.get(at..) {
             let rest = Chunk {
-                bytes: &chunk.bytes[at..],
+                bytes,
                 sequence: chunk.sequence.wrapping_add(at as u32),
                 segment_start: at == 0 && chunk.segment_start,
                 ..chunk

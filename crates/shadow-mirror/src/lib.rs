@@ -17,6 +17,8 @@ pub mod gate;
 mod gate_tests;
 mod held_back;
 mod http2;
+#[cfg(test)]
+mod http2_tests;
 mod intake;
 mod interceptor;
 pub mod ledger;

@@ -17,27 +17,27 @@ use crate::testing::Recorder;
 
 use Direction::{Request, Response};
 
-const SYN: TcpFlags = TcpFlags::SYN;
-const ACK: TcpFlags = TcpFlags::ACK;
-const FIN: TcpFlags = TcpFlags(0x11);
-const RST: TcpFlags = TcpFlags(0x14);
+pub(super) const SYN: TcpFlags = TcpFlags::SYN;
+pub(super) const ACK: TcpFlags = TcpFlags::ACK;
+pub(super) const FIN: TcpFlags = TcpFlags(0x11);
+pub(super) const RST: TcpFlags = TcpFlags(0x14);
 
 /// First numbers of a client and a server: those of their SYNs.
-const CLIENT: u32 = 999;
-const SERVER: u32 = 4999;
+pub(super) const CLIENT: u32 = 999;
+pub(super) const SERVER: u32 = 4999;
 
 /// A shard, its connections, and an output that takes everything.
-struct Wire {
-    table: FlowTable<ProductionConnection>,
-    shard: Shard,
-    ledger: ShardLedger,
-    recorder: Rc<Recorder>,
-    client: SocketAddr,
-    now: Timestamp,
+pub(super) struct Wire {
+    pub(super) table: FlowTable<ProductionConnection>,
+    pub(super) shard: Shard,
+    pub(super) ledger: ShardLedger,
+    pub(super) recorder: Rc<Recorder>,
+    pub(super) client: SocketAddr,
+    pub(super) now: Timestamp,
 }
 
 impl Wire {
-    fn new(expected: Expected, watch_responses: bool) -> Self {
+    pub(super) fn new(expected: Expected, watch_responses: bool) -> Self {
         let ledger = ShardLedger::new(1);
         let limits = Limits {
             max_head: 4096,
@@ -85,7 +85,13 @@ impl Wire {
         }
     }
 
-    fn segment(&mut self, direction: Direction, flags: TcpFlags, numbers: (u32, u32), payload: &str) {
+    pub(super) fn segment(
+        &mut self,
+        direction: Direction,
+        flags: TcpFlags,
+        numbers: (u32, u32),
+        payload: &(impl AsRef<[u8]> + ?Sized),
+    ) {
         let server: SocketAddr = "10.0.0.1:80".parse().unwrap();
         let segment = Segment {
             flow: FlowKey {
@@ -98,7 +104,7 @@ impl Wire {
             acknowledgment: numbers.1,
             flags,
             continuation: false,
-            payload: payload.as_bytes(),
+            payload: payload.as_ref(),
             time: self.now,
         };
         self.table.push(&mut self.shard, &segment);
@@ -107,36 +113,36 @@ impl Wire {
     }
 
     /// A handshake that both sides end.
-    fn connect(&mut self) {
+    pub(super) fn connect(&mut self) {
         self.segment(Request, SYN, (CLIENT, 0), "");
         self.segment(Response, SYN | ACK, (SERVER, CLIENT + 1), "");
     }
 
     /// Bytes of the client from its `at`th on, when it has received so many of the server's.
-    fn send(&mut self, at: usize, heard: u32, bytes: &str) {
+    pub(super) fn send(&mut self, at: usize, heard: u32, bytes: &(impl AsRef<[u8]> + ?Sized)) {
         let numbers = (CLIENT + 1 + at as u32, SERVER + 1 + heard);
         self.segment(Request, ACK, numbers, bytes);
     }
 
     /// The server's FIN behind so many bytes, when it has received so many of the client's.
-    fn close(&mut self, at: u32, received: usize) {
+    pub(super) fn close(&mut self, at: u32, received: usize) {
         let numbers = (SERVER + 1 + at, CLIENT + 1 + received as u32);
         self.segment(Response, FIN, numbers, "");
     }
 
     /// Bytes of the server.
-    fn answer(&mut self, at: u32, received: usize, bytes: &str) {
+    pub(super) fn answer(&mut self, at: u32, received: usize, bytes: &(impl AsRef<[u8]> + ?Sized)) {
         let numbers = (SERVER + 1 + at, CLIENT + 1 + received as u32);
         self.segment(Response, ACK, numbers, bytes);
     }
 
-    fn pass(&mut self, milliseconds: u64) {
+    pub(super) fn pass(&mut self, milliseconds: u64) {
         self.now = self.now.after(Duration::from_millis(milliseconds));
         self.table.tick(&mut self.shard, self.now);
     }
 
     /// Targets of the requests that were handed on.
-    fn handed_on(&self) -> Vec<String> {
+    pub(super) fn handed_on(&self) -> Vec<String> {
         let target = |line: &String| line.split(' ').nth(2).unwrap_or_default().to_owned();
         let requests = self.recorder.seen();
         requests
@@ -146,11 +152,11 @@ impl Wire {
             .collect()
     }
 
-    fn dropped(&self, reason: DropReason) -> u64 {
+    pub(super) fn dropped(&self, reason: DropReason) -> u64 {
         self.counts().dropped.get(&reason).copied().unwrap_or(0)
     }
 
-    fn counts(&self) -> OutputCounts {
+    pub(super) fn counts(&self) -> OutputCounts {
         self.ledger.snapshot().outputs[0].clone()
     }
 }
