@@ -39,7 +39,7 @@ mod reader;
 mod static_table;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use list::FieldList;
 pub use table::MAX_TABLE_SIZE;

@@ -6,6 +6,7 @@ mod holes;
 mod joining;
 mod properties;
 mod requests;
+mod truth;
 mod written_by_h2;
 
 use shadow_core::budget::MemoryBudget;

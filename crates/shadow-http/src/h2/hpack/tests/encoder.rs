@@ -75,7 +75,12 @@ fn field() -> impl Strategy<Value = Field> {
         1 => vec(any::<u8>(), 0..40),
         1 => (0..3000_usize).prop_map(|length| vec![b'v'; length]),
     ];
-    let how = (
+    (name, value, how()).prop_map(|(name, value, how)| Field { name, value, how })
+}
+
+/// Any of the choices.
+pub fn how() -> impl Strategy<Value = How> {
+    (
         any::<(bool, bool)>(),
         any::<Index>(),
         literal(),
@@ -87,8 +92,7 @@ fn field() -> impl Strategy<Value = Field> {
             which,
             literal,
             huffman,
-        });
-    (name, value, how).prop_map(|(name, value, how)| Field { name, value, how })
+        })
 }
 
 fn literal() -> impl Strategy<Value = Literal> {

@@ -1,7 +1,7 @@
 //! The decoder against the RFC's examples, other implementations, and every way of missing something.
 
 mod corners;
-mod encoder;
+pub mod encoder;
 mod properties;
 mod rfc7541;
 mod stories;
