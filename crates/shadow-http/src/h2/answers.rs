@@ -31,7 +31,7 @@ impl Connection {
         if !self.answers {
             // Nothing is read, so nothing need be decoded.
             if block.end_stream && block.promised.is_none() {
-                self.streams.remove(id);
+                self.lose_answer(id, Reject::AfterReject, sink);
             }
             return;
         }
@@ -140,7 +140,7 @@ impl Connection {
         if self.answers {
             self.answer_finishes(id, None, now, sink);
         } else {
-            self.streams.remove(id);
+            self.lose_answer(id, Reject::AfterReject, sink);
         }
     }
 
@@ -186,7 +186,7 @@ impl Connection {
         stream.is_some_and(|stream| matches!(stream.request, RequestSide::Complete))
     }
 
-    /// An answer will never be whole, unless it is.
+    /// An answer will never be whole, unless it is. Where answers are not read this only says that it is over.
     pub(super) fn lose_answer(&mut self, id: u32, reject: Reject, sink: &mut impl FnMut(Event)) {
         if self.is_complete(id) {
             self.streams.remove(id);

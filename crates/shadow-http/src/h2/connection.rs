@@ -6,11 +6,11 @@ use shadow_core::budget::MemoryBudget;
 use shadow_tcp::{Chunk, Close, Direction, Stall};
 
 use super::flood::Resets;
-use super::frame::{FrameHeader, Kind};
+use super::frame::{FrameHeader, is_known};
 use super::hpack::FieldList;
 use super::join::Joining;
 use super::lane::{Fate, Lane, Loss, Place, Step};
-use super::limits::{MAX_FALSE_PLACES, MAX_LOST_STREAMS};
+use super::limits::MAX_FALSE_PLACES;
 use super::streams::{AnswerSide, RequestSide, Stream, Streams};
 use crate::framing::RequestKind;
 use crate::message::{Limits, Reject, Request, Skip};
@@ -246,6 +246,27 @@ impl Connection {
         }
     }
 
+    /// The next bytes of a connection that is not known to be HTTP/2; once it is, how many come before the first frame that
+    /// is read.
+    fn join(
+        &mut self,
+        direction: Direction,
+        chunk: &Chunk<'_>,
+        sink: &mut impl FnMut(Event),
+    ) -> Option<usize> {
+        if direction == Direction::Response {
+            return None;
+        }
+        let (at, trail) = self.joining.as_mut()?.push(chunk, &mut self.list, &self.limits)?;
+        self.joining = None;
+        sink(Event::Recognised(Skip::Http2));
+        self.passed_over(&trail.opened, Reject::MidStream, sink);
+        self.highest = trail.highest;
+        self.request.decoder = trail.decoder;
+        self.request.place = Place::between();
+        Some(at)
+    }
+
     pub(super) fn lane(&mut self, direction: Direction) -> &mut Lane {
         match direction {
             Direction::Request => &mut self.request,
@@ -405,16 +426,5 @@ fn behind(chunk: Chunk<'_>, taken: usize) -> Chunk<'_> {
         sequence: chunk.sequence.wrapping_add(taken as u32),
         segment_start: chunk.segment_start && taken == 0,
         ..chunk
-    }
-}
-
-/// Whether a frame that looks like one may be of this connection.
-pub(super) fn is_known(header: &FrameHeader, direction: Direction, highest: u32) -> bool {
-    let may_be = header.stream <= highest.saturating_add(2 * MAX_LOST_STREAMS);
-    let is_client = header.stream % 2 == 1;
-    match (header.kind, direction) {
-        (Kind::PushPromise, Direction::Request) => false,
-        (Kind::Data | Kind::Headers | Kind::Continuation, Direction::Request) => may_be && is_client,
-        _ => may_be,
     }
 }

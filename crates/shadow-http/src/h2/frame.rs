@@ -1,5 +1,9 @@
 //! Frame headers (RFC 9113 sections 4.1 and 6).
 
+use shadow_tcp::Direction;
+
+use super::limits::MAX_LOST_STREAMS;
+
 /// Bytes of a frame header.
 pub(super) const HEADER: usize = 9;
 /// The client's connection preface (section 3.4).
@@ -124,6 +128,17 @@ impl FrameHeader {
             Kind::Other => return false,
         };
         !self.reserved && self.flags & !defined == 0 && self.is_valid()
+    }
+}
+
+/// Whether a frame that looks like one may be of this connection.
+pub(super) fn is_known(header: &FrameHeader, direction: Direction, highest: u32) -> bool {
+    let may_be = header.stream <= highest.saturating_add(2 * MAX_LOST_STREAMS);
+    let is_client = header.stream % 2 == 1;
+    match (header.kind, direction) {
+        (Kind::PushPromise, Direction::Request) => false,
+        (Kind::Data | Kind::Headers | Kind::Continuation, Direction::Request) => may_be && is_client,
+        _ => may_be,
     }
 }
 

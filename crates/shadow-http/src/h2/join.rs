@@ -8,12 +8,10 @@
 
 use shadow_tcp::{Chunk, Direction};
 
-use super::connection::{Connection, Event, is_known};
-use super::frame::{DEFAULT_MAX_FRAME, END_HEADERS, FrameHeader, HEADER, Kind, PADDED, PRIORITY};
+use super::frame::{DEFAULT_MAX_FRAME, END_HEADERS, FrameHeader, HEADER, Kind, PADDED, PRIORITY, is_known};
 use super::hpack::{Completeness, Decoder, FieldList};
-use super::lane::Place;
 use crate::field::is_token;
-use crate::message::{Limits, Reject, Skip};
+use crate::message::Limits;
 
 /// Frames in a row that prove the next.
 const FRAMES: u32 = 4;
@@ -30,7 +28,7 @@ pub(super) struct Joining {
 
 /// Frames that follow one another.
 #[derive(Debug)]
-struct Trail {
+pub(super) struct Trail {
     /// Bytes up to where the next header begins.
     ahead: u64,
     /// A header that came in part.
@@ -44,9 +42,10 @@ struct Trail {
     heard: bool,
     /// The stream whose block goes on.
     block: Option<u32>,
-    opened: Vec<u32>,
-    highest: u32,
-    decoder: Decoder,
+    /// Streams that were opened, and the last of them.
+    pub opened: Vec<u32>,
+    pub highest: u32,
+    pub decoder: Decoder,
 }
 
 impl Joining {
@@ -58,7 +57,7 @@ impl Joining {
     }
 
     /// The next bytes of the client: where in them a frame begins that is proved.
-    fn push(
+    pub fn push(
         &mut self,
         chunk: &Chunk<'_>,
         list: &mut FieldList,
@@ -250,27 +249,4 @@ fn is_request(list: &FieldList, is_whole: bool) -> bool {
         path + scheme >= 1
     };
     method == 1 && path <= 1 && scheme <= 1 && needed
-}
-
-impl Connection {
-    /// The next bytes of a connection that is not known to be HTTP/2; once it is, how many come before the first frame that
-    /// is read.
-    pub(super) fn join(
-        &mut self,
-        direction: Direction,
-        chunk: &Chunk<'_>,
-        sink: &mut impl FnMut(Event),
-    ) -> Option<usize> {
-        if direction == Direction::Response {
-            return None;
-        }
-        let (at, trail) = self.joining.as_mut()?.push(chunk, &mut self.list, &self.limits)?;
-        self.joining = None;
-        sink(Event::Recognised(Skip::Http2));
-        self.passed_over(&trail.opened, Reject::MidStream, sink);
-        self.highest = trail.highest;
-        self.request.decoder = trail.decoder;
-        self.request.place = Place::between();
-        Some(at)
-    }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::hpack::FieldList;
 use crate::chunked::MAX_TRAILERS;
-use crate::field::{can_be_sent, is_token};
+use crate::field::{can_be_sent, is_field_value, is_token};
 use crate::framing::RequestKind;
 use crate::head::MAX_METHOD;
 use crate::message::{HeaderField, Limits, Reject};
@@ -131,7 +131,8 @@ pub(super) fn answer_head(
 pub(super) fn trailers(list: &FieldList) -> Result<Vec<u8>, Reject> {
     let mut text = Vec::new();
     for (name, value) in list.iter() {
-        if name.starts_with(b":") || !is_field(name, value) {
+        // What the chunked coding refuses cannot stand in its trailer section.
+        if !is_field(name, value) || !is_token(name) || !is_field_value(value) {
             return Err(Reject::Malformed);
         }
         write_field(&mut text, name, value);

@@ -220,8 +220,12 @@ fn without_answers_only_what_was_not_processed_is_told() {
     feed.told();
     feed.server(&answer(1, END_STREAM, &[(":status", "200")]));
     feed.server(&reset(3, 7));
+    feed.client(&frame(HEADERS, END_HEADERS, 7, &head("POST", "/", &[])));
+    feed.server(&answer(7, END_STREAM, &[(":status", "200")]));
+    feed.client(&frame(DATA, END_STREAM, 7, b""));
     feed.server(&goaway(1));
-    assert_eq!(feed.told(), ["unprocessed 3", "unprocessed 5"]);
+    let told = ["unprocessed 3", "started 7", "complete 7 /", "unprocessed 5"];
+    assert_eq!(feed.told(), told);
     feed.end(Direction::Response, Close::Finished);
     assert_eq!(feed.told(), <[&str; 0]>::default());
 }

@@ -53,6 +53,26 @@ fn trailers_stand_behind_the_chunks() {
 }
 
 #[test]
+fn trailers_that_a_chunked_body_cannot_have_are_malformed() {
+    for field in [
+        ("x", "a\x01b"),
+        ("x(y)", "a"),
+        (":path", "/"),
+        ("X", "y"),
+        ("x", "a\r\nb: c"),
+    ] {
+        let mut feed = Feed::new();
+        feed.client(&frame(HEADERS, END_HEADERS, 1, &head("POST", "/", &[])));
+        feed.client(&frame(HEADERS, ALONE, 1, &block(&[field])));
+        assert_eq!(feed.told(), ["started 1", "rejected 1 malformed"], "{field:?}");
+    }
+    let mut feed = Feed::new();
+    feed.client(&frame(HEADERS, END_HEADERS, 1, &head("POST", "/", &[])));
+    feed.client(&frame(HEADERS, END_HEADERS, 1, &block(&[("x", "y")])));
+    assert_eq!(feed.told(), ["started 1", "rejected 1 malformed"]);
+}
+
+#[test]
 fn with_trailers_a_length_is_left_out() {
     let mut feed = Feed::new();
     let post = head("POST", "/", &[("content-length", "4"), ("x", "y")]);
