@@ -2,5 +2,6 @@
 //!
 //! A binary of its own, so that its parts can be run alone.
 
+mod between;
 mod reading;
 mod scene;
