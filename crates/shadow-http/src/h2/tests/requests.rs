@@ -95,9 +95,15 @@ fn crumbs_of_a_cookie_are_one_field_where_the_first_stands() {
         ("cookie", "c=3"),
     ];
     feed.client(&frame(HEADERS, ALONE, 1, &head("GET", "/", &fields)));
-    let head = "GET / HTTP/2.0\r\nhost: a\r\ncookie: a=1; b=2; c=3\r\nx: y\r\n\r\n";
-    assert_eq!(feed.request().0, head);
+    let text = "GET / HTTP/2.0\r\nhost: a\r\ncookie: a=1; b=2; c=3\r\nx: y\r\n\r\n";
+    assert_eq!(feed.request().0, text);
     assert_eq!(feed.requests[0].header("cookie"), Some(&b"a=1; b=2; c=3"[..]));
+    let fields = [("cookie", ""), ("cookie", "b=2"), ("cookie", "")];
+    feed.client(&frame(HEADERS, ALONE, 3, &head("GET", "/", &fields)));
+    assert_eq!(
+        feed.request().0,
+        "GET / HTTP/2.0\r\nhost: a\r\ncookie: b=2\r\n\r\n"
+    );
 }
 
 #[test]
