@@ -129,6 +129,7 @@ static SETTINGS: LazyLock<HttpOutputSettings> = LazyLock::new(|| HttpOutputSetti
     endpoints: None,
     path_prefix: String::new(),
     authorization: None,
+    version: shadow_agent::settings::HttpVersion::AsProduction,
     host_header: shadow_agent::settings::HostHeader::Original,
     marker: Some("X-Shadow-Mirror".to_owned()),
     edits: None,

@@ -27,8 +27,8 @@ pub use crate::listen::Listen;
 pub use crate::middleware::{MiddlewareSettings, OnExit, RunAs};
 pub use crate::mirror::{Limit, ReadSettings, SplitBy};
 pub use crate::output::{
-    BreakerSettings, Endpoints, FileOutputSettings, HostHeader, HttpOutputSettings, OutputSettings,
-    RelayOutputSettings, RelayTls, RelayWire,
+    BreakerSettings, Endpoints, FileOutputSettings, HostHeader, HttpOutputSettings, HttpVersion,
+    OutputSettings, RelayOutputSettings, RelayTls, RelayWire,
 };
 pub use crate::pem::IdentityFiles;
 pub use crate::secret::Secret;

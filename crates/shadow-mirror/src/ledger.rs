@@ -84,6 +84,9 @@ pub enum DropReason {
     UpstreamClosed,
     /// The shadow's answer was not HTTP, or larger than its limits.
     BadResponse,
+    /// It cannot go by the HTTP version that the shadow takes, or that `--output-http-version` asks for: gRPC to one without
+    /// HTTP/2, a WebSocket's handshake by HTTP/2.
+    HttpVersion,
     /// Its mirror was taken out of the configuration, or its route, while it was still arriving, or before a slow shadow
     /// took it.
     MirrorEnded,
@@ -131,6 +134,7 @@ impl DropReason {
         Self::Timeout,
         Self::UpstreamClosed,
         Self::BadResponse,
+        Self::HttpVersion,
         Self::MirrorEnded,
         Self::WriteError,
         Self::MiddlewareEnded,

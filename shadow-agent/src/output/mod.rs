@@ -24,8 +24,8 @@ pub use self::http::upstream_host;
 use self::null::NullOutput;
 use self::relay::RelayOutput;
 pub use self::settings::{
-    BreakerSettings, Endpoints, FileOutputSettings, HostHeader, HttpOutputSettings, OutputSettings,
-    RelayOutputSettings, RelayTls, RelayWire,
+    BreakerSettings, Endpoints, FileOutputSettings, HostHeader, HttpOutputSettings, HttpVersion,
+    OutputSettings, RelayOutputSettings, RelayTls, RelayWire,
 };
 pub use self::stdout::reader_gone;
 pub use self::wanted::WantedMirror;

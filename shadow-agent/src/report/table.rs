@@ -220,6 +220,7 @@ pub fn explanation(reason: DropReason) -> &'static str {
         DropReason::BadResponse => {
             "the shadow's response was not HTTP, or larger than --output-http-max-response"
         }
+        DropReason::HttpVersion => "it could not be sent by that HTTP version (--output-http-version)",
         DropReason::WriteError => "writing it failed",
         DropReason::MiddlewareEnded => "the middleware exited before returning it",
         DropReason::Shutdown => "the agent stopped first (--shutdown-timeout)",

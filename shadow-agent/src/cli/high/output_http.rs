@@ -2,9 +2,9 @@
 
 use super::rules;
 use crate::cli::low::Arguments;
-use crate::cli::low::output_http::MAX_WORKERS;
+use crate::cli::low::output_http::{MAX_WORKERS, VersionName};
 use crate::cli::upstream::Upstream;
-use crate::settings::{BreakerSettings, CompareSettings, HostHeader, HttpOutputSettings};
+use crate::settings::{BreakerSettings, CompareSettings, HostHeader, HttpOutputSettings, HttpVersion};
 
 /// The marker header of the run, if any.
 pub fn marker(arguments: &Arguments) -> Option<String> {
@@ -23,6 +23,11 @@ pub fn resolve(
     HttpOutputSettings {
         name: upstream.name(),
         tls: upstream.tls,
+        version: match flags.output_http_version {
+            VersionName::Auto => HttpVersion::AsProduction,
+            VersionName::Http1 => HttpVersion::Http1,
+            VersionName::Http2 => HttpVersion::Http2,
+        },
         verify: !flags.output_http_skip_verify,
         host: upstream.host,
         port: upstream.port,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::cli::value::{duration, host_suffix, marker_name, positive_duration, positive_size};
 
@@ -14,6 +14,15 @@ pub const MAX_WORKERS: u32 = 65_536;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "HTTP output (each --output-http)")]
 pub struct OutputHttp {
+    /// HTTP version to send requests by
+    ///
+    /// The default sends each request as production got it: HTTP/2 requests by HTTP/2, over TLS if the upstream selects h2 (ALPN),
+    /// in clear text with prior knowledge. An upstream without HTTP/2 gets HTTP/1.1, and is asked again after a minute. 1.1 and
+    /// 2 translate where HTTP allows it: gRPC needs HTTP/2, a WebSocket handshake HTTP/1.1. What cannot be sent is dropped and
+    /// counted as http_version.
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t = VersionName::Auto)]
+    pub output_http_version: VersionName,
+
     /// Most requests in flight at a time
     ///
     /// The default is Envoy's limit for a cluster. There are about as many connections to the upstream as production has,
@@ -141,4 +150,17 @@ pub struct OutputHttp {
     /// Do not add that header, and mirror requests that have it
     #[arg(long, conflicts_with = "http_mark_header")]
     pub http_no_mark: bool,
+}
+
+/// HTTP versions to send by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum VersionName {
+    /// As production got the request
+    Auto,
+    /// HTTP/1.1
+    #[value(name = "1.1", alias = "1")]
+    Http1,
+    /// HTTP/2
+    #[value(name = "2", alias = "2.0")]
+    Http2,
 }

@@ -46,6 +46,20 @@ fn is_about_pod(name: &[u8]) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unsafe;
 
+/// HTTP version that a copy goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wire {
+    /// HTTP/1.1, or 1.0 where the request came so.
+    Http1,
+    /// HTTP/2: the head is made a list of fields afterwards (`h2::head`).
+    Http2,
+}
+
+/// Whether a field is the one of its kind that HTTP/2 has (RFC 9113 section 8.2.2): from HTTP/2 to HTTP/2 it is for the shadow.
+fn is_te_trailers(request: &Request, name: &[u8], value: &[u8]) -> bool {
+    request.version == Version::Http2 && name == b"te" && value == b"trailers"
+}
+
 /// Parts that all copies of one output share.
 #[derive(Debug)]
 pub(super) struct CopyTemplate {
@@ -129,6 +143,7 @@ impl CopyTemplate {
         pod: Option<&PodIdentity>,
         copy: u32,
         hop: Option<&Hop>,
+        by: Wire,
         out: &mut Vec<u8>,
     ) -> Result<(), Unsafe> {
         out.reserve(request.head.len() + self.path_prefix.len() + self.marker_line.len() + 128);
@@ -144,6 +159,7 @@ impl CopyTemplate {
         for field in &request.headers {
             let (name, value) = fields.next(field)?;
             match classify(name) {
+                Kind::HopByHop if by == Wire::Http2 && is_te_trailers(request, name, value) => {}
                 Kind::HopByHop if handshake && name.eq_ignore_ascii_case(b"upgrade") => {}
                 Kind::HopByHop => fields.skip(),
                 // What a client says of it is not true.

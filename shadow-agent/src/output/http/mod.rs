@@ -17,6 +17,8 @@ mod connection;
 mod copy;
 mod correlating;
 mod failure;
+mod h2;
+mod kept;
 mod lanes;
 mod limits;
 pub(super) mod log_limit;
@@ -45,8 +47,8 @@ use std::sync::Arc;
 use tokio::task::{JoinHandle, spawn_local};
 
 use self::comparing::{Comparing, Comparison};
-use self::copy::{CopyTemplate, Unsafe};
-pub use self::settings::{BreakerSettings, Endpoints, HostHeader, HttpOutputSettings};
+use self::copy::{CopyTemplate, Unsafe, Wire};
+pub use self::settings::{BreakerSettings, Endpoints, HostHeader, HttpOutputSettings, HttpVersion};
 use self::shard::Shard;
 use self::tracking::Tracking;
 use self::upstream::Upstream;
@@ -62,7 +64,7 @@ use crate::mirror::{AnswerLost, Dispatcher, Exchange, ExchangeResponse, MessageI
 /// without a connection to write to, for fuzzing. The error says what cannot be sent.
 pub fn copy_head(settings: &HttpOutputSettings, request: &Request) -> Result<Vec<u8>, String> {
     let mut head = Vec::new();
-    match CopyTemplate::new(settings)?.write_head(request, None, 1, None, &mut head) {
+    match CopyTemplate::new(settings)?.write_head(request, None, 1, None, Wire::Http1, &mut head) {
         Ok(()) => Ok(head),
         Err(Unsafe) => Err("the request has an invalid header".to_owned()),
     }

@@ -5,7 +5,8 @@
 
 use bytes::Bytes;
 
-use crate::budget::{Charge, MemoryBudget};
+use super::kept::Kept;
+pub(super) use super::kept::{Keep, NotKept};
 use crate::http::{BodyDecoder, Framing, Limits, Reject, RequestKind, ResponseHeadReader, normalised};
 
 /// Limits of an answer's head: what nginx and Node allow, several times over. The body has its own.
@@ -38,89 +39,6 @@ pub(super) struct ShadowAnswer {
     pub location: Option<Vec<u8>>,
     /// Its head and its body as they came, where answers are kept; or why not.
     pub kept: Result<(Bytes, Bytes), NotKept>,
-}
-
-/// Limits for kept responses.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Keep {
-    /// Most bytes of one; `None` when none are kept.
-    pub most: Option<usize>,
-    /// Budget that they are charged to between two reads, until they are complete.
-    pub budget: Option<MemoryBudget>,
-}
-
-/// Why an answer was not kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NotKept {
-    /// It is beyond the bound, which is none where no answers are kept.
-    TooLarge,
-    /// The budget had no room for it.
-    Memory,
-}
-
-/// The received part of a response that is kept.
-#[derive(Debug, Default)]
-struct Kept {
-    head: Vec<u8>,
-    body: Vec<u8>,
-    failed: Option<NotKept>,
-    charge: Option<Charge>,
-}
-
-impl Kept {
-    fn head(&mut self, keep: &Keep, bytes: &[u8]) {
-        if self.admit(keep, bytes.len()) {
-            self.head = bytes.to_vec();
-        }
-    }
-
-    fn body(&mut self, keep: &Keep, bytes: &[u8]) {
-        if self.admit(keep, bytes.len()) {
-            self.body.extend_from_slice(bytes);
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        self.head.len() + self.body.len()
-    }
-
-    /// Whether so many more bytes are to be kept. After the first that are not, none is.
-    fn admit(&mut self, keep: &Keep, more: usize) -> bool {
-        let (Some(most), None) = (keep.most, self.failed) else {
-            return false;
-        };
-        let fits = self.bytes() + more <= most;
-        if !fits {
-            self.give_up(NotKept::TooLarge);
-        }
-        fits
-    }
-
-    /// Charges what is kept so far, of an answer that is not whole yet: one that comes in a single read costs nothing here.
-    fn charge(&mut self, keep: &Keep) {
-        let bytes = self.bytes();
-        let Some(budget) = keep.budget.as_ref().filter(|_| bytes > 0) else {
-            return;
-        };
-        let charge = self.charge.get_or_insert_with(|| budget.charge());
-        if !charge.try_grow(bytes - charge.bytes()) {
-            self.give_up(NotKept::Memory);
-        }
-    }
-
-    fn give_up(&mut self, why: NotKept) {
-        *self = Self {
-            failed: Some(why),
-            ..Self::default()
-        };
-    }
-
-    fn into_parts(self) -> Result<(Bytes, Bytes), NotKept> {
-        match self.failed {
-            Some(why) => Err(why),
-            None => Ok((self.head.into(), self.body.into())),
-        }
-    }
 }
 
 /// Reads one answer.
@@ -284,6 +202,7 @@ impl ResponseReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::MemoryBudget;
 
     /// Feeds `stream` whole, and again byte by byte: both must give the same.
     fn read(to: RequestKind, stream: &[u8]) -> Result<Option<(ShadowAnswer, usize)>, BadResponse> {

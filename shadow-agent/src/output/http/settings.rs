@@ -15,6 +15,8 @@ pub struct HttpOutputSettings {
     pub name: String,
     /// TLS by rustls.
     pub tls: bool,
+    /// HTTP version that requests go by.
+    pub version: HttpVersion,
     /// Verify the upstream's certificate.
     pub verify: bool,
     /// Host as typed (IPv6 without brackets).
@@ -61,6 +63,19 @@ pub struct HttpOutputSettings {
     pub max_response: u64,
     /// The circuit breaker.
     pub breaker: BreakerSettings,
+}
+
+/// HTTP versions to send requests by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// That by which production got the request, as far as the upstream takes it: one of HTTP/2 goes by HTTP/1.1 to an
+    /// upstream that has no HTTP/2.
+    #[default]
+    AsProduction,
+    /// HTTP/1.1 for every request; one of HTTP/1.0 keeps its version.
+    Http1,
+    /// HTTP/2 for every request.
+    Http2,
 }
 
 /// When a sick shadow is left alone, and how it is tried again.

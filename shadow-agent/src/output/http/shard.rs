@@ -7,6 +7,7 @@
 
 mod events;
 mod lifecycle;
+mod streams;
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -19,6 +20,7 @@ use super::breaker::Admission;
 use super::connect::Connector;
 use super::connection::Connection;
 use super::failure::Failure;
+use super::h2::{Streams, Way};
 use super::lanes::{Job, Lanes};
 use super::pool::Pool;
 use super::response::Keep;
@@ -36,8 +38,10 @@ const READ_BUFFER: usize = 64 * 1024;
 pub(super) struct Shard {
     upstream: Arc<Upstream>,
     connector: Connector,
+    http2_connector: Connector,
     lanes: RefCell<Lanes>,
     pool: RefCell<Pool>,
+    streams: RefCell<Streams>,
     /// Where a connection reads to; empty whenever none is in the middle of it.
     read_buffer: RefCell<Box<[u8]>>,
     /// Where the head of a copy is written before it is sent.
@@ -77,11 +81,14 @@ impl Shard {
         is_live: bool,
     ) -> Rc<Self> {
         let connector = upstream.connector().stamping(pairing.is_some());
+        let http2_connector = upstream.http2_connector().stamping(pairing.is_some());
         Rc::new_cyclic(|this| Self {
             upstream,
             connector,
+            http2_connector,
             lanes: RefCell::default(),
             pool: RefCell::default(),
+            streams: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
             head_buffer: RefCell::default(),
             outstanding: Cell::new(0),
@@ -161,6 +168,7 @@ impl Shard {
                 self.give_up(job, reason);
             }
         }
+        self.abort_streams(reason);
         self.settle_waiting(reason, |_| false);
     }
 
@@ -207,11 +215,23 @@ impl Shard {
     /// Whether it makes sense to take a request out of its lane now. While no connection can be opened, those
     /// that are open are waited for; without any, the requests are given up, each with its reason.
     fn may_launch(&self) -> bool {
-        self.backoff.get().is_none() || self.held.get() == 0 || self.pool.borrow().has_idle()
+        self.backoff.get().is_none()
+            || self.held.get() == 0
+            || self.pool.borrow().has_idle()
+            || self.streams.borrow().has_room()
+    }
+
+    /// Sends a job, for which a permit is held.
+    fn launch(&self, job: Job) {
+        match self.way_of(&job) {
+            Way::Http1 => self.launch_alone(job),
+            Way::Http2 => self.launch_on_stream(job),
+            Way::None => self.has_no_way(job),
+        }
     }
 
     /// Sends a job, for which a permit is held, over an idle connection or a new one.
-    fn launch(&self, job: Job) {
+    fn launch_alone(&self, job: Job) {
         let now = Instant::now();
         if !job.retried {
             while let Some(connection) = self.take_idle() {
@@ -225,14 +245,26 @@ impl Shard {
                 self.close(&connection);
             }
         }
-        let held_back = self.backoff.get().is_some_and(|backoff| now < backoff.until);
-        if held_back && !job.pass.probe {
-            self.give_permit_back();
-            self.lanes.borrow_mut().finished(job.flow());
-            self.give_up(job, DropReason::ConnectError);
-            return;
+        if let Some(job) = self.admit_to_connect(job, now) {
+            self.open(job);
         }
-        self.open(job);
+    }
+
+    /// Gives a job back for which a connection may be opened; otherwise it ends, with its permit.
+    fn admit_to_connect(&self, job: Job, now: Instant) -> Option<Job> {
+        let held_back = self.backoff.get().is_some_and(|backoff| now < backoff.until);
+        if !held_back || job.pass.probe {
+            return Some(job);
+        }
+        self.give_up_under_way(job, DropReason::ConnectError);
+        None
+    }
+
+    /// Ends a request that has a permit, of which the shadow knows nothing.
+    fn give_up_under_way(&self, job: Job, reason: DropReason) {
+        self.give_permit_back();
+        self.lanes.borrow_mut().finished(job.flow());
+        self.give_up(job, reason);
     }
 
     fn take_idle(&self) -> Option<Rc<Connection>> {

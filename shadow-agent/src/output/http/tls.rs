@@ -19,17 +19,29 @@ use crate::trust::Trusted;
 /// Makes a TCP connection a TLS one. Cheap to clone; clones share the session cache.
 #[derive(Clone)]
 pub(in crate::output) struct Tls {
-    connector: TlsConnector,
+    config: Arc<ClientConfig>,
     server: ServerName<'static>,
 }
 
 impl Tls {
-    /// For a host name or address as typed.
+    /// For a host name or address as typed, for HTTP/1.1.
     pub(super) fn new(host: &str, verify: bool) -> anyhow::Result<Self> {
         let trusted = verify
             .then(|| Trusted::of_host("--output-http-skip-verify"))
             .transpose()?;
         Self::with(host, trusted, None, vec![b"http/1.1".to_vec()])
+    }
+
+    /// The same, for HTTP/2. HTTP/1.1 is offered too, so that a server without HTTP/2 says so, and not that it understands
+    /// nothing (RFC 7301 section 3.2).
+    #[must_use]
+    pub(super) fn for_http2(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Self {
+            config: Arc::new(config),
+            server: self.server.clone(),
+        }
     }
 
     /// For a host name or address as typed, as `settings` say; `skip` is the flag that does without verification.
@@ -71,14 +83,15 @@ impl Tls {
         };
         config.alpn_protocols = protocols;
         Ok(Self {
-            connector: TlsConnector::from(Arc::new(config)),
+            config: Arc::new(config),
             server,
         })
     }
 
     /// The handshake.
     pub(super) async fn handshake(&self, tcp: Stamped) -> io::Result<TlsStream<Stamped>> {
-        self.connector.connect(self.server.clone(), tcp).await
+        let connector = TlsConnector::from(Arc::clone(&self.config));
+        connector.connect(self.server.clone(), tcp).await
     }
 }
 

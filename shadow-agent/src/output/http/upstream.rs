@@ -10,6 +10,7 @@ use super::breaker::{Breaker, Change, Pass};
 use super::connect::Connector;
 use super::copy::CopyTemplate;
 use super::failure::Failure;
+use super::h2::Http2Support;
 use super::limits::{InFlight, QueueBounds};
 use super::log_limit::LogLimit;
 use super::settings::HttpOutputSettings;
@@ -28,6 +29,8 @@ pub(super) struct Upstream {
     pub breaker: Breaker,
     pub in_flight: InFlight,
     pub queue: QueueBounds,
+    /// What is known of its HTTP/2.
+    pub http2: Http2Support,
     tls: Option<Tls>,
     own: OwnConnections,
     latency: LatencyHistogram,
@@ -59,6 +62,7 @@ impl Upstream {
             breaker: Breaker::new(settings.breaker),
             in_flight: InFlight::default(),
             queue: QueueBounds::new(settings.queue_requests, settings.queue_bytes),
+            http2: Http2Support::default(),
             tls,
             own,
             latency: LatencyHistogram::default(),
@@ -75,6 +79,12 @@ impl Upstream {
 
     pub(super) fn connector(&self) -> Connector {
         Connector::new(&self.settings, self.tls.clone(), self.own.clone())
+    }
+
+    /// Opens connections for HTTP/2.
+    pub(super) fn http2_connector(&self) -> Connector {
+        let tls = self.tls.as_ref().map(Tls::for_http2);
+        Connector::new(&self.settings, tls, self.own.clone())
     }
 
     /// The breaker's time: microseconds since the start.

@@ -22,6 +22,7 @@ pub(in crate::output::http) fn settings() -> HttpOutputSettings {
         port: 8082,
         path_prefix: String::new(),
         authorization: None,
+        version: crate::output::HttpVersion::AsProduction,
         host_header: HostHeader::Upstream,
         marker: Some("X-Shadow-Mirror".to_owned()),
         edits: None,
@@ -47,7 +48,9 @@ pub(in crate::output::http) fn settings() -> HttpOutputSettings {
 fn copy_of(settings: &HttpOutputSettings, request: &Request) -> String {
     let mut out = Vec::new();
     let template = CopyTemplate::new(settings).unwrap();
-    template.write_head(request, None, 1, None, &mut out).unwrap();
+    template
+        .write_head(request, None, 1, None, Wire::Http1, &mut out)
+        .unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -224,7 +227,14 @@ fn a_redirected_get_leaves_the_body_and_what_describes_it_behind() {
     let mut out = Vec::new();
     let template = CopyTemplate::new(&settings()).unwrap();
     template
-        .write_head(&request(raw.as_bytes()), None, 1, Some(&hop), &mut out)
+        .write_head(
+            &request(raw.as_bytes()),
+            None,
+            1,
+            Some(&hop),
+            Wire::Http1,
+            &mut out,
+        )
         .unwrap();
     let expected = "GET /elsewhere HTTP/1.1\r\nHost: shadow:8082\r\nA: b\r\nX-Shadow-Mirror: 1\r\n\r\n";
     assert_eq!(String::from_utf8(out).unwrap(), expected);
@@ -251,7 +261,7 @@ fn a_field_that_smuggles_a_line_is_refused_whatever_parsed_it() {
     request.head = bytes::Bytes::from_static(b"GET / HTTP/1.1\r\nA: b\r\nb\r\n\r\n");
     let template = CopyTemplate::new(&settings()).unwrap();
     assert_eq!(
-        template.write_head(&request, None, 1, None, &mut Vec::new()),
+        template.write_head(&request, None, 1, None, Wire::Http1, &mut Vec::new()),
         Err(Unsafe)
     );
 }
@@ -511,7 +521,9 @@ fn a_copy_names_the_pod_that_served_the_request_where_that_is_asked_for() {
         })
         .unwrap();
         let mut out = Vec::new();
-        template.write_head(&raw, Some(&pod), 1, None, &mut out).unwrap();
+        template
+            .write_head(&raw, Some(&pod), 1, None, Wire::Http1, &mut out)
+            .unwrap();
         String::from_utf8(out).unwrap()
     };
     assert_eq!(

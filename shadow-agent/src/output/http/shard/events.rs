@@ -10,6 +10,8 @@ use super::Shard;
 use crate::compare::{NotCompared, Part, Times};
 use crate::mirror::ledger::{DropReason, Outcome};
 use crate::output::http::connection::Connection;
+use crate::output::http::copy::Wire;
+use crate::output::http::h2::Way;
 use crate::output::http::lanes::Job;
 use crate::output::http::outstanding::{Answered, Event, Loss, Then};
 use crate::output::http::redirect::{self, Hop};
@@ -119,7 +121,7 @@ impl Shard {
     }
 
     /// Hands an answer on, where answers are tracked or compared.
-    fn hand_on(&self, job: &Job, answer: ShadowAnswer, took: Duration, times: Times) {
+    pub(super) fn hand_on(&self, job: &Job, answer: ShadowAnswer, took: Duration, times: Times) {
         // A second answer for the comparison alone is nobody else's.
         if let Some(tracking) = &self.tracking
             && job.part != Some(Part::Repeat)
@@ -138,7 +140,7 @@ impl Shard {
     }
 
     /// The next hop, if `answer` is a redirect to be followed.
-    fn next_hop(&self, job: &Job, answer: &ShadowAnswer) -> Option<Hop> {
+    pub(super) fn next_hop(&self, job: &Job, answer: &ShadowAnswer) -> Option<Hop> {
         if job.redirects == 0 {
             return None;
         }
@@ -160,7 +162,7 @@ impl Shard {
     }
 
     /// An exchange was completed.
-    fn delivered(&self, job: Job, took: Duration) {
+    pub(super) fn delivered(&self, job: Job, took: Duration) {
         self.lanes.borrow_mut().finished(job.flow());
         self.delivered_before_others(job, took);
     }
@@ -184,6 +186,7 @@ impl Shard {
             exchange.pod.as_deref(),
             exchange.copy,
             job.hop.as_deref(),
+            Wire::Http1,
             &mut heads,
         );
         if written.is_err() {
@@ -208,6 +211,7 @@ impl Shard {
                 exchange.pod.as_deref(),
                 exchange.copy,
                 None,
+                Wire::Http1,
                 heads,
             );
             if written.is_ok() {
@@ -252,6 +256,13 @@ impl Shard {
     /// its permit free.
     pub(super) fn carry_on(&self, connection: &Rc<Connection>) {
         while let Some(job) = self.next_job() {
+            if self.way_of(&job) != Way::Http1 {
+                connection.rest();
+                self.pool.borrow_mut().put_idle(connection.clone());
+                // The permit goes with the job.
+                self.launch(job);
+                return self.dispatch();
+            }
             if self.send(connection, job, Instant::now()) {
                 return;
             }

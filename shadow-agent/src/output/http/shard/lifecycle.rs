@@ -20,7 +20,7 @@ use crate::output::http::lanes::Job;
 const SWEEP: Duration = Duration::from_millis(100);
 /// An idle connection is closed after so long, so that a burst leaves nothing behind. Servers usually keep it
 /// for longer (nginx 75 s); where not (Apache and Node 5 s), their close is noticed.
-const IDLE: Duration = Duration::from_secs(15);
+pub(super) const IDLE: Duration = Duration::from_secs(15);
 /// How long a shadow is listened to before it is asked for the first time: longer than a packet takes to most that are
 /// near enough to be a shadow, and no delay to notice once in a run.
 const LISTEN: Duration = Duration::from_millis(50);
@@ -48,6 +48,15 @@ impl Shard {
 
     fn connect_failed(&self, connection: &Rc<Connection>, error: &ConnectError) {
         self.pool.borrow_mut().remove(connection);
+        self.back_off();
+        if let Some(job) = connection.take_job() {
+            self.was_not_connected(job, error);
+        }
+        self.dispatch();
+    }
+
+    /// Opens no connection for a while, after one could not be.
+    pub(super) fn back_off(&self) {
         let length = self
             .backoff
             .get()
@@ -60,23 +69,24 @@ impl Shard {
                 length,
             }));
         }
-        if let Some(job) = connection.take_job() {
-            self.give_permit_back();
-            let failure = Failure {
-                reason: error.reason,
-                sick: true,
-                words: error.error.to_string(),
-            };
-            if is_none_left(&error.error) {
-                // The shadow was not even asked: nothing is known of it.
-                self.upstream.log_failure("cannot send a request", &failure);
-                self.lanes.borrow_mut().finished(job.flow());
-                self.give_up(job, failure.reason);
-            } else {
-                self.failed(job, &failure);
-            }
+    }
+
+    /// Ends a request, with its permit, for which no connection could be opened.
+    pub(super) fn was_not_connected(&self, job: Job, error: &ConnectError) {
+        self.give_permit_back();
+        let failure = Failure {
+            reason: error.reason,
+            sick: true,
+            words: error.error.to_string(),
+        };
+        if is_none_left(&error.error) {
+            // The shadow was not even asked: nothing is known of it.
+            self.upstream.log_failure("cannot send a request", &failure);
+            self.lanes.borrow_mut().finished(job.flow());
+            self.give_up(job, failure.reason);
+        } else {
+            self.failed(job, &failure);
         }
-        self.dispatch();
     }
 
     /// Whether the shadow sends something on a new connection before anything is asked. What comes a moment later cannot be
@@ -136,18 +146,22 @@ impl Shard {
                 self.failed(job, &failure);
             }
         }
+        self.sweep_streams(now);
         self.dispatch();
     }
 
-    /// Whether the exchange under way has had its time, which [`allowed`] says.
+    /// Whether the exchange under way has had its time.
     fn is_out_of_time(&self, connection: &Connection, now: Instant) -> bool {
+        connection.with_job(|job, since| self.has_had_its_time(job, since, now)) != Some(false)
+    }
+
+    /// Whether an exchange that is overdue has had its time, which [`allowed`] says.
+    pub(super) fn has_had_its_time(&self, job: &Job, since: Instant, now: Instant) -> bool {
         let Some(pairing) = &self.pairing else { return true };
         let pairing = pairing.borrow();
-        connection.with_job(|job, since| {
-            let production = job.part.and_then(|_| pairing.production_time(&job.exchange.id));
-            let timeout = self.upstream.settings.timeout;
-            now.saturating_duration_since(since) >= allowed(timeout, production, pairing.wait())
-        }) != Some(false)
+        let production = job.part.and_then(|_| pairing.production_time(&job.exchange.id));
+        let timeout = self.upstream.settings.timeout;
+        now.saturating_duration_since(since) >= allowed(timeout, production, pairing.wait())
     }
 
     pub(super) async fn sweep_regularly(&self) {
@@ -161,7 +175,7 @@ impl Shard {
     }
 
     fn is_quiet(&self) -> bool {
-        self.pool.borrow().is_empty() && self.lanes.borrow().is_empty()
+        self.pool.borrow().is_empty() && self.streams.borrow().is_empty() && self.lanes.borrow().is_empty()
     }
 
     /// Closes a connection; a job that was under way comes back, without its permit.

@@ -5,6 +5,7 @@ mod comparing;
 mod correlating;
 mod exchanges;
 mod faults;
+mod http2;
 mod order;
 mod over_tls;
 mod pipelining;

@@ -1,0 +1,212 @@
+//! One exchange on a stream: its request is sent, and its answer read, at the same time.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use ::h2::{Reason, SendStream};
+use bytes::Bytes;
+use tokio::task::AbortHandle;
+
+use super::answer::{Answer, NoAnswer};
+use super::upload::Upload;
+use super::watched::{Departure, Seen};
+use crate::compare::Times;
+use crate::http::Request;
+use crate::mirror::ledger::DropReason;
+use crate::output::http::failure::Failure;
+use crate::output::http::lanes::Job;
+use crate::output::http::response::ShadowAnswer;
+
+/// An exchange that is under way: what others may know of it, and take from it.
+#[derive(Debug)]
+pub(in crate::output::http) struct Exchanging {
+    /// `None` once it was given up.
+    job: RefCell<Option<Job>>,
+    /// When it began.
+    pub since: Instant,
+    /// The time that its client gave the server (`grpc-timeout`).
+    pub given: Option<Duration>,
+    /// Bytes that had been read from the connection by then.
+    pub read_before: u64,
+    /// Writes to the connection by then.
+    writes_before: u64,
+    /// When its last byte was written.
+    left: Departure,
+    task: RefCell<Option<AbortHandle>>,
+}
+
+/// How an exchange ended.
+#[derive(Debug)]
+pub(in crate::output::http) enum End {
+    /// With an answer.
+    Answered(ShadowAnswer, Times),
+    /// The shadow provably did not process the request, or did it no harm to be asked again.
+    Again(Failure),
+    /// Without an answer.
+    Failed(Failure),
+}
+
+impl Exchanging {
+    /// One of `job`, which begins `now`, on a connection with these notes.
+    pub(in crate::output::http) fn new(job: Job, now: Instant, seen: &Seen) -> Self {
+        Self {
+            since: now,
+            given: grpc_timeout(&job.exchange.request),
+            read_before: seen.read(),
+            writes_before: seen.writes(),
+            left: Departure::default(),
+            task: RefCell::default(),
+            job: RefCell::new(Some(job)),
+        }
+    }
+
+    /// What is to be told when the last byte of its request is written.
+    pub(in crate::output::http) fn departure(&self) -> Departure {
+        Rc::clone(&self.left)
+    }
+
+    /// Gives what `look` makes of its job.
+    pub(in crate::output::http) fn with_job<T>(&self, look: impl FnOnce(&Job) -> T) -> Option<T> {
+        self.job.borrow().as_ref().map(look)
+    }
+
+    /// Takes its job: it ends, or is given up.
+    pub(in crate::output::http) fn take_job(&self) -> Option<Job> {
+        let mut job = self.job.take()?;
+        job.written = job.written.or(self.left.get());
+        Some(job)
+    }
+
+    /// It is run by this task.
+    pub(in crate::output::http) fn run_by(&self, task: AbortHandle) {
+        *self.task.borrow_mut() = Some(task);
+    }
+
+    /// Ends its task, which resets the stream.
+    pub(in crate::output::http) fn cancel(&self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+
+    /// How long an answer took that is whole now. One that came before its request was sent took no time.
+    fn times(&self, first: Option<Instant>, last: Instant) -> Times {
+        let took = |until: Instant| until.saturating_duration_since(self.left.get().unwrap_or(until));
+        Times {
+            first: took(first.unwrap_or(last)),
+            last: took(last),
+        }
+    }
+}
+
+/// Runs an exchange to its end. `reused`: whether one was completed on this connection before.
+pub(in crate::output::http) async fn run(
+    exchanging: &Rc<Exchanging>,
+    mut stream: SendStream<Bytes>,
+    mut answer: Answer,
+    mut upload: Option<Upload>,
+    seen: &Seen,
+    reused: bool,
+) -> End {
+    let ended = poll_fn(|cx| {
+        if let Some(uploading) = &mut upload
+            && uploading.poll(cx, &mut stream).is_ready()
+        {
+            seen.leaves_next(exchanging.departure());
+            upload = None;
+        }
+        match answer.poll(cx, seen) {
+            Poll::Ready(ended) => Poll::Ready(ended),
+            Poll::Pending => Poll::Pending,
+        }
+    });
+    match ended.await {
+        Ok(whole) => {
+            let times = exchanging.times(answer.first_byte, seen.arrived());
+            End::Answered(whole, times)
+        }
+        Err(NoAnswer::Bad(bad)) => End::Failed(Failure::from(bad)),
+        Err(NoAnswer::Ended(error)) => {
+            let failure = failure(&error);
+            let started = answer.has_started();
+            let unsent = seen.writes() == exchanging.writes_before;
+            let stale = reused && error.is_io() && exchanging.with_job(Job::is_idempotent) == Some(true);
+            if !started && (is_unprocessed(&error) || unsent || stale) {
+                End::Again(failure)
+            } else {
+                End::Failed(failure)
+            }
+        }
+    }
+}
+
+/// Whether the shadow says that it did not process the request: GOAWAY with an earlier last stream (the `h2` crate fails only
+/// those behind it so), or `REFUSED_STREAM` (RFC 9113 section 8.7).
+fn is_unprocessed(error: &::h2::Error) -> bool {
+    error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
+}
+
+/// What an error of a stream or a connection says of the shadow.
+pub(in crate::output::http) fn failure(error: &::h2::Error) -> Failure {
+    let (reason, words) = if error.is_library() {
+        (
+            DropReason::BadResponse,
+            format!("its response is not HTTP/2: {error}"),
+        )
+    } else {
+        (DropReason::UpstreamClosed, error.to_string())
+    };
+    Failure {
+        reason,
+        sick: true,
+        words,
+    }
+}
+
+/// The time that a gRPC call has: `grpc-timeout`, up to eight digits and a unit (gRPC over HTTP2, "Requests").
+fn grpc_timeout(request: &Request) -> Option<Duration> {
+    if request.method() != b"POST" {
+        return None;
+    }
+    let (unit, digits) = request.header("grpc-timeout")?.split_last()?;
+    if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(match unit {
+        b'H' => Duration::from_secs(number * 3600),
+        b'M' => Duration::from_secs(number * 60),
+        b'S' => Duration::from_secs(number),
+        b'm' => Duration::from_millis(number),
+        b'u' => Duration::from_micros(number),
+        b'n' => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::testing::request;
+
+    #[test]
+    fn a_grpc_timeout_is_digits_and_a_unit() {
+        let of = |value: &str| {
+            grpc_timeout(&request(
+                format!("POST / HTTP/1.1\r\ngrpc-timeout: {value}\r\n\r\n").as_bytes(),
+            ))
+        };
+        assert_eq!(of("1H"), Some(Duration::from_hours(1)));
+        assert_eq!(of("2M"), Some(Duration::from_mins(2)));
+        assert_eq!(of("3S"), Some(Duration::from_secs(3)));
+        assert_eq!(of("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(of("99999999u"), Some(Duration::from_micros(99_999_999)));
+        assert_eq!(of("5n"), Some(Duration::from_nanos(5)));
+        for odd in ["", "S", "1", "100000000S", "-1S", "1s", "1 S"] {
+            assert_eq!(of(odd), None, "{odd:?}");
+        }
+    }
+}

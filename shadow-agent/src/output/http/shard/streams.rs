@@ -1,0 +1,363 @@
+//! What a shard makes of HTTP/2: which request goes on which connection, what its answer or the lack of one means, and how
+//! connections begin and end.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Request;
+use tokio::task::spawn_local;
+
+use super::Shard;
+use super::lifecycle::IDLE;
+use crate::mirror::ledger::DropReason;
+use crate::output::http::copy::Wire;
+use crate::output::http::failure::Failure;
+use crate::output::http::h2::{
+    self, Answer, Client, End, Exchanging, Multiplexed, NotOpened, Opened, Place, Unsendable, Upload, Way,
+};
+use crate::output::http::lanes::Job;
+use crate::output::http::settings::HttpVersion;
+
+/// How much longer than its client gave it (`grpc-timeout`) an answer is waited for: a server that keeps the time says so itself,
+/// and that is the answer.
+const AFTER_GIVEN: Duration = Duration::from_millis(200);
+
+impl Shard {
+    /// By which version of HTTP a job goes now.
+    pub(super) fn way_of(&self, job: &Job) -> Way {
+        let upstream = &self.upstream;
+        let request = &job.exchange.request;
+        Way::of(request, upstream.settings.version, &upstream.http2, || {
+            upstream.now()
+        })
+    }
+
+    /// Ends a job, for which a permit is held, that cannot go by the version it would have to.
+    pub(super) fn has_no_way(&self, job: Job) {
+        if self.upstream.http2.unsent() {
+            let what = if h2::is_grpc(&job.exchange.request) {
+                "gRPC needs HTTP/2, by which this shadow is not sent requests"
+            } else {
+                "a request cannot be sent by the HTTP version that it would have to go by"
+            };
+            tracing::warn!(
+                output = self.upstream.settings.name,
+                "{what}: such requests are dropped (http_version)"
+            );
+        }
+        self.give_up_under_way(job, DropReason::HttpVersion);
+    }
+
+    /// Sends a job, for which a permit is held, on a stream, or lets it wait for one.
+    pub(super) fn launch_on_stream(&self, job: Job) {
+        let job = if self.streams.borrow().anyone_waits() {
+            Some(job)
+        } else {
+            self.place(job)
+        };
+        if let Some(job) = job {
+            self.streams.borrow_mut().wait(job, Instant::now());
+        }
+    }
+
+    /// Sends a job where there is room for it. It comes back where there is none.
+    fn place(&self, job: Job) -> Option<Job> {
+        let known = self.upstream.http2.is_known();
+        let place = self.streams.borrow().place(Client::of(&job.exchange), known);
+        match place {
+            Place::On(connection) => self.begin(&connection, job),
+            Place::WhenOpen(connection) => connection.wait(job),
+            Place::New => {
+                if let Some(job) = self.admit_to_connect(job, Instant::now()) {
+                    self.open_for_streams(job);
+                }
+            }
+            Place::Full => return Some(job),
+        }
+        None
+    }
+
+    fn open_for_streams(&self, job: Job) {
+        let Some(shard) = self.this.upgrade() else {
+            return self.give_up_under_way(job, DropReason::Shutdown);
+        };
+        let connection = Rc::new(Multiplexed::opening(Client::of(&job.exchange)));
+        connection.wait(job);
+        self.streams.borrow_mut().add(Rc::clone(&connection));
+        self.wake.notify_one();
+        let task = spawn_local(run(shard, Rc::clone(&connection)));
+        connection.run_by(task.abort_handle());
+    }
+
+    /// Begins an exchange on a connection that has room.
+    fn begin(&self, connection: &Rc<Multiplexed>, job: Job) {
+        let now = Instant::now();
+        let (request, mut upload) = match self.prepare(&job, now) {
+            Ok(prepared) => prepared,
+            Err(DropReason::HttpVersion) => return self.has_no_way(job),
+            Err(reason) => return self.give_up_under_way(job, reason),
+        };
+        let begun = connection.begin(request, upload.is_empty());
+        let (response, mut stream) = match begun {
+            Ok(begun) => begun,
+            Err(error) if h2::is_of_request(&error) => return self.has_no_way(job),
+            Err(error) => return self.again(job, &h2::failure(&error)),
+        };
+        let Some(shard) = self.this.upgrade() else { return };
+        let exchanging = Rc::new(Exchanging::new(job, now, &connection.seen));
+        let rest = if upload.is_empty() || upload.hand_over(&mut stream) {
+            connection.seen.leaves_next(exchanging.departure());
+            None
+        } else {
+            Some(upload)
+        };
+        let answer = Answer::new(response, self.upstream.settings.max_response, self.keep());
+        connection.add(Rc::clone(&exchanging));
+        let (on, of) = (Rc::clone(connection), Rc::clone(&exchanging));
+        let task = spawn_local(async move {
+            let end = h2::run(&of, stream, answer, rest, &on.seen, on.is_reused()).await;
+            shard.exchange_ended(&on, &of, end);
+        });
+        exchanging.run_by(task.abort_handle());
+    }
+
+    /// Head and body of the copy.
+    fn prepare(&self, job: &Job, now: Instant) -> Result<(Request<()>, Upload), DropReason> {
+        let mut text = self.head_buffer.borrow_mut();
+        text.clear();
+        let (exchange, hop) = (&job.exchange, job.hop.as_deref());
+        let request = &exchange.request;
+        self.upstream
+            .template
+            .write_head(
+                request,
+                exchange.pod.as_deref(),
+                exchange.copy,
+                hop,
+                Wire::Http2,
+                &mut text,
+            )
+            .map_err(|_| DropReason::Malformed)?;
+        let tls = self.upstream.settings.tls;
+        let head = h2::request(&Bytes::copy_from_slice(&text), tls);
+        let head = head.map_err(|Unsendable| DropReason::HttpVersion)?;
+        let upload = if hop.is_some_and(|hop| hop.as_get) {
+            Upload::default()
+        } else {
+            Upload::of(request, now).map_err(|Unsendable| DropReason::Malformed)?
+        };
+        Ok((head, upload))
+    }
+
+    fn exchange_ended(&self, connection: &Rc<Multiplexed>, exchanging: &Rc<Exchanging>, end: End) {
+        connection.remove(exchanging);
+        if let Some(job) = exchanging.take_job() {
+            match end {
+                End::Answered(answer, times) => {
+                    connection.completed();
+                    let took = exchanging.since.elapsed();
+                    if let Some(hop) = self.next_hop(&job, &answer) {
+                        let mut job = job;
+                        job.follow(hop);
+                        self.launch(job);
+                    } else {
+                        self.hand_on(&job, answer, took, times);
+                        self.delivered(job, took);
+                        self.give_permit_back();
+                    }
+                }
+                End::Again(failure) => self.again(job, &failure),
+                End::Failed(failure) => {
+                    self.give_permit_back();
+                    self.failed(job, &failure);
+                }
+            }
+        }
+        self.next_on_streams();
+    }
+
+    /// Sends a job, for which a permit is held, once more, if that was not done before.
+    fn again(&self, mut job: Job, failure: &Failure) {
+        if job.retried {
+            self.give_permit_back();
+            self.failed(job, failure);
+        } else {
+            job.retried = true;
+            self.launch(job);
+        }
+    }
+
+    /// Begins what waits, as far as there is room.
+    fn next_on_streams(&self) {
+        loop {
+            let next = self.streams.borrow_mut().next_waiting();
+            let Some((job, since)) = next else { break };
+            if let Some(job) = self.place(job) {
+                self.streams.borrow_mut().wait_first(job, since);
+                break;
+            }
+        }
+        self.dispatch();
+    }
+
+    fn opened(&self, connection: &Rc<Multiplexed>) {
+        self.upstream.http2.accepted();
+        self.backoff.set(None);
+        for job in connection.take_waiting() {
+            self.launch(job);
+        }
+        self.next_on_streams();
+    }
+
+    fn not_opened(&self, connection: &Rc<Multiplexed>, why: NotOpened) {
+        connection.leave();
+        self.streams.borrow_mut().remove(connection);
+        let waiting = connection.take_waiting();
+        match why {
+            NotOpened::Refused(how) => {
+                self.say_refused(how);
+                // By HTTP/1.1 now, if they can.
+                for job in waiting {
+                    self.launch(job);
+                }
+            }
+            NotOpened::Failed(error) => {
+                self.back_off();
+                for job in waiting {
+                    self.was_not_connected(job, &error);
+                }
+            }
+        }
+        self.next_on_streams();
+    }
+
+    fn say_refused(&self, how: &str) {
+        if !self.upstream.http2.refused(self.upstream.now()) {
+            return;
+        }
+        let output = &self.upstream.settings.name;
+        if self.upstream.settings.version == HttpVersion::Http2 {
+            tracing::warn!(
+                output,
+                "the shadow has no HTTP/2 ({how}): requests are dropped (http_version)"
+            );
+        } else {
+            tracing::info!(
+                output,
+                "the shadow has no HTTP/2 ({how}): requests are sent by HTTP/1.1"
+            );
+        }
+    }
+
+    fn closed(&self, connection: &Rc<Multiplexed>) {
+        connection.leave();
+        self.streams.borrow_mut().remove(connection);
+        self.next_on_streams();
+    }
+
+    /// Gives up what is overdue, and connections that are no longer needed.
+    pub(super) fn sweep_streams(&self, now: Instant) {
+        let all = self.streams.borrow().all();
+        for connection in all {
+            for exchanging in connection.due(|exchanging| self.is_overdue(exchanging, now)) {
+                self.time_is_up(&connection, &exchanging);
+            }
+            if connection.is_surplus(now, IDLE) {
+                connection.leave();
+            } else if connection.is_stuck(now) {
+                connection.close();
+                self.streams.borrow_mut().remove(&connection);
+            }
+        }
+        let timeout = self.upstream.settings.timeout;
+        let overdue = |_: &Job, since| now.saturating_duration_since(since) >= timeout;
+        let waited = self.streams.borrow_mut().take_waiting(overdue);
+        for job in waited {
+            self.give_permit_back();
+            self.failed(job, &out_of_time("no stream was free in time", true));
+        }
+        self.next_on_streams();
+    }
+
+    fn is_overdue(&self, exchanging: &Exchanging, now: Instant) -> bool {
+        let lasted = now.saturating_duration_since(exchanging.since);
+        let timeout = self.upstream.settings.timeout;
+        match exchanging.given {
+            Some(given) if given < timeout => lasted >= given + AFTER_GIVEN,
+            _ => {
+                lasted >= timeout
+                    && exchanging.with_job(|job| self.has_had_its_time(job, exchanging.since, now))
+                        != Some(false)
+            }
+        }
+    }
+
+    fn time_is_up(&self, connection: &Rc<Multiplexed>, exchanging: &Rc<Exchanging>) {
+        exchanging.cancel();
+        connection.remove(exchanging);
+        if connection.seen.read() == exchanging.read_before {
+            // Nothing came in all that time: whoever was there may be gone.
+            connection.leave();
+        }
+        if let Some(job) = exchanging.take_job() {
+            // A client that gave it less time says nothing of the shadow.
+            let sick = exchanging
+                .given
+                .is_none_or(|given| given >= self.upstream.settings.timeout);
+            self.give_permit_back();
+            self.failed(job, &out_of_time("timed out before a complete response", sick));
+        }
+    }
+
+    /// Gives up everything that goes by HTTP/2.
+    pub(super) fn abort_streams(&self, reason: DropReason) {
+        let streams = self.streams.take();
+        for connection in streams.all() {
+            for job in connection.take_waiting() {
+                self.give_up_under_way(job, reason);
+            }
+            for exchanging in connection.exchanges() {
+                exchanging.cancel();
+                connection.remove(&exchanging);
+                if let Some(job) = exchanging.take_job() {
+                    self.give_up_under_way(job, reason);
+                }
+            }
+            connection.close();
+        }
+        for job in { streams }.take_waiting(|_, _| true) {
+            self.give_up_under_way(job, reason);
+        }
+    }
+}
+
+fn out_of_time(words: &str, sick: bool) -> Failure {
+    Failure {
+        reason: DropReason::Timeout,
+        sick,
+        words: words.to_owned(),
+    }
+}
+
+/// The task of a connection.
+async fn run(shard: Rc<Shard>, connection: Rc<Multiplexed>) {
+    let (known, timed) = (shard.upstream.http2.is_known(), shard.pairing.is_some());
+    let limit = shard.upstream.settings.connect_timeout;
+    let link = match shard.http2_connector.connect().await {
+        Ok(link) => link,
+        Err(error) => return shard.not_opened(&connection, NotOpened::Failed(error)),
+    };
+    let _open = shard.upstream.count_open();
+    let (sender, driven): Opened =
+        match h2::open(link, Rc::clone(&connection.seen), known, timed, limit).await {
+            Ok(opened) => opened,
+            Err(why) => return shard.not_opened(&connection, why),
+        };
+    connection.opened(sender);
+    shard.opened(&connection);
+    if let Err(error) = driven.await {
+        tracing::debug!(output = shard.upstream.settings.name, %error, "a connection by HTTP/2 ended");
+    }
+    shard.closed(&connection);
+}
