@@ -15,6 +15,7 @@ mod front;
 pub mod gate;
 #[cfg(test)]
 mod gate_tests;
+mod going_over;
 mod held_back;
 mod http2;
 #[cfg(test)]

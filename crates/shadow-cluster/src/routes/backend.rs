@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 
 use super::catalog::Catalog;
-use super::kind::RouteKind;
+use super::kind::Origin;
 use super::status::{Problem, Reason};
 use crate::objects::tcp_ports;
 
@@ -37,13 +37,6 @@ pub(super) struct Reference<'a> {
     pub name: &'a str,
     port: Option<i32>,
     from: Origin<'a>,
-}
-
-/// The route that a reference stands in, as a `ReferenceGrant` speaks of it.
-#[derive(Clone, Copy)]
-pub(super) struct Origin<'a> {
-    pub kind: RouteKind,
-    pub namespace: &'a str,
 }
 
 /// The port of a Service that a reference leads to.

@@ -6,8 +6,7 @@ use k8s_openapi::api::core::v1::Service;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::input::GATEWAY_GROUP;
-use super::kind::RouteKind;
+use super::kind::{GATEWAY_GROUP, RouteKind};
 
 /// The objects of the cluster that routes refer to.
 pub trait Catalog {

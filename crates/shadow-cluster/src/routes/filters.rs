@@ -7,7 +7,8 @@ use gateway_api::apis::standard::httproutes::{
 };
 use shadow_mirror::{Edit, Share};
 
-use super::backend::{Origin, Reference};
+use super::backend::Reference;
+use super::kind::Origin;
 use super::spec::as_http;
 
 /// Most filters in one list; the API allows 16.

@@ -7,12 +7,8 @@ use gateway_api::apis::standard::httproutes::HttpRouteParentRefs;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::backend::Origin;
-use super::kind::RouteKind;
+use super::kind::{GATEWAY_GROUP, Origin, RouteKind};
 use super::spec::Spec;
-
-/// The group of Gateway API's own kinds, and of a reference that names none.
-pub(super) const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 
 /// One route.
 pub(super) struct Route {

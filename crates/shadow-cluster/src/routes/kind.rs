@@ -2,6 +2,16 @@
 
 use serde_json::Value;
 
+/// The group of Gateway API's own kinds, and of a reference that names none.
+pub(super) const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
+
+/// The route that a reference stands in, as a `ReferenceGrant` speaks of it.
+#[derive(Clone, Copy)]
+pub(super) struct Origin<'a> {
+    pub kind: RouteKind,
+    pub namespace: &'a str,
+}
+
 /// The kind of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RouteKind {

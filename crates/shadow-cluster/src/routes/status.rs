@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::CONTROLLER;
-use super::input::{GATEWAY_GROUP, Route};
-use super::kind::RouteKind;
+use super::input::Route;
+use super::kind::{GATEWAY_GROUP, RouteKind};
 
 /// Most parents in a status: the schema's limit.
 const MAX_PARENTS: usize = 32;
