@@ -5,3 +5,4 @@
 mod between;
 mod reading;
 mod scene;
+mod upgrade;
