@@ -51,6 +51,8 @@ struct Sent {
     /// Where the contents of frames are: of which stream, of which header block, and the bytes.
     contents: Vec<(u32, Option<usize>, Range<usize>)>,
     blocks: Vec<Encoded>,
+    /// Where frames begin.
+    frames: Vec<usize>,
 }
 
 fn text_fields() -> impl Strategy<Value = Vec<(String, String)>> {
@@ -231,6 +233,7 @@ fn sent(first: &[u8], parts: &[Part]) -> Sent {
         bytes: first.to_vec(),
         contents: Vec::new(),
         blocks: encoder::encode(&blocks),
+        frames: Vec::new(),
     };
     let mut block = 0;
     for part in parts {
@@ -254,13 +257,23 @@ fn sent(first: &[u8], parts: &[Part]) -> Sent {
                 let data = vec![octet(*stream); *length];
                 sent.frame(DATA, u8::from(*ends), *stream, *padding, &data, None);
             }
-            Part::Other(0) => sent.bytes.extend(frame(PING, 0, 0, &[0; 8])),
-            Part::Other(1) => sent.bytes.extend(frame(WINDOW_UPDATE, 0, 0, &[0, 0, 1, 0])),
-            Part::Other(2) => sent.bytes.extend(frame(0x42, 0xff, 0, b"unknown")),
-            Part::Other(_) => sent.bytes.extend(frame(SETTINGS, 1, 0, &[])),
+            Part::Other(kind) => {
+                sent.frames.push(sent.bytes.len());
+                sent.bytes.extend(other(*kind));
+            }
         }
     }
     sent
+}
+
+/// A frame that is not of a stream.
+fn other(kind: u8) -> Vec<u8> {
+    match kind {
+        0 => frame(PING, 0, 0, &[0; 8]),
+        1 => frame(WINDOW_UPDATE, 0, 0, &[0, 0, 1, 0]),
+        2 => frame(0x42, 0xff, 0, b"unknown"),
+        _ => frame(SETTINGS, 1, 0, &[]),
+    }
 }
 
 impl Sent {
@@ -290,6 +303,7 @@ impl Sent {
             (flags | PADDED, padded)
         };
         let start = self.bytes.len() + 9 + usize::from(padding > 0);
+        self.frames.push(self.bytes.len());
         self.contents.push((stream, block, start..start + content.len()));
         self.bytes.extend(frame(kind, flags, stream, &payload));
     }
@@ -337,6 +351,8 @@ struct View<'a> {
     start: [usize; 2],
     /// The side whose segment comes next, and its length; used again and again.
     segments: &'a [(bool, usize)],
+    /// Whether segments of the client begin with a frame each.
+    is_framed: bool,
     /// Bytes that are lost, of the request direction or of the other.
     lost: Vec<(usize, Range<usize>)>,
 }
@@ -358,7 +374,7 @@ impl Wire {
             } else {
                 usize::from(*side)
             };
-            let (lost, end) = view.next(side, at[side], *length, self.sides[side].bytes.len());
+            let (lost, end) = view.next(side, at[side], *length, &self.sides[side]);
             if lost {
                 feed.gap(SIDES[side], (end - at[side]) as u64);
             } else {
@@ -389,7 +405,8 @@ impl Wire {
 
 impl View<'_> {
     /// Whether the bytes from `at` on are lost, and where that, or their segment, ends.
-    fn next(&self, side: usize, at: usize, length: usize, end: usize) -> (bool, usize) {
+    fn next(&self, side: usize, at: usize, length: usize, sent: &Sent) -> (bool, usize) {
+        let end = sent.bytes.len();
         let lost = self
             .lost
             .iter()
@@ -399,6 +416,10 @@ impl View<'_> {
             return (true, lost.end.min(end));
         }
         let edges = lost.map(|lost| lost.start).filter(|start| *start > at);
+        let length = match sent.frames.iter().find(|start| **start >= at + length) {
+            Some(start) if self.is_framed && side == 0 => start - at,
+            _ => length,
+        };
         (false, edges.chain([at + length, end]).min().unwrap_or(end))
     }
 }
@@ -466,7 +487,7 @@ proptest! {
     ) {
         let wire = wire(&exchanges, &order);
         let (join, start, lost) = (Join::Preface, [0, 0], Vec::new());
-        let heard = wire.read(&View { join, start, segments: &segments, lost });
+        let heard = wire.read(&View { join, start, segments: &segments, is_framed: false, lost });
         prop_assert_eq!(&heard.requests, &wire.requests);
         prop_assert_eq!(&heard.answers, &wire.answers);
     }
@@ -484,20 +505,23 @@ proptest! {
             (*side, place..place + length)
         });
         let (join, start, lost) = (Join::Preface, [0, 0], lost.collect());
-        wire.check(&wire.read(&View { join, start, segments: &segments, lost }));
+        wire.check(&wire.read(&View { join, start, segments: &segments, is_framed: false, lost }));
     }
 
     #[test]
     fn wherever_it_is_joined_nothing_is_told_that_was_not_sent(
-        exchanges in exchanges(),
+        exchanges in prop::collection::vec((request(), answer()), 8..20),
         order in order(),
         segments in segments(),
         places in any::<(Index, Index)>(),
     ) {
         let wire = wire(&exchanges, &order);
-        let join = Join::MidStream;
-        let start = [places.0.index(wire.sides[0].bytes.len()), places.1.index(wire.sides[1].bytes.len())];
-        wire.check(&wire.read(&View { join, start, segments: &segments, lost: Vec::new() }));
+        // Somewhere in the first half, so that enough follows.
+        let frames = &wire.sides[0].frames;
+        let start = [frames[places.0.index(frames.len() / 2 + 1)], places.1.index(wire.sides[1].bytes.len())];
+        let (join, is_framed, lost) = (Join::MidStream, true, Vec::new());
+        let heard = wire.read(&View { join, start, segments: &segments, is_framed, lost });
+        wire.check(&heard);
     }
 
     #[test]
@@ -518,7 +542,7 @@ proptest! {
         prop_assume!(!hole.is_empty());
         let lost = vec![(side, bytes.start + hole.start..bytes.start + hole.end)];
         let (join, start) = (Join::Preface, [0, 0]);
-        let heard = wire.read(&View { join, start, segments: &segments, lost });
+        let heard = wire.read(&View { join, start, segments: &segments, is_framed: false, lost });
         let mut left = [wire.requests.clone(), wire.answers.clone()];
         left[side].remove(stream);
         if side == 0 {
@@ -545,7 +569,7 @@ proptest! {
         prop_assume!(!hole.is_empty());
         let lost = vec![(0, bytes.start + hole.start..bytes.start + hole.end)];
         let (join, start) = (Join::Preface, [0, 0]);
-        let heard = wire.read(&View { join, start, segments: &segments, lost });
+        let heard = wire.read(&View { join, start, segments: &segments, is_framed: false, lost });
         let lost = block.unwrap();
         let mut left = wire.requests.clone();
         for (stream, block, _) in &requests.contents {
