@@ -18,6 +18,7 @@ pub use shadow_core::{
     budget, cluster_metrics, health, latency, listen, named_file, privileges, secret, time,
 };
 pub use shadow_correlate as correlate;
+pub use shadow_grpc as grpc;
 pub use shadow_hand_over as hand_over;
 pub use shadow_hooks as hooks;
 pub use shadow_http as http;

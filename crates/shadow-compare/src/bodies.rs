@@ -16,7 +16,7 @@ use super::shown::Shown;
 use super::{Kind, form, text};
 
 /// Largest decoded body that is compared by its bytes, where the bound of those that are looked into is not above it.
-const MAX_DECODED: usize = 8 << 20;
+pub(super) const MAX_DECODED: usize = 8 << 20;
 
 /// One side's body, and what its head says of it.
 #[derive(Debug)]
@@ -275,7 +275,7 @@ fn with_boundary(body: &[u8], own: &str, other: &str) -> Vec<u8> {
 }
 
 /// Two bodies that are not the same: by their length, or else by their bytes.
-fn bytes(production: &[u8], shadow: &[u8], findings: &mut DifferenceCollector<'_>) {
+pub(super) fn bytes(production: &[u8], shadow: &[u8], findings: &mut DifferenceCollector<'_>) {
     if production.len() == shadow.len() {
         findings.add(Kind::Value, Shown::Bytes(production), Shown::Bytes(shadow));
     } else {

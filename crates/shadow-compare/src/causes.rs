@@ -53,7 +53,7 @@ fn is_known(row: &DifferenceRow) -> bool {
 fn severity(row: &DifferenceRow) -> Severity {
     match row.kind {
         Kind::Status => Severity::Status,
-        _ if row.path.starts_with("header.") => Severity::Header,
+        _ if row.path.starts_with("header.") || row.path.starts_with("trailer.") => Severity::Header,
         Kind::Type | Kind::Missing | Kind::Extra | Kind::Unreadable => Severity::Shape,
         Kind::Value | Kind::Order | Kind::Length | Kind::More => Severity::Value,
     }

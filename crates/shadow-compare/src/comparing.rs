@@ -6,13 +6,14 @@ use super::heads;
 use super::hosts::CompareContext;
 use super::rules::Rules;
 use super::time_distance::Dates;
-use super::{Answer, bodies};
+use super::{Answer, bodies, grpc};
 
 /// Finds what makes `other` another answer than production's to `question`.
 ///
 /// Status code, header fields (not those that vary by nature), and the body as it reads, without codings and chunks. Where the
 /// status codes are of another class, the rest is looked at no closer than whether it is of the same type, and at the fields that
-/// one of the two codes gives a meaning.
+/// one of the two codes gives a meaning. Of two answers of gRPC, the status of the call takes the place of HTTP's, and its messages that
+/// of the body.
 ///
 /// Equal answers cost about a microsecond beside the look at their bytes. Others cost time in the length of both, decoded bodies
 /// of at most 8 MiB each, and tens of bytes for each value of JSON within [`Rules::with_max_structured`].
@@ -41,10 +42,18 @@ pub(super) fn compare_closely(
         shadow: right.first("date"),
     };
     let mut findings = DifferenceCollector::new(question, rules, dates);
+    if grpc::compare(
+        question.head,
+        [(&left, production), (&right, other)],
+        &mut findings,
+    ) {
+        return findings.done();
+    }
     let same_class = heads::compare_status(&left, &right, &mut findings);
     heads::compare_fields(
         &left,
         &right,
+        "header",
         |name| same_class || name == "content-type" || heads::matters(&left, &right, name),
         &mut findings,
     );

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Another status code.
+    /// Another status code, of HTTP or of gRPC.
     Status,
     /// Another value of the same type.
     Value,
@@ -59,7 +59,8 @@ impl Kind {
 /// (`header.set-cookie.NAME` for a cookie); `$.items[*].price` for JSON (elements of arrays as `[*]`, and as `[id=*]` where
 /// they are matched by a key; names that are ids collapse to `*`); `form.NAME`; `html main > p.price` for pages and
 /// `xml feed > updated` for XML, `html a.next@href` for an attribute, `html #state $.total` for JSON in a page; `text['took']` for
-/// what stands behind that word in a line; `body` for anything else.
+/// what stands behind that word in a line; `body` for anything else. Answers of gRPC have `grpc-status`, `grpc-message`, `trailer.NAME`,
+/// and `$` for their messages: by names (`$.items[*].price`), or by numbers (`$.3[*].2`) where nobody knows the names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// Where it is.

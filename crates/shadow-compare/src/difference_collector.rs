@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::echo::is_echo;
 use super::hosts::{CompareContext, HostAliases};
 use super::path::{self, Path};
-use super::pattern::PathPattern;
+use super::pattern::{PathPattern, is_status};
 use super::rules::{ArrayMatch, KnownDifference, RuleId, Rules};
 use super::shown::{self, Shown};
 use super::time_distance::{self, Dates};
@@ -195,7 +195,7 @@ impl<'r> DifferenceCollector<'r> {
         let place = PathState {
             ignored: ignored
                 .enumerate()
-                .find(|(_, rule)| root != "status" && covers(&rule.path))
+                .find(|(_, rule)| !is_status(root) && covers(&rule.path))
                 .map(|(index, _)| index),
             tolerance: tolerances
                 .enumerate()

@@ -43,6 +43,8 @@ const NEVER: &[&str] = &[
     // How the body travels. It is compared as it reads, and its length with it.
     "content-encoding",
     "content-length",
+    "grpc-accept-encoding",
+    "grpc-encoding",
     // Who answers: another release may well be another program, and what its answers say is compared.
     "server",
     "x-powered-by",

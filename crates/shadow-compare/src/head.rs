@@ -18,6 +18,13 @@ pub(super) fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     .filter(|line| !line.is_empty())
 }
 
+/// Method and target in a request line.
+pub(super) fn request_line(head: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr::memchr2(b'\r', b'\n', head).unwrap_or(head.len());
+    let mut words = head[..end].split(|byte| *byte == b' ');
+    (words.next().unwrap_or_default(), words.next().unwrap_or_default())
+}
+
 /// Name and value of a line.
 pub(super) fn field(line: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memchr(b':', line) {

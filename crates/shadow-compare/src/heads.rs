@@ -104,14 +104,15 @@ pub(super) fn matters(production: &Head<'_>, shadow: &Head<'_>, name: &str) -> b
         .any(|head| fields::of_status(head.status).contains(&name))
 }
 
-/// Compares the fields that `wanted` says, by name.
+/// Compares the fields that `wanted` says, by name, at places below `root`.
 pub(super) fn compare_fields(
     production: &Head<'_>,
     shadow: &Head<'_>,
+    root: &str,
     wanted: impl Fn(&str) -> bool,
     findings: &mut DifferenceCollector<'_>,
 ) {
-    findings.path.start("header");
+    findings.path.start(root);
     let of_connection: HashSet<String> = production.of_connection().chain(shadow.of_connection()).collect();
     let names = production.fields.keys();
     let only_shadow = shadow

@@ -15,6 +15,12 @@ pub(super) fn is_id(name: &str) -> bool {
     }
 }
 
+/// Whether a name may be the number of a field of Protocol Buffers, which places have as it is. Larger ones are rare, and read as
+/// ids.
+pub(super) fn is_field_number(name: &str) -> bool {
+    (1..=3).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_digit()) && !name.starts_with('0')
+}
+
 /// `d` stands for a digit, `x` for a hexadecimal one, all else for itself.
 fn shaped(bytes: &[u8], shape: &[u8]) -> bool {
     bytes.len() == shape.len()

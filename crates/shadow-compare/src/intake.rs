@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use shadow_core::budget::{Charge, MemoryBudget};
 
 use super::correlation::Correlation;
+use super::grpc_call::is_call;
 use super::pair::{NotCompared, Pair};
+use super::routes::GRPC;
 
 /// Pairs and others that may wait: what a busy shard makes within a second. Most bytes of pairs are bounded by
 /// `--compare-memory`, long before.
@@ -30,7 +32,7 @@ pub enum Finished {
 /// A request that is not compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unpaired {
-    /// The beginning of its request line.
+    /// The beginning of its request line; of a call of gRPC with [`crate::called`]'s word in place of the method, as its head is not kept.
     pub request_line: Box<[u8]>,
     /// When it was seen: Unix time in nanoseconds.
     pub at: u64,
@@ -42,8 +44,13 @@ impl Unpaired {
     /// One whose request begins with `head`.
     pub fn new(head: &[u8], at: u64, why: NotCompared) -> Self {
         let end = memchr::memchr(b'\r', head).unwrap_or(head.len());
+        let line = &head[..end.min(MAX_LINE)];
+        let rest = memchr::memchr(b' ', line).filter(|_| is_call(head));
         Self {
-            request_line: head[..end.min(MAX_LINE)].into(),
+            request_line: match rest {
+                Some(at) => [GRPC, &line[at..]].concat().into(),
+                None => line.into(),
+            },
             at,
             why,
         }

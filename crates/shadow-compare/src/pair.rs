@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use shadow_grpc::Code;
 use shadow_mirror::MessageId;
 use shadow_mirror::ledger::DropReason;
+
+use super::grpc_call;
 
 /// How long an answer took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +31,23 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The status by which it is counted: of an answer of gRPC the status code of HTTP that says what its own does
+    /// (`google/rpc/code.proto`), of any other HTTP's; 0 where there is none.
+    pub fn counted_status(&self) -> u16 {
+        let status = self.status().unwrap_or(0);
+        grpc_call::code(&self.head, &self.body, status).map_or(status, Code::as_http)
+    }
+
+    /// The status that says whether the endpoint is there: of an answer of gRPC HTTP's, but 501 for a method that the server does not
+    /// have. `NOT_FOUND` and the like are answers of a method.
+    pub fn route_status(&self) -> u16 {
+        let status = self.status().unwrap_or(0);
+        match grpc_call::code(&self.head, &self.body, status) {
+            Some(Code::Unimplemented) => Code::Unimplemented.as_http(),
+            _ => status,
+        }
+    }
+
     /// Its status code; `None` where it cannot be read.
     pub fn status(&self) -> Option<u16> {
         let digits = self.head.split(|byte| *byte == b' ').nth(1)?.trim_ascii();

@@ -1,13 +1,14 @@
 //! The place of a difference, as it is written: a template, the same for all differences of one origin.
 //!
-//! A path is a root (`status`, `header`, `$`, `form`, `html`, `xml`, `text`, `body`) and steps: `.name`, `['a name']` where the
-//! name would not read as one, `.*` for a name that is an id, `[*]` for any element of an array, `[id=*]` for one that was found
+//! A path is a root (`status`, `header`, `$`, `form`, `html`, `xml`, `text`, `body`; of gRPC `grpc-status`, `grpc-message`, `trailer`)
+//! and steps: `.name`, `['a name']` where the name would not read as one, `.3` for the third field of a message whose names nobody
+//! knows, `.*` for a name that is an id, `[*]` for any element of an array, `[id=*]` for one that was found
 //! by its key. Below `html` and `xml` stand a selector of an element, `@name` for an attribute of it, and behind ` $` what is
 //! below the top of JSON in it: `html main > p.price`, `html a.next@href`, `html #state $.cart[*].price`.
 
 use std::borrow::Cow;
 
-use super::ids::is_id;
+use super::ids::{is_field_number, is_id};
 use super::markup::selector::Selector;
 
 /// Longest path, in bytes. What is deeper is told at the last place that fits.
@@ -21,11 +22,20 @@ pub(super) struct Path {
     steps: Vec<usize>,
     /// Steps behind the last one that fits.
     beyond: usize,
+    /// Whether names may be numbers of fields.
+    numbered: bool,
 }
 
 impl Path {
+    /// At the top of messages whose fields have numbers in place of names.
+    pub fn start_numbered(&mut self, root: &str) {
+        self.start(root);
+        self.numbered = true;
+    }
+
     /// At the top of one part of the answer.
     pub fn start(&mut self, root: &str) {
+        self.numbered = false;
         self.text.clear();
         self.text.push_str(root);
         self.steps.clear();
@@ -47,8 +57,9 @@ impl Path {
 
     /// Goes into the member called `name`.
     pub fn name(&mut self, name: &str) {
+        let is_number = self.numbered && is_field_number(name);
         self.enter(|text| {
-            if is_id(name) {
+            if is_id(name) && !is_number {
                 text.push_str(".*");
             } else if is_bare(name) {
                 text.push('.');

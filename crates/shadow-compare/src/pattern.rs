@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ids::is_id;
+use super::ids::{is_field_number, is_id};
 use super::markup::selector::Selector;
 use super::path::{self, Step};
 
@@ -92,7 +92,19 @@ impl BadPattern {
     }
 }
 
-const ROOTS: [&str; 8] = ["$", "header", "form", "html", "status", "text", "xml", "body"];
+const ROOTS: [&str; 11] = [
+    "$",
+    "header",
+    "form",
+    "html",
+    "status",
+    "text",
+    "xml",
+    "body",
+    "grpc-status",
+    "grpc-message",
+    "trailer",
+];
 
 impl PathPattern {
     /// Reads a pattern as it is typed.
@@ -106,31 +118,33 @@ impl PathPattern {
         let (root, steps) = path::pattern_steps(path).map_err(bad)?;
         if !ROOTS.contains(&root) {
             return Err(bad(
-                "it begins with `$` (JSON), `header.`, `form`, `html`, `xml`, `text`, `status` or `body`; an endpoint may \
-                 stand before that, as in `GET /users/{id} $.seen`"
+                "it begins with `$` (JSON, and messages of gRPC), `header.`, `trailer.`, `form`, `html`, `xml`, `text`, `status`, \
+                 `grpc-status`, `grpc-message` or `body`; an endpoint may stand before that, as in `GET /users/{id} $.seen`"
                     .to_owned(),
             ));
         }
         if steps.len() > MAX_STEPS {
             return Err(bad(format!("it has more than {MAX_STEPS} steps")));
         }
-        let takes_steps = matches!(root, "$" | "header" | "form" | "html" | "xml" | "text");
+        let takes_steps = matches!(
+            root,
+            "$" | "header" | "trailer" | "form" | "html" | "xml" | "text"
+        );
         if !takes_steps && !steps.is_empty() {
             return Err(bad(format!("nothing is below `{root}`")));
         }
-        if root == "header" && steps.is_empty() {
-            return Err(bad(
-                "a name is missing: `header.NAME`, or `header.*` for all".to_owned()
-            ));
+        let is_field = matches!(root, "header" | "trailer");
+        if is_field && steps.is_empty() {
+            return Err(bad(format!(
+                "a name is missing: `{root}.NAME`, or `{root}.*` for all"
+            )));
         }
         let last = steps.len().saturating_sub(1);
         let mut own = Vec::with_capacity(steps.len());
         for (index, step) in steps.into_iter().enumerate() {
             own.push(match step {
-                Step::Name(name) if root == "header" && index == 0 => {
-                    PatternStep::Name(name.to_ascii_lowercase())
-                }
-                Step::Name(name) if is_id(&name) => {
+                Step::Name(name) if is_field && index == 0 => PatternStep::Name(name.to_ascii_lowercase()),
+                Step::Name(name) if is_id(&name) && !is_field_number(&name) => {
                     return Err(bad(format!(
                         "`{name}` reads as an id, and paths have `*` in the place of ids: write `.*`"
                     )));
@@ -164,9 +178,9 @@ impl PathPattern {
         self.endpoint.as_deref()
     }
 
-    /// Whether it is about the status code.
+    /// Whether it is about the status code, of HTTP or of gRPC.
     pub fn is_status(&self) -> bool {
-        self.root == "status"
+        is_status(&self.root)
     }
 
     /// Whether it names the place `path` of `endpoint`, or one above it.
@@ -181,6 +195,11 @@ impl PathPattern {
             && root == self.root
             && fits(&self.steps, steps, below)
     }
+}
+
+/// Whether differences of status codes, of HTTP or of gRPC, are at this root.
+pub(super) fn is_status(root: &str) -> bool {
+    matches!(root, "status" | "grpc-status")
 }
 
 impl fmt::Display for PathPattern {
@@ -238,19 +257,35 @@ fn fits(pattern: &[PatternStep], steps: &[Step<'_>], below: bool) -> bool {
 /// `METHOD /route ` in front of a path.
 fn split_endpoint(text: &str) -> (Option<&str>, &str) {
     let mut spaces = text.match_indices(' ').map(|(at, _)| at);
-    let (Some(first), Some(second)) = (spaces.next(), spaces.next()) else {
+    let Some(first) = spaces.next() else {
         return (None, text);
     };
     let method = &text[..first];
+    if is_grpc_method(method) {
+        return (Some(method), text[first + 1..].trim_start());
+    }
     let is_method = !method.is_empty()
         && method
             .bytes()
             .all(|byte| byte.is_ascii_uppercase() || byte == b'-');
-    if is_method && text[first + 1..].starts_with('/') {
-        (Some(&text[..second]), text[second + 1..].trim_start())
-    } else {
-        (None, text)
+    match spaces.next() {
+        Some(second) if is_method && text[first + 1..].starts_with('/') => {
+            (Some(&text[..second]), text[second + 1..].trim_start())
+        }
+        _ => (None, text),
     }
+}
+
+/// Whether it is `package.Service/Method`.
+fn is_grpc_method(word: &str) -> bool {
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte))
+    };
+    word.split_once('/')
+        .is_some_and(|(service, method)| is_name(service) && is_name(method))
 }
 
 #[cfg(test)]

@@ -43,6 +43,13 @@ const METHODS: [&str; 9] = [
 /// Any other: methods are any token, so whoever sends requests could make one endpoint of each.
 const OTHER_METHOD: &str = "(other method)";
 
+/// The word that stands for the method of a call of gRPC, whose endpoint is `package.Service/Method`.
+pub const GRPC: &[u8] = b"gRPC";
+/// Its place behind the methods.
+const GRPC_METHOD: u8 = METHODS.len() as u8 + 1;
+/// Longest name of a method of gRPC that is told apart.
+const MAX_GRPC_NAME: usize = 256;
+
 /// An endpoint. It stays valid; when endpoints become one, [`Routes::canonical`] tells which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EndpointId(u32);
@@ -72,6 +79,8 @@ enum RouteId {
     Authority,
     /// Paths that production never served.
     NotServed,
+    /// A method of gRPC, by its place among their names.
+    Grpc(u32),
 }
 
 /// Whether an answer with this status code says nothing of a route that is there: not found, not for this client, not this
@@ -101,6 +110,9 @@ pub struct Routes {
     key: Vec<u8>,
     /// Where steps begin and end in the key.
     steps: Vec<(usize, usize)>,
+    /// Methods of gRPC by name: what they are called is never an id, and never too many at one place.
+    grpc: HashMap<Box<str>, u32>,
+    grpc_names: Vec<Box<str>>,
     /// Names of endpoints by id, as they were after so many merges.
     names: (u64, Vec<Option<Box<str>>>),
     /// The name that is made at the moment.
@@ -126,6 +138,8 @@ impl Routes {
             path: Path::default(),
             key: Vec::new(),
             steps: Vec::new(),
+            grpc: HashMap::new(),
+            grpc_names: Vec::new(),
             names: (0, Vec::new()),
             own_name: String::new(),
         }
@@ -144,7 +158,11 @@ impl Routes {
     fn find(&mut self, method: &[u8], target: &[u8], learn: bool) -> EndpointId {
         self.key.clear();
         let known = METHODS.iter().position(|known| known.as_bytes() == method);
-        let method = known.unwrap_or(METHODS.len()) as u8;
+        let method = if method == GRPC {
+            GRPC_METHOD
+        } else {
+            known.unwrap_or(METHODS.len()) as u8
+        };
         self.path.read(target);
         match self.path.form {
             Form::Path => {}
@@ -153,6 +171,9 @@ impl Routes {
         }
         if let Some(given) = self.given.find(&self.path) {
             return self.apart(RouteId::Given(given), method);
+        }
+        if method == GRPC_METHOD {
+            return self.grpc_method(learn);
         }
         self.make_key(method);
         if let Some(id) = self.remembered.get(&*self.key) {
@@ -175,6 +196,24 @@ impl Routes {
             self.remembered.insert(self.key.as_slice().into(), id);
         }
         EndpointId(id)
+    }
+
+    /// The endpoint of a call of gRPC, by the last two segments of the path that was read: `package.Service` and `Method`.
+    fn grpc_method(&mut self, learn: bool) -> EndpointId {
+        let mut segments: Vec<&str> = self.path.segments().collect();
+        let name = segments.split_off(segments.len().saturating_sub(2)).join("/");
+        let at = match self.grpc.get(name.as_str()) {
+            Some(at) => *at,
+            None if !learn => return self.apart(RouteId::NotServed, GRPC_METHOD),
+            None if self.grpc.len() >= self.max || name.len() > MAX_GRPC_NAME => return EndpointId::OTHER,
+            None => {
+                let at = self.grpc_names.len() as u32;
+                self.grpc_names.push(name.as_str().into());
+                self.grpc.insert(name.into(), at);
+                at
+            }
+        };
+        self.apart(RouteId::Grpc(at), GRPC_METHOD)
     }
 
     /// The endpoint that this is, or has become a part of.
@@ -248,7 +287,14 @@ impl Routes {
             RouteId::Asterisk => "*".to_owned(),
             RouteId::Authority => "(authority)".to_owned(),
             RouteId::NotServed => "(not served)".to_owned(),
+            RouteId::Grpc(at) => {
+                let name = self.grpc_names.get(at as usize);
+                return name.map_or_else(String::new, ToString::to_string);
+            }
         };
+        if entry.method == GRPC_METHOD {
+            return format!("gRPC {path}");
+        }
         let method = METHODS.get(usize::from(entry.method)).unwrap_or(&OTHER_METHOD);
         format!("{method} {path}")
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::grpc_descriptors::GrpcDescriptors;
 use super::pattern::{BadPattern, PathPattern};
 
 /// Largest decoded body that is looked into, in bytes, unless told otherwise.
@@ -20,6 +21,7 @@ pub struct Rules {
     time_tolerance: Option<Duration>,
     exact_hosts: bool,
     max_structured: usize,
+    descriptors: Option<GrpcDescriptors>,
 }
 
 impl Default for Rules {
@@ -33,6 +35,7 @@ impl Default for Rules {
             time_tolerance: Some(DEFAULT_TIME_TOLERANCE),
             exact_hosts: false,
             max_structured: DEFAULT_MAX_STRUCTURED,
+            descriptors: None,
         }
     }
 }
@@ -237,7 +240,14 @@ impl Rules {
         self
     }
 
-    /// The rules of `other` behind these. Its tolerance of times, its hosts and its bound do not count.
+    /// By which messages of gRPC are read; by the numbers of their fields where `None`.
+    #[must_use]
+    pub fn with_descriptors(mut self, descriptors: Option<GrpcDescriptors>) -> Self {
+        self.descriptors = descriptors;
+        self
+    }
+
+    /// The rules of `other` behind these. Its tolerance of times, its hosts, its bound and its descriptors do not count.
     #[must_use]
     pub fn and(mut self, other: Rules) -> Self {
         self.ignore.extend(other.ignore);
@@ -288,6 +298,11 @@ impl Rules {
     /// See [`Self::with_max_structured`].
     pub fn max_structured(&self) -> usize {
         self.max_structured
+    }
+
+    /// See [`Self::with_descriptors`].
+    pub fn descriptors(&self) -> Option<&GrpcDescriptors> {
+        self.descriptors.as_ref()
     }
 
     /// Whether any array is matched in another way than by order.

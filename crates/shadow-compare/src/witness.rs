@@ -162,6 +162,9 @@ fn counted(compared: &Compared, by_rules: bool) -> impl Iterator<Item = &Differe
 
 /// Behind a status code of another class, little is compared.
 fn is_of_another_class(status: &Difference) -> bool {
+    if status.path == crate::grpc_call::STATUS {
+        return true;
+    }
     let class = |code: &Option<String>| code.as_ref().and_then(|code| code.bytes().next());
     class(&status.production) != class(&status.shadow)
 }

@@ -6,13 +6,13 @@ use std::fmt;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 
 /// Largest set of descriptors that is read, in bytes: thousands of files.
-pub(crate) const MAX_BYTES: usize = 64 << 20;
+pub const MAX_DESCRIPTORS: usize = 64 << 20;
 
 /// Why a set of descriptors cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadDescriptors {
     /// It is larger than is read.
-    #[error("it is larger than {} MiB", MAX_BYTES >> 20)]
+    #[error("it is larger than {} MiB", MAX_DESCRIPTORS >> 20)]
     TooLarge,
     /// It is no `FileDescriptorSet`, or one whose files lack what they import.
     #[error("it is no FileDescriptorSet with all that its files import: {0}")]
@@ -45,7 +45,7 @@ pub struct Descriptors {
 impl Descriptors {
     /// Reads a `FileDescriptorSet` as `protoc --include_imports -o FILE` and `buf build -o FILE` write it.
     pub fn read(bytes: &[u8]) -> Result<Self, BadDescriptors> {
-        if bytes.len() > MAX_BYTES {
+        if bytes.len() > MAX_DESCRIPTORS {
             return Err(BadDescriptors::TooLarge);
         }
         let pool = DescriptorPool::decode(bytes).or_else(|error| {

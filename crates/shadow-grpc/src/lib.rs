@@ -22,7 +22,7 @@ mod web;
 mod well_known;
 mod wire;
 
-pub use descriptors::{BadDescriptors, Descriptors, Method};
+pub use descriptors::{BadDescriptors, Descriptors, MAX_DESCRIPTORS, Method};
 pub use frames::{Frame, FrameError, FrameReader};
 pub use replaced::{Leaf, Other, framed, replaced};
 pub use reply::{Codec, Format, Reply, Unreadable, format};

@@ -10,9 +10,9 @@ use super::low::Arguments;
 use super::low::replay::ReplayArguments;
 use super::upstream::{Upstream, without_userinfo};
 use super::{high, print};
-use crate::compare::routes::Routes;
+use crate::compare::routes::{GRPC, Routes};
 use crate::compare::store::{Kept, KeptPair, Store};
-use crate::compare::{Answer, CompareContext, Difference, Judging, PathPattern, compare};
+use crate::compare::{Answer, CompareContext, Difference, Judging, PathPattern, called, compare};
 use crate::http::head_fields;
 use crate::output::{exchange, upstream_host};
 use crate::privileges;
@@ -149,7 +149,13 @@ fn send(
     // A name that is still being looked up is waited for no longer.
     runtime.shutdown_background();
     let now = now?;
-    let endpoint = endpoint(&prepared.method, &prepared.target, judging);
+    let (called, _) = called(&kept.pair.request_head);
+    let is_call = called == GRPC;
+    let endpoint = endpoint(
+        if is_call { called } else { &prepared.method },
+        &prepared.target,
+        judging,
+    );
     let host = upstream_host(settings);
     let question = CompareContext {
         endpoint: &endpoint,
@@ -229,10 +235,13 @@ fn list(
         // Which endpoints there are is known when all requests are.
         for kept in store.records().filter(|kept| of.is_none_or(|of| of == kept.of())) {
             let (head, status) = match &kept {
-                Kept::Pair(kept) => (&kept.pair.request_head[..], kept.pair.production.status()),
+                Kept::Pair(kept) => (
+                    &kept.pair.request_head[..],
+                    Some(kept.pair.production.route_status()),
+                ),
                 Kept::Unpaired { unpaired, .. } => (&unpaired.request_line[..], None),
             };
-            let (method, target) = method_and_target(head);
+            let (method, target) = called(head);
             routes.endpoint_of(method, target, status);
         }
     }
@@ -240,7 +249,8 @@ fn list(
     for kept in pairs(store, of).filter(|kept| kept.whole) {
         let pair = &kept.pair;
         let (method, target) = method_and_target(&pair.request_head);
-        let id = routes.endpoint_of(method, target, pair.production.status());
+        let (called, _) = called(&pair.request_head);
+        let id = routes.endpoint_of(called, target, Some(pair.production.route_status()));
         let endpoint = routes.name(id);
         if arguments
             .endpoint

@@ -251,6 +251,7 @@ pub const ROOMS: &[Room] = &[
             "health",
             "named_file",
             "http",
+            "grpc",
             "correlate",
             "mirror",
             "recording",

@@ -2,6 +2,7 @@
 
 use super::super::Kind;
 use super::super::document::{Comparison, DifferenceRow, Example};
+use super::words::is_of_grpc;
 
 /// Header fields that say who asks, in lower case.
 const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "x-csrf-token"];
@@ -9,6 +10,13 @@ const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "x-csrf-token"];
 /// The first pattern that the rows of a cause fit.
 pub(super) fn advice(comparison: &Comparison, rows: &[&DifferenceRow]) -> Option<String> {
     let first = rows.first()?;
+    let is_guess = |row: &&DifferenceRow| {
+        let step = row
+            .path
+            .strip_prefix("$.")
+            .or_else(|| row.path.strip_prefix("$[*]."));
+        is_of_grpc(&row.endpoint) && step.is_some_and(|step| step.starts_with(|c: char| c.is_ascii_digit()))
+    };
     let advice = match first.kind {
         Kind::Status => of_status(comparison, rows)?,
         _ if rows.iter().any(|row| echoes_marker(row)) => {
@@ -22,6 +30,9 @@ pub(super) fn advice(comparison: &Comparison, rows: &[&DifferenceRow]) -> Option
         }
         _ if first.path == "header.content-encoding" && is_all_that_differs(comparison, rows) => {
             "The body is the same but for its encoding."
+        }
+        _ if rows.iter().all(is_guess) => {
+            "These are numbers of fields, and what is below one is a guess: --grpc-descriptors FILE gives their names."
         }
         _ => return None,
     };

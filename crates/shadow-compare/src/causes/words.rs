@@ -18,7 +18,7 @@ pub(super) fn sentence(comparison: &Comparison, rows: &[&DifferenceRow]) -> Stri
     };
     let mut sentence = match (first.kind, first.production.as_deref(), first.shadow.as_deref()) {
         (Kind::Status, Some(production), Some(shadow)) => {
-            format!("status {shadow} in place of {production}")
+            format!("{} {shadow} in place of {production}", first.path)
         }
         _ => format!("{} {}", subject(rows), predicate(rows)),
     };
@@ -35,11 +35,17 @@ fn subject(rows: &[&DifferenceRow]) -> String {
     paths.sort_unstable();
     paths.dedup();
     match paths.as_slice() {
+        ["$"] if rows.iter().all(|row| is_of_grpc(&row.endpoint)) => "the message".to_owned(),
         ["$"] => "the JSON body".to_owned(),
         [whole @ ("body" | "text" | "xml" | "form")] => format!("the {whole}"),
         [path] => cut(path),
         _ => "header.access-control-*".to_owned(),
     }
+}
+
+/// Whether an endpoint is a method of gRPC: `package.Service/Method`, which has no method of HTTP before it.
+pub(super) fn is_of_grpc(endpoint: &str) -> bool {
+    !endpoint.contains(' ') && endpoint.contains('/')
 }
 
 fn predicate(rows: &[&DifferenceRow]) -> &'static str {

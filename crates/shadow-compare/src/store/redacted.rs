@@ -4,7 +4,7 @@ use bytes::Bytes;
 use shadow_mirror::rules::{Prettifier, Redaction, Rules, Unredactable};
 
 use super::by_name::ByName;
-use crate::{Answer, Pair, Secrets, heads};
+use crate::{Answer, Pair, Secrets, grpc_call, heads};
 
 /// Largest body that is decoded to be searched, in bytes.
 const MAX_DECODED: usize = 8 << 20;
@@ -108,11 +108,11 @@ pub(super) fn is_alike(pair: &Pair) -> bool {
     })
 }
 
-/// The pair with the start lines of its messages alone.
+/// The pair with the start lines of its messages alone; of gRPC with what says that it is that, and how the call ended.
 pub(super) fn start_lines(pair: &Pair) -> Pair {
-    let Ok(pair) = with_messages(pair, |head, _| {
+    let Ok(pair) = with_messages(pair, |head, body| {
         let end = memchr::memchr2(b'\r', b'\n', head).unwrap_or(head.len());
-        let head = [&head[..end], b"\r\n\r\n"].concat();
+        let head = grpc_call::ending(head, body).unwrap_or_else(|| [&head[..end], b"\r\n\r\n"].concat());
         Ok::<_, std::convert::Infallible>((head.into(), Bytes::new()))
     });
     pair

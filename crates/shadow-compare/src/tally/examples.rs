@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 
+use shadow_grpc::Side;
 use shadow_mirror::rules::{Redaction, Unredactable};
 
 use super::places::{EXAMPLES, Places};
 use super::secrets::{
     has_secret_pair, hide_in_difference, hide_in_form, hide_in_head, hide_in_json, hide_in_text,
 };
-use crate::bodies::Side;
+use crate::bodies;
 use crate::comparing::compare;
 use crate::difference_collector::Compared;
 use crate::document::{Body, Example, ExampleAnswer};
+use crate::grpc;
 use crate::head::Head;
 use crate::hosts::CompareContext;
 use crate::judging::{Judging, Secrets};
@@ -105,7 +107,7 @@ impl Examples {
         if hide {
             let pairs = [&production, &shadow]
                 .iter()
-                .any(|answer| has_pairs(question.method, answer));
+                .any(|answer| has_pairs(question, answer, judging));
             for difference in &mut differences {
                 hide_in_difference(difference, pairs);
             }
@@ -118,11 +120,21 @@ impl Examples {
             id,
             endpoint: question.endpoint.to_owned(),
             at_ms: pair.at / super::MILLISECOND,
-            request_body: body(b"", &request_head, &request_body, hide),
+            request_body: {
+                let message = (&request_head[..], &request_body[..]);
+                let calls = grpc::shown(
+                    question.head,
+                    Side::Requests,
+                    message,
+                    &judging.rules,
+                    MAX_DECODED,
+                );
+                body(b"", message, calls, hide)
+            },
             request_head: head(&request_head, hide),
-            production: answer(question.method, &production, hide),
-            shadow: answer(question.method, &shadow, hide),
-            control: control.map(|control| answer(question.method, &control, hide)),
+            production: answer(question, &production, judging),
+            shadow: answer(question, &shadow, judging),
+            control: control.map(|control| answer(question, &control, judging)),
             differences,
         })
     }
@@ -155,10 +167,21 @@ fn redacted_answer(answer: &Answer, redaction: Option<&Redaction>) -> Result<Ans
     })
 }
 
-fn answer(method: &[u8], answer: &Answer, hide: bool) -> ExampleAnswer {
+/// The messages of an answer of gRPC, as JSON.
+fn messages(question: &CompareContext<'_>, answer: &Answer, judging: &Judging) -> Option<String> {
+    let message = (&answer.head[..], &answer.body[..]);
+    grpc::shown(question.head, Side::Answers, message, &judging.rules, MAX_DECODED)
+}
+
+fn answer(question: &CompareContext<'_>, answer: &Answer, judging: &Judging) -> ExampleAnswer {
+    let hide = judging.secrets == Secrets::Hidden;
+    let mut head = head(&answer.head, hide);
+    let trailers = grpc::shown_trailers(answer);
+    head.push_str(&if hide { hide_in_head(&trailers) } else { trailers });
+    let messages = messages(question, answer, judging);
     ExampleAnswer {
-        head: head(&answer.head, hide),
-        body: body(method, &answer.head, &answer.body, hide),
+        head,
+        body: body(question.method, (&answer.head, &answer.body), messages, hide),
         took_us: answer
             .times
             .map(|times| u64::try_from(times.last.as_micros()).unwrap_or(u64::MAX)),
@@ -171,9 +194,13 @@ fn head(bytes: &[u8], hide: bool) -> String {
     if hide { hide_in_head(text) } else { text.to_owned() }
 }
 
-fn body(method: &[u8], head: &[u8], body: &[u8], hide: bool) -> Body {
+/// A body as it is shown: laid out where it is JSON, or `messages` that were written as JSON.
+fn body(method: &[u8], (head, body): (&[u8], &[u8]), messages: Option<String>, hide: bool) -> Body {
+    if let Some(messages) = messages {
+        return cut(laid_out(&messages, hide).unwrap_or_default(), body.len());
+    }
     let head = Head::new(head);
-    let side = Side::new(method, &head, body);
+    let side = bodies::Side::new(method, &head, body);
     let Ok(decoded) = side.decoded(MAX_DECODED) else {
         return Body {
             text: None,
@@ -189,39 +216,50 @@ fn body(method: &[u8], head: &[u8], body: &[u8], hide: bool) -> Body {
             cut: false,
         };
     };
-    let laid_out = side
-        .is_json(&decoded)
-        .then(|| serde_json::from_str::<serde_json::Value>(&text).ok())
-        .flatten()
-        .and_then(|mut value| {
-            if hide {
-                hide_in_json(&mut value);
-            }
-            serde_json::to_string_pretty(&value).ok()
-        });
-    let text = match laid_out {
+    let json = side.is_json(&decoded).then(|| laid_out(&text, hide)).flatten();
+    let text = match json {
         Some(laid_out) => laid_out,
         None if hide && side.is_form() => hide_in_form(&text),
         None if hide => hide_in_text(&text),
         None => text.into_owned(),
     };
+    cut(text, decoded.len())
+}
+
+/// JSON on several lines, without secrets where they are hidden.
+fn laid_out(text: &str, hide: bool) -> Option<String> {
+    let mut value: serde_json::Value = serde_json::from_str(text).ok()?;
+    if hide {
+        hide_in_json(&mut value);
+    }
+    serde_json::to_string_pretty(&value).ok()
+}
+
+/// As much of a text as is shown of a body of so many bytes.
+fn cut(mut text: String, bytes: usize) -> Body {
     let end = text.floor_char_boundary(MAX_BODY);
+    let cut = end < text.len();
+    text.truncate(end);
     Body {
-        cut: end < text.len(),
-        text: Some(text[..end].to_owned()),
-        bytes,
+        cut,
+        text: Some(text),
+        bytes: bytes as u64,
     }
 }
 
 /// Whether the body of an answer is JSON with a pair in it that says that its value is secret.
-fn has_pairs(method: &[u8], answer: &Answer) -> bool {
+fn has_pairs(question: &CompareContext<'_>, answer: &Answer, judging: &Judging) -> bool {
+    let is_pair = |text: &str| serde_json::from_str(text).is_ok_and(|value| has_secret_pair(&value));
+    if let Some(messages) = messages(question, answer, judging) {
+        return is_pair(&messages);
+    }
     let head = Head::new(&answer.head);
-    let side = Side::new(method, &head, &answer.body);
+    let side = bodies::Side::new(question.method, &head, &answer.body);
     let Ok(decoded) = side.decoded(MAX_DECODED) else {
         return false;
     };
     let text = side.text(&decoded);
-    text.is_some_and(|text| serde_json::from_str(&text).is_ok_and(|value| has_secret_pair(&value)))
+    text.is_some_and(|text| is_pair(&text))
 }
 
 /// About as many bytes as it holds.

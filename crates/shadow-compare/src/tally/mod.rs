@@ -8,6 +8,8 @@ mod control_tests;
 mod endpoint;
 mod examples;
 #[cfg(test)]
+mod grpc_tests;
+#[cfg(test)]
 mod known_tests;
 #[cfg(test)]
 mod learning_tests;
@@ -39,6 +41,8 @@ use super::correlation::Correlation;
 use super::counters::{CompareCounters, Compared as CountedPair};
 use super::difference::Kind;
 use super::difference_collector::Compared;
+use super::grpc_call::called;
+use super::head::request_line;
 use super::histogram::Histogram;
 use super::hosts::{CompareContext, Hosts};
 use super::intake::Unpaired;
@@ -149,9 +153,9 @@ impl Tally {
 
     fn add_mapped(&mut self, pair: &Pair, kept: Option<&MappedPlaces>) {
         let (method, target) = request_line(&pair.request_head);
-        let status = |answer: &Answer| answer.status().unwrap_or(0);
-        let statuses = (status(&pair.production), status(&pair.shadow));
-        let id = self.endpoint(method, target, Some(statuses.0));
+        let statuses = (pair.production.counted_status(), pair.shadow.counted_status());
+        let route_status = pair.production.route_status();
+        let id = self.endpoint(called(&pair.request_head).0, target, Some(route_status));
         let own_name: Option<Arc<str>> = self.routes.own_name(id).map(Into::into);
         let at = pair.at / MILLISECOND;
         self.seen_at(at);
@@ -239,7 +243,7 @@ impl Tally {
         let seen = Seen {
             new_5xx,
             other_status: statuses.0 != statuses.1 && !excused_status,
-            refused: is_refusal(statuses.0),
+            refused: is_refusal(route_status),
             signature: (!compared.is_equal()).then_some(signature),
         };
         self.count(id, own_name, pair, &seen);
@@ -403,11 +407,4 @@ fn listed(compared: &Compared) -> impl Iterator<Item = (&super::Difference, Opti
     let plain = compared.differences.iter().map(|difference| (difference, None));
     let ruled = compared.by_rule.iter();
     plain.chain(ruled.map(|(difference, rule)| (difference, Some(*rule))))
-}
-
-/// Method and target in a request line.
-fn request_line(head: &[u8]) -> (&[u8], &[u8]) {
-    let end = memchr::memchr2(b'\r', b'\n', head).unwrap_or(head.len());
-    let mut words = head[..end].split(|byte| *byte == b' ');
-    (words.next().unwrap_or_default(), words.next().unwrap_or_default())
 }

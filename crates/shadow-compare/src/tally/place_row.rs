@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use super::EndpointTally;
 use super::places::{Row, Sort};
 use crate::document::{Aside, DifferenceRow, Noise, NoiseBy};
+use crate::grpc_call;
 use crate::statistics::rate;
 
 /// The pairs of a place: those that count, and those that do not by each reason.
@@ -28,9 +29,10 @@ impl PlaceRow {
             return;
         }
         // Codes are no secret, and need no example to be shown.
+        let name = |code: u16| grpc_call::name_of_code(code).map_or_else(|| code.to_string(), str::to_owned);
         let of_codes = row
             .codes
-            .map(|(production, shadow)| (Some(production.to_string()), Some(shadow.to_string())));
+            .map(|(production, shadow)| (Some(name(production)), Some(name(shadow))));
         let (production, shadow) = of_codes.or_else(|| row.shown.clone()).unwrap_or_default();
         self.shares.push(DifferenceRow {
             endpoint: endpoint.name.to_string(),

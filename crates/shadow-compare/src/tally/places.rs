@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
+use crate::grpc_call;
 use crate::noise::FEW_VALUES;
 use crate::routes::EndpointId;
 use crate::rules::RuleId;
@@ -334,7 +335,11 @@ impl Places {
 
 /// The status codes of a difference between them.
 fn codes_of(difference: &Difference) -> Codes {
-    let code = |value: &Option<String>| value.as_ref()?.parse().ok();
+    let code = |value: &Option<String>| {
+        let value = value.as_ref()?;
+        let named = || grpc_call::code_named(value);
+        value.parse().ok().or_else(named)
+    };
     match difference.kind {
         Kind::Status => Some((code(&difference.production)?, code(&difference.shadow)?)),
         _ => None,

@@ -1,6 +1,7 @@
 //! What comparing two answers comes to.
 
 mod bodies;
+pub(crate) mod grpc;
 mod heads;
 mod hosts;
 mod json;

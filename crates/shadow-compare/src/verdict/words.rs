@@ -298,7 +298,7 @@ fn gravest(comparison: &Comparison) -> String {
 fn place(row: &DifferenceRow) -> String {
     let name = match (row.kind, &row.production, &row.shadow) {
         (Kind::Status, Some(production), Some(shadow)) => {
-            format!("{} status {production} to {shadow}", row.endpoint)
+            format!("{} {} {production} to {shadow}", row.endpoint, row.path)
         }
         _ => format!("{} {} {}", row.endpoint, row.path, row.kind.name()),
     };

@@ -18,12 +18,14 @@ use crate::compare::fail_on::FailRule;
 use crate::compare::noise::Thresholds;
 use crate::compare::store::StoreSettings;
 use crate::compare::{
-    ArrayMatch, ArrayRule, CorrelateSettings, Hosts, IgnoreRule, Judging, PathPattern, Rules, RulesFile,
-    Secrets, Tolerance, Within, verdict,
+    ArrayMatch, ArrayRule, CorrelateSettings, GrpcDescriptors, Hosts, IgnoreRule, Judging, PathPattern,
+    Rules, RulesFile, Secrets, Tolerance, Within, verdict,
 };
 use crate::correlate::{Bounds, Exceptions};
+use crate::grpc::{Descriptors, MAX_DESCRIPTORS};
 use crate::mirror::Share;
 use crate::mirror::rules::{Filters, Redaction, Rewriters};
+use crate::named_file;
 use crate::settings::{CompareSettings, ComparingSettings, HttpOutputSettings};
 
 /// Least size of a directory of pairs, in bytes.
@@ -202,6 +204,7 @@ pub fn judging_flag(flags: &JudgingFlags) -> Option<&'static str> {
         ("--compare-exact-hosts", flags.compare_exact_hosts),
         ("--compare-rules", flags.compare_rules.is_some()),
         ("--compare-known", flags.compare_known.is_some()),
+        ("--grpc-descriptors", flags.grpc_descriptors.is_some()),
         ("--compare-name", flags.compare_name.is_some()),
         ("--production-name", flags.production_name.is_some()),
         ("--route", !flags.route.is_empty()),
@@ -275,6 +278,11 @@ pub fn of_kept(flags: &JudgingFlags) -> Result<Judging, UsageError> {
         }
         compared = compared.and(file.rules);
     }
+    if let Some(path) = &flags.grpc_descriptors {
+        let known = descriptors(path)
+            .map_err(|problem| problem.of("--grpc-descriptors", path.display().to_string()))?;
+        compared = compared.with_descriptors(Some(known));
+    }
     // What is typed comes behind what the file says, and replaces it.
     let typed: Vec<FailRule> = parsed(&flags.fail_on, "--fail-on", FAIL_ON)?;
     fail_on.retain(|rule: &FailRule| typed.iter().all(|other| other.metric != rule.metric));
@@ -345,6 +353,26 @@ fn rules_file(path: &Path) -> Result<RulesFile, Problem> {
         Ok(_) => RulesFile::parse(&text)
             .map_err(|error| Problem::new(error.to_string(), "see docs/comparing.md for the format")),
     }
+}
+
+/// Descriptors of services in a file.
+fn descriptors(path: &Path) -> Result<GrpcDescriptors, Problem> {
+    let mut bytes = Vec::new();
+    let most = MAX_DESCRIPTORS as u64 + 1;
+    let read = named_file::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    read.map_err(|error| {
+        Problem::new(
+            format!("cannot read the file ({error})"),
+            "check its name and that this user may read it",
+        )
+    })?;
+    let known = Descriptors::read(&bytes).map_err(|error| {
+        Problem::new(
+            error.to_string(),
+            "write it with protoc --include_imports -o FILE, or with buf build -o FILE",
+        )
+    })?;
+    Ok(GrpcDescriptors::new(known))
 }
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(

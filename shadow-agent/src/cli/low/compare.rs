@@ -141,6 +141,13 @@ pub struct Judging {
     #[arg(long, value_name = "FILE")]
     pub compare_known: Option<PathBuf>,
 
+    /// Descriptors by which messages of gRPC are compared: a FileDescriptorSet, as 'protoc --include_imports -o' and 'buf build -o' write it
+    ///
+    /// Fields then have their names, and unknown fields, default values and the order of maps do not count. Without it fields
+    /// have numbers, and what is within a field is guessed.
+    #[arg(long, value_name = "FILE")]
+    pub grpc_descriptors: Option<PathBuf>,
+
     /// Name of the shadow's release in reports, such as 'v2.3'
     #[arg(long, value_name = "NAME")]
     pub compare_name: Option<String>,
