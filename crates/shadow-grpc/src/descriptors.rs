@@ -87,6 +87,11 @@ impl Descriptors {
         self.methods.get(&path[service..])
     }
 
+    /// The paths of all methods, in no order.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.methods.keys().map(String::as_str)
+    }
+
     /// How many methods there are.
     pub fn methods(&self) -> usize {
         self.methods.len()

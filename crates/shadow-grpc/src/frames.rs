@@ -7,7 +7,7 @@ const PREFIX: usize = 5;
 /// The bit of the flag that says that a message is compressed.
 const COMPRESSED: u8 = 0b0000_0001;
 /// The bit that says that trailers follow rather than a message; in gRPC-Web alone.
-const TRAILERS: u8 = 0b1000_0000;
+pub(crate) const TRAILERS: u8 = 0b1000_0000;
 
 /// A message as it came, still compressed if it was; or the trailers of gRPC-Web.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +159,18 @@ pub(crate) fn frames(bytes: &[u8], max: usize) -> (Vec<Frame<'_>>, Result<(), Fr
         Err(FrameError::CutOff)
     };
     (all, end)
+}
+
+/// Messages that are not compressed, each with its prefix. `flags` is 0, or says that they are trailers.
+pub(crate) fn framed<'m>(flags: u8, messages: impl IntoIterator<Item = &'m [u8]>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for message in messages {
+        out.push(flags);
+        // A body is far from 4 GiB.
+        out.extend_from_slice(&(message.len() as u32).to_be_bytes());
+        out.extend_from_slice(message);
+    }
+    out
 }
 
 /// A whole message with its prefix.

@@ -22,9 +22,11 @@ mod web;
 mod well_known;
 mod wire;
 
+pub use prost_reflect::MessageDescriptor;
+
 pub use descriptors::{BadDescriptors, Descriptors, MAX_DESCRIPTORS, Method};
 pub use frames::{Frame, FrameError, FrameReader};
-pub use replaced::{Leaf, Other, framed, replaced};
+pub use replaced::{Leaf, Other, replaced};
 pub use reply::{Codec, Format, Reply, Unreadable, format};
 pub use status::{Code, Status, decoded_message};
-pub use texts::{Side, Texts, texts};
+pub use texts::{Side, Texts, shown_as, texts};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use shadow_http::{ChunkedDecoder, Codings, chunked_data};
 
-use crate::frames::{FrameError, frames};
+use crate::frames::{FrameError, TRAILERS, framed, frames};
 use crate::status::Status;
 use crate::web;
 
@@ -85,6 +85,10 @@ pub struct Reply<'a> {
     pub trailers_only: bool,
     /// How it ended; `None` where no `grpc-status` came: a client takes that for UNKNOWN.
     pub status: Option<Status>,
+    /// All trailers as they were sent.
+    sent: Vec<(String, Vec<u8>)>,
+    format: Format,
+    chunked: bool,
     encoding: Vec<u8>,
     /// The messages, each with its prefix.
     data: Result<Cow<'a, [u8]>, Unreadable>,
@@ -119,6 +123,9 @@ impl<'a> Reply<'a> {
             trailers: Vec::new(),
             trailers_only: false,
             status: None,
+            sent: Vec::new(),
+            format,
+            chunked,
             encoding: first("grpc-encoding").unwrap_or_default().to_vec(),
             data,
         };
@@ -135,6 +142,7 @@ impl<'a> Reply<'a> {
             reply.trailers_only = trailers.is_empty();
             reply.status = Some(Status::of(status, first("grpc-message")));
         }
+        reply.sent.clone_from(&trailers);
         trailers.retain(|(name, _)| name != "grpc-status" && name != "grpc-message");
         reply.trailers = trailers;
         Some(reply)
@@ -163,6 +171,43 @@ impl<'a> Reply<'a> {
         }
         end?;
         Ok(all)
+    }
+
+    /// All trailers as they were sent, names in lower case.
+    pub fn sent_trailers(&self) -> &[(String, Vec<u8>)] {
+        &self.sent
+    }
+
+    /// The body with these messages, none of them compressed, and these trailers, in the way in which it was sent: in one chunk where it was
+    /// chunked.
+    pub fn rewritten(&self, messages: &[Vec<u8>], trailers: &[(String, Vec<u8>)]) -> Vec<u8> {
+        let mut data = framed(0, messages.iter().map(Vec::as_slice));
+        let mut lines = Vec::new();
+        for (name, value) in trailers {
+            for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+                lines.extend_from_slice(part);
+            }
+        }
+        if self.format != Format::Http2 && !lines.is_empty() {
+            data.extend_from_slice(&framed(TRAILERS, [lines.as_slice()]));
+            lines.clear();
+        }
+        if self.format == Format::WebText {
+            data = web::encoded(&data);
+        }
+        if !self.chunked {
+            return data;
+        }
+        let mut body = Vec::new();
+        if !data.is_empty() {
+            body.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
+            body.extend_from_slice(&data);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(b"0\r\n");
+        body.extend_from_slice(&lines);
+        body.extend_from_slice(b"\r\n");
+        body
     }
 
     /// The trailers in the last frame.

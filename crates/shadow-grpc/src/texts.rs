@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use prost_reflect::MessageDescriptor;
+
 use crate::descriptors::Method;
 use crate::guess;
 use crate::json::Writer;
@@ -82,6 +84,13 @@ pub fn texts(messages: [&[Cow<'_, [u8]>]; 2], codec: Codec, method: Option<&Meth
         texts: messages.map(text),
         named: false,
     }
+}
+
+/// A message as JSON by its descriptor; `None` when it is none of this type, or has more in it than is read.
+pub fn shown_as(message: &[u8], of: &MessageDescriptor) -> Option<String> {
+    let mut out = Writer::new();
+    named::write(message, of, &mut out).ok()?;
+    Some(out.done())
 }
 
 fn all(

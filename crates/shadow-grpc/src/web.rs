@@ -19,6 +19,11 @@ pub(crate) fn decoded(text: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Bytes as base64 text.
+pub(crate) fn encoded(bytes: &[u8]) -> Vec<u8> {
+    STANDARD.encode(bytes).into_bytes()
+}
+
 /// Names, in lower case, and values of header lines.
 pub(crate) fn fields(lines: &[u8]) -> impl Iterator<Item = (String, &[u8])> {
     lines.split(|byte| *byte == b'\n').filter_map(|line| {

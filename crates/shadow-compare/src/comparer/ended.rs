@@ -80,7 +80,9 @@ impl Places {
         self.all[usize::from(place)] = None;
         Some((
             place,
-            store.handle(place, judging.redaction.as_ref(), judging.secrets),
+            store
+                .handle(place, judging.redaction.as_ref(), judging.secrets)
+                .with_descriptors(judging.rules.descriptors()),
         ))
     }
 

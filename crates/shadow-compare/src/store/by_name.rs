@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
+use shadow_grpc::MessageDescriptor;
 use shadow_http::{ChunkedDecoder, head_fields};
 use shadow_mirror::rules::{Lines, RedactionKey, Unredactable, is_hash};
 
@@ -23,6 +24,9 @@ use crate::markup::values::{Value, values};
 use crate::time_distance::is_time;
 use crate::{form, secrets};
 
+mod call;
+#[cfg(test)]
+mod call_tests;
 #[cfg(test)]
 mod tests;
 
@@ -72,6 +76,8 @@ enum Payload {
     Plain { body: Vec<u8>, as_a_whole: bool },
     /// This, in the same framing: of a body that cannot be read.
     Raw(Vec<u8>),
+    /// This, in the same framing: of gRPC.
+    Call { body: Vec<u8>, as_a_whole: bool },
 }
 
 impl ByName {
@@ -79,19 +85,33 @@ impl ByName {
         Self { key: key.clone() }
     }
 
-    /// The message without secrets. `suspect`: text that is not understood is hidden whatever is in it.
-    pub fn message(&self, head: &Bytes, body: &Bytes, suspect: bool) -> Result<Message, Unredactable> {
+    /// The message without secrets. `of`: the type of its messages, if it is of gRPC and that is known. `suspect`: text that is not
+    /// understood is hidden whatever is in it.
+    pub fn message(
+        &self,
+        head: &Bytes,
+        body: &Bytes,
+        of: Option<&MessageDescriptor>,
+        suspect: bool,
+    ) -> Result<Message, Unredactable> {
         let fields = head_fields(head).ok_or(Unredactable)?;
         let mut lines = Lines::of(head, &fields);
         lines.change_all(|name, value| self.field(name, value));
         let payload = if body.is_empty() {
             Payload::Same
         } else {
-            self.body(&Head::new(head), body, suspect)
+            self.call(head, body, of, suspect)
+                .unwrap_or_else(|| self.body(&Head::new(head), body, suspect))
         };
         let (new, as_a_whole) = match payload {
             Payload::Same => (body.clone(), false),
             Payload::Raw(new) => (new.into(), true),
+            Payload::Call { body, as_a_whole } => {
+                if !Head::new(head).values("content-length").is_empty() {
+                    lines.set("Content-Length", body.len().to_string().as_bytes());
+                }
+                (body.into(), as_a_whole)
+            }
             Payload::Plain { body, as_a_whole } => {
                 for name in ["transfer-encoding", "trailer", "content-encoding"] {
                     lines.remove(name);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use shadow_mirror::rules::{Prettifier, Redaction, Rules, Unredactable};
 
 use super::by_name::ByName;
-use crate::{Answer, Pair, Secrets, grpc_call, heads};
+use crate::{Answer, GrpcDescriptors, Pair, Secrets, grpc_call, heads};
 
 /// Largest body that is decoded to be searched, in bytes.
 const MAX_DECODED: usize = 8 << 20;
@@ -18,6 +18,8 @@ pub struct Hidden {
     decoded: Rules,
     /// The rule for values that are hidden by their names; none are when `None`.
     by_name: Option<ByName>,
+    /// The names of fields in messages of gRPC.
+    descriptors: Option<GrpcDescriptors>,
 }
 
 /// A pair without what is to be hidden.
@@ -48,7 +50,14 @@ impl Hidden {
                 Secrets::Hidden => Some(ByName::new(redaction.key())),
                 Secrets::Shown => None,
             },
+            descriptors: None,
         }
+    }
+
+    /// The same, with the names of fields in messages of gRPC.
+    #[must_use]
+    pub fn with_descriptors(self, descriptors: Option<GrpcDescriptors>) -> Self {
+        Self { descriptors, ..self }
     }
 
     /// The pair without that.
@@ -69,13 +78,17 @@ impl Hidden {
                 bodies_as_a_whole: 0,
             });
         };
+        let method = self.descriptors.as_ref();
+        let method = method.and_then(|descriptors| descriptors.method(&pair.request_head));
+        let input = method.map(|method| &method.input);
+        let output = method.map(|method| &method.output);
         let (request, of_request) = by_name
-            .message(&pair.request_head, &pair.request_body, false)?
+            .message(&pair.request_head, &pair.request_body, input, false)?
             .parts();
         let all = |suspect| {
             let mut as_a_whole = 0;
             let answers = with_answers(&pair, |head, body| {
-                let (message, is_whole) = by_name.message(head, body, suspect)?.parts();
+                let (message, is_whole) = by_name.message(head, body, output, suspect)?.parts();
                 as_a_whole += is_whole;
                 Ok(message)
             });

@@ -16,7 +16,7 @@ use super::record::{Kept, KeptPair, MAX_RECORD, write};
 use super::redacted::{Hidden, is_alike, start_lines};
 use super::run::{Counts, FORMAT, KeptComparison, Run, SCHEMA};
 use super::segments::Segments;
-use crate::{Answer, MappedPlaces, Pair, Secrets, Unpaired};
+use crate::{Answer, GrpcDescriptors, MappedPlaces, Pair, Secrets, Unpaired};
 
 /// Bytes of records that are compressed and written at once.
 const MEMBER: usize = 256 * 1024;
@@ -227,6 +227,16 @@ impl Drop for StoreWriter {
 }
 
 impl StoreHandle {
+    /// The same, with the names of fields in messages of gRPC, by which these are hidden.
+    #[must_use]
+    pub fn with_descriptors(mut self, descriptors: Option<&GrpcDescriptors>) -> Self {
+        self.hidden = self.hidden.map(|hidden| {
+            let hidden = Arc::unwrap_or_clone(hidden);
+            Arc::new(hidden.with_descriptors(descriptors.cloned()))
+        });
+        self
+    }
+
     /// Keeps a pair. Less is kept of one whose answers are alike.
     pub fn pair(&self, pair: &Pair, mapped: MappedPlaces) {
         let whole = !is_alike(pair);

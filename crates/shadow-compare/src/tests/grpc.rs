@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use shadow_grpc::{Descriptors, framed};
+use shadow_grpc::Descriptors;
 
 use super::lines;
 use crate::{
@@ -52,6 +52,16 @@ pub fn basket(id: &str, items: &[(&str, u64)]) -> Vec<u8> {
     for (sku, price) in items {
         let item = [bytes(1, sku.as_bytes()), number(2, *price)].concat();
         out.extend_from_slice(&bytes(3, &item));
+    }
+    out
+}
+
+fn framed<'m>(messages: impl IntoIterator<Item = &'m [u8]>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for message in messages {
+        out.push(0);
+        out.extend_from_slice(&(message.len() as u32).to_be_bytes());
+        out.extend_from_slice(message);
     }
     out
 }

@@ -127,3 +127,23 @@ fn content_types_of_grpc_are_known() {
     assert!(Reply::read(b"HTTP/1.1 200 OK\r\n\r\n", b"").is_none());
     assert!(Reply::read(b"", b"").is_none());
 }
+
+#[test]
+fn a_body_is_written_again_in_its_own_way() {
+    let trailers = "grpc-status: 0\r\nx-node: 7\r\n";
+    let chunked = chunked(&[b"\0\0\0\0\x01a"], trailers);
+    let web = b"\0\0\0\0\x01a\x80\0\0\0\x1bgrpc-status: 0\r\nx-node: 7\r\n";
+    let head = |media: &str| format!("HTTP/1.1 200 OK\r\ncontent-type: {media}\r\n\r\n");
+    for (head, body) in [
+        (HEAD.to_owned(), chunked),
+        (head("application/grpc-web"), web.to_vec()),
+        (
+            head("application/grpc-web-text"),
+            STANDARD.encode(web).into_bytes(),
+        ),
+    ] {
+        let reply = Reply::read(head.as_bytes(), &body).unwrap();
+        let again = reply.rewritten(&messages(&reply).unwrap(), reply.sent_trailers());
+        assert_eq!(again, body, "{head}");
+    }
+}

@@ -22,7 +22,7 @@ fn hash(value: &str) -> String {
 fn hidden(head: &str, body: &[u8]) -> Message {
     let head = Bytes::copy_from_slice(head.as_bytes());
     let body = Bytes::copy_from_slice(body);
-    ByName::new(&key()).message(&head, &body, false).unwrap()
+    ByName::new(&key()).message(&head, &body, None, false).unwrap()
 }
 
 /// Head and body of a message with these fields, as text.
@@ -655,13 +655,13 @@ proptest! {
 
     #[test]
     fn no_value_with_such_a_name_survives((head, body) in planted()) {
-        let message = ByName::new(&key()).message(&head, &body, false).unwrap();
+        let message = ByName::new(&key()).message(&head, &body, None, false).unwrap();
         let all = [&message.head[..], &message.body].concat();
         let shown = String::from_utf8_lossy(&all).replace('\0', "");
         prop_assert!(!shown.contains("Pl4nted"), "{}", shown);
         prop_assert!(head_fields(&message.head).is_some());
         // Once more changes nothing but what is hidden as a whole.
-        let again = ByName::new(&key()).message(&message.head, &message.body, false).unwrap();
+        let again = ByName::new(&key()).message(&message.head, &message.body, None, false).unwrap();
         prop_assert!(message.as_a_whole || (again.head, again.body) == (message.head, message.body));
     }
 
@@ -675,7 +675,7 @@ proptest! {
         media in "(application/json|text/html|application/octet-stream)(; charset=latin1)?",
     ) {
         let head = Bytes::from(format!("HTTP/1.1 200 OK\r\nContent-Type: {media}\r\n\r\n"));
-        let message = ByName::new(&key()).message(&head, &[before, named.to_owned()].concat().into(), false).unwrap();
+        let message = ByName::new(&key()).message(&head, &[before, named.to_owned()].concat().into(), None, false).unwrap();
         let body = String::from_utf8_lossy(&message.body);
         // Escapes mean something in JSON alone.
         let is_named = !named.contains("\\u") || media.contains("json");
@@ -698,7 +698,7 @@ proptest! {
     ) {
         let head = Bytes::from(format!("HTTP/1.1 200 OK\r\nContent-Type: {media}\r\n\r\n"));
         let body = Bytes::from(body);
-        let message = ByName::new(&key()).message(&head, &body, false).unwrap();
+        let message = ByName::new(&key()).message(&head, &body, None, false).unwrap();
         prop_assert_eq!((message.head, message.body, message.as_a_whole), (head, body, false));
     }
 
@@ -711,7 +711,7 @@ proptest! {
     ) {
         let head = Bytes::from(format!("HTTP/1.1 200 OK\r\n{fields}\r\n"));
         for body in [[&body[..], tail.as_bytes()].concat(), tail.into_bytes()] {
-            let message = ByName::new(&key()).message(&head, &body.into(), suspect).unwrap();
+            let message = ByName::new(&key()).message(&head, &body.into(), None, suspect).unwrap();
             prop_assert!(head_fields(&message.head).is_some());
         }
     }
