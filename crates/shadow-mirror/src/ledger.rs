@@ -39,7 +39,7 @@ pub enum DropReason {
     HeadTooLarge,
     /// Its body is larger than `--max-body`.
     BodyTooLarge,
-    /// It is not HTTP/1.x as RFC 9112 has it.
+    /// It is not HTTP/1.x as RFC 9112 has it, nor HTTP/2 as RFC 9113 does.
     Malformed,
     /// Its length can be read in more than one way (RFC 9112 section 6.3), or that of a request before it on
     /// the same connection could.

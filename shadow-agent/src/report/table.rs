@@ -183,7 +183,7 @@ pub fn explanation(reason: DropReason) -> &'static str {
         DropReason::Truncated => "its client closed or went silent before it was complete",
         DropReason::HeadTooLarge => "its head is larger than --max-head or --max-headers",
         DropReason::BodyTooLarge => "its body is larger than --max-body",
-        DropReason::Malformed => "it is not HTTP/1.x",
+        DropReason::Malformed => "it is not valid HTTP",
         DropReason::AmbiguousFraming => {
             "its length, or that of an earlier request, is ambiguous (RFC 9112 6.3)"
         }
