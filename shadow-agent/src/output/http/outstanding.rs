@@ -309,6 +309,7 @@ mod tests {
             pass,
             written: None,
             retried: false,
+            turned_away: 0,
             redirects: 0,
             hop: None,
         }

@@ -128,6 +128,7 @@ impl Shard {
             pass,
             written: None,
             retried: false,
+            turned_away: 0,
             redirects: self.upstream.settings.redirects,
             hop: None,
         };

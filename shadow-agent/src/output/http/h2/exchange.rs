@@ -38,13 +38,24 @@ pub(in crate::output::http) struct Exchanging {
     task: RefCell<Option<AbortHandle>>,
 }
 
+/// What becomes of the connection of a request that is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::output::http) enum Left {
+    /// It goes on.
+    No,
+    /// It broke.
+    Broken,
+    /// The shadow ends it in order, and has said that it did not process the request.
+    InOrder,
+}
+
 /// How an exchange ended.
 #[derive(Debug)]
 pub(in crate::output::http) enum End {
     /// With an answer.
     Answered(ShadowAnswer, Times),
-    /// The shadow provably did not process the request, or did it no harm to be asked again.
-    Again(Failure),
+    /// The shadow provably did not process the request, or it does no harm to ask again.
+    Again(Failure, Left),
     /// Without an answer.
     Failed(Failure),
 }
@@ -135,7 +146,7 @@ pub(in crate::output::http) async fn run(
             let unsent = seen.writes() == exchanging.writes_before;
             let stale = reused && error.is_io() && exchanging.with_job(Job::is_idempotent) == Some(true);
             if !started && (is_unprocessed(&error) || unsent || stale) {
-                End::Again(failure)
+                End::Again(failure, left(&error))
             } else {
                 End::Failed(failure)
             }
@@ -147,6 +158,16 @@ pub(in crate::output::http) async fn run(
 /// those behind it so), or `REFUSED_STREAM` (RFC 9113 section 8.7).
 fn is_unprocessed(error: &::h2::Error) -> bool {
     error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
+}
+
+fn left(error: &::h2::Error) -> Left {
+    if error.is_reset() {
+        Left::No
+    } else if is_unprocessed(error) {
+        Left::InOrder
+    } else {
+        Left::Broken
+    }
 }
 
 /// What an error of a stream or a connection says of the shadow.

@@ -67,12 +67,15 @@ impl Streams {
         self.all.iter().any(|connection| connection.room() > 0)
     }
 
-    /// Where a request of `client` goes. `known`: whether the shadow has spoken HTTP/2; until then one connection tries.
-    pub(in crate::output::http) fn place(&self, client: Option<Client>, known: bool) -> Place {
+    /// Where a request of `client` goes. `known`: whether the shadow has spoken HTTP/2; until then one connection tries. `fresh`:
+    /// whether it goes where nothing was asked before, since a connection was left under it.
+    pub(in crate::output::http) fn place(&self, client: Option<Client>, known: bool, fresh: bool) -> Place {
         let own = |connection: &&Rc<Multiplexed>| connection.client() == client;
         let open = |connection: &&Rc<Multiplexed>| connection.room() > 0;
         let opening = |connection: &&Rc<Multiplexed>| connection.is_opening();
-        if let Some(own) = self.all.iter().filter(own).find(open) {
+        let may_open = self.all.len() < MAX_CONNECTIONS;
+        let fresh = fresh && may_open;
+        if let Some(own) = self.all.iter().filter(own).find(open).filter(|_| !fresh) {
             return Place::On(Rc::clone(own));
         }
         let waits =
@@ -82,13 +85,15 @@ impl Streams {
         if let Some(connection) = opened_for_it.or(tries) {
             return Place::WhenOpen(Rc::clone(connection));
         }
+        if fresh {
+            return Place::New;
+        }
         let idle = |connection: &&Rc<Multiplexed>| connection.is_idle() && connection.room() > 0;
         if let Some(idle) = self.all.iter().find(idle) {
             idle.carry(client);
             return Place::On(Rc::clone(idle));
         }
         let has_own = self.all.iter().any(|connection| own(&connection));
-        let may_open = self.all.len() < MAX_CONNECTIONS;
         let shared = || {
             self.all
                 .iter()

@@ -14,7 +14,8 @@ use crate::mirror::ledger::DropReason;
 use crate::output::http::copy::Wire;
 use crate::output::http::failure::Failure;
 use crate::output::http::h2::{
-    self, Answer, Client, End, Exchanging, Multiplexed, NotOpened, Opened, Place, Unsendable, Upload, Way,
+    self, Answer, Client, End, Exchanging, Left, Multiplexed, NotOpened, Opened, Place, Unsendable, Upload,
+    Way,
 };
 use crate::output::http::lanes::Job;
 use crate::output::http::settings::HttpVersion;
@@ -22,6 +23,10 @@ use crate::output::http::settings::HttpVersion;
 /// How much longer than its client gave it (`grpc-timeout`) an answer is waited for: a server that keeps the time says so itself,
 /// and that is the answer.
 const AFTER_GIVEN: Duration = Duration::from_millis(200);
+
+/// How often a request is sent again that a shadow did not look at when it ended a connection in order: more often only where
+/// many are under way on connections that last for few.
+const MOST_TURNS: u8 = 16;
 
 impl Shard {
     /// By which version of HTTP a job goes now.
@@ -54,17 +59,20 @@ impl Shard {
         let job = if self.streams.borrow().anyone_waits() {
             Some(job)
         } else {
-            self.place(job)
+            self.place(job, false)
         };
         if let Some(job) = job {
             self.streams.borrow_mut().wait(job, Instant::now());
         }
     }
 
-    /// Sends a job where there is room for it. It comes back where there is none.
-    fn place(&self, job: Job) -> Option<Job> {
+    /// Sends a job where there is room for it, if it can be on a `fresh` connection. It comes back where there is none.
+    fn place(&self, job: Job, fresh: bool) -> Option<Job> {
         let known = self.upstream.http2.is_known();
-        let place = self.streams.borrow().place(Client::of(&job.exchange), known);
+        let place = self
+            .streams
+            .borrow()
+            .place(Client::of(&job.exchange), known, fresh);
         match place {
             Place::On(connection) => self.begin(&connection, job),
             Place::WhenOpen(connection) => connection.wait(job),
@@ -102,7 +110,9 @@ impl Shard {
         let (response, mut stream) = match begun {
             Ok(begun) => begun,
             Err(error) if h2::is_of_request(&error) => return self.has_no_way(job),
-            Err(error) => return self.again(job, &h2::failure(&error)),
+            // It was not sent; but a shadow that says so on each new connection is not asked for ever.
+            Err(_) if connection.is_reused() => return self.launch(job),
+            Err(error) => return self.again(job, &h2::failure(&error), true),
         };
         let Some(shard) = self.this.upgrade() else { return };
         let exchanging = Rc::new(Exchanging::new(job, now, &connection.seen));
@@ -167,7 +177,7 @@ impl Shard {
                         self.give_permit_back();
                     }
                 }
-                End::Again(failure) => self.again(job, &failure),
+                End::Again(failure, left) => self.after(connection, left, job, &failure),
                 End::Failed(failure) => {
                     self.give_permit_back();
                     self.failed(job, &failure);
@@ -177,14 +187,40 @@ impl Shard {
         self.next_on_streams();
     }
 
+    /// Sends a job, for which a permit is held, again, after its connection was left or its stream refused.
+    fn after(&self, connection: &Multiplexed, left: Left, mut job: Job, failure: &Failure) {
+        if left != Left::No {
+            connection.leave();
+        }
+        // Servers end a connection after so many requests, with others on it: that is how they are, and each time some are done.
+        if left == Left::InOrder && connection.is_reused() && job.turned_away < MOST_TURNS {
+            job.turned_away += 1;
+            return self.launch_afresh(job);
+        }
+        self.again(job, failure, left != Left::No);
+    }
+
     /// Sends a job, for which a permit is held, once more, if that was not done before.
-    fn again(&self, mut job: Job, failure: &Failure) {
+    fn again(&self, mut job: Job, failure: &Failure, fresh: bool) {
         if job.retried {
             self.give_permit_back();
-            self.failed(job, failure);
+            return self.failed(job, failure);
+        }
+        job.retried = true;
+        if fresh {
+            self.launch_afresh(job);
         } else {
-            job.retried = true;
             self.launch(job);
+        }
+    }
+
+    /// Sends a job, for which a permit is held, on a connection on which nothing was asked before.
+    fn launch_afresh(&self, job: Job) {
+        if self.way_of(&job) != Way::Http2 {
+            return self.launch(job);
+        }
+        if let Some(job) = self.place(job, true) {
+            self.streams.borrow_mut().wait(job, Instant::now());
         }
     }
 
@@ -193,7 +229,7 @@ impl Shard {
         loop {
             let next = self.streams.borrow_mut().next_waiting();
             let Some((job, since)) = next else { break };
-            if let Some(job) = self.place(job) {
+            if let Some(job) = self.place(job, false) {
                 self.streams.borrow_mut().wait_first(job, since);
                 break;
             }

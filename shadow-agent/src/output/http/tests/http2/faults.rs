@@ -308,3 +308,24 @@ fn wherever_a_connection_ends_each_request_is_settled_once() {
         }
     });
 }
+
+#[test]
+fn a_shadow_that_ends_each_connection_after_some_requests_loses_none() {
+    on_a_shard(async {
+        // As nginx does behind keepalive_requests: what comes behind is not processed.
+        let shadow = of_frames(|_, stream| match stream {
+            ..19 => Frames::Send(ok_head(stream, true)),
+            19 => Frames::Send([go_away(19), ok_head(19, true)].concat()),
+            _ => Frames::Send(vec![]),
+        })
+        .await;
+        let rig = Rig::with(shadow.port, |settings| {
+            settings.workers = 50;
+            settings.queue_requests = Some(1000);
+        });
+        for stream in 0..500 {
+            rig.offer_exchange(&on_stream(40_000 + stream as u16 % 4, stream, &post("", "")));
+        }
+        assert_counts(&rig.settled().await, 500, &[]);
+    });
+}
