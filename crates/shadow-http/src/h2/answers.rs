@@ -35,7 +35,7 @@ impl Connection {
             }
             return;
         }
-        let Ok(fields) = self.decode(Direction::Response, block, rest) else {
+        let Ok(fields) = self.decode(Direction::Response, block, rest, budget) else {
             return self.violation(Direction::Response, sink);
         };
         if block.promised.is_some() || block.fate == Fate::Told {
@@ -211,7 +211,7 @@ impl Connection {
 
     /// The end of a block of which a part was lost.
     pub(super) fn lost_answer_block(&mut self, block: &Block, sink: &mut impl FnMut(Event)) {
-        self.response.decoder.lost();
+        self.response.forget_table();
         if block.promised.is_none() && block.fate != Fate::Told {
             self.lose_answer(block.stream, block.fate.reject(), sink);
         }

@@ -10,7 +10,7 @@ use super::frame::{FrameHeader, is_known};
 use super::hpack::FieldList;
 use super::join::Joining;
 use super::lane::{Fate, Lane, Loss, Place, Step};
-use super::limits::MAX_FALSE_PLACES;
+use super::limits::{KEPT_LIST, MAX_FALSE_PLACES};
 use super::streams::{AnswerSide, RequestSide, Stream, Streams};
 use crate::framing::RequestKind;
 use crate::message::{Limits, Reject, Request, Skip};
@@ -240,9 +240,10 @@ impl Connection {
             }
         }
         let lane = self.lane(direction);
-        lane.block = None;
-        if !matches!(lane.place, Place::Rest(_)) {
-            lane.place = Place::Rest(Skip::AfterReject);
+        if let Place::Rest(_) = lane.place {
+            lane.block = None;
+        } else {
+            lane.rest(Skip::AfterReject);
         }
     }
 
@@ -257,7 +258,9 @@ impl Connection {
         if direction == Direction::Response {
             return None;
         }
-        let (at, trail) = self.joining.as_mut()?.push(chunk, &mut self.list, &self.limits)?;
+        let joined = self.joining.as_mut()?.push(chunk, &mut self.list, &self.limits);
+        self.trim_list();
+        let (at, trail) = joined?;
         self.joining = None;
         sink(Event::Recognised(Skip::Http2));
         self.passed_over(&trail.opened, Reject::MidStream, sink);
@@ -322,14 +325,27 @@ impl Connection {
             }
             (Step::End(stream), Direction::Request) => self.request_ends(stream, rest.time, sink),
             (Step::End(stream), Direction::Response) => self.answer_ends(stream, rest.time, sink),
-            (Step::Block(block), Direction::Request) => self.request_block(&block, rest, budget, sink),
-            (Step::Block(block), Direction::Response) => self.answer_block(&block, rest, budget, sink),
+            (Step::Block(block), Direction::Request) => {
+                self.request_block(&block, rest, budget, sink);
+                self.trim_list();
+            }
+            (Step::Block(block), Direction::Response) => {
+                self.answer_block(&block, rest, budget, sink);
+                self.trim_list();
+            }
             (Step::Reset { stream, .. }, Direction::Request) => {
                 self.resets.count(rest.time);
                 self.client_resets(stream, sink);
             }
             (Step::Reset { stream, code }, Direction::Response) => self.server_resets(stream, code, sink),
             (Step::GoAway(last), Direction::Response) => self.server_leaves(last, sink),
+        }
+    }
+
+    /// Keeps no more memory for the next header list than most of them need.
+    fn trim_list(&mut self) {
+        if self.list.memory() > KEPT_LIST {
+            self.list = FieldList::new();
         }
     }
 
@@ -392,8 +408,7 @@ impl Connection {
         };
         self.give_up_direction(direction, reject, sink);
         let lane = self.lane(direction);
-        lane.block = None;
-        lane.place = Place::Rest(if has_holes { Skip::AfterGap } else { why });
+        lane.rest(if has_holes { Skip::AfterGap } else { why });
         if direction == Direction::Response {
             self.ended.get_or_insert(reject);
         }

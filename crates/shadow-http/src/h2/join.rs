@@ -10,6 +10,7 @@ use shadow_tcp::{Chunk, Direction};
 
 use super::frame::{DEFAULT_MAX_FRAME, END_HEADERS, FrameHeader, HEADER, Kind, PADDED, PRIORITY, is_known};
 use super::hpack::{Completeness, Decoder, FieldList};
+use super::limits::FREE_TABLE;
 use crate::field::is_token;
 use crate::message::Limits;
 
@@ -191,6 +192,9 @@ impl Trail {
         limits: &Limits,
     ) -> Option<()> {
         let decoded = self.decoder.decode(block, list, limits).ok()?;
+        if self.decoder.memory() > FREE_TABLE {
+            self.decoder.lost(); // Nobody charges it yet.
+        }
         if decoded == Completeness::TooLarge || !is_request(list, decoded == Completeness::Whole) {
             return None;
         }

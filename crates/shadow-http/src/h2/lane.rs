@@ -7,7 +7,7 @@ use shadow_tcp::Chunk;
 
 use super::frame::{ACK, DEFAULT_MAX_FRAME, END_HEADERS, END_STREAM, FrameHeader, HEADER, Kind, PREFACE};
 use super::hpack::Decoder;
-use super::limits::{MAX_BLOCK, MAX_BLOCK_FRAMES};
+use super::limits::{FREE_TABLE, MAX_BLOCK, MAX_BLOCK_FRAMES};
 use super::search::Search;
 use crate::message::Skip;
 
@@ -19,6 +19,8 @@ const LONG_FRAME: u32 = 1 << 20;
 pub(super) struct Lane {
     pub place: Place,
     pub decoder: Decoder,
+    /// For what its table has beyond [`FREE_TABLE`].
+    table: Option<Charge>,
     /// Whether frames of it may be missing: before it was joined, or in a hole.
     pub has_holes: bool,
     /// Times that its place was wrong.
@@ -184,6 +186,7 @@ impl Lane {
             } else {
                 Decoder::new()
             },
+            table: None,
             has_holes,
             false_places: 0,
             max_frame: DEFAULT_MAX_FRAME,
@@ -531,9 +534,39 @@ impl Lane {
     /// Where frames begin is not known any more, nor what the table holds.
     pub fn lose(&mut self) {
         self.has_holes = true;
-        self.decoder.lost();
-        self.block = None;
+        self.forget();
         self.place = Place::Lost(Box::default());
+    }
+
+    /// Nothing more is read.
+    pub fn rest(&mut self, why: Skip) {
+        self.forget();
+        self.place = Place::Rest(why);
+    }
+
+    fn forget(&mut self) {
+        self.forget_table();
+        self.block = None;
+    }
+
+    /// A header block was lost, and with it what the table holds.
+    pub fn forget_table(&mut self) {
+        self.decoder.lost();
+        self.table = None;
+    }
+
+    /// Charges what the decoder's table holds, or forgets it.
+    pub fn charge_table(&mut self, budget: &MemoryBudget) {
+        let charged = self.decoder.memory().saturating_sub(FREE_TABLE);
+        if charged == 0 {
+            self.table = None;
+            return;
+        }
+        let charge = self.table.get_or_insert_with(|| budget.charge());
+        charge.shrink(charge.bytes().saturating_sub(charged));
+        if !charge.try_grow(charged - charge.bytes()) {
+            self.forget_table();
+        }
     }
 }
 

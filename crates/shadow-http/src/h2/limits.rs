@@ -13,6 +13,14 @@ pub(super) const MAX_BLOCK: usize = 64 * 1024;
 /// to; a flood of empty ones is CVE-2024-27316 and its kin.
 pub(super) const MAX_BLOCK_FRAMES: u32 = 128;
 
+/// Bytes of a direction's table of header fields that are not charged to the budget, so that usual tables are never let go of:
+/// a client of gRPC fills one of them with 1 to 2 KiB. What is beyond is charged; where the budget has no room, the table is
+/// forgotten, and what refers to it is not known.
+pub(super) const FREE_TABLE: usize = 4096;
+
+/// Bytes of memory that are kept from one header list to the next.
+pub(super) const KEPT_LIST: usize = 4096;
+
 /// Resets by the client in one burst, and how many a second are let through for long: as nghttp2 has it since the rapid
 /// reset (CVE-2023-44487). While there were more, new requests are rejected ([`crate::Reject::H2Flood`]), so that nobody
 /// makes of the shadow what such a client makes of production.

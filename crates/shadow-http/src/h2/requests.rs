@@ -13,9 +13,6 @@ use super::text;
 use crate::framing::RequestKind;
 use crate::message::{Reject, Request};
 
-/// Bytes of a header list whose memory is kept for the next.
-const KEPT_LIST: usize = 16 * 1024;
-
 /// What a block's fields come to.
 pub(super) type Decoded = Result<Result<(), Reject>, HpackError>;
 
@@ -33,23 +30,28 @@ impl Fate {
 
 impl Connection {
     /// Decodes a block of a direction into the list. The outer error ends the connection, the inner one the message.
-    pub(super) fn decode(&mut self, direction: Direction, block: &Block, rest: &Chunk<'_>) -> Decoded {
+    pub(super) fn decode(
+        &mut self,
+        direction: Direction,
+        block: &Block,
+        rest: &Chunk<'_>,
+        budget: &MemoryBudget,
+    ) -> Decoded {
         let bytes = match &block.bytes {
             BlockBytes::Here(start, end) => rest.bytes.get(*start..*end).unwrap_or_default(),
             BlockBytes::Kept(bytes) => bytes,
             BlockBytes::None => {
-                self.lane(direction).decoder.lost();
+                self.lane(direction).forget_table();
                 return Ok(Err(block.fate.reject()));
             }
         };
-        if self.list.size() > KEPT_LIST {
-            self.list = FieldList::new();
-        }
         let lane = match direction {
             Direction::Request => &mut self.request,
             Direction::Response => &mut self.response,
         };
-        Ok(match lane.decoder.decode(bytes, &mut self.list, &self.limits)? {
+        let decoded = lane.decoder.decode(bytes, &mut self.list, &self.limits);
+        lane.charge_table(budget);
+        Ok(match decoded? {
             Completeness::Whole => Ok(()),
             Completeness::Unknown => Err(Reject::H2TableUnknown),
             Completeness::TooLarge => Err(Reject::HeadTooLarge),
@@ -65,7 +67,7 @@ impl Connection {
         sink: &mut impl FnMut(Event),
     ) {
         let id = block.stream;
-        let decoded = self.decode(Direction::Request, block, rest);
+        let decoded = self.decode(Direction::Request, block, rest, budget);
         let is_new = match self.streams.get(id) {
             Some(stream) => matches!(stream.request, RequestSide::Unseen),
             None => id > self.highest,
@@ -345,7 +347,7 @@ impl Connection {
 
     /// The end of a block of which a part was lost.
     pub(super) fn lost_request_block(&mut self, block: &Block, sink: &mut impl FnMut(Event)) {
-        self.request.decoder.lost();
+        self.request.forget_table();
         if block.fate != Fate::Told {
             self.lost_head(block.stream, block.fate.reject(), sink);
         }

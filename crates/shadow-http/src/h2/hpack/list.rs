@@ -55,6 +55,11 @@ impl FieldList {
         self.size
     }
 
+    /// Bytes of memory that it holds.
+    pub fn memory(&self) -> usize {
+        self.bytes.capacity() + self.fields.capacity() * size_of::<Field>()
+    }
+
     /// Empties it and keeps its memory.
     pub fn clear(&mut self) {
         self.bytes.clear();

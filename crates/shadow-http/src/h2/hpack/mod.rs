@@ -142,9 +142,9 @@ impl Decoder {
         })
     }
 
-    /// Bytes of memory that it holds.
+    /// Bytes of memory that its table holds; none after [`Self::lost`].
     pub fn memory(&self) -> usize {
-        size_of::<Self>() + self.table.memory()
+        self.table.memory()
     }
 
     /// Reads all representations of a block (RFC 7541 section 6).

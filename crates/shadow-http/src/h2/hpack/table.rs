@@ -59,11 +59,13 @@ impl DynamicTable {
         }
     }
 
-    /// Forgets all: any entries may be there, and any maximum.
+    /// Forgets all, and frees its memory: any entries may be there, and any maximum.
     pub fn forget(&mut self) {
-        self.clear();
-        self.maximum = None;
-        self.has_unknown = true;
+        *self = Self {
+            maximum: None,
+            has_unknown: true,
+            ..Self::new()
+        };
     }
 
     /// The entry at `index`, counted from 0; `None` where it is not known.

@@ -151,3 +151,58 @@ fn heads_beyond_the_limits_are_rejected() {
     ];
     assert_eq!(feed.told(), told);
 }
+
+/// A block that fills a table of 64 KiB.
+fn table_filler() -> Vec<u8> {
+    let value = "v".repeat(3000);
+    let insert = [&[0x40, 1, b'x', 0x7f, 0xb9, 0x16], value.as_bytes()].concat();
+    [
+        &[0x3f, 0xe1, 0xff, 0x03, 0x82, 0x86, 0x84][..],
+        &insert.repeat(15),
+    ]
+    .concat()
+}
+
+#[test]
+fn tables_beyond_the_usual_are_charged() {
+    let mut feed = Feed::new();
+    feed.client(&frame(HEADERS, END_STREAM, 1, &table_filler()[..16_000]));
+    feed.client(&frame(CONTINUATION, 0, 1, &table_filler()[16_000..32_000]));
+    feed.client(&frame(CONTINUATION, END_HEADERS, 1, &table_filler()[32_000..]));
+    assert_eq!(feed.told(), ["started 1", "rejected 1 head_too_large"]);
+    let used = feed.budget.used();
+    assert!((40_000..140_000).contains(&used), "{used}");
+    // Still known, and not charged twice.
+    feed.client(&frame(HEADERS, ALONE, 3, &[0x82, 0x86, 0x84, 0xbe]));
+    assert_eq!(feed.told(), ["started 3", "complete 3 /"]);
+    feed.requests.clear();
+    assert_eq!(feed.budget.used(), used);
+    feed.client(&frame(HEADERS, ALONE, 5, &[0x20, 0x82, 0x86, 0x84]));
+    feed.requests.clear();
+    assert!(feed.budget.used() <= used);
+    feed.end(Direction::Request, Close::Finished);
+    assert_eq!(feed.budget.used(), 0);
+}
+
+#[test]
+fn a_table_that_the_budget_refuses_is_forgotten() {
+    let mut feed = Feed::new();
+    feed.budget = MemoryBudget::new(110_000);
+    let block = table_filler();
+    feed.client(&frame(HEADERS, END_STREAM, 1, &block[..16_000]));
+    feed.client(&frame(CONTINUATION, 0, 1, &block[16_000..32_000]));
+    feed.budget = MemoryBudget::new(10_000);
+    feed.client(&frame(CONTINUATION, END_HEADERS, 1, &block[32_000..]));
+    feed.told();
+    feed.client(&frame(HEADERS, ALONE, 3, &[0x82, 0x86, 0x84, 0xbe]));
+    feed.client(&get(5, "/"));
+    let told = [
+        "started 3",
+        "rejected 3 h2_table_unknown",
+        "started 5",
+        "complete 5 /",
+    ];
+    assert_eq!(feed.told(), told);
+    feed.requests.clear();
+    assert_eq!(feed.budget.used(), 0);
+}

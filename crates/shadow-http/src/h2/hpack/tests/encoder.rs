@@ -2,6 +2,7 @@
 //! must have read to know each field.
 
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -236,10 +237,10 @@ fn string(bytes: &mut Vec<u8>, string: &[u8], is_huffman: bool) {
 
 /// A string in Huffman code, bit by bit.
 pub fn huffman_coded(string: &[u8]) -> Vec<u8> {
-    let codes = codes();
+    static CODES: LazyLock<Vec<(u32, u8)>> = LazyLock::new(codes);
     let mut bits: Vec<bool> = Vec::new();
     for byte in string {
-        let (code, length) = codes[usize::from(*byte)];
+        let (code, length) = CODES[usize::from(*byte)];
         bits.extend((0..length).rev().map(|bit| code >> bit & 1 == 1));
     }
     let byte = |bits: &[bool]| {

@@ -56,7 +56,7 @@ fn check_true(decoder: &mut Decoder, block: &Encoded) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn any_lists_decode_to_what_was_encoded(blocks in blocks(MAX_TABLE_SIZE)) {
