@@ -227,7 +227,9 @@ impl Connection {
             Close::Shutdown => Reject::Shutdown,
             Close::Finished | Close::Idle | Close::Evicted | Close::Reused => Reject::Truncated,
         };
-        self.joining = None;
+        if self.joining.is_some() {
+            return; // Nothing is kept of it.
+        }
         match direction {
             Direction::Request => {
                 self.break_off_block(reject, sink);

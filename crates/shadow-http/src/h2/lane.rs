@@ -280,7 +280,7 @@ impl Lane {
             });
         }
         if let Some(block) = &mut self.block {
-            block.frames += 1;
+            block.frames = block.frames.saturating_add(1);
             if block.frames > MAX_BLOCK_FRAMES {
                 block.give_up(Fate::Flood);
             }

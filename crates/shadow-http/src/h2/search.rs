@@ -2,8 +2,8 @@
 //!
 //! A frame header is proved by the one behind it: both have a type, a length, flags and a stream as its type has them and as
 //! this connection may, and the second stands where the length of the first says. Nothing is kept but where the next header
-//! of each candidate is expected. Bytes that only look so by chance pass twice in about one of 10^12 places; whoever writes
-//! a body can of course put frames into it, so what is read behind a found place is as trustworthy as its client.
+//! of each candidate is expected. Two of them hardly stand so by chance; whoever writes a body can of course put
+//! frames into it, so what is read behind a found place is as trustworthy as its client.
 
 use shadow_tcp::Chunk;
 

@@ -83,8 +83,11 @@ pub(super) fn request_head(list: &FieldList, ends: bool, limits: &Limits) -> Res
     if !is_token(method) || method.len() > MAX_METHOD || !is_target(method, path) {
         return Err(Reject::Malformed);
     }
-    let mut writer = Writer::new(list, pseudo.count);
-    for part in [method, b" ", path, b" HTTP/2.0\r\n"] {
+    let start = [method, b" ", path, b" HTTP/2.0\r\n"];
+    let host = pseudo.authority.map_or(0, |authority| authority.len() + 8);
+    let more = host + start.iter().map(|part| part.len()).sum::<usize>();
+    let mut writer = Writer::new(list, pseudo.count, more, ends);
+    for part in start {
         writer.text.extend_from_slice(part);
     }
     if let Some(authority) = pseudo.authority {
@@ -118,7 +121,8 @@ pub(super) fn answer_head(
     ends: bool,
     limits: &Limits,
 ) -> Result<Head, Reject> {
-    let mut writer = Writer::new(list, 1);
+    // `HTTP/2.0 200 CRLF`.
+    let mut writer = Writer::new(list, 1, 15, ends);
     for part in [&b"HTTP/2.0 "[..], status.to_string().as_bytes(), b" \r\n"] {
         writer.text.extend_from_slice(part);
     }
@@ -192,15 +196,14 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(list: &'a FieldList, pseudo: usize) -> Self {
-        // `name: value CRLF` for each, a start line, the mark, the empty line; pseudo-fields are longer than what becomes
-        // of them.
-        let octets: usize = list
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + 4)
-            .sum();
+    /// One whose start line, and what else is not in the list, takes `more` bytes; `ends` says that no body follows.
+    fn new(list: &'a FieldList, pseudo: usize, more: usize, ends: bool) -> Self {
+        // `name: value CRLF` for each field, the mark of a body, the empty line: exactly so much, in nearly all heads.
+        let fields = list.iter().skip(pseudo);
+        let octets: usize = fields.map(|(name, value)| name.len() + value.len() + 4).sum();
+        let mark = if ends { 0 } else { CHUNKED.len() };
         Self {
-            text: Vec::with_capacity(octets + CHUNKED.len() + 16),
+            text: Vec::with_capacity(more + octets + mark + 2),
             headers: Vec::with_capacity(list.len().saturating_sub(pseudo) + 2),
             authority: None,
             length: None,
