@@ -19,11 +19,19 @@ pub enum Fault {
     Truncated,
     /// The connection closes inside the answer to one picture in ten.
     Closed,
+    /// One product in a hundred has another stock, in a message of gRPC.
+    Message,
+    /// Large reservations fail with `INTERNAL`, a code of gRPC.
+    Code,
+    /// A method of gRPC takes longer.
+    Method,
+    /// The answers about one product in eight have lost a trailer.
+    Trailer,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Field,
         Self::Status,
         Self::Header,
@@ -31,6 +39,10 @@ impl Fault {
         Self::Order,
         Self::Truncated,
         Self::Closed,
+        Self::Message,
+        Self::Code,
+        Self::Method,
+        Self::Trailer,
     ];
 
     /// Its name.
@@ -43,6 +55,10 @@ impl Fault {
             Self::Order => "order",
             Self::Truncated => "truncated",
             Self::Closed => "closed",
+            Self::Message => "message",
+            Self::Code => "code",
+            Self::Method => "method",
+            Self::Trailer => "trailer",
         }
     }
 }
@@ -101,7 +117,8 @@ mod tests {
         assert_eq!("none".parse(), Ok(Faults::none()));
         assert_eq!(
             "fields".parse::<Faults>().unwrap_err(),
-            "unknown fault \"fields\": use some of field, status, header, slow, order, truncated, closed, or all, or none"
+            "unknown fault \"fields\": use some of field, status, header, slow, order, truncated, closed, \
+             message, code, method, trailer, or all, or none"
         );
     }
 }

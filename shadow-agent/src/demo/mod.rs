@@ -3,16 +3,19 @@
 //! the kernel; then the ledger, the verdict, the servers' own counts, and what was planted beside what was named.
 
 mod agreement;
+mod calls;
 mod client;
 mod faults;
 mod load;
 mod noise;
 mod planted;
 pub mod process;
+mod protobuf;
 mod requests;
 mod scene;
 mod server;
 mod shop;
+mod stock;
 
 pub use self::faults::{Fault, Faults};
 pub use self::load::Load;
@@ -29,6 +32,9 @@ use crate::compare::document::Verdict;
 use crate::report::{VerdictFile, grouped, summary, table};
 use crate::settings::Settings;
 use crate::status;
+
+/// Requests to the shop for one call of its gRPC service.
+const REQUESTS_PER_CALL: u32 = 5;
 
 /// Settings of the demo.
 #[derive(Clone, Debug)]
@@ -56,7 +62,11 @@ pub fn run(
         .iter()
         .map(|path| VerdictFile::open(path))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let (scene, capturing, stop) = Scene::start(load, faults.clone())?;
+    let calls = Load {
+        requests: load.requests / u64::from(REQUESTS_PER_CALL),
+        rate: load.rate.div_ceil(REQUESTS_PER_CALL),
+    };
+    let (scene, capturing, stop) = Scene::start(load, calls, faults.clone())?;
     let (production, shadow, control) = (scene.production, scene.shadow, scene.control);
     // The same way in as a user's: what is printed is what runs.
     let flags = [
@@ -72,9 +82,10 @@ pub fn run(
     eprintln!(
         "Production is a small shop on http://{production}, its next release on http://{shadow},\n\
          another instance of production on http://{control}.\n\
-         {} requests go only to production, {} per second. Next to it runs\n\n    {} \\\n        {}\n",
+         {} requests and {} calls of gRPC go only to production, {} per second. Next to it runs\n\n    {} \\\n        {}\n",
         grouped(load.requests),
-        grouped(load.rate.into()),
+        grouped(calls.requests),
+        grouped((load.rate + calls.rate).into()),
         flags[..5].join(" "),
         flags[5..].join(" "),
     );

@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use super::calls;
 use super::faults::Faults;
 use super::load::{self, Load};
 use super::server::{Count, Counters, serve};
@@ -53,6 +54,7 @@ impl Scene {
     /// receiver is told when it has ended.
     pub fn start(
         load: Load,
+        calls: Load,
         faults: Faults,
     ) -> anyhow::Result<(Self, oneshot::Sender<()>, oneshot::Receiver<()>)> {
         let (addresses, bound) = mpsc::channel();
@@ -69,7 +71,7 @@ impl Scene {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?
-                .block_on(play(cues, load, faults))
+                .block_on(play(cues, [load, calls], faults))
         })
         .context("cannot start a thread for the demo's servers")?;
         match bound.recv() {
@@ -101,7 +103,7 @@ fn join(thread: JoinHandle<Option<anyhow::Result<Served>>>) -> anyhow::Result<Se
     served.unwrap_or_else(|| Err(anyhow!("the demo's servers failed")))
 }
 
-async fn play(cues: Cues, load: Load, faults: Faults) -> anyhow::Result<Served> {
+async fn play(cues: Cues, [load, calls]: [Load; 2], faults: Faults) -> anyhow::Result<Served> {
     let mut addresses = Vec::new();
     let mut counters = Vec::new();
     for faults in [Faults::none(), faults, Faults::none()] {
@@ -120,7 +122,7 @@ async fn play(cues: Cues, load: Load, faults: Faults) -> anyhow::Result<Served> 
     let mut interrupted = true;
     if cues.capturing.await.is_ok() {
         tokio::select! {
-            load = load::run(production, load) => {
+            load = both(production, load, calls) => {
                 interrupted = false;
                 load.context("the demo's load failed")?;
             }
@@ -141,6 +143,12 @@ async fn play(cues: Cues, load: Load, faults: Faults) -> anyhow::Result<Served> 
     })
 }
 
+/// Requests to the shop, and calls of its service beside them.
+async fn both(production: SocketAddr, load: Load, calls: Load) -> anyhow::Result<()> {
+    tokio::try_join!(load::run(production, load), calls::run(production, calls))?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,7 +165,11 @@ mod tests {
             requests: 500,
             rate: 5000,
         };
-        let (scene, start, stopped) = Scene::start(load, Faults::all()).unwrap();
+        let calls = Load {
+            requests: 100,
+            rate: 1000,
+        };
+        let (scene, start, stopped) = Scene::start(load, calls, Faults::all()).unwrap();
         start.send(()).unwrap();
         stopped.blocking_recv().unwrap();
         let served = scene.finish().unwrap();
@@ -167,14 +179,14 @@ mod tests {
                 served.production.errors,
                 served.shadow.requests
             ),
-            (500, 0, 0)
+            (600, 0, 0)
         );
         assert!(!served.interrupted);
     }
 
     #[test]
     fn the_load_ends_when_the_agent_goes() {
-        let (scene, start, stopped) = Scene::start(ENDLESS, Faults::none()).unwrap();
+        let (scene, start, stopped) = Scene::start(ENDLESS, ENDLESS, Faults::none()).unwrap();
         start.send(()).unwrap();
         drop(stopped);
         assert!(scene.finish().unwrap().interrupted);
@@ -182,7 +194,7 @@ mod tests {
 
     #[test]
     fn without_capture_there_is_no_load() {
-        let (scene, start, _stopped) = Scene::start(ENDLESS, Faults::none()).unwrap();
+        let (scene, start, _stopped) = Scene::start(ENDLESS, ENDLESS, Faults::none()).unwrap();
         drop(start);
         let served = scene.finish().unwrap();
         assert_eq!((served.production.requests, served.interrupted), (0, true));

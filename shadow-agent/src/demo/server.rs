@@ -1,4 +1,4 @@
-//! Serves the demo's shop over HTTP/1.1, and counts.
+//! Serves the demo's shop over HTTP/1.1 and its gRPC service over HTTP/2, on one port, and counts.
 
 use std::io;
 use std::pin::Pin;
@@ -8,26 +8,27 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Either, StreamBody};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{CONTENT_LENGTH, HeaderValue};
-use hyper::server::conn::http1;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::{HeaderMap, Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
 use super::faults::Faults;
 use super::noise::Noise;
 use super::shop::{Asked, Page, page};
+use super::stock::{Reply, reply};
 
 /// Counts of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Count {
     /// Requests answered, the answers that were broken off among them.
     pub requests: u64,
-    /// Those answered 500.
+    /// Those answered 500, or that a call failed with.
     pub errors: u64,
     /// Those whose connection was closed inside the answer.
     pub closed: u64,
@@ -52,6 +53,14 @@ impl Counters {
     }
 }
 
+impl Counters {
+    fn count(&self, error: bool, closed: bool) {
+        self.requests.fetch_add(1, Relaxed);
+        self.errors.fetch_add(error.into(), Relaxed);
+        self.closed.fetch_add(closed.into(), Relaxed);
+    }
+}
+
 /// Serves connections for ever.
 pub async fn serve(listener: TcpListener, faults: Arc<Faults>, counters: Arc<Counters>) {
     loop {
@@ -63,40 +72,74 @@ pub async fn serve(listener: TcpListener, faults: Arc<Faults>, counters: Arc<Cou
         let _ = stream.set_nodelay(true);
         let (faults, counters) = (Arc::clone(&faults), Arc::clone(&counters));
         tokio::spawn(async move {
-            let service = service_fn(|request| answer(request, &faults, &counters));
+            let service = service_fn(|request| answer(request, Arc::clone(&faults), Arc::clone(&counters)));
             // A client that goes away is no news.
-            let _ = http1::Builder::new()
+            let _ = auto::Builder::new(TokioExecutor::new())
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
         });
     }
 }
 
+/// A page of the shop, or the reply to a call.
+type Answered = Either<Answer, Frames>;
+
+/// The messages of a reply and its trailers.
+type Frames = StreamBody<futures::stream::Iter<std::vec::IntoIter<io::Result<Frame<Bytes>>>>>;
+
 async fn answer(
     request: Request<Incoming>,
-    faults: &Faults,
-    counters: &Counters,
-) -> Result<Response<Answer>, hyper::Error> {
+    faults: Arc<Faults>,
+    counters: Arc<Counters>,
+) -> Result<Response<Answered>, hyper::Error> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
+    let content = head.headers.get(CONTENT_TYPE);
+    if content.is_some_and(|content| content.as_bytes().starts_with(b"application/grpc")) {
+        let reply = reply(head.uri.path(), &body, &faults, &mut Noise::new());
+        wait(reply.delay).await;
+        counters.count(!reply.is_ok(), false);
+        return Ok(called(reply).map(Either::Right));
+    }
     let asked = Asked {
         method: &head.method,
         uri: &head.uri,
         headers: &head.headers,
         body: &body,
     };
-    let page = page(&asked, faults, &mut Noise::new());
-    if !page.delay.is_zero() {
-        tokio::time::sleep(page.delay).await;
+    let page = page(&asked, &faults, &mut Noise::new());
+    wait(page.delay).await;
+    counters.count(
+        page.status == StatusCode::INTERNAL_SERVER_ERROR,
+        page.closes_after.is_some(),
+    );
+    Ok(response(page).map(Either::Left))
+}
+
+async fn wait(delay: Duration) {
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
     }
-    counters.requests.fetch_add(1, Relaxed);
-    if page.status == StatusCode::INTERNAL_SERVER_ERROR {
-        counters.errors.fetch_add(1, Relaxed);
+}
+
+/// The reply to a call, with its status in the trailers.
+fn called(reply: Reply) -> Response<Frames> {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", reply.code.into());
+    if let Some(checksum) = reply.checksum {
+        trailers.insert("checksum", checksum.into());
     }
-    if page.closes_after.is_some() {
-        counters.closed.fetch_add(1, Relaxed);
-    }
-    Ok(response(page))
+    let mut frames: Vec<_> = reply
+        .messages
+        .iter()
+        .map(|message| Ok(Frame::data(message.framed())))
+        .collect();
+    frames.push(Ok(Frame::trailers(trailers)));
+    let mut response = Response::new(StreamBody::new(futures::stream::iter(frames)));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
 }
 
 fn response(page: Page) -> Response<Answer> {

@@ -20,9 +20,9 @@ use super::faults::{Fault, Faults};
 use super::noise::Noise;
 
 /// How much longer the next release searches.
-const SLOWER: Duration = Duration::from_millis(50);
+pub(super) const SLOWER: Duration = Duration::from_millis(50);
 /// The least quantity that the next release cannot take.
-const LARGE: u64 = 10;
+pub(super) const LARGE: u64 = 10;
 /// The header that names an answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -228,14 +228,14 @@ fn gzip(body: &[u8]) -> Bytes {
 }
 
 /// A number that belongs to a text, the same in every process (FNV-1a).
-fn hash(text: &str) -> u32 {
+pub(super) fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })
 }
 
 /// Whether a text is one of about every `of`.
-fn one_in(of: u32, text: &str) -> bool {
+pub(super) fn one_in(of: u32, text: &str) -> bool {
     hash(text).is_multiple_of(of)
 }
 
