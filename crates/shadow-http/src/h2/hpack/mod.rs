@@ -12,8 +12,9 @@
 //! error), so an entry that is kept for too long is never asked for, and one that is let go of too early becomes unknown.
 //! That is why none of these makes an answer wrong: an unknown maximum (after joining, and after a loss until the next size
 //! update), entries of unknown size (counted without their name, so kept for too long), a table that is larger than
-//! [`MAX_TABLE_SIZE`] (what is beyond becomes unknown), and the entry that was too large to be inserted where that is not
-//! known (the table is empty then, so that only what is inserted later is asked for).
+//! [`MAX_TABLE_SIZE`], or than 16 KiB while its maximum is unknown (what is beyond becomes unknown), and the entry that was
+//! too large to be inserted where that is not known (the table is empty then, so that only what is inserted later is asked
+//! for).
 //!
 //! When the table is known from the start (and again from when it is known to be empty), an index outside it is the error
 //! that it is to its reader.

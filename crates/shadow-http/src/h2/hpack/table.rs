@@ -8,6 +8,8 @@ use super::{HpackError, Octets};
 /// Largest table that is kept, in bytes as RFC 7541 section 4.1 counts: what the largest servers and clients in use offer
 /// (Chrome, Firefox). Entries beyond are not known.
 pub const MAX_TABLE_SIZE: u32 = 64 * 1024;
+/// The same while the encoder's maximum is not known: four times what nearly all encoders use.
+pub(super) const UNKNOWN_TABLE_SIZE: u32 = 16 * 1024;
 /// The size a table has at first (RFC 9113 section 6.5.2).
 const INITIAL_SIZE: u32 = 4096;
 /// What each entry adds to the size beside its octets (section 4.1).
@@ -145,7 +147,8 @@ impl DynamicTable {
     /// Lets go of the oldest entries until the rest is within the maximum and the bound.
     fn evict(&mut self) {
         let maximum = self.maximum.map(u64::from);
-        let kept = maximum.unwrap_or(u64::MAX).min(u64::from(MAX_TABLE_SIZE));
+        let kept = maximum.unwrap_or(u64::from(UNKNOWN_TABLE_SIZE));
+        let kept = kept.min(u64::from(MAX_TABLE_SIZE));
         while self.size > kept
             && let Some(oldest) = self.entries.pop_back()
         {
