@@ -99,7 +99,7 @@ async fn answer(
         let reply = reply(head.uri.path(), &body, &faults, &mut Noise::new());
         wait(reply.delay).await;
         counters.count(!reply.is_ok(), false);
-        return Ok(called(reply).map(Either::Right));
+        return Ok(called(&reply).map(Either::Right));
     }
     let asked = Asked {
         method: &head.method,
@@ -123,7 +123,7 @@ async fn wait(delay: Duration) {
 }
 
 /// The reply to a call, with its status in the trailers.
-fn called(reply: Reply) -> Response<Frames> {
+fn called(reply: &Reply) -> Response<Frames> {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", reply.code.into());
     if let Some(checksum) = reply.checksum {
