@@ -2,13 +2,15 @@
 
 use shadow_core::time::Timestamp;
 
-use super::limits::{RESETS_A_SECOND, RESETS_AT_ONCE};
+use super::limits::{REQUESTS_A_RESET, RESETS_A_SECOND, RESETS_AT_ONCE};
 
 /// Resets that are still let through.
 #[derive(Debug)]
 pub(super) struct Resets {
     left: u64,
     since: Timestamp,
+    /// Requests that the next one more is let through for.
+    opened: u64,
 }
 
 impl Resets {
@@ -16,6 +18,16 @@ impl Resets {
         Self {
             left: RESETS_AT_ONCE,
             since: Timestamp(0),
+            opened: 0,
+        }
+    }
+
+    /// A request was opened: a share of them may be reset.
+    pub fn opened(&mut self) {
+        self.opened += 1;
+        if self.opened >= REQUESTS_A_RESET {
+            self.opened = 0;
+            self.left = (self.left + 1).min(RESETS_AT_ONCE);
         }
     }
 
@@ -59,6 +71,18 @@ mod tests {
         }
         assert!(resets.are_a_flood(at(5020)));
         assert!(!resets.are_a_flood(at(5040)), "one more in 1/33 s");
+    }
+
+    #[test]
+    fn a_busy_connection_may_cancel_one_request_in_ten() {
+        let mut resets = Resets::new();
+        for request in 0..1_000_000 {
+            resets.opened();
+            if request % 10 == 0 {
+                resets.count(Timestamp(1));
+            }
+            assert!(!resets.are_a_flood(Timestamp(1)));
+        }
     }
 
     #[test]

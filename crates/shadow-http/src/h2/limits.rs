@@ -27,6 +27,9 @@ pub(super) const KEPT_LIST: usize = 4096;
 pub(super) const RESETS_AT_ONCE: u64 = 1000;
 /// See [`RESETS_AT_ONCE`].
 pub(super) const RESETS_A_SECOND: u64 = 33;
+/// One more reset is let through for so many requests: a proxy may send thousands a second on one connection, of which
+/// deadlines cancel some.
+pub(super) const REQUESTS_A_RESET: u64 = 10;
 
 /// Moments of a gRPC call that are kept ([`crate::Piece`]): 16 bytes each. Later ones are taken for one with the last.
 pub(super) const MAX_PIECES: usize = 4096;

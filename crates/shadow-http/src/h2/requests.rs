@@ -101,6 +101,7 @@ impl Connection {
                 return self.violation(Direction::Request, sink);
             }
         }
+        self.resets.opened();
         if self.resets.are_a_flood(rest.time) {
             return self.refuse(id, Reject::H2Flood, sink);
         }

@@ -42,10 +42,11 @@ fn a_rapid_reset_is_not_passed_on() {
     for n in 0..2 * RESETS_AT_ONCE as u32 {
         feed.client(&[get(2 * n + 1, "/"), reset(2 * n + 1, 8)].concat());
     }
-    assert_eq!(feed.requests.len(), RESETS_AT_ONCE as usize);
+    let read = feed.requests.len();
+    assert!((1100..1300).contains(&read), "{read}");
     let told = feed.told();
     let rejected = told.iter().filter(|line| line.ends_with("h2_flood")).count();
-    assert_eq!(rejected, RESETS_AT_ONCE as usize);
+    assert_eq!(rejected, 2 * RESETS_AT_ONCE as usize - read);
     feed.time += 1_000_000_000;
     feed.client(&get(1_000_001, "/"));
     assert_eq!(feed.told(), ["started 1000001", "complete 1000001 /"]);
