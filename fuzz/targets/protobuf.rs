@@ -25,7 +25,7 @@ fn both(a: &[u8], b: &[u8], method: Option<&Method>) -> [Option<String>; 2] {
         // Numbers may be larger than `serde_json` has them as values.
         serde_json::from_str::<&serde_json::value::RawValue>(text).unwrap();
     }
-    written.texts
+    written.texts.map(Result::ok)
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -43,7 +43,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let hidden = replaced(a, &SHOP.output, &mut |_, _| Some(b"other".to_vec()));
     if let Some(hidden) = hidden {
-        assert!(shown_as(&hidden, &SHOP.output).is_some() || hidden.len() > 100_000);
+        assert!(shown_as(a, &SHOP.output).is_none() || shown_as(&hidden, &SHOP.output).is_some());
     }
     assert_eq!(replaced(a, &SHOP.output, &mut |_, _| None), None);
 });

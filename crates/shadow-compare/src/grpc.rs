@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use shadow_grpc::{Method, Reply, Side, Status, Unreadable, format, texts};
+use shadow_grpc::{Fault, Method, Reply, Side, Status, Unreadable, format, texts};
 
 use super::bodies::{self, MAX_DECODED};
 use super::difference_collector::DifferenceCollector;
@@ -202,8 +202,7 @@ fn compare_messages(
         findings.path.start_numbered("$");
     }
     let reader = Reader::default();
-    let [left, right] =
-        [&written.texts[0], &written.texts[1]].map(|text| Messages::of(text.as_deref(), &reader));
+    let [left, right] = written.texts.each_ref().map(|text| Messages::of(text, &reader));
     match (left, right) {
         (Messages::Some(left), Messages::Some(right)) => json::compare(&left, &right, findings),
         (Messages::Some(left), Messages::None) => {
@@ -213,7 +212,9 @@ fn compare_messages(
             findings.add(Kind::Extra, Shown::Absent, Shown::Json(&right));
         }
         (Messages::None, Messages::None) => {}
-        (Messages::Unreadable, Messages::Unreadable) => of_bytes(&a.concat(), &b.concat(), findings),
+        (Messages::Unreadable, Messages::Unreadable) | (Messages::TooMany, _) | (_, Messages::TooMany) => {
+            of_bytes(&a.concat(), &b.concat(), findings);
+        }
         (_, Messages::Unreadable) => {
             findings.add(Kind::Unreadable, Shown::Absent, Shown::Bytes(&b.concat()));
         }
@@ -228,15 +229,17 @@ enum Messages<'t> {
     Some(Node<'t>),
     /// They are not of their type.
     Unreadable,
+    /// There is more in them than is looked into.
+    TooMany,
 }
 
 impl<'t> Messages<'t> {
-    fn of(text: Option<&'t str>, reader: &Reader) -> Self {
-        match text {
-            Some("") => Self::None,
-            text => text
-                .and_then(|text| reader.read(text))
-                .map_or(Self::Unreadable, Self::Some),
+    fn of(text: &'t Result<String, Fault>, reader: &Reader) -> Self {
+        match text.as_deref() {
+            Ok("") => Self::None,
+            Ok(text) => reader.read(text).map_or(Self::Unreadable, Self::Some),
+            Err(Fault::Invalid) => Self::Unreadable,
+            Err(Fault::TooMany) => Self::TooMany,
         }
     }
 }
@@ -263,7 +266,7 @@ pub(super) fn shown(
         .descriptors()
         .and_then(|descriptors| descriptors.method(request));
     let [text, _] = texts([&messages, &[]], reply.codec, method, side).texts;
-    text
+    text.ok()
 }
 
 /// The trailers of an answer of gRPC as lines, to be shown below its head; empty where there are none.

@@ -48,14 +48,10 @@ impl Descriptors {
         if bytes.len() > MAX_DESCRIPTORS {
             return Err(BadDescriptors::TooLarge);
         }
-        let pool = DescriptorPool::decode(bytes).or_else(|error| {
-            // `protoc` without `--include_imports` leaves out what files import: Google's own are known.
-            let mut pool = DescriptorPool::global();
-            let known = pool.decode_file_descriptor_set(bytes);
-            known
-                .map(|()| pool)
-                .map_err(|_| BadDescriptors::Invalid(error.to_string()))
-        })?;
+        // Where a set is broken in certain ways, prost-reflect 0.16 looks for the place of its error in a file that is not there, and panics.
+        let pool = std::panic::catch_unwind(|| pool(bytes));
+        let pool = pool.unwrap_or_else(|_| Err("its files contradict each other".to_owned()));
+        let pool = pool.map_err(BadDescriptors::Invalid)?;
         let mut methods = HashMap::new();
         for service in pool.services() {
             for method in service.methods() {
@@ -96,6 +92,16 @@ impl Descriptors {
     pub fn methods(&self) -> usize {
         self.methods.len()
     }
+}
+
+/// All that the files of a set describe.
+fn pool(bytes: &[u8]) -> Result<DescriptorPool, String> {
+    DescriptorPool::decode(bytes).or_else(|error| {
+        // `protoc` without `--include_imports` leaves out what files import: Google's own are known.
+        let mut pool = DescriptorPool::global();
+        let known = pool.decode_file_descriptor_set(bytes);
+        known.map(|()| pool).map_err(|_| error.to_string())
+    })
 }
 
 impl fmt::Debug for Descriptors {

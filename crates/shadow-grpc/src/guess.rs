@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::json::{MAX_DEPTH, MAX_VALUES, TooMany, Writer};
+use crate::named::Fault;
 use crate::wire::{Field, Raw, fields};
 
 /// Largest number that a field of a guessed message has: real ones are small, and random bytes are not.
@@ -38,10 +39,11 @@ struct FieldShape {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Shape(BTreeMap<u32, FieldShape>);
 
-/// The form of all these messages; `None` when one of them is none, or they have too much in them.
-pub(crate) fn shape(messages: &[&[u8]]) -> Option<Shape> {
+/// The form of all these messages, if all of them are some, and there is not too much in them.
+pub(crate) fn shape(messages: &[&[u8]]) -> Result<Shape, Fault> {
     let mut left = MAX_VALUES;
-    shape_of(messages, 0, &mut left)
+    let shape = shape_of(messages, 0, &mut left);
+    shape.ok_or(if left == 0 { Fault::TooMany } else { Fault::Invalid })
 }
 
 fn shape_of(messages: &[&[u8]], depth: usize, left: &mut usize) -> Option<Shape> {

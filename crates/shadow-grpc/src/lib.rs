@@ -26,6 +26,7 @@ pub use prost_reflect::MessageDescriptor;
 
 pub use descriptors::{BadDescriptors, Descriptors, MAX_DESCRIPTORS, Method};
 pub use frames::{Frame, FrameError, FrameReader};
+pub use named::Fault;
 pub use replaced::{Leaf, Other, replaced};
 pub use reply::{Codec, Format, Reply, Unreadable, format};
 pub use status::{Code, Status, decoded_message};

@@ -15,7 +15,7 @@ use crate::wire::{Field, NotProtobuf, Raw, Reading, fields};
 
 /// Why a message cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// It is none of this type, on whatever level.
     Invalid,
     /// There is more in it than is read.

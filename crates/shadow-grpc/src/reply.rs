@@ -169,8 +169,11 @@ impl<'a> Reply<'a> {
             left = left.checked_sub(message.len()).ok_or(Unreadable::TooLarge)?;
             all.push(message);
         }
-        end?;
-        Ok(all)
+        match end {
+            Ok(()) => Ok(all),
+            Err(FrameError::TooLong) => Err(Unreadable::TooLarge),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// All trailers as they were sent, names in lower case.

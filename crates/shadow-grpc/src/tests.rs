@@ -6,7 +6,7 @@ mod replies;
 use std::borrow::Cow;
 
 use crate::wire::{put_bytes, put_varint};
-use crate::{Codec, Descriptors, Leaf, Method, Side, Texts, replaced, texts};
+use crate::{Codec, Descriptors, Fault, Leaf, Method, Side, Texts, replaced, texts};
 
 pub const SHOP: &[u8] = include_bytes!("tests/shop.desc");
 const BASKET: &[u8] = include_bytes!("tests/basket.bin");
@@ -21,7 +21,7 @@ pub fn both(a: &[u8], b: &[u8], method: Option<&Method>) -> [String; 2] {
     let messages = [&[Cow::Borrowed(a)][..], &[Cow::Borrowed(b)]];
     texts(messages, Codec::Protobuf, method, Side::Answers)
         .texts
-        .map(Option::unwrap)
+        .map(Result::unwrap)
 }
 
 fn named(message: &[u8]) -> String {
@@ -189,10 +189,11 @@ fn depth_and_number_of_values_are_bounded() {
     let many = number(2, 1).repeat(1 << 17);
     let one = &[Cow::Borrowed(&many[..])][..];
     let written = |method: Option<&Method>| texts([one, &[]], Codec::Protobuf, method, Side::Answers);
-    assert!(written(None).texts[0].is_none());
+    assert_eq!(written(None).texts[0], Err(Fault::TooMany));
     let packed = field(3, &field(3, &b"\x01".repeat(1 << 18)));
     let one = &[Cow::Borrowed(&packed[..])][..];
-    assert!(texts([one, &[]], Codec::Protobuf, Some(&method()), Side::Answers).texts[0].is_none());
+    let written = texts([one, &[]], Codec::Protobuf, Some(&method()), Side::Answers);
+    assert_eq!(written.texts[0], Err(Fault::TooMany));
 }
 
 #[test]
@@ -202,8 +203,11 @@ fn a_side_that_is_no_message_is_told() {
         &[Cow::Borrowed(&b"\x0a\x01x"[..])],
     ];
     let of = |method: Option<&Method>| texts(messages, Codec::Protobuf, method, Side::Answers).texts;
-    assert_eq!(of(Some(&method())), [None, Some(r#"{"id":"x"}"#.to_owned())]);
-    assert_eq!(of(None), [None, Some(r#"{"1":"x"}"#.to_owned())]);
+    assert_eq!(
+        of(Some(&method())),
+        [Err(Fault::Invalid), Ok(r#"{"id":"x"}"#.to_owned())]
+    );
+    assert_eq!(of(None), [Err(Fault::Invalid), Ok(r#"{"1":"x"}"#.to_owned())]);
 }
 
 #[test]
@@ -214,7 +218,7 @@ fn several_messages_and_those_of_a_stream_are_a_list() {
     let of = |messages, path: Option<&[u8]>, side| {
         let method = path.map(|path| shop.method(path).unwrap());
         let Texts { texts, .. } = texts(messages, Codec::Protobuf, method, side);
-        texts.map(Option::unwrap)
+        texts.map(Result::unwrap)
     };
     assert_eq!(of([&one, &one], None, Side::Answers), [r#"{"1":"x"}"#; 2]);
     assert_eq!(
@@ -233,8 +237,8 @@ fn several_messages_and_those_of_a_stream_are_a_list() {
 fn messages_of_json_are_taken_as_they_are() {
     let one = [Cow::Borrowed(&br#"{"a":1}"#[..])];
     let of = |codec| texts([&one, &one], codec, None, Side::Answers).texts;
-    assert_eq!(of(Codec::Json)[0].as_deref(), Some(r#"{"a":1}"#));
-    assert_eq!(of(Codec::Other), [None, None]);
+    assert_eq!(of(Codec::Json)[0].as_deref(), Ok(r#"{"a":1}"#));
+    assert_eq!(of(Codec::Other)[0], Err(Fault::Invalid));
 }
 
 #[test]
@@ -268,14 +272,25 @@ fn values_are_replaced_where_their_names_say() {
 fn descriptors_are_read_with_and_without_what_they_import() {
     use prost_reflect::DescriptorPool;
     let shop = Descriptors::read(SHOP).unwrap();
-    assert_eq!(shop.methods(), 3);
+    assert_eq!(shop.methods(), 4);
     assert!(shop.method(b"/shop.Catalog/Nothing").is_none());
     assert!(shop.method(b"shop").is_none());
     // As `protoc -o` writes it.
     let pool = DescriptorPool::decode(SHOP).unwrap();
     let alone = field(1, &pool.get_file_by_name("shop.proto").unwrap().encode_to_vec());
-    assert_eq!(Descriptors::read(&alone).unwrap().methods(), 3);
+    assert_eq!(Descriptors::read(&alone).unwrap().methods(), 4);
     let said = |bytes: &[u8]| Descriptors::read(bytes).unwrap_err().to_string();
     assert_eq!(said(b""), "there is no service in it");
     assert!(said(b"syntax = \"proto3\";").starts_with("it is no FileDescriptorSet"));
+}
+
+#[test]
+fn a_set_that_contradicts_itself_is_an_error() {
+    // Found by fuzzing: a file that is not there.
+    let set = include_bytes!("../../../fuzz/seeds/grpc_descriptors/contradicting");
+    let error = Descriptors::read(set).unwrap_err();
+    assert!(
+        error.to_string().starts_with("it is no FileDescriptorSet"),
+        "{error}"
+    );
 }

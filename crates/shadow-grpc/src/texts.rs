@@ -22,9 +22,8 @@ pub enum Side {
 /// Two sides' messages as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Texts {
-    /// Each side's text: of one message, or an array of several. `None` where a message is not of its type, or there is more in them than is
-    /// read.
-    pub texts: [Option<String>; 2],
+    /// Each side's text: of one message, or an array of several.
+    pub texts: [Result<String, Fault>; 2],
     /// Whether fields have their names; else numbers, and messages within messages are guesses.
     pub named: bool,
 }
@@ -40,7 +39,10 @@ pub fn texts(messages: [&[Cow<'_, [u8]>]; 2], codec: Codec, method: Option<&Meth
     });
     let many = streamed || messages.iter().any(|messages| messages.len() > 1);
     if codec != Codec::Protobuf {
-        let of = |messages: &[Cow<'_, [u8]>]| json(messages, many).filter(|_| codec == Codec::Json);
+        let of = |messages: &[Cow<'_, [u8]>]| {
+            let text = json(messages, many).filter(|_| codec == Codec::Json);
+            text.ok_or(Fault::Invalid)
+        };
         return Texts {
             texts: messages.map(of),
             named: true,
@@ -51,9 +53,8 @@ pub fn texts(messages: [&[Cow<'_, [u8]>]; 2], codec: Codec, method: Option<&Meth
             Side::Requests => &method.input,
             Side::Answers => &method.output,
         };
-        let text = |messages: &[Cow<'_, [u8]>]| {
-            all(messages, many, |message, out| named::write(message, of, out)).ok()
-        };
+        let text =
+            |messages: &[Cow<'_, [u8]>]| all(messages, many, |message, out| named::write(message, of, out));
         return Texts {
             texts: messages.map(text),
             named: true,
@@ -67,18 +68,19 @@ pub fn texts(messages: [&[Cow<'_, [u8]>]; 2], codec: Codec, method: Option<&Meth
     let shape = guess::shape(&both);
     let text = |messages: &[Cow<'_, [u8]>]| {
         let own;
-        // One side may be readable where the other is not.
-        let shape = if let Some(shape) = &shape {
-            shape
-        } else {
-            let messages: Vec<&[u8]> = messages.iter().map(|one| &**one).collect();
-            own = guess::shape(&messages)?;
-            &own
+        let shape = match &shape {
+            Ok(shape) => shape,
+            Err(Fault::TooMany) => return Err(Fault::TooMany),
+            // One side may be readable where the other is not.
+            Err(Fault::Invalid) => {
+                let messages: Vec<&[u8]> = messages.iter().map(|one| &**one).collect();
+                own = guess::shape(&messages)?;
+                &own
+            }
         };
         all(messages, many, |message, out| {
             guess::write(message, shape, out).map_err(Fault::from)
         })
-        .ok()
     };
     Texts {
         texts: messages.map(text),

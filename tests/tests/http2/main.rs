@@ -3,6 +3,7 @@
 //! A binary of its own, so that its parts can be run alone.
 
 mod between;
+mod grpc;
 mod reading;
 mod scene;
 mod upgrade;
