@@ -57,6 +57,28 @@ fn an_answer_that_comes_behind_the_data_proves_them() {
 }
 
 #[test]
+fn a_client_may_have_heard_a_greeting_before_it_asks() {
+    // SETTINGS of HTTP/2, say: data of a server are not seen where no answers are asked for.
+    let mut table = Fixture::taken();
+    assert_eq!(
+        table.send(100, 700 + 1024, "ask"),
+        ["1 server Accepted", "1 Request ask"]
+    );
+    // The same where the server's answer is seen behind them.
+    let mut table = Fixture::requests().expecting(Expected::Everybody);
+    table.push(Request, SYN, 99, "");
+    assert_eq!(table.send(100, 709, "ask"), ["1 Request ask"]);
+    assert_eq!(
+        table.push_acknowledging(Response, SYN | ACK, 699, 100, ""),
+        ["1 server Accepted"]
+    );
+    let mut table = Fixture::taken();
+    assert_eq!(table.send(100, 699, "ask"), ["1 Request ask"]);
+    let mut table = Fixture::taken();
+    assert_eq!(table.send(100, 700 + 1025, "ask"), ["1 Request ask"]);
+}
+
+#[test]
 fn data_that_acknowledge_another_number_prove_nothing() {
     let mut table = Fixture::taken();
     assert_eq!(table.send(100, 12_345, "ask"), ["1 Request ask"]);
