@@ -62,7 +62,7 @@ pub use pcap::PcapReader;
 pub use pcap_error::PcapError;
 pub use pcap_files::PcapFiles;
 pub use pod_cgroups::{PodCgroup, PodCgroups};
-pub use rings::RingReader;
+pub use rings::{RingReader, RingsProgress};
 pub use secrets::{
     Found, FoundProgram, SecretCounters, SecretCounts, Secrets, SecretsSettings, Selection, Way, examine,
     try_probe,

@@ -20,7 +20,7 @@ use super::own::OwnConnections;
 pub use super::plan::PodTarget;
 use super::plan::{on_pods, on_sockets};
 use super::ring_maps::make_rings;
-use super::rings::RingReader;
+use super::rings::{RingReader, RingsProgress};
 use super::settings::{CaptureSettings, Engine, LiveInput, LiveScope};
 use super::targets::{TargetMaps, Targets};
 
@@ -28,6 +28,7 @@ use super::targets::{TargetMaps, Targets};
 pub struct LiveCapture {
     attached: Attached,
     readers: Vec<RingReader>,
+    progress: Arc<RingsProgress>,
     counters: CaptureCounters,
     own: OwnConnections,
     /// The inputs that are watched, or shall be once capture goes on.
@@ -94,7 +95,8 @@ impl LiveCapture {
         let readers = (0..)
             .zip(rings)
             .map(|(shard, ring)| RingReader::new(shard, ring, Arc::clone(&waiting), Arc::clone(&malformed)))
-            .collect();
+            .collect::<Vec<_>>();
+        let progress = Arc::new(RingsProgress::of(&readers));
         let counters = CaptureCounters::new(take_map(&mut ebpf, "COUNTS")?, malformed);
         let own = OwnConnections::new(take_map(&mut ebpf, "OWN")?);
         let mut targets = Targets::new(TargetMaps::take(&mut ebpf)?);
@@ -128,6 +130,7 @@ impl LiveCapture {
         Ok(Self {
             attached,
             readers,
+            progress,
             counters,
             own,
             inputs: inputs.to_vec(),
@@ -144,6 +147,11 @@ impl LiveCapture {
     /// The readers, one for each shard: each goes to the thread of its shard. Empty when called again.
     pub fn take_readers(&mut self) -> Vec<RingReader> {
         std::mem::take(&mut self.readers)
+    }
+
+    /// How far the readers are, all together.
+    pub fn progress(&self) -> Arc<RingsProgress> {
+        Arc::clone(&self.progress)
     }
 
     /// The counters of the kernel programs.

@@ -11,6 +11,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use zeroize::Zeroize;
@@ -26,9 +27,9 @@ const HEADER: usize = 8;
 pub struct Ring {
     file: OwnedFd,
     /// The page with [`Ring::read`] for the writers.
-    reader: Mapping,
+    reader: Arc<Mapping>,
     /// The page with the writers' position, and the data.
-    writers: Mapping,
+    writers: Arc<Mapping>,
     page: usize,
     /// Bytes of the data, a power of two.
     size: usize,
@@ -48,14 +49,22 @@ impl Ring {
         let read = reader.position().load(Ordering::Acquire);
         Ok(Self {
             file,
-            reader,
-            writers,
+            reader: Arc::new(reader),
+            writers: Arc::new(writers),
             page,
             size,
             read,
             written: read,
             joined: Vec::new(),
         })
+    }
+
+    /// Where its reader and its writers are, for other threads.
+    pub fn positions(&self) -> Positions {
+        Positions {
+            reader: Arc::clone(&self.reader),
+            writers: Arc::clone(&self.writers),
+        }
     }
 
     /// Hands the next record to `take`, and gives its room back to the writers; `None` where there is none yet.
@@ -115,6 +124,21 @@ impl Ring {
 impl AsFd for Ring {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+}
+
+/// The positions of a ring, for threads that do not read it.
+pub struct Positions {
+    reader: Arc<Mapping>,
+    writers: Arc<Mapping>,
+}
+
+impl Positions {
+    /// Whether nothing was there, at a moment within this call, that the reader had not handed on.
+    pub fn is_empty(&self) -> bool {
+        // The reader's first: what it had read when it was where the writers are later, they had written.
+        let read = self.reader.position().load(Ordering::Acquire);
+        read == self.writers.position().load(Ordering::Acquire)
     }
 }
 
@@ -318,6 +342,24 @@ mod tests {
         writer.write(b"two");
         assert_eq!(next(&mut writer.ring()).as_deref(), Some(&b"one"[..]));
         assert_eq!(next(&mut writer.ring()).as_deref(), Some(&b"two"[..]));
+    }
+
+    #[test]
+    fn others_see_whether_all_is_handed_on() {
+        let mut writer = Writer::new("positions");
+        let mut ring = writer.ring();
+        let positions = ring.positions();
+        assert!(positions.is_empty());
+        writer.write(b"one");
+        assert!(!positions.is_empty());
+        assert!(
+            ring.next(|_| !positions.is_empty()).unwrap(),
+            "it is being handed on"
+        );
+        assert!(positions.is_empty());
+        drop(ring);
+        writer.write(b"two");
+        assert!(!positions.is_empty());
     }
 
     #[test]

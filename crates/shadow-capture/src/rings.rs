@@ -8,18 +8,19 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aya::maps::{Array, MapData};
 use shadow_common::{MARK_CONTINUATION, MARK_RESPONSE, RecordHeader, SLEEPING};
-use shadow_core::time::Timestamp;
+use shadow_core::time::{ReadSoFar, Timestamp};
 use shadow_tcp::{Direction, Endpoint, FlowKey, Segment, TcpFlags};
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep_until};
 
-use super::ring::Ring;
+use super::ring::{Positions, Ring};
 
 /// How long records gather while the ring is busy, unless [`RingReader::set_interval`] says otherwise.
 const INTERVAL: Duration = Duration::from_millis(1);
@@ -36,6 +37,7 @@ const SAFETY: Duration = Duration::from_millis(200);
 pub struct RingReader {
     shard: u32,
     ring: Ring,
+    reading: Reading,
     readers: Arc<Mutex<Array<MapData, u32>>>,
     malformed: Arc<AtomicU64>,
     interval: Duration,
@@ -68,6 +70,7 @@ impl RingReader {
         Self {
             shard,
             ring,
+            reading: Reading::default(),
             readers,
             malformed,
             interval: INTERVAL,
@@ -84,6 +87,14 @@ impl RingReader {
         self.shard
     }
 
+    /// How far it is, for other threads.
+    fn progress(&self) -> RingProgress {
+        RingProgress {
+            positions: self.ring.positions(),
+            handing_on: Arc::clone(&self.reading.handing_on),
+        }
+    }
+
     /// Sets how long records gather while the ring is busy. More than a quarter of the ring does not gather.
     pub fn set_interval(&mut self, interval: Duration) {
         self.interval = interval;
@@ -96,7 +107,11 @@ impl RingReader {
         let mut count = 0;
         while count < most {
             let read = self.ring.next(|record| match RecordHeader::read(record) {
-                Some((header, payload)) => each(segment(&header, payload)),
+                Some((header, payload)) => {
+                    // Before it is: whatever was captured before it is by then.
+                    self.reading.handing_on.store(header.time, Release);
+                    each(segment(&header, payload));
+                }
                 None => {
                     self.malformed.fetch_add(1, Relaxed);
                 }
@@ -155,6 +170,58 @@ impl RingReader {
     fn tell_producer_to_wake(&self) -> io::Result<()> {
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         readers.set(self.shard, SLEEPING, 0).map_err(io::Error::other)
+    }
+}
+
+/// The time of the record that is being handed on, or was last. Whoever waits for a reader that is gone waits no longer.
+#[derive(Default)]
+struct Reading {
+    handing_on: Arc<AtomicU64>,
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.handing_on.store(u64::MAX, Release);
+    }
+}
+
+/// How far the reader of one ring is.
+struct RingProgress {
+    positions: Positions,
+    handing_on: Arc<AtomicU64>,
+}
+
+impl RingProgress {
+    /// A packet is in its ring before it goes on its way. So what somebody did because of it was captured later, and stands behind
+    /// it where it is in the same ring.
+    fn is_read(&self, time: Timestamp) -> bool {
+        self.handing_on.load(Acquire) >= time.0 || self.positions.is_empty()
+    }
+}
+
+/// How far the readers of all rings of a capture are.
+pub struct RingsProgress {
+    rings: Vec<RingProgress>,
+}
+
+impl RingsProgress {
+    pub(super) fn of(readers: &[RingReader]) -> Self {
+        Self {
+            rings: readers.iter().map(RingReader::progress).collect(),
+        }
+    }
+}
+
+impl std::fmt::Debug for RingsProgress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rings = self.rings.len();
+        f.debug_struct("RingsProgress").field("rings", &rings).finish()
+    }
+}
+
+impl ReadSoFar for RingsProgress {
+    fn is_read(&self, time: Timestamp) -> bool {
+        self.rings.iter().all(|ring| ring.is_read(time))
     }
 }
 

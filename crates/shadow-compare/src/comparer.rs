@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow};
 use shadow_core::budget::MemoryBudget;
 use shadow_core::health::Health;
-use shadow_core::time::unix_now;
+use shadow_core::time::{ReadSoFar, unix_now};
 use shadow_mirror::ledger::OutputCounts;
 use tokio::sync::watch;
 
@@ -53,6 +53,8 @@ pub struct Comparer {
     shared: Arc<Shared>,
     budget: MemoryBudget,
     store: Option<Arc<StoreWriter>>,
+    /// How far capture is read.
+    progress: Option<Arc<dyn ReadSoFar>>,
     /// Tells comparisons with the same shadow apart.
     key: String,
     /// Called first by the thread.
@@ -154,6 +156,7 @@ impl Comparer {
             shared: Arc::new(shared),
             budget: MemoryBudget::new(memory),
             store: None,
+            progress: None,
             key: String::new(),
             lower_priority,
             add: Tally::add,
@@ -166,6 +169,15 @@ impl Comparer {
     pub fn keeping(self, store: StoreWriter) -> Self {
         Self {
             store: Some(Arc::new(store)),
+            ..self
+        }
+    }
+
+    /// The same, of what several threads read: so far.
+    #[must_use]
+    pub fn of_what_is_read(self, progress: Arc<dyn ReadSoFar>) -> Self {
+        Self {
+            progress: Some(progress),
             ..self
         }
     }
@@ -201,7 +213,9 @@ impl Comparer {
             facts.ended_ms = None;
             return Ok(Arc::clone(&before.intake));
         }
-        let correlation = settings.correlate.clone().map(Correlation::new).map(Arc::new);
+        let correlation = settings.correlate.clone();
+        let correlation = correlation.map(|correlate| Correlation::new(correlate, self.progress.clone()));
+        let correlation = correlation.map(Arc::new);
         let intake = Arc::new(Intake::new(self.budget.clone()).correlating(correlation));
         let registered = Arc::new(Registered {
             key: self.key.clone(),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use shadow_core::time::Timestamp;
+use shadow_core::time::{ReadSoFar, Timestamp};
 use shadow_correlate::{Bounds, Counts, Exceptions, Exchanges, Keys, Map, lock};
 use shadow_mirror::MessageId;
 
@@ -23,19 +23,22 @@ pub struct CorrelateSettings {
 #[derive(Debug)]
 pub struct Correlation {
     settings: CorrelateSettings,
+    /// How far capture is read, where several threads read it.
+    progress: Option<Arc<dyn ReadSoFar>>,
     keys: Keys,
     shadow: Arc<Mutex<Map>>,
     control: Arc<Mutex<Map>>,
 }
 
 impl Correlation {
-    /// One that knows nothing yet.
-    pub fn new(settings: CorrelateSettings) -> Self {
+    /// One that knows nothing yet. `progress`: how far capture is read, where several threads read it.
+    pub fn new(settings: CorrelateSettings, progress: Option<Arc<dyn ReadSoFar>>) -> Self {
         let keys = Keys::default();
         let map = || Arc::new(Mutex::new(Map::new(keys.clone(), settings.bounds)));
         let (shadow, control) = (map(), map());
         Self {
             settings,
+            progress,
             keys,
             shadow,
             control,
@@ -45,6 +48,13 @@ impl Correlation {
     /// How it maps.
     pub fn settings(&self) -> &CorrelateSettings {
         &self.settings
+    }
+
+    /// Whether all that was captured before `time` has been read.
+    pub fn is_read(&self, time: Timestamp) -> bool {
+        self.progress
+            .as_ref()
+            .is_none_or(|progress| progress.is_read(time))
     }
 
     /// The shadow's map.

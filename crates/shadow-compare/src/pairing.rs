@@ -13,9 +13,10 @@ use bytes::Bytes;
 use hashlink::LinkedHashMap;
 use shadow_core::budget::{Charge, MemoryBudget};
 use shadow_core::time::Timestamp;
-use shadow_correlate::{Carried, Exchanges, Turn};
+use shadow_correlate::{Carried, Exchanges, Turn, Unanswered};
 use shadow_mirror::{Exchange, ExchangeResponse, MessageId, MessageKind};
 
+use super::correlation::Correlation;
 use super::intake::{Finished, Intake, Unpaired};
 use super::pair::{Answer, NotCompared, Pair, Times};
 
@@ -107,6 +108,10 @@ struct Open {
     shadow: Option<Answer>,
     control: Extra,
     repeat: Extra,
+    /// What the second request to the shadow carries, and its turn, until production has answered.
+    again: Option<(Turn, Carried)>,
+    /// From then on, until the shadow has: a logout would change the second answer as it would the first.
+    repeating: Option<Unanswered>,
     /// Why the shadow gave no answer, where the control may yet fail alike.
     failed: Option<NotCompared>,
     charge: Charge,
@@ -146,6 +151,15 @@ impl Extra {
 }
 
 impl Open {
+    /// Has others wait for the second answer, if production's is there.
+    fn repeat_begins(&mut self, correlation: Option<&Arc<Correlation>>) {
+        if let (Some(_), Extra::Waiting, Some(correlation)) = (&self.production, &self.repeat, correlation)
+            && let Some((turn, carried)) = self.again.take()
+        {
+            self.repeating = Some(Unanswered::new(correlation.shadow(), turn, carried));
+        }
+    }
+
     fn is_whole(&self) -> bool {
         let rests = |extra: &Extra| !matches!(extra, Extra::Waiting);
         self.production.is_some() && self.shadow.is_some() && rests(&self.control) && rests(&self.repeat)
@@ -207,6 +221,8 @@ impl Pairing {
             shadow: None,
             control: Extra::asked(asked.control),
             repeat: Extra::asked(asked.repeat),
+            again: None,
+            repeating: None,
             failed: None,
             charge,
         };
@@ -275,6 +291,11 @@ impl Pairing {
     pub fn carries(&mut self, id: &MessageId, part: Part, turn: Turn, carried: Carried) {
         if let Some(exchanges) = self.learning.as_mut().and_then(|learning| learning.of(part)) {
             exchanges.carries(id, turn, carried);
+        } else if part == Part::Repeat
+            && let Some(open) = self.open.get_mut(id)
+        {
+            open.again = Some((turn, carried));
+            open.repeat_begins(self.intake.correlation());
         }
     }
 
@@ -333,6 +354,7 @@ impl Pairing {
         }
         if open.charge.try_grow(answer.head.len() + answer.body.len()) {
             open.production = Some(answer);
+            open.repeat_begins(self.intake.correlation());
             if open.is_whole() {
                 self.finish(response.id);
             }
@@ -384,7 +406,10 @@ impl Pairing {
                 return;
             }
             Part::Control => &mut open.control,
-            Part::Repeat => &mut open.repeat,
+            Part::Repeat => {
+                open.repeating = None;
+                &mut open.repeat
+            }
         };
         *extra = if room {
             Extra::Answered(answer)
@@ -431,6 +456,7 @@ impl Pairing {
                 }
             }
             Part::Repeat => {
+                open.repeating = None;
                 open.repeat = Extra::Lost(why);
                 if open.is_whole() {
                     self.finish(id);

@@ -13,6 +13,13 @@ pub fn unix_now() -> u64 {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);
 
+/// How far what was captured is read, where several threads read side by side.
+pub trait ReadSoFar: std::fmt::Debug + Send + Sync {
+    /// Whether all that was captured before `time` has been handed on by whoever reads it. The caller has something that was
+    /// captured at that time.
+    fn is_read(&self, time: Timestamp) -> bool;
+}
+
 /// The clock of live capture, at this moment: that of the kernel programs.
 pub fn monotonic_now() -> Timestamp {
     nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map_or(Timestamp::default(), |now| {

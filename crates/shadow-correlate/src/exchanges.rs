@@ -225,6 +225,33 @@ impl<K> Drop for Exchanges<K> {
     }
 }
 
+/// A request that production has answered and the output has yet to, where nobody learns from its answer: later ones with the
+/// same values wait for it until this is dropped.
+#[derive(Debug)]
+pub struct Unanswered {
+    map: Arc<Mutex<Map>>,
+    turn: Turn,
+    carried: Carried,
+}
+
+impl Unanswered {
+    /// The request to the output with this map has this turn, and carries these values of production's.
+    pub fn new(map: &Arc<Mutex<Map>>, turn: Turn, carried: Carried) -> Self {
+        lock(map).turns().begin(turn, &carried);
+        Self {
+            map: Arc::clone(map),
+            turn,
+            carried,
+        }
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        lock(&self.map).turns().end(self.turn, &self.carried);
+    }
+}
+
 /// A map that a thread which ended badly had is as good as before: what it changes, it changes in one step.
 pub fn lock(map: &Mutex<Map>) -> MutexGuard<'_, Map> {
     map.lock().unwrap_or_else(PoisonError::into_inner)

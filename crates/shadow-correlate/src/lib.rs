@@ -31,7 +31,7 @@ mod url;
 
 pub use equal::At;
 pub use exceptions::{BadException, Exceptions};
-pub use exchanges::{Exchanges, lock};
+pub use exchanges::{Exchanges, Unanswered, lock};
 pub use key::{Keys, Scope};
 pub use map::{Bounds, Counts, Known, Map};
 pub use turns::{Carried, Turn};

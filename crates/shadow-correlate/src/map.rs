@@ -155,6 +155,21 @@ impl Map {
         self.turns.before(turn, carried)
     }
 
+    /// What the request with this turn carries is looked up later: not all that came before it may be known.
+    pub fn arrives(&mut self, turn: Turn) {
+        self.turns.arrives(turn);
+    }
+
+    /// It is looked up now, or is gone.
+    pub fn has_arrived(&mut self, turn: Turn) {
+        self.turns.has_arrived(turn);
+    }
+
+    /// Whether what the requests before this turn carry has been looked up.
+    pub fn is_next(&self, turn: Turn) -> bool {
+        self.turns.is_next(turn)
+    }
+
     pub(crate) fn turns(&mut self) -> &mut Turns {
         &mut self.turns
     }

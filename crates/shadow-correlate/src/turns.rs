@@ -3,6 +3,9 @@
 //! A client that waited for production's answer before it asked on, on another connection, meant the two in that order. The
 //! output may have yet to answer the first: it waits for that. Requests of one connection keep their order without this, and
 //! what production had at the same time has none.
+//!
+//! Connections are read side by side, and a thread may be kept off the processor. So a request is looked at once everything that
+//! was captured before it has been read, and requests before it have been looked at; until then it is arriving.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -31,6 +34,8 @@ pub type Carried = Vec<Key>;
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
     last: u64,
+    /// Those of which nobody knows yet what they carry.
+    arriving: BTreeSet<Turn>,
     unanswered: HashMap<Key, BTreeSet<Turn>>,
 }
 
@@ -43,6 +48,21 @@ impl Turns {
             number: self.last,
             connection,
         }
+    }
+
+    /// What it carries is looked up later.
+    pub fn arrives(&mut self, turn: Turn) {
+        self.arriving.insert(turn);
+    }
+
+    /// What it carries is known, or it is gone.
+    pub fn has_arrived(&mut self, turn: Turn) {
+        self.arriving.remove(&turn);
+    }
+
+    /// Whether none before it is arriving.
+    pub fn is_next(&self, turn: Turn) -> bool {
+        self.arriving.first().is_none_or(|first| *first >= turn)
     }
 
     /// Production has answered a request, and the output has not.
@@ -102,6 +122,20 @@ mod tests {
         turns.begin(later, &[7]);
         assert!(turns.before(first, &[7]).is_none() && turns.before(next, &[7]).is_none());
         assert!(turns.before(later, &[7]).is_some());
+    }
+
+    #[test]
+    fn a_request_is_looked_at_after_those_that_came_before_it() {
+        let mut turns = Turns::default();
+        let (page, logout) = (turns.next(1, Timestamp(10)), turns.next(2, Timestamp(20)));
+        turns.arrives(logout);
+        assert!(turns.is_next(logout) && turns.is_next(page));
+        turns.arrives(page);
+        assert!(turns.is_next(page) && !turns.is_next(logout));
+        turns.has_arrived(page);
+        assert!(turns.is_next(logout));
+        turns.has_arrived(logout);
+        assert!(turns.arriving.is_empty());
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl Opened {
         let mut secrets = Secrets::open(settings)?;
         let mut sources = opened_sources(settings, &secrets)?;
         let wanted = MirrorSpecs::of(settings);
-        let mut capture = None;
+        let mut capture: Option<LiveCapture> = None;
         let mut own = OwnConnections::default();
         // Either is the source of what is live.
         if let Some(vxlan) = settings
@@ -128,6 +128,10 @@ impl Opened {
         privileges::give_up(needed(settings))?;
         let comparer = match store {
             Some(place) => comparer.keeping(StoreWriter::start(place)?),
+            None => comparer,
+        };
+        let comparer = match &capture {
+            Some(capture) => comparer.of_what_is_read(capture.progress()),
             None => comparer,
         };
         Ok(Self {

@@ -20,7 +20,7 @@ fn intake() -> Arc<Intake> {
         exceptions: Arc::default(),
         bounds: Bounds::default(),
     };
-    let correlation = Some(Arc::new(Correlation::new(settings)));
+    let correlation = Some(Arc::new(Correlation::new(settings, None)));
     Arc::new(Intake::new(MemoryBudget::new(1 << 20)).correlating(correlation))
 }
 
@@ -30,6 +30,14 @@ fn id() -> MessageId {
 
 /// Pairs of which one is open, with a control.
 fn pairing(intake: &Arc<Intake>) -> Pairing {
+    let asked = Extras {
+        control: true,
+        repeat: false,
+    };
+    asking(intake, asked)
+}
+
+fn asking(intake: &Arc<Intake>, asked: Extras) -> Pairing {
     let mut pairing = Pairing::new(Arc::clone(intake), Duration::from_mins(1), 1 << 20, 0);
     let endpoint = || Endpoint::from("10.0.0.1:80".parse::<std::net::SocketAddr>().unwrap());
     let exchange = Exchange {
@@ -43,10 +51,6 @@ fn pairing(intake: &Arc<Intake>) -> Pairing {
         pod: None,
         copy: 1,
         request: Rc::new(request(LOGIN)),
-    };
-    let asked = Extras {
-        control: true,
-        repeat: false,
     };
     assert!(pairing.open(&Rc::new(exchange), asked, Timestamp(0)));
     pairing
@@ -106,6 +110,29 @@ fn what_a_shadow_that_failed_first_should_have_issued_is_missing() {
     pairing.lost(&id(), Part::Shadow, NotCompared::Shadow(DropReason::Timeout));
     production(&mut pairing);
     assert_eq!(known(maps.shadow()), "Missing");
+}
+
+#[test]
+fn a_second_answer_of_the_shadow_is_waited_for_as_the_first_is() {
+    let intake = intake();
+    let asked = Extras {
+        control: false,
+        repeat: true,
+    };
+    let mut pairing = asking(&intake, asked);
+    let map = intake.correlation().unwrap().shadow();
+    let (page, logout) = {
+        let mut map = lock(map);
+        (map.turn(1, Timestamp(1)), map.turn(2, Timestamp(9)))
+    };
+    let waits = || lock(map).before(logout, &[7]).is_some();
+    pairing.carries(&id(), Part::Repeat, page, vec![7]);
+    assert!(!waits(), "production has not answered");
+    production(&mut pairing);
+    answered(&mut pairing, Part::Shadow, "0f1e2d3c4b");
+    assert!(waits());
+    answered(&mut pairing, Part::Repeat, "0f1e2d3c4b");
+    assert!(!waits());
 }
 
 #[test]

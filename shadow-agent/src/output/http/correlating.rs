@@ -1,6 +1,9 @@
 //! Correlation on one shard: each request is sent with what this output issued in place of what production did, and waits, for a
 //! moment, where the output has yet to issue it.
 //!
+//! What a request carries is looked up once all that was captured before it has been read, on whichever shard: the login that
+//! a page carries the session of, the pages before a logout. A shard that is kept off its processor may be that far behind.
+//!
 //! What waits holds back the requests of its own connection alone, which keep their order. When the time is up, or no more may
 //! wait, a request goes with what is known.
 
@@ -24,6 +27,8 @@ use crate::time::monotonic_now;
 
 /// How often requests that wait are looked at: the answer may come to any shard.
 const TURN: Duration = Duration::from_millis(5);
+/// The same while any of them waits for another shard, which reads what it has once a millisecond.
+const ARRIVING: Duration = Duration::from_millis(1);
 /// Most requests that wait: those of more clients than log in at once.
 const MAX_WAITING: usize = 1024;
 /// Most bytes of them.
@@ -48,9 +53,12 @@ struct State {
 
 struct Waiting {
     turn: Turn,
-    carried: Carried,
+    /// The values that it carries; `None` as long as it is arriving.
+    carried: Option<Carried>,
     /// What it waited for last.
     before: Option<Turn>,
+    /// Whether it waited for another request, or for what it carries.
+    waited: bool,
     exchange: Rc<Exchange>,
     ticket: Ticket,
     part: Option<Part>,
@@ -81,18 +89,17 @@ impl Correlating {
     /// Sends a request, or lets it wait.
     pub(super) fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket, part: Option<Part>) {
         let state = &*self.state;
-        // By its addresses: each shard counts its flows from one.
-        let turn = lock(&state.map).turn(exchange.id.connection(), exchange.request.first_byte);
-        let (rewriting, may_go) = state.look_up(exchange, turn);
-        if let Some(part) = part.filter(|_| !rewriting.carried.is_empty()) {
-            let mut pairing = state.pairing.borrow_mut();
-            pairing.carries(&exchange.id, part, turn, rewriting.carried.clone());
-        }
+        let (turn, arrived) = state.turn(exchange);
         // Without room its order is lost, or the request would be.
-        if (may_go && !state.is_behind(exchange.flow)) || !state.has_room_for(exchange) {
+        let has_room = state.has_room_for(exchange);
+        if !arrived && has_room {
+            return state.wait(exchange, (turn, None), ticket, part);
+        }
+        let (rewriting, may_go) = state.arrive(exchange, turn, part);
+        if (may_go && !state.is_behind(exchange.flow)) || !has_room {
             state.send(exchange, rewriting, ticket, part, None);
         } else {
-            state.wait(exchange, (turn, rewriting.carried), ticket, part);
+            state.wait(exchange, (turn, Some(rewriting.carried)), ticket, part);
         }
     }
 
@@ -114,6 +121,9 @@ impl Correlating {
         let waiting = std::mem::take(&mut *self.state.waiting.borrow_mut());
         self.state.bytes.set(0);
         for one in waiting {
+            if one.carried.is_none() {
+                lock(&self.state.map).has_arrived(one.turn);
+            }
             if let Some(part) = one.part {
                 let why = NotCompared::Shadow(reason);
                 self.state.pairing.borrow_mut().lost(&one.exchange.id, part, why);
@@ -141,6 +151,37 @@ impl State {
             && self.bytes.get() + held_bytes(&exchange.request) <= MAX_WAITING_BYTES
     }
 
+    /// Its turn, and whether what it carries can be looked up at once. Else it is arriving.
+    fn turn(&self, exchange: &Exchange) -> (Turn, bool) {
+        let at = exchange.request.first_byte;
+        // In this order: what is read is known to the map, if only as arriving.
+        let is_read = self.correlation.is_read(at);
+        let mut map = lock(&self.map);
+        // By its addresses: each shard counts its flows from one.
+        let turn = map.turn(exchange.id.connection(), at);
+        let arrived = is_read && map.is_next(turn);
+        if !arrived {
+            map.arrives(turn);
+        }
+        (turn, arrived)
+    }
+
+    /// Whether nothing that came before an arriving request is unknown any more.
+    fn may_arrive(&self, turn: Turn) -> bool {
+        self.correlation.is_read(turn.at) && lock(&self.map).is_next(turn)
+    }
+
+    /// Looks up what a request carries, so that others may wait for it.
+    fn arrive(&self, exchange: &Exchange, turn: Turn, part: Option<Part>) -> (Rewriting, bool) {
+        let (rewriting, may_go) = self.look_up(exchange, turn);
+        if let Some(part) = part.filter(|_| !rewriting.carried.is_empty()) {
+            let mut pairing = self.pairing.borrow_mut();
+            pairing.carries(&exchange.id, part, turn, rewriting.carried.clone());
+        }
+        lock(&self.map).has_arrived(turn);
+        (rewriting, may_go)
+    }
+
     /// What becomes of its values, and whether it need not wait: neither for what it carries, nor for a request before it.
     fn look_up(&self, exchange: &Exchange, turn: Turn) -> (Rewriting, bool) {
         let exceptions = &self.correlation.settings().exceptions;
@@ -153,29 +194,37 @@ impl State {
     fn wait(
         &self,
         exchange: &Rc<Exchange>,
-        (turn, carried): (Turn, Carried),
+        (turn, carried): (Turn, Option<Carried>),
         ticket: Ticket,
         part: Option<Part>,
     ) {
         self.bytes.set(self.bytes.get() + held_bytes(&exchange.request));
         self.waiting.borrow_mut().push_back(Waiting {
             turn,
+            waited: carried.is_some(),
             carried,
             before: None,
             exchange: Rc::clone(exchange),
             ticket,
             part,
-            until: Instant::now() + self.correlation.settings().wait,
+            until: self.time_is_up(),
         });
         self.begun.notify_one();
+    }
+
+    fn time_is_up(&self) -> Instant {
+        Instant::now() + self.correlation.settings().wait
     }
 
     async fn release_in_turns(self: Rc<Self>) {
         loop {
             self.begun.notified().await;
+            let mut next = ARRIVING;
             while !self.waiting.borrow().is_empty() {
-                tokio::time::sleep(TURN).await;
+                tokio::time::sleep(next).await;
                 self.release();
+                let any_arriving = self.waiting.borrow().iter().any(|one| one.carried.is_none());
+                next = if any_arriving { ARRIVING } else { TURN };
             }
         }
     }
@@ -183,42 +232,63 @@ impl State {
     /// Sends what has what it waited for, or waited long enough: its time begins when it is the first on its connection, and again
     /// with each request that it waits for. A shadow that is far behind answers one after the other, each in its time.
     fn release(&self) {
-        let now = Instant::now();
-        let time_is_up = now + self.correlation.settings().wait;
         let mut kept: VecDeque<Waiting> = VecDeque::new();
         let mut connections = HashSet::new();
         let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
         for mut one in waiting {
             let flow = one.exchange.flow;
-            if connections.contains(&flow) {
-                one.until = time_is_up;
-                kept.push_back(one);
-                continue;
+            let is_behind = connections.contains(&flow);
+            match self.looked_at(&mut one, is_behind) {
+                None => {
+                    connections.insert(flow);
+                    kept.push_back(one);
+                }
+                Some((rewriting, in_time)) => {
+                    self.bytes
+                        .set(self.bytes.get().saturating_sub(held_bytes(&one.exchange.request)));
+                    let waited = (one.waited || !in_time).then_some(in_time);
+                    self.send(&one.exchange, rewriting, one.ticket, one.part, waited);
+                }
             }
-            // Most of what waits is known to have to: its values are not looked up again.
-            let before = lock(&self.map).before(one.turn, &one.carried);
-            if before != one.before {
-                one.before = before;
-                one.until = time_is_up;
-            }
-            if before.is_some() && now < one.until {
-                connections.insert(flow);
-                kept.push_back(one);
-                continue;
-            }
-            let (rewriting, may_go) = self.look_up(&one.exchange, one.turn);
-            if !may_go && now < one.until {
-                connections.insert(flow);
-                kept.push_back(one);
-                continue;
-            }
-            self.bytes
-                .set(self.bytes.get().saturating_sub(held_bytes(&one.exchange.request)));
-            self.send(&one.exchange, rewriting, one.ticket, one.part, Some(may_go));
         }
         let mut waiting = self.waiting.borrow_mut();
         kept.append(&mut waiting);
         *waiting = kept;
+    }
+
+    /// What becomes of a waiting request's values, if it goes now, and whether what it waited for came in time. `is_behind`: whether
+    /// another one on its connection goes first.
+    fn looked_at(&self, one: &mut Waiting, is_behind: bool) -> Option<(Rewriting, bool)> {
+        let now = Instant::now();
+        let Some(carried) = &one.carried else {
+            let in_time = self.may_arrive(one.turn);
+            if !in_time && now < one.until {
+                return None;
+            }
+            let (rewriting, may_go) = self.arrive(&one.exchange, one.turn, one.part);
+            if may_go && !is_behind {
+                return Some((rewriting, in_time));
+            }
+            one.carried = Some(rewriting.carried);
+            one.waited = true;
+            one.until = self.time_is_up();
+            return None;
+        };
+        if is_behind {
+            one.until = self.time_is_up();
+            return None;
+        }
+        // Most of what waits is known to have to: its values are not looked up again.
+        let before = lock(&self.map).before(one.turn, carried);
+        if before != one.before {
+            one.before = before;
+            one.until = self.time_is_up();
+        }
+        if before.is_some() && now < one.until {
+            return None;
+        }
+        let (rewriting, may_go) = self.look_up(&one.exchange, one.turn);
+        (may_go || now >= one.until).then_some((rewriting, may_go))
     }
 
     /// Sends it. `waited`: whether what it waited for came in time.
