@@ -28,6 +28,9 @@ pub struct CompareSettings {
     pub control: Option<String>,
     /// The share of safe requests that the shadow gets twice.
     pub repeat: Share,
+    /// Whether it does so also while a control answers, which says more. A request that changes something although it is called
+    /// safe would have been served twice by the shadow alone.
+    pub repeat_beside_control: bool,
     /// How long production's answer is waited for.
     pub wait: Duration,
     /// Most bytes of an answer that are kept.

@@ -34,12 +34,12 @@ pub fn agreement(ledger: &LedgerDocument, comparison: &Comparison, served: &Serv
             "the shadow",
             served.shadow.requests,
             delivered + broken + repeated,
-            format!(
-                "the ledger delivered {}, {} broke off, {} were asked twice",
-                grouped(delivered),
-                grouped(broken),
-                grouped(repeated)
-            ),
+            {
+                let twice = format!(", {} were asked twice", grouped(repeated));
+                let twice = if repeated > 0 { &twice } else { "" };
+                let (delivered, broken) = (grouped(delivered), grouped(broken));
+                format!("the ledger delivered {delivered}, {broken} broke off{twice}")
+            },
         ),
         (
             "the control",

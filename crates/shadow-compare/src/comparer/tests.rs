@@ -15,6 +15,7 @@ const LONG: Duration = Duration::from_mins(1);
 fn settings() -> CompareSettings {
     CompareSettings {
         control: None,
+        repeat_beside_control: false,
         repeat: Share::NOTHING,
         wait: LONG,
         max_answer: 1 << 20,

@@ -28,6 +28,8 @@ use crate::mirror::rules::{Filters, Redaction, Rewriters};
 use crate::named_file;
 use crate::settings::{CompareSettings, ComparingSettings, HttpOutputSettings};
 
+/// The share of safe requests that the shadow gets twice where nobody says otherwise, in percent.
+const DEFAULT_REPEAT: u32 = 5;
 /// Least size of a directory of pairs, in bytes.
 const MIN_STORE: usize = 16 << 20;
 /// Bytes of pairs that may wait to be written: what a disk that stalls for a second or two costs.
@@ -68,9 +70,11 @@ pub fn resolve(
     let settings = CompareSettings {
         control: control.as_ref().map(|control| control.name.clone()),
         repeat: match flags.compare_repeat {
-            RepeatShare(None) => Share::NOTHING,
-            RepeatShare(Some(share)) => share.of_2_32.map_or(Share::ALL, Share::of_2_32),
+            None => Share::percent(DEFAULT_REPEAT),
+            Some(RepeatShare(None)) => Share::NOTHING,
+            Some(RepeatShare(Some(share))) => share.of_2_32.map_or(Share::ALL, Share::of_2_32),
         },
+        repeat_beside_control: flags.compare_repeat.is_some(),
         wait: flags.compare_wait,
         max_answer,
         correlate: correlate(flags)?,

@@ -27,10 +27,11 @@ pub struct Compare {
 
     /// Share of safe requests (GET, HEAD, OPTIONS) sent to the shadow twice; 0 for none
     ///
-    /// Where its two responses differ, differences are noise. The default costs the shadow little; of each route, every other
-    /// request is sent twice at first, until twelve were, so that it is learned within thirty.
-    #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = share_or_none)]
-    pub compare_repeat: RepeatShare,
+    /// Where its two responses differ, differences are noise. Of each route, every other request is sent twice at first, until
+    /// twelve were, so that it is learned within thirty. The default is 5%, which costs the shadow little; with
+    /// --compare-control, nothing while the control answers.
+    #[arg(long, value_name = "PERCENT", value_parser = share_or_none)]
+    pub compare_repeat: Option<RepeatShare>,
 
     /// Time to wait for production's response after the shadow's
     ///

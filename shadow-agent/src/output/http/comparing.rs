@@ -72,6 +72,7 @@ pub(super) struct Comparing {
     control: Option<Control>,
     ledger: ShardLedger,
     repeats: RefCell<Repeats>,
+    repeats_beside_control: bool,
     expiring: JoinHandle<()>,
 }
 
@@ -80,6 +81,13 @@ struct Control {
     shard: Rc<Shard>,
     correlating: Option<Correlating>,
     running: JoinHandle<()>,
+}
+
+impl Control {
+    /// Whether it is not left alone, as one that answers nothing is.
+    fn answers(&self) -> bool {
+        !self.shard.is_left_alone()
+    }
 }
 
 impl Comparing {
@@ -115,6 +123,7 @@ impl Comparing {
             control,
             ledger: comparison.ledger(),
             repeats: RefCell::new(Repeats::new(comparison.settings.repeat, Draws::new())),
+            repeats_beside_control: comparison.settings.repeat_beside_control,
             expiring,
         }
     }
@@ -165,9 +174,11 @@ impl Comparing {
     fn asked(&self, exchange: &Exchange) -> Extras {
         let request = &exchange.request;
         let mut repeats = self.repeats.borrow_mut();
+        let control_answers = self.control.as_ref().is_some_and(Control::answers);
+        let may_repeat = self.repeats_beside_control || !control_answers;
         Extras {
             control: self.control.is_some(),
-            repeat: repeats.takes(request.method(), request.target()),
+            repeat: may_repeat && repeats.takes(request.method(), request.target()),
         }
     }
 

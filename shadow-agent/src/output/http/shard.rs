@@ -154,6 +154,11 @@ impl Shard {
         self.upstream.queue.is_half_empty()
     }
 
+    /// Whether nothing is sent to it, since it does not answer.
+    pub(super) fn is_left_alone(&self) -> bool {
+        self.upstream.breaker.is_open()
+    }
+
     /// Resolves when nothing is queued or under way.
     pub(super) async fn drained(&self) {
         while self.outstanding.get() > 0 {

@@ -6,8 +6,12 @@ use bytes::Bytes;
 
 use super::*;
 use crate::budget::MemoryBudget;
-use crate::compare::{Extras, Intake, Pairing, Part};
-use crate::mirror::{ExchangeResponse, MessageKind};
+use crate::compare::document::ReleaseNames;
+use crate::compare::noise::Thresholds;
+use crate::compare::{
+    CompareSettings, Extras, Hosts, Intake, Judging, Pairing, Part, Rules, Secrets, verdict,
+};
+use crate::mirror::{ExchangeResponse, MessageKind, Share};
 use crate::output::http::shard::Shard;
 use crate::output::http::upstream::Upstream;
 use crate::time::{Timestamp, monotonic_now};
@@ -80,5 +84,72 @@ fn where_production_was_quick_the_timeout_holds() {
     on_a_shard(async {
         let counts = late_answer(Some(Duration::from_millis(1))).await;
         assert_counts(&counts, 0, &[(DropReason::Timeout, 1)]);
+    });
+}
+
+fn judging() -> Judging {
+    Judging {
+        rules: Rules::default(),
+        by_rules: true,
+        by_control: true,
+        by_repeat: true,
+        thresholds: Thresholds::default(),
+        fail_on: Vec::new(),
+        verdict: verdict::Settings::default(),
+        routes: Vec::new(),
+        max_routes: 10,
+        max_differences: 10,
+        secrets: Secrets::Hidden,
+        redaction: None,
+        hosts: Hosts::default(),
+        names: ReleaseNames::default(),
+        selection: Vec::new(),
+    }
+}
+
+/// How many of five requests went to a control at this port, and to the shadow a second time.
+async fn asked_beside(control: Option<u16>, repeat_beside_control: bool) -> Vec<(String, u64)> {
+    let shadow = Shadow::answering(OK).await;
+    let rig = Rig::with(shadow.port, |settings| {
+        settings.compare = Some(CompareSettings {
+            control: control.map(|port| format!("http://127.0.0.1:{port}")),
+            repeat: Share::ALL,
+            repeat_beside_control,
+            wait: Duration::from_mins(1),
+            max_answer: 1 << 20,
+            correlate: None,
+            judging: Arc::new(judging()),
+        });
+        settings.control = control.map(|port| {
+            let mut control = super::super::copy::tests::settings();
+            control.host = "127.0.0.1".to_owned();
+            control.port = port;
+            Box::new(control)
+        });
+    });
+    for flow in 1..=5 {
+        rig.exchange(flow, GET).await;
+    }
+    let extra = rig.output.extra_by_kind().into_iter();
+    extra.map(|(kind, counts)| (kind, counts.seen)).collect()
+}
+
+#[test]
+fn the_shadow_is_asked_twice_where_no_control_says_more() {
+    on_a_shard(async {
+        let control = Shadow::answering(OK).await.port;
+        let counts = |counts: &[(&str, u64)]| -> Vec<_> {
+            counts
+                .iter()
+                .map(|(kind, count)| ((*kind).to_owned(), *count))
+                .collect()
+        };
+        assert_eq!(asked_beside(None, false).await, counts(&[("repeat", 5)]));
+        assert_eq!(
+            asked_beside(Some(control), false).await,
+            counts(&[("control", 5)])
+        );
+        let both = counts(&[("control", 5), ("repeat", 5)]);
+        assert_eq!(asked_beside(Some(control), true).await, both);
     });
 }
