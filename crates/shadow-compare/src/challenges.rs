@@ -16,8 +16,58 @@ pub(super) fn are_in(name: &str) -> bool {
     FIELDS.contains(&name)
 }
 
+/// A list of challenges as it is compared: without the values that are new each time, and the parameters of each challenge in one
+/// order. They have none of their own, and some servers give them another one each time they are started.
+pub(super) fn comparable(value: &[u8]) -> Vec<u8> {
+    in_one_order(&without_nonces(value))
+}
+
+fn in_one_order(list: &[u8]) -> Vec<u8> {
+    // Each scheme with its parameters.
+    let mut challenges: Vec<(&[u8], Vec<&[u8]>)> = Vec::new();
+    for member in members(list) {
+        let name = member.iter().take_while(|byte| is_in_name(**byte)).count();
+        let (scheme, rest) = member.split_at(name);
+        match rest.first() {
+            // Its first parameter, or all that it has, stands behind it.
+            Some(b' ' | b'\t') => challenges.push((scheme, vec![rest.trim_ascii()])),
+            None => challenges.push((scheme, Vec::new())),
+            Some(_) => match challenges.last_mut() {
+                Some((_, parameters)) => parameters.push(member),
+                None => challenges.push((b"", vec![member])),
+            },
+        }
+    }
+    let written = challenges.into_iter().map(|(scheme, mut parameters)| {
+        parameters.sort_unstable();
+        let parameters = parameters.join(&b", "[..]);
+        let space: &[u8] = if scheme.is_empty() || parameters.is_empty() {
+            b""
+        } else {
+            b" "
+        };
+        [scheme, space, &parameters].concat()
+    });
+    written.collect::<Vec<_>>().join(&b", "[..])
+}
+
+/// The members of a list, whose quoted strings may have commas in them.
+fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(list);
+    let members = std::iter::from_fn(move || {
+        let text = rest?;
+        let mut at = 0;
+        while at < text.len() && text[at] != b',' {
+            at += if text[at] == b'"' { quoted(&text[at..]) } else { 1 };
+        }
+        rest = text.get(at + 1..);
+        Some(text[..at].trim_ascii())
+    });
+    members.filter(|member| !member.is_empty())
+}
+
 /// A list of challenges without the values that are new each time: that they are there is left.
-pub(super) fn without_nonces(value: &[u8]) -> Vec<u8> {
+fn without_nonces(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());
     let mut at = 0;
     while at < value.len() {
@@ -84,6 +134,32 @@ mod tests {
         assert_eq!(
             left(r#"nextnonce="x",qop=auth,NONCE=y"#),
             "nextnonce=,qop=auth,NONCE="
+        );
+    }
+
+    #[test]
+    fn parameters_of_a_challenge_have_no_order_and_challenges_do() {
+        let same = |one: &str, other: &str| comparable(one.as_bytes()) == comparable(other.as_bytes());
+        let digest = r#"Digest realm="a, b", nonce="7", qop="auth", opaque="5", stale=FALSE"#;
+        let other = r#"Digest stale=FALSE,opaque="9", realm="a, b", nonce="8", qop="auth""#;
+        assert!(same(digest, other));
+        assert!(!same(
+            digest,
+            r#"Digest realm="a, c", nonce="7", qop="auth", opaque="5", stale=FALSE"#
+        ));
+        assert!(!same(
+            r#"Basic realm="a", Digest realm="b""#,
+            r#"Basic realm="b", Digest realm="a""#
+        ));
+        assert!(!same(
+            r#"Basic realm="a", Digest realm="b""#,
+            r#"Digest realm="b", Basic realm="a""#
+        ));
+        assert!(same(r#"rspauth="x", qop=auth"#, r#"qop=auth,rspauth="y""#));
+        assert!(comparable(b"").is_empty() && comparable(b", ,").is_empty());
+        assert_eq!(
+            comparable(b"Basic, Negotiate YII=, x"),
+            b"Basic, Negotiate YII=, x"
         );
     }
 

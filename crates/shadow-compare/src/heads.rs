@@ -145,7 +145,7 @@ pub(super) fn compare_fields(
                 compare_values(left.as_deref(), right.as_deref(), true, findings);
             }
             Manner::Value if challenges::are_in(name) => {
-                let one = |values: &[&[u8]]| joined(values).map(|value| challenges::without_nonces(&value));
+                let one = |values: &[&[u8]]| joined(values).map(|value| challenges::comparable(&value));
                 let (left, right) = (one(left), one(right));
                 compare_values(left.as_deref(), right.as_deref(), true, findings);
             }
