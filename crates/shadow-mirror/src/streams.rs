@@ -93,16 +93,15 @@ impl Stream {
     }
 
     /// Its request goes on if it was kept back.
-    fn forward(&mut self, open: &Open, pipeline: &mut Pipeline) -> bool {
+    fn forward(&mut self, open: &Open, pipeline: &mut Pipeline) {
         let State::Kept { request, .. } = &self.state else {
-            return false;
+            return;
         };
         let sent = State::Sent(request.last_byte);
         if let State::Kept { request, opened } = std::mem::replace(&mut self.state, sent) {
             pipeline.no_longer_kept(&request);
             pipeline.forward_captured(self.place(open), self.id.clone(), request, opened);
         }
-        true
     }
 
     /// It ends here, for this reason unless its request has gone on.
@@ -209,8 +208,7 @@ impl Streams {
         let sent = State::Sent(request.last_byte);
         let (opened, behind_close) = match std::mem::replace(&mut stream.state, sent) {
             State::Coming { opened, behind_close } => (opened, behind_close),
-            State::Anothers => {
-                around.pipeline.dispatcher.not_taken(&stream.id);
+            State::Anothers if self.answers == Answers::Unwanted => {
                 self.open.remove(&id);
                 return;
             }
@@ -269,13 +267,16 @@ impl Streams {
     }
 
     fn answered(&mut self, around: &mut Around<'_>, id: StreamId, response: Box<Response>) {
-        let Some((id, last_byte)) = self.served(around, id) else {
+        let Some(stream) = self.served(around, id) else {
             around.pipeline.counters.answers.unpaired += 1;
+            return;
+        };
+        let State::Sent(last_byte) = stream.state else {
             return;
         };
         around.pipeline.counters.answers.paired += 1;
         let answer = ProductionAnswer {
-            id,
+            id: stream.id,
             began: last_byte,
             took: response.last_byte.since(last_byte),
             response,
@@ -285,22 +286,25 @@ impl Streams {
 
     /// Its answer will never be whole: that says nothing against the request.
     fn unanswered(&mut self, around: &mut Around<'_>, id: StreamId, why: AnswerLost) {
-        if let Some((id, _)) = self.served(around, id) {
-            if why != AnswerLost::Closed && why != AnswerLost::Shutdown {
-                around.pipeline.counters.answers.rejected += 1;
-            }
-            around.pipeline.answer(around.open, AnswerEvent::Lost(id, why));
+        let Some(Stream {
+            id,
+            state: State::Sent(_),
+            ..
+        }) = self.served(around, id)
+        else {
+            return;
+        };
+        if why != AnswerLost::Closed && why != AnswerLost::Shutdown {
+            around.pipeline.counters.answers.rejected += 1;
         }
+        around.pipeline.answer(around.open, AnswerEvent::Lost(id, why));
     }
 
-    /// A stream's request was served: it goes on if it was kept back. Its name and last byte, if it is this agent's.
-    fn served(&mut self, around: &mut Around<'_>, id: StreamId) -> Option<(MessageId, Timestamp)> {
+    /// A stream's request was served: it goes on if it was kept back.
+    fn served(&mut self, around: &mut Around<'_>, id: StreamId) -> Option<Stream> {
         let mut stream = self.remove(id)?;
         stream.forward(around.open, around.pipeline);
-        match stream.state {
-            State::Sent(last_byte) => Some((stream.id, last_byte)),
-            _ => None,
-        }
+        Some(stream)
     }
 
     /// The server has not processed a whole request.

@@ -29,6 +29,26 @@ fn streams_in_tls_are_mirrored() {
 }
 
 #[test]
+fn a_shadow_that_takes_http_2_gets_it() {
+    let stage = stage!("root", "agent", "nginx", "curl", "h2load");
+    for shadow in [Speaks::H2c, Speaks::H2] {
+        let scene = Scene::on_lo(&stage, Speaks::H2c, shadow);
+        let agent = scene.mirror(&["--output-http-skip-verify"]);
+        let sent = scene.mixed();
+        let finished = scene.finish(agent);
+        finished.assert_mirrored(sent);
+        for entry in &finished.shadow.0 {
+            assert_eq!(entry.protocol, "HTTP/2.0", "{entry:?}");
+        }
+        assert!(
+            finished.shadow.connections() < 50,
+            "{}",
+            finished.shadow.connections()
+        );
+    }
+}
+
+#[test]
 fn answers_of_streams_are_compared() {
     let stage = stage!("root", "agent", "nginx", "curl", "h2load");
     let scene = Scene::on_lo(&stage, Speaks::H2c, Speaks::Http1);
