@@ -40,7 +40,7 @@ pub(super) struct Job {
     pub written: Option<Instant>,
     /// Whether it goes to a fresh connection because a reused one died under it: this happens once.
     pub retried: bool,
-    /// How often the shadow ended an HTTP/2 connection without having looked at it, after it had answered others there.
+    /// How often the shadow ended an HTTP/2 connection without having looked at it, but at others there.
     pub turned_away: u8,
     /// Redirects that may still be followed.
     pub redirects: u8,

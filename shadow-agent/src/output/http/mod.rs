@@ -6,6 +6,8 @@
 //! mostly costs, so an exchange is one `write` and one `read`, without a timer, a boxed future or a task
 //! switch of its own.
 //!
+//! HTTP/2 is sent by the `h2` crate ([`h2`]), from the same text of a head.
+//!
 //! From the outside in: [`shard`] decides what goes when, [`lanes`] keeps the order of each production
 //! connection, [`connection`] writes requests ([`copy`], [`sending`]) and reads answers ([`response`], [`outstanding`]), which
 //! it tells as events; [`connect`] opens connections; [`upstream`] is what all shards share, with its [`breaker`] and [`limits`].

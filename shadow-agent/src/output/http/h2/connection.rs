@@ -22,6 +22,9 @@ use crate::output::http::lanes::Job;
 /// How long one that is left may take to close once nothing is under way: a shadow that takes nothing more never lets it.
 const LEAVING: Duration = Duration::from_secs(1);
 
+/// The first stream of a client (RFC 9113 section 5.1.1).
+const FIRST_STREAM: u32 = 1;
+
 /// One HTTP/2 connection.
 #[derive(Debug)]
 pub(in crate::output::http) struct Multiplexed {
@@ -40,6 +43,8 @@ struct State {
     exchanges: Vec<Rc<Exchanging>>,
     /// Whether an exchange was completed on it.
     reused: bool,
+    /// Whether a stream has begun that the shadow did not say it never looked at.
+    fruitful: bool,
     quiet_since: Instant,
     task: Option<AbortHandle>,
 }
@@ -63,6 +68,7 @@ impl Multiplexed {
                 waiting: VecDeque::new(),
                 exchanges: Vec::new(),
                 reused: false,
+                fruitful: false,
                 quiet_since: Instant::now(),
                 task: None,
             }),
@@ -141,6 +147,7 @@ impl Multiplexed {
             return Err(::h2::Reason::REFUSED_STREAM.into());
         };
         let begun = sender.send_request(request, ends);
+        state.fruitful |= begun.is_ok();
         // A request that is at fault itself says nothing of the connection.
         if begun.as_ref().is_err_and(|error| !is_of_request(error)) {
             state.phase = Phase::Left;
@@ -171,6 +178,18 @@ impl Multiplexed {
     pub(in crate::output::http) fn due(&self, due: impl Fn(&Exchanging) -> bool) -> Vec<Rc<Exchanging>> {
         let state = self.state.borrow();
         state.exchanges.iter().filter(|one| due(one)).cloned().collect()
+    }
+
+    /// The shadow has said that it did not look at a stream: then at none behind it either.
+    pub(in crate::output::http) fn was_refused(&self, stream: u32) {
+        if stream == FIRST_STREAM {
+            self.state.borrow_mut().fruitful = false;
+        }
+    }
+
+    /// Whether nothing can have come of it.
+    pub(in crate::output::http) fn is_barren(&self) -> bool {
+        !self.state.borrow().fruitful
     }
 
     /// An exchange was completed on it.

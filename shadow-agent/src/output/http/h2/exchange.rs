@@ -25,6 +25,8 @@ use crate::output::http::response::ShadowAnswer;
 pub(in crate::output::http) struct Exchanging {
     /// `None` once it was given up.
     job: RefCell<Option<Job>>,
+    /// The number of its stream.
+    pub stream: u32,
     /// When it began.
     pub since: Instant,
     /// The time that its client gave the server (`grpc-timeout`).
@@ -62,8 +64,9 @@ pub(in crate::output::http) enum End {
 
 impl Exchanging {
     /// One of `job`, which begins `now`, on a connection with these notes.
-    pub(in crate::output::http) fn new(job: Job, now: Instant, seen: &Seen) -> Self {
+    pub(in crate::output::http) fn new(job: Job, now: Instant, stream: u32, seen: &Seen) -> Self {
         Self {
+            stream,
             since: now,
             given: grpc_timeout(&job.exchange.request),
             read_before: seen.read(),

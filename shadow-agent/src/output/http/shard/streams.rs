@@ -110,12 +110,15 @@ impl Shard {
         let (response, mut stream) = match begun {
             Ok(begun) => begun,
             Err(error) if h2::is_of_request(&error) => return self.has_no_way(job),
-            // It was not sent; but a shadow that says so on each new connection is not asked for ever.
-            Err(_) if connection.is_reused() => return self.launch(job),
-            Err(error) => return self.again(job, &h2::failure(&error), true),
+            Err(error) => return self.turned_away(connection, job, &h2::failure(&error)),
         };
         let Some(shard) = self.this.upgrade() else { return };
-        let exchanging = Rc::new(Exchanging::new(job, now, &connection.seen));
+        let exchanging = Rc::new(Exchanging::new(
+            job,
+            now,
+            stream.stream_id().as_u32(),
+            &connection.seen,
+        ));
         let rest = if upload.is_empty() || upload.hand_over(&mut stream) {
             connection.seen.leaves_next(exchanging.departure());
             None
@@ -177,7 +180,12 @@ impl Shard {
                         self.give_permit_back();
                     }
                 }
-                End::Again(failure, left) => self.after(connection, left, job, &failure),
+                End::Again(failure, left) => {
+                    if left == Left::InOrder {
+                        connection.was_refused(exchanging.stream);
+                    }
+                    self.after(connection, left, job, &failure);
+                }
                 End::Failed(failure) => {
                     self.give_permit_back();
                     self.failed(job, &failure);
@@ -188,16 +196,26 @@ impl Shard {
     }
 
     /// Sends a job, for which a permit is held, again, after its connection was left or its stream refused.
-    fn after(&self, connection: &Multiplexed, left: Left, mut job: Job, failure: &Failure) {
-        if left != Left::No {
-            connection.leave();
+    fn after(&self, connection: &Multiplexed, left: Left, job: Job, failure: &Failure) {
+        match left {
+            Left::No => self.again(job, failure, false),
+            Left::Broken => {
+                connection.leave();
+                self.again(job, failure, true);
+            }
+            Left::InOrder => self.turned_away(connection, job, failure),
         }
-        // Servers end a connection after so many requests, with others on it: that is how they are, and each time some are done.
-        if left == Left::InOrder && connection.is_reused() && job.turned_away < MOST_TURNS {
-            job.turned_away += 1;
-            return self.launch_afresh(job);
+    }
+
+    /// The shadow ends a connection in order, and has not looked at this job, for which a permit is held. That is how servers
+    /// are behind so many requests: where it has looked at others before, that is not the one time that a job is sent again.
+    fn turned_away(&self, connection: &Multiplexed, mut job: Job, failure: &Failure) {
+        connection.leave();
+        if connection.is_barren() || job.turned_away == MOST_TURNS {
+            return self.again(job, failure, true);
         }
-        self.again(job, failure, left != Left::No);
+        job.turned_away += 1;
+        self.launch_afresh(job);
     }
 
     /// Sends a job, for which a permit is held, once more, if that was not done before.

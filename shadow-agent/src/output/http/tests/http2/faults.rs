@@ -320,7 +320,7 @@ fn a_shadow_that_ends_each_connection_after_some_requests_loses_none() {
         })
         .await;
         let rig = Rig::with(shadow.port, |settings| {
-            settings.workers = 50;
+            settings.workers = 200;
             settings.queue_requests = Some(1000);
         });
         for stream in 0..500 {
