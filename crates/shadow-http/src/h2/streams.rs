@@ -46,6 +46,8 @@ pub(super) struct Streams {
     holding: usize,
     /// Answers without a request.
     unseen: usize,
+    /// Requests that were told and wait for their answers.
+    complete: usize,
 }
 
 impl Stream {
@@ -57,6 +59,10 @@ impl Stream {
 
     fn unseen(&self) -> usize {
         usize::from(matches!(self.request, RequestSide::Unseen))
+    }
+
+    fn complete(&self) -> usize {
+        usize::from(matches!(self.request, RequestSide::Complete))
     }
 }
 
@@ -76,8 +82,10 @@ impl Streams {
 
     /// The oldest of those that wait for nothing but their answers.
     pub fn oldest_complete(&self) -> Option<u32> {
-        let is_complete = |stream: &Stream| matches!(stream.request, RequestSide::Complete);
-        let oldest = self.all.iter().find(|(_, stream)| is_complete(stream));
+        if self.complete == 0 {
+            return None; // Asked for each stream beyond the limit: nobody is to make that dear.
+        }
+        let oldest = self.all.iter().find(|(_, stream)| stream.complete() > 0);
         oldest.map(|(id, _)| *id)
     }
 
@@ -89,6 +97,7 @@ impl Streams {
         self.remove(id);
         self.holding += stream.holding();
         self.unseen += stream.unseen();
+        self.complete += stream.complete();
         self.all.insert(id, stream);
     }
 
@@ -96,6 +105,7 @@ impl Streams {
         let stream = self.all.remove(&id)?;
         self.holding -= stream.holding();
         self.unseen -= stream.unseen();
+        self.complete -= stream.complete();
         Some(stream)
     }
 
@@ -104,9 +114,11 @@ impl Streams {
         let stream = self.all.get_mut(&id)?;
         self.holding -= stream.holding();
         self.unseen -= stream.unseen();
+        self.complete -= stream.complete();
         let result = change(stream);
         self.holding += stream.holding();
         self.unseen += stream.unseen();
+        self.complete += stream.complete();
         Some(result)
     }
 
