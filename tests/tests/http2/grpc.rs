@@ -6,6 +6,7 @@ use shadow_tests::{Agent, GrpcShop, Ledger, Netns, Report, Stage, stage};
 fn compared(stage: &Stage, faulty: bool, rounds: u32, more: &[&str]) -> (u64, Ledger, Report) {
     let [production, shadow] = GrpcShop::both(stage, faulty);
     let file = stage.path("report.json");
+    let report = file.to_string_lossy();
     let (input, output) = (
         production.address.to_string(),
         format!("http://{}", shadow.address),
@@ -18,7 +19,7 @@ fn compared(stage: &Stage, faulty: bool, rounds: u32, more: &[&str]) -> (u64, Le
         "--compare",
         "--report",
     ];
-    let arguments = [&common[..], &[&file.to_string_lossy()], more].concat();
+    let arguments = [&common[..], &[&*report], more].concat();
     let agent = Agent::start(stage, &Netns::host(), &arguments);
     let calls = production.call(rounds);
     agent.wait_for_ledger("every call has an end", |ledger| {
