@@ -160,6 +160,8 @@ fn recordings_of_http_2_say_so_and_are_replayed() {
             &input,
             "--output-http",
             &url,
+            "--output-http-version",
+            "1.1",
             "--http-original-host",
         ];
         let ledger = Agent::spawn(&stage, &Netns::host(), &flags).finish();
@@ -181,6 +183,8 @@ fn another_agent_takes_requests_of_http_2_and_their_answers() {
         &address,
         "--output-http",
         &url,
+        "--output-http-version",
+        "1.1",
         "--output-file",
         &name,
         "--output-file-append",

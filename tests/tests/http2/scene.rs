@@ -27,6 +27,8 @@ pub struct Scene<'a> {
     pub url: String,
     /// The shadow as production's host reaches it.
     pub shadow_url: String,
+    /// The version that it is asked in.
+    version: &'static str,
     _veths: Vec<Veth>,
     /// Where the client is.
     pub client: Netns,
@@ -83,6 +85,8 @@ impl<'a> Scene<'a> {
             shadow: shadow_nginx,
             port,
             url: url(production, (to.0, port).into()),
+            // One of HTTP/1.1 would log the question whether it takes HTTP/2.
+            version: if shadow == Speaks::Http1 { "1.1" } else { "auto" },
             shadow_url: url(shadow, (to.1, shadow_port).into()),
             _veths: veths,
             client,
@@ -94,7 +98,14 @@ impl<'a> Scene<'a> {
     /// Starts the agent beside production, mirroring to the shadow, with `more` flags.
     pub fn mirror(&self, more: &[&str]) -> Agent {
         let input = format!(":{}", self.port);
-        let common = ["--input-raw", &input, "--output-http", &self.shadow_url];
+        let common = [
+            "--input-raw",
+            &input,
+            "--output-http",
+            &self.shadow_url,
+            "--output-http-version",
+            self.version,
+        ];
         Agent::start(self.stage, &self.server, &[&common, more].concat())
     }
 

@@ -71,7 +71,18 @@ fn upgraded(stage: &Stage, flags: &[&str]) -> (Vec<String>, Ledger, u64) {
     let agent = Agent::start(
         stage,
         &host,
-        &[&["--input-raw", &input, "--output-http", &url], flags].concat(),
+        &[
+            &[
+                "--input-raw",
+                &input,
+                "--output-http",
+                &url,
+                "--output-http-version",
+                "1.1",
+            ],
+            flags,
+        ]
+        .concat(),
     );
     let mut refused = 0;
     for connection in 0..5 {
