@@ -47,6 +47,8 @@ pub struct DesiredMirror {
     pub host: String,
     /// The port of its upstream.
     pub port: u16,
+    /// Whether its upstream takes HTTP/2 with prior knowledge alone.
+    pub http2: bool,
     /// Addresses of its upstream.
     pub endpoints: Endpoints,
     /// The Host header that its copies get.

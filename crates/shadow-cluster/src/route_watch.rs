@@ -309,6 +309,7 @@ fn desired(mirror: &RouteMirror, endpoints: Endpoints) -> DesiredMirror {
         },
         host: format!("{}.{}", mirror.backend.service, mirror.backend.namespace),
         port: mirror.backend.port,
+        http2: mirror.backend.http2,
         endpoints,
         host_header: mirror.host.clone(),
         edits: mirror.edits.clone(),

@@ -113,6 +113,7 @@ mod tests {
             selection: Selection::Everything,
             host: "shadow".to_owned(),
             port: 80,
+            http2: false,
             endpoints: Endpoints::default(),
             host_header: HostHeader::Original,
             edits: None,

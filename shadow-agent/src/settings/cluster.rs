@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::kubernetes::{DesiredMirror, KubernetesSettings};
 use crate::mirror::rules::Rules;
-use crate::output::{HttpOutputSettings, OutputSettings, WantedMirror};
+use crate::output::{HttpOutputSettings, HttpVersion, OutputSettings, WantedMirror};
 
 /// Settings of a cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,9 @@ impl ClusterSettings {
         output.name.clone_from(&mirror.name);
         output.host.clone_from(&mirror.host);
         output.port = mirror.port;
+        if mirror.http2 {
+            output.version = HttpVersion::Http2;
+        }
         output.endpoints = Some(mirror.endpoints.clone());
         output.host_header = mirror.host_header.clone();
         output.edits.clone_from(&mirror.edits);
@@ -71,6 +74,7 @@ mod tests {
             selection: Selection::Everything,
             host: "web-next.shop".to_owned(),
             port: 8080,
+            http2: true,
             endpoints: endpoints.clone(),
             host_header: HostHeader::Suffix("-shadow".to_owned()),
             edits: None,
@@ -90,5 +94,6 @@ mod tests {
         assert_eq!(output.endpoints, Some(endpoints));
         assert_eq!(output.host_header, HostHeader::Suffix("-shadow".to_owned()));
         assert_eq!(output.timeout, Duration::from_secs(7));
+        assert_eq!(output.version, HttpVersion::Http2);
     }
 }

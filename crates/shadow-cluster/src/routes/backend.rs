@@ -12,8 +12,11 @@ use crate::objects::tcp_ports;
 /// Most addresses of one backend; a copy goes to one of them.
 pub const MAX_ADDRESSES: usize = 256;
 
-/// Protocols (`appProtocol`) that a copy, which is HTTP/1.x without TLS, does not speak.
-const UNSUPPORTED: [&str; 4] = ["kubernetes.io/h2c", "kubernetes.io/wss", "https", "grpc"];
+/// Protocols (`appProtocol`) that a copy, which is sent without TLS, does not speak.
+const UNSUPPORTED: [&str; 2] = ["kubernetes.io/wss", "https"];
+
+/// Protocols that are HTTP/2 with prior knowledge: such a port takes nothing else.
+const HTTP2: [&str; 2] = ["kubernetes.io/h2c", "grpc"];
 
 /// Where the copies of a mirror go.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +27,8 @@ pub struct Backend {
     pub service: String,
     /// The Service's port, as the route has it.
     pub port: u16,
+    /// Whether that port is for HTTP/2 with prior knowledge alone, by its `appProtocol`.
+    pub http2: bool,
     /// One of these is connected to: the Service's cluster addresses, or with a headless Service its ready endpoints,
     /// in order and at most [`MAX_ADDRESSES`]. Empty while there are none.
     pub addresses: Vec<SocketAddr>,
@@ -128,13 +133,14 @@ impl<'a> Reference<'a> {
     pub fn backend(&self, catalog: &dyn Catalog) -> Result<Backend, Problem> {
         let found = self.follow(catalog)?;
         let port = found.port;
-        if let Some(protocol) = found.entry.and_then(|entry| entry.app_protocol.as_deref())
+        let protocol = found.entry.and_then(|entry| entry.app_protocol.as_deref());
+        if let Some(protocol) = protocol
             && UNSUPPORTED.contains(&protocol)
         {
             return Err((
                 Reason::UnsupportedProtocol,
                 format!(
-                    "port {port} of the Service {}/{} wants {protocol}: copies are HTTP/1.1 without TLS",
+                    "port {port} of the Service {}/{} wants {protocol}: copies are sent without TLS",
                     self.namespace, self.name
                 ),
             ));
@@ -143,6 +149,7 @@ impl<'a> Reference<'a> {
             namespace: self.namespace.to_owned(),
             service: self.name.to_owned(),
             port,
+            http2: protocol.is_some_and(|protocol| HTTP2.contains(&protocol)),
             addresses: self.addresses(&found, catalog),
         })
     }

@@ -29,8 +29,8 @@ fn a_backend_must_be_a_tcp_port_of_a_service() {
     );
     cluster.add(
         "goreplay",
-        "h2",
-        json!({"clusterIP": "10.96.0.11", "ports": [{"port": 80, "appProtocol": "kubernetes.io/h2c"}]}),
+        "tls",
+        json!({"clusterIP": "10.96.0.11", "ports": [{"port": 443, "appProtocol": "https"}]}),
     );
     let reason = |backend: Value| unresolved(&cluster, &mesh(mirror_to(&backend))).0;
     assert_eq!(
@@ -47,9 +47,27 @@ fn a_backend_must_be_a_tcp_port_of_a_service() {
         Reason::BackendNotFound
     );
     assert_eq!(
-        reason(json!({"name": "h2", "port": 80})),
+        reason(json!({"name": "tls", "port": 443})),
         Reason::UnsupportedProtocol
     );
+}
+
+#[test]
+fn a_port_for_http2_alone_is_sent_nothing_else() {
+    let mut cluster = demo();
+    for (name, protocol) in [("h2c", "kubernetes.io/h2c"), ("calls", "grpc"), ("plain", "http")] {
+        let ports = json!([{"port": 80, "appProtocol": protocol}]);
+        cluster.add(
+            "goreplay",
+            name,
+            json!({"clusterIP": "10.96.0.11", "ports": ports}),
+        );
+    }
+    let http2 = |name: &str| {
+        let route = mesh(mirror_to(&json!({"name": name, "port": 80})));
+        compile([&route], &cluster).mirrors[0].backend.http2
+    };
+    assert_eq!(["h2c", "calls", "plain"].map(http2), [true, true, false]);
 }
 
 #[test]
