@@ -6,6 +6,7 @@ use shadow_http::Reject;
 use shadow_http::h2::{Connection, Event, Join};
 use shadow_tcp::{Chunk, Close, Direction, Stall};
 
+use super::ledger::DropReason;
 use super::open::Open;
 use super::shard::Shard;
 use super::streams::{Around, Streams};
@@ -18,6 +19,9 @@ pub(super) struct Http2 {
     pub(super) requests: bool,
     /// Whether the server's are.
     pub(super) answers: bool,
+    /// Why requests are in doubt that begin where a frame was found by how bytes look; `None` where that is taken for
+    /// good enough.
+    doubt: Option<DropReason>,
 }
 
 impl Http2 {
@@ -32,6 +36,11 @@ impl Http2 {
             streams: Streams::new(shard.track_response),
             requests: false,
             answers: false,
+            doubt: match join {
+                _ if shard.resume => None,
+                Join::MidStream => Some(DropReason::MidStream),
+                Join::Preface | Join::Upgraded(_) => Some(DropReason::H2Gap),
+            },
         })
     }
 
@@ -119,6 +128,7 @@ impl Http2 {
         step: impl FnOnce(&mut Connection, &MemoryBudget, &mut dyn FnMut(Event)),
     ) {
         let Self { reader, streams, .. } = self;
+        streams.doubt = if reader.is_certain() { None } else { self.doubt };
         let Shard {
             budget,
             pipeline,

@@ -333,6 +333,71 @@ fn a_connection_that_was_open_before_is_joined_once_it_is_proved() {
     assert_eq!(http2.wire.counts().in_flight, 0);
 }
 
+/// Requests of a connection that was open before, none of them answered on its stream.
+fn late(answers: bool, resume: bool) -> Http2 {
+    let mut http2 = Http2::new(Expected::Nobody, answers);
+    http2.wire.shard.resume = resume;
+    for stream in 0..50_u32 {
+        http2.send(get(2 * stream + 7, "/late"));
+        http2.answered += 13;
+    }
+    http2
+}
+
+#[test]
+fn without_an_answer_nothing_that_was_joined_is_handed_on() {
+    for answers in [false, true] {
+        let mut http2 = late(answers, false);
+        http2.wire.pass(5_000);
+        http2.finish();
+        let counts = http2.wire.counts();
+        assert_eq!((counts.delivered, counts.in_flight), (0, 0));
+        assert!(
+            counts.dropped.get(&DropReason::MidStream) > Some(&40),
+            "{counts:?}"
+        );
+    }
+    let mut resumed = late(false, true);
+    resumed.finish();
+    assert!(resumed.wire.counts().delivered > 40);
+}
+
+#[test]
+fn a_place_that_was_found_again_is_proved_by_an_answer_alone() {
+    for (answers, resume, expected) in [
+        (false, false, &["/1"][..]),
+        (false, true, &["/1", "/11", "/13"]),
+        (true, false, &["/1", "/11"]),
+    ] {
+        let mut http2 = Http2::new(Expected::Everybody, answers);
+        http2.wire.shard.resume = resume;
+        http2.wire.connect();
+        http2.send(opening());
+        http2.send(get(1, "/1"));
+        if answers {
+            http2.answer([settings(), ok(1)].concat());
+        }
+        http2.sent += 30;
+        for stream in [3, 5, 7] {
+            http2.send(get(stream, &format!("/{stream}")));
+        }
+        // The hole is given up.
+        http2.wire.pass(30_000);
+        for stream in [9, 11, 13] {
+            http2.send(get(stream, &format!("/{stream}")));
+        }
+        if answers {
+            http2.answer(ok(11));
+        }
+        http2.wire.pass(5_000);
+        http2.finish();
+        let mut got = http2.wire.handed_on();
+        got.retain(|path| ["/1", "/11", "/13"].contains(&path.as_str()));
+        assert_eq!(got, expected, "{answers} {resume}: {:?}", http2.wire.counts());
+        assert_eq!(http2.wire.counts().in_flight, 0);
+    }
+}
+
 #[test]
 fn two_agents_of_a_node_mirror_each_stream_once() {
     let folder = std::env::temp_dir().join(format!("shadow-mirror-http2-{}", std::process::id()));

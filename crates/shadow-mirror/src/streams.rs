@@ -8,6 +8,12 @@
 //! processed it (RFC 9113 section 8.7): a client sends such a request again, and then that one is mirrored. After
 //! [`ANSWER_TIMEOUT`] it goes on all the same, and so it does where memory is short: who refuses a stream does so at once.
 //! Order means nothing between streams, so none waits for another.
+//!
+//! # What is in doubt
+//!
+//! Where the place of a frame was lost, or never known, it is found by how bytes look, which an upload could feign. What
+//! begins there is handed on only if the server answers on that very stream; without answers to read it is not handed on,
+//! unless `--input-raw-resume` asks for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,6 +46,8 @@ pub(super) struct Streams {
     base: u32,
     /// Whether answers are read, and something of the server was.
     answers: Answers,
+    /// Why what is read now is in doubt, if it is.
+    pub doubt: Option<DropReason>,
 }
 
 /// The part that production's answers have.
@@ -70,8 +78,12 @@ enum State {
     },
     /// Another agent mirrors it.
     Anothers,
-    /// Its request waits for what shows of the server.
-    Kept { request: Box<Request>, opened: Opened },
+    /// Its request waits for what shows of the server; for its answer alone, if it is in doubt.
+    Kept {
+        request: Box<Request>,
+        opened: Opened,
+        doubt: Option<DropReason>,
+    },
     /// Its request went on, and had its last byte then; its answer is waited for.
     Sent(Timestamp),
 }
@@ -98,16 +110,24 @@ impl Stream {
             return;
         };
         let sent = State::Sent(request.last_byte);
-        if let State::Kept { request, opened } = std::mem::replace(&mut self.state, sent) {
+        if let State::Kept { request, opened, .. } = std::mem::replace(&mut self.state, sent) {
             pipeline.no_longer_kept(&request);
             pipeline.forward_captured(self.place(open), self.id.clone(), request, opened);
+        }
+    }
+
+    /// Why its request is in doubt, if it waits for its answer for that.
+    fn doubt(&self) -> Option<DropReason> {
+        match self.state {
+            State::Kept { doubt, .. } => doubt,
+            _ => None,
         }
     }
 
     /// It ends here, for this reason unless its request has gone on.
     fn end(self, pipeline: &mut Pipeline, reason: DropReason) {
         match self.state {
-            State::Kept { request, opened } => {
+            State::Kept { request, opened, .. } => {
                 pipeline.no_longer_kept(&request);
                 pipeline.drop_unserved(&self.id, opened, reason);
             }
@@ -129,6 +149,7 @@ impl Streams {
             } else {
                 Answers::Unwanted
             },
+            doubt: None,
         }
     }
 
@@ -215,16 +236,25 @@ impl Streams {
             other => return stream.state = other,
         };
         let opened = if cut_short { opened.incomplete() } else { opened };
-        let reason = match next {
+        let doubt = self.doubt;
+        if doubt == Some(DropReason::MidStream) {
+            not_understood::say_that_connections_were_open();
+        }
+        let reason = match (next, doubt) {
             _ if behind_close => DropReason::AfterClose,
-            Judgement::Drop(reason) => reason,
-            Judgement::Keep => {
+            (Judgement::Drop(reason), _) => reason,
+            (_, Some(reason)) if self.answers == Answers::Unwanted || self.kept >= MAX_KEPT => reason,
+            (Judgement::Keep, _) | (Judgement::Forward, Some(_)) => {
                 around.pipeline.kept_bytes += request.charge.bytes();
-                stream.state = State::Kept { request, opened };
+                stream.state = State::Kept {
+                    request,
+                    opened,
+                    doubt,
+                };
                 self.kept += 1;
                 return;
             }
-            Judgement::Forward => {
+            (Judgement::Forward, None) => {
                 let place = stream.place(around.open);
                 around
                     .pipeline
@@ -286,6 +316,12 @@ impl Streams {
 
     /// Its answer will never be whole: that says nothing against the request.
     fn unanswered(&mut self, around: &mut Around<'_>, id: StreamId, why: AnswerLost) {
+        if let Some(reason) = self.open.get(&id).and_then(Stream::doubt) {
+            if let Some(stream) = self.remove(id) {
+                stream.end(around.pipeline, reason);
+            }
+            return;
+        }
         let Some(Stream {
             id,
             state: State::Sent(_),
@@ -356,15 +392,16 @@ impl Streams {
                 State::Kept { request, .. } if is_due(request, around.pipeline.kept_bytes) => {}
                 _ => continue,
             }
+            let reason = reason.or(stream.doubt());
             if reason.is_none() {
                 stream.forward(around.open, around.pipeline);
                 self.kept -= 1;
             }
             if reason.is_some() || self.answers == Answers::Unwanted {
-                over.push(*id);
+                over.push((*id, reason));
             }
         }
-        for id in over {
+        for (id, reason) in over {
             if let (Some(stream), Some(reason)) = (self.remove(id), reason) {
                 stream.end(around.pipeline, reason);
             }
@@ -376,12 +413,15 @@ impl Streams {
         let why = around.pipeline.reason_on(around.open, why);
         let taken = around.open.held.server_is() != Server::Awaited;
         for (_, mut stream) in std::mem::take(&mut self.open) {
-            if let State::Kept { .. } = stream.state
+            if let State::Kept { doubt: None, .. } = stream.state
                 && (taken || !reset)
             {
                 stream.forward(around.open, around.pipeline);
             }
             let reason = match stream.state {
+                State::Kept {
+                    doubt: Some(doubt), ..
+                } => doubt,
                 State::Kept { .. } => DropReason::Reset,
                 _ => why,
             };

@@ -143,6 +143,12 @@ impl Connection {
         self.joining.is_none()
     }
 
+    /// Whether the client's frames were read one behind the other from the first. Otherwise the place of one was found
+    /// again, or first, by how bytes look, which whoever chooses the bytes of an upload can feign.
+    pub fn is_certain(&self) -> bool {
+        !self.request.has_holes
+    }
+
     /// The next bytes of a direction. What has to be kept of them is charged to `budget`.
     pub fn push(
         &mut self,
