@@ -195,7 +195,10 @@ fn map(same: &[Field<'_>], field: &FieldDescriptor, depth: usize, out: &mut Writ
     let Kind::Message(entry) = field.kind() else {
         return Err(Fault::Invalid);
     };
-    let (key, value) = (entry.map_entry_key_field(), entry.map_entry_value_field());
+    // A descriptor may call a message an entry of a map that has no such fields.
+    let (Some(key), Some(value)) = (entry.get_field(1), entry.get_field(2)) else {
+        return Err(Fault::Invalid);
+    };
     let (key_kind, value_kind) = (key.kind(), value.kind());
     let mut entries: BTreeMap<String, &[u8]> = BTreeMap::new();
     for bytes in same.iter().filter_map(|field| of_message(&field.value)) {
