@@ -22,6 +22,7 @@ mod finished;
 pub mod frames;
 mod grpc_shop;
 mod h2load;
+pub mod http2;
 mod ledger;
 pub mod load;
 pub mod manifests;

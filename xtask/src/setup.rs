@@ -23,6 +23,8 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("pip3", "python3-pip"),
     ("apache2", "apache2-bin"),
     ("h2load", "nghttp2-client"),
+    ("nghttp", "nghttp2-client"),
+    ("nghttpd", "nghttp2-server"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("chromium", "chromium"),

@@ -3,7 +3,10 @@
 //! A binary of its own, so that its parts can be run alone.
 
 mod between;
+mod clients;
 mod grpc;
 mod reading;
 mod scene;
+mod servers;
+mod shadows;
 mod upgrade;

@@ -1,0 +1,182 @@
+//! The servers, and what starts each.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+
+use crate::Place;
+use crate::tls::Certificate;
+
+/// A server that speaks HTTP/2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stack {
+    /// Apache's `mod_http2`, on nghttp2.
+    Apache,
+    /// haproxy, in front of a plain nginx.
+    Haproxy,
+    /// Node's `http2`, on nghttp2.
+    Node,
+    /// The server of nghttp2 itself.
+    Nghttpd,
+}
+
+/// Where a server stands, and what it is given.
+pub(super) struct Site<'a, P> {
+    pub place: &'a P,
+    pub folder: &'a Path,
+    pub port: u16,
+    /// None for plain text.
+    pub certificate: Option<&'a Certificate>,
+    /// Port of the plain nginx behind haproxy.
+    pub behind: u16,
+}
+
+impl Stack {
+    /// The signal that ends it once what is under way is answered.
+    pub(super) const fn end(self) -> Signal {
+        match self {
+            Self::Apache => Signal::SIGWINCH,
+            Self::Haproxy => Signal::SIGUSR1,
+            _ => Signal::SIGTERM,
+        }
+    }
+
+    /// What starts it.
+    pub(super) fn command<P: Place>(self, site: &Site<'_, P>) -> Command {
+        match self {
+            Self::Apache => apache(site),
+            Self::Haproxy => haproxy(site),
+            Self::Node => {
+                let mut node = site.place.command("node");
+                node.arg(site_js()).args(site.arguments());
+                node
+            }
+            Self::Nghttpd => nghttpd(site),
+        }
+    }
+}
+
+impl<P: Place> Site<'_, P> {
+    /// The file that it logs requests in, or prints them to.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("access.log")
+    }
+
+    /// Port, certificate, key and log, as the servers of the fixtures take them.
+    fn arguments(&self) -> [PathBuf; 4] {
+        let (certificate, key) = match self.certificate {
+            Some(Certificate { certificate, key, .. }) => (certificate.clone(), key.clone()),
+            None => ("-".into(), "-".into()),
+        };
+        [self.port.to_string().into(), certificate, key, self.log()]
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.join(name);
+        fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        path
+    }
+}
+
+fn apache<P: Place>(site: &Site<'_, P>) -> Command {
+    let modules: String = ["mpm_event", "authz_core", "alias", "http2", "ssl"]
+        .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
+        .concat();
+    let page = site.write("page.txt", &"x".repeat(1024));
+    let (folder, port) = (site.folder.display(), site.port);
+    let protocols = match site.certificate {
+        None => "Protocols h2c http/1.1\nH2Direct on\n".to_owned(),
+        Some(Certificate { certificate, key, .. }) => format!(
+            "Protocols h2 http/1.1\nSSLEngine on\nSSLCertificateFile {}\nSSLCertificateKeyFile {}\n",
+            certificate.display(),
+            key.display()
+        ),
+    };
+    // The fields of the tests' nginx, in its order.
+    let fields = [
+        "0", "%k", "%>s", "%m", "%U%q", "%H", "%{Host}i", "%{X-Id}i", "-", "%a",
+    ]
+    .join(r"\t");
+    let configuration = format!(
+        "{modules}
+ServerName production.test
+Listen {port}
+PidFile {folder}/pid
+ErrorLog /dev/stderr
+DefaultRuntimeDir {folder}
+StartServers 2
+ServerLimit 2
+MaxRequestWorkers 50
+MinSpareThreads 1
+MaxSpareThreads 50
+MaxKeepAliveRequests 0
+KeepAliveTimeout 60
+GracefulShutdownTimeout 10
+LogFormat \"{fields}\" fields
+CustomLog {log} fields
+{protocols}AliasMatch ^/ {page}
+<Location />
+Require all granted
+</Location>
+",
+        log = site.log().display(),
+        page = page.display(),
+    );
+    let file = site.write("apache2.conf", &configuration);
+    let mut apache = site.place.command("apache2");
+    apache.arg("-f").arg(file).args(["-D", "FOREGROUND"]);
+    apache
+}
+
+fn haproxy<P: Place>(site: &Site<'_, P>) -> Command {
+    let speaks = match site.certificate {
+        None => "proto h2".to_owned(),
+        Some(certificate) => format!("ssl crt {} alpn h2,http/1.1", certificate.both.display()),
+    };
+    let (port, behind) = (site.port, site.behind);
+    let file = site.write(
+        "haproxy.cfg",
+        &format!(
+            "global
+  nbthread 2
+defaults
+  mode http
+  timeout connect 10s
+  timeout client 60s
+  timeout server 60s
+frontend front
+  bind :::{port} v4v6 {speaks}
+  default_backend plain
+backend plain
+  server nginx 127.0.0.1:{behind}
+"
+        ),
+    );
+    let mut haproxy = site.place.command("haproxy");
+    haproxy.args(["-db", "-f"]).arg(file);
+    haproxy
+}
+
+fn nghttpd<P: Place>(site: &Site<'_, P>) -> Command {
+    site.write("page", &"x".repeat(1024));
+    let mut nghttpd = site.place.command("nghttpd");
+    nghttpd
+        .args(["--verbose", "--workers=2", "--htdocs"])
+        .arg(site.folder);
+    match site.certificate {
+        None => {
+            nghttpd.arg("--no-tls").arg(site.port.to_string());
+        }
+        Some(Certificate { certificate, key, .. }) => {
+            nghttpd.arg(site.port.to_string()).arg(key).arg(certificate);
+        }
+    }
+    nghttpd
+}
+
+/// Node's program.
+fn site_js() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/http2/site.js")
+}
