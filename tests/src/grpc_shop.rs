@@ -16,7 +16,7 @@ const TODAY: Release = Release::pypi("grpc", "grpcio-1.62.3");
 /// The next one, which clients have as well.
 const NEXT: Release = Release::pypi("grpc", "grpcio-1.85.3");
 /// How long a service may take to listen.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// A running service on the host's loopback. Dropping it kills it.
 pub struct GrpcShop {
