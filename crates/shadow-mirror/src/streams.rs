@@ -77,7 +77,7 @@ enum State {
         behind_close: bool,
     },
     /// Another agent mirrors it.
-    Anothers,
+    OfAnotherAgent,
     /// Its request waits for what shows of the server; for its answer alone, if it is in doubt.
     Kept {
         request: Box<Request>,
@@ -132,7 +132,7 @@ impl Stream {
                 pipeline.drop_unserved(&self.id, opened, reason);
             }
             State::Coming { opened, .. } => pipeline.drop_unserved(&self.id, opened, reason),
-            State::Anothers | State::Sent(_) => {}
+            State::OfAnotherAgent | State::Sent(_) => {}
         }
     }
 }
@@ -209,7 +209,7 @@ impl Streams {
                 let behind_close = around.open.held.is_behind_close();
                 (State::Coming { opened, behind_close }, pod)
             }
-            None => (State::Anothers, None),
+            None => (State::OfAnotherAgent, None),
         };
         let stream = Stream {
             id: MessageId::captured(&around.open.key, self.base.wrapping_add(id.0)),
@@ -229,7 +229,7 @@ impl Streams {
         let sent = State::Sent(request.last_byte);
         let (opened, behind_close) = match std::mem::replace(&mut stream.state, sent) {
             State::Coming { opened, behind_close } => (opened, behind_close),
-            State::Anothers if self.answers == Answers::Unwanted => {
+            State::OfAnotherAgent if self.answers == Answers::Unwanted => {
                 self.open.remove(&id);
                 return;
             }

@@ -174,7 +174,7 @@ fn the_status_of_a_call_takes_the_place_of_https() {
 }
 
 #[test]
-fn a_proxys_answer_is_compared_as_http() {
+fn the_answer_of_a_proxy_is_compared_as_http() {
     let ok = reply(&[&basket("b", &[])], OK);
     let gone = super::answer("502 Bad Gateway", "Content-Type: text/html", "<html>");
     assert_eq!(
