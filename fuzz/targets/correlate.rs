@@ -46,7 +46,7 @@ fuzz_target!(|data: &[u8]| {
         let mut exchanges = Exchanges::new(Arc::clone(&map), keys, Arc::clone(&exceptions));
         exchanges.open(&1, &asked);
         let (head, body) = split(production);
-        exchanges.production(&1, head, body, NOW);
+        exchanges.production(&1, (head, body), NOW, NOW);
         let (head, body) = split(own);
         exchanges.own(&1, head, body, None, NOW);
         assert!(exchanges.is_empty());

@@ -67,7 +67,7 @@ fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// A list of challenges without the values that are new each time: that they are there is left.
-fn without_nonces(value: &[u8]) -> Vec<u8> {
+pub(super) fn without_nonces(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());
     let mut at = 0;
     while at < value.len() {

@@ -145,9 +145,14 @@ pub(super) fn compare_fields(
                 compare_values(left.as_deref(), right.as_deref(), true, findings);
             }
             Manner::Value if challenges::are_in(name) => {
-                let one = |values: &[&[u8]]| joined(values).map(|value| challenges::comparable(&value));
-                let (left, right) = (one(left), one(right));
-                compare_values(left.as_deref(), right.as_deref(), true, findings);
+                let (left, right) = (joined(left), joined(right));
+                let one = |value: &Option<Cow<'_, [u8]>>| value.as_deref().map(challenges::comparable);
+                if one(&left) != one(&right) {
+                    // Shown in the order that they have.
+                    let one = |value: &Option<Cow<'_, [u8]>>| value.as_deref().map(challenges::without_nonces);
+                    let (left, right) = (one(&left), one(&right));
+                    compare_values(left.as_deref(), right.as_deref(), true, findings);
+                }
             }
             _ => {
                 let (left, right) = (joined(left), joined(right));

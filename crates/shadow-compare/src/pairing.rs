@@ -322,7 +322,8 @@ impl Pairing {
     pub fn production(&mut self, response: &ExchangeResponse<'_>) {
         // At once, and also where the shadow has failed: later requests may carry what it issued.
         for exchanges in self.learning.iter_mut().flat_map(Learning::all) {
-            exchanges.production(response.id, response.head, response.body, self.now);
+            let answer = (&response.head[..], &response.body[..]);
+            exchanges.production(response.id, answer, response.first_byte, self.now);
         }
         let Some(open) = self.open.get_mut(response.id) else {
             let mut charge = self.intake.budget().charge();

@@ -102,18 +102,19 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         open.carries = Some((turn, carried));
     }
 
-    /// Production has answered.
-    pub fn production(&mut self, name: &K, head: &[u8], body: &[u8], now: Timestamp) {
+    /// Production has answered; the answer began at `at`, on the clock of the requests, or zero where that is not known.
+    pub fn production(&mut self, name: &K, (head, body): (&[u8], &[u8]), at: Timestamp, now: Timestamp) {
         let Some(open) = self.open.get_mut(name).filter(|open| open.production.is_none()) else {
             return;
         };
-        let issued = Issued::of(
+        let mut issued = Issued::of(
             Side::Production,
             &self.keys,
             &self.exceptions,
             open.asked(),
             (head, body),
         );
+        issued.at = at;
         let mut map = lock(&self.map);
         let number = map.production(&issued, now);
         match &open.own {

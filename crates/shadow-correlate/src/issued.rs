@@ -4,6 +4,7 @@
 //! pairs no record with its neighbour. Ids of records are taken from answers that create them, not from lists and reads: a release
 //! that answers with another record than it was asked for must not teach that the two are one.
 
+use shadow_core::time::Timestamp;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -72,6 +73,8 @@ pub struct Issued {
     /// Where in the text those of the body begin, and how the body was read.
     body: usize,
     manner: Manner,
+    /// When the answer began, as it was captured; zero where that is not known.
+    pub(crate) at: Timestamp,
 }
 
 /// Everything but its bytes that decides on what a body issues.

@@ -77,6 +77,8 @@ struct Remembered {
     /// The name of the record, where it is a reference by name.
     name: Option<u64>,
     at: Timestamp,
+    /// When the answer began with which production issued it: no request before that has it from there.
+    issued: Timestamp,
 }
 
 impl Remembered {
@@ -207,7 +209,7 @@ impl Map {
             // What it was before serves until there is another.
             let is_known = self.alike.to_back(&value.key).is_some() || self.entries.contains_key(&value.key);
             if !is_known || value.anew {
-                self.insert(value, State::Pending(exchange), now);
+                self.insert(value, State::Pending(exchange), issued.at, now);
             }
         }
         exchange
@@ -232,9 +234,9 @@ impl Map {
                 let text = production.text(value);
                 let same = || theirs.iter().any(|theirs| own.text(theirs) == text);
                 if ours.len() == theirs.len() {
-                    self.learn(value, text, own.text(&theirs[index]), now);
+                    self.learn(value, text, own.text(&theirs[index]), (production.at, now));
                 } else if same() {
-                    self.learn(value, text, text, now);
+                    self.learn(value, text, text, (production.at, now));
                 } else {
                     self.miss(value.key, exchange);
                 }
@@ -257,7 +259,7 @@ impl Map {
         }
     }
 
-    fn learn(&mut self, value: &Value, production: &[u8], own: &[u8], now: Timestamp) {
+    fn learn(&mut self, value: &Value, production: &[u8], own: &[u8], (at, now): (Timestamp, Timestamp)) {
         if let Some((name, collection)) = value.owner {
             let owner = *self.owners.entry(name).or_insert(Some(collection));
             if owner != Some(collection) {
@@ -276,9 +278,9 @@ impl Map {
             return;
         }
         self.counts.learned += 1;
-        let mut used = false;
+        let (mut used, mut issued) = (false, at);
         if let Entry::Occupied(mut known) = self.entries.entry(value.key) {
-            used = known.get().used;
+            (used, issued) = (known.get().used, known.get().issued);
             if known.get().is(value, own) {
                 known.get_mut().at = now;
                 known.to_back();
@@ -286,13 +288,13 @@ impl Map {
             }
         }
         self.alike.remove(&value.key);
-        self.insert(value, State::Own(own.into()), now);
+        self.insert(value, State::Own(own.into()), issued, now);
         if used && let Some(entry) = self.entries.get_mut(&value.key) {
             entry.used = true;
         }
     }
 
-    fn insert(&mut self, value: &Value, state: State, now: Timestamp) {
+    fn insert(&mut self, value: &Value, state: State, issued: Timestamp, now: Timestamp) {
         self.remove(value.key);
         self.bytes += size(&state);
         let length = (value.length % self.lengths.len()) as u8;
@@ -304,6 +306,7 @@ impl Map {
             used: false,
             name: value.owner.map(|(name, _)| name),
             at: now,
+            issued,
         };
         self.entries.insert(value.key, entry);
         while self.bytes > self.bounds.bytes {
@@ -343,22 +346,27 @@ impl Map {
         self.lengths[length % self.lengths.len()] > 0
     }
 
-    /// Looks up `value`, which a request carries, in `scope`.
+    /// Looks up `value`, which a request that is sent now carries, in `scope`.
     pub fn find(&mut self, scope: Scope<'_>, value: &[u8], now: Timestamp) -> Known<'_> {
         if !self.may_know(value.len()) {
             return Known::Nothing;
         }
-        self.find_key(self.keys.key(scope, value), now)
+        self.find_key(self.keys.key(scope, value), Timestamp(u64::MAX), now)
     }
 
     pub(crate) fn key(&self, scope: Scope<'_>, value: &[u8]) -> Key {
         self.keys.key(scope, value)
     }
 
-    pub(crate) fn find_key(&mut self, key: Key, now: Timestamp) -> Known<'_> {
+    /// `asked`: when the request began that carries it. What production issued only later, in the answer to this very request for
+    /// one, is nothing to it.
+    pub(crate) fn find_key(&mut self, key: Key, asked: Timestamp, now: Timestamp) -> Known<'_> {
         let Entry::Occupied(mut occupied) = self.entries.entry(key) else {
             return Known::Nothing;
         };
+        if occupied.get().issued > asked {
+            return Known::Nothing;
+        }
         if let Some(name) = occupied.get().name
             && self.owners.get(&name).is_none_or(Option::is_none)
         {

@@ -42,6 +42,10 @@ impl Rewriting {
         let mut taking = Taking {
             request,
             map,
+            asked: match request.first_byte {
+                Timestamp(0) => Timestamp(u64::MAX),
+                known => known,
+            },
             now,
             done: Self::default(),
         };
@@ -130,6 +134,8 @@ fn spliced(text: &[u8], edits: &[Edit]) -> Vec<u8> {
 struct Taking<'a> {
     request: &'a Request,
     map: &'a mut Map,
+    /// When it began; the end of time where that is not known.
+    asked: Timestamp,
     now: Timestamp,
     done: Rewriting,
 }
@@ -142,7 +148,7 @@ impl Take for Taking<'_> {
     fn take(&mut self, candidate: &Candidate<'_>, scopes: &[Scope<'_>]) -> bool {
         for scope in scopes {
             let key = self.map.key(*scope, &candidate.value);
-            let own = match self.map.find_key(key, self.now) {
+            let own = match self.map.find_key(key, self.asked, self.now) {
                 Known::Nothing => continue,
                 Known::Pending => {
                     self.done.pending += 1;

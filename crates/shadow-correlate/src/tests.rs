@@ -74,7 +74,7 @@ impl Sides {
 
     fn production(&mut self, exchange: u32, answer: &str) {
         let (head, body) = split(answer);
-        self.exchanges.production(&exchange, head, body, NOW);
+        self.exchanges.production(&exchange, (head, body), NOW, NOW);
     }
 
     fn own(&mut self, exchange: u32, answer: &str) {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{NOW, Sides, json};
+use shadow_core::time::Timestamp;
+
+use super::{NOW, Sides, json, request};
+use crate::rewrite::Rewriting;
 use crate::{At, Bounds, Exceptions, lock};
 
 const LOGIN: &str = "POST /login HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
@@ -50,6 +53,25 @@ fn a_value_under_way_is_pending_until_it_is_there() {
     assert_eq!(sides.looked_up(&bearer(A)).pending, 1);
     sides.own(login, &token(B));
     assert_eq!(sides.rewritten(&bearer(A)), bearer(B));
+}
+
+#[test]
+fn what_production_issues_later_is_nothing_to_a_request() {
+    let mut sides = Sides::new();
+    let looked_up = |sides: &Sides, at: u64| {
+        let mut carrying = request(&bearer(A));
+        carrying.first_byte = Timestamp(at);
+        let found = Rewriting::of(&carrying, &sides.exceptions, &mut lock(&sides.map), NOW);
+        (found.values(), found.pending, found.missing)
+    };
+    // The answer to the request itself, say, in which production repeats what it was given.
+    let itself = sides.sent(LOGIN);
+    sides.production(itself, &token(A));
+    assert_eq!(looked_up(&sides, NOW.0 - 1), (0, 0, 0));
+    assert_eq!(looked_up(&sides, NOW.0 + 1), (0, 1, 0));
+    sides.own(itself, &token(B));
+    assert_eq!(looked_up(&sides, NOW.0 - 1), (0, 0, 0));
+    assert_eq!(looked_up(&sides, NOW.0 + 1), (1, 0, 0));
 }
 
 #[test]
@@ -150,7 +172,7 @@ fn a_compressed_chunked_answer_is_read() {
     let mut sides = Sides::new();
     let login = sides.sent(LOGIN);
     let body = |token: &str| coded(&format!("{{\"token\":\"{token}\"}}"));
-    sides.exchanges.production(&login, head, &body(A), NOW);
+    sides.exchanges.production(&login, (head, &body(A)), NOW, NOW);
     sides.exchanges.own(&login, head, &body(B), None, NOW);
     assert_eq!(sides.rewritten(&bearer(A)), bearer(B));
 }
