@@ -149,7 +149,8 @@ pub(super) fn compare_fields(
                 let one = |value: &Option<Cow<'_, [u8]>>| value.as_deref().map(challenges::comparable);
                 if one(&left) != one(&right) {
                     // Shown in the order that they have.
-                    let one = |value: &Option<Cow<'_, [u8]>>| value.as_deref().map(challenges::without_nonces);
+                    let one =
+                        |value: &Option<Cow<'_, [u8]>>| value.as_deref().map(challenges::without_nonces);
                     let (left, right) = (one(&left), one(&right));
                     compare_values(left.as_deref(), right.as_deref(), true, findings);
                 }
