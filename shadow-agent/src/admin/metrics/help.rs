@@ -29,7 +29,7 @@ pub(super) fn label_of(member: &str) -> &'static str {
     }
 }
 
-const CONNECTIONS: [(&str, &str); 45] = [
+const CONNECTIONS: [(&str, &str); 46] = [
     ("opened", "Connections seen."),
     (
         "mid_stream",
@@ -132,7 +132,11 @@ const CONNECTIONS: [(&str, &str); 45] = [
         "tls_records_lost",
         "TLS records that could not be decrypted although their secret is known: packets were lost.",
     ),
-    ("http2", "Connections recognised as HTTP/2 with prior knowledge."),
+    ("http2", "Connections of HTTP/2."),
+    (
+        "http2_pushed",
+        "Streams that HTTP/2 servers announced of their own (PUSH_PROMISE): not mirrored.",
+    ),
     ("upgraded", "Connections that left HTTP by CONNECT or Upgrade."),
     ("not_http", "Connections that carried something other than HTTP."),
     (
