@@ -102,6 +102,11 @@ impl HeldBack {
         self.server
     }
 
+    /// Whether the server has closed.
+    pub fn has_closed(&self) -> bool {
+        self.closed.is_some()
+    }
+
     /// A request ended, with its segment.
     pub fn ended(&mut self) {
         self.asked = Some(self.segment.1);

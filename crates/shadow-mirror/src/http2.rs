@@ -141,6 +141,9 @@ impl Http2 {
             flows,
         };
         step(reader, budget, &mut |event| streams.take(&mut around, event));
+        if reader.server_speaks() {
+            streams.speaks(&mut around);
+        }
     }
 }
 

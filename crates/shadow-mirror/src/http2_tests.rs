@@ -13,6 +13,7 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const ACK: u8 = 1;
 const GOAWAY: u8 = 7;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -99,6 +100,10 @@ impl Http2 {
         http2.send(opening());
         if answers {
             http2.answer(settings());
+        } else {
+            // Its SETTINGS, not seen here, and their acknowledgment.
+            http2.answered += 9;
+            http2.send(frame(SETTINGS, ACK, 0, b""));
         }
         http2
     }
@@ -145,7 +150,8 @@ fn each_stream_is_a_request_with_a_name_of_its_own() {
 #[test]
 fn a_preface_is_found_behind_a_proxy_header_and_however_it_is_cut() {
     let header = b"PROXY TCP4 203.0.113.7 10.0.0.1 51234 80\r\n";
-    let all = [header, &opening()[..], &get(1, "/1")].concat();
+    let acknowledgment = frame(SETTINGS, ACK, 0, b"");
+    let all = [header, &opening()[..], &get(1, "/1"), &acknowledgment].concat();
     for cut in 1..all.len() {
         let mut http2 = Http2::new(Expected::Everybody, false);
         http2.wire.connect();
@@ -331,6 +337,39 @@ fn a_connection_that_was_open_before_is_joined_once_it_is_proved() {
     assert_eq!(http2.wire.shard.counters().http2, 1);
     http2.finish();
     assert_eq!(http2.wire.counts().in_flight, 0);
+}
+
+#[test]
+fn a_server_that_does_not_speak_http_2_has_refused_its_streams() {
+    for answers in [false, true] {
+        let mut http2 = Http2::new(Expected::Everybody, answers);
+        http2.wire.connect();
+        http2.send([opening(), get(1, "/1")].concat());
+        assert_eq!(http2.wire.handed_on(), [""; 0]);
+        if answers {
+            http2.answer("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+        http2.finish();
+        http2.wire.pass(5_000);
+        let counts = http2.wire.counts();
+        assert_eq!(http2.wire.handed_on(), [""; 0]);
+        assert_eq!(
+            counts.dropped.get(&DropReason::H2Refused),
+            Some(&1),
+            "{answers} {counts:?}"
+        );
+    }
+}
+
+#[test]
+fn a_stream_goes_on_once_the_client_acknowledges_the_servers_settings() {
+    let mut http2 = Http2::new(Expected::Everybody, false);
+    http2.wire.connect();
+    http2.send([opening(), get(1, "/1")].concat());
+    assert_eq!(http2.wire.handed_on(), [""; 0]);
+    http2.answered += 9;
+    http2.send(frame(SETTINGS, ACK, 0, b""));
+    assert_eq!(http2.wire.handed_on(), ["/1"]);
 }
 
 /// Requests of a connection that was open before, none of them answered on its stream.

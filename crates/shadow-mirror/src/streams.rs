@@ -9,6 +9,10 @@
 //! [`ANSWER_TIMEOUT`] it goes on all the same, and so it does where memory is short: who refuses a stream does so at once.
 //! Order means nothing between streams, so none waits for another.
 //!
+//! A client may send requests before the server has said a word. Whether that speaks HTTP/2 at all shows in the client's
+//! acknowledgment of its SETTINGS (RFC 9113 section 6.5.3), or in its own bytes. Until then streams wait, and if it closes
+//! instead, it has refused them.
+//!
 //! # What is in doubt
 //!
 //! Where the place of a frame was lost, or never known, it is found by how bytes look, which an upload could feign. What
@@ -46,6 +50,8 @@ pub(super) struct Streams {
     base: u32,
     /// Whether answers are read, and something of the server was.
     answers: Answers,
+    /// Whether the server is known to speak HTTP/2.
+    speaks: bool,
     /// Why what is read now is in doubt, if it is.
     pub doubt: Option<DropReason>,
 }
@@ -116,6 +122,10 @@ impl Stream {
         }
     }
 
+    fn is_kept(&self) -> bool {
+        matches!(self.state, State::Kept { .. })
+    }
+
     /// Why its request is in doubt, if it waits for its answer for that.
     fn doubt(&self) -> Option<DropReason> {
         match self.state {
@@ -149,8 +159,27 @@ impl Streams {
             } else {
                 Answers::Unwanted
             },
+            speaks: false,
             doubt: None,
         }
+    }
+
+    /// The server speaks HTTP/2.
+    pub fn speaks(&mut self, around: &mut Around<'_>) {
+        if !std::mem::replace(&mut self.speaks, true) {
+            self.settle(around);
+        }
+    }
+
+    /// Whether the server took the connection and has not spoken HTTP/2. None answers in it without a word of its own, which a
+    /// client acknowledges.
+    fn never_spoke(&self, open: &Open) -> bool {
+        !self.speaks && open.held.server_is() == Server::Accepted
+    }
+
+    /// Whether it has closed as well.
+    fn is_turned_away(&self, open: &Open) -> bool {
+        self.never_spoke(open) && open.held.has_closed()
     }
 
     /// The client has received so much of the server's bytes when its HTTP/2 begins.
@@ -281,6 +310,7 @@ impl Streams {
             Server::Awaited if self.kept >= MAX_KEPT => Judgement::Drop(DropReason::Unanswered),
             Server::Awaited => Judgement::Keep,
             Server::Accepted | Server::Unknown if refusals_show && self.kept < MAX_KEPT => Judgement::Keep,
+            Server::Accepted if !self.speaks && self.kept < MAX_KEPT => Judgement::Keep,
             Server::Accepted | Server::Unknown => Judgement::Forward,
         }
     }
@@ -316,7 +346,9 @@ impl Streams {
 
     /// Its answer will never be whole: that says nothing against the request.
     fn unanswered(&mut self, around: &mut Around<'_>, id: StreamId, why: AnswerLost) {
-        if let Some(reason) = self.open.get(&id).and_then(Stream::doubt) {
+        let never_spoke = self.never_spoke(around.open).then_some(DropReason::H2Refused);
+        let kept = self.open.get(&id).filter(|stream| stream.is_kept());
+        if let Some(reason) = kept.and_then(|stream| stream.doubt().or(never_spoke)) {
             if let Some(stream) = self.remove(id) {
                 stream.end(around.pipeline, reason);
             }
@@ -365,7 +397,10 @@ impl Streams {
             _ if self.kept == 0 => {}
             Server::Awaited => {}
             Server::Silent => self.settle_if(around, Some(DropReason::Unanswered), |_, _| true),
-            Server::Accepted if self.answers != Answers::Unwanted => {}
+            Server::Accepted if self.is_turned_away(around.open) => {
+                self.settle_if(around, Some(DropReason::H2Refused), |_, _| true);
+            }
+            Server::Accepted if !self.speaks || self.answers != Answers::Unwanted => {}
             Server::Accepted | Server::Unknown => self.settle_if(around, None, |_, _| true),
         }
     }
@@ -373,7 +408,8 @@ impl Streams {
     /// What was kept back for long enough goes on, or makes room for others where these need it.
     pub fn overdue(&mut self, around: &mut Around<'_>, now: Timestamp, room: usize) {
         if self.kept > 0 && around.open.held.server_is() != Server::Awaited {
-            self.settle_if(around, None, |request, kept_bytes| {
+            let reason = self.is_turned_away(around.open).then_some(DropReason::H2Refused);
+            self.settle_if(around, reason, |request, kept_bytes| {
                 kept_bytes > room || request.last_byte.after(ANSWER_TIMEOUT) <= now
             });
         }
@@ -412,9 +448,11 @@ impl Streams {
     pub fn close(mut self, around: &mut Around<'_>, reset: bool, why: Reject) {
         let why = around.pipeline.reason_on(around.open, why);
         let taken = around.open.held.server_is() != Server::Awaited;
+        let turned_away = self.never_spoke(around.open);
         for (_, mut stream) in std::mem::take(&mut self.open) {
             if let State::Kept { doubt: None, .. } = stream.state
                 && (taken || !reset)
+                && !turned_away
             {
                 stream.forward(around.open, around.pipeline);
             }
@@ -422,6 +460,7 @@ impl Streams {
                 State::Kept {
                     doubt: Some(doubt), ..
                 } => doubt,
+                State::Kept { .. } if turned_away => DropReason::H2Refused,
                 State::Kept { .. } => DropReason::Reset,
                 _ => why,
             };

@@ -118,6 +118,7 @@ impl Connection {
             ended: None,
             list: FieldList::new(),
         };
+        connection.request.acknowledges = join != Join::Preface;
         if let Join::Upgraded(kind) = join {
             connection.highest = 1;
             let stream = Stream {
@@ -147,6 +148,12 @@ impl Connection {
     /// again, or first, by how bytes look, which whoever chooses the bytes of an upload can feign.
     pub fn is_certain(&self) -> bool {
         !self.request.has_holes
+    }
+
+    /// Whether the server is known to speak HTTP/2: by its own frames, by the client's acknowledgment of its SETTINGS (RFC 9113
+    /// section 6.5.3), or because the connection was joined behind its beginning.
+    pub fn server_speaks(&self) -> bool {
+        self.response.speaks || self.request.acknowledges
     }
 
     /// The next bytes of a direction. What has to be kept of them is charged to `budget`.

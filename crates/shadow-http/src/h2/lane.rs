@@ -23,6 +23,10 @@ pub(super) struct Lane {
     table: Option<Charge>,
     /// Whether frames of it may be missing: before it was joined, or in a hole.
     pub has_holes: bool,
+    /// Whether a frame of it was read.
+    pub speaks: bool,
+    /// Whether it acknowledged the other side's SETTINGS.
+    pub acknowledges: bool,
     /// Times that its place was wrong.
     pub false_places: u32,
     /// Largest frame that the other side said it takes.
@@ -188,6 +192,8 @@ impl Lane {
             },
             table: None,
             has_holes,
+            speaks: false,
+            acknowledges: false,
             false_places: 0,
             max_frame: DEFAULT_MAX_FRAME,
             block: None,
@@ -267,6 +273,8 @@ impl Lane {
         if !header.is_valid() || !fits || (first && (header.kind != Kind::Settings || header.has(ACK))) {
             return Step::Violation;
         }
+        self.speaks = true;
+        self.acknowledges |= header.kind == Kind::Settings && header.has(ACK);
         if is_block {
             self.block = Some(OpenBlock {
                 stream: header.stream,
