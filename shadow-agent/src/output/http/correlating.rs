@@ -57,7 +57,7 @@ struct Waiting {
     carried: Option<Carried>,
     /// What it waited for last.
     before: Option<Turn>,
-    /// Whether it waited for another request, or for what it carries.
+    /// Whether it waited for another request, or for what it carries, rather than for other shards alone.
     waited: bool,
     exchange: Rc<Exchange>,
     ticket: Ticket,
@@ -89,14 +89,15 @@ impl Correlating {
     /// Sends a request, or lets it wait.
     pub(super) fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket, part: Option<Part>) {
         let state = &*self.state;
-        let (turn, arrived) = state.turn(exchange);
+        let (turn, is_read) = state.turn(exchange);
         // Without room its order is lost, or the request would be.
         let has_room = state.has_room_for(exchange);
-        if !arrived && has_room {
+        if !is_read && has_room {
             return state.wait(exchange, (turn, None), ticket, part);
         }
         let (rewriting, may_go) = state.arrive(exchange, turn, part);
-        if (may_go && !state.is_behind(exchange.flow)) || !has_room {
+        let goes = may_go && state.is_next(turn) && !state.is_behind(exchange.flow);
+        if goes || !has_room {
             state.send(exchange, rewriting, ticket, part, None);
         } else {
             state.wait(exchange, (turn, Some(rewriting.carried)), ticket, part);
@@ -151,7 +152,8 @@ impl State {
             && self.bytes.get() + held_bytes(&exchange.request) <= MAX_WAITING_BYTES
     }
 
-    /// Its turn, and whether what it carries can be looked up at once. Else it is arriving.
+    /// Its turn, and whether what it carries can be looked up at once, because all that was captured before it has been read. Else it
+    /// is arriving.
     fn turn(&self, exchange: &Exchange) -> (Turn, bool) {
         let at = exchange.request.first_byte;
         // In this order: what is read is known to the map, if only as arriving.
@@ -159,16 +161,15 @@ impl State {
         let mut map = lock(&self.map);
         // By its addresses: each shard counts its flows from one.
         let turn = map.turn(exchange.id.connection(), at);
-        let arrived = is_read && map.is_next(turn);
-        if !arrived {
+        if !is_read {
             map.arrives(turn);
         }
-        (turn, arrived)
+        (turn, is_read)
     }
 
-    /// Whether nothing that came before an arriving request is unknown any more.
-    fn may_arrive(&self, turn: Turn) -> bool {
-        self.correlation.is_read(turn.at) && lock(&self.map).is_next(turn)
+    /// Whether it is known of all requests before this turn what they carry.
+    fn is_next(&self, turn: Turn) -> bool {
+        lock(&self.map).is_next(turn)
     }
 
     /// Looks up what a request carries, so that others may wait for it.
@@ -201,7 +202,7 @@ impl State {
         self.bytes.set(self.bytes.get() + held_bytes(&exchange.request));
         self.waiting.borrow_mut().push_back(Waiting {
             turn,
-            waited: carried.is_some(),
+            waited: false,
             carried,
             before: None,
             exchange: Rc::clone(exchange),
@@ -223,7 +224,7 @@ impl State {
             while !self.waiting.borrow().is_empty() {
                 tokio::time::sleep(next).await;
                 self.release();
-                let any_arriving = self.waiting.borrow().iter().any(|one| one.carried.is_none());
+                let any_arriving = self.waiting.borrow().iter().any(|one| !one.waited);
                 next = if any_arriving { ARRIVING } else { TURN };
             }
         }
@@ -260,21 +261,21 @@ impl State {
     /// another one on its connection goes first.
     fn looked_at(&self, one: &mut Waiting, is_behind: bool) -> Option<(Rewriting, bool)> {
         let now = Instant::now();
-        let Some(carried) = &one.carried else {
-            let in_time = self.may_arrive(one.turn);
-            if !in_time && now < one.until {
+        let in_time = now < one.until;
+        if one.carried.is_none() {
+            if in_time && !self.correlation.is_read(one.turn.at) {
                 return None;
             }
-            let (rewriting, may_go) = self.arrive(&one.exchange, one.turn, one.part);
-            if may_go && !is_behind {
-                return Some((rewriting, in_time));
-            }
+            // At once, whatever else is arriving: others may wait for this one.
+            let (rewriting, _) = self.arrive(&one.exchange, one.turn, one.part);
             one.carried = Some(rewriting.carried);
-            one.waited = true;
-            one.until = self.time_is_up();
+        }
+        if in_time && !self.is_next(one.turn) {
             return None;
-        };
+        }
+        let carried = one.carried.as_ref()?;
         if is_behind {
+            one.waited = true;
             one.until = self.time_is_up();
             return None;
         }
@@ -285,10 +286,12 @@ impl State {
             one.until = self.time_is_up();
         }
         if before.is_some() && now < one.until {
+            one.waited = true;
             return None;
         }
         let (rewriting, may_go) = self.look_up(&one.exchange, one.turn);
-        (may_go || now >= one.until).then_some((rewriting, may_go))
+        one.waited |= !may_go;
+        (may_go || now >= one.until).then_some((rewriting, may_go && in_time))
     }
 
     /// Sends it. `waited`: whether what it waited for came in time.
