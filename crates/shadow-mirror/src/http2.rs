@@ -92,6 +92,9 @@ impl Http2 {
 
     /// A direction, or the connection, ended.
     pub fn end(&mut self, open: &mut Open, shard: &mut Shard, direction: Direction, close: Close) {
+        if direction == Direction::Request && close == Close::Finished {
+            self.streams.client_ends(open);
+        }
         self.read(open, shard, |reader, _, mut sink| {
             reader.end(direction, close, &mut sink);
         });

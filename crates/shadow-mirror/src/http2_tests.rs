@@ -349,16 +349,29 @@ fn a_server_that_does_not_speak_http_2_has_refused_its_streams() {
         if answers {
             http2.answer("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         }
+        http2.wire.close(http2.answered, http2.sent);
+        http2.answered += 1;
         http2.finish();
         http2.wire.pass(5_000);
         let counts = http2.wire.counts();
-        assert_eq!(http2.wire.handed_on(), [""; 0]);
+        assert_eq!(http2.wire.handed_on(), [""; 0], "{answers}");
         assert_eq!(
             counts.dropped.get(&DropReason::H2Refused),
             Some(&1),
             "{answers} {counts:?}"
         );
     }
+}
+
+#[test]
+fn a_client_that_closes_first_may_have_acknowledged_nothing() {
+    let mut http2 = Http2::new(Expected::Everybody, false);
+    http2.wire.connect();
+    http2.send([opening(), get(1, "/1")].concat());
+    http2.answered += 1000;
+    http2.finish();
+    http2.wire.pass(5_000);
+    assert_eq!(http2.wire.handed_on(), ["/1"]);
 }
 
 #[test]

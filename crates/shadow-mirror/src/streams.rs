@@ -11,7 +11,7 @@
 //!
 //! A client may send requests before the server has said a word. Whether that speaks HTTP/2 at all shows in the client's
 //! acknowledgment of its SETTINGS (RFC 9113 section 6.5.3), or in its own bytes. Until then streams wait, and if it closes
-//! instead, it has refused them.
+//! instead, it has refused them. A client that closes first, as curl does once it has its answer, may have left that out.
 //!
 //! # What is in doubt
 //!
@@ -52,6 +52,8 @@ pub(super) struct Streams {
     answers: Answers,
     /// Whether the server is known to speak HTTP/2.
     speaks: bool,
+    /// Whether the client closed while the server had not.
+    client_first: bool,
     /// Why what is read now is in doubt, if it is.
     pub doubt: Option<DropReason>,
 }
@@ -160,6 +162,7 @@ impl Streams {
                 Answers::Unwanted
             },
             speaks: false,
+            client_first: false,
             doubt: None,
         }
     }
@@ -171,15 +174,19 @@ impl Streams {
         }
     }
 
-    /// Whether the server took the connection and has not spoken HTTP/2. None answers in it without a word of its own, which a
-    /// client acknowledges.
+    /// The client sends nothing more.
+    pub fn client_ends(&mut self, open: &Open) {
+        self.client_first |= !open.held.has_closed();
+    }
+
+    /// Whether the server took the connection and has not spoken HTTP/2.
     fn never_spoke(&self, open: &Open) -> bool {
         !self.speaks && open.held.server_is() == Server::Accepted
     }
 
-    /// Whether it has closed as well.
+    /// Whether it has closed as well, before the client did.
     fn is_turned_away(&self, open: &Open) -> bool {
-        self.never_spoke(open) && open.held.has_closed()
+        self.never_spoke(open) && open.held.has_closed() && !self.client_first
     }
 
     /// The client has received so much of the server's bytes when its HTTP/2 begins.
@@ -346,9 +353,10 @@ impl Streams {
 
     /// Its answer will never be whole: that says nothing against the request.
     fn unanswered(&mut self, around: &mut Around<'_>, id: StreamId, why: AnswerLost) {
-        let never_spoke = self.never_spoke(around.open).then_some(DropReason::H2Refused);
+        let is_over = why == AnswerLost::NotHttp || (why == AnswerLost::Closed && !self.client_first);
+        let turned_away = (self.never_spoke(around.open) && is_over).then_some(DropReason::H2Refused);
         let kept = self.open.get(&id).filter(|stream| stream.is_kept());
-        if let Some(reason) = kept.and_then(|stream| stream.doubt().or(never_spoke)) {
+        if let Some(reason) = kept.and_then(|stream| stream.doubt().or(turned_away)) {
             if let Some(stream) = self.remove(id) {
                 stream.end(around.pipeline, reason);
             }
@@ -448,7 +456,7 @@ impl Streams {
     pub fn close(mut self, around: &mut Around<'_>, reset: bool, why: Reject) {
         let why = around.pipeline.reason_on(around.open, why);
         let taken = around.open.held.server_is() != Server::Awaited;
-        let turned_away = self.never_spoke(around.open);
+        let turned_away = self.is_turned_away(around.open);
         for (_, mut stream) in std::mem::take(&mut self.open) {
             if let State::Kept { doubt: None, .. } = stream.state
                 && (taken || !reset)
