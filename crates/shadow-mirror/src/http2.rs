@@ -144,6 +144,9 @@ impl Http2 {
             flows,
         };
         step(reader, budget, &mut |event| streams.take(&mut around, event));
+        if reader.client_leaves() {
+            streams.client_ends(around.open);
+        }
         if reader.server_speaks() {
             streams.speaks(&mut around);
         }

@@ -372,6 +372,18 @@ fn a_client_that_closes_first_may_have_acknowledged_nothing() {
     http2.finish();
     http2.wire.pass(5_000);
     assert_eq!(http2.wire.handed_on(), ["/1"]);
+
+    // By its goodbye, at which the server closes.
+    let mut http2 = Http2::new(Expected::Everybody, false);
+    http2.wire.connect();
+    http2.send([opening(), get(1, "/1")].concat());
+    http2.answered += 1000;
+    http2.send(goodbye(0));
+    http2.wire.close(http2.answered, http2.sent);
+    http2.answered += 1;
+    http2.finish();
+    http2.wire.pass(5_000);
+    assert_eq!(http2.wire.handed_on(), ["/1"]);
 }
 
 #[test]

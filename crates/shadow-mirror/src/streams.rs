@@ -11,7 +11,7 @@
 //!
 //! A client may send requests before the server has said a word. Whether that speaks HTTP/2 at all shows in the client's
 //! acknowledgment of its SETTINGS (RFC 9113 section 6.5.3), or in its own bytes. Until then streams wait, and if it closes
-//! instead, it has refused them. A client that closes first, as curl does once it has its answer, may have left that out.
+//! instead, it has refused them. A client that is the first to leave, as curl does once it has its answer, may have left that out.
 //!
 //! # What is in doubt
 //!
@@ -174,7 +174,7 @@ impl Streams {
         }
     }
 
-    /// The client sends nothing more.
+    /// The client sends nothing more, or says so.
     pub fn client_ends(&mut self, open: &Open) {
         self.client_first |= !open.held.has_closed();
     }

@@ -156,6 +156,11 @@ impl Connection {
         self.response.speaks || self.request.acknowledges
     }
 
+    /// Whether the client said that it will open no more streams.
+    pub fn client_leaves(&self) -> bool {
+        self.request.leaves
+    }
+
     /// The next bytes of a direction. What has to be kept of them is charged to `budget`.
     pub fn push(
         &mut self,

@@ -27,6 +27,8 @@ pub(super) struct Lane {
     pub speaks: bool,
     /// Whether it acknowledged the other side's SETTINGS.
     pub acknowledges: bool,
+    /// Whether it said goodbye (`GOAWAY`).
+    pub leaves: bool,
     /// Times that its place was wrong.
     pub false_places: u32,
     /// Largest frame that the other side said it takes.
@@ -194,6 +196,7 @@ impl Lane {
             has_holes,
             speaks: false,
             acknowledges: false,
+            leaves: false,
             false_places: 0,
             max_frame: DEFAULT_MAX_FRAME,
             block: None,
@@ -275,6 +278,7 @@ impl Lane {
         }
         self.speaks = true;
         self.acknowledges |= header.kind == Kind::Settings && header.has(ACK);
+        self.leaves |= header.kind == Kind::GoAway;
         if is_block {
             self.block = Some(OpenBlock {
                 stream: header.stream,
