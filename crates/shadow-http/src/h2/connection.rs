@@ -118,7 +118,7 @@ impl Connection {
             ended: None,
             list: FieldList::new(),
         };
-        connection.request.acknowledges = join != Join::Preface;
+        connection.request.signs.acknowledges = join != Join::Preface;
         if let Join::Upgraded(kind) = join {
             connection.highest = 1;
             let stream = Stream {
@@ -153,12 +153,12 @@ impl Connection {
     /// Whether the server is known to speak HTTP/2: by its own frames, by the client's acknowledgment of its SETTINGS (RFC 9113
     /// section 6.5.3), or because the connection was joined behind its beginning.
     pub fn server_speaks(&self) -> bool {
-        self.response.speaks || self.request.acknowledges
+        self.response.signs.speaks || self.request.signs.acknowledges
     }
 
     /// Whether the client said that it will open no more streams.
     pub fn client_leaves(&self) -> bool {
-        self.request.leaves
+        self.request.signs.leaves
     }
 
     /// The next bytes of a direction. What has to be kept of them is charged to `budget`.

@@ -23,12 +23,8 @@ pub(super) struct Lane {
     table: Option<Charge>,
     /// Whether frames of it may be missing: before it was joined, or in a hole.
     pub has_holes: bool,
-    /// Whether a frame of it was read.
-    pub speaks: bool,
-    /// Whether it acknowledged the other side's SETTINGS.
-    pub acknowledges: bool,
-    /// Whether it said goodbye (`GOAWAY`).
-    pub leaves: bool,
+    /// What it has shown of its side.
+    pub signs: Signs,
     /// Times that its place was wrong.
     pub false_places: u32,
     /// Largest frame that the other side said it takes.
@@ -172,6 +168,17 @@ pub(super) enum Step {
     Violation,
 }
 
+/// What a direction has shown of the side that sends it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Signs {
+    /// A frame of it was read.
+    pub speaks: bool,
+    /// It acknowledged the other side's SETTINGS.
+    pub acknowledges: bool,
+    /// It said goodbye (`GOAWAY`).
+    pub leaves: bool,
+}
+
 /// What a hole costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loss {
@@ -194,9 +201,7 @@ impl Lane {
             },
             table: None,
             has_holes,
-            speaks: false,
-            acknowledges: false,
-            leaves: false,
+            signs: Signs::default(),
             false_places: 0,
             max_frame: DEFAULT_MAX_FRAME,
             block: None,
@@ -276,9 +281,9 @@ impl Lane {
         if !header.is_valid() || !fits || (first && (header.kind != Kind::Settings || header.has(ACK))) {
             return Step::Violation;
         }
-        self.speaks = true;
-        self.acknowledges |= header.kind == Kind::Settings && header.has(ACK);
-        self.leaves |= header.kind == Kind::GoAway;
+        self.signs.speaks = true;
+        self.signs.acknowledges |= header.kind == Kind::Settings && header.has(ACK);
+        self.signs.leaves |= header.kind == Kind::GoAway;
         if is_block {
             self.block = Some(OpenBlock {
                 stream: header.stream,
