@@ -37,7 +37,10 @@ fn copied(stage: &Stage, shadow: &Shadow<'_>) -> AccessLog {
     let (input, output) = (format!(":{port}"), format!("{scheme}://127.0.0.1:{shadow_port}"));
     let flags = ["--input-raw", &input, "--output-http", &output];
     let agent = Agent::start(stage, &host, &[&flags, shadow.flags].concat());
-    let clients = Clients::new(stage, &host, format!("http://127.0.0.1:{port}"));
+    let mut clients = Clients::new(stage, &host, format!("http://127.0.0.1:{port}"));
+    if shadow.stack == Stack::Apache {
+        clients = clients.without_bodies();
+    }
     let sent = clients.curl() + clients.nghttp() + clients.padded() + clients.h2load();
     let production = production.finish();
     let ledger = agent.stop();

@@ -50,6 +50,12 @@ enum Stage {
     Done,
 }
 
+/// Whether the shadow only says that it needs no more of the request: it may do so behind a whole answer (RFC 9113 section 8.1), as
+/// Apache does.
+fn is_whole(error: &::h2::Error) -> bool {
+    error.is_remote() && error.is_reset() && error.reason() == Some(::h2::Reason::NO_ERROR)
+}
+
 impl Answer {
     /// The answer that `response` will be. `max_body`: most bytes of its body; `keep`: what is kept of it.
     pub(in crate::output::http) fn new(response: ResponseFuture, max_body: u64, keep: Keep) -> Self {
@@ -97,6 +103,7 @@ impl Answer {
         };
         loop {
             let data = match body.poll_data(cx) {
+                Poll::Ready(Some(Err(error))) if is_whole(&error) => break,
                 Poll::Ready(Some(data)) => data.map_err(NoAnswer::Ended)?,
                 Poll::Ready(None) => break,
                 Poll::Pending => {
@@ -118,7 +125,10 @@ impl Answer {
                 self.frames.push(self.kept.body_length());
             }
         }
-        body.poll_trailers(cx).map_err(NoAnswer::Ended)
+        match body.poll_trailers(cx) {
+            Poll::Ready(Err(error)) if is_whole(&error) => Poll::Ready(Ok(None)),
+            trailers => trailers.map_err(NoAnswer::Ended),
+        }
     }
 
     /// The answer is whole. `has_body`: whether its head did not end it.
