@@ -262,6 +262,23 @@ fn no_more_bytes_wait_than_the_limit_says() {
 }
 
 #[test]
+fn an_upload_of_a_fast_network_waits_for_its_secret() {
+    let upload = vec![b'u'; 12 << 20];
+    for setup in [Setup::tls12(), Setup::tls13()] {
+        let mut peers = Peers::connect(&setup);
+        for piece in upload.chunks(32 << 10) {
+            peers.send(Request, piece);
+        }
+        let recording = peers.close();
+        let mut listener = waiting(&recording, SessionLimits::default());
+        assert_eq!(listener.told.unreadable, None);
+        listener.insert(&recording.secrets);
+        listener.retry(Timestamp(20_000_000));
+        assert!(listener.close().inside[0] == upload);
+    }
+}
+
+#[test]
 fn a_connection_without_room_to_wait_is_given_up() {
     for recording in both_versions() {
         let mut listener = Listener::default();
