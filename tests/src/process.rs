@@ -186,9 +186,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("--- {} said:\n{}---", self.name, self.stderr());
-        }
+        // Shown of tests that fail alone, also of those that fail when this has ended.
+        eprintln!("--- {} said:\n{}---", self.name, self.stderr());
         self.kill();
     }
 }

@@ -242,17 +242,21 @@ impl Finder {
     fn sockets(&mut self) -> Sockets {
         let mut sockets = Sockets::default();
         let selection = &self.selection;
-        let mut seen = HashSet::new();
+        let mut read = HashSet::new();
         for (process, known) in &self.known {
-            let Some(network) = known.network.filter(|network| seen.insert(*network)) else {
+            let Some(network) = known.network.filter(|network| !read.contains(network)) else {
                 continue;
             };
             let before = sockets.inputs.len() + sockets.pods.len();
             let input = |address| selection.input_has(address);
-            self.proc.listeners(*process, input, &mut sockets.inputs);
-            if !selection.pods.is_empty() {
-                let pod = |address| selection.pod_has(address);
-                self.proc.listeners(*process, pod, &mut sockets.pods);
+            let pod = |address| selection.pod_has(address);
+            let mut listeners = self.proc.listeners(*process, input, &mut sockets.inputs);
+            if listeners.is_ok() && !selection.pods.is_empty() {
+                listeners = self.proc.listeners(*process, pod, &mut sockets.pods);
+            }
+            // One that has just ended says nothing of its namespace; the next one does.
+            if listeners.is_ok() {
+                read.insert(network);
             }
             if sockets.inputs.len() + sockets.pods.len() > before {
                 sockets.networks.insert(network);

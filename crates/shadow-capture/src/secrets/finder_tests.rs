@@ -136,3 +136,16 @@ fn a_worker_is_told_by_its_parent_and_its_program() {
     proc.start(12, 10, "helper", 1, LISTENS_IN);
     assert_eq!(finder.look_at(12), Changes::default());
 }
+
+#[test]
+fn one_that_ends_under_a_look_hides_nobody_of_its_namespace() {
+    let proc = FakeProc::new("zombies");
+    proc.start(10, 1, "server", 1, LISTENS_IN);
+    proc.open_socket(10);
+    for process in 11..40 {
+        proc.start(process, 1, "true", 1, LISTENS_IN);
+        // What the kernel shows of a process that is over and still has its number (`get_proc_task_net`).
+        fs::remove_file(proc.0.join(format!("{process}/net/tcp"))).unwrap();
+    }
+    assert_eq!(proc.finder().look().selected, [10]);
+}

@@ -24,6 +24,9 @@ use super::selection::Selection;
 /// Between two looks: a process that has started is found within this time, or at its first handshake.
 pub const INTERVAL: Duration = Duration::from_secs(1);
 
+/// The most looks of the start.
+const LOOKS_AT_START: usize = 3;
+
 /// Selected processes whose mappings are read anew in one look, in turn: libraries that are loaded later.
 const REREAD: usize = 32;
 
@@ -68,11 +71,17 @@ pub struct Mappings {
 }
 
 impl Follower {
-    /// The first look, with the files of all that it finds looked into, until `deadline`.
+    /// The first look, with the files of all that it finds looked into, until `deadline`. What is put off then is looked at
+    /// again a few times: a second later a server has had its first handshakes.
     pub fn start(&mut self, deadline: Instant) {
-        self.look();
-        while self.libraries.has_waiting() && Instant::now() < deadline {
-            self.look_into_next();
+        for _ in 0..LOOKS_AT_START {
+            self.look();
+            while self.libraries.has_waiting() && Instant::now() < deadline {
+                self.look_into_next();
+            }
+            if !self.libraries.has_put_off() {
+                break;
+            }
         }
         self.tell();
     }

@@ -91,6 +91,8 @@ pub struct Libraries {
     rules: Rules,
     files: HashMap<Key, Library>,
     waiting: VecDeque<(u32, Mapped)>,
+    /// A file was put off since this was last asked.
+    put_off: bool,
     look: u64,
 }
 
@@ -114,6 +116,7 @@ impl Libraries {
             rules,
             files: HashMap::new(),
             waiting: VecDeque::new(),
+            put_off: false,
             look: 0,
         }
     }
@@ -161,6 +164,18 @@ impl Libraries {
         }
     }
 
+    /// Whether a file was put off since this was last asked: whoever runs it is to be met again.
+    pub fn has_put_off(&mut self) -> bool {
+        std::mem::take(&mut self.put_off)
+    }
+
+    fn put_off(&mut self, key: &Key, error: &io::Error) {
+        if let Some(library) = self.files.remove(key) {
+            debug!(name = library.name, %error, "cannot be looked into now");
+        }
+        self.put_off = true;
+    }
+
     /// Opens the next file that waits.
     pub fn open_next(&mut self, proc: &Proc) -> Option<(u32, Mapped, io::Result<File>)> {
         let (process, mapped) = self.waiting.pop_front()?;
@@ -174,7 +189,7 @@ impl Libraries {
         let file = match file {
             // The process may have ended, or the agent be short of something; whoever runs the file is met again.
             Err(error) if error.kind() == io::ErrorKind::NotFound || is_passing(&error) => {
-                self.files.remove(&key);
+                self.put_off(&key, &error);
                 return None;
             }
             file => file.map_err(NoHook::from),
@@ -188,7 +203,7 @@ impl Libraries {
                 hooks,
             }),
             Err(NoHook::Read(error)) if is_passing(&error) => {
-                self.files.remove(&key);
+                self.put_off(&key, &error);
                 None
             }
             Err(reason) => {
@@ -232,10 +247,7 @@ impl Libraries {
         if let Some((process, mapped)) = &found.mapped {
             let key = (mapped.key, self.alone(*process));
             match self.attached(proc, found) {
-                // It is met again.
-                State::Refused(error) if is_passing(&error) => {
-                    self.files.remove(&key);
-                }
+                State::Refused(error) if is_passing(&error) => self.put_off(&key, &error),
                 state => self.set(key, state),
             }
         }
@@ -398,6 +410,8 @@ mod tests {
             libraries.waiting.clear();
             let opened = Err(io::Error::from_raw_os_error(error));
             assert!(libraries.look_into(7, mapped.clone(), opened).is_none());
+            assert_eq!(libraries.has_put_off(), again);
+            assert!(!libraries.has_put_off());
             libraries.meet(7, std::slice::from_ref(&mapped));
             assert_eq!(libraries.has_waiting(), again);
             libraries.waiting.clear();

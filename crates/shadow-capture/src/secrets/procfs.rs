@@ -148,20 +148,32 @@ impl Proc {
     }
 
     /// The listening sockets of the process's network namespace whose address is wanted, by inode.
-    pub fn listeners(&self, process: u32, wanted: impl Fn(SocketAddr) -> bool, found: &mut HashSet<u64>) {
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read by this process: it has ended, and another one of its namespace has to be asked. A kernel without
+    /// IPv6 has no such list, which is no error.
+    pub fn listeners(
+        &self,
+        process: u32,
+        wanted: impl Fn(SocketAddr) -> bool,
+        found: &mut HashSet<u64>,
+    ) -> io::Result<()> {
         for name in ["net/tcp", "net/tcp6"] {
-            let Ok(file) = File::open(self.of(process, name)) else {
-                continue;
+            let file = match File::open(self.of(process, name)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && name == "net/tcp6" => continue,
+                file => file?,
             };
             // Those that listen come first: what is behind them, one line for each connection, is not asked for.
-            let lines = BufReader::new(file).lines().skip(1).take(MOST_LISTENERS);
-            let listening = lines.map_while(Result::ok).map_while(|line| listener(&line));
-            found.extend(
-                listening
-                    .filter(|(address, _)| wanted(*address))
-                    .map(|(_, inode)| inode),
-            );
+            for line in BufReader::new(file).lines().skip(1).take(MOST_LISTENERS) {
+                match listener(&line?) {
+                    Some((address, inode)) if wanted(address) => drop(found.insert(inode)),
+                    Some(_) => {}
+                    None => break,
+                }
+            }
         }
+        Ok(())
     }
 
     /// Which of these sockets the process has open.
@@ -412,7 +424,7 @@ mod tests {
         let address = listening.local_addr().unwrap();
         let (proc, own) = (Proc::new(), std::process::id());
         let mut sockets = HashSet::new();
-        proc.listeners(own, |found| found == address, &mut sockets);
+        proc.listeners(own, |found| found == address, &mut sockets).unwrap();
         assert_eq!(sockets.len(), 1);
         let open = proc.open_sockets(own, &sockets).unwrap();
         assert_eq!(open.len(), 1);
