@@ -424,7 +424,8 @@ mod tests {
         let address = listening.local_addr().unwrap();
         let (proc, own) = (Proc::new(), std::process::id());
         let mut sockets = HashSet::new();
-        proc.listeners(own, |found| found == address, &mut sockets).unwrap();
+        proc.listeners(own, |found| found == address, &mut sockets)
+            .unwrap();
         assert_eq!(sockets.len(), 1);
         let open = proc.open_sockets(own, &sockets).unwrap();
         assert_eq!(open.len(), 1);
