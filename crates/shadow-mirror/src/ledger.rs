@@ -214,6 +214,15 @@ pub struct OutputCounts {
     pub copies: u64,
     /// Requests among those delivered that were not whole (`--input-raw-allow-incomplete`).
     pub incomplete: u64,
+    /// Of those seen, requests that were sent with values that the output had issued, in place of production's.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub correlated: u64,
+    /// Those values.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub correlated_values: u64,
+    /// Of those seen, requests that carried what production had issued and the output had not: sent with production's.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub uncorrelated: u64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
@@ -263,6 +272,9 @@ impl OutputCounts {
             in_flight: self.in_flight,
             copies: self.copies.saturating_sub(before.copies),
             incomplete: self.incomplete.saturating_sub(before.incomplete),
+            correlated: self.correlated.saturating_sub(before.correlated),
+            correlated_values: self.correlated_values.saturating_sub(before.correlated_values),
+            uncorrelated: self.uncorrelated.saturating_sub(before.uncorrelated),
         }
     }
 
@@ -279,6 +291,9 @@ impl OutputCounts {
         self.in_flight += other.in_flight;
         self.copies += other.copies;
         self.incomplete += other.incomplete;
+        self.correlated += other.correlated;
+        self.correlated_values += other.correlated_values;
+        self.uncorrelated += other.uncorrelated;
     }
 }
 
@@ -484,6 +499,22 @@ impl Ticket {
         }
     }
 
+    /// Counts what of production's it carries: so many values are replaced by the output's own; `missing`: whether there are others,
+    /// which the output never issued.
+    pub fn correlate(&self, values: usize, missing: bool) {
+        if values == 0 && !missing {
+            return;
+        }
+        if let Some(ledger) = &self.ledger {
+            ledger.with(|counts| {
+                let output = &mut counts.outputs[self.output];
+                output.correlated += u64::from(values > 0);
+                output.correlated_values += values as u64;
+                output.uncorrelated += u64::from(missing);
+            });
+        }
+    }
+
     /// Ends the request for this output.
     pub fn settle(mut self, outcome: Outcome) {
         self.settle_once(outcome);
@@ -550,6 +581,25 @@ mod tests {
         );
         assert_eq!(counts.outputs[1].incomplete, 0);
         assert!(counts.balanced());
+    }
+
+    #[test]
+    fn what_is_sent_with_the_outputs_own_values_is_counted() {
+        let ledger = ShardLedger::new(1);
+        for (values, missing) in [(1, false), (3, true), (0, true), (0, false)] {
+            let ticket = ledger.open().split().next().unwrap();
+            ticket.correlate(values, missing);
+            ticket.settle(Outcome::Delivered);
+        }
+        let all = ledger.snapshot();
+        let counts = &all.outputs[0];
+        let of = |counts: &OutputCounts| (counts.correlated, counts.correlated_values, counts.uncorrelated);
+        assert_eq!((counts.seen, of(counts)), (4, (2, 4, 2)));
+        assert!(all.balanced());
+        let mut twice = counts.clone();
+        twice.add(counts);
+        assert_eq!(of(&twice), (4, 8, 4));
+        assert_eq!(twice.since(counts), *counts);
     }
 
     #[test]

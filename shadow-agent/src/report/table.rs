@@ -76,16 +76,7 @@ fn outcomes(text: &mut String, counts: &OutputCounts, seen: u64) {
             }
         }
     }
-    if counts.copies > 0 {
-        let meaning = "of these, additional copies of a request (a limit above 100%)";
-        row(
-            text,
-            2,
-            "copies",
-            counts.copies,
-            &format!("{:>6}  {meaning}", share(counts.copies, seen)),
-        );
-    }
+    of_these(text, counts, seen);
     if counts.in_flight > 0 {
         row(
             text,
@@ -94,6 +85,39 @@ fn outcomes(text: &mut String, counts: &OutputCounts, seen: u64) {
             counts.in_flight,
             &format!("{:>6}  no outcome yet", share(counts.in_flight, seen)),
         );
+    }
+}
+
+/// Requests among those above that are worth a word.
+fn of_these(text: &mut String, counts: &OutputCounts, seen: u64) {
+    let values = grouped(counts.correlated_values);
+    let rows = [
+        (
+            "copies",
+            counts.copies,
+            "of these, additional copies of a request (a limit above 100%)".to_owned(),
+        ),
+        (
+            "correlated",
+            counts.correlated,
+            format!("of these, sent with values that it had issued ({values})"),
+        ),
+        (
+            "uncorrelated",
+            counts.uncorrelated,
+            "of these, carrying what production had issued and it had not".to_owned(),
+        ),
+    ];
+    for (name, count, meaning) in rows {
+        if count > 0 {
+            row(
+                text,
+                2,
+                name,
+                count,
+                &format!("{:>6}  {meaning}", share(count, seen)),
+            );
+        }
     }
 }
 

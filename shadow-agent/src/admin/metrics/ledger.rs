@@ -10,7 +10,7 @@ use super::help::{help_of, is_gauge, label_of};
 use super::{MAX_OUTPUTS, Snapshot};
 use crate::cluster_metrics::OTHER;
 use crate::latency::LatencyCounts;
-use crate::mirror::ledger::{DropReason, RequestCounts};
+use crate::mirror::ledger::{DropReason, OutputCounts, RequestCounts};
 
 impl Snapshot {
     pub(super) fn encode_ledger(&self, families: &mut Families<'_>) -> fmt::Result {
@@ -68,6 +68,7 @@ impl Snapshot {
              are part of the outcome delivered.",
             incomplete,
         )?;
+        self.encode_correlation(families)?;
         let in_flight = self
             .outputs
             .iter()
@@ -79,6 +80,31 @@ impl Snapshot {
         )?;
         encode_object(families, "connections", &self.connections)?;
         encode_object(families, "capture", &self.capture)
+    }
+
+    fn encode_correlation(&self, families: &mut Families<'_>) -> fmt::Result {
+        type Of = fn(&OutputCounts) -> u64;
+        let counters: [(&str, &str, Of); 3] = [
+            (
+                "requests_correlated",
+                "Requests that were sent with values that the output had issued, in place of production's.",
+                |counts| counts.correlated,
+            ),
+            ("correlated_values", "Those values.", |counts| {
+                counts.correlated_values
+            }),
+            (
+                "requests_uncorrelated",
+                "Requests that carried what production had issued and the output had not: sent with production's.",
+                |counts| counts.uncorrelated,
+            ),
+        ];
+        for (name, help, of) in counters {
+            let counts = self.outputs.iter();
+            let series = counts.map(|(name, counts, _)| (vec![("output", name.as_str())], of(counts)));
+            families.counter(name, help, series)?;
+        }
+        Ok(())
     }
 
     /// The same, with at most [`MAX_OUTPUTS`] outputs, each with a name of its own.

@@ -22,6 +22,9 @@ fn snapshot() -> Snapshot {
         limited: 1,
         dropped: [(DropReason::Timeout, 2)].into(),
         in_flight: 1,
+        correlated: 4,
+        correlated_values: 9,
+        uncorrelated: 5,
         ..OutputCounts::default()
     };
     let status = OutputStatus {
@@ -129,6 +132,9 @@ fn numbers_stand_under_their_names_and_labels() {
         r#"shadow_agent_requests_dropped_total{output="http://staging:80",reason="timeout"} 2"#,
         r#"shadow_agent_requests_dropped_total{output="http://staging:80",reason="paused"} 0"#,
         r#"shadow_agent_requests_in_flight{output="http://staging:80"} 1.0"#,
+        r#"shadow_agent_requests_correlated_total{output="http://staging:80"} 4"#,
+        r#"shadow_agent_correlated_values_total{output="http://staging:80"} 9"#,
+        r#"shadow_agent_requests_uncorrelated_total{output="http://staging:80"} 5"#,
         "shadow_agent_connections_opened_total 0",
         "shadow_agent_connections_open 0.0",
         r#"shadow_agent_connections_skipped_bytes_total{reason="mid_stream"} 0"#,

@@ -309,6 +309,7 @@ impl State {
         // Where that fails there is no memory for it, or it would be no request: it goes as it came.
         missing |= matches!(rewritten, Some(Err(_)));
         let rewritten = rewritten.and_then(Result::ok);
+        ticket.correlate(if rewritten.is_some() { values } else { 0 }, missing);
         // The second answer of the shadow is to the same request.
         if (rewritten.is_some() || missing || waited.is_some()) && part != Some(Part::Repeat) {
             let mut map = lock(&self.map);

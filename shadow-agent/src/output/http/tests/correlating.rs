@@ -117,7 +117,9 @@ fn a_request_waits_for_what_it_carries_and_others_do_not() {
         assert!(requests[0].starts_with("GET /other "), "{requests:?}");
         assert!(requests[1].contains(&format!("Bearer {OWN}\r\n")), "{requests:?}");
         assert!(requests[2].starts_with("GET /behind "), "{requests:?}");
-        assert_counts(&mapped.rig.settled().await, 3, &[]);
+        let ledger = mapped.rig.settled().await;
+        assert_counts(&ledger, 3, &[]);
+        assert_eq!((ledger.correlated, ledger.correlated_values, ledger.uncorrelated), (1, 1, 0));
         let counts = lock(mapped.correlation.shadow()).counts();
         assert_eq!((counts.requests, counts.values, counts.missing), (1, 1, 0));
         assert_eq!((counts.waited, counts.late), (2, 0));
@@ -131,7 +133,9 @@ fn a_request_goes_as_it_is_when_the_time_is_up() {
         let mapped = Mapped::new(shadow.port, Duration::ZERO);
         mapped.offer(1, &carrying(PRODUCTIONS));
         mapped.correlating.drained().await;
-        assert_counts(&mapped.rig.settled().await, 1, &[]);
+        let ledger = mapped.rig.settled().await;
+        assert_counts(&ledger, 1, &[]);
+        assert_eq!((ledger.correlated, ledger.uncorrelated), (0, 1));
         assert!(shadow.requests()[0].contains(&format!("Bearer {PRODUCTIONS}\r\n")));
         let counts = lock(mapped.correlation.shadow()).counts();
         assert_eq!((counts.requests, counts.missing, counts.late), (0, 1, 1));
