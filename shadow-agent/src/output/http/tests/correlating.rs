@@ -119,7 +119,10 @@ fn a_request_waits_for_what_it_carries_and_others_do_not() {
         assert!(requests[2].starts_with("GET /behind "), "{requests:?}");
         let ledger = mapped.rig.settled().await;
         assert_counts(&ledger, 3, &[]);
-        assert_eq!((ledger.correlated, ledger.correlated_values, ledger.uncorrelated), (1, 1, 0));
+        assert_eq!(
+            (ledger.correlated, ledger.correlated_values, ledger.uncorrelated),
+            (1, 1, 0)
+        );
         let counts = lock(mapped.correlation.shadow()).counts();
         assert_eq!((counts.requests, counts.values, counts.missing), (1, 1, 0));
         assert_eq!((counts.waited, counts.late), (2, 0));
