@@ -4,7 +4,7 @@
 //! file named by `SHADOW_AGENT_SKIPS`. The last line printed is `N passed, N failed, N skipped`.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, bail};
@@ -39,6 +39,10 @@ pub struct Arguments {
     /// Run only the tests whose name contains this.
     filter: Option<String>,
 }
+
+/// What all rounds build for: always the same packages, since their features together decide what is built, and anew where
+/// they differ. The kernel programs do not build for this machine: the agent's own tests run them in the kernel.
+const PACKAGES: &[&str] = &["--workspace", "--exclude", "shadow-ebpf"];
 
 /// Programs that the tests drive and would not find by themselves.
 struct Programs {
@@ -79,28 +83,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let skips = SkipsFile::new()?;
 
     let mut tally = Tally::default();
-    // The kernel programs do not build for this machine: the agent's own tests run them in the kernel.
-    // The end-to-end tests run last and one at a time: they share `lo` and the processors.
-    tally.run(
-        &[
-            "--workspace",
-            "--exclude",
-            "shadow-tests",
-            "--exclude",
-            "shadow-ebpf",
-        ],
-        &[],
-        arguments,
-        &programs,
-        &skips,
-    )?;
-    tally.run(
-        &["--package", "shadow-tests"],
-        &["--test-threads=1"],
-        arguments,
-        &programs,
-        &skips,
-    )?;
+    let units = ["--lib", "--bins", "--test", "live_capture"].map(str::to_owned);
+    tally.run(&units, &[], arguments, &programs, &skips)?;
+    tally.run(&["--doc".to_owned()], &[], arguments, &programs, &skips)?;
+    // Last and one at a time: they share `lo` and the processors.
+    let one = ["--test-threads=1"];
+    tally.run(&end_to_end()?, &one, arguments, &programs, &skips)?;
 
     let skipped = skips.read()?;
     tally.skip(&skipped);
@@ -112,6 +100,22 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         bail!("tests were skipped, and skips are forbidden here");
     }
     Ok(())
+}
+
+/// Cargo's arguments that choose the end-to-end tests, which are all there is in `tests/tests`.
+fn end_to_end() -> anyhow::Result<Vec<String>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tests");
+    let mut targets = Vec::new();
+    for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        let name = path.file_stem().context("a test without a name")?;
+        targets.push(name.to_string_lossy().into_owned());
+    }
+    targets.sort_unstable();
+    Ok(targets
+        .into_iter()
+        .flat_map(|name| ["--test".to_owned(), name])
+        .collect())
 }
 
 fn report(tally: &Tally, skipped: &[String]) -> anyhow::Result<()> {
@@ -133,10 +137,10 @@ fn report(tally: &Tally, skipped: &[String]) -> anyhow::Result<()> {
 }
 
 impl Tally {
-    /// Runs `cargo test` on some packages, shows what it prints, and adds what it says.
+    /// Runs `cargo test` on some targets, shows what it prints, and adds what it says.
     fn run(
         &mut self,
-        packages: &[&str],
+        targets: &[String],
         harness: &[&str],
         arguments: &Arguments,
         programs: &Programs,
@@ -145,7 +149,8 @@ impl Tally {
         let mut command = setup::cargo();
         command
             .args(["test", "--no-fail-fast"])
-            .args(packages)
+            .args(PACKAGES)
+            .args(targets)
             .arg("--")
             .args(harness)
             .args(&arguments.filter)
@@ -171,7 +176,7 @@ impl Tally {
             // Nothing was counted: the tests did not build, or a test binary was killed.
             self.failed += 1;
             self.failures
-                .push(format!("cargo test {} ({status})", packages.join(" ")));
+                .push(format!("cargo test {} ({status})", targets.join(" ")));
         }
         Ok(())
     }
@@ -260,6 +265,13 @@ mod tests {
                 failures: vec!["capture::sees_lo".to_owned()],
             }
         );
+    }
+
+    #[test]
+    fn the_end_to_end_tests_are_found_by_their_folder() {
+        let targets = end_to_end().unwrap();
+        assert_eq!(targets[..2], ["--test", "api_server"]);
+        assert!(targets.iter().any(|target| target == "e2e"));
     }
 
     #[test]
