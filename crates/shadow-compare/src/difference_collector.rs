@@ -250,8 +250,11 @@ impl<'r> DifferenceCollector<'r> {
             }
         }
         let most = self.rules.time_tolerance()?;
-        let apart = time_distance::apart(self.path.as_str(), production, shadow, self.dates)?;
-        (apart <= most).then_some(RuleId::Time)
+        let apart = time_distance::apart(self.path.as_str(), production, shadow, self.dates);
+        if apart.is_some_and(|apart| apart <= most) {
+            return Some(RuleId::Time);
+        }
+        time_distance::are_next_minutes(production, shadow, self.dates).then_some(RuleId::Minute)
     }
 
     /// Whether the two are one identifier, as each side issued it.

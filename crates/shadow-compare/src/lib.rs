@@ -62,6 +62,7 @@ mod text;
 mod time_distance;
 pub mod verdict;
 mod witness;
+mod worded_time;
 
 pub use causes::causes;
 pub use comparer::{Comparer, add_by_name};

@@ -160,6 +160,16 @@ pub fn like_control(reference: Option<Differing>) -> Noise {
     }
 }
 
+/// The largest share of pairs with the end of a minute between what happened at production and at the shadow, where that is ten
+/// seconds at most.
+const ENDS_OF_MINUTES: f64 = 1.0 / 6.0;
+
+/// Whether times to the minute that are one apart are so by chance, as far as is sure: a release that writes all of them another
+/// way is apart more often.
+pub fn may_be_ends_of_minutes(raw: Differing) -> bool {
+    raw.rate().low <= ENDS_OF_MINUTES
+}
+
 /// Judges a place by the shadow's second answers: it is noise where the shadow differs from itself often enough to be sure,
 /// and not surely less often than from production.
 pub fn by_repeat(

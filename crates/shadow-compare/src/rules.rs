@@ -173,6 +173,8 @@ pub enum RuleId {
     Tolerance(usize),
     /// Two times that are near each other.
     Time,
+    /// Two times that are written to the minute, with the end of one between them: of few pairs only.
+    Minute,
     /// URLs of the hosts that both sides were asked under.
     Host,
     /// Identifiers that each side issued in place of the other's.
@@ -356,6 +358,7 @@ impl Rules {
                 let seconds = self.time_tolerance.unwrap_or_default().as_secs_f64();
                 format!("a time within {seconds} s")
             }
+            RuleId::Minute => "a time to the minute, at either side of its end".to_owned(),
             RuleId::Host => "the own host of each side in URLs".to_owned(),
             RuleId::Mapped => "identifiers that each side issued (correlation)".to_owned(),
             RuleId::Echo => "an echo of fields that copies have, or lack".to_owned(),

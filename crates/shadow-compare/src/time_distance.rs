@@ -1,7 +1,7 @@
 //! How far apart two values are, where both are times.
 //!
-//! Times are strings by RFC 3339 (without a zone too, where both lack it), dates of HTTP (RFC 9110 section 5.6.7), and numbers,
-//! also in strings, that are seconds, milli-, micro- or nanoseconds of Unix time in this century. A number alone may be anything:
+//! Times are strings by RFC 3339 (without a zone too, where both lack it), dates of HTTP (RFC 9110 section 5.6.7), what people
+//! read ([`worded_time`](super::worded_time)), and numbers, also in strings, that are seconds, milli-, micro- or nanoseconds of Unix time in this century. A number alone may be anything:
 //! it is a time where its name says so, or where on both sides it is near to the time of its own answer (the `Date` field, RFC
 //! 9110 section 6.6.1) and as far from it: it moves with the clock. By that, times that two clocks gave are near each other
 //! however late the shadow was asked, and however wrong its clock is.
@@ -12,12 +12,17 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use super::shown::Shown;
+use super::worded_time;
 
 /// Seconds of Unix time between which a number may be one: from 2001 to 2100.
 const PLAUSIBLE: std::ops::Range<i128> = 978_307_200..4_102_444_800;
 /// Nanoseconds from its answer within which a value moves with the clock: tokens and sessions end within a month, and a number
 /// that is none is there by chance in one of a thousand.
 const NEAR: i128 = 31 * 86_400 * 1_000_000_000;
+
+/// Seconds from its answer to a time to the minute that belongs to what just happened: a day and a half before, as nobody knows
+/// its zone, and no more after than zones are ahead.
+const FRESH: std::ops::Range<i64> = -36 * 3600..14 * 3600;
 
 /// The `Date` fields of production's answer and of the shadow's.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,12 +60,24 @@ pub(super) fn apart(path: &str, a: Shown<'_>, b: Shown<'_>, dates: Dates<'_>) ->
     Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
 }
 
+/// Whether both values are times to the minute, of today, in minutes next to each other: the moment that both mean may lie
+/// between these.
+pub(super) fn are_next_minutes(a: Shown<'_>, b: Shown<'_>, dates: Dates<'_>) -> bool {
+    let fresh = |value: Shown<'_>, date: Option<&[u8]>| {
+        let time = worded_time::read(value.string()?)?;
+        let answered = i64::try_from(of_http(std::str::from_utf8(date?).ok()?)? / 1_000_000_000).ok()?;
+        (!time.has_seconds && FRESH.contains(&(time.seconds - answered))).then_some(time.seconds)
+    };
+    let both = fresh(a, dates.production).zip(fresh(b, dates.shadow));
+    both.is_some_and(|(a, b)| a.abs_diff(b) == 60)
+}
+
 /// Whether `text` is a time by itself, as [`apart`] knows it: a string, whatever its name, or a number of a name that says so.
 pub(super) fn is_time(name: &str, text: &str, is_number: bool) -> bool {
     if is_number {
         names_a_time(name) && unix(text, text).is_some()
     } else {
-        written(text, text).is_some()
+        written(text, text).is_some() || worded_time::read(text).is_some()
     }
 }
 
@@ -74,6 +91,7 @@ fn written(a: &str, b: &str) -> Option<(i128, i128)> {
     both(with_zone)
         .or_else(|| both(without_zone))
         .or_else(|| both(of_http))
+        .or_else(|| both(in_words))
 }
 
 fn with_zone(text: &str) -> Option<i128> {
@@ -89,6 +107,11 @@ fn without_zone(text: &str) -> Option<i128> {
 fn of_http(text: &str) -> Option<i128> {
     let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
     Some(zoned.timestamp().as_nanosecond())
+}
+
+fn in_words(text: &str) -> Option<i128> {
+    let time = worded_time::read(text).filter(|time| time.has_seconds)?;
+    Some(i128::from(time.seconds) * 1_000_000_000)
 }
 
 /// Nanoseconds of two numbers in the same unit.
@@ -192,6 +215,39 @@ mod tests {
     }
 
     #[test]
+    fn minutes_of_today_are_next_to_each_other() {
+        let next = |a: &str, b: &str, date: &str| {
+            let dates = Dates {
+                production: Some(date.as_bytes()),
+                shadow: Some(date.as_bytes()),
+            };
+            are_next_minutes(Shown::Text(a), Shown::Text(b), dates)
+        };
+        let (minute, after) = ("Nov. 30, 2026, 2:59 a.m.", "Nov. 30, 2026, 3 a.m.");
+        let now = "Mon, 30 Nov 2026 02:59:59 GMT";
+        assert!(next(minute, after, now) && next(after, minute, now));
+        // In other zones.
+        assert!(next(minute, after, "Mon, 30 Nov 2026 13:59:59 GMT"));
+        assert!(next(minute, after, "Sun, 29 Nov 2026 14:59:59 GMT"));
+        // Long ago, in a week, or at a time that nobody knows.
+        for date in [
+            "Wed, 02 Dec 2026 02:59:59 GMT",
+            "Mon, 23 Nov 2026 02:59:59 GMT",
+            "now",
+        ] {
+            assert!(!next(minute, after, date), "{date}");
+        }
+        for other in [
+            minute,
+            "Nov. 30, 2026, 3:01 a.m.",
+            "Nov. 30, 2026, 3:00:00 a.m.",
+            "3 a.m.",
+        ] {
+            assert!(!next(minute, other, now), "{other}");
+        }
+    }
+
+    #[test]
     fn a_clock_that_is_wrong_makes_its_times_no_other() {
         let dates = ("Thu, 12 Nov 2026 10:00:00 GMT", "Thu, 12 Nov 2026 09:15:00 GMT");
         assert_eq!(
@@ -215,6 +271,10 @@ mod tests {
         assert_eq!(
             between("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:39 GMT"),
             Some(2)
+        );
+        assert_eq!(
+            between("Nov. 24, 2026, 9:59:58 a.m.", "Nov. 24, 2026, 10:00:01 a.m."),
+            Some(3)
         );
         assert_eq!(between("2026-11-24T10:00:00Z", "not a time at all"), None);
         assert_eq!(between("2026-11-24", "2026-11-25"), None);

@@ -217,6 +217,6 @@ pub(super) struct Seen {
     pub other_status: bool,
     /// Whether production refused the request.
     pub refused: bool,
-    /// The rows of its differences that no rule takes away; `None` where there are no differences.
+    /// The rows of its differences that no rule takes away for good; `None` where there are no differences.
     pub signature: Option<Vec<u32>>,
 }

@@ -1,3 +1,4 @@
+use super::Facts;
 use super::tests::{answer, comparison, lines, pair, tally_of};
 use crate::document::{Comparison, NotLearned, Verdict};
 
@@ -81,4 +82,47 @@ fn where_nothing_is_asked_twice_everything_counts() {
     }
     let comparison = comparison(&tally);
     assert_eq!((comparison.agreement.total, comparison.not_learned), (50, 0));
+}
+
+/// Six thousand equal pairs, and so many of `GET /rare` that have the control's answer beside them, in which `each` gives
+/// production's value, the shadow's and the control's.
+fn with_rare(pairs: u64, each: impl Fn(u64) -> [u64; 3]) -> Comparison {
+    let mut tally = tally_of();
+    for number in 0..6_000 {
+        let mut pair = pair(number, "/plain", "{}", "{}");
+        pair.control = Some(answer(200, "{}"));
+        tally.add(&pair);
+    }
+    for number in 0..pairs {
+        let [production, shadow, control] = each(number).map(|value| format!(r#"{{"took":{value}}}"#));
+        let mut pair = pair(10_000 + number, "/rare", &production, &shadow);
+        pair.control = Some(answer(200, &control));
+        tally.add(&pair);
+    }
+    tally.comparison(&Facts {
+        control: Some("http://control".to_owned()),
+        ..Facts::default()
+    })
+}
+
+#[test]
+fn a_control_is_learned_from_once_it_answered_ten_times() {
+    let all_differ = |number| [number, number + 100, number + 200];
+    let few = with_rare(9, all_differ);
+    assert_eq!(lines(&few.differences), ["GET /rare $.took value 9 not learned"]);
+    assert_eq!((few.agreement.count, few.agreement.total), (6_000, 6_000));
+    assert_eq!(few.endpoints[1].not_learned, NotLearned { pairs: 9, more: 1 });
+    let more = "9 pairs differ where nobody knows yet whether that is noise. Responses of the control that it takes: \
+                GET /rare (1 more).";
+    assert!(few.verdict.why.contains(&more.to_owned()), "{:#?}", few.verdict);
+    let enough = with_rare(10, all_differ);
+    assert_eq!(lines(&enough.differences), ["GET /rare $.took value 10 control"]);
+    assert_eq!((enough.agreement.count, enough.not_learned), (6_010, 0));
+}
+
+#[test]
+fn few_answers_of_a_control_like_production_count_at_once() {
+    let comparison = with_rare(3, |number| [number, number + 100, number]);
+    assert_eq!(lines(&comparison.differences), ["GET /rare $.took value 3"]);
+    assert_eq!((comparison.agreement.count, comparison.not_learned), (6_000, 0));
 }

@@ -13,6 +13,8 @@ mod grpc_tests;
 mod known_tests;
 #[cfg(test)]
 mod learning_tests;
+#[cfg(test)]
+mod minute_tests;
 mod not_learned;
 #[cfg(test)]
 mod part_tests;
@@ -226,7 +228,7 @@ impl Tally {
                 Some(row) => {
                     self.examples
                         .offer(&mut self.places, row, pair, &question, &judging);
-                    if !matches!(sort, Sort::Rule(_)) {
+                    if !sort.is_for_good() {
                         signature.push(row);
                     }
                 }

@@ -30,6 +30,13 @@ pub(super) enum Sort {
     Rule(RuleId),
 }
 
+impl Sort {
+    /// Whether nothing that comes later makes it count.
+    pub fn is_for_good(self) -> bool {
+        matches!(self, Self::Rule(rule) if rule != RuleId::Minute)
+    }
+}
+
 /// Where and how.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DifferenceKey<'a> {

@@ -153,7 +153,7 @@ impl Tally {
         let judge = |row: &Row| {
             let total = totals.get(&(row.endpoint, &*row.path, row.kind));
             let noise = self.noise_of(row, total.copied().unwrap_or_default());
-            noise.or_else(|| learns.then(|| self.not_learned(row)).flatten())
+            noise.or_else(|| self.not_learned(row, learns))
         };
         self.places
             .rows()
@@ -163,7 +163,15 @@ impl Tally {
 
     fn noise_of(&self, row: &Row, total: u64) -> Option<Noise> {
         let judging = &self.judging;
+        let endpoint = self.endpoints.get(&row.endpoint)?;
         if let Sort::Rule(rule) = row.sort {
+            let raw = Differing {
+                count: row.count,
+                of: endpoint.compared,
+            };
+            if rule == RuleId::Minute && !noise::may_be_ends_of_minutes(raw) {
+                return None;
+            }
             return Some(Noise {
                 by: match rule {
                     RuleId::Known(_) => NoiseBy::Known,
@@ -173,7 +181,6 @@ impl Tally {
                 reference: None,
             });
         }
-        let endpoint = self.endpoints.get(&row.endpoint)?;
         let place = noise::Place {
             kind: row.kind,
             protected: judging.rules.is_protected(&endpoint.name, &row.path),
@@ -192,8 +199,7 @@ impl Tally {
             count: total,
             of: endpoint.compared,
         };
-        // A control says more than the shadow itself: it is production's release. One that went away early says too little.
-        if judging.by_control && endpoint.controls > 0 && endpoint.controls >= endpoint.compared / 2 {
+        if self.has_control(endpoint) {
             let reference = of_control(referred.control);
             let by_rates = match row.sort {
                 Sort::Outside => None,

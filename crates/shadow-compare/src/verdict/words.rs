@@ -87,8 +87,12 @@ fn not_learned(comparison: &Comparison) -> Option<String> {
         (cut(&one.name), Some(more))
     }));
     Some(format!(
-        "{} pairs differ where nobody knows yet whether that is noise. Second responses that it takes: {names}.",
-        grouped(comparison.not_learned)
+        "{} pairs differ where nobody knows yet whether that is noise. {} that it takes: {names}.",
+        grouped(comparison.not_learned),
+        match comparison.control {
+            Some(_) => "Responses of the control",
+            None => "Second responses",
+        }
     ))
 }
 
