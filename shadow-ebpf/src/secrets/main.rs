@@ -26,6 +26,8 @@ mod openssl;
 mod programs;
 #[cfg(target_arch = "bpf")]
 mod take;
+#[cfg(target_arch = "bpf")]
+mod worker;
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}

@@ -1,4 +1,4 @@
-//! The maps, and the constant that the agent sets before loading. Names are the contract with `secrets/load.rs`.
+//! The maps, and the constants that the agent sets before loading. Names are the contract with `secrets/load.rs`.
 //!
 //! All are preallocated: programs that trace must not allocate on kernels before 6.1.
 
@@ -32,6 +32,26 @@ pub static ARM64: Global<u32> = Global::new(0);
 /// Not 0: each probe is attached to selected processes alone, and their numbers mean nothing here.
 #[unsafe(no_mangle)]
 pub static ANY_PROCESS: Global<u32> = Global::new(0);
+
+/// Offset of `task_struct.real_parent`; 0: the kernel does not say, and no process is told by its parent.
+#[unsafe(no_mangle)]
+pub static REAL_PARENT: Global<u32> = Global::new(0);
+
+/// Offset of `task_struct.tgid`.
+#[unsafe(no_mangle)]
+pub static TGID: Global<u32> = Global::new(0);
+
+/// Offset of `task_struct.mm`.
+#[unsafe(no_mangle)]
+pub static MM: Global<u32> = Global::new(0);
+
+/// Offset of `mm_struct.exe_file`.
+#[unsafe(no_mangle)]
+pub static EXE_FILE: Global<u32> = Global::new(0);
+
+/// Offset of `file.f_inode`.
+#[unsafe(no_mangle)]
+pub static F_INODE: Global<u32> = Global::new(0);
 
 /// Counts a call.
 #[inline(always)]

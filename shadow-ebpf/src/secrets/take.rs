@@ -5,6 +5,7 @@ use shadow_common::{HookKind, SecretCounter, SecretLabel, SecretRecord};
 
 use crate::arguments::Arguments;
 use crate::maps::{ANY_PROCESS, PROCESSES, SECRETS, STRANGERS, count};
+use crate::worker::is_worker;
 
 /// Takes the secret of a call, if it is one, and counts it.
 #[inline(always)]
@@ -20,9 +21,11 @@ pub fn take(
     record.process = process;
     record.kind = kind as u32;
     if ANY_PROCESS.load() == 0 && PROCESSES.get_ptr(process).is_none() {
-        count(SecretCounter::OtherProcess);
         tell_of_stranger(process, &mut record);
-        return;
+        if !is_worker() {
+            count(SecretCounter::OtherProcess);
+            return;
+        }
     }
     match read(arguments, &mut record) {
         Ok(()) if emit(&mut record) => count(SecretCounter::Taken),

@@ -1,5 +1,7 @@
 //! Processes that start while the agent runs.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use shadow_tests::tls::{Stack, Version, https};
 use shadow_tests::{AccessLog, Stage, stage, until};
 
@@ -33,4 +35,19 @@ fn rolled_out(stage: &Stage, before: Stack, after: Stack) {
 fn a_new_executable_is_read() {
     let stage = stage!("root", "agent", "nginx", "python3", "pip3", "curl", "openssl");
     rolled_out(&stage, Stack::Go, Stack::GoStripped);
+}
+
+#[test]
+fn no_handshake_of_a_reload_is_lost() {
+    let stage = stage!("root", "agent", "nginx", "curl", "openssl");
+    let scene = Scene::on_lo(&stage, Stack::Nginx);
+    let agent = scene.mirror(&[]);
+    let master = Pid::from_raw(scene.production.pid().cast_signed());
+    for _ in 0..5 {
+        kill(master, Signal::SIGHUP).expect("a signal for nginx");
+        for _ in 0..20 {
+            https::get(&scene.client, &format!("https://{}/reload", scene.to), &[]);
+        }
+    }
+    scene.finish(agent).assert_mirrored(100);
 }

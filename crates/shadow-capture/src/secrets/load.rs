@@ -10,6 +10,7 @@ use aya_obj::{EbpfSectionKind, Object};
 use shadow_common::{HookKind, SECRET_COUNTERS};
 
 use super::bpf::{self, Program, ProgramKind};
+use super::task_offsets::TaskOffsets;
 use crate::error::CaptureError;
 use crate::load::{kernel_is_at_least, last_lines, missing, page_size};
 use crate::ring::Ring;
@@ -63,12 +64,23 @@ pub fn kind_of_this_kernel() -> ProgramKind {
 
 /// Loads everything. `any_process`: probes will be attached to processes one by one, and none is to be told by its number.
 pub fn load(kind: ProgramKind, any_process: bool) -> Result<Loaded, CaptureError> {
+    let offsets = TaskOffsets::of_this_kernel();
+    let loaded = load_with(kind, any_process, offsets);
+    match loaded {
+        // A kernel that is locked down lets no program read its memory (`LOCKDOWN_BPF_READ_KERNEL`).
+        Err(CaptureError::Verifier { .. }) if offsets.is_some() => load_with(kind, any_process, None),
+        loaded => loaded,
+    }
+}
+
+/// The same with what is known of the kernel's tasks.
+fn load_with(
+    kind: ProgramKind,
+    any_process: bool,
+    offsets: Option<TaskOffsets>,
+) -> Result<Loaded, CaptureError> {
     let mut object = Object::parse(OBJECT).map_err(|error| CaptureError::Load { source: error.into() })?;
-    let (arm64, any_process) = (u32::from(cfg!(target_arch = "aarch64")), u32::from(any_process));
-    let constants = [
-        ("ARM64", arm64.to_ne_bytes()),
-        ("ANY_PROCESS", any_process.to_ne_bytes()),
-    ];
+    let constants = constants(any_process, offsets);
     let constants: Table<&str, (&[u8], bool)> = constants
         .iter()
         .map(|(name, value)| (*name, (&value[..], true)))
@@ -96,6 +108,21 @@ pub fn load(kind: ProgramKind, any_process: bool) -> Result<Loaded, CaptureError
             .try_into()
             .map_err(refused("SECRET_COUNTS"))?,
     })
+}
+
+/// The constants of the programs.
+fn constants(any_process: bool, offsets: Option<TaskOffsets>) -> [(&'static str, [u8; 4]); CONSTANTS / 4] {
+    let of = |member: fn(&TaskOffsets) -> u32| offsets.as_ref().map_or(0, member);
+    [
+        ("ARM64", u32::from(cfg!(target_arch = "aarch64"))),
+        ("ANY_PROCESS", u32::from(any_process)),
+        ("REAL_PARENT", of(|offsets| offsets.real_parent)),
+        ("TGID", of(|offsets| offsets.tgid)),
+        ("MM", of(|offsets| offsets.mm)),
+        ("EXE_FILE", of(|offsets| offsets.exe_file)),
+        ("F_INODE", of(|offsets| offsets.f_inode)),
+    ]
+    .map(|(name, value)| (name, value.to_ne_bytes()))
 }
 
 /// Makes the object's maps, that of constants filled and frozen.
@@ -137,8 +164,8 @@ fn fill(data: MapData, constants: &[u8]) -> Result<MapData, CaptureError> {
     MapData::from_fd(descriptor).map_err(failed)
 }
 
-/// Bytes of all constants: two words.
-const CONSTANTS: usize = 8;
+/// Bytes of all constants: seven words.
+const CONSTANTS: usize = 28;
 
 /// Loads a program for each kind of function.
 fn load_programs(
@@ -222,8 +249,11 @@ mod tests {
         crate::locked_memory::raise();
         for kind in [ProgramKind::Perf, kind_of_this_kernel()] {
             for any_process in [false, true] {
-                let loaded = load(kind, any_process).unwrap_or_else(|error| panic!("{error}"));
-                assert_eq!(loaded.programs.programs.len(), HookKind::ALL.len());
+                for offsets in [None, TaskOffsets::of_this_kernel()] {
+                    let loaded = load_with(kind, any_process, offsets);
+                    let loaded = loaded.unwrap_or_else(|error| panic!("{error}"));
+                    assert_eq!(loaded.programs.programs.len(), HookKind::ALL.len());
+                }
             }
         }
     }

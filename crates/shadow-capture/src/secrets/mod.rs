@@ -15,6 +15,7 @@ mod needed;
 mod procfs;
 mod reader;
 mod selection;
+mod task_offsets;
 
 use std::collections::HashMap;
 use std::io;
