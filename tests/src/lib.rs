@@ -13,6 +13,7 @@
 
 mod access_log;
 mod agent;
+mod apache;
 pub mod api_server;
 pub mod applications;
 pub mod cgroup;

@@ -4,6 +4,10 @@
 //! Times of the clock are Unix time in milliseconds, lengths of time microseconds, shares fractions of 1. Everything that came
 //! from traffic is hostile text: whoever shows it escapes it.
 
+mod difference;
+mod endpoint;
+mod example;
+mod judgement;
 mod latency;
 mod outcomes;
 
@@ -11,9 +15,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::difference::{Aside, Cause, DifferenceRow, KnownCount, Noise, NoiseBy, Severity};
+pub use self::endpoint::{Endpoint, NotLearned, Part};
+pub use self::example::{Body, Example, ExampleAnswer};
+pub use self::judgement::{Judgement, RuleOutcome, RuleResult, Verdict};
 pub use self::latency::{CopyDelay, Latency, Quantiles, Slow, SlowAt, Throughput};
 pub use self::outcomes::Outcomes;
-use super::{Correlated, Kind};
+use super::Correlated;
 
 /// The version of this shape.
 pub const SCHEMA: u32 = 1;
@@ -34,31 +42,6 @@ pub struct Document {
     /// Remarks about all of it, in sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-}
-
-/// One word on a release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Verdict {
-    /// It would have survived, as far as this can tell.
-    #[serde(rename = "GO")]
-    Go,
-    /// Nobody can say yet.
-    #[serde(rename = "NOT ENOUGH DATA")]
-    NotEnoughData,
-    /// It would not have.
-    #[serde(rename = "NO-GO")]
-    NoGo,
-}
-
-impl Verdict {
-    /// As it is written everywhere.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Go => "GO",
-            Self::NotEnoughData => "NOT ENOUGH DATA",
-            Self::NoGo => "NO-GO",
-        }
-    }
 }
 
 /// A count of a total, and the 95% interval of its share (Wilson).
@@ -209,42 +192,6 @@ impl Comparison {
     }
 }
 
-/// The word on one comparison, and why.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Judgement {
-    /// The word.
-    pub word: Verdict,
-    /// Sentences, the weightiest first.
-    pub why: Vec<String>,
-    /// Each rule, and what it came to.
-    pub rules: Vec<RuleResult>,
-}
-
-/// The result of a rule of `--fail-on`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RuleResult {
-    /// The rule as it is written: `new_5xx > 0.1%`.
-    pub rule: String,
-    /// Whether it holds for the release.
-    pub outcome: RuleOutcome,
-    /// The measured value.
-    pub measured: Interval,
-    /// In words: `0.30% (0.21% to 0.43%)`.
-    pub text: String,
-}
-
-/// Whether a rule is met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RuleOutcome {
-    /// The whole interval is on the good side.
-    Passed,
-    /// The whole interval is on the bad side.
-    Failed,
-    /// The interval has the threshold in it: nobody can say yet.
-    Undecided,
-}
-
 /// Counts of production's requests, by what became of them, on their way to being compared:
 /// `eligible = compared + failed + not_compared + waiting`, and `seen = filtered + sampled_out + limited + eligible`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -291,223 +238,6 @@ pub struct StatusPair {
     pub excused: u64,
 }
 
-/// One endpoint: a method and a route template.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Endpoint {
-    /// `GET /users/{id}`.
-    pub name: String,
-    /// Pairs compared.
-    pub compared: u64,
-    /// Requests that the shadow gave no whole answer to, by reason.
-    pub failed: BTreeMap<String, u64>,
-    /// Not compared for another reason.
-    pub not_compared: u64,
-    /// See [`Comparison::agreement_raw`].
-    pub agreement_raw: Rate,
-    /// See [`Comparison::agreement`].
-    pub agreement: Rate,
-    /// The rest, which is no part of that.
-    #[serde(default, skip_serializing_if = "NotLearned::is_none")]
-    pub not_learned: NotLearned,
-    /// See [`Comparison::new_5xx`].
-    pub new_5xx: Rate,
-    /// Latency of production, without its distribution.
-    pub production: Quantiles,
-    /// Latency of the shadow.
-    pub shadow: Quantiles,
-    /// The shadow's 99th percentile to production's; `None` of too few.
-    pub p99_ratio: Option<Interval>,
-    /// Whether it is slower than the rules allow, for sure.
-    pub slower: bool,
-    /// Where it is, lower quantiles first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub slow: Vec<Slow>,
-    /// Parts of it that are judged as endpoints of their own, where something speaks against them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub parts: Vec<Part>,
-}
-
-/// A part of an endpoint that stands for many: a path that would be an endpoint by itself if there were not so many names at its
-/// place, or those requests that production served of an endpoint that it refused others of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Part {
-    /// `GET /checkout`; the endpoint's name where it is about what production served.
-    pub name: String,
-    /// Pairs compared, or those since it was first seen to differ.
-    pub compared: u64,
-    /// See [`Comparison::agreement`].
-    pub agreement: Rate,
-    /// See [`Comparison::new_5xx`].
-    pub new_5xx: Rate,
-    /// The shadow's 99th percentile to production's; `None` of too few.
-    pub p99_ratio: Option<Interval>,
-    /// Whether it is slower than the rules allow, for sure.
-    pub slower: bool,
-    /// Where it is, lower quantiles first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub slow: Vec<Slow>,
-}
-
-/// Pairs that differ in the same way at the same place.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DifferenceRow {
-    /// The endpoint's name.
-    pub endpoint: String,
-    /// See [`super::Difference::path`].
-    pub path: String,
-    /// The kind of the difference.
-    pub kind: Kind,
-    /// How many pairs: of a row that counts, those that do.
-    pub count: u64,
-    /// Of the endpoint's compared pairs.
-    pub share: f64,
-    /// Why it is taken for noise; `None` for what counts.
-    pub noise: Option<Noise>,
-    /// More pairs that differ at this place, which do not count for a reason of their own: a place has one row.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub aside: Vec<Aside>,
-    /// Pairs where the shadow's value is none of the few that production and the control have there: they count, although
-    /// the place differs between these too.
-    pub suspicious: u64,
-    /// When it was seen first.
-    pub first_ms: u64,
-    /// When it was seen last.
-    pub last_ms: u64,
-    /// Production's value in the first pair, cut short.
-    pub production: Option<String>,
-    /// The shadow's value there.
-    pub shadow: Option<String>,
-    /// Ids of [`Example`]s that show it.
-    pub examples: Vec<String>,
-}
-
-/// A difference that a release intends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KnownCount {
-    /// In words: the place, the values, and why.
-    pub what: String,
-    /// Pairs that have it, by place: of several places below it the sum.
-    pub count: u64,
-}
-
-/// Rows that have one cause: one change at many places or endpoints.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cause {
-    /// In words, with where and how often.
-    pub what: String,
-    /// How grave it is.
-    pub severity: Severity,
-    /// Pairs that show it, as far as that is known: of the rows of one endpoint those of the largest.
-    pub count: u64,
-    /// The rows, as indices of [`Comparison::differences`].
-    pub rows: Vec<usize>,
-    /// A pattern that it fits, and the way out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub advice: Option<String>,
-    /// Lines for the file of `--compare-rules` that take it away.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
-}
-
-/// How grave a difference is, the gravest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Another status code.
-    Status,
-    /// The composition of a body: parts that are missing, new, of another type or not readable.
-    Shape,
-    /// Values of a body.
-    Value,
-    /// Header fields.
-    Header,
-}
-
-impl DifferenceRow {
-    /// Whether nothing counts here because the control has there what the shadow has.
-    pub fn is_excused(&self) -> bool {
-        let noise = self.noise.as_ref();
-        noise.is_some_and(|noise| noise.by == NoiseBy::LikeControl)
-    }
-
-    /// Pairs in which this place is excused: the control has there what the shadow has.
-    pub fn excused(&self) -> u64 {
-        let own = self.noise.as_ref().map(|noise| (self.count, noise));
-        let all = own
-            .into_iter()
-            .chain(self.aside.iter().map(|aside| (aside.count, &aside.noise)));
-        all.filter(|(_, noise)| noise.by == NoiseBy::LikeControl)
-            .fold(0, |sum, (count, _)| sum.saturating_add(count))
-    }
-}
-
-/// Pairs that differ at a place and do not count, beside those of its row.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Aside {
-    /// How many pairs.
-    pub count: u64,
-    /// Why they do not count.
-    pub noise: Noise,
-}
-
-/// Why a difference is taken for noise.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Noise {
-    /// Who says so.
-    pub by: NoiseBy,
-    /// In words: the rule with its reason, or what was measured.
-    pub why: String,
-    /// How often it was seen among the references, where that was measured.
-    pub reference: Option<Rate>,
-}
-
-/// Who says that a difference is noise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NoiseBy {
-    /// A rule of the user, or a tolerance.
-    Rule,
-    /// The user, of a difference that the release intends.
-    Known,
-    /// The control differs there as often.
-    Control,
-    /// The shadow differs from itself there as often.
-    Repeat,
-    /// Nobody yet: there are too few second answers to say whether it is noise.
-    NotLearned,
-    /// Nobody by rates: in each of these pairs the control has there what the shadow has, so the shadow is excused.
-    LikeControl,
-}
-
-impl NoiseBy {
-    /// A word or two for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Rule => "rule",
-            Self::Control => "control",
-            Self::Repeat => "repeat",
-            Self::Known => "known",
-            Self::NotLearned => "not known yet",
-            Self::LikeControl => "like control",
-        }
-    }
-}
-
-/// Pairs that differ in nothing but what may be noise, at an endpoint that is not learned from yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotLearned {
-    /// How many: no part of agreement.
-    pub pairs: u64,
-    /// How many more second answers of the shadow it takes.
-    pub more: u64,
-}
-
-impl NotLearned {
-    fn is_none(&self) -> bool {
-        self.pairs == 0
-    }
-}
-
 /// Counts over time, in steps of equal length: at most some hundred of them, longer ones for a longer run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timeline {
@@ -534,52 +264,6 @@ pub struct Step {
     pub production_5xx: u64,
     /// 5xx of the shadow.
     pub shadow_5xx: u64,
-}
-
-/// A pair, redacted, and cut where it is long.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Example {
-    /// Its id: of the exchange, unique in its comparison.
-    pub id: String,
-    /// The endpoint's name.
-    pub endpoint: String,
-    /// When its request was seen.
-    pub at_ms: u64,
-    /// Request line and header fields, without the empty line; lines end with `\n`.
-    pub request_head: String,
-    /// Its body, decoded.
-    pub request_body: Body,
-    /// Production's answer.
-    pub production: ExampleAnswer,
-    /// The shadow's.
-    pub shadow: ExampleAnswer,
-    /// The control's, if it was asked and answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub control: Option<ExampleAnswer>,
-    /// Differences, noise included.
-    pub differences: Vec<super::Difference>,
-}
-
-/// An answer of an example.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ExampleAnswer {
-    /// Status line and header fields, without the empty line; lines end with `\n`.
-    pub head: String,
-    /// Its body, decoded; JSON is laid out in lines.
-    pub body: Body,
-    /// To its last byte, if known.
-    pub took_us: Option<u64>,
-}
-
-/// A body as it is shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Body {
-    /// Text, cut where it is long; none for bytes that are no text.
-    pub text: Option<String>,
-    /// Bytes of the whole body, decoded.
-    pub bytes: u64,
-    /// Whether the text is not all of it.
-    pub cut: bool,
 }
 
 /// Requests that the comparison itself made: `sent = answered + lost + waiting`.

@@ -9,10 +9,10 @@ use super::buffered::{Buffered, Head, Phase};
 use super::fault::{Fault, Oddity};
 use super::head::HeadReader;
 use super::message::{Reject, Skip};
-use super::message_kind::{Event, MessageKind};
-use super::message_stream::{Body, MessageStream, Preface, State, refuse, skip, tell_fault};
+use super::message_kind::{Event, MessageKind, refuse, skip, tell_fault};
+use super::message_stream::{Body, MessageStream, State};
 use super::odd_head::normalised;
-use super::preface::Opening;
+use super::preface::{Opening, Preface};
 use super::skimmer::{Skimmed, Skimmer};
 
 /// A head that does not lie whole in a chunk is gathered in pieces of this size, so that little is copied of

@@ -94,3 +94,32 @@ pub(super) struct Whole<L> {
     pub acknowledgment: u32,
     pub charge: Charge,
 }
+
+/// Says what is odd about the message that `bytes` begin, and gives what it is rejected for.
+pub(super) fn tell_fault<M>(fault: Fault, bytes: &[u8], sink: &mut impl FnMut(Event<M>)) -> Reject {
+    let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next();
+    let line = line.unwrap_or_default();
+    sink(Event::Faulty(fault, line[..line.len().min(TOLD)].to_vec()));
+    match fault.what {
+        Oddity::Framing(_) | Oddity::Chunk(_) => Reject::AmbiguousFraming,
+        _ => Reject::Malformed,
+    }
+}
+
+/// Bytes of a faulty message's start line that are told.
+const TOLD: usize = 200;
+
+pub(super) fn refuse<M>(reject: Reject, bytes: usize, sink: &mut impl FnMut(Event<M>)) -> usize {
+    sink(Event::Rejected(reject));
+    skip(bytes, Skip::AfterReject, sink)
+}
+
+pub(super) fn skip<M>(bytes: usize, why: Skip, sink: &mut impl FnMut(Event<M>)) -> usize {
+    if bytes > 0 {
+        sink(Event::Skipped {
+            bytes: bytes as u64,
+            why,
+        });
+    }
+    bytes
+}

@@ -29,12 +29,12 @@ use shadow_tcp::{Chunk, Close, Start};
 
 use super::body::BodyDecoder;
 use super::buffered::{Buffered, Head, Phase, whole};
-use super::fault::{ChunkedError, Fault, Oddity};
+use super::fault::{ChunkedError, Oddity};
 use super::framing::MessageFields;
 use super::head::{HeadReader, spans, starts_with_line, with_fields};
 use super::message::{Framing, Limits, Reject, Skip};
-use super::message_kind::{Decision, Event, MessageKind, Next};
-use super::preface::Opening;
+use super::message_kind::{Decision, Event, MessageKind, Next, refuse, skip};
+use super::preface::{Opening, Preface};
 use super::skimmer::Skimmer;
 
 /// Length of a gap of which nobody knows how long it is.
@@ -90,16 +90,6 @@ pub struct Http2Start {
     pub at: usize,
     /// Whether a request had offered it, and its answer may have taken it.
     pub behind_upgrade: bool,
-}
-
-/// Whether something else than a message may begin at this boundary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Preface {
-    /// The first bytes of the connection.
-    First,
-    /// Behind a request that offered to change.
-    Upgrade,
-    No,
 }
 
 impl<S: MessageKind> MessageStream<S> {
@@ -171,38 +161,6 @@ impl<S: MessageKind> MessageStream<S> {
             };
             rest.bytes = &rest.bytes[taken..];
             rest.sequence = rest.sequence.wrapping_add(taken as u32);
-        }
-    }
-
-    /// Whether HTTP/2 begins in what was pushed last, or begins with the next bytes.
-    #[inline]
-    pub fn has_left(&self) -> bool {
-        matches!(self.state, State::Left(_))
-    }
-
-    /// Takes out where that is. Whatever is pushed from then on is passed over.
-    pub fn take_left(&mut self) -> Option<Box<Http2Start>> {
-        if !self.has_left() {
-            return None;
-        }
-        match std::mem::replace(&mut self.state, State::Rest(Skip::Http2)) {
-            State::Left(start) => Some(start),
-            state => {
-                self.state = state;
-                None
-            }
-        }
-    }
-
-    /// Goes on where it [has left](Self::has_left) in `pushed`, with HTTP/2 that nobody reads.
-    pub fn stay(&mut self, pushed: &[u8], sink: &mut impl FnMut(Event<S::Message>)) {
-        if let Some(start) = self.take_left() {
-            let why = self.rest_of(Skip::Http2, sink);
-            skip(
-                start.before.len() + pushed.len().saturating_sub(start.at),
-                why,
-                sink,
-            );
         }
     }
 
@@ -428,50 +386,6 @@ impl<S: MessageKind> MessageStream<S> {
         }
     }
 
-    /// In the body of a message that was rejected.
-    fn pass(
-        &mut self,
-        mut body: BodyDecoder,
-        next: Next,
-        why: Skip,
-        bytes: &[u8],
-        sink: &mut impl FnMut(Event<S::Message>),
-    ) -> usize {
-        let Ok((taken, done)) = body.advance(bytes) else {
-            self.lose(Reject::AmbiguousFraming);
-            return 0;
-        };
-        skip(taken, why, sink);
-        if done {
-            self.follow(next, sink);
-        } else {
-            self.state = State::Passing { body, next, why };
-        }
-        taken
-    }
-
-    /// Bytes of a direction of which nothing more is delivered. A start line is seen only where it stands
-    /// whole, right behind the last message or at the start of a segment; it ends as it starts.
-    fn refuse_all(
-        &mut self,
-        reject: Reject,
-        boundary: bool,
-        bytes: &[u8],
-        sink: &mut impl FnMut(Event<S::Message>),
-    ) -> usize {
-        if boundary && starts_with_line::<S::Line>(bytes) {
-            sink(Event::Started);
-            sink(Event::Rejected(reject));
-        }
-        let boundary = false;
-        self.state = State::Refusing { reject, boundary };
-        let why = match reject {
-            Reject::AfterClose => Skip::AfterClose,
-            _ => Skip::AfterReject,
-        };
-        skip(bytes.len(), why, sink)
-    }
-
     /// Reads a whole, plain head. The outer error says that its fields are none, the inner one that they do not say one
     /// length.
     pub(super) fn parse(&mut self, line: S::Line, bytes: &[u8]) -> Result<Parsed<S::Line>, Reject> {
@@ -514,21 +428,6 @@ impl<S: MessageKind> MessageStream<S> {
         })
     }
 
-    /// A rejected message goes on: its body is passed over.
-    pub(super) fn pass_on(
-        &mut self,
-        body: BodyDecoder,
-        next: Next,
-        sink: &mut impl FnMut(Event<S::Message>),
-    ) {
-        if body.is_done() {
-            self.follow(next, sink);
-        } else {
-            let why = Skip::AfterReject;
-            self.state = State::Passing { body, next, why };
-        }
-    }
-
     /// A message has ended.
     pub(super) fn follow(&mut self, next: Next, sink: &mut impl FnMut(Event<S::Message>)) {
         self.state = State::Boundary;
@@ -547,85 +446,7 @@ impl<S: MessageKind> MessageStream<S> {
             }
         }
     }
-
-    /// Leaves what begins here, which is no message: the rest of the connection is counted, not parsed. `held` bytes of it
-    /// came before what is read now.
-    pub(super) fn leave(
-        &mut self,
-        why: Skip,
-        held: &[u8],
-        sink: &mut impl FnMut(Event<S::Message>),
-    ) -> Option<Skip> {
-        if self.side.hands_over(why) {
-            self.state = State::Left(Box::new(Http2Start {
-                before: held.to_vec(),
-                at: usize::MAX,
-                behind_upgrade: self.preface == Preface::Upgrade,
-            }));
-            return None;
-        }
-        let why = self.rest_of(why, sink);
-        skip(held.len(), why, sink);
-        Some(why)
-    }
-
-    /// The rest of the connection is counted for this reason.
-    fn rest_of(&mut self, why: Skip, sink: &mut impl FnMut(Event<S::Message>)) -> Skip {
-        let why = if self.preface == Preface::Upgrade {
-            Skip::Upgraded
-        } else {
-            why
-        };
-        sink(Event::Recognised(why));
-        self.state = State::Rest(why);
-        why
-    }
-
-    /// A message is not understood, so that its end is not known. `bytes` are what is there of it; the first `held` of
-    /// the direction's were taken before.
-    pub(super) fn give_up(
-        &mut self,
-        fault: Fault,
-        bytes: &[u8],
-        held: usize,
-        sink: &mut impl FnMut(Event<S::Message>),
-    ) -> usize {
-        let reject = tell_fault(fault, bytes, sink);
-        refuse(reject, held, sink);
-        self.lose(reject);
-        0
-    }
-
-    /// Behind a message that was rejected, whose end is not known. Whatever comes may be its body, or what somebody
-    /// smuggles in it.
-    pub(super) fn lose(&mut self, reject: Reject) {
-        self.state = if S::COUNTS_ON {
-            State::Refusing {
-                reject: match reject {
-                    Reject::AmbiguousFraming => reject,
-                    _ => Reject::AfterReject,
-                },
-                boundary: false,
-            }
-        } else {
-            State::Rest(Skip::AfterReject)
-        };
-    }
 }
-
-/// Says what is odd about the message that `bytes` begin, and gives what it is rejected for.
-pub(super) fn tell_fault<M>(fault: Fault, bytes: &[u8], sink: &mut impl FnMut(Event<M>)) -> Reject {
-    let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next();
-    let line = line.unwrap_or_default();
-    sink(Event::Faulty(fault, line[..line.len().min(TOLD)].to_vec()));
-    match fault.what {
-        Oddity::Framing(_) | Oddity::Chunk(_) => Reject::AmbiguousFraming,
-        _ => Reject::Malformed,
-    }
-}
-
-/// Bytes of a faulty message's start line that are told.
-const TOLD: usize = 200;
 
 /// A head, and why its message is not wanted all the same; or that it does not say one length.
 pub(super) type Parsed<L> = Result<(Head<L>, Option<Reject>), Oddity>;
@@ -637,21 +458,6 @@ pub(super) enum Body {
     More(usize),
     /// More than the limit.
     TooLarge(usize),
-}
-
-pub(super) fn refuse<M>(reject: Reject, bytes: usize, sink: &mut impl FnMut(Event<M>)) -> usize {
-    sink(Event::Rejected(reject));
-    skip(bytes, Skip::AfterReject, sink)
-}
-
-pub(super) fn skip<M>(bytes: usize, why: Skip, sink: &mut impl FnMut(Event<M>)) -> usize {
-    if bytes > 0 {
-        sink(Event::Skipped {
-            bytes: bytes as u64,
-            why,
-        });
-    }
-    bytes
 }
 
 /// Whether acknowledgment number `this` is newer than `before` (RFC 9293 section 3.4).

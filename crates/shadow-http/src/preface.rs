@@ -15,6 +15,16 @@ pub(super) enum Opening {
     Other(Skip),
 }
 
+/// Whether something else than a message may begin at this boundary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Preface {
+    /// The first bytes of the connection.
+    First,
+    /// Behind a request that offered to change.
+    Upgrade,
+    No,
+}
+
 /// The HTTP/2 connection preface up to where no HTTP/1 request can look like it (RFC 9113 section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
 

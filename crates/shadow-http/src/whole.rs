@@ -57,6 +57,19 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_end_in_lf_alone_are_read_with_crlf() {
+        let text = b"POST /a HTTP/1.1\nHost: b\nContent-Length: 2\n\nhi";
+        let request = whole_request(text, LIMITS, &MemoryBudget::new(1 << 20)).unwrap();
+        assert_eq!(
+            (&request.head[..], &request.body[..]),
+            (
+                &b"POST /a HTTP/1.1\r\nHost: b\r\nContent-Length: 2\r\n\r\n"[..],
+                &b"hi"[..]
+            )
+        );
+    }
+
+    #[test]
     fn a_request_of_http_2_is_read_from_its_text() {
         let text =
             b"POST /a HTTP/2.0\r\nhost: b\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx: y\r\n\r\n";

@@ -7,6 +7,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 
 use crate::Place;
+use crate::apache::Apache;
 use crate::tls::Certificate;
 
 /// A server that speaks HTTP/2.
@@ -43,7 +44,7 @@ impl Stack {
         }
     }
 
-    /// What starts it.
+    /// The command that starts it.
     pub(super) fn command<P: Place>(self, site: &Site<'_, P>) -> Command {
         match self {
             Self::Apache => apache(site),
@@ -81,53 +82,22 @@ impl<P: Place> Site<'_, P> {
 }
 
 fn apache<P: Place>(site: &Site<'_, P>) -> Command {
-    let modules: String = ["mpm_event", "authz_core", "alias", "http2", "ssl"]
-        .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
-        .concat();
-    let page = site.write("page.txt", &"x".repeat(1024));
-    let (folder, port) = (site.folder.display(), site.port);
     let protocols = match site.certificate {
-        None => "Protocols h2c http/1.1\nH2Direct on\n".to_owned(),
+        None => "Protocols h2c http/1.1\nH2Direct on".to_owned(),
         Some(Certificate { certificate, key, .. }) => format!(
-            "Protocols h2 http/1.1\nSSLEngine on\nSSLCertificateFile {}\nSSLCertificateKeyFile {}\n",
+            "Protocols h2 http/1.1\nSSLEngine on\nSSLCertificateFile {}\nSSLCertificateKeyFile {}",
             certificate.display(),
             key.display()
         ),
     };
-    // The fields of the tests' nginx, in its order.
-    let fields = [
-        "0", "%k", "%>s", "%m", "%U%q", "%H", "%{Host}i", "%{X-Id}i", "-", "%a",
-    ]
-    .join(r"\t");
-    let configuration = format!(
-        "{modules}
-ServerName production.test
-Listen {port}
-PidFile {folder}/pid
-ErrorLog /dev/stderr
-DefaultRuntimeDir {folder}
-StartServers 2
-ServerLimit 2
-MaxRequestWorkers 50
-MinSpareThreads 1
-MaxSpareThreads 50
-MaxKeepAliveRequests 0
-KeepAliveTimeout 60
-GracefulShutdownTimeout 10
-LogFormat \"{fields}\" fields
-CustomLog {log} fields
-{protocols}AliasMatch ^/ {page}
-<Location />
-Require all granted
-</Location>
-",
-        log = site.log().display(),
-        page = page.display(),
-    );
-    let file = site.write("apache2.conf", &configuration);
-    let mut apache = site.place.command("apache2");
-    apache.arg("-f").arg(file).args(["-D", "FOREGROUND"]);
-    apache
+    let apache = Apache {
+        folder: site.folder,
+        port: site.port,
+        log: &site.log(),
+        modules: &["http2"],
+        protocols: &protocols,
+    };
+    apache.command(site.place)
 }
 
 fn haproxy<P: Place>(site: &Site<'_, P>) -> Command {

@@ -8,6 +8,7 @@ use nix::sys::signal::Signal;
 
 use super::{Certificate, go};
 use crate::Place;
+use crate::apache::Apache;
 use crate::applications::{Release, packages};
 
 /// Python's ASGI server, with the TLS of Python itself.
@@ -66,7 +67,7 @@ impl Stack {
         }
     }
 
-    /// What starts it. nginx is started by [`Nginx`](crate::Nginx).
+    /// The command that starts it. nginx is started by [`Nginx`](crate::Nginx).
     pub(super) fn command<P: Place>(self, site: &Site<'_, P>) -> Command {
         match self {
             Self::Nginx => unreachable!("nginx is started by its own module"),
@@ -127,53 +128,25 @@ impl<P: Place> Site<'_, P> {
 }
 
 fn apache<P: Place>(site: &Site<'_, P>) -> Command {
-    let modules: String = ["mpm_event", "authz_core", "alias", "ssl", "socache_shmcb"]
-        .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
-        .concat();
-    let page = site.write("page", &"x".repeat(1024));
     let Certificate { certificate, key, .. } = site.certificate;
-    let (folder, port) = (site.folder.display(), site.port);
-    // The fields of the tests' nginx, in its order.
-    let fields = [
-        "0", "%k", "%>s", "%m", "%U%q", "%H", "%{Host}i", "%{X-Id}i", "-", "%a",
-    ]
-    .join(r"\t");
-    let configuration = format!(
-        "{modules}
-ServerName production.test
-Listen {port}
-PidFile {folder}/pid
-ErrorLog /dev/stderr
-DefaultRuntimeDir {folder}
-StartServers 2
-ServerLimit 2
-MaxRequestWorkers 50
-MinSpareThreads 1
-MaxSpareThreads 50
-MaxKeepAliveRequests 0
-KeepAliveTimeout 60
-GracefulShutdownTimeout 10
-LogFormat \"{fields}\" fields
-CustomLog {log} fields
-SSLEngine on
+    let protocols = format!(
+        "SSLEngine on
 SSLProtocol -all +TLSv1.2 +TLSv1.3
-SSLSessionCache shmcb:{folder}/sessions(512000)
-SSLCertificateFile {certificate}
-SSLCertificateKeyFile {key}
-AliasMatch ^/ {page}
-<Location />
-Require all granted
-</Location>
-",
-        log = site.log().display(),
-        certificate = certificate.display(),
-        key = key.display(),
-        page = page.display(),
+SSLSessionCache shmcb:{}/sessions(512000)
+SSLCertificateFile {}
+SSLCertificateKeyFile {}",
+        site.folder.display(),
+        certificate.display(),
+        key.display(),
     );
-    let file = site.write("apache2.conf", &configuration);
-    let mut apache = site.place.command("apache2");
-    apache.arg("-f").arg(file).args(["-D", "FOREGROUND"]);
-    apache
+    let apache = Apache {
+        folder: site.folder,
+        port: site.port,
+        log: &site.log(),
+        modules: &["socache_shmcb"],
+        protocols: &protocols,
+    };
+    apache.command(site.place)
 }
 
 fn haproxy<P: Place>(site: &Site<'_, P>) -> Command {

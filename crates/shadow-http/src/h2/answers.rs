@@ -4,9 +4,9 @@ use shadow_core::budget::MemoryBudget;
 use shadow_core::time::Timestamp;
 use shadow_tcp::{Chunk, Direction};
 
+use super::block::{Block, Fate};
 use super::connection::{Connection, Event, StreamId};
 use super::gather::Gather;
-use super::lane::{Block, Fate};
 use super::streams::{AnswerSide, RequestSide, Stream};
 use super::text;
 use crate::framing::RequestKind;
@@ -250,7 +250,7 @@ impl Connection {
     }
 }
 
-/// What a header block of an answer is.
+/// Kind of a header block of an answer.
 enum Read {
     Interim,
     Head(Gather),

@@ -5,11 +5,12 @@ use std::fmt;
 use shadow_core::budget::MemoryBudget;
 use shadow_tcp::{Chunk, Close, Direction, Stall};
 
+use super::block::Fate;
 use super::flood::Resets;
 use super::frame::{FrameHeader, is_known};
 use super::hpack::FieldList;
 use super::join::Joining;
-use super::lane::{Fate, Lane, Loss, Place, Step};
+use super::lane::{Lane, Loss, Place, Step};
 use super::limits::{KEPT_LIST, MAX_FALSE_PLACES};
 use super::streams::{AnswerSide, RequestSide, Stream, Streams};
 use crate::framing::RequestKind;
@@ -65,7 +66,7 @@ pub enum Event {
         /// Why.
         why: Skip,
     },
-    /// What the connection carries from here on, once it is known: [`Skip::Http2`] when one that was open before is proved,
+    /// Protocol of the connection from here on, once it is known: [`Skip::Http2`] when one that was open before is proved,
     /// [`Skip::NotHttp`] when a direction breaks the protocol and is not read on.
     Recognised(Skip),
 }

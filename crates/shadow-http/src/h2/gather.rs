@@ -6,8 +6,8 @@ use bytes::Bytes;
 use shadow_core::budget::{Charge, MemoryBudget};
 use shadow_core::time::Timestamp;
 
-use super::lane::Origin;
 use super::limits::MAX_PIECES;
+use super::origin::Origin;
 use super::text::{Head, Line};
 use crate::message::{Framing, Limits, Piece, Reject, Request, Version};
 use crate::response_stream::Response;
@@ -214,7 +214,7 @@ impl Gather {
         }
     }
 
-    /// What is there of it, as a request; whole, unless `incomplete`.
+    /// The part of it that is there, as a request; whole, unless `incomplete`.
     pub fn into_request(mut self, now: Timestamp, incomplete: Option<Reject>) -> Box<Request> {
         let framing = self.framing();
         let charge = self.settle();

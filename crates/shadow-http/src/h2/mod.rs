@@ -23,6 +23,7 @@
 //! keeps is bounded by constants (`limits`).
 
 mod answers;
+mod block;
 mod connection;
 mod flood;
 mod frame;
@@ -31,6 +32,8 @@ pub mod hpack;
 mod join;
 mod lane;
 mod limits;
+mod origin;
+mod payload;
 mod requests;
 mod search;
 mod streams;

@@ -4,16 +4,16 @@ use shadow_core::budget::MemoryBudget;
 use shadow_core::time::Timestamp;
 use shadow_tcp::{Chunk, Direction};
 
+use super::block::{Block, BlockBytes, Fate};
 use super::connection::{Connection, Event, StreamId};
 use super::gather::Gather;
 use super::hpack::{Completeness, FieldList, HpackError};
-use super::lane::{Block, BlockBytes, Fate};
 use super::streams::{AnswerSide, RequestSide, Stream};
 use super::text;
 use crate::framing::RequestKind;
 use crate::message::{Reject, Request};
 
-/// What a block's fields come to.
+/// Message that a block's fields come to.
 pub(super) type Decoded = Result<Result<(), Reject>, HpackError>;
 
 impl Fate {

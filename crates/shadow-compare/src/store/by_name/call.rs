@@ -17,7 +17,7 @@ const PAIRS: Wanted = Wanted {
 };
 
 impl ByName {
-    /// What takes the place of the body of a call; `None` for what is no call, or one whose messages cannot be read.
+    /// The body in place of a call's; `None` for what is no call, or one whose messages cannot be read.
     ///
     /// Without a descriptor nobody knows names: a message with the name of a secret in it is hidden as a whole.
     pub(super) fn call(
@@ -61,7 +61,7 @@ impl ByName {
         })
     }
 
-    /// What takes the place of a value in a message, if something does.
+    /// The value that takes the place of one in a message, if something does.
     fn value(&self, path: &[String], leaf: Leaf<'_>) -> Option<Vec<u8>> {
         let wanted = path.iter().any(|name| secrets::is_secret_member(name));
         let name = path.last().map_or("", String::as_str);

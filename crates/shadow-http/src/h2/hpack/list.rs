@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::message::Limits;
 
-/// What each field adds to the size of its list beside its octets (RFC 9113 section 6.5.2).
+/// Size that each field adds to its list's beside its octets (RFC 9113 section 6.5.2).
 const OVERHEAD: usize = 32;
 
 /// The fields of one header block in their order, as far as they are known and within the limits.
@@ -152,7 +152,7 @@ impl FieldList {
     }
 }
 
-/// What [`Limits::max_headers`] makes of a field. Pseudo-fields become a start line, and the crumbs of a cookie one field
+/// A field as [`Limits::max_headers`] counts it. Pseudo-fields become a start line, and the crumbs of a cookie one field
 /// (RFC 9113 section 8.2.3): these are bounded by their size alone.
 #[derive(Clone, Copy)]
 enum Kind {

@@ -5,7 +5,7 @@ use super::{HpackError, huffman};
 /// Most bytes of an integer behind its prefix: with them it has 35 bits. More could only be zeros or too large.
 const MAX_CONTINUATION: u32 = 5;
 
-/// What is not read yet of a header block.
+/// The rest of a header block, not read yet.
 pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {

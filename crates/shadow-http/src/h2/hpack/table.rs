@@ -12,7 +12,7 @@ pub const MAX_TABLE_SIZE: u32 = 64 * 1024;
 pub(super) const UNKNOWN_TABLE_SIZE: u32 = 16 * 1024;
 /// The size a table has at first (RFC 9113 section 6.5.2).
 const INITIAL_SIZE: u32 = 4096;
-/// What each entry adds to the size beside its octets (section 4.1).
+/// Size of each entry beside its octets (section 4.1).
 const OVERHEAD: u32 = 32;
 /// Octets that nothing refers to any more are let be until there are so many more of them than of others.
 const SLACK: usize = 4096;

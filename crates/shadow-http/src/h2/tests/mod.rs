@@ -101,7 +101,7 @@ fn greeting() -> Vec<u8> {
     [&PREFACE[..], &frame(SETTINGS, 0, 0, &[])].concat()
 }
 
-/// What is told of a connection, a line for each event.
+/// Events of a connection, a line for each.
 struct Feed {
     connection: Connection,
     budget: MemoryBudget,
@@ -177,7 +177,7 @@ impl Feed {
         self.connection.end(direction, close, &mut told.sink());
     }
 
-    /// What was told since the last time this was asked.
+    /// Events since the last time this was asked.
     fn told(&mut self) -> Vec<String> {
         std::mem::take(&mut self.lines)
     }
@@ -247,7 +247,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What holds for every request that is told: its text, read again, is the same request.
+/// Asserts that a request's text, read again, is the same request.
 fn check_request(request: &Request) {
     let text = [&request.head[..], &request.body[..]].concat();
     let limits = Limits {

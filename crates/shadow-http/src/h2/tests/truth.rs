@@ -187,7 +187,7 @@ impl Message {
     }
 }
 
-/// What a stream's data is made of.
+/// Parts of a stream's data.
 fn octet(stream: u32) -> u8 {
     b'a' + (stream % 26) as u8
 }
@@ -336,7 +336,7 @@ fn wire(exchanges: &[(Message, Message)], order: &[Index]) -> Wire {
     }
 }
 
-/// What was told, by stream.
+/// Events that were told, by stream.
 #[derive(Debug, Default)]
 struct Heard {
     requests: BTreeMap<u32, (String, String)>,

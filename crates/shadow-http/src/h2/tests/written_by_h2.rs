@@ -104,7 +104,7 @@ fn ordered(map: &HeaderMap) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What both sides wrote when these exchanges took place at once on one connection.
+/// Bytes of both sides when these exchanges took place at once on one connection.
 fn wire_of(plans: &[Plan], table: u32) -> Wire {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let tasks = tokio::task::LocalSet::new();
@@ -220,7 +220,7 @@ async fn carry(mut client: DuplexStream, mut server: DuplexStream) -> Wire {
     }
 }
 
-/// What was read: by the number in the path, the request and its answer.
+/// Exchanges that were read: by the number in the path, the request and its answer.
 fn messages(feed: &Feed) -> Vec<(usize, Message)> {
     let read = |request: &Request| {
         let target = text(request.target());

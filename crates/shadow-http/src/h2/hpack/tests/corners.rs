@@ -174,7 +174,7 @@ fn crumbs_of_a_cookie_count_as_one_field() {
     assert_eq!((completeness, list.len()), (Ok(Completeness::Whole), 20));
 }
 
-/// What an entry of 60,000 bytes costs that is referred to by every byte of a block, and then named by every second one.
+/// Cost of an entry of 60,000 bytes that is referred to by every byte of a block, and then named by every second one.
 #[test]
 fn bombs_cost_what_their_bytes_do() {
     let mut decoder = Decoder::new();

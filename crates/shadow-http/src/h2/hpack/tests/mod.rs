@@ -33,7 +33,7 @@ fn text(list: &FieldList) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What `block` decodes to.
+/// Decodes `block`.
 fn decode(decoder: &mut Decoder, block: &[u8]) -> Result<(Completeness, Vec<(String, String)>), HpackError> {
     let mut list = FieldList::new();
     let completeness = decoder.decode(block, &mut list, &LIMITS)?;
