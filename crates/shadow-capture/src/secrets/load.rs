@@ -13,6 +13,7 @@ use super::bpf::{self, Program, ProgramKind};
 use super::task_offsets::TaskOffsets;
 use crate::error::CaptureError;
 use crate::load::{kernel_is_at_least, last_lines, missing, page_size};
+use crate::locked_memory;
 use crate::ring::Ring;
 
 /// The probe, built from `shadow-ebpf` by `cargo xtask build-ebpf`.
@@ -224,9 +225,15 @@ fn program_name(hook: HookKind, kind: ProgramKind) -> &'static str {
     }
 }
 
-/// A failure to make a map.
+/// A failure to make a map, told by its cause where that is known.
 fn refused(error: MapError) -> CaptureError {
+    let wanted = u64::from(RING_BYTES);
     match error {
+        MapError::CreateError { io_error, .. }
+            if let Some(limit) = locked_memory::to_blame(&io_error, wanted) =>
+        {
+            CaptureError::LockedMemory { limit, wanted }
+        }
         MapError::CreateError { io_error, .. } if io_error.kind() == std::io::ErrorKind::PermissionDenied => {
             CaptureError::BpfRefused { source: io_error }
         }
@@ -246,7 +253,7 @@ mod tests {
         if !crate::capabilities::missing().is_empty() {
             return;
         }
-        crate::locked_memory::raise();
+        locked_memory::raise();
         for kind in [ProgramKind::Perf, kind_of_this_kernel()] {
             for any_process in [false, true] {
                 for offsets in [None, TaskOffsets::of_this_kernel()] {

@@ -202,7 +202,11 @@ fn programs(facts: &Facts) -> Vec<Finding> {
             "tc programs",
             &facts.tc,
             Verdict::Bad,
-            "please report this with all of this output",
+            if limit_is_to_blame(facts) {
+                RAISE
+            } else {
+                "please report this with all of this output"
+            },
         ),
         hook(
             "cgroup programs",
@@ -220,8 +224,8 @@ fn ring(facts: &Facts) -> Finding {
     };
     let remedy = if !facts.missing_capabilities.is_empty() {
         "give the process the capabilities above"
-    } else if counts_locked_memory(facts) && facts.memlock.is_some() {
-        "raise the limit on locked memory below: this kernel counts rings against it"
+    } else if limit_is_to_blame(facts) {
+        RAISE
     } else {
         "in a container, allow bpf(2) in its seccomp profile and enough memory in its cgroup"
     };
@@ -263,6 +267,14 @@ fn leftovers(facts: &Facts) -> Option<Finding> {
 fn counts_locked_memory(facts: &Facts) -> bool {
     facts.kernel.is_some_and(|kernel| kernel < NO_MEMLOCK_KERNEL)
 }
+
+/// Whether a ring was refused where there is a limit that it counts against.
+fn limit_is_to_blame(facts: &Facts) -> bool {
+    facts.ring.is_err() && counts_locked_memory(facts) && facts.memlock.is_some()
+}
+
+/// The way out then.
+const RAISE: &str = "raise the limit on locked memory below: this kernel counts rings against it";
 
 /// Only kernels before 5.11 have an opinion on locked memory here.
 fn memlock(facts: &Facts) -> Option<Finding> {
@@ -442,9 +454,11 @@ Live capture works on this machine.
             release: "5.10.0-46-amd64".to_owned(),
             kernel: Some(Kernel(5, 10)),
             ring: Err("Operation not permitted (os error 1)".to_owned()),
+            tc: Err("rings of 8388608 bytes in all do not fit".to_owned()),
             ..healthy()
         });
         assert!(!works);
+        assert!(!text.contains("please report"), "{text}");
         assert!(
             text.contains("FAIL  locked memory    limited to 65536 bytes"),
             "{text}"
