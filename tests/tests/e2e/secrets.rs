@@ -52,6 +52,10 @@ fn trailers_and_users_of_urls_are_hidden_in_what_is_kept() {
         ]
         .concat(),
     );
+    agent.wait_for_line(
+        "credentials and cookies are replaced by keyed hashes in this recording, so replayed requests are not \
+         authenticated: --http-redact-none records them unchanged",
+    );
     let mut connection = Connection::open(&host, ([127, 0, 0, 1], port).into());
     connection.send(UPLOAD);
     assert_eq!(connection.response().status, 200);

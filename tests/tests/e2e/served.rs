@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
+use shadow_agent::recording::Compression;
 use shadow_tests::client::{Connection, get};
 use shadow_tests::segment::{ACK, Conversation, FIN, RST, SYN, Segment, send, write};
 use shadow_tests::{Agent, Ledger, Netns, Nginx, NginxSetup, Process, Stage, stage, until};
@@ -47,6 +48,7 @@ fn what_addresses_send_that_never_answer_is_not_mirrored() {
         agent.wait_for_ledger("all are settled", |ledger| {
             ledger.seen() == 25 && ledger.of(0, "in_flight") == 0
         });
+        agent.wait_for_line("production did not accept these connections: their requests are not mirrored");
         let finished = scene.finish(agent);
         assert_eq!(
             (finished.production.len(), finished.shadow.len()),
@@ -91,11 +93,16 @@ fn requests_behind_one_that_nginx_refused_are_not_mirrored() {
 
 /// Runs an agent on a capture file to its end.
 fn replay(stage: &Stage, segments: &[Segment], shadow: u16, more: &[&str]) -> Ledger {
+    replaying(stage, segments, shadow, more).finish()
+}
+
+/// Starts an agent on a capture file.
+fn replaying(stage: &Stage, segments: &[Segment], shadow: u16, more: &[&str]) -> Agent {
     let file = stage.path(&format!("segments-{}.pcap", stage.number()));
     write(&file, segments);
     let (file, shadow) = (file.display().to_string(), format!("http://127.0.0.1:{shadow}"));
     let arguments = [&["--input-raw", &file, "--output-http", &shadow], more].concat();
-    Agent::spawn(stage, &Netns::host(), &arguments).finish()
+    Agent::spawn(stage, &Netns::host(), &arguments)
 }
 
 fn client(port: u16) -> SocketAddrV4 {
@@ -143,11 +150,67 @@ fn a_capture_of_the_clients_side_alone_is_mirrored_whole() {
     segments.retain(|segment| segment.to.port() == 80);
     let port = Netns::host().free_port();
     let shadow = Nginx::start(&stage, &Netns::host(), "shadow", port);
-    let ledger = replay(&stage, &segments, port, &[]);
+    let agent = replaying(&stage, &segments, port, &[]);
+    agent.wait_for_line("only the client side of this traffic is visible here");
+    let ledger = agent.finish();
     ledger.assert_all_delivered(20);
     assert_eq!(ledger.connections("one_way"), 10, "{ledger}");
     assert_eq!(ledger.connections("unanswered"), 0, "{ledger}");
     assert_eq!(shadow.finish().len(), 20);
+}
+
+#[test]
+fn files_of_a_rotation_are_one_capture_however_compressed() {
+    let stage = stage!("agent", "nginx");
+    let mut conversation = Conversation::open(client(42_000), 1000);
+    conversation
+        .asks(
+            ACK,
+            b"POST /upload HTTP/1.1\r\nHost: production.test\r\nX-Id: 1\r\nContent-Length: 6\r\n\r\nab",
+        )
+        .asks(ACK, b"cd")
+        .asks(ACK, b"ef")
+        .answers(ACK, OK)
+        .asks(ACK, get("/behind", "2").as_bytes())
+        .answers(ACK, OK)
+        .asks(FIN, b"");
+    let whole = stage.path("whole.pcap");
+    write(&whole, &conversation.segments);
+    let whole = fs::read(&whole).expect("a capture");
+    let (header, mut packets) = whole.split_at(24);
+    // Each file begins within the upload's body; the last one in time has the first name, as in a ring of files.
+    let behind = conversation.segments.len() - 4;
+    for (name, compression, count) in [
+        ("ring.b", Compression::None, 3),
+        ("ring.c.gz", Compression::Gzip, 1),
+        ("ring.a.zst", Compression::Zstd, behind),
+    ] {
+        let segments = conversation.segments.drain(..count);
+        let length = segments.map(|segment| 16 + segment.packet().len()).sum();
+        let (these, rest) = packets.split_at(length);
+        packets = rest;
+        let file = compression.encode([header, these].concat());
+        fs::write(stage.path(name), file).expect("a capture");
+    }
+    let port = Netns::host().free_port();
+    let shadow = Nginx::start(&stage, &Netns::host(), "shadow", port);
+    let (files, url) = (
+        stage.path("ring.*").display().to_string(),
+        format!("http://127.0.0.1:{port}"),
+    );
+    let flags = [
+        "--input-raw-engine",
+        "pcap_file",
+        "--input-raw",
+        &files,
+        "--output-http",
+        &url,
+    ];
+    Agent::spawn(&stage, &Netns::host(), &flags)
+        .finish()
+        .assert_all_delivered(2);
+    let uris: Vec<_> = shadow.finish().0.into_iter().map(|entry| entry.uri).collect();
+    assert_eq!(uris, ["/upload", "/behind"]);
 }
 
 #[test]
