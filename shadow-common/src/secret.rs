@@ -179,7 +179,7 @@ impl SecretRecord {
     }
 }
 
-/// What became of the calls that a probe saw; each ends in exactly one of these.
+/// Fates of the calls that a probe saw; each ends in exactly one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum SecretCounter {
@@ -187,7 +187,7 @@ pub enum SecretCounter {
     Taken,
     /// The process is not selected.
     OtherProcess,
-    /// What is derived is no secret that opens records (an IV, an exporter's, `finished`).
+    /// The derived value is no secret that opens records (an IV, an exporter's, `finished`).
     OtherLabel,
     /// The ring was full: a secret is lost.
     RingFull,

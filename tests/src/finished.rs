@@ -4,11 +4,11 @@ use crate::{AccessLog, Ledger};
 
 /// The record of a scene that has ended.
 pub struct Finished {
-    /// What production served.
+    /// Requests that production served.
     pub production: AccessLog,
-    /// What the shadow got.
+    /// Requests that the shadow got.
     pub shadow: AccessLog,
-    /// What the agent says of it.
+    /// The agent's account of it.
     pub ledger: Ledger,
 }
 

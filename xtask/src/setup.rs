@@ -121,7 +121,7 @@ pub fn program(name: &str) -> Option<PathBuf> {
 }
 
 /// Installs what is missing of `programs` where that can be done without asking anybody: as root, with apt.
-/// What is still missing afterwards is said by name.
+/// Says by name what is still missing afterwards.
 pub fn install(programs: &[(&'static str, &'static str)]) {
     let missing = absent(programs);
     if missing.is_empty() {

@@ -31,7 +31,7 @@ impl KeyLogReader {
         self.log.end(|secret| self.store.insert(secret, now));
     }
 
-    /// What the lines were.
+    /// Counts of the lines.
     pub fn counts(&self) -> KeyLogCounts {
         self.log.counts()
     }

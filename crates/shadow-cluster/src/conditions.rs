@@ -32,7 +32,7 @@ pub fn stale(trouble: &Trouble) -> Condition {
     Condition::Bad(format!("using the last known state: {}", in_words(trouble)))
 }
 
-/// What is wrong with the API, and the way out.
+/// The trouble with the API, and the way out.
 pub fn in_words(trouble: &Trouble) -> String {
     let way_out = match trouble.reason {
         "forbidden" | "unauthorized" => {

@@ -7,7 +7,7 @@ use super::routes::GRPC;
 
 /// Where differences of the status of calls are.
 pub(super) const STATUS: &str = "grpc-status";
-/// What is shown of a status that never came.
+/// The text shown for a status that never came.
 pub(super) const LOST: &str = "missing";
 /// The number that stands for the first code where status codes are told apart: above all of HTTP's.
 const FIRST_CODE: u16 = 1000;

@@ -78,7 +78,7 @@ impl MappedPlaces {
     }
 }
 
-/// What is known of a pair between production and the shadow, and between production and the control.
+/// Known identifiers of a pair, between production and the shadow, and between production and the control.
 pub(super) fn sides<'a>(
     kept: Option<&'a MappedPlaces>,
     correlation: Option<&'a Correlation>,

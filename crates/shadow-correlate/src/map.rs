@@ -157,7 +157,7 @@ impl Map {
         self.turns.before(turn, carried)
     }
 
-    /// What the request with this turn carries is looked up later: not all that came before it may be known.
+    /// Puts off looking up the values that the request with this turn carries: not all that came before it may be known.
     pub fn arrives(&mut self, turn: Turn) {
         self.turns.arrives(turn);
     }

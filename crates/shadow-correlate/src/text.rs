@@ -61,7 +61,7 @@ fn within_quotes(text: &[u8], word: Range<usize>) -> Range<usize> {
     word.start + first..word.start + last + 1
 }
 
-/// What stands between the words.
+/// The bytes between the words.
 fn around<'t>(text: &'t [u8], words: &[Range<usize>]) -> Vec<&'t [u8]> {
     let mut at = 0;
     let mut parts: Vec<&[u8]> = Vec::with_capacity(words.len() + 1);

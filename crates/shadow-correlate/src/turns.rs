@@ -50,12 +50,12 @@ impl Turns {
         }
     }
 
-    /// What it carries is looked up later.
+    /// The values that it carries are looked up later.
     pub fn arrives(&mut self, turn: Turn) {
         self.arriving.insert(turn);
     }
 
-    /// What it carries is known, or it is gone.
+    /// The values that it carries are known, or it is gone.
     pub fn has_arrived(&mut self, turn: Turn) {
         self.arriving.remove(&turn);
     }

@@ -39,7 +39,7 @@ pub enum FrameError {
 /// Holds at most one message that is not whole, and never more of it than has come.
 #[derive(Debug)]
 pub struct FrameReader {
-    /// What has come of a message that is not whole, with its prefix.
+    /// The part of a message that has come, with its prefix.
     held: Vec<u8>,
     /// Longest message.
     max: usize,

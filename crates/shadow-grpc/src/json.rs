@@ -50,7 +50,7 @@ impl Writer {
         self.text.push(bracket);
     }
 
-    /// What stands between two members or elements; nothing in front of the first.
+    /// The separator of two members or elements; nothing in front of the first.
     pub fn comma(&mut self) {
         if !self.text.ends_with(['{', '[', ':']) && !self.text.is_empty() {
             self.text.push(',');

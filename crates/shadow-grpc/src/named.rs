@@ -339,7 +339,7 @@ fn unpacked<'a>(packed: &mut Reading<'a>, kind: &Kind) -> Result<Option<Raw<'a>>
     }))
 }
 
-/// What a value of a map is where its entry has none.
+/// The value of a map's entry that has none.
 fn default_of(kind: &Kind) -> Raw<'static> {
     match kind {
         Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => Raw::Fixed64(0),

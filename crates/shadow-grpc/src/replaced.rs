@@ -14,7 +14,7 @@ pub enum Leaf<'a> {
     Number(u64),
 }
 
-/// What takes the place of a value below these names, if something does.
+/// The value that takes the place of one below these names, if something does.
 pub type Other<'f> = dyn FnMut(&[String], Leaf<'_>) -> Option<Vec<u8>> + 'f;
 
 /// The message with other strings, bytes and numbers where `other` gives some, by the names of the fields that they are in, outermost

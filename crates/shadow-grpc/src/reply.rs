@@ -50,7 +50,7 @@ pub fn format(content_type: &[u8]) -> Option<(Format, Codec)> {
     }
 }
 
-/// What stands behind `prefix` in any case.
+/// The text behind `prefix` in any case.
 fn strip<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
     let (start, rest) = text.split_at_checked(prefix.len())?;
     start.eq_ignore_ascii_case(prefix).then_some(rest)
@@ -62,7 +62,7 @@ pub enum Unreadable {
     /// Its chunks, or its base64, are broken.
     #[error("the body cannot be read")]
     Body,
-    /// What is in it are no messages.
+    /// Its content is no messages.
     #[error(transparent)]
     Frame(#[from] FrameError),
     /// A message is compressed in a way that is not known here, or is broken.

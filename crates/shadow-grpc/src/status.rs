@@ -87,7 +87,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// What these two fields say.
+    /// The status that these two fields say.
     pub(crate) fn of(status: &[u8], message: Option<&[u8]>) -> Self {
         Self {
             code: Code::of(status),

@@ -119,7 +119,7 @@ impl Elf {
             .find_map(|segment| segment.address_of(offset))
     }
 
-    /// What is mapped of the segments that are `wanted`, as ranges of the file in order: no byte is in two, however the
+    /// The mapped part of the segments that are `wanted`, as ranges of the file in order: no byte is in two, however the
     /// segments lie over each other.
     pub(crate) fn loaded(&self, wanted: impl Fn(&Segment) -> bool) -> Vec<Range<u64>> {
         let mut ranges: Vec<_> = self

@@ -57,7 +57,7 @@ impl Image for File {
     }
 }
 
-/// What reads an image, and keeps to its end.
+/// A reader of an image that keeps to its end.
 pub(crate) struct Reader<'a> {
     image: &'a dyn Image,
     size: u64,

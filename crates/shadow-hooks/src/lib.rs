@@ -76,7 +76,7 @@ pub use refused::NoHook;
 /// Hooks of one kind at most in one file; there is one, but for a second copy of the library.
 const MAX_POINTS: usize = 4;
 
-/// What is asked for beyond the rule.
+/// Wishes beyond the rule.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
     /// Where a function has no instruction that the kernel emulates, take its first byte: a probe there costs some twenty
@@ -101,7 +101,7 @@ pub struct HookPoint {
     pub emulated: bool,
 }
 
-/// What can be hooked in a file.
+/// Places in a file that can be hooked.
 #[derive(Debug, Default)]
 pub struct Hooks {
     /// Where, at least at one place.

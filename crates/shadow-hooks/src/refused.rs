@@ -39,7 +39,7 @@ pub enum NoHook {
     Hidden {
         /// The stack.
         library: String,
-        /// What is missing.
+        /// The missing part.
         why: &'static str,
     },
     /// The function was found, and a probe on it would be single-stepped: twenty times the cost. [`crate::Options::insist`]
@@ -50,7 +50,7 @@ pub enum NoHook {
         library: String,
         /// The function.
         symbol: String,
-        /// What is in the way.
+        /// The obstacle.
         why: Refusal,
     },
 }

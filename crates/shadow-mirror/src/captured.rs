@@ -17,7 +17,7 @@ pub struct CapturedConnection {
     layer: Layer,
 }
 
-/// What its bytes are.
+/// Kind of its bytes.
 enum Layer {
     /// Requests and answers as they are, or nothing that is read.
     Plain,

@@ -84,7 +84,7 @@ impl Peers {
         }
     }
 
-    /// What one of them has to send; the other has got it.
+    /// Bytes that one of them has to send; the other has got them.
     fn sent(&mut self, direction: Direction) -> Vec<u8> {
         let mut wire = Vec::new();
         if direction == Request {

@@ -29,7 +29,7 @@ pub struct ProductionConnection {
     pub(super) requests: RequestStream,
     /// Production's answers, where they are captured.
     pub(super) answers: Option<Box<Answers>>,
-    /// What is HTTP/2 of it, or may be.
+    /// The part of it that is HTTP/2, or may be.
     pub(super) http2: Option<Box<Http2>>,
     pub(super) open: Open,
 }
@@ -55,7 +55,7 @@ impl ProductionConnection {
         self.requests.awaits_continue()
     }
 
-    /// What is left of a client's chunk for its requests, or for the TLS that they are in: what stands in front is read.
+    /// The rest of a client's chunk, for its requests or for the TLS that they are in: what stands in front is read.
     #[inline]
     pub(super) fn behind_front<'a>(&mut self, shard: &mut Shard, chunk: Chunk<'a>) -> Option<Chunk<'a>> {
         self.open.reads(&chunk);

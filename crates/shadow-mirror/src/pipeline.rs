@@ -240,7 +240,7 @@ impl Pipeline {
         }
     }
 
-    /// What is missing of a TLS connection's plaintext is records, whatever they were lost by.
+    /// Holes in a TLS connection's plaintext are records, whatever they were lost by.
     pub(super) fn reason_on(&self, open: &Open, reject: Reject) -> DropReason {
         match reject {
             Reject::Gap | Reject::H2Gap if open.tls => DropReason::TlsRecordLost,

@@ -31,7 +31,7 @@ pub struct Shard {
     /// Whether connections whose place is not known are gone on with.
     pub(super) resume: bool,
     pub(super) flows: u64,
-    /// What TLS is read with, where it is.
+    /// The parts that TLS is read with, where it is.
     pub(super) tls: Option<TlsReading>,
     pub(super) pipeline: Pipeline,
 }
@@ -132,7 +132,7 @@ impl Shard {
         self
     }
 
-    /// What TLS is read with, where it is.
+    /// The parts that TLS is read with, where it is.
     pub fn tls_mut(&mut self) -> Option<&mut TlsReading> {
         self.tls.as_mut()
     }

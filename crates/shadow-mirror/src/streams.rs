@@ -413,7 +413,7 @@ impl Streams {
         }
     }
 
-    /// What was kept back for long enough goes on, or makes room for others where these need it.
+    /// Lets go on what was kept back for long enough, or gives its room to others where these need it.
     pub fn overdue(&mut self, around: &mut Around<'_>, now: Timestamp, room: usize) {
         if self.kept > 0 && around.open.held.server_is() != Server::Awaited {
             let reason = self.is_turned_away(around.open).then_some(DropReason::H2Refused);

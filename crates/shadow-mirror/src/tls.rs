@@ -25,7 +25,7 @@ pub(super) struct Tls {
     told: Told,
 }
 
-/// What its session has told of it.
+/// Events of its session.
 struct Told {
     server: Endpoint,
     /// Something was opened.
@@ -143,7 +143,7 @@ impl Tls {
         self.list(shard);
     }
 
-    /// What is held is to be freed.
+    /// Frees everything that is held.
     pub fn stalled(&mut self, inner: &mut ProductionConnection, shard: &mut Shard) {
         self.with_session(inner, shard, |session, _, _, sink| session.stalled(sink));
     }

@@ -8,7 +8,7 @@ use shadow_tls::{SecretStore, SessionLimits};
 /// Most servers that are remembered; of further ones a missing secret counts as if none were to be expected.
 const MAX_SERVED: usize = 1024;
 
-/// What a shard reads TLS with.
+/// The parts that a shard reads TLS with.
 pub struct TlsReading {
     pub(super) secrets: SecretStore,
     pub(super) limits: SessionLimits,

@@ -134,7 +134,7 @@ pub trait StreamHandler: Sized {
         false
     }
 
-    /// What it waited for besides segments may have come, or its time may be over:
+    /// Looks whether what it waited for besides segments has come, or its time is over:
     /// [`FlowTable::revisit`](super::FlowTable::revisit) was asked to. Also behind the connection's end.
     fn revisited(&mut self, _context: &mut Self::Context, _now: Timestamp) {}
 

@@ -2,7 +2,7 @@
 
 use shadow_tcp::{Chunk, Direction, GapCause};
 
-/// What one connection's TLS has inside.
+/// Content of one connection's TLS.
 #[derive(Clone, Copy, Debug)]
 pub enum TlsEvent<'a> {
     /// Plaintext of one record, in order; never empty. [`Chunk::sequence`] is such that the sequence number behind its last

@@ -31,7 +31,7 @@ pub(crate) enum Handshake {
     Tls13(Box<Tls13>),
 }
 
-/// What a client has offered.
+/// The offer of a client.
 pub(crate) struct Offer {
     hello: ClientHello,
     /// When its first `ClientHello` came.
@@ -60,7 +60,7 @@ pub(crate) struct Tls12 {
     found: bool,
 }
 
-/// What a hello led to.
+/// Outcome of a hello.
 pub(crate) enum Step {
     /// The next one.
     On,
@@ -162,7 +162,7 @@ impl Handshake {
 }
 
 impl Offer {
-    /// What the server's answer, a `ServerHello` of TLS 1.3 or a `HelloRetryRequest`, makes of it.
+    /// Takes the server's answer, a `ServerHello` of TLS 1.3 or a `HelloRetryRequest`.
     fn answered(self, suite: Suite, answer: Message<'_>, is_retry: bool) -> Result<Handshake, Unreadable> {
         let random = self.hello.random;
         let (mut context, client_hello) = match self.transcript {

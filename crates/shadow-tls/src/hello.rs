@@ -24,7 +24,7 @@ const RETRY: [u8; 32] = [
     0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
 
-/// What a `ClientHello` says.
+/// Content of a `ClientHello`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClientHello {
     pub random: [u8; 32],
@@ -39,7 +39,7 @@ pub(crate) enum Version {
     Tls13,
 }
 
-/// What a `ServerHello` says.
+/// Content of a `ServerHello`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ServerHello<'a> {
     pub random: [u8; 32],
@@ -51,7 +51,7 @@ pub(crate) struct ServerHello<'a> {
     pub alpn: Option<&'a [u8]>,
 }
 
-/// What `EncryptedExtensions` say.
+/// Content of `EncryptedExtensions`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EncryptedExtensions<'a> {
     pub alpn: Option<&'a [u8]>,

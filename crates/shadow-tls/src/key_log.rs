@@ -20,7 +20,7 @@ pub struct KeyLog {
     counts: KeyLogCounts,
 }
 
-/// What the lines of a key log were.
+/// Counts of the lines of a key log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyLogCounts {
     /// Secrets.

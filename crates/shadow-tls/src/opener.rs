@@ -16,7 +16,7 @@ const MAX_CREDIT: u64 = 16 << 20;
 /// cost, and no more.
 const CREDIT_PER_BYTE: u64 = 4;
 
-/// What a trial costs beside the bytes of the record: as much as so many bytes of a large one.
+/// Cost of a trial beside the bytes of the record: as much as so many bytes of a large one.
 const TRIAL: u64 = 2048;
 
 /// A key, and which record comes next.
@@ -135,7 +135,7 @@ fn numbers(about: u64, end: u64) -> impl Iterator<Item = u64> {
     })
 }
 
-/// What is missing before a record.
+/// The hole before a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Missing {
     /// Bytes since the last record that was opened: at most so many divided by the smallest record.
@@ -159,7 +159,7 @@ impl Missing {
     }
 }
 
-/// What trials may cost.
+/// Budget of trials.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Credit(u64);
 

@@ -8,7 +8,7 @@ use shadow_tcp::{Chunk, GapCause};
 
 use super::event::Unreadable;
 
-/// What came.
+/// A piece that came.
 pub(crate) enum Input {
     Bytes(Piece),
     Gap(u64, GapCause),
@@ -35,7 +35,7 @@ impl Piece {
         }
     }
 
-    /// What is left of it.
+    /// The rest of it.
     pub fn chunk(&self) -> Chunk<'_> {
         let bytes = &self.bytes[self.start..];
         Chunk {
@@ -53,7 +53,7 @@ impl Piece {
     }
 }
 
-/// What came, and when among all that came of both directions.
+/// A piece that came, and its turn among all that came of both directions.
 type Entry = (u64, Input);
 
 /// Charged for each entry beside its bytes: its place in the queue, twice as the queue doubles, and an allocation.
@@ -165,7 +165,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// What becomes of the connection; `in_vain` when it waited for too much.
+    /// Decides about the connection; `in_vain` when it waited for too much.
     pub fn verdict(self, in_vain: Unreadable) -> Unreadable {
         match self {
             Self::TooMuch => in_vain,

@@ -69,7 +69,7 @@ pub(crate) fn next_secret(kind: HashKind, secret: &SecretBytes) -> Option<Secret
     expand_label(kind, secret, "traffic upd", &[], kind.len())
 }
 
-/// What opens the records of a traffic secret of TLS 1.3 (RFC 8446 section 7.3). `None` when the secret has not the
+/// Key that opens the records of a traffic secret of TLS 1.3 (RFC 8446 section 7.3). `None` when the secret has not the
 /// length that the suite's have.
 pub(crate) fn traffic_key(suite: Suite, secret: &SecretBytes) -> Option<RecordKey> {
     if secret.expose().len() != suite.hash.len() {
@@ -80,7 +80,7 @@ pub(crate) fn traffic_key(suite: Suite, secret: &SecretBytes) -> Option<RecordKe
     RecordKey::new(suite.aead, key.expose(), iv.expose(), Nonces::Tls13)
 }
 
-/// What opens the client's and the server's records of TLS 1.2 (RFC 5246 section 6.3).
+/// Keys that open the client's and the server's records of TLS 1.2 (RFC 5246 section 6.3).
 pub(crate) fn tls12_keys(
     suite: Suite,
     master: &SecretBytes,

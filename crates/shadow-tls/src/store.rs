@@ -52,7 +52,7 @@ struct Candidate {
     bytes: SecretBytes,
 }
 
-/// What became of secrets in a store.
+/// Counts of secrets in a store, by their fate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreCounts {
     /// Secrets that were put in.

@@ -59,7 +59,7 @@ pub(crate) struct Tls13 {
     client_hello: Option<Hash>,
     /// Hash of all up to `ServerHello`.
     hellos: Hash,
-    /// What follows them; `None` when a part was lost, or the server's `Finished` is in.
+    /// The message behind them; `None` when a part was lost, or the server's `Finished` is in.
     transcript: Option<digest::Context>,
     /// Hash of all up to the server's `Finished`.
     flight: Option<Hash>,

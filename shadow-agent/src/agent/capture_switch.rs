@@ -15,7 +15,7 @@ pub(super) struct CaptureSwitch {
     capture: Option<LiveCapture>,
     /// Secrets of TLS, which are taken while capture is on.
     secrets: Secrets,
-    /// What is watched, but for pauses.
+    /// The watched targets, but for pauses.
     live: Vec<LiveInput>,
     pods: Vec<PodTarget>,
     gate: Gate,

@@ -27,7 +27,7 @@ pub(super) struct Secrets {
 /// Counts of secrets, by where they come from, in the ledger's `capture` object.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct SecretsReport {
-    /// What became of the calls that the probes saw, where there are any.
+    /// Fates of the calls that the probes saw, where there are any.
     #[serde(flatten)]
     pub probes: BTreeMap<&'static str, u64>,
     /// Secrets of key logs.

@@ -43,7 +43,7 @@ const NOTHING: Parameter = Parameter {
 #[derive(Clone, Copy)]
 struct Name {
     word: u64,
-    /// What counts: with the zero that ends it, if that is among the eight.
+    /// The part that counts: with the zero that ends it, if that is among the eight.
     mask: u64,
 }
 
@@ -100,7 +100,7 @@ pub fn read<M: Memory>(arguments: Arguments, record: &mut SecretRecord) -> Resul
     Ok(())
 }
 
-/// What is derived, told by the first value that is as long as a label that is wanted.
+/// The derived value, told by the first one that is as long as a label that is wanted.
 #[inline(always)]
 fn label<M: Memory>(parameters: u64) -> Result<SecretLabel, SecretCounter> {
     let mut first = MaybeUninit::<[Parameter; FIRST]>::uninit();

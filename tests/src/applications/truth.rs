@@ -14,7 +14,7 @@ pub struct Truth {
     pub real: u64,
     /// Those of them that the report does not name.
     pub missed: Vec<String>,
-    /// What the report names although it does not differ.
+    /// Places that the report names although they do not differ.
     pub invented: Vec<String>,
 }
 

@@ -61,7 +61,7 @@ fn httpbin_goes_without_a_control() {
     goes(&stage!(), HTTPBIN[1], false, 110);
 }
 
-/// What several write at the same time is in each other's lists, or not yet: without a control nobody knows that it is no fault.
+/// Records that several write at the same time are in each other's lists, or not yet: without a control nobody knows that it is no fault.
 #[test]
 fn datasette_agrees_without_a_control() {
     agrees(&stage!(), DATASETTE[1], false, (30, 1));

@@ -16,7 +16,7 @@ pub enum Speaks {
     H2,
 }
 
-/// What a test plays in. The agent is up to the test.
+/// The stage of a test. The agent is up to the test.
 pub struct Scene<'a> {
     pub stage: &'a Stage,
     pub production: Nginx,

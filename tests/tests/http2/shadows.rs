@@ -7,7 +7,7 @@ use shadow_tests::{AccessLog, Agent, Finished, Netns, Nginx, Stage, stage};
 
 use crate::clients::Clients;
 
-/// What a shadow is, and how it is to be spoken to.
+/// A kind of shadow, and how it is to be spoken to.
 struct Shadow<'a> {
     stack: Stack,
     certificate: Option<&'a Certificate>,

@@ -6,7 +6,7 @@ use shadow_tests::tls::https::Load;
 use shadow_tests::tls::{Https, Stack, Version};
 use shadow_tests::{Agent, Finished, Netns, Nginx, Stage, Veth};
 
-/// What a test plays in. The agent is up to the test.
+/// The stage of a test. The agent is up to the test.
 pub struct Scene<'a> {
     pub stage: &'a Stage,
     pub production: Https,

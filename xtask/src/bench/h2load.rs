@@ -26,7 +26,7 @@ pub enum Protocol {
     Http2,
 }
 
-/// What it has seen and used.
+/// Its counts and its use of the processor.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Loaded {
     /// Requests that were answered with 2xx.

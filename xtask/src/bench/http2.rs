@@ -220,7 +220,7 @@ impl Http2 {
         })
     }
 
-    /// What production keeps of its throughput flat out when mirrored: the median.
+    /// Share of production's throughput flat out that is left when mirrored: the median.
     pub fn kept(&self, protocol: Protocol) -> f64 {
         self.median(|round| {
             let alone = self.run(protocol, Pace::FlatOut, false, round)?.rate;

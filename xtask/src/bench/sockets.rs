@@ -14,7 +14,7 @@ pub const NOBODY: u16 = 8084;
 pub const TLS: u16 = 8443;
 /// The same, plain.
 pub const TLS_PLAIN: u16 = 8086;
-/// What passes requests on to it: plain.
+/// A proxy that passes requests on to it: plain.
 pub const TLS_FRONT_PLAIN: u16 = 8087;
 /// By HTTPS, kept alive.
 pub const TLS_FRONT_KEPT_ALIVE: u16 = 8088;

@@ -13,7 +13,7 @@ pub struct SecretCounters {
     map: Arc<PerCpuArray<MapData, [u64; SECRET_COUNTERS]>>,
 }
 
-/// What became of the calls that probes saw, since the start.
+/// Fates of the calls that probes saw, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SecretCounts {
     sums: [u64; SECRET_COUNTERS],

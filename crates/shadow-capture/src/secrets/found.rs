@@ -23,9 +23,9 @@ pub struct FoundProgram {
     pub name: String,
     /// How many.
     pub processes: usize,
-    /// What secrets are had from: "OpenSSL 3.5.8 libcrypto.so.3, key derivation". Empty where none are.
+    /// The function that secrets are had from: "OpenSSL 3.5.8 libcrypto.so.3, key derivation". Empty where none are.
     pub readable: Vec<String>,
-    /// What else they have, and why its secrets are not had.
+    /// Other libraries that they have, and why their secrets are not had.
     pub unreadable: Vec<String>,
     /// Whether some of their files are still looked into.
     pub looking: bool,
@@ -107,7 +107,7 @@ impl Gathered {
     }
 }
 
-/// What a file's reason is worth telling: that it has no TLS library is not.
+/// A file's reason, where it is worth telling: that it has no TLS library is not.
 fn told(library: &Library, reason: &NoHook) -> Option<String> {
     match reason {
         NoHook::NotElf | NoHook::NoTls | NoHook::Elsewhere(_) => None,

@@ -75,7 +75,7 @@ pub struct Way {
 }
 
 impl Way {
-    /// What this kernel and PID namespace call for.
+    /// The kind of probe that this kernel and PID namespace call for.
     pub fn of_this_kernel() -> Self {
         Self {
             perf: load::kind_of_this_kernel() == ProgramKind::Perf,

@@ -20,7 +20,7 @@ const TO_LOOK: [Capability; 3] = [
     Capability::CAP_CHECKPOINT_RESTORE,
 ];
 
-/// What the thread that follows processes may keep.
+/// Capabilities that the thread that follows processes may keep.
 const RESERVE: [Capability; 5] = [
     Capability::CAP_BPF,
     Capability::CAP_PERFMON,
@@ -39,7 +39,7 @@ const RESERVE_PERF: [Capability; 6] = [
     Capability::CAP_SYS_ADMIN,
 ];
 
-/// What the thread that follows processes may keep, if it has it.
+/// Capabilities that the thread that follows processes may keep, if it has them.
 pub fn reserve(kind: ProgramKind) -> &'static [Capability] {
     match kind {
         ProgramKind::Multi => &RESERVE,
@@ -47,7 +47,7 @@ pub fn reserve(kind: ProgramKind) -> &'static [Capability] {
     }
 }
 
-/// What of that this thread has.
+/// Those of them that this thread has.
 pub fn held(kind: ProgramKind) -> Held {
     let has = |capability: &Capability| privileges::missing(&[*capability]).is_empty();
     let to_attach: Vec<Capability> = reserve(kind).iter().copied().filter(has).collect();

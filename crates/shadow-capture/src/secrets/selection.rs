@@ -13,7 +13,7 @@ use crate::settings::{LiveInput, LiveScope};
 /// Directories of the cgroup hierarchy that are looked at for those of pods.
 const MOST_DIRECTORIES: usize = 50_000;
 
-/// What is watched.
+/// The selected processes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// Servers by their addresses and ports, in any network namespace.

@@ -37,7 +37,7 @@ fn adrp(word: u32, address: u64) -> Option<(u32, u64)> {
     Some((word & 31, (address & !0xfff).wrapping_add_signed(pages << 12)))
 }
 
-/// What `add x1, register, #n` adds.
+/// The number that `add x1, register, #n` adds.
 fn add(word: u32, register: u32) -> Option<u64> {
     let is_add = word & 0xffc0_0000 == 0x9100_0000 && word & 31 == 1 && word >> 5 & 31 == register;
     is_add.then_some(u64::from(word >> 10 & 0xfff))

@@ -19,7 +19,7 @@ use super::work::Work;
 /// One direction of a connection.
 pub(crate) struct Lane {
     direction: Direction,
-    /// What is kept of a record that is not whole, or of bytes among which one is looked for.
+    /// Bytes kept of a record that is not whole, or among which one is looked for.
     buffer: Vec<u8>,
     /// For `buffer`.
     charge: Option<Charge>,
@@ -36,7 +36,7 @@ pub(crate) struct Lane {
     messages: Messages,
     /// `None` before the first protected record.
     sealed: Option<Box<Sealed>>,
-    /// What came since the next record waits.
+    /// Bytes that came since the next record waits.
     pending: Pending,
     /// Since when it waits, and for what.
     waits: Option<(Timestamp, Wait)>,

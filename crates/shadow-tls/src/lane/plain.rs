@@ -74,7 +74,7 @@ impl Lane {
     }
 }
 
-/// What a record in the clear is.
+/// Kind of a record in the clear.
 pub(super) enum Plain {
     /// It was taken.
     Taken,
@@ -86,7 +86,7 @@ pub(super) enum Plain {
     Sealed,
 }
 
-/// What came is not what a handshake begins with.
+/// The first bytes are not those that a handshake begins with.
 pub(super) fn not_tls(work: &Work<'_>) -> Unreadable {
     if work.mid_stream {
         Unreadable::NoSecret

@@ -15,7 +15,7 @@ use super::record::Header;
 use super::tls13::{EarlyData, Stage};
 use super::work::Work;
 
-/// What is waited for.
+/// The message that is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
     /// The other direction's part of the handshake.
@@ -36,7 +36,7 @@ pub(crate) struct Record<'a> {
     pub time: Timestamp,
 }
 
-/// What became of a record.
+/// Fate of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
     /// It was opened, or is one that need not be.
@@ -60,7 +60,7 @@ pub(crate) struct Sealed {
     /// Those of later stages, or behind a key update, that were tried and opened nothing.
     made: Vec<(Stage, Opener)>,
     messages: Messages,
-    /// What is missing since the last record that was opened.
+    /// The hole since the last record that was opened.
     missing: Missing,
     /// Whether something is missing that was not told of.
     is_untold: bool,

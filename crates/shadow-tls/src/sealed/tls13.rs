@@ -190,7 +190,7 @@ impl Sealed {
         Some(open)
     }
 
-    /// What a record of TLS 1.3 says.
+    /// Reads a record of TLS 1.3.
     fn content13(
         &mut self,
         tls13: &mut Tls13,
@@ -279,7 +279,7 @@ impl Sealed {
     }
 }
 
-/// What `EncryptedExtensions` settle.
+/// The settings in `EncryptedExtensions`.
 fn encrypted_extensions(tls13: &mut Tls13, work: &mut Work<'_>, body: &[u8]) -> Result<(), Unreadable> {
     let read = EncryptedExtensions::read(body).ok_or(Unreadable::Malformed)?;
     if let Some(alpn) = read.alpn {

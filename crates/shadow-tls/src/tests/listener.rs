@@ -6,7 +6,7 @@ use shadow_tcp::{Chunk, Direction, GapCause};
 
 use crate::{Secret, SecretStore, Session, SessionLimits, StoreLimits, TlsEvent, Unreadable};
 
-/// What a session told, with everything that it needs.
+/// A session and its events, with everything that it needs.
 pub struct Listener {
     pub session: Option<Session>,
     pub store: SecretStore,
@@ -17,7 +17,7 @@ pub struct Listener {
     pub now: Timestamp,
 }
 
-/// What a session told.
+/// Events of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     /// Plaintext of the client and of the server.

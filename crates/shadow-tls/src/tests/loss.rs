@@ -24,7 +24,7 @@ fn recorded(setup: &Setup, records: usize, size: usize) -> (Recording, Range<usi
     (peers.close(), start..end)
 }
 
-/// What no two records have in common.
+/// A mark that no two records have in common.
 fn content(number: usize, size: usize) -> Vec<u8> {
     let words = (0..).flat_map(|word: u32| format!("{number}/{word};").into_bytes());
     words.take(size).collect()

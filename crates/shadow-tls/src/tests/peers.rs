@@ -128,12 +128,12 @@ impl rustls::KeyLog for Log {
     }
 }
 
-/// What two peers did.
+/// The record of two peers.
 #[derive(Clone, Debug, Default)]
 pub struct Recording {
     /// Bytes on the wire in the order in which they were sent.
     pub wire: Vec<(Direction, Vec<u8>)>,
-    /// What was inside, of the client and of the server.
+    /// Plaintext of the client and of the server.
     pub inside: [Vec<u8>; 2],
     pub secrets: Vec<Secret>,
 }
@@ -206,7 +206,7 @@ impl Peers {
         self.end()
     }
 
-    /// What was recorded.
+    /// Segments that were recorded.
     pub fn end(mut self) -> Recording {
         self.recording.secrets = self.log.secrets();
         self.recording

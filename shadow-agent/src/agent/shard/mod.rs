@@ -80,7 +80,7 @@ impl Source {
 /// Parts that a shard's thread is started with.
 pub(super) struct ShardTask {
     pub source: Source,
-    /// What TLS in it is read with, where it is.
+    /// The parts that TLS in it is read with, where it is.
     pub tls: Option<(SecretStore, SessionLimits)>,
     /// On all that it reads.
     pub limit: Option<Limiter>,

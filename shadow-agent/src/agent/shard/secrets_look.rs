@@ -11,7 +11,7 @@ use crate::time::monotonic_now;
 /// How often it looks whether there are new ones.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// What each connection that waits adds to that: one has its turn in about a microsecond, and that is to stay below a tenth of
+/// Bytes that each connection that waits adds to that: one has its turn in about a microsecond, and that is to stay below a tenth of
 /// the thread's time, however many wait in vain.
 const PAUSE_EACH: Duration = Duration::from_micros(10);
 

@@ -8,7 +8,7 @@ use crate::capture::{Found, FoundProgram, Selection, examine, try_probe};
 /// Programs that are listed each on a line of its own; a machine has some tens.
 const MOST: usize = 40;
 
-/// What there is of TLS.
+/// The TLS of this machine.
 #[derive(Clone, Debug)]
 pub struct Tls {
     /// How the probe would be attached, or why it cannot be loaded.

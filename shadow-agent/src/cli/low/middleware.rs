@@ -27,7 +27,7 @@ pub struct MiddlewareFlags {
     #[arg(long, value_name = "USER")]
     pub middleware_user: Option<String>,
 
-    /// What to do when the middleware exits
+    /// Action when the middleware exits
     ///
     /// [default: stop, because a program that filters would let nothing unfiltered pass]
     #[arg(long, value_name = "WHAT", default_value = "stop", hide_default_value = true)]

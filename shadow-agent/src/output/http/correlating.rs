@@ -55,7 +55,7 @@ struct Waiting {
     turn: Turn,
     /// The values that it carries; `None` as long as it is arriving.
     carried: Option<Carried>,
-    /// What it waited for last.
+    /// The request that it waited for last.
     before: Option<Turn>,
     /// Whether it waited for another request, or for what it carries, rather than for other shards alone.
     waited: bool,
@@ -183,7 +183,7 @@ impl State {
         (rewriting, may_go)
     }
 
-    /// What becomes of its values, and whether it need not wait: neither for what it carries, nor for a request before it.
+    /// The fate of its values, and whether it need not wait: neither for what it carries, nor for a request before it.
     fn look_up(&self, exchange: &Exchange, turn: Turn) -> (Rewriting, bool) {
         let exceptions = &self.correlation.settings().exceptions;
         let mut map = lock(&self.map);
@@ -257,7 +257,7 @@ impl State {
         *waiting = kept;
     }
 
-    /// What becomes of a waiting request's values, if it goes now, and whether what it waited for came in time. `is_behind`: whether
+    /// The fate of a waiting request's values, if it goes now, and whether what it waited for came in time. `is_behind`: whether
     /// another one on its connection goes first.
     fn looked_at(&self, one: &mut Waiting, is_behind: bool) -> Option<(Rewriting, bool)> {
         let now = Instant::now();

@@ -29,7 +29,7 @@ pub(super) struct Upstream {
     pub breaker: Breaker,
     pub in_flight: InFlight,
     pub queue: QueueBounds,
-    /// What is known of its HTTP/2.
+    /// Knowledge of its HTTP/2.
     pub http2: Http2Support,
     tls: Option<Tls>,
     own: OwnConnections,

@@ -183,7 +183,7 @@ async fn over_tls(protocols: &[&str]) -> (u16, Rc<RefCell<Vec<&'static str>>>) {
     (port, seen)
 }
 
-/// What a shadow behind TLS with these protocols gets of a request by HTTP/2, one by HTTP/1.1, and a gRPC call.
+/// Copies that a shadow behind TLS with these protocols gets of a request by HTTP/2, one by HTTP/1.1, and a gRPC call.
 fn agreed_on(protocols: &'static [&'static str], dropped: u64) -> Vec<&'static str> {
     let all: Rc<RefCell<Vec<&'static str>>> = Rc::default();
     let result = Rc::clone(&all);
