@@ -9,10 +9,10 @@ use shadow_http::{Codings, Undecodable, chunked_data};
 
 use super::charset;
 use super::difference_collector::DifferenceCollector;
+use super::display_value::DisplayValue;
 use super::head::Head;
 use super::json::{self, Reader};
 use super::markup::{self, Language};
-use super::shown::Shown;
 use super::{Kind, form, text};
 
 /// Largest decoded body that is compared by its bytes, where the bound of those that are looked into is not above it.
@@ -159,8 +159,20 @@ pub(super) fn compare(
     findings.path.start("body");
     let (a, b) = match (production.data(), shadow.data()) {
         (Ok(a), Ok(b)) => (a, b),
-        (Ok(_), Err(_)) => return findings.add(Kind::Unreadable, Shown::Absent, Shown::Bytes(shadow.raw)),
-        (Err(_), Ok(_)) => return findings.add(Kind::Type, Shown::Bytes(production.raw), Shown::Absent),
+        (Ok(_), Err(_)) => {
+            return findings.add(
+                Kind::Unreadable,
+                DisplayValue::Absent,
+                DisplayValue::Bytes(shadow.raw),
+            );
+        }
+        (Err(_), Ok(_)) => {
+            return findings.add(
+                Kind::Type,
+                DisplayValue::Bytes(production.raw),
+                DisplayValue::Absent,
+            );
+        }
         (Err(_), Err(_)) => return bytes(production.raw, shadow.raw, findings),
     };
     if same_codings && a == b {
@@ -176,8 +188,12 @@ pub(super) fn compare(
                 decoded(production, &a, shadow, &b, within, findings);
             }
         }
-        (Ok(_), Err(Undecodable::Invalid)) => findings.add(Kind::Unreadable, Shown::Absent, Shown::Bytes(&b)),
-        (Err(Undecodable::Invalid), Ok(_)) => findings.add(Kind::Type, Shown::Bytes(&a), Shown::Absent),
+        (Ok(_), Err(Undecodable::Invalid)) => {
+            findings.add(Kind::Unreadable, DisplayValue::Absent, DisplayValue::Bytes(&b))
+        }
+        (Err(Undecodable::Invalid), Ok(_)) => {
+            findings.add(Kind::Type, DisplayValue::Bytes(&a), DisplayValue::Absent)
+        }
         // There is nothing to look at but what was sent.
         _ => bytes(&a, &b, findings),
     }
@@ -219,8 +235,8 @@ fn decoded(
         _ => "body",
     });
     match (a.is_empty(), b.is_empty()) {
-        (false, true) => return findings.add(Kind::Missing, Shown::Bytes(a), Shown::Absent),
-        (true, false) => return findings.add(Kind::Extra, Shown::Absent, Shown::Bytes(b)),
+        (false, true) => return findings.add(Kind::Missing, DisplayValue::Bytes(a), DisplayValue::Absent),
+        (true, false) => return findings.add(Kind::Extra, DisplayValue::Absent, DisplayValue::Bytes(b)),
         _ => {}
     }
     if is_json && (left.is_some() || right.is_some()) {
@@ -236,8 +252,12 @@ fn decoded(
         match (left.as_deref().and_then(read), right.as_deref().and_then(read)) {
             (Some(a), Some(b)) if within => return json::compare(&a, &b, findings),
             (Some(_), Some(_)) => return,
-            (Some(_), None) => return findings.add(Kind::Unreadable, Shown::Bytes(a), Shown::Bytes(b)),
-            (None, Some(_)) => return findings.add(Kind::Type, Shown::Bytes(a), Shown::Bytes(b)),
+            (Some(_), None) => {
+                return findings.add(Kind::Unreadable, DisplayValue::Bytes(a), DisplayValue::Bytes(b));
+            }
+            (None, Some(_)) => {
+                return findings.add(Kind::Type, DisplayValue::Bytes(a), DisplayValue::Bytes(b));
+            }
             (None, None) => {}
         }
     }
@@ -277,9 +297,16 @@ fn with_boundary(body: &[u8], own: &str, other: &str) -> Vec<u8> {
 /// Two bodies that are not the same: by their length, or else by their bytes.
 pub(super) fn bytes(production: &[u8], shadow: &[u8], findings: &mut DifferenceCollector<'_>) {
     if production.len() == shadow.len() {
-        findings.add(Kind::Value, Shown::Bytes(production), Shown::Bytes(shadow));
+        findings.add(
+            Kind::Value,
+            DisplayValue::Bytes(production),
+            DisplayValue::Bytes(shadow),
+        );
     } else {
-        let (a, b) = (Shown::Count(production.len()), Shown::Count(shadow.len()));
+        let (a, b) = (
+            DisplayValue::Count(production.len()),
+            DisplayValue::Count(shadow.len()),
+        );
         findings.add(Kind::Length, a, b);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Kind;
 use super::difference_collector::DifferenceCollector;
-use super::shown::Shown;
+use super::display_value::DisplayValue;
 
 /// Cookies of both sides by name, where `findings` is.
 pub(super) fn compare(production: &[&[u8]], shadow: &[&[u8]], findings: &mut DifferenceCollector<'_>) {
@@ -14,9 +14,11 @@ pub(super) fn compare(production: &[&[u8]], shadow: &[&[u8]], findings: &mut Dif
     for name in left.keys().chain(only_shadow) {
         findings.path.name(name);
         match (left.get(name), right.get(name)) {
-            (Some(a), Some(b)) if a != b => findings.add(Kind::Value, Shown::Text(a), Shown::Text(b)),
-            (Some(a), None) => findings.add(Kind::Missing, Shown::Text(a), Shown::Absent),
-            (None, Some(b)) => findings.add(Kind::Extra, Shown::Absent, Shown::Text(b)),
+            (Some(a), Some(b)) if a != b => {
+                findings.add(Kind::Value, DisplayValue::Text(a), DisplayValue::Text(b))
+            }
+            (Some(a), None) => findings.add(Kind::Missing, DisplayValue::Text(a), DisplayValue::Absent),
+            (None, Some(b)) => findings.add(Kind::Extra, DisplayValue::Absent, DisplayValue::Text(b)),
             _ => {}
         }
         findings.path.back();

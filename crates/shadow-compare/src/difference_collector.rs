@@ -3,12 +3,12 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
+use super::display_value::{self, DisplayValue};
 use super::echo::is_echo;
 use super::hosts::{CompareContext, HostAliases};
 use super::path::{self, Path};
 use super::pattern::{PathPattern, is_status};
 use super::rules::{ArrayMatch, KnownDifference, RuleId, Rules};
-use super::shown::{self, Shown};
 use super::time_distance::{self, Dates};
 use super::{Difference, Kind};
 
@@ -123,7 +123,7 @@ impl<'r> DifferenceCollector<'r> {
     }
 
     /// Something differs here.
-    pub fn add(&mut self, kind: Kind, production: Shown<'_>, shadow: Shown<'_>) {
+    pub fn add(&mut self, kind: Kind, production: DisplayValue<'_>, shadow: DisplayValue<'_>) {
         if self.full {
             return;
         }
@@ -168,8 +168,8 @@ impl<'r> DifferenceCollector<'r> {
         }
     }
 
-    fn difference(&self, kind: Kind, production: Shown<'_>, shadow: Shown<'_>) -> Difference {
-        let (production, shadow) = shown::both(production, shadow);
+    fn difference(&self, kind: Kind, production: DisplayValue<'_>, shadow: DisplayValue<'_>) -> Difference {
+        let (production, shadow) = display_value::both(production, shadow);
         Difference {
             path: self.path.as_str().to_owned(),
             kind,
@@ -208,13 +208,13 @@ impl<'r> DifferenceCollector<'r> {
     }
 
     /// The difference that a release intends, if these values here are one.
-    fn known(&self, production: Shown<'_>, shadow: Shown<'_>) -> Option<RuleId> {
+    fn known(&self, production: DisplayValue<'_>, shadow: DisplayValue<'_>) -> Option<RuleId> {
         let known = self.rules.known();
         if known.is_empty() {
             return None;
         }
         let (root, steps) = path::steps(self.path.as_str()).unwrap_or_default();
-        let (production, shadow) = shown::both(production, shadow);
+        let (production, shadow) = display_value::both(production, shadow);
         let is_it = |known: &KnownDifference| {
             known.path.fits(self.question.endpoint, root, &steps, true)
                 && known.has_values(production.as_deref(), shadow.as_deref())
@@ -223,7 +223,7 @@ impl<'r> DifferenceCollector<'r> {
     }
 
     /// The rule for what is an echo of the agent's own doing.
-    fn echoed(&self, kind: Kind, production: Shown<'_>) -> Option<RuleId> {
+    fn echoed(&self, kind: Kind, production: DisplayValue<'_>) -> Option<RuleId> {
         is_echo(self.question.head, self.path.as_str(), kind, production).then_some(RuleId::Echo)
     }
 
@@ -231,8 +231,8 @@ impl<'r> DifferenceCollector<'r> {
     fn tolerated(
         &self,
         tolerance: Option<usize>,
-        production: Shown<'_>,
-        shadow: Shown<'_>,
+        production: DisplayValue<'_>,
+        shadow: DisplayValue<'_>,
     ) -> Option<RuleId> {
         if let Some(index) = tolerance
             && let (Some(a), Some(b)) = (production.number(), shadow.number())
@@ -258,11 +258,11 @@ impl<'r> DifferenceCollector<'r> {
     }
 
     /// Whether the two are one identifier, as each side issued it.
-    fn mapped(&self, production: Shown<'_>, shadow: Shown<'_>) -> bool {
+    fn mapped(&self, production: DisplayValue<'_>, shadow: DisplayValue<'_>) -> bool {
         let Some(mapped) = self.question.mapped else {
             return false;
         };
-        let text = |shown: &Shown<'_>| shown.string().or_else(|| shown.digits()).map(str::to_owned);
+        let text = |shown: &DisplayValue<'_>| shown.string().or_else(|| shown.digits()).map(str::to_owned);
         let (Some(production), Some(shadow)) = (text(&production), text(&shadow)) else {
             return false;
         };

@@ -6,8 +6,8 @@
 //! `Connection`, `connection`, `HTTP_CONNECTION`.
 
 use super::Kind;
+use super::display_value::DisplayValue;
 use super::head::{Head, field, lines};
-use super::shown::Shown;
 
 /// Fields that are left out of each copy, in lower case; those that `Connection` names are as well.
 const LEFT_OUT: [&str; 5] = ["connection", "keep-alive", "proxy-connection", "te", "upgrade"];
@@ -15,7 +15,7 @@ const LEFT_OUT: [&str; 5] = ["connection", "keep-alive", "proxy-connection", "te
 const OWN: &str = "x-shadow-";
 
 /// Whether a difference at `path`, of an answer to the request with this head, is an echo.
-pub(super) fn is_echo(request: &[u8], path: &str, kind: Kind, production: Shown<'_>) -> bool {
+pub(super) fn is_echo(request: &[u8], path: &str, kind: Kind, production: DisplayValue<'_>) -> bool {
     let Some(name) = member(path).map(field_name) else {
         return false;
     };
@@ -68,7 +68,7 @@ mod tests {
             ("$[*]['X-Hop']", "7"),
         ] {
             assert!(
-                is_echo(REQUEST, path, Kind::Missing, Shown::Text(value)),
+                is_echo(REQUEST, path, Kind::Missing, DisplayValue::Text(value)),
                 "{path}"
             );
         }
@@ -81,7 +81,10 @@ mod tests {
             "$.x_shadow_source_pod",
             "$.HTTP_X_SHADOW_REQUEST",
         ] {
-            assert!(is_echo(REQUEST, path, Kind::Extra, Shown::Absent), "{path}");
+            assert!(
+                is_echo(REQUEST, path, Kind::Extra, DisplayValue::Absent),
+                "{path}"
+            );
         }
     }
 
@@ -99,7 +102,7 @@ mod tests {
             ("header.connection", Kind::Missing, "keep-alive, X-Hop"),
             ("$", Kind::Missing, ""),
         ] {
-            assert!(!is_echo(REQUEST, path, kind, Shown::Text(value)), "{path}");
+            assert!(!is_echo(REQUEST, path, kind, DisplayValue::Text(value)), "{path}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Kind;
 use super::difference_collector::DifferenceCollector;
-use super::shown::Shown;
+use super::display_value::DisplayValue;
 
 /// Fields of both sides by name, in whatever order; the values of one name in theirs.
 pub(super) fn compare(production: &str, shadow: &str, findings: &mut DifferenceCollector<'_>) {
@@ -19,12 +19,20 @@ pub(super) fn compare(production: &str, shadow: &str, findings: &mut DifferenceC
             (Some(a), Some(b)) if a != b => {
                 findings.add(
                     Kind::Value,
-                    Shown::Text(&a.join(", ")),
-                    Shown::Text(&b.join(", ")),
+                    DisplayValue::Text(&a.join(", ")),
+                    DisplayValue::Text(&b.join(", ")),
                 );
             }
-            (Some(a), None) => findings.add(Kind::Missing, Shown::Text(&a.join(", ")), Shown::Absent),
-            (None, Some(b)) => findings.add(Kind::Extra, Shown::Absent, Shown::Text(&b.join(", "))),
+            (Some(a), None) => findings.add(
+                Kind::Missing,
+                DisplayValue::Text(&a.join(", ")),
+                DisplayValue::Absent,
+            ),
+            (None, Some(b)) => findings.add(
+                Kind::Extra,
+                DisplayValue::Absent,
+                DisplayValue::Text(&b.join(", ")),
+            ),
             _ => {}
         }
         findings.path.back();

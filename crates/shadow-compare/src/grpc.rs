@@ -12,11 +12,11 @@ use shadow_grpc::{Fault, Method, Reply, Side, Status, Unreadable, format, texts}
 
 use super::bodies::{self, MAX_DECODED};
 use super::difference_collector::DifferenceCollector;
+use super::display_value::DisplayValue;
 use super::grpc_call::{LOST, STATUS, is_call};
 use super::head::Head;
 use super::json::{self, Node, Reader};
 use super::rules::Rules;
-use super::shown::Shown;
 use super::{Answer, Kind, heads};
 
 /// Where differences of the message of a status are.
@@ -70,7 +70,11 @@ fn compare_status(
     let (left, right) = (shown(production), shown(shadow));
     if left != right {
         findings.path.start(STATUS);
-        findings.add(Kind::Status, Shown::Text(&left), Shown::Text(&right));
+        findings.add(
+            Kind::Status,
+            DisplayValue::Text(&left),
+            DisplayValue::Text(&right),
+        );
         return false;
     }
     let message = |status: Option<&Status>| status.map_or("", |status| &status.message).to_owned();
@@ -78,9 +82,9 @@ fn compare_status(
     if left != right {
         findings.path.start(MESSAGE);
         match (left.is_empty(), right.is_empty()) {
-            (false, true) => findings.add(Kind::Missing, Shown::Text(&left), Shown::Absent),
-            (true, _) => findings.add(Kind::Extra, Shown::Absent, Shown::Text(&right)),
-            _ => findings.add(Kind::Value, Shown::Text(&left), Shown::Text(&right)),
+            (false, true) => findings.add(Kind::Missing, DisplayValue::Text(&left), DisplayValue::Absent),
+            (true, _) => findings.add(Kind::Extra, DisplayValue::Absent, DisplayValue::Text(&right)),
+            _ => findings.add(Kind::Value, DisplayValue::Text(&left), DisplayValue::Text(&right)),
         }
     }
     true
@@ -180,10 +184,18 @@ fn compare_messages(
     let (a, b) = match (production.messages(most), shadow.messages(most)) {
         (Ok(a), Ok(b)) => (a, b),
         (Ok(_), Err(why)) if why != Unreadable::TooLarge => {
-            return findings.add(Kind::Unreadable, Shown::Absent, Shown::Bytes(&answers[1].body));
+            return findings.add(
+                Kind::Unreadable,
+                DisplayValue::Absent,
+                DisplayValue::Bytes(&answers[1].body),
+            );
         }
         (Err(why), Ok(_)) if why != Unreadable::TooLarge => {
-            return findings.add(Kind::Type, Shown::Bytes(&answers[0].body), Shown::Absent);
+            return findings.add(
+                Kind::Type,
+                DisplayValue::Bytes(&answers[0].body),
+                DisplayValue::Absent,
+            );
         }
         _ => return of_bytes(&answers[0].body, &answers[1].body, findings),
     };
@@ -206,19 +218,25 @@ fn compare_messages(
     match (left, right) {
         (Messages::Some(left), Messages::Some(right)) => json::compare(&left, &right, findings),
         (Messages::Some(left), Messages::None) => {
-            findings.add(Kind::Missing, Shown::Json(&left), Shown::Absent);
+            findings.add(Kind::Missing, DisplayValue::Json(&left), DisplayValue::Absent);
         }
         (Messages::None, Messages::Some(right)) => {
-            findings.add(Kind::Extra, Shown::Absent, Shown::Json(&right));
+            findings.add(Kind::Extra, DisplayValue::Absent, DisplayValue::Json(&right));
         }
         (Messages::None, Messages::None) => {}
         (Messages::Unreadable, Messages::Unreadable) | (Messages::TooMany, _) | (_, Messages::TooMany) => {
             of_bytes(&a.concat(), &b.concat(), findings);
         }
         (_, Messages::Unreadable) => {
-            findings.add(Kind::Unreadable, Shown::Absent, Shown::Bytes(&b.concat()));
+            findings.add(
+                Kind::Unreadable,
+                DisplayValue::Absent,
+                DisplayValue::Bytes(&b.concat()),
+            );
         }
-        (Messages::Unreadable, _) => findings.add(Kind::Type, Shown::Bytes(&a.concat()), Shown::Absent),
+        (Messages::Unreadable, _) => {
+            findings.add(Kind::Type, DisplayValue::Bytes(&a.concat()), DisplayValue::Absent)
+        }
     }
 }
 

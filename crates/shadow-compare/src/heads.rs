@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::difference_collector::DifferenceCollector;
+use super::display_value::DisplayValue;
 use super::fields::{self, Manner};
 use super::head::{Head, field, lines};
-use super::shown::Shown;
 use super::{Kind, challenges, cookies};
 
 /// Whether two heads are the same in all that is ever compared, and frame and code their bodies in the same way. `false` when
@@ -91,8 +91,8 @@ pub(super) fn compare_status(
     findings.path.start("status");
     findings.add(
         Kind::Status,
-        Shown::Bytes(production.status),
-        Shown::Bytes(shadow.status),
+        DisplayValue::Bytes(production.status),
+        DisplayValue::Bytes(shadow.status),
     );
     production.status.first() == shadow.status.first()
 }
@@ -177,10 +177,10 @@ fn compare_values(
 ) {
     match (production, shadow) {
         (Some(a), Some(b)) if by_value && a != b => {
-            findings.add(Kind::Value, Shown::Bytes(a), Shown::Bytes(b));
+            findings.add(Kind::Value, DisplayValue::Bytes(a), DisplayValue::Bytes(b));
         }
-        (Some(a), None) => findings.add(Kind::Missing, Shown::Bytes(a), Shown::Absent),
-        (None, Some(b)) => findings.add(Kind::Extra, Shown::Absent, Shown::Bytes(b)),
+        (Some(a), None) => findings.add(Kind::Missing, DisplayValue::Bytes(a), DisplayValue::Absent),
+        (None, Some(b)) => findings.add(Kind::Extra, DisplayValue::Absent, DisplayValue::Bytes(b)),
         _ => {}
     }
 }

@@ -17,6 +17,7 @@ mod correlation;
 pub mod counters;
 mod difference;
 mod difference_collector;
+mod display_value;
 pub mod document;
 mod echo;
 #[cfg(any(test, feature = "testing"))]
@@ -50,7 +51,6 @@ mod rules;
 mod rules_file;
 mod secrets;
 mod settings;
-mod shown;
 #[cfg(test)]
 mod simulation;
 pub mod statistics;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::Kind;
 use super::align::{MAX_CELLS, Part, align};
 use super::difference_collector::DifferenceCollector;
-use super::shown::Shown;
+use super::display_value::DisplayValue;
 
 /// Longest word, in bytes; what is longer is no word.
 const MAX_WORD: usize = 24;
@@ -94,20 +94,20 @@ impl Comparing<'_, '_> {
     fn others(&mut self, a: &[&str], b: &[&str]) {
         let both = a.len().min(b.len());
         for (a, b) in a.iter().zip(b) {
-            self.add(Kind::Value, Shown::Text(a), Shown::Text(b));
+            self.add(Kind::Value, DisplayValue::Text(a), DisplayValue::Text(b));
         }
         for gone in &a[both..] {
-            self.add(Kind::Missing, Shown::Text(gone), Shown::Absent);
+            self.add(Kind::Missing, DisplayValue::Text(gone), DisplayValue::Absent);
         }
         for new in &b[both..] {
-            self.add(Kind::Extra, Shown::Absent, Shown::Text(new));
+            self.add(Kind::Extra, DisplayValue::Absent, DisplayValue::Text(new));
         }
     }
 
     /// A line that is another one: each of its words that is.
     fn line(&mut self, a: &str, b: &str) {
         if self.findings.hosts().same(a, b) {
-            return self.add(Kind::Value, Shown::Text(a), Shown::Text(b));
+            return self.add(Kind::Value, DisplayValue::Text(a), DisplayValue::Text(b));
         }
         let (left, right): (Vec<_>, Vec<_>) = (runs(a).collect(), runs(b).collect());
         let between = |line: &str, runs: &[Range<usize>], at: usize| {
@@ -124,7 +124,7 @@ impl Comparing<'_, '_> {
         for at in 0..same {
             let (x, y) = (&a[left[at].clone()], &b[right[at].clone()]);
             if x != y {
-                self.at(&label(a, &left, at), Shown::Text(x), Shown::Text(y));
+                self.at(&label(a, &left, at), DisplayValue::Text(x), DisplayValue::Text(y));
             }
         }
         let is_all = same == left.len()
@@ -145,15 +145,15 @@ impl Comparing<'_, '_> {
             );
             let words = label(a, &left[..same], same);
             if x == y {
-                self.at(&words, Shown::Text(a), Shown::Text(b));
+                self.at(&words, DisplayValue::Text(a), DisplayValue::Text(b));
             } else {
-                self.at(&words, Shown::Text(x), Shown::Text(y));
+                self.at(&words, DisplayValue::Text(x), DisplayValue::Text(y));
             }
         }
     }
 
     /// Another value behind these words.
-    fn at(&mut self, words: &str, a: Shown<'_>, b: Shown<'_>) {
+    fn at(&mut self, words: &str, a: DisplayValue<'_>, b: DisplayValue<'_>) {
         if words.is_empty() {
             return self.add(Kind::Value, a, b);
         }
@@ -162,7 +162,7 @@ impl Comparing<'_, '_> {
         self.findings.path.back();
     }
 
-    fn add(&mut self, kind: Kind, a: Shown<'_>, b: Shown<'_>) {
+    fn add(&mut self, kind: Kind, a: DisplayValue<'_>, b: DisplayValue<'_>) {
         if self.swapped {
             self.findings.add(kind.mirrored(), b, a);
         } else {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
-use super::shown::Shown;
+use super::display_value::DisplayValue;
 use super::worded_time;
 
 /// Seconds of Unix time between which a number may be one: from 2001 to 2100.
@@ -44,7 +44,12 @@ impl Dates<'_> {
 }
 
 /// The time between two values at `path`; `None` where they are no times.
-pub(super) fn apart(path: &str, a: Shown<'_>, b: Shown<'_>, dates: Dates<'_>) -> Option<Duration> {
+pub(super) fn apart(
+    path: &str,
+    a: DisplayValue<'_>,
+    b: DisplayValue<'_>,
+    dates: Dates<'_>,
+) -> Option<Duration> {
     let (a, b, is_written) = match (a.digits(), b.digits()) {
         (Some(a), Some(b)) => (a, b, None),
         (None, None) => {
@@ -62,8 +67,8 @@ pub(super) fn apart(path: &str, a: Shown<'_>, b: Shown<'_>, dates: Dates<'_>) ->
 
 /// Whether both values are times to the minute, of today, in minutes next to each other: the moment that both mean may lie
 /// between these.
-pub(super) fn are_next_minutes(a: Shown<'_>, b: Shown<'_>, dates: Dates<'_>) -> bool {
-    let fresh = |value: Shown<'_>, date: Option<&[u8]>| {
+pub(super) fn are_next_minutes(a: DisplayValue<'_>, b: DisplayValue<'_>, dates: Dates<'_>) -> bool {
+    let fresh = |value: DisplayValue<'_>, date: Option<&[u8]>| {
         let time = worded_time::read(value.string()?)?;
         let answered = i64::try_from(of_http(std::str::from_utf8(date?).ok()?)? / 1_000_000_000).ok()?;
         (!time.has_seconds && FRESH.contains(&(time.seconds - answered))).then_some(time.seconds)
@@ -164,7 +169,13 @@ mod tests {
     use super::*;
 
     fn between(a: &str, b: &str) -> Option<u64> {
-        apart("$.any", Shown::Text(a), Shown::Text(b), Dates::default()).map(|apart| apart.as_secs())
+        apart(
+            "$.any",
+            DisplayValue::Text(a),
+            DisplayValue::Text(b),
+            Dates::default(),
+        )
+        .map(|apart| apart.as_secs())
     }
 
     /// Of answers that both sides gave at these times.
@@ -173,7 +184,7 @@ mod tests {
             production: Some(dates.0.as_bytes()),
             shadow: Some(dates.1.as_bytes()),
         };
-        apart("$.any", Shown::Text(a), Shown::Text(b), dates).map(|apart| apart.as_secs())
+        apart("$.any", DisplayValue::Text(a), DisplayValue::Text(b), dates).map(|apart| apart.as_secs())
     }
 
     #[test]
@@ -221,7 +232,7 @@ mod tests {
                 production: Some(date.as_bytes()),
                 shadow: Some(date.as_bytes()),
             };
-            are_next_minutes(Shown::Text(a), Shown::Text(b), dates)
+            are_next_minutes(DisplayValue::Text(a), DisplayValue::Text(b), dates)
         };
         let (minute, after) = ("Nov. 30, 2026, 2:59 a.m.", "Nov. 30, 2026, 3 a.m.");
         let now = "Mon, 30 Nov 2026 02:59:59 GMT";

@@ -29,7 +29,7 @@ impl<S: MessageKind> MessageStream<S> {
     ) -> usize {
         let piece = &chunk.bytes[..chunk.bytes.len().min(HEAD_PIECE)];
         if !partial.append(piece, self.limits.max_head, chunk.time) {
-            return self.starve(*partial, piece.len(), sink);
+            return self.refuse_for_memory(*partial, piece.len(), sink);
         }
         if let Phase::Opening = partial.phase {
             match S::opening(&partial.bytes, self.preface != Preface::No) {
@@ -229,7 +229,7 @@ impl<S: MessageKind> MessageStream<S> {
         match self.read_body(decoder, so_far - head.length, chunk.bytes) {
             Ok(Body::Done(length)) => {
                 if !partial.append(&chunk.bytes[..length], most, chunk.time) {
-                    return self.starve(*partial, length, sink);
+                    return self.refuse_for_memory(*partial, length, sink);
                 }
                 if let Some(message) = (*partial).complete() {
                     sink(Event::Complete(Box::new(message.into())));
@@ -261,14 +261,14 @@ impl<S: MessageKind> MessageStream<S> {
             Phase::Body { head, .. } => head.most_bytes(),
         };
         if !partial.append(more, most, time) {
-            return self.starve(*partial, more.len(), sink);
+            return self.refuse_for_memory(*partial, more.len(), sink);
         }
         self.state = State::Buffered(partial);
         more.len()
     }
 
     /// The budget refused room for `more` bytes, which the body's decoder, if there is one, has passed.
-    pub(super) fn starve(
+    pub(super) fn refuse_for_memory(
         &mut self,
         partial: Buffered<S::Line>,
         more: usize,

@@ -22,11 +22,11 @@ pub(super) struct Tls {
     key: FlowKey,
     /// Whether it stands among those that wait for secrets.
     listed: bool,
-    told: Told,
+    told: TlsEvents,
 }
 
 /// Events of its session.
-struct Told {
+struct TlsEvents {
     server: Endpoint,
     /// Something was opened.
     opened: bool,
@@ -75,7 +75,7 @@ impl Tls {
             budget: shard.budget.clone(),
             key,
             listed: false,
-            told: Told {
+            told: TlsEvents {
                 server: key.server,
                 opened: false,
                 unreadable: None,
@@ -207,7 +207,7 @@ impl Tls {
     }
 }
 
-impl Told {
+impl TlsEvents {
     /// Counts bytes of the client; `false` when they are passed over.
     #[inline]
     fn counts(&mut self, shard: &mut Shard, bytes: u64) -> bool {

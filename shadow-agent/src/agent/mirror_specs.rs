@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::kubernetes::Desired;
 use crate::mirror::plan::{AddressScope, PlannedMirror, Selection};
 use crate::mirror::{Admission, Limiter, Split};
-use crate::output::WantedMirror;
+use crate::output::MirrorSpec;
 use crate::settings::{
     ClusterSettings, LiveInput, LiveScope, MirrorSettings, PodSelector, RawInput, Settings,
 };
@@ -15,7 +15,7 @@ use crate::settings::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct MirrorSpecs {
     /// One for each output of each mirror, in their order.
-    pub mirrors: Vec<WantedMirror>,
+    pub mirrors: Vec<MirrorSpec>,
     /// Inputs that are captured at addresses.
     pub live: Vec<LiveInput>,
     /// Inputs that are pods.
@@ -54,7 +54,7 @@ impl MirrorSpecs {
     }
 
     /// The mirrors of the cluster's routes, in their order.
-    pub fn of_routes(&self, desired: &Desired) -> Vec<WantedMirror> {
+    pub fn of_routes(&self, desired: &Desired) -> Vec<MirrorSpec> {
         let mirrors = |cluster: &ClusterSettings| {
             let mirrors = desired.mirrors.iter();
             mirrors.map(|mirror| cluster.wanted(mirror)).collect()
@@ -149,8 +149,8 @@ impl MirrorSpecs {
 }
 
 /// The outputs of a mirror: each takes every request of its inputs.
-fn outputs_of(mirror: &MirrorSettings) -> Vec<WantedMirror> {
-    let mut wanted: Vec<WantedMirror> = Vec::with_capacity(mirror.outputs.len());
+fn outputs_of(mirror: &MirrorSettings) -> Vec<MirrorSpec> {
+    let mut wanted: Vec<MirrorSpec> = Vec::with_capacity(mirror.outputs.len());
     for (index, output) in mirror.outputs.iter().enumerate() {
         let name = mirror
             .name
@@ -159,7 +159,7 @@ fn outputs_of(mirror: &MirrorSettings) -> Vec<WantedMirror> {
         // The same one by its name, wherever it stands among the others; the n-th of those with the same name.
         let prefix = format!("{} {} ", mirror.name.as_deref().unwrap_or(""), output.name());
         let nth = wanted.iter().filter(|one| one.key.starts_with(&prefix)).count();
-        wanted.push(WantedMirror {
+        wanted.push(MirrorSpec {
             key: format!("{prefix}{nth}"),
             name,
             selection: Selection::Everything,

@@ -14,7 +14,7 @@ use crate::compare::{Comparer, Intake, add_by_name};
 use crate::latency::LatencyCounts;
 use crate::mirror::ledger::{OutputCounts, RequestCounts, ShardLedger};
 use crate::mirror::plan::{PlannedMirror, Selection};
-use crate::output::WantedMirror;
+use crate::output::MirrorSpec;
 use crate::output::{Output, OutputStatus};
 use crate::settings::OutputSettings;
 
@@ -45,7 +45,7 @@ pub struct Mirrors {
 }
 
 /// A line of the ledger: a name, and the slots whose counts it sums.
-pub struct Shown {
+pub struct LedgerLine {
     /// The name.
     pub name: String,
     /// The slots; the first is in force, if one is.
@@ -109,7 +109,7 @@ impl Mirrors {
     /// them cannot be, nothing has changed.
     pub fn set(
         &mut self,
-        wanted: &[WantedMirror],
+        wanted: &[MirrorSpec],
         ledgers: &[ShardLedger],
     ) -> anyhow::Result<Vec<PlannedMirror>> {
         anyhow::ensure!(
@@ -163,12 +163,12 @@ impl Mirrors {
 
     /// Counts for the ledger, active mirrors first: a mirror that ended is shown with one of its name that is in force,
     /// so that a changed setting does not begin its counts anew.
-    pub fn shown(&self) -> Vec<Shown> {
+    pub fn shown(&self) -> Vec<LedgerLine> {
         let (live, ended): (Vec<usize>, Vec<usize>) =
             (0..self.slots.len()).partition(|slot| self.slots[*slot].output.is_some());
-        let mut shown: Vec<Shown> = live
+        let mut shown: Vec<LedgerLine> = live
             .into_iter()
-            .map(|slot| Shown {
+            .map(|slot| LedgerLine {
                 name: self.slots[slot].name.clone(),
                 slots: vec![slot],
                 of_route: self.slots[slot].of_route,
@@ -187,7 +187,7 @@ impl Mirrors {
                 continue;
             }
             by_name.insert(name, shown.len());
-            shown.push(Shown {
+            shown.push(LedgerLine {
                 name: name.to_owned(),
                 slots: vec![slot],
                 of_route: self.slots[slot].of_route,
@@ -277,13 +277,13 @@ impl Mirrors {
     }
 
     /// The slot of a mirror that is in force with this very output.
-    fn current(&self, mirror: &WantedMirror) -> Option<usize> {
+    fn current(&self, mirror: &MirrorSpec) -> Option<usize> {
         let slot = *self.by_key.get(&mirror.key)?;
         let entry = &self.slots[slot];
         (entry.output.is_some() && entry.settings == mirror.output).then_some(slot)
     }
 
-    fn end_others(&mut self, wanted: &[WantedMirror], opened: &HashMap<&str, Arc<Output>>) {
+    fn end_others(&mut self, wanted: &[MirrorSpec], opened: &HashMap<&str, Arc<Output>>) {
         let stay: std::collections::HashSet<&str> = wanted
             .iter()
             .map(|mirror| mirror.key.as_str())
@@ -300,7 +300,7 @@ impl Mirrors {
 
     fn open(
         &mut self,
-        mirror: &WantedMirror,
+        mirror: &MirrorSpec,
         output: Arc<Output>,
         ledgers: &[ShardLedger],
     ) -> anyhow::Result<usize> {

@@ -7,7 +7,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::requests::Wanted;
+use super::requests::DemoRequest;
 
 /// Header fields of an answer at most.
 const MAX_FIELDS: usize = 32;
@@ -34,7 +34,7 @@ impl Connection {
     }
 
     /// Sends all of them at once, and reads the answers one after another.
-    pub async fn exchange(&mut self, requests: &[Wanted]) -> anyhow::Result<()> {
+    pub async fn exchange(&mut self, requests: &[DemoRequest]) -> anyhow::Result<()> {
         let bytes: Vec<u8> = requests
             .iter()
             .flat_map(|request| request.bytes(&self.host))

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::client::Connection;
-use super::requests::Wanted;
+use super::requests::DemoRequest;
 
 /// Clients, each with one connection at a time.
 const CLIENTS: u64 = 20;
@@ -47,11 +47,11 @@ async fn ask(server: SocketAddr, client: u64, load: Load, start: Instant) -> any
     let mut numbers = (client..load.requests).step_by(CLIENTS as usize).peekable();
     while let Some(number) = numbers.next() {
         sleep_until(start + Duration::from_secs_f64(number as f64 / f64::from(load.rate))).await;
-        let mut batch = vec![Wanted::new(number)];
+        let mut batch = vec![DemoRequest::new(number)];
         if (number / CLIENTS).is_multiple_of(PIPELINES) && batch[0].can_be_pipelined() {
             while batch.len() < PIPELINED {
-                let next = numbers.peek().map(|number| Wanted::new(*number));
-                let Some(next) = next.filter(Wanted::can_be_pipelined) else {
+                let next = numbers.peek().map(|number| DemoRequest::new(*number));
+                let Some(next) = next.filter(DemoRequest::can_be_pipelined) else {
                     break;
                 };
                 numbers.next();

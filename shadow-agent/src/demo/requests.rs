@@ -28,7 +28,7 @@ const MIX: [Kind; 20] = [
 ];
 
 /// A request that is to be sent.
-pub struct Wanted {
+pub struct DemoRequest {
     /// Its method.
     pub method: &'static str,
     target: String,
@@ -44,7 +44,7 @@ enum Body {
     Pictures,
 }
 
-impl Wanted {
+impl DemoRequest {
     /// Request `number` of all.
     pub fn new(number: u64) -> Self {
         let mut draws = Draws::seeded(number);
@@ -145,7 +145,7 @@ mod tests {
     fn ten_thousand_requests_have_enough_of_every_kind() {
         let mut counts = BTreeMap::new();
         for number in 0..10_000 {
-            let wanted = Wanted::new(number);
+            let wanted = DemoRequest::new(number);
             let first = wanted.target.split(['/', '?']).nth(1).unwrap_or_default();
             *counts.entry(format!("{} {first}", wanted.method)).or_insert(0) += 1;
         }
@@ -170,8 +170,8 @@ mod tests {
 
     #[test]
     fn a_request_is_the_same_in_every_run() {
-        assert_eq!(Wanted::new(7).bytes("x"), Wanted::new(7).bytes("x"));
-        let order = Wanted::new(2).bytes("shop");
+        assert_eq!(DemoRequest::new(7).bytes("x"), DemoRequest::new(7).bytes("x"));
+        let order = DemoRequest::new(2).bytes("shop");
         assert!(
             order.starts_with(b"POST /orders HTTP/1.1\r\nHost: shop\r\n"),
             "{}",

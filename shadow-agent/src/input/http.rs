@@ -161,13 +161,13 @@ impl Client {
     }
 
     /// Answers what became of some bytes.
-    pub fn tell(&mut self, events: &[Told]) {
+    pub fn tell(&mut self, events: &[ClientReply]) {
         for told in events {
             if self.last.is_some() {
                 return;
             }
             match told {
-                Told::Whole { has_body, keep_alive } => {
+                ClientReply::Whole { has_body, keep_alive } => {
                     self.began = None;
                     let close = if *keep_alive { "" } else { "Connection: close\r\n" };
                     let body = if *has_body { "OK" } else { "" };
@@ -176,7 +176,7 @@ impl Client {
                         self.last = Some(Ending::Finished);
                     }
                 }
-                Told::Refused(status) => {
+                ClientReply::Refused(status) => {
                     self.answer(&format!(
                         "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
                     ));
@@ -199,7 +199,7 @@ impl Client {
 
 /// Responses to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum ClientReply {
     /// A request is whole.
     Whole {
         /// Whether the answer may have a body (RFC 9110 section 9.3.2).
@@ -211,7 +211,7 @@ pub enum Told {
     Refused(&'static str),
 }
 
-impl Told {
+impl ClientReply {
     /// Response to an event, if any.
     pub fn of(event: &RequestEvent) -> Option<Self> {
         match event {

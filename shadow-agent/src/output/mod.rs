@@ -7,11 +7,11 @@
 
 mod file;
 mod http;
+mod mirror_spec;
 mod null;
 mod relay;
 mod settings;
 mod stdout;
-mod wanted;
 mod writer;
 
 use std::rc::{Rc, Weak};
@@ -21,6 +21,7 @@ use self::http::HttpOutput;
 pub use self::http::copy_head;
 pub use self::http::single_exchange::exchange;
 pub use self::http::upstream_host;
+pub use self::mirror_spec::MirrorSpec;
 use self::null::NullOutput;
 use self::relay::RelayOutput;
 pub use self::settings::{
@@ -28,7 +29,6 @@ pub use self::settings::{
     OutputSettings, RelayOutputSettings, RelayTls, RelayWire,
 };
 pub use self::stdout::reader_gone;
-pub use self::wanted::WantedMirror;
 use self::writer::Writer;
 use crate::capture::OwnConnections;
 use crate::compare::{Comparer, Intake};

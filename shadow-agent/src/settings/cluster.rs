@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::kubernetes::{DesiredMirror, KubernetesSettings};
 use crate::mirror::rules::Rules;
-use crate::output::{HttpOutputSettings, HttpVersion, OutputSettings, WantedMirror};
+use crate::output::{HttpOutputSettings, HttpVersion, MirrorSpec, OutputSettings};
 
 /// Settings of a cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +19,7 @@ pub struct ClusterSettings {
 
 impl ClusterSettings {
     /// A mirror of a route, with the output that sends its copies.
-    pub fn wanted(&self, mirror: &DesiredMirror) -> WantedMirror {
+    pub fn wanted(&self, mirror: &DesiredMirror) -> MirrorSpec {
         let mut output = (*self.mirror).clone();
         output.name.clone_from(&mirror.name);
         output.host.clone_from(&mirror.host);
@@ -30,7 +30,7 @@ impl ClusterSettings {
         output.endpoints = Some(mirror.endpoints.clone());
         output.host_header = mirror.host_header.clone();
         output.edits.clone_from(&mirror.edits);
-        WantedMirror {
+        MirrorSpec {
             key: mirror.key.clone(),
             name: Some(mirror.name.clone()),
             selection: mirror.selection.clone(),

@@ -2,6 +2,7 @@
 //!
 //! One binary, so that they run one at a time: they share `lo` and the processors. `cargo xtask test` runs them.
 
+mod accepted;
 mod admin;
 mod capture;
 mod capture_flags;
@@ -42,7 +43,6 @@ mod routes;
 mod scanner;
 mod scene;
 mod secrets;
-mod served;
 mod stuck;
 mod swallowed;
 mod symptoms;

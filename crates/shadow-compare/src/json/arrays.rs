@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use super::{Json, Node, compare};
 use crate::Kind;
 use crate::difference_collector::DifferenceCollector;
-use crate::shown::Shown;
+use crate::display_value::DisplayValue;
 
 type Nodes<'n, 'a> = Vec<&'n Node<'a>>;
 /// Places of elements that belong together.
@@ -15,7 +15,10 @@ type Matches = Vec<(usize, usize)>;
 /// then those with the same `id`; of what is left, the first is compared with the first, the second with the second.
 pub(super) fn in_order(production: &[Node<'_>], shadow: &[Node<'_>], findings: &mut DifferenceCollector<'_>) {
     if production.len() != shadow.len() {
-        let (a, b) = (Shown::Count(production.len()), Shown::Count(shadow.len()));
+        let (a, b) = (
+            DisplayValue::Count(production.len()),
+            DisplayValue::Count(shadow.len()),
+        );
         findings.add(Kind::Length, a, b);
     }
     let (left, right) = moved_off(production, shadow);
@@ -63,8 +66,10 @@ fn add_order(production: &[Node<'_>], shadow: &[Node<'_>], findings: &mut Differ
         .unwrap_or(0);
     findings.add(
         Kind::Order,
-        production.get(first).map_or(Shown::Absent, Shown::Json),
-        shadow.get(first).map_or(Shown::Absent, Shown::Json),
+        production
+            .get(first)
+            .map_or(DisplayValue::Absent, DisplayValue::Json),
+        shadow.get(first).map_or(DisplayValue::Absent, DisplayValue::Json),
     );
 }
 
@@ -132,10 +137,18 @@ impl<'x, 'n, 'a> Rest<'x, 'n, 'a> {
     /// Adds what one side has and the other has not.
     fn add(&self, findings: &mut DifferenceCollector<'_>) {
         for at in &self.left {
-            findings.add(Kind::Missing, Shown::Json(self.nodes.0[*at]), Shown::Absent);
+            findings.add(
+                Kind::Missing,
+                DisplayValue::Json(self.nodes.0[*at]),
+                DisplayValue::Absent,
+            );
         }
         for at in &self.right {
-            findings.add(Kind::Extra, Shown::Absent, Shown::Json(self.nodes.1[*at]));
+            findings.add(
+                Kind::Extra,
+                DisplayValue::Absent,
+                DisplayValue::Json(self.nodes.1[*at]),
+            );
         }
     }
 }

@@ -45,7 +45,7 @@ impl Scalar<'_> {
 
 /// A choice of leaves.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct LeafChoice {
     /// Members by their names.
     pub member: fn(&str) -> bool,
     /// Pairs, such as `{"name": "password", "value": "..."}`, by the name and the text of the member that names them.
@@ -56,7 +56,7 @@ pub(crate) struct Wanted {
 
 /// Shows `found` each leaf of the values that `text` is, one behind the other. Gives how many bytes are understood; behind them
 /// stands what is no JSON, or too deep, and no leaf from before it reaches into that.
-pub(crate) fn leaves(text: &str, wanted: Wanted, found: impl FnMut(&Leaf<'_>)) -> usize {
+pub(crate) fn leaves(text: &str, wanted: LeafChoice, found: impl FnMut(&Leaf<'_>)) -> usize {
     let reader = Reader::default();
     let mut first = Walk {
         reading: reader.reading(text),
@@ -81,7 +81,7 @@ pub(crate) fn leaves(text: &str, wanted: Wanted, found: impl FnMut(&Leaf<'_>)) -
 
 struct Walk<'a, 'k, F> {
     reading: Reading<'a, 'k>,
-    wanted: Wanted,
+    wanted: LeafChoice,
     found: F,
     /// Behind the last name or value that was read whole.
     understood: usize,
@@ -193,7 +193,7 @@ mod tests {
 
     use super::*;
 
-    const A: Wanted = Wanted {
+    const A: LeafChoice = LeafChoice {
         member: |name| name == "a",
         pair: |name, text| name == "name" && text == "a",
         value: |name| name == "value",

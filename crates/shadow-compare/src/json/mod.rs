@@ -7,13 +7,13 @@ mod read;
 
 use std::cmp::Ordering;
 
-pub(super) use leaves::{Leaf, Scalar, Wanted, leaves};
+pub(super) use leaves::{Leaf, LeafChoice, Scalar, leaves};
 pub(super) use read::{Json, Node, Reader};
 
 use super::Kind;
 use super::difference_collector::DifferenceCollector;
+use super::display_value::DisplayValue;
 use super::rules::ArrayMatch;
-use super::shown::Shown;
 
 /// Compares two values where `findings` is. Both come from the same [`Reader`], so equal ones have equal hashes.
 pub(super) fn compare(production: &Node<'_>, shadow: &Node<'_>, findings: &mut DifferenceCollector<'_>) {
@@ -33,7 +33,7 @@ pub(super) fn compare(production: &Node<'_>, shadow: &Node<'_>, findings: &mut D
             } else {
                 Kind::Type
             };
-            findings.add(kind, Shown::Json(production), Shown::Json(shadow));
+            findings.add(kind, DisplayValue::Json(production), DisplayValue::Json(shadow));
         }
     }
 }
@@ -62,12 +62,12 @@ fn members(production: &Members<'_>, shadow: &Members<'_>, findings: &mut Differ
             }
             (Some((name, left)), None) => {
                 findings.path.name(name);
-                findings.add(Kind::Missing, Shown::Json(left), Shown::Absent);
+                findings.add(Kind::Missing, DisplayValue::Json(left), DisplayValue::Absent);
                 findings.path.back();
             }
             (None, Some((name, right))) => {
                 findings.path.name(name);
-                findings.add(Kind::Extra, Shown::Absent, Shown::Json(right));
+                findings.add(Kind::Extra, DisplayValue::Absent, DisplayValue::Json(right));
                 findings.path.back();
             }
             (None, None) => return,

@@ -19,8 +19,8 @@ use self::selector::Selector;
 use self::tree::{Tree, are_same};
 use super::align::{self, MAX_CELLS, Part};
 use super::difference_collector::DifferenceCollector;
+use super::display_value::DisplayValue;
 use super::json::{self, Reader};
-use super::shown::Shown;
 use super::{Kind, text};
 
 /// Longest selector of a place, in bytes. What is farther up is left out.
@@ -141,12 +141,12 @@ impl Walk<'_, '_> {
                 (Some(a), None) => {
                     let (name, written) = (self.selector(tree, a), tree.written(a, MAX_SHOWN));
                     self.start(Some(&name), None);
-                    self.add(Kind::Missing, Shown::Text(&written), Shown::Absent);
+                    self.add(Kind::Missing, DisplayValue::Text(&written), DisplayValue::Absent);
                 }
                 (None, Some(b)) => {
                     let (name, written) = (self.selector(other, b), other.written(b, MAX_SHOWN));
                     self.start(Some(&name), None);
-                    self.add(Kind::Extra, Shown::Absent, Shown::Text(&written));
+                    self.add(Kind::Extra, DisplayValue::Absent, DisplayValue::Text(&written));
                 }
                 (None, None) => {}
             }
@@ -192,7 +192,7 @@ impl Walk<'_, '_> {
         let last = named.then(|| self.selector(tree, *a).common(&self.selector(other, *b)));
         self.start(last.as_ref(), None);
         let (a, b) = (tree.written(*a, MAX_SHOWN), other.written(*b, MAX_SHOWN));
-        self.add(Kind::Order, Shown::Text(&a), Shown::Text(&b));
+        self.add(Kind::Order, DisplayValue::Text(&a), DisplayValue::Text(&b));
     }
 
     /// Two elements of one kind, which it is in.
@@ -226,16 +226,16 @@ impl Walk<'_, '_> {
                 (Some((name, a)), Some((_, b))) => {
                     if !are_same(name, a, b) && !self.json(Some(name), a, b) {
                         self.start(None, Some(name));
-                        self.add(Kind::Value, Shown::Text(a), Shown::Text(b));
+                        self.add(Kind::Value, DisplayValue::Text(a), DisplayValue::Text(b));
                     }
                 }
                 (Some((name, a)), None) => {
                     self.start(None, Some(name));
-                    self.add(Kind::Missing, Shown::Text(a), Shown::Absent);
+                    self.add(Kind::Missing, DisplayValue::Text(a), DisplayValue::Absent);
                 }
                 (None, Some((name, b))) => {
                     self.start(None, Some(name));
-                    self.add(Kind::Extra, Shown::Absent, Shown::Text(b));
+                    self.add(Kind::Extra, DisplayValue::Absent, DisplayValue::Text(b));
                 }
                 (None, None) => return,
             }
@@ -245,7 +245,7 @@ impl Walk<'_, '_> {
     /// Compares what the element itself says.
     fn says(&mut self, a: &str, b: &str) {
         self.start(None, None);
-        self.add(Kind::Value, Shown::Text(a), Shown::Text(b));
+        self.add(Kind::Value, DisplayValue::Text(a), DisplayValue::Text(b));
     }
 
     /// A script or a style sheet: JSON, or lines.
@@ -275,7 +275,7 @@ impl Walk<'_, '_> {
         true
     }
 
-    fn add(&mut self, kind: Kind, left: Shown<'_>, right: Shown<'_>) {
+    fn add(&mut self, kind: Kind, left: DisplayValue<'_>, right: DisplayValue<'_>) {
         if self.swapped {
             self.findings.add(kind.mirrored(), right, left);
         } else {

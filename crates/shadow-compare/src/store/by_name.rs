@@ -18,7 +18,7 @@ use shadow_mirror::rules::{Lines, RedactionKey, Unredactable, is_hash};
 use crate::bodies::Side;
 use crate::charset;
 use crate::head::Head;
-use crate::json::{Leaf, Scalar, Wanted, leaves};
+use crate::json::{Leaf, LeafChoice, Scalar, leaves};
 use crate::markup::Language;
 use crate::markup::values::{Value, values};
 use crate::time_distance::is_time;
@@ -40,7 +40,7 @@ const MIN_NAMED: usize = 5;
 const PIECE_ENDS: [char; 3] = ['\n', '<', '>'];
 
 /// The leaves of JSON that are secret by their names.
-const SECRETS: Wanted = Wanted {
+const SECRETS: LeafChoice = LeafChoice {
     member: secrets::is_secret_member,
     pair: secrets::names_secret,
     value: secrets::is_named_value,

@@ -32,9 +32,9 @@
 //! **Bounds.** When the directory is full, the oldest segment goes. What is left is a window of the run in which equal and
 //! different pairs stand as they were, so that no rate is off; how many went is counted, and reports say so.
 
-mod again;
 mod by_name;
 mod directory;
+mod document;
 mod reader;
 mod record;
 mod redacted;
@@ -44,7 +44,7 @@ mod segments;
 mod tests;
 mod writer;
 
-pub use again::{MAX_COMPARISONS, document};
+pub use self::document::{MAX_COMPARISONS, document};
 pub use reader::{Damage, ReadError, Records, Store};
 pub use record::{Broken, Kept, KeptPair, MAX_RECORD, RecordReader, write};
 pub use redacted::{Hidden, Redacted};

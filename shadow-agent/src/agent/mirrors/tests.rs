@@ -6,8 +6,8 @@ use crate::cli::low::Arguments;
 use crate::cli::machine::TestMachine;
 use crate::mirror::ledger::Outcome;
 
-fn mirror(key: &str, queue_bytes: usize) -> WantedMirror {
-    WantedMirror {
+fn mirror(key: &str, queue_bytes: usize) -> MirrorSpec {
+    MirrorSpec {
         key: key.to_owned(),
         name: Some(format!("mirror {key}")),
         selection: Selection::Everything,
@@ -21,7 +21,7 @@ fn mirror(key: &str, queue_bytes: usize) -> WantedMirror {
     }
 }
 
-fn slots(mirrors: &mut Mirrors, wanted: &[WantedMirror]) -> Vec<usize> {
+fn slots(mirrors: &mut Mirrors, wanted: &[MirrorSpec]) -> Vec<usize> {
     let planned = mirrors.set(wanted, &[]).unwrap();
     planned.into_iter().map(|planned| planned.slot).collect()
 }
@@ -102,7 +102,7 @@ fn slots_of_ended_mirrors_are_reused_and_their_counts_kept() {
 }
 
 /// A mirror that compares.
-fn comparing(key: &str, more: &[&str]) -> WantedMirror {
+fn comparing(key: &str, more: &[&str]) -> MirrorSpec {
     let flags = [
         "shadow-agent",
         "--input-raw=:80",
@@ -111,7 +111,7 @@ fn comparing(key: &str, more: &[&str]) -> WantedMirror {
     ];
     let arguments = Arguments::try_parse_from([&flags[..], more].concat()).unwrap();
     let mut settings = high::resolve(&arguments, &TestMachine).unwrap().settings;
-    WantedMirror {
+    MirrorSpec {
         output: settings.mirrors[0].outputs.remove(0),
         ..mirror(key, 0)
     }

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::context::{ShardContext, TICK};
-use crate::input::http::{Client, Counters, Ending, HttpInput, Told};
+use crate::input::http::{Client, ClientReply, Counters, Ending, HttpInput};
 use crate::input::silence::{Silence, Silences};
 use crate::mirror::{Draws, ProductionConnection};
 use crate::settings::HttpInputSettings;
@@ -143,7 +143,7 @@ impl<'a> ClientInput<'a> {
         };
         let mut told = Vec::new();
         connection.serve(&mut self.context.shard, chunk, &mut |event| {
-            told.extend(Told::of(event));
+            told.extend(ClientReply::of(event));
         });
         *sequence = sequence.wrapping_add(count as u32);
         client.tell(&told);

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use flate2::read::GzDecoder;
 
-use super::super::requests::Wanted;
+use super::super::requests::DemoRequest;
 use super::*;
 
 /// The answers to request `number` of the load: of production, and of a release with `faults`.
 fn both(number: u64, faults: &Faults, seeds: [u64; 2]) -> (String, [Page; 2]) {
-    let wanted = Wanted::new(number);
+    let wanted = DemoRequest::new(number);
     let (method, uri) = (wanted.method.parse().unwrap(), wanted.target().parse().unwrap());
     let mut headers = HeaderMap::new();
     if wanted.takes_gzip() {

@@ -5,12 +5,12 @@ use shadow_mirror::rules::is_hash;
 
 use super::{ByName, MAX_DECODED, MIN_NAMED, Payload, is_worth_hiding};
 use crate::grpc_call::is_call;
-use crate::json::{Scalar, Wanted, leaves};
+use crate::json::{LeafChoice, Scalar, leaves};
 use crate::secrets;
 use crate::time_distance::is_time;
 
 /// Values whose names stand beside them.
-const PAIRS: Wanted = Wanted {
+const PAIRS: LeafChoice = LeafChoice {
     member: |_| false,
     pair: secrets::names_secret,
     value: secrets::is_named_value,

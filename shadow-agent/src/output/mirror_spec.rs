@@ -9,7 +9,7 @@ use crate::mirror::rules::Rules;
 
 /// A mirror as it shall be.
 #[derive(Clone, Debug, PartialEq)]
-pub struct WantedMirror {
+pub struct MirrorSpec {
     /// Names it among all mirrors of a run, whatever else of it changes.
     pub key: String,
     /// Its name in the ledger; the output's own when there is none.

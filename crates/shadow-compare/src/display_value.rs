@@ -12,7 +12,7 @@ const CONTEXT: usize = 30;
 
 /// One side's value at a difference.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Shown<'a> {
+pub(super) enum DisplayValue<'a> {
     /// There is none.
     Absent,
     /// Text.
@@ -25,7 +25,7 @@ pub(super) enum Shown<'a> {
     Count(usize),
 }
 
-impl Shown<'_> {
+impl DisplayValue<'_> {
     /// As it is shown.
     pub fn text(self) -> Option<String> {
         let mut out = Cut::default();
@@ -87,7 +87,10 @@ impl Shown<'_> {
 }
 
 /// Both sides' values as they are shown. Of long texts, from a little before the first character that is another.
-pub(super) fn both(production: Shown<'_>, shadow: Shown<'_>) -> (Option<String>, Option<String>) {
+pub(super) fn both(
+    production: DisplayValue<'_>,
+    shadow: DisplayValue<'_>,
+) -> (Option<String>, Option<String>) {
     if let (Some(a), Some(b)) = (production.string(), shadow.string())
         && a.len().max(b.len()) > MAX_CHARS
     {
@@ -215,23 +218,23 @@ mod tests {
 
     #[test]
     fn values_are_cut_at_a_character() {
-        assert_eq!(Shown::Text("short").text().as_deref(), Some("short"));
+        assert_eq!(DisplayValue::Text("short").text().as_deref(), Some("short"));
         let long = "ä".repeat(300);
-        let shown = Shown::Text(&long).text().unwrap();
+        let shown = DisplayValue::Text(&long).text().unwrap();
         assert_eq!(shown, format!("{}…", "ä".repeat(200)));
-        assert_eq!(Shown::Bytes(long.as_bytes()).text().unwrap(), shown);
-        assert_eq!(Shown::Absent.text(), None);
+        assert_eq!(DisplayValue::Bytes(long.as_bytes()).text().unwrap(), shown);
+        assert_eq!(DisplayValue::Absent.text(), None);
     }
 
     #[test]
     fn long_texts_are_shown_from_where_they_differ() {
         let text = |end: &str| format!("{}{end}", "ä".repeat(300));
         let (a, b) = (text("one"), text("two"));
-        let (a, b) = both(Shown::Text(&a), Shown::Text(&b));
+        let (a, b) = both(DisplayValue::Text(&a), DisplayValue::Text(&b));
         assert_eq!(a.unwrap(), format!("…{}one", "ä".repeat(30)));
         assert_eq!(b.unwrap(), format!("…{}two", "ä".repeat(30)));
         let (a, b) = ("a".repeat(300), "b".repeat(300));
-        let (a, _) = both(Shown::Text(&a), Shown::Text(&b));
+        let (a, _) = both(DisplayValue::Text(&a), DisplayValue::Text(&b));
         assert_eq!(a.unwrap(), format!("{}…", "a".repeat(200)));
     }
 }
