@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn successive_client_ports_spread_over_rings_and_over_the_sampling_range() {
+    fn successive_ports_spread_over_rings_and_sampling() {
         let client = Address::from_v4(u32::from_ne_bytes([10, 0, 0, 1]));
         let server = Address::from_v4(u32::from_ne_bytes([10, 0, 0, 2]));
         let mut rings = [0_u32; 4];

@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_of_several_binaries_add_up_and_ignored_tests_count_as_skipped() {
+    fn results_add_up_and_ignored_tests_count_as_skipped() {
         let mut tally = Tally::default();
         tally.read(
             "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",

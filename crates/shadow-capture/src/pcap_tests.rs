@@ -136,7 +136,7 @@ fn unknown_blocks_are_passed_over_however_long() {
 }
 
 #[test]
-fn packets_of_an_unsupported_interface_are_counted_and_the_others_read() {
+fn packets_of_an_unsupported_interface_are_counted() {
     let mut file = Writer::pcapng(false);
     file.interface(189, 0, &[]).interface(101, 0, &[]);
     file.enhanced(0, 0, b"usb", 3)
@@ -280,7 +280,7 @@ fn without_ports_the_server_is_who_the_syn_went_to() {
 }
 
 #[test]
-fn without_ports_and_syn_the_server_is_the_lower_port_until_a_syn_comes() {
+fn without_ports_and_syn_the_lower_port_is_the_server() {
     let packets = [
         packet(9000, 80, 1, 0x18, b"x"),
         packet(80, 9000, 1, 0x18, b"x"),

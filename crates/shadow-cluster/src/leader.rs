@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_over_counts_the_change_and_leads_only_once_that_is_written() {
+    fn who_takes_over_leads_only_once_that_is_written() {
         let (mut election, now) = election();
         let other = lease("b", 1);
         election.decide(Some(&other), now, wall(100));

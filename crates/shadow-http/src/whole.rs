@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_claims_http_2_in_a_request_line_is_not_understood() {
+    fn a_request_line_that_claims_http_2_is_not_understood() {
         let mut stream = RequestStream::new(LIMITS, shadow_tcp::Start::Syn);
         let mut events = Vec::new();
         let chunk = Chunk {

@@ -182,7 +182,7 @@ const H2C: &str = "GET /h2c HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Se
 const SWITCHING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
 
 #[test]
-fn behind_an_accepted_upgrade_the_request_is_mirrored_and_answered_by_stream_1() {
+fn stream_1_answers_the_request_behind_an_accepted_upgrade() {
     let answer = [SWITCHING, &settings(), &ok(1)].concat();
     for cut in [SWITCHING.len(), SWITCHING.len() + 3, answer.len()] {
         let mut http2 = Http2::new(Expected::Everybody, true);

@@ -146,7 +146,7 @@ fn a_port_of_a_pod_that_is_not_watched_concerns_nobody() {
 }
 
 #[test]
-fn what_a_ring_still_holds_of_a_pod_that_went_goes_where_it_was_meant_to() {
+fn what_a_ring_holds_of_a_pod_that_went_goes_its_way() {
     let mut mirrors = Mirrors::default();
     let ledger = ShardLedger::new(1);
     let with_pod = Plan {

@@ -204,7 +204,7 @@ fn a_syn_that_nobody_answers_opens_nothing_where_answers_are_seen() {
 }
 
 #[test]
-fn where_only_the_client_is_seen_everything_is_mirrored_a_second_later() {
+fn of_the_clients_side_alone_all_is_mirrored_a_second_later() {
     let mut wire = Wire::new(Expected::Nobody, false);
     wire.segment(Request, SYN, (CLIENT, 0), "");
     wire.send(0, 0, &ten());
@@ -269,7 +269,7 @@ fn a_server_that_resets_has_read_nothing_more() {
 }
 
 #[test]
-fn pipelined_requests_are_mirrored_in_order_once_the_client_heard_of_them() {
+fn pipelined_requests_are_mirrored_in_order_once_answered() {
     let mut wire = Wire::new(Expected::Everybody, false);
     wire.connect();
     wire.send(0, 0, &ten());

@@ -427,7 +427,7 @@ fn fin_ahead_of_a_hole_waits_for_it() {
 }
 
 #[test]
-fn fin_behind_a_hole_that_never_fills_ends_the_direction_behind_the_gap() {
+fn fin_behind_a_hole_that_never_fills_ends_the_direction() {
     let mut stream = Stream::from(0);
     stream.fin(3, b"");
     stream.give_up_hole();
@@ -490,7 +490,7 @@ fn one_segment_far_outside_the_window_is_ignored() {
 }
 
 #[test]
-fn a_second_segment_that_continues_one_outside_the_window_resynchronises() {
+fn a_second_segment_outside_the_window_resynchronises() {
     let mut stream = Stream::from(0);
     stream.push(5, b"fg");
     stream.push(0x5000_0000, b"far");

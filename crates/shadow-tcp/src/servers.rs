@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_answers_nobody_for_long_is_out_of_sight_until_it_answers() {
+    fn a_server_that_answers_nobody_for_long_is_out_of_sight() {
         let mut servers = Servers::new(Expected::Everybody);
         let flow = flow("10.0.0.1:80");
         for _ in 0..50 {

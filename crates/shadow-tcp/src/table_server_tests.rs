@@ -89,7 +89,7 @@ fn data_that_acknowledge_another_number_prove_nothing() {
 }
 
 #[test]
-fn a_server_that_answers_others_did_not_take_what_it_leaves_unanswered() {
+fn a_server_that_answers_others_refused_the_unanswered() {
     let mut table = Fixture::taken();
     table.port = 2;
     table.push(Request, SYN, 99, "");
@@ -255,7 +255,7 @@ fn new_bytes_behind_a_reset_are_told_once() {
 }
 
 #[test]
-fn a_connection_that_is_known_by_the_servers_answer_alone_begins_with_it() {
+fn a_connection_may_begin_with_the_servers_answer() {
     let mut table = Fixture::requests().expecting(Expected::Nobody);
     assert_eq!(
         table.push_acknowledging(Response, SYN | ACK, 699, 100, ""),

@@ -294,7 +294,7 @@ fn a_syn_inside_a_living_connection_moves_its_stream_nowhere() {
 }
 
 #[test]
-fn a_syn_that_the_server_does_not_answer_means_nothing_where_that_is_seen() {
+fn a_syn_that_is_seen_to_be_unanswered_means_nothing() {
     let mut table = Fixture::both();
     table.push(Request, SYN, 99, "");
     table.push_acknowledging(Response, SYN | ACK, 699, 100, "");

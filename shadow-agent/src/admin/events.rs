@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_large_document_is_written_by_another_thread_and_once_for_all_readers() {
+    async fn a_large_document_is_written_once_for_all_readers() {
         let (live, streams) = (LiveDocument::default(), Streams::default());
         let mut large = document();
         let row = large.comparisons[0].differences[0].clone();

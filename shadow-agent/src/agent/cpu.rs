@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn where_reading_alone_is_too_much_capture_rests_for_longer_and_longer() {
+    fn where_reading_alone_is_too_much_capture_rests_longer() {
         let mut budget = CpuBudget::new(100);
         let rests: Vec<_> = run(&mut budget, 0.3, 0.1, 60)
             .into_iter()

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn inputs_outputs_and_their_flags_the_term_and_the_cpu_budget_may_change() {
+    fn inputs_outputs_term_and_cpu_budget_may_change() {
         let flags = [
             "--input-raw=10.0.0.5:81",
             "--output-http=b",

@@ -63,7 +63,7 @@ fn head(prepared: &Prepared) -> &str {
 }
 
 #[test]
-fn a_request_is_sent_as_an_output_would_and_what_was_redacted_is_left_out() {
+fn a_request_is_sent_as_an_output_would_less_redactions() {
     let typed =
         "GET /a?b HTTP/1.1\r\nHost: shop\r\nAuthorization: redacted-0123456789abcdef\r\nX:  y\r\n\r\n";
     let request = prepared(typed, b"", &[]);

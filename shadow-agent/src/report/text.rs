@@ -200,7 +200,7 @@ Verdict: NO-GO
     }
 
     #[test]
-    fn what_is_to_be_known_of_all_of_it_is_said_and_what_has_ended_is_marked() {
+    fn remarks_are_said_and_what_has_ended_is_marked() {
         let mut document = example::document();
         document.notes = vec!["Something is missing.".to_owned()];
         document.comparisons[0].ended_ms = Some(1_764_000_367_123);

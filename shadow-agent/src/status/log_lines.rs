@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_stalls_costs_lines_which_are_counted_and_nobody_waits() {
+    fn a_reader_that_stalls_costs_lines_that_are_counted() {
         let lines = LogLines::new();
         lines.push(b"before\n");
         // The writer is stuck with this from here on.

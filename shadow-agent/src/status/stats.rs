@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_a_rate_since_the_one_before_and_all_else_since_the_start() {
+    fn a_line_has_the_rate_since_the_line_before() {
         let before = run(2000, vec![]);
         let mut now = run(12_000, vec![output(6000, true), output(5000, true)]);
         let line = of_run(&before, &now, Duration::from_secs(5));

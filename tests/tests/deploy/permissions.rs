@@ -38,7 +38,7 @@ fn for_k8s_addresses_it_reads_workloads_and_writes_nothing() {
 }
 
 #[test]
-fn for_routes_it_also_reads_them_writes_their_status_and_holds_one_lease() {
+fn for_routes_it_writes_statuses_and_holds_one_lease() {
     let _stage = stage!("kubectl");
     let routes = [
         "gateway.networking.k8s.io/httproutes",
@@ -63,7 +63,7 @@ fn for_routes_it_also_reads_them_writes_their_status_and_holds_one_lease() {
 }
 
 #[test]
-fn it_can_neither_change_a_route_nor_read_a_secret_nor_take_another_lease() {
+fn it_can_change_no_route_and_read_no_secret() {
     let _stage = stage!("kubectl");
     let objects = render("overlays/routes");
     let gateway = "gateway.networking.k8s.io";

@@ -51,7 +51,7 @@ fn the_overlays_hold_these_objects_and_no_others() {
 }
 
 #[test]
-fn the_demo_is_in_its_own_namespace_and_its_route_is_istios_as_written() {
+fn the_demo_has_its_own_namespace_and_istios_route() {
     let _stage = stage!("kubectl");
     let demo = render("overlays/demo");
     for object in &demo {

@@ -170,7 +170,7 @@ fn without_a_port_the_run_ends_with_its_term() {
 }
 
 #[test]
-fn it_is_healthy_and_ready_while_it_captures_and_not_ready_once_it_ends() {
+fn it_is_ready_while_it_captures_and_not_once_it_ends() {
     let stage = stage!("root", "agent", "nginx");
     let scene = Scene::on_lo(&stage);
     let silent = FaultServer::start(&Netns::host(), Ipv4Addr::LOCALHOST.into(), Fault::NeverAnswers);

@@ -106,7 +106,7 @@ fn a_client_on_this_host_is_seen_at_other_addresses_than_loopback() {
 }
 
 #[test]
-fn the_host_side_of_a_veth_mirrors_what_goes_to_the_namespace_behind_it() {
+fn the_host_side_of_a_veth_sees_the_namespace_behind_it() {
     let stage = stage!("root", "agent", "nginx");
     let (host, pod) = (Netns::new(), Netns::new());
     let veth = Veth::new(&host, &pod);

@@ -264,7 +264,7 @@ fn a_mirror_that_stays_notices_nothing_of_one_that_comes_and_goes() {
 }
 
 #[test]
-fn what_cannot_be_taken_changes_nothing_and_is_told_until_it_is_mended() {
+fn what_cannot_be_taken_changes_nothing_and_is_told() {
     let stage = stage!("root", "agent", "nginx");
     let host = Host::new(&stage);
     let listen = Host::at(host.netns.free_port());

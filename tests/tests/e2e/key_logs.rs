@@ -51,7 +51,7 @@ fn mixed(load: &Load<'_>, _: &Agent) -> u64 {
 }
 
 #[test]
-fn a_key_log_that_clients_write_while_they_are_captured_opens_their_connections() {
+fn a_key_log_written_meanwhile_opens_connections() {
     let stage = stage!("root", "agent", "nginx", "curl", "openssl");
     let key_log = stage.path("keys.log");
     let (ledger, production, shadow) = mirrored(&stage, &key_log, &[], mixed);

@@ -310,7 +310,7 @@ fn listening(cluster: &Cluster<'_>) -> (SocketAddr, String) {
 }
 
 #[test]
-fn while_the_api_cannot_be_asked_nothing_is_captured_and_readyz_says_why() {
+fn without_the_api_nothing_is_captured_and_readyz_says_so() {
     let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
     let cluster = Cluster::new(&stage);
     cluster.deployment("shop", "web");

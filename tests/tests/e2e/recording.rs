@@ -512,7 +512,7 @@ fn a_replay_takes_as_long_as_the_recording_and_ends_with_it() {
 }
 
 #[test]
-fn files_of_one_pattern_are_merged_and_at_full_speed_nothing_is_dropped() {
+fn files_of_a_pattern_are_merged_and_none_is_dropped() {
     let stage = stage!("root", "agent", "nginx");
     for part in 0..3 {
         let times: Vec<u64> = (0..500).map(|number| number * 3 + part).collect();

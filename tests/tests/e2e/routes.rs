@@ -401,7 +401,7 @@ fn rules_matches_and_filters_are_those_of_the_gateway_api() {
 }
 
 #[test]
-fn two_routes_of_one_service_are_independent_and_copies_never_come_back() {
+fn two_routes_are_independent_and_copies_never_come_back() {
     let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
     let httpbin = Httpbin::new(&stage);
     let third = httpbin.cluster.serve(labelled("shop", "v3", "v3", 80));

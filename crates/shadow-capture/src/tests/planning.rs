@@ -197,7 +197,7 @@ fn an_interface_before_a_container_is_watched_both_ways() {
 }
 
 #[test]
-fn frames_to_other_hosts_are_taken_on_ports_of_a_bridge_and_not_on_a_card() {
+fn frames_to_other_hosts_are_taken_on_ports_of_bridges() {
     let plan = on_interfaces(&pattern("eth0"), &host());
     assert_eq!(watched(&plan)["::@2"], REQUESTS_IN | RESPONSES_OUT);
     let mut host = host();

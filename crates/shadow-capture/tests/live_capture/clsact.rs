@@ -89,7 +89,7 @@ fn kernels_without_tcx_are_attached_to_by_clsact_filters() {
 }
 
 #[test]
-fn what_a_killed_agent_left_goes_with_the_next_start_on_every_interface() {
+fn what_a_killed_agent_left_goes_with_the_next_start() {
     if !is_root("what_a_killed_agent_left") {
         return;
     }

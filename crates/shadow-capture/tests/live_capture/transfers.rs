@@ -130,7 +130,7 @@ fn packets_of_a_tun_device_have_no_ethernet_header() {
 }
 
 #[test]
-fn a_vlan_tag_that_the_kernel_has_taken_out_of_the_packet_is_no_hindrance() {
+fn a_vlan_tag_that_the_kernel_took_out_is_no_hindrance() {
     if !is_root("a_vlan_tag_that_the_kernel_has_taken_out") {
         return;
     }

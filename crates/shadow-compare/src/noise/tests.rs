@@ -128,7 +128,7 @@ fn what_varies_by_nature_is_learned_and_makes_no_false_differences() {
 }
 
 #[test]
-fn a_field_that_changed_in_a_hundredth_of_answers_is_never_learned_away() {
+fn a_change_in_a_hundredth_of_answers_is_never_noise() {
     let mut random = Random(2);
     for _ in 0..200 {
         let raw = differing(random.count(5_000, 0.01), 5_000);

@@ -136,7 +136,7 @@ fn production_is_timed_from_the_requests_last_byte_on_the_wire() {
 }
 
 #[test]
-fn the_control_and_the_second_answer_are_waited_for_and_not_insisted_on() {
+fn control_and_second_answer_are_not_insisted_on() {
     let mut rig = Rig::new(1 << 20);
     rig.open("one", BOTH);
     rig.open("two", BOTH);
@@ -210,7 +210,7 @@ fn productions_own_time_is_known_while_a_pair_is_open() {
 }
 
 #[test]
-fn a_request_that_the_shadow_does_not_answer_ends_with_the_ledgers_reason() {
+fn without_an_answer_a_request_has_the_ledgers_reason() {
     let mut rig = Rig::new(1 << 20);
     rig.open("one", BOTH);
     rig.pairing.lost(

@@ -73,7 +73,7 @@ fn intervals_of_quantiles_cover_as_they_claim() {
 }
 
 #[test]
-fn intervals_of_ratios_cover_as_they_claim_where_corners_claim_too_little() {
+fn intervals_of_ratios_cover_as_they_claim() {
     // Of the 99th percentile of 500 the ranks themselves are further apart than they need be.
     for (quantile, size, most) in [(0.5, 100, 0.99), (0.95, 200, 0.99), (0.99, 500, 0.998)] {
         let corners = |production: Interval, shadow: Interval| {

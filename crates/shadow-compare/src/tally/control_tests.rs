@@ -177,7 +177,7 @@ fn a_few_pairs_of_the_shadow_alone_count_where_all_else_is_noise() {
 }
 
 #[test]
-fn a_place_where_the_control_never_differs_counts_from_the_first_pair_on() {
+fn where_the_control_never_differs_the_first_pair_counts() {
     let price = |number: u64| {
         [10, if number == 77 { 12 } else { 10 }, 10].map(|price| format!(r#"{{"price":{price}}}"#))
     };

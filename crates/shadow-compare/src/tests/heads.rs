@@ -7,7 +7,7 @@ fn fields(production: &str, shadow: &str) -> Vec<String> {
 }
 
 #[test]
-fn another_status_code_is_a_difference_and_another_reason_phrase_is_none() {
+fn another_status_code_counts_and_another_phrase_does_not() {
     let with = |status| answer(status, "", "");
     assert_eq!(
         differences(&with("200 OK"), &with("500 Internal Server Error")),

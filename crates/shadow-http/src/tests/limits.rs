@@ -80,7 +80,7 @@ fn a_head_with_too_many_fields_is_too_large() {
 }
 
 #[test]
-fn a_body_announced_beyond_the_limit_is_rejected_at_once_and_passed_over() {
+fn a_body_announced_beyond_the_limit_is_passed_over() {
     let head = "POST / HTTP/1.1\r\nContent-Length: 11\r\n\r\n";
     let mut feed = small();
     assert_eq!(
@@ -144,7 +144,7 @@ fn a_huge_announced_length_reserves_nothing() {
 }
 
 #[test]
-fn a_request_that_the_budget_refuses_is_rejected_and_the_next_one_parsed() {
+fn behind_a_request_that_the_budget_refuses_the_next_is_parsed() {
     let mut feed = Feed::with(LIMITS, Start::Syn, 10);
     assert_eq!(
         feed.push(GET).take(),
@@ -205,7 +205,7 @@ fn memory_held_is_never_more_than_twice_what_came() {
 }
 
 #[test]
-fn a_body_that_stalls_is_given_up_and_the_connection_goes_on_behind_it() {
+fn behind_a_body_that_stalls_the_connection_goes_on() {
     for (why, reject) in [
         (Stall::Timeout, Reject::Truncated),
         (Stall::Memory, Reject::Memory),
@@ -229,7 +229,7 @@ fn a_body_that_stalls_is_given_up_and_the_connection_goes_on_behind_it() {
 }
 
 #[test]
-fn a_head_that_stalls_is_given_up_and_the_connection_goes_on_behind_it() {
+fn behind_a_head_that_stalls_the_connection_goes_on() {
     let mut feed = Feed::new(Start::Syn);
     feed.push("POST / HTTP/1.1\r\nContent-Le").stalled(Stall::Timeout);
     assert_eq!(

@@ -194,7 +194,7 @@ fn after_a_malformed_request_starts_are_counted_not_delivered() {
 }
 
 #[test]
-fn behind_an_ambiguous_request_every_start_is_counted_and_none_delivered() {
+fn behind_an_ambiguous_request_starts_are_only_counted() {
     let mut feed = Feed::new(Start::Syn);
     feed.push(with_fields(
         "Content-Length: 5\r\nTransfer-Encoding: chunked",

@@ -130,7 +130,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_of_an_upload_whose_head_was_not_seen_is_taken_for_a_request(
+    fn an_upload_whose_head_was_not_seen_holds_no_request(
         body in text(),
         cuts in cuts(),
         lost in 1_u64..5000,

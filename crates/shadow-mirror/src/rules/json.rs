@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn every_member_of_a_name_counts_and_so_does_every_value_of_json_lines() {
+    fn every_member_of_a_name_and_every_line_of_json_counts() {
         assert_eq!(found("a", r#"{"a":1,"a":2}"#).unwrap(), ["1", "2"]);
         assert_eq!(found("a", "{\"a\":1}\n{\"a\":2}\n").unwrap(), ["1", "2"]);
         assert_eq!(found("0", r#"{"0":1}"#).unwrap(), ["1"]);

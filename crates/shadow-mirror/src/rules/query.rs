@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parameter_is_found_by_its_whole_name_and_the_one_of_goreplay_counts() {
+    fn a_parameter_has_its_whole_name_and_goreplays_one_counts() {
         let value = |target: &'static str, name: &str| value(target.as_bytes(), name.as_bytes());
         assert_eq!(value("/?id=1", "id"), Some(&b"1"[..]));
         assert_eq!(value("/?xid=1&id=2&id=3", "id"), Some(&b"2"[..]));

@@ -242,7 +242,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_ipv6_client_is_named_by_its_low_bits_and_the_pod_behind_the_latency() {
+    fn an_ipv6_client_is_named_by_its_low_bits() {
         let pod = PodIdentity {
             namespace: "shop".to_owned(),
             name: "web-0".to_owned(),

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_ends_at_its_separator_and_the_line_end_in_front_is_none_of_it() {
+    fn a_record_ends_before_the_line_end_of_its_separator() {
         let (read, error) = all(&["1 a 1 1\nGET\n🐵🙈🙉\n2 b 1 1\nHTTP\n\n🐵🙈🙉\n1 c".as_bytes()]);
         let expected = [("a", b"GET".to_vec()), ("b", b"HTTP\n".to_vec())];
         assert_eq!(read, expected.map(|(id, payload)| (id.to_owned(), payload)));

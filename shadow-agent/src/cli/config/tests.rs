@@ -276,7 +276,7 @@ fn a_setting_that_is_missing_is_put_down_to_the_mirror_that_lacks_it() {
 }
 
 #[test]
-fn what_cannot_be_told_from_another_mirror_is_refused_with_the_way_out() {
+fn mirrors_that_cannot_be_told_apart_are_refused() {
     let two = |first: &str| {
         format!(
             "[mirror.a]\ninput-raw = '{first}'\noutput-null = true\n[mirror.b]\ninput-raw = ':81'\noutput-null = true\n"

@@ -24,7 +24,7 @@ fn arguments(typed: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn one_dash_is_two_and_a_value_may_stand_behind_a_space_or_an_equals_sign() {
+fn one_dash_is_two_and_a_space_is_an_equals_sign() {
     let expected = ["--input-raw=:80", "--output-http=http://staging:80"];
     for typed in [
         &["--input-raw", ":80", "--output-http", "http://staging:80"][..],

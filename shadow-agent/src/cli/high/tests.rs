@@ -332,7 +332,7 @@ fn what_capture_takes_is_as_the_flags_say() {
 }
 
 #[test]
-fn an_expression_narrows_ports_and_addresses_and_says_what_every_port_is() {
+fn an_expression_narrows_ports_and_names_those_of_port_0() {
     let ports = |input: &str, filter: &str| {
         let all = [
             "--input-raw",

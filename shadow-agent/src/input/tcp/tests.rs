@@ -58,7 +58,7 @@ async fn line(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn records_of_several_connections_are_taken_and_nonsense_costs_its_own() {
+async fn nonsense_costs_its_own_connection_and_no_other() {
     LocalSet::new()
         .run_until(async {
             let mut rig = Rig::new(|_| {});
@@ -131,7 +131,7 @@ async fn what_is_not_whole_has_half_of_the_buffer_at_most() {
 }
 
 #[tokio::test]
-async fn what_was_taken_is_acknowledged_and_what_comes_again_is_not_taken_again() {
+async fn what_was_taken_is_acknowledged_and_not_taken_again() {
     LocalSet::new()
         .run_until(async {
             let mut rig = Rig::new(|_| {});

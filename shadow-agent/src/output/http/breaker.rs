@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_in_a_row_open_it_and_a_success_between_starts_the_count_anew() {
+    fn failures_in_a_row_open_it_and_a_success_ends_the_row() {
         let breaker = breaker();
         let pass = pass(&breaker, 0);
         assert_eq!(breaker.failed(pass, || 0), None);

@@ -88,7 +88,7 @@ async fn a_plain_record_is_delivered_once_written_and_reconnects() {
 }
 
 #[tokio::test]
-async fn an_acknowledged_record_is_delivered_when_the_other_side_has_taken_it() {
+async fn a_record_is_delivered_when_it_is_acknowledged() {
     let rig = Rig::new(RelayWire::Acknowledged);
     rig.offer();
     rig.offer();

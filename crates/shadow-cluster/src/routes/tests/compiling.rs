@@ -79,7 +79,7 @@ fn a_parent_of_another_kind_is_passed_over_and_named() {
 }
 
 #[test]
-fn a_foreign_parent_without_a_mirror_or_left_to_others_is_not_mentioned() {
+fn a_foreign_parent_that_mirrors_nothing_is_not_mentioned() {
     let entry = json!({"group": "networking.istio.io", "kind": "ServiceEntry", "name": "a"});
     let rules = json!([{"filters": [mirror()]}]);
     let mut left = route(json!({"parentRefs": [entry], "rules": rules}));
@@ -271,7 +271,7 @@ fn a_mirror_of_a_backend_ref_watches_the_pods_behind_that_alone() {
 }
 
 #[test]
-fn a_parent_may_name_a_port_by_number_or_name_and_without_one_means_all() {
+fn a_parent_names_a_port_by_number_or_name_or_means_all() {
     let ports = |more: Value| {
         let mut parent = json!({"group": "", "kind": "Service", "name": "httpbin"});
         parent

@@ -77,7 +77,7 @@ fn fields_of_messages_are_hidden_by_their_names_and_still_compared() {
 }
 
 #[test]
-fn without_names_a_message_that_may_hold_a_secret_is_hidden_as_a_whole() {
+fn without_names_a_suspicious_message_is_hidden_whole() {
     let with = |text: &[u8]| reply(&[&[number(2, 1), bytes(1, text)].concat()], "grpc-status: 5");
     let rules = Rules::default();
     let (places, whole, pair) = kept(with(b"password=abc"), with(b"b"), &rules);

@@ -320,7 +320,7 @@ fn text_of_two_bytes_without_secrets_stays_as_it_is() {
 }
 
 #[test]
-fn codings_and_chunks_are_undone_where_there_is_something_to_hide_alone() {
+fn codings_and_chunks_are_undone_only_to_hide_something() {
     let json = br#"{"token":"abc"}"#;
     let coded = Compression::Gzip.encode(json.to_vec());
     let head = format!(

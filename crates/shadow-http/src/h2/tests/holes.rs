@@ -101,7 +101,7 @@ fn a_hole_in_a_header_block_costs_its_stream_and_the_table() {
 }
 
 #[test]
-fn a_hole_over_frame_headers_costs_open_streams_until_a_place_is_proved() {
+fn a_hole_over_frame_headers_costs_the_open_streams() {
     let mut feed = Feed::new();
     feed.client(&frame(HEADERS, END_HEADERS, 1, &head("POST", "/1", &[])));
     feed.client(&frame(DATA, 0, 1, b"abc")[..5]);

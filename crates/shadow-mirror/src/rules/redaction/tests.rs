@@ -59,7 +59,7 @@ fn http_redact_header_hides_every_field_of_a_name() {
 }
 
 #[test]
-fn a_cookie_that_keeps_its_name_keeps_nothing_else_that_could_be_secret() {
+fn a_cookie_keeps_its_name_and_nothing_that_may_be_secret() {
     let redaction = redaction(&["set-cookie"], &[]).keeping_cookie_names();
     let hash = |text: &str| redaction.key.hash(text.as_bytes());
     for (value, expected) in [

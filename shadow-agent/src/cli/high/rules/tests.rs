@@ -113,7 +113,7 @@ fn a_copy_has_the_host_that_is_set() {
 }
 
 #[test]
-fn what_cannot_be_used_is_refused_with_the_way_out_and_without_secrets() {
+fn what_cannot_be_used_is_refused_without_secrets() {
     for (flag, what) in [
         ("--http-allow-method=GET POST", "not a method"),
         ("--http-allow-client=10.0.0.0/33", "CIDR"),

@@ -314,7 +314,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn only_the_programs_name_changes_in_the_guide_and_every_command_is_taken() {
+fn in_the_guide_only_the_programs_name_changes() {
     let commands = commands();
     let (before, after): (Vec<_>, Vec<_>) = commands.iter().partition(|(program, _)| *program == "gor");
     let flags =

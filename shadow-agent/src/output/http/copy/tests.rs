@@ -504,7 +504,7 @@ fn an_edited_authorization_and_userinfo_are_an_error() {
 }
 
 #[test]
-fn a_copy_names_the_pod_that_served_the_request_where_that_is_asked_for() {
+fn a_copy_names_the_pod_where_that_is_asked_for() {
     let pod = PodIdentity {
         namespace: "shop".to_owned(),
         name: "web-0".to_owned(),

@@ -109,7 +109,7 @@ fn what_waits_in_a_shard_without_connections_ends_too() {
 }
 
 #[test]
-fn a_permit_that_comes_free_in_a_failure_sends_nothing_of_another_shard() {
+fn a_permit_freed_by_a_failure_sends_nothing_elsewhere() {
     on_a_shard(async {
         let (shadow, _) = moody().await;
         let rig = Rig::with(shadow.port, |settings| {

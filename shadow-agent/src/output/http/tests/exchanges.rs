@@ -174,7 +174,7 @@ fn an_early_answer_to_a_large_upload_is_an_answer() {
 }
 
 #[test]
-fn switching_protocols_is_an_answer_and_the_connection_is_not_used_again() {
+fn switching_protocols_is_an_answer_and_ends_reuse() {
     on_a_shard(async {
         let shadow =
             Shadow::answering(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nnot http").await;

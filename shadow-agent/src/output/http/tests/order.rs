@@ -166,7 +166,7 @@ fn surplus_connections_are_used_last_so_that_they_grow_old() {
 }
 
 #[test]
-fn shards_on_their_own_threads_share_few_workers_without_losing_a_wake_up() {
+fn shards_share_few_workers_without_losing_a_wake_up() {
     let (port_sender, port) = std::sync::mpsc::channel();
     let (done, stop) = tokio::sync::oneshot::channel::<()>();
     let shadow = std::thread::spawn(move || {
