@@ -189,10 +189,10 @@ pub(super) fn compare(
             }
         }
         (Ok(_), Err(Undecodable::Invalid)) => {
-            findings.add(Kind::Unreadable, DisplayValue::Absent, DisplayValue::Bytes(&b))
+            findings.add(Kind::Unreadable, DisplayValue::Absent, DisplayValue::Bytes(&b));
         }
         (Err(Undecodable::Invalid), Ok(_)) => {
-            findings.add(Kind::Type, DisplayValue::Bytes(&a), DisplayValue::Absent)
+            findings.add(Kind::Type, DisplayValue::Bytes(&a), DisplayValue::Absent);
         }
         // There is nothing to look at but what was sent.
         _ => bytes(&a, &b, findings),

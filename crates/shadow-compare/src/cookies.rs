@@ -15,7 +15,7 @@ pub(super) fn compare(production: &[&[u8]], shadow: &[&[u8]], findings: &mut Dif
         findings.path.name(name);
         match (left.get(name), right.get(name)) {
             (Some(a), Some(b)) if a != b => {
-                findings.add(Kind::Value, DisplayValue::Text(a), DisplayValue::Text(b))
+                findings.add(Kind::Value, DisplayValue::Text(a), DisplayValue::Text(b));
             }
             (Some(a), None) => findings.add(Kind::Missing, DisplayValue::Text(a), DisplayValue::Absent),
             (None, Some(b)) => findings.add(Kind::Extra, DisplayValue::Absent, DisplayValue::Text(b)),

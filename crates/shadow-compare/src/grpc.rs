@@ -235,7 +235,7 @@ fn compare_messages(
             );
         }
         (Messages::Unreadable, _) => {
-            findings.add(Kind::Type, DisplayValue::Bytes(&a.concat()), DisplayValue::Absent)
+            findings.add(Kind::Type, DisplayValue::Bytes(&a.concat()), DisplayValue::Absent);
         }
     }
 }
