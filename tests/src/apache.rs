@@ -29,11 +29,12 @@ impl Apache<'_> {
             std::fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             path
         };
-        let modules: String = ["mpm_event", "authz_core", "alias", "ssl"]
+        let modules: Vec<String> = ["mpm_event", "authz_core", "alias", "ssl"]
             .iter()
             .chain(self.modules)
             .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
             .collect();
+        let modules = modules.concat();
         let page = write("page.txt", &"x".repeat(1024));
         let configuration = format!(
             "{modules}

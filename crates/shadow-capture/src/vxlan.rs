@@ -77,7 +77,7 @@ impl Decapsulator {
     }
 
     /// Passes over a datagram: mirroring is paused.
-    pub fn pass_over(&mut self) {
+    pub fn skip_datagram(&mut self) {
         self.counts.datagrams += 1;
         self.counts.paused += 1;
     }

@@ -107,7 +107,7 @@ impl VxlanReader {
                 Ok(length) => {
                     count += 1;
                     if self.paused {
-                        self.decapsulator.pass_over();
+                        self.decapsulator.skip_datagram();
                     } else {
                         let datagram = &self.buffer[..length];
                         self.decapsulator.take(datagram, monotonic_now(), &mut each);

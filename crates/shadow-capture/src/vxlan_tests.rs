@@ -148,7 +148,7 @@ fn what_is_not_vxlan_and_what_comes_in_a_pause_is_counted() {
     assert!(take(&mut any, &[8, 0, 0, 0, 0, 0, 1]).is_empty());
     assert!(take(&mut any, &[0; 100]).is_empty());
     assert!(take(&mut any, &datagram(1, b"")).is_empty());
-    any.pass_over();
+    any.skip_datagram();
     let counts = any.counts();
     assert_eq!((counts.datagrams, counts.not_vxlan, counts.paused), (5, 3, 1));
     assert_eq!(counts.packets.headers_cut, 1);

@@ -14,7 +14,7 @@ use super::plan::PodIdentity;
 
 /// Where a request came from, as its exchange has it.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct RequestOrigin<'a> {
     pub(super) flow: FlowId,
     pub(super) key: &'a FlowKey,
     pub(super) pod: Option<&'a Arc<PodIdentity>>,
@@ -51,8 +51,8 @@ impl Open {
     }
 
     /// Where a request of the connection itself came from.
-    pub(super) fn place(&self) -> Place<'_> {
-        Place {
+    pub(super) fn place(&self) -> RequestOrigin<'_> {
+        RequestOrigin {
             flow: self.flow,
             key: &self.key,
             pod: self.pod.as_ref(),

@@ -25,7 +25,7 @@ use super::gate::{Gate, Passage};
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::mirrors::{Targets, now};
 use super::not_understood;
-use super::open::{Open, Place};
+use super::open::{Open, RequestOrigin};
 use super::plan::PodIdentity;
 use super::share::Draws;
 use super::{Dispatcher, Exchange, ExchangeResponse, Limiter, MessageId, MessageKind};
@@ -125,7 +125,7 @@ impl Pipeline {
     /// Sends a request that was captured on a connection down the rest of the way.
     pub(super) fn forward_captured(
         &mut self,
-        place: Place<'_>,
+        place: RequestOrigin<'_>,
         id: MessageId,
         request: Box<Request>,
         opened: Opened,
@@ -152,7 +152,7 @@ impl Pipeline {
     /// Gives a request its name, and its client's address where that is asked for and there is room for it.
     fn identify(
         &self,
-        place: Place<'_>,
+        place: RequestOrigin<'_>,
         id: MessageId,
         request: Box<Request>,
     ) -> Result<Exchange, (MessageId, Reject)> {

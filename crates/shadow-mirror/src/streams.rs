@@ -33,7 +33,7 @@ use super::exchange::{AnswerLost, FlowId};
 use super::held_back::Server;
 use super::ledger::{DropReason, Opened, Outcome};
 use super::not_understood;
-use super::open::{Open, Place};
+use super::open::{Open, RequestOrigin};
 use super::pipeline::Pipeline;
 use super::plan::PodIdentity;
 
@@ -104,8 +104,8 @@ pub(super) struct Around<'a> {
 }
 
 impl Stream {
-    fn place<'a>(&'a self, open: &'a Open) -> Place<'a> {
-        Place {
+    fn place<'a>(&'a self, open: &'a Open) -> RequestOrigin<'a> {
+        RequestOrigin {
             flow: self.flow,
             key: &open.key,
             pod: self.pod.as_ref(),

@@ -138,8 +138,8 @@ impl Session {
             if matches!(open.handshake, Handshake::Offered(_) | Handshake::Retried(_)) {
                 return Err(Unreadable::HandshakeLost);
             }
-            open.server.let_go(&mut open.handshake, work)?;
-            open.client.let_go(&mut open.handshake, work)
+            open.server.release(&mut open.handshake, work)?;
+            open.client.release(&mut open.handshake, work)
         });
     }
 

@@ -126,7 +126,7 @@ impl Reader<'_> {
         }
         self.at += 1;
         if inside.len() == 4 && word(0, "cfg") && word(2, "test") {
-            self.pass_over();
+            self.skip_item();
             *path = None;
         }
     }
@@ -146,7 +146,7 @@ impl Reader<'_> {
     }
 
     /// Passes over one item, statement, field or arm.
-    fn pass_over(&mut self) {
+    fn skip_item(&mut self) {
         while self.is_sign(self.at, '#') {
             self.at = self.closing(self.at + 2) + 1;
         }

@@ -10,7 +10,7 @@ use super::flood::Resets;
 use super::frame::{FrameHeader, is_known};
 use super::hpack::FieldList;
 use super::join::Joining;
-use super::lane::{Lane, Loss, Place, Step};
+use super::lane::{FramePosition, Lane, Loss, Step};
 use super::limits::{KEPT_LIST, MAX_FALSE_PLACES};
 use super::streams::{AnswerSide, RequestSide, Stream, Streams};
 use crate::framing::RequestKind;
@@ -99,8 +99,11 @@ impl Connection {
     /// A connection that is read from there on; `answers` says whether answers are wanted.
     pub fn new(limits: Limits, answers: bool, join: Join) -> Self {
         let places = match join {
-            Join::Preface | Join::Upgraded(_) => (Place::Preface(0), Place::first_frame()),
-            Join::MidStream => (Place::Lost(Box::default()), Place::Lost(Box::default())),
+            Join::Preface | Join::Upgraded(_) => (FramePosition::Preface(0), FramePosition::first_frame()),
+            Join::MidStream => (
+                FramePosition::Lost(Box::default()),
+                FramePosition::Lost(Box::default()),
+            ),
         };
         // Places in a head are kept in 32 bits.
         let max_head = limits.max_head.min(u32::MAX as usize);
@@ -261,7 +264,7 @@ impl Connection {
             }
         }
         let lane = self.lane(direction);
-        if let Place::Rest(_) = lane.place {
+        if let FramePosition::Rest(_) = lane.place {
             lane.block = None;
         } else {
             lane.rest(Skip::AfterReject);
@@ -287,7 +290,7 @@ impl Connection {
         self.passed_over(&trail.opened, Reject::MidStream, sink);
         self.highest = trail.highest;
         self.request.decoder = trail.decoder;
-        self.request.place = Place::between();
+        self.request.place = FramePosition::between();
         Some(at)
     }
 
@@ -413,7 +416,10 @@ impl Connection {
             lane.false_places += 1;
             return self.lose_place(direction, sink);
         }
-        let is_other = matches!(lane.place, Place::Preface(_) | Place::Header { first: true, .. });
+        let is_other = matches!(
+            lane.place,
+            FramePosition::Preface(_) | FramePosition::Header { first: true, .. }
+        );
         let (has_holes, why) = (
             lane.has_holes,
             if is_other {

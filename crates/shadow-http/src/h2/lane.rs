@@ -19,7 +19,7 @@ const LONG_FRAME: u32 = 1 << 20;
 /// One direction.
 #[derive(Debug)]
 pub(super) struct Lane {
-    pub place: Place,
+    pub place: FramePosition,
     pub decoder: Decoder,
     /// For what its table has beyond [`FREE_TABLE`].
     table: Option<Charge>,
@@ -40,7 +40,7 @@ pub(super) struct Lane {
 }
 
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum FramePosition {
     /// So many bytes into the preface.
     Preface(usize),
     /// In a frame header; or, with nothing of it, between frames. The first frame has to be SETTINGS.
@@ -134,8 +134,8 @@ pub(super) enum Loss {
 }
 
 impl Lane {
-    pub fn new(place: Place, max_head: usize) -> Self {
-        let has_holes = matches!(place, Place::Lost(_));
+    pub fn new(place: FramePosition, max_head: usize) -> Self {
+        let has_holes = matches!(place, FramePosition::Lost(_));
         Self {
             place,
             decoder: if has_holes {
@@ -162,7 +162,7 @@ impl Lane {
         knows: &impl Fn(&FrameHeader) -> bool,
     ) -> (usize, Step) {
         match &mut self.place {
-            Place::Preface(have) => {
+            FramePosition::Preface(have) => {
                 let expected = &PREFACE[*have..];
                 let taken = expected.len().min(chunk.bytes.len());
                 if chunk.bytes[..taken] != expected[..taken] {
@@ -170,11 +170,11 @@ impl Lane {
                 }
                 *have += taken;
                 if *have == PREFACE.len() {
-                    self.place = Place::first_frame();
+                    self.place = FramePosition::first_frame();
                 }
                 (taken, Step::Nothing)
             }
-            Place::Header { bytes, have, first } => {
+            FramePosition::Header { bytes, have, first } => {
                 if *have == 0 {
                     self.origin = Origin::of(chunk);
                 }
@@ -195,34 +195,34 @@ impl Lane {
                 };
                 (taken, step)
             }
-            Place::Frame(frame) => {
+            FramePosition::Frame(frame) => {
                 let mut frame = *frame;
                 let (taken, step) = self.content(&mut frame, chunk.bytes);
-                if let Place::Frame(kept) = &mut self.place {
+                if let FramePosition::Frame(kept) = &mut self.place {
                     *kept = frame;
                 }
                 (taken, step)
             }
-            Place::Lost(search) => match search.step(chunk, self.max_frame, knows) {
+            FramePosition::Lost(search) => match search.step(chunk, self.max_frame, knows) {
                 Some((taken, opened)) => {
-                    self.place = Place::between();
+                    self.place = FramePosition::between();
                     (taken, Step::Found(opened))
                 }
                 None => (chunk.bytes.len(), Step::Unknown(Skip::AfterGap)),
             },
-            Place::Rest(why) => (chunk.bytes.len(), Step::Unknown(*why)),
+            FramePosition::Rest(why) => (chunk.bytes.len(), Step::Unknown(*why)),
         }
     }
 
     /// So many bytes are lost.
     pub fn gap(&mut self, bytes: u64) -> Loss {
         match &mut self.place {
-            Place::Rest(_) => Loss::Nothing,
-            Place::Lost(search) => {
+            FramePosition::Rest(_) => Loss::Nothing,
+            FramePosition::Lost(search) => {
                 search.start_over();
                 Loss::Nothing
             }
-            Place::Frame(frame) if bytes <= u64::from(frame.left) => {
+            FramePosition::Frame(frame) if bytes <= u64::from(frame.left) => {
                 frame.left -= bytes as u32;
                 let (header, behind) = (frame.header, frame.stage == Stage::Passing);
                 // The padding's length may be among what was lost.
@@ -245,20 +245,20 @@ impl Lane {
 
     /// Whether nothing more is read.
     pub fn is_at_rest(&self) -> bool {
-        matches!(self.place, Place::Rest(_))
+        matches!(self.place, FramePosition::Rest(_))
     }
 
     /// Where frames begin is not known any more, nor what the table holds.
     pub fn lose(&mut self) {
         self.has_holes = true;
         self.forget();
-        self.place = Place::Lost(Box::default());
+        self.place = FramePosition::Lost(Box::default());
     }
 
     /// Nothing more is read.
     pub fn rest(&mut self, why: Skip) {
         self.forget();
-        self.place = Place::Rest(why);
+        self.place = FramePosition::Rest(why);
     }
 
     fn forget(&mut self) {
@@ -287,7 +287,7 @@ impl Lane {
     }
 }
 
-impl Place {
+impl FramePosition {
     /// Between two frames.
     pub fn between() -> Self {
         Self::Header {

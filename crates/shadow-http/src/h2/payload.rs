@@ -4,7 +4,7 @@ use shadow_core::budget::MemoryBudget;
 
 use super::block::{Block, BlockBytes, Fate, OpenBlock};
 use super::frame::{ACK, DEFAULT_MAX_FRAME, END_HEADERS, END_STREAM, FrameHeader, Kind};
-use super::lane::{Frame, Lane, Place, Stage, Step};
+use super::lane::{Frame, FramePosition, Lane, Stage, Step};
 use super::limits::MAX_BLOCK_FRAMES;
 
 impl Lane {
@@ -58,7 +58,7 @@ impl Lane {
             },
             untouched: true,
         };
-        self.place = Place::Frame(frame);
+        self.place = FramePosition::Frame(frame);
         if frame.left == 0 {
             return self.frame_ends(&frame, None);
         }
@@ -111,14 +111,14 @@ impl Lane {
         match frame.header.kind {
             Kind::RstStream => {
                 let (stream, code) = (frame.header.stream, Some(word(0)));
-                self.place = Place::between();
+                self.place = FramePosition::between();
                 return Step::Reset { stream, code };
             }
             Kind::GoAway => {
                 let last = word(0) & 0x7fff_ffff;
                 frame.stage = Stage::Passing;
                 if frame.left == 0 {
-                    self.place = Place::between();
+                    self.place = FramePosition::between();
                 }
                 return Step::GoAway(last);
             }
@@ -150,7 +150,7 @@ impl Lane {
             // What ends the stream is the end of the frame: told when these were taken.
             frame.stage = Stage::Passing;
             if frame.left == 0 && !frame.header.has(END_STREAM) {
-                self.place = Place::between();
+                self.place = FramePosition::between();
             }
         }
         let step = Step::Data {
@@ -165,7 +165,7 @@ impl Lane {
     /// Whether a frame has ended whose end is still to be told, for which no more bytes come.
     pub fn pending_end(&mut self) -> Option<Step> {
         match self.place {
-            Place::Frame(frame) if frame.left == 0 => Some(self.frame_ends(&frame, None)),
+            FramePosition::Frame(frame) if frame.left == 0 => Some(self.frame_ends(&frame, None)),
             _ => None,
         }
     }
@@ -180,7 +180,7 @@ impl Lane {
         }
         frame.have = 0;
         if frame.left == 0 {
-            self.place = Place::between();
+            self.place = FramePosition::between();
         }
         let [i1, i2, v1, v2, v3, v4, ..] = frame.scratch;
         let value = u32::from_be_bytes([v1, v2, v3, v4]);
@@ -222,7 +222,7 @@ impl Lane {
 
     /// All bytes of a frame were taken.
     fn frame_ends(&mut self, frame: &Frame, here: Option<(usize, usize)>) -> Step {
-        self.place = Place::between();
+        self.place = FramePosition::between();
         let header = frame.header;
         match header.kind {
             Kind::Data if header.has(END_STREAM) => Step::End(header.stream),

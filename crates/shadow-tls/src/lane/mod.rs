@@ -23,7 +23,7 @@ pub(crate) struct Lane {
     buffer: Vec<u8>,
     /// For `buffer`.
     charge: Option<Charge>,
-    place: Place,
+    place: RecordPosition,
     /// Sequence number behind `buffer`; acknowledgment number and time of the last segment in it.
     end: u32,
     acknowledgment: u32,
@@ -48,7 +48,7 @@ pub(crate) struct Lane {
 
 /// Where the next byte is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum RecordPosition {
     /// Behind what `buffer` has of a record; it is empty between two.
     Known,
     /// In a record that is lost, so many bytes before its end.
@@ -63,7 +63,7 @@ impl Lane {
             direction,
             buffer: Vec::new(),
             charge: None,
-            place: Place::Known,
+            place: RecordPosition::Known,
             end: 0,
             acknowledgment: 0,
             time: Timestamp::default(),
@@ -203,7 +203,7 @@ impl Lane {
     }
 
     /// Gives up the bytes that it keeps.
-    pub fn let_go(&mut self, handshake: &mut Handshake, work: &mut Work<'_>) -> Result<(), Unreadable> {
+    pub fn release(&mut self, handshake: &mut Handshake, work: &mut Work<'_>) -> Result<(), Unreadable> {
         if let Some((_, wait)) = self.waits {
             return Err(in_vain(wait, handshake, work));
         }
@@ -212,7 +212,7 @@ impl Lane {
         }
         self.lose_kept(handshake, work, GapCause::Memory);
         let sealed = self.sealed.as_mut();
-        sealed.map_or(Ok(()), |sealed| sealed.let_go())
+        sealed.map_or(Ok(()), |sealed| sealed.release())
     }
 
     /// The connection is over: counts what is lost.

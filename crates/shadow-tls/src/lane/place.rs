@@ -3,7 +3,7 @@
 use shadow_tcp::{Chunk, Direction, GapCause};
 
 use super::plain::not_tls;
-use super::{Lane, Place};
+use super::{Lane, RecordPosition};
 use crate::event::Unreadable;
 use crate::handshake::Handshake;
 use crate::record::{HANDSHAKE, HEADER, Header};
@@ -16,7 +16,7 @@ impl Lane {
         if self.sealed.is_none() {
             return Err(not_tls(work));
         }
-        self.place = Place::Lost;
+        self.place = RecordPosition::Lost;
         self.is_due = !self.buffer.is_empty();
         Ok(())
     }
@@ -48,7 +48,7 @@ impl Lane {
                 at += 1;
                 continue;
             }
-            sealed.pass_over(at - passed);
+            sealed.skip_bytes(at - passed);
             passed = at;
             let left = (buffer.len() - behind) as u32;
             let record = Record {
@@ -69,14 +69,14 @@ impl Lane {
                 Taken::Last => self.end(handshake, work),
                 Taken::Opened => self.found(handshake, work, &buffer[behind..])?,
             }
-            if self.has_ended || self.place == Place::Known {
+            if self.has_ended || self.place == RecordPosition::Known {
                 work.buffers.give_back(buffer);
                 self.charge = None;
                 return Ok(None);
             }
         }
         if let Some(sealed) = &mut self.sealed {
-            sealed.pass_over(at - passed);
+            sealed.skip_bytes(at - passed);
         }
         buffer.drain(..at);
         self.buffer = buffer;
@@ -88,7 +88,7 @@ impl Lane {
 
     /// The place is known again: `rest` comes next.
     fn found(&mut self, handshake: &Handshake, work: &mut Work<'_>, rest: &[u8]) -> Result<(), Unreadable> {
-        self.place = Place::Known;
+        self.place = RecordPosition::Known;
         if rest.is_empty() {
             return Ok(());
         }
@@ -127,7 +127,7 @@ impl Lane {
             Some(header) if header.kind() == HANDSHAKE => {
                 (HEADER + header.body_len() - self.buffer.len()) as u64 >= bytes
             }
-            _ => matches!(self.place, Place::Passing(left) if left >= bytes),
+            _ => matches!(self.place, RecordPosition::Passing(left) if left >= bytes),
         };
         if !(is_plain12 && is_within) {
             let direction = self.direction;
@@ -137,9 +137,9 @@ impl Lane {
         }
         self.lose_kept(handshake, work, cause);
         match self.place {
-            Place::Passing(left) if bytes <= left => self.pass(left - bytes),
-            Place::Passing(left) => self.lose_place(handshake, work, bytes - left, cause),
-            Place::Known | Place::Lost => self.lose_place(handshake, work, bytes, cause),
+            RecordPosition::Passing(left) if bytes <= left => self.pass(left - bytes),
+            RecordPosition::Passing(left) => self.lose_place(handshake, work, bytes - left, cause),
+            RecordPosition::Known | RecordPosition::Lost => self.lose_place(handshake, work, bytes, cause),
         }
         Ok(None)
     }
@@ -152,7 +152,7 @@ impl Lane {
     }
 
     fn lose_place(&mut self, handshake: &mut Handshake, work: &mut Work<'_>, bytes: u64, cause: GapCause) {
-        self.place = Place::Lost;
+        self.place = RecordPosition::Lost;
         if let Some(sealed) = &mut self.sealed {
             sealed.lost(handshake, work, bytes, 0, cause);
         }
@@ -162,8 +162,8 @@ impl Lane {
     pub(super) fn lose_kept(&mut self, handshake: &mut Handshake, work: &mut Work<'_>, cause: GapCause) {
         let kept = self.buffer.len();
         let record = match self.place {
-            Place::Known => Header::read(&self.buffer).map(|header| HEADER + header.body_len()),
-            Place::Passing(_) | Place::Lost => None,
+            RecordPosition::Known => Header::read(&self.buffer).map(|header| HEADER + header.body_len()),
+            RecordPosition::Passing(_) | RecordPosition::Lost => None,
         };
         let (bytes, records) = record.map_or((kept, 0), |len| (len, 1));
         if bytes == 0 {
@@ -174,7 +174,7 @@ impl Lane {
         }
         match record {
             Some(len) => self.pass((len - kept) as u64),
-            None => self.place = Place::Lost,
+            None => self.place = RecordPosition::Lost,
         }
         self.forget_kept(work);
     }

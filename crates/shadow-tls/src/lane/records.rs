@@ -4,7 +4,7 @@ use shadow_core::budget::MemoryBudget;
 use shadow_tcp::{Chunk, GapCause};
 
 use super::plain::Plain;
-use super::{Lane, Place};
+use super::{Lane, RecordPosition};
 use crate::event::Unreadable;
 use crate::handshake::Handshake;
 use crate::record::{ALERT, HANDSHAKE, HEADER, Header};
@@ -27,8 +27,10 @@ impl Lane {
             }
             if self.is_due {
                 let wait = match self.place {
-                    Place::Lost => self.seek(handshake, work)?,
-                    Place::Known | Place::Passing(_) => self.kept_record(handshake, work)?,
+                    RecordPosition::Lost => self.seek(handshake, work)?,
+                    RecordPosition::Known | RecordPosition::Passing(_) => {
+                        self.kept_record(handshake, work)?
+                    }
                 };
                 if wait.is_some() {
                     return Ok(wait);
@@ -42,19 +44,19 @@ impl Lane {
                 return Ok(Some(Wait::Peer));
             }
             match self.place {
-                Place::Known if self.buffer.is_empty() => {
+                RecordPosition::Known if self.buffer.is_empty() => {
                     let wait = self.whole_records(handshake, work, chunk)?;
                     if wait.is_some() {
                         return Ok(wait);
                     }
                 }
-                Place::Known => self.fill(handshake, work, chunk)?,
-                Place::Passing(left) => {
+                RecordPosition::Known => self.fill(handshake, work, chunk)?,
+                RecordPosition::Passing(left) => {
                     let passed = chunk.bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
                     advance(chunk, passed);
                     self.pass(left - passed as u64);
                 }
-                Place::Lost => self.keep_all(handshake, work, chunk),
+                RecordPosition::Lost => self.keep_all(handshake, work, chunk),
             }
         }
     }
@@ -189,9 +191,9 @@ impl Lane {
 
     pub(super) fn pass(&mut self, left: u64) {
         self.place = if left == 0 {
-            Place::Known
+            RecordPosition::Known
         } else {
-            Place::Passing(left)
+            RecordPosition::Passing(left)
         };
     }
 

@@ -158,13 +158,13 @@ impl Sealed {
     }
 
     /// `bytes` of the wire are no record.
-    pub fn pass_over(&mut self, bytes: usize) {
+    pub fn skip_bytes(&mut self, bytes: usize) {
         self.missing.bytes = self.missing.bytes.saturating_add(bytes as u64);
         self.is_untold |= bytes > 0;
     }
 
     /// Gives up what it keeps.
-    pub fn let_go(&mut self) -> Result<(), Unreadable> {
+    pub fn release(&mut self) -> Result<(), Unreadable> {
         if self.messages.holds() && self.stage == Stage::Handshake {
             return Err(Unreadable::HandshakeLost);
         }
