@@ -7,11 +7,12 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use aya::maps::{Array, Map, MapError};
-use aya::programs::{CgroupSkb, ProgramError, ProgramType, SchedClassifier};
+use aya::programs::{CgroupSkb, ProgramError, ProgramInfo, ProgramType, SchedClassifier};
 use aya::sys::{BpfHelper, is_helper_supported};
 use aya::util::KernelVersion;
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use shadow_common::{MAX_SHARDS, VLAN_WORDS, VlanMode};
+use tracing::debug;
 
 use super::error::CaptureError;
 use super::locked_memory;
@@ -105,6 +106,7 @@ pub fn classifier<'a>(
     let program = ebpf.program_mut(name).ok_or_else(|| missing(name))?;
     let program: &mut SchedClassifier = program.try_into().map_err(|_| missing(name))?;
     program.load().map_err(|error| refused(name, error))?;
+    say_verified(name, program.info());
     Ok(program)
 }
 
@@ -113,7 +115,16 @@ pub fn socket_program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a 
     let program = ebpf.program_mut(name).ok_or_else(|| missing(name))?;
     let program: &mut CgroupSkb = program.try_into().map_err(|_| missing(name))?;
     program.load().map_err(|error| refused(name, error))?;
+    say_verified(name, program.info());
     Ok(program)
+}
+
+/// Says how many instructions the verifier went through, which the kernel tells since Linux 5.16.
+fn say_verified(program: &str, info: Result<ProgramInfo, ProgramError>) {
+    let instructions = info.ok().and_then(|info| info.verified_instruction_count());
+    if let Some(instructions) = instructions {
+        debug!(%program, instructions, "verified");
+    }
 }
 
 /// Why a program is not in the kernel, with the end of what its verifier said.

@@ -150,7 +150,7 @@ fn a_capture_of_the_clients_side_alone_is_mirrored_whole() {
     segments.retain(|segment| segment.to.port() == 80);
     let port = Netns::host().free_port();
     let shadow = Nginx::start(&stage, &Netns::host(), "shadow", port);
-    let agent = replaying(&stage, &segments, port, &[]);
+    let mut agent = replaying(&stage, &segments, port, &[]);
     agent.wait_for_line("only the client side of this traffic is visible here");
     let ledger = agent.finish();
     ledger.assert_all_delivered(20);

@@ -36,14 +36,14 @@ check "nothing stays of agents that have ended" \
 most_instructions=100000
 for hook in tc cgroup; do
   check "$hook, 16 shards, every flag: the kernel takes the programs" \
-    "start agent here $capture --input-raw-engine $hook --compare --sample-connections 50% --input-raw-shards 16 \
-      --input-raw-buffer-size 64kb" \
+    "start agent here $capture --verbose --input-raw-engine $hook --compare --sample-connections 50% \
+      --input-raw-shards 16 --input-raw-buffer-size 64kb" \
     'tail -n 5 /run/agent.log'
-  # Links alone hold the programs of sockets, and then nobody tells their figures; nor does any kernel before 5.16.
+  # No kernel tells before 5.16.
   figures=$(verified agent | tr '\n' ' ')
   echo "FIGURE $hook, 16 shards: verified instructions: ${figures:-not told}"
   check "$hook, 16 shards, every flag: no program is more than $most_instructions instructions to the verifier" \
-    "verified agent | awk '\$2 > $most_instructions { exit 1 }'" \
+    "verified agent | awk '\$2 > $most_instructions { bad = 1 } END { exit bad || NR == 0 }' || older_than 5 16" \
     'verified agent'
   stop agent
 done

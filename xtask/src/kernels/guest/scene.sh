@@ -162,14 +162,9 @@ in_kernel() {
   tc qdisc show
 }
 
-# verified NAME: each program of a running agent with the instructions that the verifier went through; nothing below 5.16.
+# verified NAME: each program of an agent that is verbose, with the instructions that the verifier went through; nothing below 5.16.
 verified() {
-  local info id count
-  for info in /proc/"$(cat "/run/$1.pid")"/fdinfo/*; do
-    count=$(sed -n 's/^verified_insns:[[:space:]]*//p' "$info")
-    id=$(sed -n 's/^prog_id:[[:space:]]*//p' "$info")
-    [ -z "$count" ] || echo "$(bpftool --json prog show id "$id" | jq --raw-output .name) $count"
-  done
+  sed -n 's/.* verified program=\([^ ]*\) instructions=\([0-9]*\).*/\1 \2/p' "/run/$1.log"
 }
 
 # capabilities NAME SET: those of an agent's threads, each once.
