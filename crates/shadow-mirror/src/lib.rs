@@ -9,6 +9,7 @@ mod captured_tests;
 mod connection;
 mod counters;
 mod dispatcher;
+mod drop_reason;
 mod edits;
 mod exchange;
 mod front;
