@@ -40,7 +40,7 @@ pub struct Arguments {
     filter: Option<String>,
 }
 
-/// What all rounds build for: always the same packages, since their features together decide what is built, and anew where
+/// The packages that all rounds build for: always the same packages, since their features together decide what is built, and anew where
 /// they differ. The kernel programs do not build for this machine: the agent's own tests run them in the kernel.
 const PACKAGES: &[&str] = &["--workspace", "--exclude", "shadow-ebpf"];
 

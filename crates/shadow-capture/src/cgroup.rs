@@ -20,6 +20,10 @@ pub struct CgroupRoot {
 }
 
 /// Finds the highest cgroup v2 that this process sees.
+///
+/// # Errors
+///
+/// Where none is mounted.
 pub fn cgroup2_root() -> Result<CgroupRoot, CaptureError> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let found = mount_points(&mounts);

@@ -87,6 +87,10 @@ const FAMILIES: [u32; 5] = [2, 10, 24, 28, 30];
 const TCP: u8 = 6;
 
 /// Finds the TCP segment in a frame that was `original_len` bytes long when it was captured.
+///
+/// # Errors
+///
+/// Where the frame has no TCP segment: [`NoSegment`] says what it has.
 pub fn parse(link: LinkType, frame: &[u8], original_len: usize) -> Result<TcpPacket, NoSegment> {
     let mut vlan = None;
     let (ip, ethertype) = match link {

@@ -24,6 +24,10 @@ pub struct PcapReader<R> {
 impl<R: Read> PcapReader<R> {
     /// Reads a capture's header. `ports` are the servers' ports; with none, every TCP connection is taken and its server found
     /// by itself (see `pcap_server`). Packets to clients are passed over unless `watch_responses`.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no capture file.
     pub fn new(reader: R, ports: &[u16], watch_responses: bool) -> Result<Self, PcapError> {
         Ok(Self {
             capture: CaptureReader::new(reader)?,
@@ -49,6 +53,10 @@ impl<R: Read> PcapReader<R> {
     }
 
     /// The next segment; `None` at the end of the file. After an error, nothing more can be read.
+    ///
+    /// # Errors
+    ///
+    /// Where the file is corrupt or cannot be read; what came before has been returned.
     pub fn next_segment(&mut self) -> Result<Option<Segment<'_>>, PcapError> {
         if let Some(fin) = self.frames.late_fin() {
             return Ok(Some(fin));

@@ -71,6 +71,10 @@ impl PcapFiles {
     /// [`PcapReader::new`](super::PcapReader::new). Secrets of TLS that a file has (pcapng's decryption secrets blocks) go to
     /// `secrets`, if that is given. Those in front of a file's first packet are there when this returns; if there are any, what
     /// servers send is handed on as well, for the handshakes in it.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be read, or is no capture.
     pub fn open(
         paths: &[PathBuf],
         ports: &[u16],
@@ -133,6 +137,10 @@ impl PcapFiles {
     }
 
     /// The next segment; `None` at the end of the last file. After an error, nothing more can be read.
+    ///
+    /// # Errors
+    ///
+    /// Where a file is corrupt or cannot be read: the error names it.
     pub fn next_segment(&mut self) -> Result<Option<Segment<'_>>, PcapError> {
         if let Some(fin) = self.frames.late_fin() {
             return Ok(Some(fin));

@@ -14,6 +14,10 @@ const SILENCE: Duration = Duration::from_secs(150);
 
 /// A client for the cluster this process is in, or that `KUBECONFIG` names. It asks for nothing yet. Must be called
 /// inside a tokio runtime.
+///
+/// # Errors
+///
+/// Where no cluster is known, or its settings cannot be read.
 pub async fn client() -> anyhow::Result<Client> {
     let mut config = Config::infer().await.context(
         "no Kubernetes API is configured: in a pod, use a service account (automountServiceAccountToken: true); \

@@ -26,18 +26,30 @@ pub struct PodFilter {
 
 impl PodFilter {
     /// Adds a regular expression for the whole of `NAMESPACE/NAME`: pods that match none of these do not pass.
+    ///
+    /// # Errors
+    ///
+    /// Where the expression is none, or too large.
     pub fn allow(&mut self, expression: &str) -> Result<(), MatchError> {
         self.allowed.push(Pattern::regex(expression)?);
         Ok(())
     }
 
     /// Adds a regular expression for the whole of `NAMESPACE/NAME`: pods that match it do not pass.
+    ///
+    /// # Errors
+    ///
+    /// Where the expression is none, or too large.
     pub fn disallow(&mut self, expression: &str) -> Result<(), MatchError> {
         self.disallowed.push(Pattern::regex(expression)?);
         Ok(())
     }
 
     /// Adds a label selector, as for `kubectl -l`: pods that meet none of these do not pass. What is wrong with it is said.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no selector.
     pub fn allow_labels(&mut self, selector: &str) -> Result<(), String> {
         self.labels.push(LabelSelector::parse(selector)?);
         Ok(())

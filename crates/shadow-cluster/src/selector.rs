@@ -32,6 +32,10 @@ enum Operator {
 
 impl LabelSelector {
     /// Parses `a=b,c!=d,e in (f,g),h notin (i),j,!k`.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is no selector, in words.
     pub fn parse(text: &str) -> Result<Self, String> {
         let requirements = split_outside_brackets(text)
             .into_iter()
@@ -205,6 +209,10 @@ pub struct FieldSelector(Vec<(String, bool, String)>);
 
 impl FieldSelector {
     /// Parses `metadata.name=web-0,status.phase!=Failed`.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is no selector, in words.
     pub fn parse(text: &str) -> Result<Self, String> {
         let terms = text.split(',').map(|part| {
             let (field, equal, value) = if let Some((field, value)) = part.split_once("!=") {

@@ -53,6 +53,10 @@ fn hint(error: &std::io::Error) -> &'static str {
 }
 
 /// Listens on `address`, which `flag` asked for. Any address means both families by one socket, or IPv4 alone where there is no IPv6.
+///
+/// # Errors
+///
+/// Where nothing can listen there: [`ListenError`] names the flag, the reason and the way out.
 pub fn bind(flag: &'static str, address: Listen) -> Result<TcpListener, ListenError> {
     let text = address.to_string();
     let bound = match address {

@@ -12,6 +12,10 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Opens a regular file.
+///
+/// # Errors
+///
+/// Where it cannot be opened, or is no regular file.
 pub fn open(path: &Path) -> io::Result<File> {
     let (file, metadata) = opened(path)?;
     if metadata.file_type().is_fifo() {
@@ -21,6 +25,10 @@ pub fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Opens a regular file, or a pipe, which nobody need have opened for writing yet: see [`Pipe`].
+///
+/// # Errors
+///
+/// Where it cannot be opened, or is neither a regular file nor a pipe.
 pub fn open_file_or_pipe(path: &Path) -> io::Result<(File, Metadata)> {
     opened(path)
 }

@@ -73,6 +73,10 @@ pub fn keep_files() {
 
 /// Gives up all but `keep` of what this thread may do, for good, also for threads and programs that it starts; `keep`
 /// stays effective.
+///
+/// # Errors
+///
+/// Where the kernel refuses a step, which [`PrivilegeError`] names; those before it stay done.
 pub fn give_up(keep: &[Capability]) -> Result<(), PrivilegeError> {
     let keep = keep.iter().copied().collect();
     limit_to(&keep)?;
@@ -81,11 +85,19 @@ pub fn give_up(keep: &[Capability]) -> Result<(), PrivilegeError> {
 }
 
 /// The same, but for these capabilities, which are kept out of the effective set until [`with`] raises them.
+///
+/// # Errors
+///
+/// As [`give_up`].
 pub fn keep_in_reserve(capabilities: &[Capability]) -> Result<(), PrivilegeError> {
     limit_to(&capabilities.iter().copied().collect())
 }
 
 /// Runs `f` with these capabilities, which must be in reserve, effective.
+///
+/// # Errors
+///
+/// Where the kernel does not let them be raised: they are not in reserve.
 pub fn with<R>(capabilities: &[Capability], f: impl FnOnce() -> R) -> Result<R, PrivilegeError> {
     set(CapSet::Effective, &capabilities.iter().copied().collect())?;
     let result = f();
@@ -101,6 +113,10 @@ pub fn missing(capabilities: &[Capability]) -> Vec<Capability> {
 }
 
 /// Starts a thread that gives up all but `reserve` before it runs `f`; it has done so when this returns.
+///
+/// # Errors
+///
+/// Where no thread can be started.
 pub fn thread<T: Send + 'static>(
     name: &str,
     reserve: &'static [Capability],

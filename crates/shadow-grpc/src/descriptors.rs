@@ -44,6 +44,10 @@ pub struct Descriptors {
 
 impl Descriptors {
     /// Reads a `FileDescriptorSet` as `protoc --include_imports -o FILE` and `buf build -o FILE` write it.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no such set, is too large, or lacks what it refers to.
     pub fn read(bytes: &[u8]) -> Result<Self, BadDescriptors> {
         if bytes.len() > MAX_DESCRIPTORS {
             return Err(BadDescriptors::TooLarge);

@@ -57,6 +57,10 @@ impl FrameReader {
     }
 
     /// Reads on, and gives each message that is whole to `found`. After an error there is nothing more to read.
+    ///
+    /// # Errors
+    ///
+    /// Where a message is longer than may be held, or its prefix is none.
     pub fn push(&mut self, mut bytes: &[u8], mut found: impl FnMut(Frame<'_>)) -> Result<(), FrameError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -73,6 +77,10 @@ impl FrameReader {
     }
 
     /// The end of the stream: an error when it came within a message.
+    ///
+    /// # Errors
+    ///
+    /// Where a message had begun.
     pub fn end(self) -> Result<(), FrameError> {
         match self.failed {
             Some(error) => Err(error),

@@ -149,6 +149,10 @@ impl<'a> Reply<'a> {
     }
 
     /// The messages, decompressed, each at most `max` bytes, and as many together.
+    ///
+    /// # Errors
+    ///
+    /// Where one is cut off, cannot be decompressed, or is beyond `max`.
     pub fn messages(&self, max: usize) -> Result<Vec<Cow<'_, [u8]>>, Unreadable> {
         let data = self.data.as_deref().map_err(|error| *error)?;
         let (frames, end) = frames(data, max);

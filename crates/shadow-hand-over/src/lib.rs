@@ -53,6 +53,10 @@ pub struct HandOver {
 
 impl HandOver {
     /// Opens the file that the agents of a node share, and makes it where it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be opened or mapped, or is not such a file.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let named = || format!("--hand-over '{}'", path.display());
         let file = claims::open(path).with_context(named)?;
@@ -73,6 +77,10 @@ impl HandOver {
     }
 
     /// Takes over if no other agent mirrors; whether this one does now.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel refuses the lock for another reason than that it is taken.
     pub fn try_take_over(&self) -> std::io::Result<bool> {
         match self.file.try_lock() {
             Ok(()) => {
@@ -86,6 +94,10 @@ impl HandOver {
     }
 
     /// Lets another agent take over, while this one goes on. How many have taken over so far.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel refuses to let go of the lock.
     pub fn release(&self) -> std::io::Result<u64> {
         let owners = self.claims.owners();
         self.file.unlock()?;

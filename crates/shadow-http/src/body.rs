@@ -37,6 +37,10 @@ impl BodyDecoder {
     }
 
     /// Reads on: how many of `bytes` belong to the body, and whether it ends with them.
+    ///
+    /// # Errors
+    ///
+    /// Where a chunked body is malformed: behind that its end is not known.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<(usize, bool), ChunkedError> {
         let taken = match self {
             Self::Length(remaining) => {

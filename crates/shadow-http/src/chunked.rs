@@ -62,11 +62,19 @@ impl ChunkedDecoder {
     }
 
     /// Reads on, and returns how many of `bytes` belong to the body (all of them unless it ends here).
+    ///
+    /// # Errors
+    ///
+    /// Where the coding is malformed or beyond its bounds: behind that its end is not known.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<usize, ChunkedError> {
         self.read(bytes, |_| {})
     }
 
     /// The data that is there in a body, or the beginning of one: without sizes, extensions and trailers.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no chunked body.
     pub fn data_of(body: &[u8]) -> Result<Vec<u8>, ChunkedError> {
         let mut data = Vec::with_capacity(body.len());
         Self::new().read(body, |part| data.extend_from_slice(part))?;
@@ -74,6 +82,10 @@ impl ChunkedDecoder {
     }
 
     /// Everything else that is there of a body, or the beginning of one: sizes, extensions and trailers.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no chunked body.
     pub fn framing_of(body: &[u8]) -> Result<Vec<u8>, ChunkedError> {
         let mut decoder = Self::new();
         let mut framing = Vec::new();
@@ -92,6 +104,10 @@ impl ChunkedDecoder {
     }
 
     /// Where the trailer section begins in a body, or the beginning of one, that has so much of it.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no chunked body.
     pub fn trailers_of(body: &[u8]) -> Result<Option<usize>, ChunkedError> {
         let mut decoder = Self::new();
         let mut at = 0;

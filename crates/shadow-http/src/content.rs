@@ -47,6 +47,10 @@ impl Codings {
     }
 
     /// `body` without its codings, at most `max` bytes of it at each step.
+    ///
+    /// # Errors
+    ///
+    /// Where a coding is unknown or broken, or gives more than `max` bytes.
     pub fn undo<'a>(&self, body: Cow<'a, [u8]>, max: usize) -> Result<Cow<'a, [u8]>, Undecodable> {
         if self.0.len() > MAX_CODINGS {
             return Err(Undecodable::Invalid);

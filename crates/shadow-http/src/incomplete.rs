@@ -12,7 +12,11 @@ pub const INCOMPLETE_HEADER: &str = "X-Shadow-Incomplete";
 impl Request {
     /// Makes of the beginning of a request ([`super::RequestEvent::Incomplete`]) one that is consistent in itself:
     /// `Content-Length` is what is there, a chunked body is taken out of its chunks, and [`INCOMPLETE_HEADER`] says
-    /// `why`. Refused when a transfer coding hides the body, or the memory budget has no room.
+    /// `why`.
+    ///
+    /// # Errors
+    ///
+    /// When a transfer coding hides the body, or the memory budget has no room.
     pub fn cut_short(&self, why: Reject) -> Result<Self, Reject> {
         let body = if self.framing == Framing::Chunked {
             let coding = self.header("transfer-encoding").unwrap_or_default();

@@ -48,8 +48,9 @@ impl ResponseHeadReader {
     /// `bytes` is the answer from its first byte, at least what the last call saw; `to` is the kind of
     /// request it answers. `None` while the head is not whole. [`Limits::max_body`] is not looked at.
     ///
-    /// Fails with [`Reject::Malformed`], [`Reject::HeadTooLarge`] or [`Reject::AmbiguousFraming`]: then the
-    /// connection is of no more use.
+    /// # Errors
+    ///
+    /// [`Reject::Malformed`], [`Reject::HeadTooLarge`] or [`Reject::AmbiguousFraming`]: then the connection is of no more use.
     pub fn read(
         &mut self,
         bytes: &[u8],
@@ -121,6 +122,10 @@ impl Default for ResponseHeadReader {
 }
 
 /// The head of an answer that is there from its first byte on; see [`ResponseHeadReader::read`].
+///
+/// # Errors
+///
+/// As [`ResponseHeadReader::read`].
 pub fn parse_response_head(
     bytes: &[u8],
     limits: &Limits,

@@ -62,6 +62,10 @@ fn is_whole(framing: Framing, body: &[u8]) -> bool {
 impl Request {
     /// This request with another head or body, seen when and where it was. Its bytes are charged to the same budget on
     /// their own, since either may outlive the other.
+    ///
+    /// # Errors
+    ///
+    /// Where they are not one whole request, or the budget has no room.
     pub fn rewritten(&self, head: Vec<u8>, body: Bytes) -> Result<Request, RewriteError> {
         let (line, headers, fields) = read::<RequestLine>(&head).ok_or(RewriteError::Invalid)?;
         let framing = fields

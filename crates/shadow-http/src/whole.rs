@@ -9,6 +9,10 @@ use super::request_stream::RequestStream;
 
 /// Reads the one request that `payload` is. Empty lines around it mean nothing (RFC 9112 section 2.2). What is no
 /// request at all, or more than one, is malformed.
+///
+/// # Errors
+///
+/// The reason for which it would be rejected on a connection.
 pub fn whole_request(payload: &[u8], limits: Limits, budget: &MemoryBudget) -> Result<Box<Request>, Reject> {
     let mut stream = RequestStream::of_text(limits);
     let mut read = Err(Reject::Malformed);

@@ -136,6 +136,10 @@ impl std::fmt::Debug for Edits {
 
 impl Edits {
     /// Folds `steps` into one. `rule` of `matcher` is the one whose requests are copied.
+    ///
+    /// # Errors
+    ///
+    /// Where a step cannot be done to a copy, or there are too many.
     pub fn new(
         steps: impl IntoIterator<Item = Edit>,
         matcher: &Arc<RouteMatcher>,

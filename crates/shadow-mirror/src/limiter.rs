@@ -59,6 +59,10 @@ impl Limiter {
 
     /// How many copies of the next request pass, or how it ends. `now` is of a clock that all callers share and nobody sets: that since
     /// the start of the machine.
+    ///
+    /// # Errors
+    ///
+    /// The outcome of a request that the limit leaves out.
     pub fn next(&self, draws: &mut Draws, now: Timestamp) -> Result<u32, Outcome> {
         match self.limit {
             Limit::Share { whole, part } => {

@@ -23,7 +23,7 @@ const MOST_PATIENCE: u32 = 64;
 /// Processes that are selected at most: those that the kernel's map has room for.
 const MOST_SELECTED: usize = shadow_common::MAX_SECRET_PROCESSES as usize;
 
-/// What is known of all processes.
+/// Everything known of all processes.
 pub struct Finder {
     proc: Proc,
     selection: Selection,
@@ -73,7 +73,7 @@ struct Sockets {
     of_pods: HashSet<u32>,
 }
 
-/// What a look has changed.
+/// Changes that a look has found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Processes that are selected from now on.

@@ -37,7 +37,7 @@ const FORGET: u32 = 60;
 /// Times that the mappings of a new process are read anew first: it may not have become the program that it will be.
 const YOUNG: u32 = 3;
 
-/// What the thread does.
+/// The work of the thread.
 pub struct Follower {
     pub finder: Finder,
     pub libraries: Libraries,
@@ -47,7 +47,7 @@ pub struct Follower {
     pub strangers: Option<aya::maps::HashMap<MapData, u32, u32>>,
     /// Looks so far.
     pub looks: u32,
-    /// What the selected processes run.
+    /// Files that the selected processes run.
     pub mapped: HashMap<u32, Mappings>,
     pub held: Held,
     pub found: Arc<Mutex<Found>>,

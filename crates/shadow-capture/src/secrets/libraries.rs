@@ -26,17 +26,17 @@ const MOST_FILES: usize = 8192;
 /// Looks that a file is kept for after the last process that ran it: a server that is restarted finds its probe there.
 const KEPT_FOR: u64 = 60;
 
-/// What is known of a file.
+/// Everything known of a file.
 pub struct Library {
     /// The last part of its path.
     pub name: String,
-    /// What became of it.
+    /// Its fate.
     pub state: State,
     /// The look in which a process was last seen to run it; `None` for one that was named, which stays.
     used: Option<u64>,
 }
 
-/// What became of a file.
+/// Fate of a file.
 pub enum State {
     /// It has been met, and is looked into soon.
     Waiting,
@@ -44,9 +44,9 @@ pub enum State {
     Hooked {
         /// The libraries in it, each with how its secrets are had.
         libraries: Vec<(String, HookKind)>,
-        /// What else is in it and cannot be had.
+        /// Libraries in it that cannot be had.
         refused: Vec<NoHook>,
-        /// What else is in it and the kernel did not attach to, with its reason.
+        /// Libraries in it that the kernel did not attach to, with its reason.
         failed: Vec<(String, io::Error)>,
         /// Dropping these detaches.
         _probes: Vec<Arc<Probe>>,
@@ -63,7 +63,7 @@ pub struct Probe {
     place: Place,
 }
 
-/// What tells a file's probe from another's: files of equal bytes at different paths or in different containers may be one
+/// Identity of a file's probe: files of equal bytes at different paths or in different containers may be one
 /// and the same to the kernel (lower layers of overlays).
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Place {
@@ -78,7 +78,7 @@ struct Place {
 pub struct Rules {
     /// Files that processes run are looked into, not only those that were named.
     pub automatic: bool,
-    /// What is asked of the places of probes.
+    /// Wishes for the places of probes.
     pub options: Options,
     /// Each process has probes of its own.
     pub one_by_one: bool,

@@ -33,7 +33,7 @@ const LISTEN: &str = "0A";
 /// Where proc(5) is mounted.
 pub struct Proc(PathBuf);
 
-/// What `/proc/PID/stat` says of a process.
+/// A process as `/proc/PID/stat` describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// The process that started it.

@@ -66,7 +66,7 @@ fn faulty_add(tally: &mut Tally, pair: &Pair) {
 }
 
 #[tokio::test]
-async fn a_fault_while_comparing_is_told_at_once_and_every_request_is_counted() {
+async fn a_fault_while_comparing_is_told_and_all_is_counted() {
     let comparer = comparer(faulty_add);
     let intake = comparer.register("http://shadow:80", &settings()).unwrap();
     let counters = comparer.live().counters().remove(0).1;
@@ -298,7 +298,7 @@ fn one_that_was_asked_stays_and_says_that_its_output_has_ended() {
 }
 
 #[test]
-fn an_output_that_ended_a_moment_ago_and_was_asked_nothing_is_not_shown() {
+fn an_output_that_ended_just_now_unasked_is_not_shown() {
     let comparer = Comparer::default();
     let ends = comparer.register("http://a:80", &settings()).unwrap();
     comparer.tell(&ends, |facts| facts.ended_ms = Some(1));

@@ -26,6 +26,10 @@ impl CallMatch {
     }
 
     /// The calls whose service and method match an expression each, whole; an empty one is any.
+    ///
+    /// # Errors
+    ///
+    /// Where an expression is none, or too large.
     pub fn regex(service: &str, method: &str) -> Result<Self, MatchError> {
         let like = |expression: &str| {
             let some = !expression.is_empty();

@@ -91,6 +91,10 @@ pub enum MatchError {
 impl RouteMatcher {
     /// A matcher of `rules`, each of which is a list of matches of which one is enough; an empty list matches
     /// every request. With `hostnames`, a request must be for one of them too.
+    ///
+    /// # Errors
+    ///
+    /// Where there are more rules or matches than one matcher may have.
     pub fn new(hostnames: Vec<Hostname>, mut rules: Vec<Vec<RequestMatch>>) -> Result<Self, MatchError> {
         limit(rules.len(), "rules", MAX_RULES)?;
         for matches in &mut rules {

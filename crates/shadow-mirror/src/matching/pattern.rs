@@ -15,6 +15,10 @@ pub enum Pattern {
 impl Pattern {
     /// A regular expression in the syntax of RE2, as in Envoy: no look-around, no back-references, time linear in the
     /// value.
+    ///
+    /// # Errors
+    ///
+    /// Where it is none, or too large.
     pub fn regex(expression: &str) -> Result<Self, MatchError> {
         Re2::whole(expression)
             .map(Self::Regex)

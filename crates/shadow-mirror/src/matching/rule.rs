@@ -43,18 +43,30 @@ impl Prefix {
 
 impl PathMatch {
     /// The path is `path`.
+    ///
+    /// # Errors
+    ///
+    /// Where `path` is none.
     pub fn exact(path: &str) -> Result<Self, MatchError> {
         check(path)?;
         Ok(Self::Exact(path.into()))
     }
 
     /// The path starts with the elements of `path`.
+    ///
+    /// # Errors
+    ///
+    /// Where `path` is none.
     pub fn prefix(path: &str) -> Result<Self, MatchError> {
         check(path)?;
         Ok(Self::Prefix(Prefix::new(path)))
     }
 
     /// The whole path, without query, matches `expression`.
+    ///
+    /// # Errors
+    ///
+    /// Where the expression is none, or too large.
     pub fn regex(expression: &str) -> Result<Self, MatchError> {
         Ok(Self::Regex {
             pattern: Pattern::regex(expression)?,

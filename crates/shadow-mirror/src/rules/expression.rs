@@ -14,6 +14,10 @@ pub struct Expression(Re2);
 
 impl Expression {
     /// The expression that `text` is. Its size is bounded, and it takes time linear in the value.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is no expression of Go's, or too large.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         Re2::new(text)
             .map(Self)
@@ -35,6 +39,10 @@ pub struct Rewrite {
 
 impl Rewrite {
     /// Puts `replacement` in place of what `expression` matches.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is no expression of Go's, or too large.
     pub fn new(expression: &str, replacement: &str) -> Result<Self, Invalid> {
         if replacement.len() > MAX_REPLACEMENT || replacement.bytes().any(|byte| byte < b' ' || byte == 0x7f)
         {

@@ -24,6 +24,10 @@ pub struct HashShare {
 
 impl HashShare {
     /// Reads `10%` or `2.5%`, and the old form `1/2`, which as in `GoReplay` is a whole percentage, rounded down.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is no share.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let read = match text.split_once('/') {
             Some((some, of)) => fraction(some, of),

@@ -31,6 +31,10 @@ pub struct NotJson;
 
 impl JsonPath {
     /// Reads a path.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is no path, or longer than one may be.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let steps: Vec<Step> = match text.strip_prefix('/') {
             Some(pointer) => pointer
@@ -58,6 +62,10 @@ impl JsonPath {
 
     /// The values that the path leads to in `text`, which is one JSON value or several one behind the other (as in JSON
     /// lines), each as it stands in `text`.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is no JSON.
     pub fn find<'a>(&self, text: &'a str, mut found: impl FnMut(&'a RawValue)) -> Result<(), NotJson> {
         for value in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
             walk(value.map_err(|_| NotJson)?, &self.0, &mut found)?;

@@ -83,6 +83,10 @@ pub enum Verdict {
 impl Rules {
     /// The other form of a response, or of any message on the wire: `head` from its start line to its empty line, and `body` as
     /// it was sent. `Ok(None)` where nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// Where the body may hold what is to be hidden and cannot be searched.
     pub fn message(&self, head: &[u8], body: &[u8]) -> Result<Option<Redacted>, Unredactable> {
         let pretty = self
             .prettifier

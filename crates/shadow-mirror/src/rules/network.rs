@@ -15,6 +15,10 @@ pub struct Network {
 impl Network {
     /// Reads CIDR notation, or an address, which is a network of its own. An IPv4 address that is mapped into IPv6 is the
     /// IPv4 address.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is neither.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let invalid = || Invalid("not an address or a network in CIDR notation".to_owned());
         let (address, length) = match text.split_once('/') {

@@ -73,6 +73,10 @@ impl std::fmt::Debug for RedactionKey {
 
 impl RedactionKey {
     /// A key that is kept somewhere: at least 16 bytes.
+    ///
+    /// # Errors
+    ///
+    /// Where that cannot be used.
     pub fn new(bytes: &[u8]) -> Result<Self, Invalid> {
         if bytes.len() < MIN_KEY {
             return Err(Invalid(format!(
@@ -83,6 +87,10 @@ impl RedactionKey {
     }
 
     /// The key of this run: random, and the same for all mirrors.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel gives no random bytes.
     pub fn of_run() -> Result<Self, Invalid> {
         static KEY: OnceLock<RedactionKey> = OnceLock::new();
         if let Some(key) = KEY.get() {
@@ -181,6 +189,10 @@ pub struct Unredactable;
 impl Redaction {
     /// Redacts the values of fields called `headers`, and in JSON bodies of at most `max_json` bytes the values that `json`
     /// leads to.
+    ///
+    /// # Errors
+    ///
+    /// Where that cannot be used.
     pub fn new(
         headers: impl IntoIterator<Item = String>,
         json: Vec<JsonPath>,
@@ -383,6 +395,10 @@ impl Redaction {
 
     /// The redacted form of a message on the wire, a request or a response: `head` from its start line to its empty line,
     /// and `body` as it was sent. A new body is framed by its length. `Ok(None)` where nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// Where the body may hold what is to be hidden and cannot be searched.
     pub fn message(&self, head: &[u8], body: &[u8]) -> Result<Option<Redacted>, Unredactable> {
         let fields = head_fields(head).ok_or(Unredactable)?;
         let mut lines = Lines::of(head, &fields);

@@ -8,6 +8,10 @@ use super::{Invalid, Unsafe};
 use crate::edits::{MAX_VALUE, is_refused};
 
 /// A header's name that may be changed: not one that frames the message or is for one connection alone.
+///
+/// # Errors
+///
+/// Where it is none, or one of those.
 pub fn header_name(name: &str) -> Result<Box<str>, Invalid> {
     if !is_token(name.as_bytes()) {
         return Err(Invalid(
@@ -40,6 +44,10 @@ impl std::fmt::Debug for SetHeader {
 
 impl SetHeader {
     /// The field has this value alone.
+    ///
+    /// # Errors
+    ///
+    /// Where name or value could not stand there.
     pub fn new(name: &str, value: &str) -> Result<Self, Invalid> {
         if value.len() > MAX_VALUE || !is_field_value(value.as_bytes()) {
             return Err(Invalid(format!(
@@ -76,6 +84,10 @@ impl std::fmt::Debug for SetParameter {
 
 impl SetParameter {
     /// The parameter has this value alone. Both are put in the target as they are.
+    ///
+    /// # Errors
+    ///
+    /// Where name or value could not stand there.
     pub fn new(name: &str, value: &str) -> Result<Self, Invalid> {
         let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
         if name.is_empty() || !name.bytes().chain(value.bytes()).all(plain) || name.contains(['&', '?']) {

@@ -59,6 +59,10 @@ pub type Opened = BufReader<Box<dyn Read + Send>>;
 
 /// Reads `file`, which may be compressed. Memory is bounded: nothing is held but the window of the compression, at most
 /// 128 MiB for Zstandard and 32 KiB for gzip.
+///
+/// # Errors
+///
+/// Where the file cannot be read, or does not begin as what its first bytes say.
 pub fn open(file: impl Read + Send + 'static) -> io::Result<Opened> {
     let mut file = BufReader::with_capacity(BUFFER, file);
     let content: Box<dyn Read + Send> = match file.fill_buf()? {

@@ -97,6 +97,10 @@ pub struct Moment<'a> {
 
 impl Template {
     /// Reads a name.
+    ///
+    /// # Errors
+    ///
+    /// Where no file can be named so: [`TemplateError`] says why.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         if text.is_empty() || text.ends_with('/') || Path::new(text).file_name().is_none() {
             return Err(TemplateError::NoFile);

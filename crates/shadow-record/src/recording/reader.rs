@@ -87,7 +87,9 @@ impl<R: BufRead> GorReader<R> {
 
     /// The next record; `None` at the end.
     ///
-    /// Fails where the source does; what stands before that has been returned.
+    /// # Errors
+    ///
+    /// Where the source fails; what stands before that has been returned.
     pub fn next_record(&mut self) -> io::Result<Option<Record>> {
         loop {
             let start = self.offset - self.begun.len() as u64;

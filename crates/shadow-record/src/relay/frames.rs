@@ -54,6 +54,10 @@ impl Frames {
     }
 
     /// The next whole frame with its sequence; `None` where more bytes are needed.
+    ///
+    /// # Errors
+    ///
+    /// Where what came is no frame of this protocol, or too large: nothing behind it can be read.
     pub fn next_frame(&mut self) -> Result<Option<(u64, Message)>, FrameError> {
         let (sequence, length) = match self.line {
             Some(line) => line,

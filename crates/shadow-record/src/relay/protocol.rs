@@ -38,6 +38,10 @@ pub fn hello(session: &str) -> String {
 }
 
 /// Reads the sender's first line: the name of its session.
+///
+/// # Errors
+///
+/// Where it is not such a line.
 pub fn read_hello(line: &[u8]) -> Result<String, ProtocolError> {
     let session = greeted(line)?;
     let named = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
@@ -53,6 +57,10 @@ pub fn answer(taken: u64) -> String {
 }
 
 /// Reads the receiver's first line: the sequence up to which all was taken.
+///
+/// # Errors
+///
+/// Where it is not such a line.
 pub fn read_answer(line: &[u8]) -> Result<u64, ProtocolError> {
     number(greeted(line)?).ok_or(ProtocolError)
 }
@@ -63,6 +71,10 @@ pub fn frame(sequence: u64, length: usize) -> String {
 }
 
 /// Reads the line before a frame: its sequence, and how many bytes follow.
+///
+/// # Errors
+///
+/// Where it is not such a line.
 pub fn read_frame(line: &[u8]) -> Result<(u64, usize), ProtocolError> {
     let space = memchr::memchr(b' ', line).ok_or(ProtocolError)?;
     let sequence = number(&line[..space]).ok_or(ProtocolError)?;
@@ -76,6 +88,10 @@ pub fn acknowledgment(taken: u64) -> String {
 }
 
 /// Reads an acknowledgment.
+///
+/// # Errors
+///
+/// Where it is not such a line.
 pub fn read_acknowledgment(line: &[u8]) -> Result<u64, ProtocolError> {
     number(line).ok_or(ProtocolError)
 }
@@ -113,6 +129,10 @@ impl Lines {
     }
 
     /// The next line without its end; `None` where it is not whole. One that is too long is an error.
+    ///
+    /// # Errors
+    ///
+    /// Where a line is longer than any of the protocol.
     pub fn next_line(&mut self) -> Result<Option<Vec<u8>>, ProtocolError> {
         let start = &self.buffer[..self.buffer.len().min(MAX_LINE)];
         match memchr::memchr(b'\n', start) {

@@ -38,6 +38,10 @@ impl Records {
     }
 
     /// The next whole record; `None` where more bytes are needed.
+    ///
+    /// # Errors
+    ///
+    /// Where what came is no record, or too large: nothing behind it can be read.
     pub fn next_record(&mut self) -> Result<Option<Message>, RecordError> {
         if !may_begin(&self.buffer) {
             return Err(RecordError::Header);

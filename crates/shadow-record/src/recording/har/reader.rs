@@ -46,7 +46,9 @@ impl<R: BufRead> HarReader<R> {
 
     /// The next message; `None` behind the last entry.
     ///
-    /// Fails where the source does, and where the file is no HAR: what stands before has been returned.
+    /// # Errors
+    ///
+    /// Where the source fails, and where the file is no HAR: what stands before has been returned.
     pub fn next_record(&mut self) -> io::Result<Option<Record>> {
         loop {
             if let Some(record) = self.ready.pop_front() {

@@ -28,7 +28,7 @@ const FIRST_STREAM: u32 = 1;
 /// One HTTP/2 connection.
 #[derive(Debug)]
 pub(in crate::output::http) struct Multiplexed {
-    /// What is seen of its transport.
+    /// Signs of its transport.
     pub seen: Rc<Seen>,
     state: RefCell<State>,
 }

@@ -16,7 +16,7 @@ use super::watched::{Beginning, Seen, Watched};
 use crate::mirror::ledger::DropReason;
 use crate::output::http::connect::{ConnectError, Link};
 
-/// What the shadow may send of one answer before the agent has read it, in bytes: more than a fast network holds, so that the
+/// Bytes that the shadow may send of one answer before the agent has read it: more than a fast network holds, so that the
 /// window is no brake.
 const STREAM_WINDOW: u32 = 1 << 20;
 /// The same of all answers on a connection: it bounds what a connection can hold. Answers are read as they come, so that it is

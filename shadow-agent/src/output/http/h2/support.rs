@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 /// and one that does not is bothered once a minute.
 const PAUSE_US: u64 = 60_000_000;
 
-/// What is known of an upstream's HTTP/2.
+/// Knowledge of an upstream's HTTP/2.
 #[derive(Debug, Default)]
 pub(in crate::output::http) struct Http2Support {
     /// Until when it is taken to have none, on the breaker's time; 0: it never refused.
