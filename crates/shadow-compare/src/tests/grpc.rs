@@ -147,6 +147,15 @@ fn what_means_the_same_is_no_difference() {
 }
 
 #[test]
+fn the_message_of_a_call_that_went_well_is_no_difference() {
+    // As Node's servers have it, and as Go's have it.
+    let node = reply(&[&basket("b", &[])], "grpc-status: 0\ngrpc-message: OK");
+    let go = reply(&[&basket("b", &[])], OK);
+    assert_eq!(named(&node, &go), [""; 0]);
+    assert_eq!(named(&go, &node), [""; 0]);
+}
+
+#[test]
 fn the_status_of_a_call_takes_the_place_of_https() {
     let ok = reply(&[&basket("b", &[])], OK);
     let internal = trailers_only("grpc-status: 13\ngrpc-message: no%20database");
