@@ -216,7 +216,10 @@ impl Comparer {
         let correlation = settings.correlate.clone();
         let correlation = correlation.map(|correlate| Correlation::new(correlate, self.progress.clone()));
         let correlation = correlation.map(Arc::new);
-        let intake = Arc::new(Intake::new(self.budget.clone()).correlating(correlation));
+        let intake = Intake::new(self.budget.clone())
+            .correlating(correlation)
+            .with_descriptors(settings.judging.rules.descriptors().cloned());
+        let intake = Arc::new(intake);
         let registered = Arc::new(Registered {
             key: self.key.clone(),
             shadow: shadow.to_owned(),

@@ -11,6 +11,7 @@ use shadow_core::budget::{Charge, MemoryBudget};
 
 use super::correlation::Correlation;
 use super::grpc_call::is_call;
+use super::grpc_descriptors::GrpcDescriptors;
 use super::pair::{NotCompared, Pair};
 use super::routes::GRPC;
 
@@ -68,6 +69,7 @@ pub struct Intake {
     /// Whether nobody compares any more.
     closed: AtomicBool,
     correlation: Option<Arc<Correlation>>,
+    descriptors: Option<GrpcDescriptors>,
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +88,7 @@ impl Intake {
             opened: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             correlation: None,
+            descriptors: None,
         }
     }
 
@@ -93,6 +96,17 @@ impl Intake {
     #[must_use]
     pub fn correlating(self, correlation: Option<Arc<Correlation>>) -> Self {
         Self { correlation, ..self }
+    }
+
+    /// The same, where messages of gRPC are read by these descriptors.
+    #[must_use]
+    pub fn with_descriptors(self, descriptors: Option<GrpcDescriptors>) -> Self {
+        Self { descriptors, ..self }
+    }
+
+    /// The descriptors by which messages of gRPC are read, where there are any.
+    pub fn descriptors(&self) -> Option<&GrpcDescriptors> {
+        self.descriptors.as_ref()
     }
 
     /// How values are mapped, if they are.

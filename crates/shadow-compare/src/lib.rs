@@ -71,7 +71,7 @@ pub use correlation::{CorrelateSettings, Correlated, Correlation};
 pub use difference::{Difference, Kind};
 pub use difference_collector::Compared;
 pub use grpc_call::{called, is_call};
-pub use grpc_descriptors::GrpcDescriptors;
+pub use grpc_descriptors::{Asking, GrpcDescriptors};
 pub use hosts::{CompareContext, Hosts};
 pub use intake::{Finished, Intake, Unpaired};
 pub use judging::{Judging, Secrets};

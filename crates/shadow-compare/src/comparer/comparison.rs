@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use shadow_mirror::ledger::OutputCounts;
 
 use super::Registered;
+use crate::GrpcDescriptors;
 use crate::document::Comparison as ComparisonDocument;
 use crate::intake::Finished;
 use crate::pair::{NotCompared, Pair};
@@ -50,6 +51,12 @@ impl Comparison {
             kept,
             unkept: 0,
         }
+    }
+
+    /// Whether the shadow is being asked for the names in its messages: pairs wait for that, some seconds at most.
+    pub fn awaits_descriptors(&self) -> bool {
+        let descriptors = self.of.intake.descriptors();
+        descriptors.is_some_and(GrpcDescriptors::is_awaited)
     }
 
     /// Everything the run knows of it, since the start.

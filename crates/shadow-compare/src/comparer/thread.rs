@@ -208,6 +208,10 @@ impl Comparing {
         let mut passed_over: u64 = 0;
         for (at, one) in self.comparisons.iter_mut().enumerate() {
             self.at = at;
+            // Else its first pairs would have other names of places than the rest.
+            if end.get().is_none() && one.awaits_descriptors() {
+                continue;
+            }
             for (why, requests) in one.of.intake.take(&mut self.taken) {
                 one.count_unattributed(why, requests);
             }

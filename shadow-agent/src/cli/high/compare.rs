@@ -67,6 +67,12 @@ pub fn resolve(
         }
     };
     let max_answer = arguments.limits.max_body();
+    let mut judged = judging(&arguments.judging, &arguments.filters, max_answer)?;
+    if flags.grpc_reflection {
+        judged.rules = judged
+            .rules
+            .with_descriptors(Some(GrpcDescriptors::to_be_asked()));
+    }
     let settings = CompareSettings {
         control: control.as_ref().map(|control| control.name.clone()),
         repeat: match flags.compare_repeat {
@@ -80,7 +86,7 @@ pub fn resolve(
         correlate: correlate(flags)?,
         judging: Arc::new(Judging {
             selection: selection(arguments)?,
-            ..judging(&arguments.judging, &arguments.filters, max_answer)?
+            ..judged
         }),
     };
     Ok(Some((settings, control)))

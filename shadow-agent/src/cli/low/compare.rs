@@ -46,6 +46,13 @@ pub struct Compare {
     #[arg(long, value_name = "SIZE", default_value = "64mb", value_parser = positive_size)]
     pub compare_memory: usize,
 
+    /// Ask the shadow for the descriptors of its gRPC services, by server reflection
+    ///
+    /// Instead of --grpc-descriptors: one call, when the first gRPC request is sent to it, and never to production. A shadow that
+    /// does not answer it within 5 seconds is compared by the numbers of fields.
+    #[arg(long, requires = "compare", conflicts_with = "grpc_descriptors")]
+    pub grpc_reflection: bool,
+
     /// Send the shadow what production issued as it is
     ///
     /// By default cookies, tokens, ids of created records, entity tags and dates that production issued are replaced, in

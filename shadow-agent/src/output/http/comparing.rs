@@ -10,9 +10,13 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::correlating::Correlating;
+use super::h2::is_grpc;
+use super::reflecting;
 use super::shard::Shard;
 use super::upstream::Upstream;
-use crate::compare::{CompareSettings, Correlation, Extras, Intake, NotCompared, Pairing, Part, Repeats};
+use crate::compare::{
+    CompareSettings, Correlation, Extras, GrpcDescriptors, Intake, NotCompared, Pairing, Part, Repeats,
+};
 use crate::mirror::ledger::{DropReason, OutputCounts, ShardLedger, Ticket};
 use crate::mirror::{AnswerLost, Draws, Exchange, ExchangeResponse, MessageId};
 use crate::time::monotonic_now;
@@ -74,6 +78,9 @@ pub(super) struct Comparing {
     repeats: RefCell<Repeats>,
     repeats_beside_control: bool,
     expiring: JoinHandle<()>,
+    descriptors: Option<GrpcDescriptors>,
+    /// Asks the shadow for its descriptors.
+    reflecting: RefCell<Option<JoinHandle<()>>>,
 }
 
 /// The control on this shard.
@@ -125,6 +132,8 @@ impl Comparing {
             repeats: RefCell::new(Repeats::new(comparison.settings.repeat, Draws::new())),
             repeats_beside_control: comparison.settings.repeat_beside_control,
             expiring,
+            descriptors: comparison.intake.descriptors().cloned(),
+            reflecting: RefCell::default(),
         }
     }
 
@@ -136,6 +145,13 @@ impl Comparing {
 
     /// Sends the request to the shadow, and to whoever else is asked.
     pub fn offer(&self, shard: &Shard, exchange: &Rc<Exchange>, ticket: Ticket) {
+        if let Some(descriptors) = &self.descriptors
+            && is_grpc(&exchange.request)
+            && let Some(asking) = descriptors.begin()
+        {
+            let upstream = Arc::clone(shard.upstream());
+            *self.reflecting.borrow_mut() = Some(spawn_local(reflecting::ask(upstream, asking)));
+        }
         let asked = self.asked(exchange);
         let opened = self.pairing.borrow_mut().open(exchange, asked, monotonic_now());
         send(
@@ -243,6 +259,9 @@ impl Comparing {
 impl Drop for Comparing {
     fn drop(&mut self) {
         self.expiring.abort();
+        if let Some(reflecting) = self.reflecting.take() {
+            reflecting.abort();
+        }
         self.shadow = None;
         if let Some(control) = &mut self.control {
             control.correlating = None;

@@ -27,6 +27,7 @@ pub(super) mod log_limit;
 mod outstanding;
 mod pool;
 mod redirect;
+mod reflecting;
 mod response;
 mod sending;
 mod settings;
@@ -56,7 +57,7 @@ use self::tracking::Tracking;
 use self::upstream::Upstream;
 use super::OutputStatus;
 use crate::capture::OwnConnections;
-use crate::compare::{CompareSettings, Comparer, Hosts, Intake, Judging};
+use crate::compare::{CompareSettings, Comparer, GrpcDescriptors, Hosts, Intake, Judging};
 use crate::http::Request;
 use crate::latency::LatencyCounts;
 use crate::mirror::ledger::{DropReason, OutputCounts, Ticket};
@@ -78,7 +79,7 @@ pub fn upstream_host(settings: &HttpOutputSettings) -> Option<String> {
     is_own.then(|| target::upstream_host(&settings.host, settings.port, settings.tls))
 }
 
-/// The comparison with the hosts in it that its upstreams are asked under.
+/// The comparison with the hosts in it that its upstreams are asked under, and with descriptors of its own.
 fn asked_under(settings: &HttpOutputSettings, compare: &CompareSettings) -> CompareSettings {
     let hosts = Hosts {
         shadow: upstream_host(settings),
@@ -87,6 +88,11 @@ fn asked_under(settings: &HttpOutputSettings, compare: &CompareSettings) -> Comp
     CompareSettings {
         judging: Arc::new(Judging {
             hosts,
+            rules: {
+                let descriptors = compare.judging.rules.descriptors();
+                let descriptors = descriptors.map(GrpcDescriptors::of_one_shadow);
+                compare.judging.rules.clone().with_descriptors(descriptors)
+            },
             ..(*compare.judging).clone()
         }),
         ..compare.clone()

@@ -105,6 +105,11 @@ impl Shard {
         })
     }
 
+    /// The shadow, as all shards share it.
+    pub(super) fn upstream(&self) -> &Arc<Upstream> {
+        &self.upstream
+    }
+
     /// Runs what it does besides answering to offers, until dropped: looks at deadlines, and starts requests
     /// when permits come free.
     pub(super) async fn run(self: Rc<Self>) {
