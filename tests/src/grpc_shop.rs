@@ -1,4 +1,4 @@
-//! A service of gRPC by Python's grpcio, in two releases, and calls of every kind to it. What is served and sent is in
+//! A service of gRPC by stacks that nobody here wrote, and calls of every kind to it. What is served and sent is in
 //! `tests/fixtures/grpc`.
 
 use std::fs;
@@ -9,16 +9,62 @@ use std::time::Duration;
 
 use crate::applications::{Release, packages};
 use crate::wait::until_within;
-use crate::{Netns, Process, Stage, process};
+use crate::{Netns, Place, Process, Stage, process};
 
-/// Production's release: of early 2024.
-const TODAY: Release = Release::pypi("grpc", "grpcio-1.62.3");
-/// The next one, which clients have as well.
-const NEXT: Release = Release::pypi("grpc", "grpcio-1.85.3");
 /// How long a service may take to listen.
 const START: Duration = Duration::from_mins(1);
 
-/// A running service on the host's loopback. Dropping it kills it.
+/// A release of a stack that speaks gRPC, as a server and as a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrpcStack {
+    /// Python's grpcio of early 2024, on gRPC's core in C.
+    Grpcio162,
+    /// The same of 2026.
+    Grpcio185,
+    /// Node's, on its own `http2`, of early 2024.
+    Node110,
+    /// The same of 2026.
+    Node114,
+}
+
+impl GrpcStack {
+    const fn release(self) -> Release {
+        match self {
+            Self::Grpcio162 => Release::pypi("grpc", "grpcio-1.62.3"),
+            Self::Grpcio185 => Release::pypi("grpc", "grpcio-1.85.3"),
+            Self::Node110 => Release::npm("grpc", "@grpc/grpc-js@1.10.11"),
+            Self::Node114 => Release::npm("grpc", "@grpc/grpc-js@1.14.7"),
+        }
+    }
+
+    /// What it runs to serve, or to make calls: it finds its packages and the fixtures, and leaves no compiled files among the sources.
+    fn command(self, place: &impl Place, does: &str, address: SocketAddr) -> Command {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/grpc");
+        let packages = packages::folder(&self.release());
+        let mut command;
+        match self {
+            Self::Grpcio162 | Self::Grpcio185 => {
+                let path = std::env::join_paths([packages, fixtures.clone()]);
+                command = place.command("python3");
+                command
+                    .env("PYTHONPATH", path.expect("paths without colons"))
+                    .env("PYTHONDONTWRITEBYTECODE", "1")
+                    .arg(fixtures.join(format!("{does}.py")));
+            }
+            Self::Node110 | Self::Node114 => {
+                command = place.command("node");
+                command
+                    .env("NODE_PATH", packages.join("node_modules"))
+                    .arg(fixtures.join("shop.js"))
+                    .arg(does);
+            }
+        }
+        command.arg(address.to_string()).arg(GrpcShop::descriptors());
+        command
+    }
+}
+
+/// A running service. Dropping it kills it.
 pub struct GrpcShop {
     process: Process,
     /// Where it listens.
@@ -32,40 +78,59 @@ impl GrpcShop {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/shadow-grpc/src/tests/shop.desc")
     }
 
-    /// Starts production and a shadow of the next release, which has planted faults if it is `faulty`.
-    pub fn both(stage: &Stage, faulty: bool) -> [Self; 2] {
-        packages::install(&[TODAY, NEXT]);
+    /// Starts production and a shadow of these stacks, which has planted faults if it is `faulty`.
+    pub fn both(stage: &Stage, [production, shadow]: [GrpcStack; 2], faulty: bool) -> [Self; 2] {
+        packages::install(&[production.release(), shadow.release()]);
+        let host = Netns::host();
+        let free = || SocketAddr::from((Ipv4Addr::LOCALHOST, host.free_port()));
         let mut both = [
-            Self::start(stage, &TODAY, "production", false),
-            Self::start(stage, &NEXT, "shadow", faulty),
+            Self::begin(stage, &host, production, free(), false),
+            Self::begin(stage, &host, shadow, free(), faulty),
         ];
         for one in &mut both {
-            until_within(START, "the service listens", || {
-                assert!(one.process.is_running(), "{}", one.process.stderr());
-                TcpStream::connect(one.address).is_ok()
-            });
+            one.wait(&host);
         }
         both
     }
 
-    fn start(stage: &Stage, release: &Release, role: &str, faulty: bool) -> Self {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, Netns::host().free_port()));
-        let log = stage.path(&format!("{role}-{}.log", stage.number()));
-        let mut command = python(release, "serve.py", address.port());
+    /// Starts one where `place` is, at this address.
+    pub fn start(stage: &Stage, place: &impl Place, stack: GrpcStack, address: SocketAddr) -> Self {
+        packages::install(&[stack.release()]);
+        let mut one = Self::begin(stage, place, stack, address, false);
+        one.wait(place);
+        one
+    }
+
+    fn wait(&mut self, place: &impl Place) {
+        until_within(START, "the service listens", || {
+            assert!(self.process.is_running(), "{}", self.process.stderr());
+            place.netns().enter(|| TcpStream::connect(self.address)).is_ok()
+        });
+    }
+
+    fn begin(stage: &Stage, place: &impl Place, stack: GrpcStack, address: SocketAddr, faulty: bool) -> Self {
+        let log = stage.path(&format!("shop-{}.log", stage.number()));
+        let mut command = stack.command(place, "serve", address);
         command
             .arg(&log)
             .args(faulty.then_some("faults"))
             .stdout(Stdio::null());
         Self {
-            process: Process::start(release.name, &mut command),
+            process: Process::start(stack.release().name, &mut command),
             address,
             log,
         }
     }
 
-    /// Makes calls of every kind, on a connection for each of `rounds`. Gives how many there were.
-    pub fn call(&self, rounds: u32) -> u64 {
-        let mut command = python(&NEXT, "drive.py", self.address.port());
+    /// Makes calls of every kind by this stack, on connections of their own in each of `rounds`. Gives how many there were.
+    pub fn call(&self, by: GrpcStack, rounds: u32) -> u64 {
+        self.call_from(&Netns::host(), by, rounds)
+    }
+
+    /// The same from elsewhere.
+    pub fn call_from(&self, place: &impl Place, by: GrpcStack, rounds: u32) -> u64 {
+        packages::install(&[by.release()]);
+        let mut command = by.command(place, "drive", self.address);
         let calls = process::check(command.arg(rounds.to_string()));
         calls.trim().parse().expect("a number of calls")
     }
@@ -77,18 +142,4 @@ impl GrpcShop {
         calls.sort();
         calls
     }
-}
-
-/// A Python that finds grpcio and the fixtures, and leaves no compiled files among the sources.
-fn python(release: &Release, script: &str, port: u16) -> Command {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/grpc");
-    let path = std::env::join_paths([packages::folder(release), fixtures.clone()]);
-    let mut command = Netns::host().command("python3");
-    command
-        .env("PYTHONPATH", path.expect("paths without colons"))
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .arg(fixtures.join(script))
-        .arg(port.to_string())
-        .arg(GrpcShop::descriptors());
-    command
 }

@@ -33,7 +33,7 @@ impl Release {
         }
     }
 
-    const fn npm(application: &'static str, name: &'static str) -> Self {
+    pub(crate) const fn npm(application: &'static str, name: &'static str) -> Self {
         Self {
             application,
             name,

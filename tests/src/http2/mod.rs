@@ -15,7 +15,15 @@ use std::time::Duration;
 use self::stack::Site;
 pub use self::stack::Stack;
 use crate::tls::Certificate;
-use crate::{AccessLog, DEADLINE, Nginx, Place, Process, Stage, until};
+use crate::{AccessLog, DEADLINE, Netns, Nginx, Place, Process, Stage, process, until};
+
+/// Makes requests of every kind by Go's `net/http` to a server (`http://…` with prior knowledge, `https://…`). Gives how many there
+/// were, 200 of them at once.
+pub fn ask_by_go(netns: &Netns, url: &str) -> u64 {
+    let program = stack::go_program();
+    let said = process::check(netns.command(&program.to_string_lossy()).args(["ask", url]));
+    said.trim().parse().expect("a number of requests")
+}
 
 /// A running server. Dropping it kills it.
 pub struct Server {

