@@ -22,6 +22,8 @@ pub struct Trial<'a> {
     pub rounds: u32,
     /// Clients that send it at the same time.
     pub clients: u32,
+    /// Reads of one small page behind that, as most requests of a site are.
+    pub reads: u32,
     /// More flags of the agent.
     pub flags: &'a [&'a str],
 }
@@ -63,7 +65,7 @@ impl Trial<'_> {
         let sent = drive(
             self.production.application,
             &urls[0],
-            (self.rounds, self.clients),
+            (self.rounds, self.clients, self.reads),
             None,
         );
         let (status, ledger) = agent.stop_to_judge();
@@ -87,18 +89,19 @@ impl Trial<'_> {
     }
 }
 
-/// Sends so many rounds of an application's traffic to `url`, by so many clients; each request has its answer when this gives
-/// their number. With a file the answers are in it.
+/// Sends so many rounds of an application's traffic to `url`, by so many clients, and then so many reads; each request has its
+/// answer when this gives their number. With a file the answers are in it.
 pub(super) fn drive(
     application: &str,
     url: &str,
-    (rounds, clients): (u32, u32),
+    (rounds, clients, reads): (u32, u32, u32),
     record: Option<&Path>,
 ) -> u64 {
     let mut command = python(&packages::client());
     command
         .arg(packages::fixtures().join("drive.py"))
-        .args([application, url, &rounds.to_string(), &clients.to_string()])
+        .args([application, url])
+        .args([rounds, clients, reads].map(|number| number.to_string()))
         .args(record);
     let sent = process::check(&mut command);
     sent.trim().parse().expect("a number of requests")

@@ -27,7 +27,12 @@ pub fn truth(stage: &Stage, today: Release, next: Release, rounds: u32, report: 
         let mut instance = Instance::start(stage, &release, role, issued);
         instance.wait();
         let record = stage.path(&format!("{role}.jsonl"));
-        drive(release.application, &instance.url(), (rounds, 1), Some(&record));
+        drive(
+            release.application,
+            &instance.url(),
+            (rounds, 1, 0),
+            Some(&record),
+        );
         command.arg(record);
     }
     let file = stage.path("held-against-the-truth.json");

@@ -12,6 +12,7 @@ fn statuses(stage: &Stage, release: Release, flags: &[&str]) -> [u64; 3] {
         control: false,
         rounds: 12,
         clients: 3,
+        reads: 0,
         flags,
     };
     let report = trial.run(stage).report.0;

@@ -12,6 +12,7 @@ fn whole(stage: &Stage, [today, next]: [Release; 2], rounds: u32) {
         control: true,
         rounds,
         clients: 3,
+        reads: 0,
         flags: &[],
     };
     trial.run(stage);

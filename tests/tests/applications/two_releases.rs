@@ -11,6 +11,7 @@ fn named(stage: &Stage, [today, next]: [Release; 2], rounds: u32) {
         control: true,
         rounds,
         clients: 3,
+        reads: 0,
         flags: &[],
     };
     let Tried { report, .. } = trial.run(stage);
