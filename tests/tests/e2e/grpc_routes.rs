@@ -1,9 +1,11 @@
 //! Mirrors from `GRPCRoute`s: their calls and nothing else, beside `HTTPRoute`s and without them.
 
-use serde_json::{Value, json};
-use shadow_tests::stage;
+use std::net::SocketAddr;
 
-use crate::cluster::watching;
+use serde_json::{Value, json};
+use shadow_tests::{GrpcShop, GrpcStack, Pod, Stage, stage};
+
+use crate::cluster::{Cluster, labelled, watching};
 use crate::routes::{Httpbin, condition, everything, mirror_to, route};
 
 /// A `GRPCRoute` of `httpbin` with these rules.
@@ -62,6 +64,66 @@ fn a_route_of_calls_mirrors_its_methods_and_says_so_in_its_status() {
     );
     let (production, shadow) = httpbin.finish();
     assert_eq!((production.len(), shadow.len()), (4, 2));
+}
+
+/// Where the shop listens in its pods, and its Services, whose addresses are those of the pods.
+const PORT: u16 = 80;
+
+/// A pod with the shop, and a Service in front of it.
+fn shop(stage: &Stage, cluster: &Cluster<'_>, version: &str) -> (Pod, GrpcShop) {
+    let mut setup = labelled("shop", version, "shop", PORT);
+    setup.labels = json!({"app": "shop", "version": version});
+    let pod = cluster.node.start(setup);
+    cluster.api.apply(pod.object());
+    let address = SocketAddr::new(pod.v4().into(), PORT);
+    let shop = GrpcShop::start(stage, pod.app(), GrpcStack::Grpcio185, address);
+    cluster.api.apply(json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"namespace": "shop", "name": format!("shop-{version}")},
+        "spec": {
+            "selector": {"version": version},
+            "clusterIP": pod.v4(), "clusterIPs": [pod.v4()],
+            "ports": [{"name": "grpc", "port": PORT, "targetPort": PORT}],
+        },
+    }));
+    (pod, shop)
+}
+
+#[test]
+fn calls_over_http2_are_mirrored_by_their_methods() {
+    let stage = stage!("root", "agent", "python3", "pip3", "ip", "nsenter");
+    let cluster = Cluster::new(&stage);
+    cluster.api.apply(json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"namespace": "shadow-agent", "name": "shadow-agent"},
+    }));
+    let [production, shadow] = ["v1", "v2"].map(|version| shop(&stage, &cluster, version));
+    let method = |name: &str| json!({"method": {"service": "shop.Catalog", "method": name}});
+    let mut route = calls(
+        "streams",
+        &json!([{
+            "matches": [method("Watch"), method("Chat")],
+            "filters": [mirror_to("shop-v2")],
+            "backendRefs": [{"name": "shop-v1", "port": PORT}],
+        }]),
+    );
+    route["spec"]["parentRefs"][0] = json!({"group": "", "kind": "Service", "name": "shop-v1", "port": PORT});
+    cluster.api.apply(route);
+    let agent = cluster.spawn_agent(&["--input-k8s-routes", "*"]);
+    watching(&agent, 1);
+    let asked = production
+        .1
+        .call_from(cluster.node.netns(), GrpcStack::Grpcio185, 5);
+    assert_eq!(asked, 30);
+    agent.wait_for_ledger("the streams are delivered", |ledger| {
+        ledger.outputs() == 1 && ledger.delivered(0) == 10
+    });
+    let ledger = agent.stop();
+    ledger.assert_closed();
+    assert_eq!(ledger.0["outputs"][0]["filtered"], json!(20));
+    let mut streams = production.1.served();
+    streams.retain(|call| call.starts_with("Watch") || call.starts_with("Chat"));
+    assert_eq!(shadow.1.served(), streams);
 }
 
 #[test]
