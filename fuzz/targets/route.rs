@@ -143,6 +143,7 @@ static SETTINGS: LazyLock<HttpOutputSettings> = LazyLock::new(|| HttpOutputSetti
     redirects: 0,
     track_response: None,
     compare: None,
+    correlate: None,
     control: None,
     max_response: 1,
     breaker: BreakerSettings {

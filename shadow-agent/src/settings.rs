@@ -16,7 +16,7 @@ pub use self::raw_input::RawInput;
 pub use crate::capture::{
     CaptureSettings, Engine, LiveInput, LiveScope, TlsSettings, VlanScope, VxlanSettings,
 };
-pub use crate::compare::{CompareSettings, ComparingSettings};
+pub use crate::compare::{CompareSettings, ComparingSettings, LearningSettings};
 pub use crate::input::{
     FileInputSettings, HttpInputSettings, MessageInput, Pace, ServerTls, TcpInputSettings,
 };
@@ -111,10 +111,25 @@ impl Settings {
 
 /// Whether any output compares answers, those of routes among them.
 pub(crate) fn compares(mirrors: &[MirrorSettings], kubernetes: Option<&ClusterSettings>) -> bool {
-    let compares =
-        |output: &OutputSettings| matches!(output, OutputSettings::Http(http) if http.compare.is_some());
-    mirrors.iter().flat_map(|mirror| &mirror.outputs).any(compares)
-        || kubernetes.is_some_and(|kubernetes| kubernetes.mirror.compare.is_some())
+    any_http(mirrors, kubernetes, |http| http.compare.is_some())
+}
+
+/// Whether any output learns from answers without comparing them, those of routes among them.
+pub(crate) fn learns(mirrors: &[MirrorSettings], kubernetes: Option<&ClusterSettings>) -> bool {
+    any_http(mirrors, kubernetes, |http| http.correlate.is_some())
+}
+
+fn any_http(
+    mirrors: &[MirrorSettings],
+    kubernetes: Option<&ClusterSettings>,
+    is_one: impl Fn(&HttpOutputSettings) -> bool,
+) -> bool {
+    let outputs = mirrors.iter().flat_map(|mirror| &mirror.outputs);
+    let mut typed = outputs.filter_map(|output| match output {
+        OutputSettings::Http(http) => Some(&**http),
+        _ => None,
+    });
+    typed.any(&is_one) || kubernetes.is_some_and(|kubernetes| is_one(&kubernetes.mirror))
 }
 
 /// Log settings.

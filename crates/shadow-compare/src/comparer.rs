@@ -12,7 +12,7 @@ mod thread;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ use super::document::{Comparison, Document, SCHEMA, Verdict};
 use super::intake::Intake;
 use super::live::LiveDocument;
 use super::pair::NotCompared;
-use super::settings::CompareSettings;
+use super::settings::{CompareSettings, LearningSettings};
 use super::store::StoreWriter;
 use super::tally::{Facts, Tally};
 use super::verdict;
@@ -82,9 +82,20 @@ struct State {
     comparisons: Vec<Arc<Registered>>,
     /// Those of them that the thread has not seen yet.
     begun: Vec<Arc<Registered>>,
+    /// Outputs that learn, and compare nothing.
+    learning: Vec<Learning>,
     thread: Option<Running>,
     /// Whether there ever was one.
     is_active: bool,
+}
+
+/// An output that learns from answers that nobody compares.
+#[derive(Debug)]
+struct Learning {
+    key: String,
+    shadow: String,
+    settings: LearningSettings,
+    intake: Weak<Intake>,
 }
 
 /// The thread, and what it sends when it ends.
@@ -252,6 +263,31 @@ impl Comparer {
         state.comparisons.push(Arc::clone(&registered));
         state.begun.push(registered);
         Ok(intake)
+    }
+
+    /// Begins to learn from the answers of `shadow`, as the ledger names it, without comparing them; or goes on with what this output
+    /// has learned, where it is still there. It ends when the intake is dropped by all who got it.
+    pub fn learn(&self, shadow: &str, settings: &LearningSettings) -> Arc<Intake> {
+        let mut state = self.lock();
+        state.learning.retain(|one| one.intake.strong_count() > 0);
+        let same = |one: &&Learning| one.key == self.key && one.shadow == shadow && one.settings == *settings;
+        if let Some(before) = state
+            .learning
+            .iter()
+            .find(same)
+            .and_then(|one| one.intake.upgrade())
+        {
+            return before;
+        }
+        let correlation = Correlation::new(settings.correlate.clone(), self.progress.clone());
+        let intake = Arc::new(Intake::learning(self.budget.clone(), Arc::new(correlation)));
+        state.learning.push(Learning {
+            key: self.key.clone(),
+            shadow: shadow.to_owned(),
+            settings: settings.clone(),
+            intake: Arc::downgrade(&intake),
+        });
+        intake
     }
 
     /// Tells what the run knows of a comparison, by its intake; the counts are those of the outputs that have it.

@@ -70,6 +70,8 @@ pub struct Intake {
     closed: AtomicBool,
     correlation: Option<Arc<Correlation>>,
     descriptors: Option<GrpcDescriptors>,
+    /// Whether anything is compared.
+    compares: bool,
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +91,16 @@ impl Intake {
             closed: AtomicBool::new(false),
             correlation: None,
             descriptors: None,
+            compares: true,
+        }
+    }
+
+    /// One that takes nothing in: answers are read for what they teach `correlation`, and not compared. Those that wait for each other
+    /// are charged to `budget`.
+    pub fn learning(budget: MemoryBudget, correlation: Arc<Correlation>) -> Self {
+        Self {
+            compares: false,
+            ..Self::new(budget).correlating(Some(correlation))
         }
     }
 
@@ -107,6 +119,11 @@ impl Intake {
     /// The descriptors by which messages of gRPC are read, where there are any.
     pub fn descriptors(&self) -> Option<&GrpcDescriptors> {
         self.descriptors.as_ref()
+    }
+
+    /// Whether anything is compared: else what is handed over is gone.
+    pub fn compares(&self) -> bool {
+        self.compares
     }
 
     /// How values are mapped, if they are.
@@ -141,6 +158,9 @@ impl Intake {
 
     /// Hands something over. Never waits.
     pub fn put(&self, finished: Finished) {
+        if !self.compares {
+            return;
+        }
         let mut queue = self.lock();
         if queue.waiting.len() < MAX_WAITING {
             queue.waiting.push_back(finished);
@@ -173,7 +193,12 @@ impl Intake {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use shadow_correlate::Bounds;
+
     use super::*;
+    use crate::correlation::CorrelateSettings;
 
     fn unpaired(why: NotCompared) -> Finished {
         Finished::Not(Unpaired::new(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", 7, why))
@@ -190,6 +215,19 @@ mod tests {
             Unpaired::new(&long, 0, NotCompared::Copy).request_line.len(),
             MAX_LINE
         );
+    }
+
+    #[test]
+    fn nothing_waits_where_nothing_is_compared() {
+        let settings = CorrelateSettings {
+            wait: Duration::ZERO,
+            exceptions: Arc::default(),
+            bounds: Bounds::default(),
+        };
+        let correlation = Arc::new(Correlation::new(settings, None));
+        let intake = Intake::learning(MemoryBudget::new(1 << 20), correlation);
+        intake.put(unpaired(NotCompared::Memory));
+        assert!(intake.is_empty() && !intake.compares() && intake.correlation().is_some());
     }
 
     #[test]

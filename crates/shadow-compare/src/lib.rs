@@ -82,5 +82,5 @@ pub use pattern::{BadPattern, PathPattern};
 pub use repeats::Repeats;
 pub use rules::{ArrayMatch, ArrayRule, IgnoreRule, KnownDifference, RuleId, Rules, Tolerance, Within};
 pub use rules_file::{BadRules, RulesFile};
-pub use settings::{CompareSettings, ComparingSettings};
+pub use settings::{CompareSettings, ComparingSettings, LearningSettings};
 pub use tally::{Facts, Tally};

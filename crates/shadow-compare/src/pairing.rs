@@ -535,6 +535,9 @@ impl Pairing {
         let Some(open) = self.open.remove(id) else {
             return;
         };
+        if !self.intake.compares() {
+            return;
+        }
         let at = self.unix(&open.exchange);
         let (Some(production), Some(shadow)) = (open.production, open.shadow) else {
             return;

@@ -21,6 +21,17 @@ pub struct ComparingSettings {
     pub store: Option<StoreSettings>,
 }
 
+/// How an output learns from answers that nobody compares (`--correlate` alone).
+#[derive(Clone, Debug, PartialEq)]
+pub struct LearningSettings {
+    /// How what production issued is mapped to what the shadow issued.
+    pub correlate: CorrelateSettings,
+    /// How long production's answer is waited for.
+    pub wait: Duration,
+    /// Most bytes of an answer that are kept until the other is there.
+    pub max_answer: usize,
+}
+
 /// How an output compares the shadow's answers with production's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CompareSettings {

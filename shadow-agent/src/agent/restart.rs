@@ -32,7 +32,7 @@ pub(super) fn needing_restart(old: &Settings, new: &Settings, captures: bool) ->
     keys.of_capture(&old.capture, capture);
     keys.of_reading(&old.read, read);
     keys.add(
-        "compare (responses are not captured yet)",
+        "compare or correlate (responses are not captured yet)",
         old.read.answers || !read.answers || old.read.track_response != read.track_response,
     );
     keys.of_connections(&old.connections, connections);

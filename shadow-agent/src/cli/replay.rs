@@ -104,7 +104,7 @@ fn settings(arguments: &ReplayArguments, to: &str) -> anyhow::Result<HttpOutputS
     use clap::Parser;
     let upstream = Upstream::parse(to).map_err(|problem| problem.of("--to", without_userinfo(to)))?;
     let defaults = Arguments::try_parse_from(["shadow-agent", "--output-null"])?;
-    let mut settings = high::output_http::resolve(upstream, &defaults, None);
+    let mut settings = high::output_http::resolve(upstream, &defaults, high::answers::Answers::default());
     settings.verify = !arguments.output_http_skip_verify;
     settings.timeout = arguments.output_http_timeout;
     settings.max_response = arguments.output_http_max_response as u64;

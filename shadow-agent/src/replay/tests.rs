@@ -8,7 +8,7 @@ use bytes::Bytes;
 use clap::Parser;
 
 use super::*;
-use crate::cli::high::output_http;
+use crate::cli::high::{answers::Answers, output_http};
 use crate::cli::low::Arguments;
 use crate::cli::upstream::Upstream;
 use crate::compare::MappedPlaces;
@@ -20,7 +20,7 @@ use crate::output::exchange;
 
 fn settings(to: &str) -> HttpOutputSettings {
     let defaults = Arguments::try_parse_from(["shadow-agent", "--output-null"]).unwrap();
-    output_http::resolve(Upstream::parse(to).unwrap(), &defaults, None)
+    output_http::resolve(Upstream::parse(to).unwrap(), &defaults, Answers::default())
 }
 
 fn answer(head: &str, body: &str) -> Answer {

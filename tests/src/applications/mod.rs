@@ -6,11 +6,13 @@
 //! What is served and sent is in `tests/fixtures/applications`.
 
 mod instance;
+mod mirrored;
 pub(crate) mod packages;
 mod trial;
 mod truth;
 
 pub use instance::Instance;
+pub use mirrored::{Answered, Mirrored};
 pub use trial::{Trial, Tried};
 pub use truth::{Truth, truth};
 

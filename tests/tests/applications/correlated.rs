@@ -35,6 +35,21 @@ fn sessions_and_forms_of_django_go_on_in_the_shadow() {
 }
 
 #[test]
+fn a_shadow_that_nobody_compares_answers_as_production_does() {
+    let trial = Trial {
+        production: DJANGO[0],
+        shadow: DJANGO[0],
+        control: false,
+        rounds: 9,
+        clients: 1,
+        flags: &["--correlate"],
+    };
+    let mirrored = trial.mirror(&stage!());
+    assert_eq!(mirrored.shadow, mirrored.production);
+    assert!(mirrored.correlated > 50, "{} requests", mirrored.correlated);
+}
+
+#[test]
 fn records_of_json_server_are_found_in_the_shadow() {
     for release in JSON_SERVER {
         let [all, other, correlated] = statuses(&stage!(), release, &[]);

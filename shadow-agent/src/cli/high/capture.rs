@@ -117,15 +117,15 @@ pub fn resolve(
     })
 }
 
-/// How connections are read. `filter`: which of them are captured.
+/// How connections are read. `filter`: which of them are captured. `needs_answers`: whether any output has to do with production's.
 pub fn reading(
     arguments: &Arguments,
     filter: Option<Arc<BpfFilter>>,
-    compares: bool,
+    needs_answers: bool,
 ) -> Result<ReadSettings, UsageError> {
     Ok(ReadSettings {
         filter,
-        answers: arguments.input.input_raw_track_response || compares,
+        answers: arguments.input.input_raw_track_response || needs_answers,
         track_response: arguments.input.input_raw_track_response,
         client_header: client_header(arguments)?,
         allow_incomplete: arguments.capture.input_raw_allow_incomplete,

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::answers::Answers;
 use super::{output_http, rules};
 use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
@@ -26,7 +27,7 @@ use crate::grpc::{Descriptors, MAX_DESCRIPTORS};
 use crate::mirror::Share;
 use crate::mirror::rules::{Filters, Redaction, Rewriters};
 use crate::named_file;
-use crate::settings::{CompareSettings, ComparingSettings, HttpOutputSettings};
+use crate::settings::{CompareSettings, ComparingSettings, HttpOutputSettings, LearningSettings};
 
 /// The share of safe requests that the shadow gets twice where nobody says otherwise, in percent.
 const DEFAULT_REPEAT: u32 = 5;
@@ -35,21 +36,43 @@ const MIN_STORE: usize = 16 << 20;
 /// Bytes of pairs that may wait to be written: what a disk that stalls for a second or two costs.
 const STORE_QUEUE: usize = 32 << 20;
 
-/// How the answers of HTTP outputs are compared, if they are, and the control, if there is one.
-pub fn resolve(
-    arguments: &Arguments,
-) -> Result<Option<(CompareSettings, Option<HttpOutputSettings>)>, UsageError> {
+/// The uses of the answers of HTTP outputs.
+pub fn resolve(arguments: &Arguments) -> Result<Answers, UsageError> {
     let flags = &arguments.compare;
-    if !flags.compare {
-        return Ok(None);
-    }
-    if arguments.output_http.output_http_redirects > 0 {
+    if arguments.output_http.output_http_redirects > 0 && (flags.compare || flags.correlate) {
         return Err(Problem::new(
-            "with --compare, responses are compared as they are, so redirects cannot be followed",
+            if flags.compare {
+                "with --compare, responses are compared as they are, so redirects cannot be followed"
+            } else {
+                "with --correlate, responses are read as they are, so redirects cannot be followed"
+            },
             "leave one of the two out",
         )
         .of("--output-http-redirects", ""));
     }
+    if let Some(correlate) = correlate(flags)?.filter(|_| !flags.compare) {
+        return Ok(Answers {
+            compare: None,
+            correlate: Some(LearningSettings {
+                correlate,
+                wait: flags.compare_wait,
+                max_answer: arguments.limits.max_body(),
+            }),
+        });
+    }
+    Ok(Answers {
+        compare: if flags.compare {
+            Some(comparison(arguments)?)
+        } else {
+            None
+        },
+        correlate: None,
+    })
+}
+
+/// How answers are compared, and the control, if there is one.
+fn comparison(arguments: &Arguments) -> Result<(CompareSettings, Option<HttpOutputSettings>), UsageError> {
+    let flags = &arguments.compare;
     let control = match &flags.compare_control {
         None => None,
         Some(typed) => {
@@ -63,7 +86,7 @@ pub fn resolve(
                 )
                 .of("--compare-control", without_userinfo(typed)));
             }
-            Some(output_http::resolve(upstream, arguments, None))
+            Some(output_http::resolve(upstream, arguments, Answers::default()))
         }
     };
     let max_answer = arguments.limits.max_body();
@@ -89,18 +112,26 @@ pub fn resolve(
             ..judged
         }),
     };
-    Ok(Some((settings, control)))
+    Ok((settings, control))
 }
 
 /// How what production issued is mapped to what the shadow issued, if it is.
 fn correlate(flags: &CompareFlags) -> Result<Option<CorrelateSettings>, UsageError> {
+    let is_asked = flags.correlate || (flags.compare && !flags.no_correlate);
+    if !is_asked && let Some(text) = flags.correlate_except.first() {
+        return Err(Problem::new(
+            "nothing is correlated, so this has no effect",
+            "add --correlate or --compare, or leave it out",
+        )
+        .of("--correlate-except", text));
+    }
     let mut exceptions = Exceptions::default();
     for text in &flags.correlate_except {
         exceptions.add(text).map_err(|error| {
             Problem::new(error.to_string(), "name a path or a header").of("--correlate-except", text)
         })?;
     }
-    Ok((!flags.no_correlate).then(|| CorrelateSettings {
+    Ok(is_asked.then(|| CorrelateSettings {
         wait: flags.correlate_wait,
         exceptions: Arc::new(exceptions),
         bounds: Bounds::default(),
@@ -134,9 +165,16 @@ fn selection(arguments: &Arguments) -> Result<Vec<String>, UsageError> {
 
 /// Settings that all comparisons of a run share.
 ///
-/// `compares`: whether anything is compared.
-pub fn of_run(arguments: &Arguments, compares: bool) -> Result<ComparingSettings, UsageError> {
+/// `compares`: whether anything is compared. `learns`: whether anything is correlated without that.
+pub fn of_run(arguments: &Arguments, compares: bool, learns: bool) -> Result<ComparingSettings, UsageError> {
     let flags = &arguments.judging;
+    if arguments.compare.correlate && !compares && !learns {
+        return Err(Problem::new(
+            "nothing is sent to a shadow, so this has no effect",
+            "add an --output-http, or leave it out",
+        )
+        .of("--correlate", ""));
+    }
     if !compares && let Some(flag) = useless(arguments) {
         return Err(Problem::new(
             "nothing is compared, so this has no effect",

@@ -2,6 +2,7 @@
 //! that contradict each other refused.
 
 mod admin;
+pub mod answers;
 mod capture;
 mod capture_files;
 pub mod compare;
@@ -30,7 +31,7 @@ use crate::http::Limits;
 use crate::named_file;
 use crate::settings::{
     ConnectionSettings, Limit, LogSettings, MirrorLimits, MirrorSettings, RawInput, Settings, StatsSettings,
-    compares,
+    compares, learns,
 };
 
 /// A resolved command line.
@@ -151,9 +152,10 @@ fn resolve_run(
         capture.vxlan.is_some(),
     )?;
     // A handshake has two sides.
-    capture.responses |= compares || capture.tls.is_some();
+    let learns = learns(&mirrors, kubernetes.as_ref());
+    capture.responses |= compares || learns || capture.tls.is_some();
     Ok(Settings {
-        read: capture::reading(arguments, capture.filter.clone(), compares)?,
+        read: capture::reading(arguments, capture.filter.clone(), compares || learns)?,
         capture,
         kubernetes,
         mirrors,
@@ -175,7 +177,7 @@ fn resolve_run(
         marker: output_http::marker(arguments),
         ledger: arguments.general.ledger.as_deref().map(ledger_path).transpose()?,
         middleware: middleware::resolve(&arguments.middleware)?,
-        comparing: compare::of_run(arguments, compares)?,
+        comparing: compare::of_run(arguments, compares, learns)?,
         operation: admin::resolve(&arguments.admin)?,
         shutdown_timeout: arguments.general.shutdown_timeout,
         status_line: !arguments.general.no_status,

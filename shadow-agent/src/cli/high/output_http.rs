@@ -1,10 +1,11 @@
 //! HTTP outputs as meant, and the control of a comparison, which is sent requests in the same way.
 
+use super::answers::Answers;
 use super::rules;
 use crate::cli::low::Arguments;
 use crate::cli::low::output_http::{MAX_WORKERS, VersionName};
 use crate::cli::upstream::Upstream;
-use crate::settings::{BreakerSettings, CompareSettings, HostHeader, HttpOutputSettings, HttpVersion};
+use crate::settings::{BreakerSettings, HostHeader, HttpOutputSettings, HttpVersion};
 
 /// The marker header of the run, if any.
 pub fn marker(arguments: &Arguments) -> Option<String> {
@@ -12,12 +13,9 @@ pub fn marker(arguments: &Arguments) -> Option<String> {
     (!flags.http_no_mark).then(|| flags.http_mark_header.clone())
 }
 
-/// How an upstream is sent copies; `compare`: how its answers are compared, and the control of that.
-pub fn resolve(
-    upstream: Upstream,
-    arguments: &Arguments,
-    compare: Option<(CompareSettings, Option<HttpOutputSettings>)>,
-) -> HttpOutputSettings {
+/// How an upstream is sent copies, and what becomes of its answers.
+pub fn resolve(upstream: Upstream, arguments: &Arguments, answers: Answers) -> HttpOutputSettings {
+    let Answers { compare, correlate } = answers;
     let (compare, control) = compare.unzip();
     let flags = &arguments.output_http;
     HttpOutputSettings {
@@ -57,6 +55,7 @@ pub fn resolve(
             .output_http_track_response
             .then_some(flags.output_http_response_buffer),
         compare,
+        correlate,
         control: control.flatten().map(Box::new),
         max_response: flags.output_http_max_response as u64,
         breaker: BreakerSettings {

@@ -20,7 +20,7 @@ pub fn resolve(arguments: &Arguments) -> Result<Limited, UsageError> {
     let flags = &arguments.output;
     let mut outputs = Vec::new();
     let mut limits = BTreeMap::new();
-    let compare = compare::resolve(arguments)?;
+    let answers = compare::resolve(arguments)?;
     for typed in &flags.output_http {
         let problem = |problem: Problem| problem.of("--output-http", without_userinfo(typed));
         let (url, limit) = limited(typed).map_err(problem)?;
@@ -29,7 +29,7 @@ pub fn resolve(arguments: &Arguments) -> Result<Limited, UsageError> {
         outputs.push(OutputSettings::Http(Box::new(output_http::resolve(
             upstream,
             arguments,
-            compare.clone(),
+            answers.clone(),
         ))));
     }
     for typed in &arguments.output_file.output_file {

@@ -477,6 +477,50 @@ fn what_a_request_carries_is_waited_for_as_long_as_an_answer_may_take() {
 }
 
 #[test]
+fn correlation_alone_learns_from_answers_that_nobody_compares() {
+    let output = http_output(&["--correlate", "--correlate-except=/admin"]);
+    assert_eq!((output.compare, output.control), (None, None));
+    let learning = output.correlate.expect("it learns");
+    assert!(learning.correlate.exceptions.has_path(b"/admin/users"));
+    let captures = |flags: &[&str]| {
+        let settings = settings(&[&["--input-raw=:80", "--output-http=a"], flags].concat());
+        (settings.capture.responses, settings.read.answers)
+    };
+    assert_eq!(
+        (captures(&["--correlate"]), captures(&[])),
+        ((true, true), (false, false))
+    );
+    for flags in [&["--compare"][..], &["--compare", "--correlate"]] {
+        let output = http_output(flags);
+        assert!(output.compare.is_some_and(|compare| compare.correlate.is_some()));
+        assert_eq!(output.correlate, None, "{flags:?}");
+    }
+}
+
+#[test]
+fn correlation_that_has_no_effect_is_refused() {
+    let refused = |flags: &[&str]| error(&[&["--input-raw=:80"], flags].concat());
+    let nowhere = refused(&["--output-null", "--correlate"]);
+    assert!(nowhere.contains("nothing is sent to a shadow"), "{nowhere}");
+    for flags in [
+        &["--output-http=a", "--correlate-except=/a"][..],
+        &[
+            "--output-http=a",
+            "--compare",
+            "--no-correlate",
+            "--correlate-except=/a",
+        ],
+    ] {
+        assert!(refused(flags).contains("nothing is correlated"), "{flags:?}");
+    }
+    let redirects = refused(&["--output-http=a", "--correlate", "--output-http-redirects=1"]);
+    assert!(
+        redirects.contains("so redirects cannot be followed"),
+        "{redirects}"
+    );
+}
+
+#[test]
 fn what_would_let_a_bad_release_go_is_refused() {
     let refused = |flags: &[&str]| error(&[&["--input-raw=:80"], flags].concat());
     for flags in [

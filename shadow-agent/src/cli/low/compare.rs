@@ -53,6 +53,13 @@ pub struct Compare {
     #[arg(long, requires = "compare", conflicts_with = "grpc_descriptors")]
     pub grpc_reflection: bool,
 
+    /// Send the shadow what it issued itself in place of what production did: cookies, tokens, ids, entity tags
+    ///
+    /// Production's and the shadow's responses are captured and read for that, and not compared; what has to wait for the other's
+    /// takes memory of --compare-memory. With --compare it is the default. See docs/comparing.md.
+    #[arg(long, conflicts_with = "no_correlate")]
+    pub correlate: bool,
+
     /// Send the shadow what production issued as it is
     ///
     /// By default cookies, tokens, ids of created records, entity tags and dates that production issued are replaced, in
@@ -68,7 +75,7 @@ pub struct Compare {
     pub correlate_wait: Duration,
 
     /// Leave a route or a header out of that: '/admin' (and what is below), or 'header:X-Request-Id'; may be repeated
-    #[arg(long, value_name = "WHAT", requires = "compare")]
+    #[arg(long, value_name = "WHAT")]
     pub correlate_except: Vec<String>,
 
     /// Store compared pairs, redacted, in this directory, for shadow-agent report and replay

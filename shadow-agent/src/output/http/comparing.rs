@@ -1,4 +1,5 @@
-//! `--compare`: what is sent beside a copy, to the control and to the shadow again, and where the answers go.
+//! `--compare`: what is sent beside a copy, to the control and to the shadow again, and where the answers go; or, of `--correlate`
+//! alone, where they are learned from.
 //!
 //! Such requests are no copies of production's: they have a ledger of their own, with a line for each kind.
 
@@ -15,10 +16,11 @@ use super::reflecting;
 use super::shard::Shard;
 use super::upstream::Upstream;
 use crate::compare::{
-    CompareSettings, Correlation, Extras, GrpcDescriptors, Intake, NotCompared, Pairing, Part, Repeats,
+    CompareSettings, Correlation, Extras, GrpcDescriptors, Intake, LearningSettings, NotCompared, Pairing,
+    Part, Repeats,
 };
 use crate::mirror::ledger::{DropReason, OutputCounts, ShardLedger, Ticket};
-use crate::mirror::{AnswerLost, Draws, Exchange, ExchangeResponse, MessageId};
+use crate::mirror::{AnswerLost, Draws, Exchange, ExchangeResponse, MessageId, Share};
 use crate::time::monotonic_now;
 
 /// How often pairs are looked at that wait for production.
@@ -26,7 +28,12 @@ const EXPIRE: Duration = Duration::from_secs(1);
 
 /// The half that all shards share.
 pub(super) struct Comparison {
-    pub settings: CompareSettings,
+    /// How long production's answer is waited for.
+    wait: Duration,
+    /// Most bytes of an answer that are kept.
+    max_answer: usize,
+    /// The share of safe requests that the shadow gets twice, and whether also while a control answers.
+    repeat: (Share, bool),
     pub intake: Arc<Intake>,
     /// `None` without a control.
     pub control: Option<Arc<Upstream>>,
@@ -39,11 +46,25 @@ const CONTROL: usize = 0;
 const REPEAT: usize = 1;
 
 impl Comparison {
-    pub fn new(settings: CompareSettings, intake: Arc<Intake>, control: Option<Arc<Upstream>>) -> Self {
+    pub fn new(settings: &CompareSettings, intake: Arc<Intake>, control: Option<Arc<Upstream>>) -> Self {
         Self {
-            settings,
+            wait: settings.wait,
+            max_answer: settings.max_answer,
+            repeat: (settings.repeat, settings.repeat_beside_control),
             intake,
             control,
+            ledgers: Mutex::default(),
+        }
+    }
+
+    /// One that compares nothing.
+    pub fn learning(settings: &LearningSettings, intake: Arc<Intake>) -> Self {
+        Self {
+            wait: settings.wait,
+            max_answer: settings.max_answer,
+            repeat: (Share::NOTHING, false),
+            intake,
+            control: None,
             ledgers: Mutex::default(),
         }
     }
@@ -102,8 +123,8 @@ impl Comparing {
     pub fn new(comparison: &Arc<Comparison>, wall_offset: u64, early: bool) -> Self {
         let mut pairing = Pairing::new(
             Arc::clone(&comparison.intake),
-            comparison.settings.wait,
-            comparison.settings.max_answer,
+            comparison.wait,
+            comparison.max_answer,
             wall_offset,
         );
         if early {
@@ -123,14 +144,15 @@ impl Comparing {
             }
         });
         let expiring = spawn_local(expire(Rc::clone(&pairing)));
+        let (repeat, repeats_beside_control) = comparison.repeat;
         Self {
             pairing,
             correlation: comparison.intake.correlation().cloned(),
             shadow: None,
             control,
             ledger: comparison.ledger(),
-            repeats: RefCell::new(Repeats::new(comparison.settings.repeat, Draws::new())),
-            repeats_beside_control: comparison.settings.repeat_beside_control,
+            repeats: RefCell::new(Repeats::new(repeat, Draws::new())),
+            repeats_beside_control,
             expiring,
             descriptors: comparison.intake.descriptors().cloned(),
             reflecting: RefCell::default(),

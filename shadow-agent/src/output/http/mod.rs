@@ -113,16 +113,20 @@ impl HttpOutput {
         comparer: &Comparer,
     ) -> anyhow::Result<Self> {
         let upstream = Upstream::new(settings.clone(), own.clone())?;
-        let comparison = match &settings.compare {
-            None => None,
-            Some(compare) => {
+        let comparison = match (&settings.compare, &settings.correlate) {
+            (None, None) => None,
+            (None, Some(learning)) => {
+                let intake = comparer.learn(&settings.name, learning);
+                Some(Arc::new(Comparison::learning(learning, intake)))
+            }
+            (Some(compare), _) => {
                 let control = match &settings.control {
                     Some(control) => Some(Arc::new(Upstream::new((**control).clone(), own.clone())?)),
                     None => None,
                 };
                 let compare = asked_under(settings, compare);
                 let intake = comparer.register(&settings.name, &compare)?;
-                Some(Arc::new(Comparison::new(compare, intake, control)))
+                Some(Arc::new(Comparison::new(&compare, intake, control)))
             }
         };
         Ok(Self {
@@ -133,7 +137,8 @@ impl HttpOutput {
 
     /// The queue of its comparison, if it has one.
     pub(super) fn comparison(&self) -> Option<&Arc<Intake>> {
-        self.comparison.as_ref().map(|comparison| &comparison.intake)
+        let intake = self.comparison.as_ref().map(|comparison| &comparison.intake);
+        intake.filter(|intake| intake.compares())
     }
 
     /// How late its copies were sent.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::compare::CompareSettings;
+use crate::compare::{CompareSettings, LearningSettings};
 use crate::mirror::Edits;
 pub use crate::mirror::{Endpoints, HostHeader};
 use crate::secret::Secret;
@@ -57,6 +57,8 @@ pub struct HttpOutputSettings {
     pub track_response: Option<usize>,
     /// How its answers are compared with production's, if they are.
     pub compare: Option<CompareSettings>,
+    /// How what production issued is mapped to what it issued, where its answers are not compared.
+    pub correlate: Option<LearningSettings>,
     /// Another instance of production's release, which gets the same copies where answers are compared.
     pub control: Option<Box<HttpOutputSettings>>,
     /// Largest response body that is read; a larger one ends as a counted drop.

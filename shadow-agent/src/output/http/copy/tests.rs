@@ -35,6 +35,7 @@ pub(in crate::output::http) fn settings() -> HttpOutputSettings {
         redirects: 0,
         track_response: None,
         compare: None,
+        correlate: None,
         control: None,
         max_response: 64 << 20,
         breaker: BreakerSettings {
