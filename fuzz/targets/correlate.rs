@@ -48,7 +48,7 @@ fuzz_target!(|data: &[u8]| {
         let (head, body) = split(production);
         exchanges.production(&1, (head, body), NOW, NOW);
         let (head, body) = split(own);
-        exchanges.own(&1, head, body, None, NOW);
+        exchanges.own(&1, head, body, body == split(production).1, NOW);
         assert!(exchanges.is_empty());
         assert!(lock(&map).bytes() <= Bounds::default().bytes);
         map

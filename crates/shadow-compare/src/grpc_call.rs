@@ -14,8 +14,8 @@ const FIRST_CODE: u16 = 1000;
 
 /// Whether a request, or an answer, with this head is one of gRPC.
 pub fn is_call(head: &[u8]) -> bool {
-    // Nearly all others have not even the word in them.
-    memchr::memmem::find(head, b"/grpc").is_some()
+    // Nearly all others have not even the word in them. A search for all of it at once costs more to make ready than it saves.
+    memchr::memchr_iter(b'/', head).any(|at| head[at + 1..].starts_with(b"grpc"))
         && Head::new(head)
             .first("content-type")
             .is_some_and(|value| format(value).is_some())

@@ -50,11 +50,12 @@ impl Answer {
 
     /// Its status code; `None` where it cannot be read.
     pub fn status(&self) -> Option<u16> {
-        let digits = self.head.split(|byte| *byte == b' ').nth(1)?.trim_ascii();
-        std::str::from_utf8(&digits[..digits.len().min(3)])
-            .ok()?
-            .parse()
-            .ok()
+        let start = self.head.iter().position(|byte| *byte == b' ')? + 1;
+        let rest = &self.head[start..];
+        let end = rest.iter().position(|byte| *byte == b' ');
+        let digits = rest[..end.unwrap_or(rest.len())].trim_ascii();
+        let digits = std::str::from_utf8(&digits[..digits.len().min(3)]).ok()?;
+        digits.parse().ok()
     }
 }
 

@@ -354,6 +354,9 @@ impl Pairing {
             return;
         }
         if open.charge.try_grow(answer.head.len() + answer.body.len()) {
+            if let Some(shadow) = &mut open.shadow {
+                share(&mut shadow.body, &answer.body);
+            }
             open.production = Some(answer);
             open.repeat_begins(self.intake.correlation());
             if open.is_whole() {
@@ -378,12 +381,14 @@ impl Pairing {
 
     /// Somebody else has answered: whole.
     pub fn answered(&mut self, id: &MessageId, part: Part, head: Bytes, body: Bytes, times: Times) {
+        let mut body = body;
+        let mut open = self.open.get_mut(id);
+        let production = open.as_ref().and_then(|open| open.production.as_ref());
+        let same_body = production.is_some_and(|answer| share(&mut body, &answer.body));
         if let Some(exchanges) = self.learning.as_mut().and_then(|learning| learning.of(part)) {
-            let production = self.open.get(id).and_then(|open| open.production.as_ref());
-            let production = production.map(|answer| &*answer.body);
-            exchanges.own(id, &head, &body, production, self.now);
+            exchanges.own(id, &head, &body, same_body, self.now);
         }
-        let Some(open) = self.open.get_mut(id) else {
+        let Some(open) = open.as_mut() else {
             return;
         };
         if part == Part::Control
@@ -554,6 +559,15 @@ impl Pairing {
         };
         self.intake.put(Finished::Pair(Box::new(pair), open.charge));
     }
+}
+
+/// Whether the two are the same; then one has the other's bytes, and its own go back at once, to where they were taken.
+fn share(body: &mut Bytes, other: &Bytes) -> bool {
+    let same = *body == *other;
+    if same {
+        body.clone_from(other);
+    }
+    same
 }
 
 impl Drop for Pairing {

@@ -139,16 +139,9 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         }
     }
 
-    /// The output has answered. Whether production's answer was there, and so something may have been learned. `production`: the
-    /// body of that answer, where the caller has it at hand, which spares reading the same body twice.
-    pub fn own(
-        &mut self,
-        name: &K,
-        head: &[u8],
-        body: &[u8],
-        production: Option<&[u8]>,
-        now: Timestamp,
-    ) -> bool {
+    /// The output has answered. Whether production's answer was there, and so something may have been learned. `same_body`: whether
+    /// the caller knows that the body is production's, byte for byte, which spares reading it twice.
+    pub fn own(&mut self, name: &K, head: &[u8], body: &[u8], same_body: bool, now: Timestamp) -> bool {
         let Some(open) = self.open.get_mut(name).filter(|open| open.own.is_none()) else {
             return false;
         };
@@ -160,7 +153,7 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         };
         // Where production issued nothing, nothing of the output's stands for it.
         if !issued.is_empty() {
-            let own = if production == Some(body) {
+            let own = if same_body {
                 Issued::of_same_body(keys, exceptions, open.asked(), (head, body), issued)
             } else {
                 Issued::of(Side::Output, keys, exceptions, open.asked(), (head, body))

@@ -4,19 +4,20 @@
 /// Name and value of each field of `head`, in their order, without white space around the value (RFC 9112 section 5). Of a head
 /// that nobody has read before, whatever looks like fields.
 pub(crate) fn of(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    // Names and values are short: a loop finds where they end sooner than a call.
-    let place = |byte: u8, bytes: &[u8]| bytes.iter().position(|other| *other == byte);
-    let mut rest = &head[place(b'\n', head).map_or(head.len(), |end| end + 1)..];
+    let mut ends = memchr::memchr_iter(b'\n', head);
+    let mut start = ends.next().map(|end| end + 1);
     std::iter::from_fn(move || {
         loop {
-            let end = place(b'\n', rest)?;
-            let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
-            rest = &rest[end + 1..];
+            let (from, end) = (start?, ends.next()?);
+            start = Some(end + 1);
+            let line = &head[from..end];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
             if line.is_empty() {
-                rest = b"";
+                start = None;
                 return None;
             }
-            if let Some(colon) = place(b':', line) {
+            // Names are short: a loop finds where they end sooner than a call.
+            if let Some(colon) = line.iter().position(|byte| *byte == b':') {
                 return Some((&line[..colon], without_space(&line[colon + 1..])));
             }
         }

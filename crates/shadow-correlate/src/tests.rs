@@ -79,7 +79,7 @@ impl Sides {
 
     fn own(&mut self, exchange: u32, answer: &str) {
         let (head, body) = split(answer);
-        self.exchanges.own(&exchange, head, body, None, NOW);
+        self.exchanges.own(&exchange, head, body, false, NOW);
     }
 
     /// Both sides answer a request.
@@ -87,7 +87,7 @@ impl Sides {
         let exchange = self.sent(raw);
         self.production(exchange, production);
         let ((head, body), (_, other)) = (split(own), split(production));
-        self.exchanges.own(&exchange, head, body, Some(other), NOW);
+        self.exchanges.own(&exchange, head, body, body == other, NOW);
     }
 
     fn looked_up(&self, raw: &str) -> Rewriting {

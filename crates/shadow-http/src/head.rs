@@ -160,8 +160,9 @@ impl<L: StartLine> HeadReader<L> {
     /// empty line. The same bytes give the same answer however they are cut: whatever comes first in them decides.
     pub fn read(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<Found<L>>, Reject> {
         let window = &bytes[..bytes.len().min(limits.max_head)];
-        while let Some(found) = memchr::memchr(b'\n', &window[self.next..]) {
-            let at = self.next + found;
+        let searched = self.next;
+        for found in memchr::memchr_iter(b'\n', &window[searched..]) {
+            let at = searched + found;
             let crlf = at > self.line && window[at - 1] == b'\r';
             let text = &window[self.line..at - usize::from(crlf)];
             self.odd |= !crlf;

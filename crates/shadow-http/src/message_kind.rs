@@ -17,6 +17,9 @@ pub(super) trait MessageKind {
     /// The message that a whole one becomes.
     type Message: From<Whole<Self::Line>>;
 
+    /// Whether somebody asks where the fields of a message with this start line stand.
+    fn keeps_fields(line: &Self::Line) -> bool;
+
     /// Whether messages that can be seen behind one whose end is not known are counted.
     const COUNTS_ON: bool;
 

@@ -401,7 +401,7 @@ impl<S: MessageKind> MessageStream<S> {
             let head = Head {
                 line,
                 length: bytes.len(),
-                headers: if reject.is_none() {
+                headers: if reject.is_none() && S::keeps_fields(&line) {
                     spans(bytes, fields)
                 } else {
                     Vec::new()

@@ -178,6 +178,10 @@ impl MessageKind for Requests {
 
     const COUNTS_ON: bool = true;
 
+    fn keeps_fields(_: &RequestLine) -> bool {
+        true
+    }
+
     fn opening(bytes: &[u8], preface: bool) -> Opening {
         preface::from_client(bytes, preface)
     }

@@ -31,7 +31,7 @@ pub struct Response {
     pub status: u16,
     /// HTTP version of the response.
     pub version: Version,
-    /// The header fields in their order, as places in `head`.
+    /// The header fields in their order, as places in `head`: of a change of protocol (101) alone.
     pub headers: Vec<HeaderField>,
     /// How the body was framed.
     pub framing: Framing,
@@ -171,6 +171,11 @@ impl MessageKind for Responses {
 
     /// Which requests the later ones answer could not be told.
     const COUNTS_ON: bool = false;
+
+    /// Which protocol a connection goes on with is all that is asked.
+    fn keeps_fields(line: &StatusLine) -> bool {
+        line.status == 101
+    }
 
     fn opening(bytes: &[u8], preface: bool) -> Opening {
         preface::from_server(bytes, preface)

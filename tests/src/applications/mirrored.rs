@@ -46,7 +46,7 @@ impl Trial<'_> {
         let sent = drive(
             self.production.application,
             &urls[0],
-            (self.rounds, 1),
+            (self.rounds, 1, self.reads),
             Some(&record),
         );
         let ledger = agent.stop();

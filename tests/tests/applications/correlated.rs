@@ -42,6 +42,7 @@ fn a_shadow_that_nobody_compares_answers_as_production_does() {
         control: false,
         rounds: 9,
         clients: 1,
+        reads: 0,
         flags: &["--correlate"],
     };
     let mirrored = trial.mirror(&stage!());

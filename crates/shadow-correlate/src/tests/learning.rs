@@ -173,7 +173,7 @@ fn a_compressed_chunked_answer_is_read() {
     let login = sides.sent(LOGIN);
     let body = |token: &str| coded(&format!("{{\"token\":\"{token}\"}}"));
     sides.exchanges.production(&login, (head, &body(A)), NOW, NOW);
-    sides.exchanges.own(&login, head, &body(B), None, NOW);
+    sides.exchanges.own(&login, head, &body(B), false, NOW);
     assert_eq!(sides.rewritten(&bearer(A)), bearer(B));
 }
 

@@ -10,6 +10,7 @@ use crate::cli::value::{Share, duration, positive_duration, positive_size, share
 /// The comparison, as typed.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Comparison")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Compare {
     /// Compare the shadow's responses with production's: GO or NO-GO
     ///

@@ -89,14 +89,18 @@ impl Correlating {
     /// Sends a request, or lets it wait.
     pub(super) fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket, part: Option<Part>) {
         let state = &*self.state;
-        let (turn, is_read) = state.turn(exchange);
         // Without room its order is lost, or the request would be.
         let has_room = state.has_room_for(exchange);
-        if !is_read && has_room {
-            return state.wait(exchange, (turn, None), ticket, part);
-        }
-        let (rewriting, may_go) = state.arrive(exchange, turn, part);
-        let goes = may_go && state.is_next(turn) && !state.is_behind(exchange.flow);
+        let (turn, looked_up) = state.turn(exchange);
+        let (rewriting, may_go) = match looked_up {
+            Some(looked_up) => {
+                state.carries(exchange, turn, part, &looked_up.0);
+                looked_up
+            }
+            None if has_room => return state.wait(exchange, (turn, None), ticket, part),
+            None => state.arrive(exchange, turn, part),
+        };
+        let goes = may_go && !state.is_behind(exchange.flow);
         if goes || !has_room {
             state.send(exchange, rewriting, ticket, part, None);
         } else {
@@ -152,9 +156,9 @@ impl State {
             && self.bytes.get() + held_bytes(&exchange.request) <= MAX_WAITING_BYTES
     }
 
-    /// Its turn, and whether what it carries can be looked up at once, because all that was captured before it has been read. Else it
-    /// is arriving.
-    fn turn(&self, exchange: &Exchange) -> (Turn, bool) {
+    /// Its turn, and what becomes of its values and whether it may go, where all that was captured before it has been read. Else it is
+    /// arriving. Most requests take the map once, here.
+    fn turn(&self, exchange: &Exchange) -> (Turn, Option<(Rewriting, bool)>) {
         let at = exchange.request.first_byte;
         // In this order: what is read is known to the map, if only as arriving.
         let is_read = self.correlation.is_read(at);
@@ -163,8 +167,11 @@ impl State {
         let turn = map.turn(exchange.id.connection(), at);
         if !is_read {
             map.arrives(turn);
+            return (turn, None);
         }
-        (turn, is_read)
+        let (rewriting, may_go) = self.look_up_in(&mut map, exchange, turn);
+        let may_go = may_go && map.is_next(turn);
+        (turn, Some((rewriting, may_go)))
     }
 
     /// Whether it is known of all requests before this turn what they carry.
@@ -175,19 +182,27 @@ impl State {
     /// Looks up what a request carries, so that others may wait for it.
     fn arrive(&self, exchange: &Exchange, turn: Turn, part: Option<Part>) -> (Rewriting, bool) {
         let (rewriting, may_go) = self.look_up(exchange, turn);
-        if let Some(part) = part.filter(|_| !rewriting.carried.is_empty()) {
-            let mut pairing = self.pairing.borrow_mut();
-            pairing.carries(&exchange.id, part, turn, rewriting.carried.clone());
-        }
+        self.carries(exchange, turn, part, &rewriting);
         lock(&self.map).has_arrived(turn);
         (rewriting, may_go)
     }
 
+    /// Lets others wait for its answer that carry the same.
+    fn carries(&self, exchange: &Exchange, turn: Turn, part: Option<Part>, rewriting: &Rewriting) {
+        if let Some(part) = part.filter(|_| !rewriting.carried.is_empty()) {
+            let mut pairing = self.pairing.borrow_mut();
+            pairing.carries(&exchange.id, part, turn, rewriting.carried.clone());
+        }
+    }
+
     /// The fate of its values, and whether it need not wait: neither for what it carries, nor for a request before it.
     fn look_up(&self, exchange: &Exchange, turn: Turn) -> (Rewriting, bool) {
+        self.look_up_in(&mut lock(&self.map), exchange, turn)
+    }
+
+    fn look_up_in(&self, map: &mut Map, exchange: &Exchange, turn: Turn) -> (Rewriting, bool) {
         let exceptions = &self.correlation.settings().exceptions;
-        let mut map = lock(&self.map);
-        let rewriting = Rewriting::of(&exchange.request, exceptions, &mut map, monotonic_now());
+        let rewriting = Rewriting::of(&exchange.request, exceptions, map, monotonic_now());
         let may_go = rewriting.pending == 0 && map.before(turn, &rewriting.carried).is_none();
         (rewriting, may_go)
     }
