@@ -289,6 +289,7 @@ pub const ROOMS: &[Room] = &[
             "pem",
             "trust",
             "http",
+            "grpc",
             "correlate",
             "mirror",
             "recording",
