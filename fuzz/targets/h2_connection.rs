@@ -48,6 +48,8 @@ fn acts(mut rest: &[u8]) -> Vec<Act<'_>> {
 struct Log {
     lines: Vec<String>,
     states: HashMap<StreamId, &'static str>,
+    /// Of calls that went live.
+    data: HashMap<StreamId, Vec<u8>>,
 }
 
 impl Log {
@@ -67,6 +69,14 @@ impl Log {
             }
             Event::AnswerLost(id, why) => (*id, format!("lost {why:?}"), Some("complete"), "over"),
             Event::Unprocessed(id) => (*id, "unprocessed".to_owned(), Some("complete"), "over"),
+            Event::Messages(id, messages) => {
+                assert_eq!(self.states.get(id), Some(&"started"), "{id}");
+                assert!(!messages.data.is_empty());
+                return self.data.entry(*id).or_default().extend_from_slice(&messages.data);
+            }
+            Event::Ended(id, end) => {
+                (*id, format!("{end:?} {:?}", self.data.remove(id)), Some("started"), "complete")
+            }
             Event::Pushed(_) | Event::Skipped { .. } | Event::Recognised(_) => return,
         };
         assert_eq!(self.states.insert(id, after), before, "{id}: {line}");
@@ -133,6 +143,9 @@ fuzz_target!(|data: &[u8]| {
                 connection.push(direction, chunk, &budget, &mut |event| log.tell(event));
                 assert!(budget.used() <= memory);
             }
+            if choices & 32 == 0 {
+                go_live(&mut connection, &mut log);
+            }
         }
         for direction in [Direction::Request, Direction::Response] {
             connection.end(direction, Close::Finished, &mut |event| log.tell(event));
@@ -149,6 +162,19 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(whole, parts);
     }
 });
+
+/// Has all calls go live.
+fn go_live(connection: &mut Connection, log: &mut Log) {
+    let calls: Vec<StreamId> = connection.calls().map(|call| call.stream).collect();
+    for id in calls {
+        let Some(call) = connection.go_live(id, &mut |event| log.tell(event)) else { continue };
+        check(&call.request);
+        log.lines.push(format!("{id}: {:?}", call.request.head));
+        for messages in call.messages {
+            log.tell(Event::Messages(id, messages));
+        }
+    }
+}
 
 fn chunk(bytes: &[u8], segment_start: bool, time: u32) -> Chunk<'_> {
     Chunk {

@@ -133,6 +133,7 @@ static SETTINGS: LazyLock<HttpOutputSettings> = LazyLock::new(|| HttpOutputSetti
     host_header: shadow_agent::settings::HostHeader::Original,
     marker: Some("X-Shadow-Mirror".to_owned()),
     edits: None,
+    max_stream: None,
     name_pod: false,
     workers: 1,
     pipeline: 1,

@@ -27,7 +27,7 @@ pub use crate::listen::Listen;
 pub use crate::middleware::{MiddlewareSettings, OnExit, RunAs};
 pub use crate::mirror::{Limit, ReadSettings, SplitBy};
 pub use crate::output::{
-    BreakerSettings, Endpoints, FileOutputSettings, HostHeader, HttpOutputSettings, HttpVersion,
+    BreakerSettings, Endpoints, FileOutputSettings, HostHeader, HttpOutputSettings, HttpVersion, MaxStream,
     OutputSettings, RelayOutputSettings, RelayTls, RelayWire,
 };
 pub use crate::pem::IdentityFiles;

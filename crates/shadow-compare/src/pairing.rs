@@ -478,7 +478,9 @@ impl Pairing {
             correlation.expire(now);
         }
         let wait = self.wait;
-        let late = |open: &Open| open.shadow.is_some() && open.production.is_none();
+        // A call that production is serving takes its time.
+        let lasts = |open: &Open| open.exchange.live.as_ref().is_some_and(|live| !live.is_over());
+        let late = |open: &Open| open.shadow.is_some() && open.production.is_none() && !lasts(open);
         let mut due = Vec::new();
         for (id, open) in &self.open {
             if now.since(open.since) < wait {

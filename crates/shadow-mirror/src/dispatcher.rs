@@ -134,6 +134,11 @@ impl Dispatcher {
         self.middleware.is_some()
     }
 
+    /// Whether a request for these mirrors may be handed on before it is whole.
+    pub(super) fn takes_live_calls(&self, slots: &[usize]) -> bool {
+        !slots.is_empty() && self.middleware.is_none() && self.mirrors.borrow().take_live_calls(slots)
+    }
+
     /// Lets the middleware give back what it holds, once the source has ended: responses may still pass through it.
     pub async fn settle(&self) {
         if let Some(middleware) = &self.middleware {

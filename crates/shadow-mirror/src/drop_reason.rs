@@ -47,6 +47,8 @@ pub enum DropReason {
     H2Flood,
     /// HTTP/2: production refused its stream, or said goodbye to it before it processed it (RFC 9113 section 8.7).
     H2Refused,
+    /// A call of gRPC lasted longer, or had more messages, than `--grpc-max-stream` allows: it was mirrored up to there.
+    GrpcStreamLimit,
     /// Production did not take its connection: the handshake was not completed, as when the client's address is forged.
     Unanswered,
     /// It carries the marker header: it is a copy itself.
@@ -108,6 +110,7 @@ impl DropReason {
         Self::H2Reset,
         Self::H2Flood,
         Self::H2Refused,
+        Self::GrpcStreamLimit,
         Self::Unanswered,
         Self::LoopGuard,
         Self::UnsafeRewrite,

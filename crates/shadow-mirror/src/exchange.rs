@@ -8,6 +8,7 @@ use shadow_core::time::Timestamp;
 use shadow_http::{Request, Version};
 use shadow_tcp::FlowKey;
 
+use super::live::Live;
 use super::message::{Message, MessageId, MessageKind};
 use super::plan::PodIdentity;
 
@@ -30,6 +31,9 @@ pub struct Exchange {
     pub copy: u32,
     /// The request.
     pub request: Rc<Request>,
+    /// What production still does with it, of a call of gRPC that is handed on before its end. Unless that is
+    /// [whole](Live::is_whole), the request has its head and no message, and the messages are here.
+    pub live: Option<Rc<Live>>,
 }
 
 impl Exchange {
@@ -52,7 +56,13 @@ impl Exchange {
             pod,
             copy: 1,
             request: request.into(),
+            live: None,
         }
+    }
+
+    /// Whether its messages come while production serves it, so that its request has its head alone.
+    pub fn is_coming(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| !live.is_whole())
     }
 
     /// The same exchange with another request in it.
@@ -82,6 +92,7 @@ impl Exchange {
             pod: self.pod.clone(),
             copy: self.copy,
             request: Rc::clone(&self.request),
+            live: self.live.clone(),
         }
     }
 }

@@ -33,7 +33,7 @@ impl Http2 {
         }
         Box::new(Self {
             reader,
-            streams: Streams::new(shard.track_response),
+            streams: Streams::new(shard.track_response, shard.live_calls),
             requests: false,
             answers: false,
             doubt: match join {
@@ -66,7 +66,7 @@ impl Http2 {
     /// Whether a request is kept back.
     #[inline]
     pub fn waits(&self) -> bool {
-        self.streams.waits()
+        self.streams.waits() || (self.streams.live_calls.is_some() && self.reader.has_calls())
     }
 
     pub fn push(&mut self, open: &mut Open, shard: &mut Shard, direction: Direction, chunk: Chunk<'_>) {
@@ -108,6 +108,13 @@ impl Http2 {
     /// What is kept back has waited, and must make room if all of it takes more than `room`.
     pub fn overdue(&mut self, open: &mut Open, shard: &mut Shard, now: Timestamp, room: usize) {
         self.streams.overdue(&mut around(open, shard), now, room);
+        self.streams.doubt = if self.reader.is_certain() {
+            None
+        } else {
+            self.doubt
+        };
+        self.streams
+            .go_live_in_time(&mut around(open, shard), &mut self.reader, now);
     }
 
     /// The connection is over.
@@ -150,6 +157,7 @@ impl Http2 {
         if reader.server_speaks() {
             streams.speaks(&mut around);
         }
+        streams.go_live_answered(&mut around, reader);
     }
 }
 

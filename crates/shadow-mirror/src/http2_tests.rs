@@ -9,17 +9,17 @@ use super::serving_tests::{CLIENT, FIN, RST, SERVER, SYN, Wire};
 use Direction::{Request, Response};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
+pub(super) const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const ACK: u8 = 1;
 const GOAWAY: u8 = 7;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub(super) const END_STREAM: u8 = 1;
+pub(super) const END_HEADERS: u8 = 4;
 
 /// A frame (RFC 9113 section 4.1).
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = payload.len() as u32;
     [
         &length.to_be_bytes()[1..],
@@ -31,7 +31,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Fields that no table keeps (RFC 7541 section 6.2.2).
-fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
     let text = |text: &str| [&[text.len() as u8], text.as_bytes()].concat();
     let line = |(name, value): &(&str, &str)| [vec![0], text(name), text(value)].concat();
     fields.iter().flat_map(line).collect()
@@ -51,11 +51,11 @@ fn get(stream: u32, target: &str) -> Vec<u8> {
     head(stream, target, END_STREAM)
 }
 
-fn settings() -> Vec<u8> {
+pub(super) fn settings() -> Vec<u8> {
     frame(SETTINGS, 0, 0, &[])
 }
 
-fn opening() -> Vec<u8> {
+pub(super) fn opening() -> Vec<u8> {
     [PREFACE, &settings()].concat()
 }
 
@@ -78,14 +78,14 @@ fn refused(stream: u32) -> Vec<u8> {
 }
 
 /// A connection of HTTP/2 with a sequence number for each side.
-struct Http2 {
-    wire: Wire,
-    sent: usize,
+pub(super) struct Http2 {
+    pub(super) wire: Wire,
+    pub(super) sent: usize,
     answered: u32,
 }
 
 impl Http2 {
-    fn new(expected: Expected, answers: bool) -> Self {
+    pub(super) fn new(expected: Expected, answers: bool) -> Self {
         Self {
             wire: Wire::new(expected, answers),
             sent: 0,
@@ -94,8 +94,13 @@ impl Http2 {
     }
 
     /// One that a server has taken, and whose preface came.
-    fn open(answers: bool) -> Self {
-        let mut http2 = Self::new(Expected::Everybody, answers);
+    pub(super) fn open(answers: bool) -> Self {
+        Self::new(Expected::Everybody, answers).opened(answers)
+    }
+
+    /// The same of one that has not begun.
+    pub(super) fn opened(self, answers: bool) -> Self {
+        let mut http2 = self;
         http2.wire.connect();
         http2.send(opening());
         if answers {
@@ -108,24 +113,24 @@ impl Http2 {
         http2
     }
 
-    fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(super) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.wire.send(self.sent, self.answered, bytes.as_ref());
         self.sent += bytes.as_ref().len();
     }
 
-    fn answer(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(super) fn answer(&mut self, bytes: impl AsRef<[u8]>) {
         self.wire.answer(self.answered, self.sent, bytes.as_ref());
         self.answered += bytes.as_ref().len() as u32;
     }
 
     /// Both sides end.
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         let numbers = (CLIENT + 1 + self.sent as u32, SERVER + 1 + self.answered);
         self.wire.segment(Request, FIN, numbers, "");
         self.wire.close(self.answered, self.sent + 1);
     }
 
-    fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         let numbers = (SERVER + 1 + self.answered, CLIENT + 1 + self.sent as u32);
         self.wire.segment(Response, RST, numbers, "");
     }

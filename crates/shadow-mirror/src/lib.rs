@@ -3,6 +3,9 @@
 
 mod admission;
 mod answers;
+mod calls;
+#[cfg(test)]
+mod calls_tests;
 mod captured;
 #[cfg(test)]
 mod captured_tests;
@@ -25,6 +28,7 @@ mod intake;
 mod interceptor;
 pub mod ledger;
 mod limiter;
+mod live;
 pub mod matching;
 mod message;
 mod mirrors;
@@ -61,6 +65,7 @@ pub use edits::{Edit, EditError, Edits};
 pub use exchange::{AnswerLost, Exchange, ExchangeResponse, FlowId};
 pub use interceptor::{Interceptor, NextStep};
 pub use limiter::{Limit, Limiter};
+pub use live::{Live, LiveReader, Next as NextOfCall};
 pub use message::{MAX_ID, Message, MessageId, MessageKind};
 pub use mirrors::Mirrors;
 pub use read_settings::ReadSettings;

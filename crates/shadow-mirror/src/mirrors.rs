@@ -382,6 +382,18 @@ impl Mirrors {
         self.nobody.clone()
     }
 
+    /// Whether the outputs in these slots take calls that production is still serving, and none of their rules needs more of
+    /// such a call than its head.
+    pub fn take_live_calls(&self, slots: &[usize]) -> bool {
+        slots.iter().all(|slot| {
+            let Some(Some(active)) = self.active.get(*slot) else {
+                return false;
+            };
+            active.output.takes_live_calls()
+                && !active.rules.as_ref().is_some_and(|rules| rules.reads_bodies())
+        })
+    }
+
     /// The outputs in force.
     pub fn outputs(&self) -> impl Iterator<Item = &Rc<dyn ShardOutput>> {
         self.active.iter().flatten().map(|active| &active.output)

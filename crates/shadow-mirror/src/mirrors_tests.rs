@@ -83,6 +83,7 @@ fn deliver(
         pod,
         copy: 1,
         request: Rc::new(crate::testing::request(b"GET / HTTP/1.1\r\n\r\n")),
+        live: None,
     });
     mirrors.enqueue(&exchange, opened)
 }

@@ -23,6 +23,7 @@ use super::answers::AnswerEvent;
 use super::counters::StreamCounters;
 use super::gate::{Gate, Passage};
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
+use super::live::Live;
 use super::mirrors::{Targets, now};
 use super::not_understood;
 use super::open::{Open, RequestOrigin};
@@ -122,16 +123,17 @@ impl Pipeline {
             .is_none_or(|hand_over| hand_over.takes(&open.wire_key(), start))
     }
 
-    /// Sends a request that was captured on a connection down the rest of the way.
+    /// Sends a request that was captured on a connection down the rest of the way. `live`: production is still serving it.
     pub(super) fn forward_captured(
         &mut self,
         place: RequestOrigin<'_>,
         id: MessageId,
         request: Box<Request>,
         opened: Opened,
+        live: Option<Rc<Live>>,
     ) {
         match self.identify(place, id, request) {
-            Ok(exchange) => self.forward(exchange, opened),
+            Ok(exchange) => self.forward(Exchange { live, ..exchange }, opened),
             Err((id, reject)) => {
                 self.dispatcher.not_taken(&id);
                 opened.settle(Outcome::Dropped(self.reason(reject)));
@@ -174,6 +176,7 @@ impl Pipeline {
             pod: place.pod.cloned(),
             copy: 1,
             request: request.into(),
+            live: None,
         })
     }
 

@@ -18,6 +18,8 @@ pub struct ReadSettings {
     pub client_header: Option<String>,
     /// Whether what is there of a request whose rest was lost is handed on.
     pub allow_incomplete: bool,
+    /// Most bytes of messages of a call of gRPC that is handed on while production serves it; none is so where this is `None`.
+    pub live_calls: Option<u64>,
     /// Whether connections are gone on with whose place is not known, at what looks like a request.
     pub resume: bool,
 }

@@ -14,7 +14,7 @@ impl Pipeline {
     /// Forwards a request that was captured on a connection, or keeps it back until it shows whether production serves it.
     pub(super) fn whole(&mut self, open: &mut Open, id: MessageId, request: Box<Request>, opened: Opened) {
         match open.held.judge(&request) {
-            Next::Forward => self.forward_captured(open.place(), id, request, opened),
+            Next::Forward => self.forward_captured(open.place(), id, request, opened, None),
             Next::Drop(reason) => self.drop_unserved(&id, opened, reason),
             Next::Keep => {
                 if open.held.is_full() {
@@ -43,7 +43,7 @@ impl Pipeline {
         match next {
             Next::Drop(reason) => self.drop_unserved(&kept.id, kept.opened, reason),
             Next::Forward | Next::Keep => {
-                self.forward_captured(open.place(), kept.id, kept.request, kept.opened);
+                self.forward_captured(open.place(), kept.id, kept.request, kept.opened, None);
             }
         }
     }

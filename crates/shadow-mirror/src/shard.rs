@@ -30,6 +30,8 @@ pub struct Shard {
     pub(super) allow_incomplete: bool,
     /// Whether connections whose place is not known are gone on with.
     pub(super) resume: bool,
+    /// Most bytes of messages of a call of gRPC that is handed on while production serves it, if any is.
+    pub(super) live_calls: Option<u64>,
     pub(super) flows: u64,
     /// The parts that TLS is read with, where it is.
     pub(super) tls: Option<TlsReading>,
@@ -72,6 +74,7 @@ impl Shard {
             filter: None,
             allow_incomplete: false,
             resume: false,
+            live_calls: None,
             flows: 0,
             tls: None,
             pipeline,
@@ -84,6 +87,7 @@ impl Shard {
         self.filter.clone_from(&settings.filter);
         self.allow_incomplete = settings.allow_incomplete;
         self.resume = settings.resume;
+        self.live_calls = settings.live_calls;
         self.pipeline.forward_responses = settings.track_response;
         self.pipeline.client_header = settings.client_header.as_deref().map(Into::into);
         self

@@ -20,6 +20,12 @@ pub trait ShardOutput {
         true
     }
 
+    /// Whether it takes calls of gRPC that production is still serving ([`Exchange::live`]). One that does not is offered them
+    /// when they are whole, and so is every other output with it.
+    fn takes_live_calls(&self) -> bool {
+        false
+    }
+
     /// Takes a response to a request that was offered before, where responses are captured or recorded. Not counted in
     /// the ledger; an output that has no use for it passes it over.
     fn offer_response(&self, response: &ExchangeResponse<'_>) {

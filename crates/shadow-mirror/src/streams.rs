@@ -7,7 +7,7 @@
 //! the connection. Where answers are read it waits a moment longer, until its answer is there or the server says that it has not
 //! processed it (RFC 9113 section 8.7): a client sends such a request again, and then that one is mirrored. After
 //! [`ANSWER_TIMEOUT`] it goes on all the same, and so it does where memory is short: who refuses a stream does so at once.
-//! Order means nothing between streams, so none waits for another.
+//! Order means nothing between streams, so none waits for another. Calls of gRPC that last do not wait for their end (`calls.rs`).
 //!
 //! A client may send requests before the server has said a word. Whether that speaks HTTP/2 at all shows in the client's
 //! acknowledgment of its SETTINGS (RFC 9113 section 6.5.3), or in its own bytes. Until then streams wait, and if it closes
@@ -20,6 +20,7 @@
 //! unless `--input-raw-resume` asks for it.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use shadow_core::time::Timestamp;
@@ -29,9 +30,11 @@ use shadow_tcp::ANSWER_TIMEOUT;
 
 use super::MessageId;
 use super::answers::{AnswerEvent, ProductionAnswer, lost};
+use super::calls::may_last;
 use super::exchange::{AnswerLost, FlowId};
 use super::held_back::Server;
 use super::ledger::{DropReason, Opened, Outcome};
+use super::live::Live;
 use super::not_understood;
 use super::open::{Open, RequestOrigin};
 use super::pipeline::Pipeline;
@@ -44,14 +47,16 @@ const MAX_KEPT: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Streams {
     /// By number, which is the order of starting.
-    open: BTreeMap<StreamId, Stream>,
+    pub(super) open: BTreeMap<StreamId, Stream>,
     kept: usize,
     /// The number that the name of stream 0 would have: names are unique on a connection.
     base: u32,
     /// Whether answers are read, and something of the server was.
-    answers: Answers,
+    pub(super) answers: Answers,
     /// Whether the server is known to speak HTTP/2.
-    speaks: bool,
+    pub(super) speaks: bool,
+    /// Most bytes of messages of a call that is handed on while it is served, if any is.
+    pub(super) live_calls: Option<u64>,
     /// Whether the client closed while the server had not.
     client_first: bool,
     /// Why what is read now is in doubt, if it is.
@@ -60,7 +65,7 @@ pub(super) struct Streams {
 
 /// The part that production's answers have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answers {
+pub(super) enum Answers {
     Unwanted,
     /// Nothing of the server's HTTP/2 came so far.
     Unseen,
@@ -69,23 +74,27 @@ enum Answers {
 
 /// A stream that has not ended here.
 #[derive(Debug)]
-struct Stream {
-    id: MessageId,
+pub(super) struct Stream {
+    pub(super) id: MessageId,
     flow: FlowId,
     pod: Option<Arc<PodIdentity>>,
-    state: State,
+    pub(super) state: State,
+    /// It as a call that production is serving, where it was handed on as one.
+    pub(super) live: Option<Rc<Live>>,
 }
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     /// Its request is not whole.
     Coming {
         opened: Opened,
         /// It began behind what the server reads.
         behind_close: bool,
     },
-    /// Another agent mirrors it.
+    /// Another agent mirrors it; or it is a call that went on, and is not read any further.
     OfAnotherAgent,
+    /// A call of gRPC that went on before its request was whole.
+    Live,
     /// Its request waits for what shows of the server; for its answer alone, if it is in doubt.
     Kept {
         request: Box<Request>,
@@ -104,11 +113,20 @@ pub(super) struct Around<'a> {
 }
 
 impl Stream {
-    fn place<'a>(&'a self, open: &'a Open) -> RequestOrigin<'a> {
+    pub(super) fn place<'a>(&'a self, open: &'a Open) -> RequestOrigin<'a> {
         RequestOrigin {
             flow: self.flow,
             key: &open.key,
             pod: self.pod.as_ref(),
+        }
+    }
+
+    /// Its answer lasts: it is followed, if it is a call.
+    fn lasts(&mut self) {
+        if let State::Kept { request, .. } = &self.state
+            && may_last(request)
+        {
+            self.live = Some(Live::whole(request.first_byte, request.last_byte));
         }
     }
 
@@ -120,7 +138,8 @@ impl Stream {
         let sent = State::Sent(request.last_byte);
         if let State::Kept { request, opened, .. } = std::mem::replace(&mut self.state, sent) {
             pipeline.no_longer_kept(&request);
-            pipeline.forward_captured(self.place(open), self.id.clone(), request, opened);
+            let live = self.live.clone();
+            pipeline.forward_captured(self.place(open), self.id.clone(), request, opened, live);
         }
     }
 
@@ -144,14 +163,19 @@ impl Stream {
                 pipeline.drop_unserved(&self.id, opened, reason);
             }
             State::Coming { opened, .. } => pipeline.drop_unserved(&self.id, opened, reason),
-            State::OfAnotherAgent | State::Sent(_) => {}
+            State::OfAnotherAgent | State::Live | State::Sent(_) => {
+                if let Some(live) = self.live {
+                    live.lost(reason);
+                }
+            }
         }
     }
 }
 
 impl Streams {
-    /// Of a connection; answers are read if they are `wanted`.
-    pub fn new(wanted: bool) -> Self {
+    /// Of a connection; answers are read if they are `wanted`, and calls handed on while they are served with so many bytes of
+    /// messages.
+    pub fn new(wanted: bool, live_calls: Option<u64>) -> Self {
         Self {
             open: BTreeMap::new(),
             kept: 0,
@@ -162,6 +186,7 @@ impl Streams {
                 Answers::Unwanted
             },
             speaks: false,
+            live_calls,
             client_first: false,
             doubt: None,
         }
@@ -208,6 +233,7 @@ impl Streams {
             flow: open.flow,
             pod: open.pod.clone(),
             state: State::Sent(last_byte),
+            live: None,
         };
         self.open.insert(StreamId(1), stream);
     }
@@ -228,8 +254,12 @@ impl Streams {
                 Err(reject) => self.rejected(around, id, reject),
             },
             Event::Rejected(id, reject) => self.rejected(around, id, reject),
+            Event::Messages(id, messages) => self.messages(id, messages),
+            Event::Ended(id, end) => self.ended(id, end),
             Event::Answered(id, response) => self.answered(around, id, response),
-            Event::AnswerLost(id, reject) => self.unanswered(around, id, lost(reject)),
+            Event::AnswerLost(id, reject) => {
+                self.unanswered(around, id, reject);
+            }
             Event::Unprocessed(id) => self.unprocessed(around, id),
             Event::Pushed(_) => around.pipeline.counters.http2_pushed += 1,
             Event::Skipped { bytes, why } => around.pipeline.counters.skip(bytes, why),
@@ -252,6 +282,7 @@ impl Streams {
             flow: FlowId(*around.flows),
             pod,
             state,
+            live: None,
         };
         self.open.insert(id, stream);
     }
@@ -294,7 +325,7 @@ impl Streams {
                 let place = stream.place(around.open);
                 around
                     .pipeline
-                    .forward_captured(place, stream.id.clone(), request, opened);
+                    .forward_captured(place, stream.id.clone(), request, opened, None);
                 if self.answers == Answers::Unwanted || cut_short {
                     self.open.remove(&id);
                 }
@@ -327,9 +358,12 @@ impl Streams {
             not_understood::say_that_connections_were_open();
         }
         let Some(stream) = self.remove(id) else { return };
-        if let State::Coming { opened, .. } = stream.state {
-            let reason = around.pipeline.reason_on(around.open, reject);
-            opened.settle(Outcome::Dropped(reason));
+        let reason = around.pipeline.reason_on(around.open, reject);
+        match (stream.state, stream.live) {
+            (State::Coming { opened, .. }, _) => opened.settle(Outcome::Dropped(reason)),
+            // Whoever got it ends it.
+            (State::Live, Some(live)) => live.lost(reason),
+            _ => {}
         }
     }
 
@@ -341,6 +375,9 @@ impl Streams {
         let State::Sent(last_byte) = stream.state else {
             return;
         };
+        if let Some(live) = &stream.live {
+            live.answered();
+        }
         around.pipeline.counters.answers.paired += 1;
         let answer = ProductionAnswer {
             id: stream.id,
@@ -352,7 +389,8 @@ impl Streams {
     }
 
     /// Its answer will never be whole: that says nothing against the request.
-    fn unanswered(&mut self, around: &mut Around<'_>, id: StreamId, why: AnswerLost) {
+    fn unanswered(&mut self, around: &mut Around<'_>, id: StreamId, reject: Reject) {
+        let why = lost(reject);
         let is_over = why == AnswerLost::NotHttp || (why == AnswerLost::Closed && !self.client_first);
         let turned_away = (self.never_spoke(around.open) && is_over).then_some(DropReason::H2Refused);
         let kept = self.open.get(&id).filter(|stream| stream.is_kept());
@@ -362,18 +400,18 @@ impl Streams {
             }
             return;
         }
-        let Some(Stream {
-            id,
-            state: State::Sent(_),
-            ..
-        }) = self.served(around, id)
-        else {
+        let Some(stream) = self.served(around, id) else {
             return;
         };
+        let State::Sent(_) = stream.state else { return };
+        let name = stream.id.clone();
+        if stream.live.is_some() {
+            self.follow(around, id, stream, reject);
+        }
         if why != AnswerLost::Closed && why != AnswerLost::Shutdown {
             around.pipeline.counters.answers.rejected += 1;
         }
-        around.pipeline.answer(around.open, AnswerEvent::Lost(id, why));
+        around.pipeline.answer(around.open, AnswerEvent::Lost(name, why));
     }
 
     /// A stream's request was served: it goes on if it was kept back.
@@ -387,6 +425,9 @@ impl Streams {
     fn unprocessed(&mut self, around: &mut Around<'_>, id: StreamId) {
         let Some(stream) = self.remove(id) else { return };
         if let State::Sent(_) = stream.state {
+            if let Some(live) = &stream.live {
+                live.lost(DropReason::H2Refused);
+            }
             let event = AnswerEvent::Lost(stream.id, AnswerLost::Closed);
             return around.pipeline.answer(around.open, event);
         }
@@ -438,6 +479,9 @@ impl Streams {
             }
             let reason = reason.or(stream.doubt());
             if reason.is_none() {
+                if self.live_calls.is_some() && self.answers != Answers::Unwanted {
+                    stream.lasts();
+                }
                 stream.forward(around.open, around.pipeline);
                 self.kept -= 1;
             }

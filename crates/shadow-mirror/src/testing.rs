@@ -13,7 +13,7 @@ use shadow_http::{Framing, HeaderField, Request, Version};
 use shadow_tcp::FlowKey;
 
 use crate::ledger::{DropReason, Outcome, Ticket};
-use crate::{Exchange, ExchangeResponse, FlowId, MessageId, ShardOutput};
+use crate::{Exchange, ExchangeResponse, FlowId, LiveReader, MessageId, ShardOutput};
 
 /// The request that `raw` is: a head, and everything behind it as its body.
 pub fn request(raw: &[u8]) -> Request {
@@ -77,23 +77,51 @@ pub fn exchange(flow: u64, raw: &[u8]) -> Rc<Exchange> {
         pod: None,
         copy: 1,
         request: Rc::new(request(raw)),
+        live: None,
     })
 }
 
 /// An output that delivers at once, and remembers what it was offered: a line for each message.
 #[derive(Default)]
-pub struct Recorder(RefCell<Vec<String>>);
+pub struct Recorder {
+    lines: RefCell<Vec<String>>,
+    live: RefCell<Option<Vec<LiveTaken>>>,
+}
+
+/// A call that production was still serving when it was offered, which its test is to settle.
+pub struct LiveTaken {
+    /// What was offered.
+    pub exchange: Rc<Exchange>,
+    /// Its claim to an outcome.
+    pub ticket: Ticket,
+    /// What it is read by.
+    pub reader: LiveReader,
+}
 
 impl Recorder {
     /// Messages offered so far.
     pub fn seen(&self) -> Vec<String> {
-        self.0.borrow().clone()
+        self.lines.borrow().clone()
+    }
+
+    /// From now on, it takes calls that production is still serving.
+    pub fn take_live_calls(&self) {
+        self.live.borrow_mut().get_or_insert_default();
+    }
+
+    /// Such calls that were offered and not taken from here.
+    pub fn live(&self) -> Vec<LiveTaken> {
+        self.live
+            .borrow_mut()
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     fn note(&self, what: &str, head: &[u8], body: &[u8]) {
         let head = String::from_utf8_lossy(head);
         let first = head.lines().next().unwrap_or_default();
-        self.0
+        self.lines
             .borrow_mut()
             .push(format!("{what}{first} {}", String::from_utf8_lossy(body)));
     }
@@ -103,7 +131,18 @@ impl ShardOutput for Recorder {
     fn offer(&self, exchange: &Rc<Exchange>, ticket: Ticket) {
         let request = &exchange.request;
         self.note(&format!("{} ", exchange.id), &request.head, &request.body);
+        if let (Some(live), Some(taken)) = (&exchange.live, &mut *self.live.borrow_mut()) {
+            return taken.push(LiveTaken {
+                exchange: Rc::clone(exchange),
+                ticket,
+                reader: live.reader(),
+            });
+        }
         ticket.settle(Outcome::Delivered);
+    }
+
+    fn takes_live_calls(&self) -> bool {
+        self.live.borrow().is_some()
     }
 
     fn offer_response(&self, response: &ExchangeResponse<'_>) {

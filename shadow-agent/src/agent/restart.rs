@@ -121,6 +121,7 @@ impl Keys {
             track_response,
             client_header,
             allow_incomplete,
+            live_calls,
             resume,
         } = new;
         self.add("input-raw-track-response", old.track_response == *track_response);
@@ -129,6 +130,7 @@ impl Keys {
             "input-raw-allow-incomplete",
             old.allow_incomplete == *allow_incomplete,
         );
+        self.add("grpc-max-stream", old.live_calls == *live_calls);
         self.add("input-raw-resume", old.resume == *resume);
     }
 

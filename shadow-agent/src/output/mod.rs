@@ -25,7 +25,7 @@ pub use self::mirror_spec::MirrorSpec;
 use self::null::NullOutput;
 use self::relay::RelayOutput;
 pub use self::settings::{
-    BreakerSettings, Endpoints, FileOutputSettings, HostHeader, HttpOutputSettings, HttpVersion,
+    BreakerSettings, Endpoints, FileOutputSettings, HostHeader, HttpOutputSettings, HttpVersion, MaxStream,
     OutputSettings, RelayOutputSettings, RelayTls, RelayWire,
 };
 pub use self::stdout::reader_gone;

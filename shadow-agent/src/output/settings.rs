@@ -1,7 +1,7 @@
 //! Options of outputs: which there are; those of each kind stand beside it.
 
 pub use super::file::FileOutputSettings;
-pub use super::http::{BreakerSettings, Endpoints, HostHeader, HttpOutputSettings, HttpVersion};
+pub use super::http::{BreakerSettings, Endpoints, HostHeader, HttpOutputSettings, HttpVersion, MaxStream};
 pub use super::relay::{RelayOutputSettings, RelayTls, RelayWire};
 
 /// One output.

@@ -225,6 +225,9 @@ pub fn explanation(reason: DropReason) -> &'static str {
         DropReason::H2Reset => "HTTP/2: its stream was reset before it was complete",
         DropReason::H2Flood => "HTTP/2: its connection had too many streams open or reset",
         DropReason::H2Refused => "HTTP/2: production refused its stream, or closed before processing it",
+        DropReason::GrpcStreamLimit => {
+            "a gRPC stream was longer than --grpc-max-stream: mirrored up to there"
+        }
         DropReason::Unanswered => {
             "production did not accept its connection: the handshake was not completed (spoofed address, \
              refused, or lost packets: --input-raw-buffer-size)"

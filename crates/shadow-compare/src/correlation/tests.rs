@@ -51,6 +51,7 @@ fn asking(intake: &Arc<Intake>, asked: Extras) -> Pairing {
         pod: None,
         copy: 1,
         request: Rc::new(request(LOGIN)),
+        live: None,
     };
     assert!(pairing.open(&Rc::new(exchange), asked, Timestamp(0)));
     pairing

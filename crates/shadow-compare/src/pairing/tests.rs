@@ -49,6 +49,7 @@ impl Rig {
             pod: None,
             copy,
             request: Rc::new(request),
+            live: None,
         };
         self.pairing.open(&Rc::new(exchange), asked, Timestamp(0))
     }

@@ -12,6 +12,7 @@ use super::hpack::FieldList;
 use super::join::Joining;
 use super::lane::{FramePosition, Lane, Loss, Step};
 use super::limits::{KEPT_LIST, MAX_FALSE_PLACES};
+use super::live::{CallEnd, Messages};
 use super::streams::{AnswerSide, RequestSide, Stream, Streams};
 use crate::framing::RequestKind;
 use crate::message::{Limits, Reject, Request, Skip};
@@ -50,6 +51,10 @@ pub enum Event {
     Incomplete(StreamId, Box<Request>, Reject),
     /// The request will never be whole.
     Rejected(StreamId, Reject),
+    /// Messages of a call that [went live](Connection::go_live) are whole.
+    Messages(StreamId, Messages),
+    /// The request of such a call is at its end, and comes in place of `Complete`.
+    Ended(StreamId, CallEnd),
     /// The answer to a complete request is whole.
     Answered(StreamId, Box<Response>),
     /// The answer to a complete request will never be whole. [`Reject::H2Reset`]: either side has reset the stream.
@@ -234,7 +239,7 @@ impl Connection {
             block.give_up(Fate::Told);
             self.lose_answer(stream, reject, sink);
         }
-        self.break_off_all(reject, sink);
+        self.break_off_kept(reject, sink);
         let under_way = |_: u32, stream: &Stream| matches!(stream.answer, AnswerSide::Open(_));
         for stream in self.streams.which(under_way) {
             self.lose_answer(stream, reject, sink);

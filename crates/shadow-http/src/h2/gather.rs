@@ -7,9 +7,10 @@ use shadow_core::budget::{Charge, MemoryBudget};
 use shadow_core::time::Timestamp;
 
 use super::limits::MAX_PIECES;
+use super::live::{Cutter, LiveCall, data_of};
 use super::origin::Origin;
 use super::text::{Head, Line};
-use crate::message::{Framing, Limits, Piece, Reject, Request, Version};
+use crate::message::{Framing, HeaderField, Limits, Piece, Reject, Request, Version};
 use crate::response_stream::Response;
 
 /// A message that is not whole yet.
@@ -206,6 +207,42 @@ impl Gather {
         Ok(())
     }
 
+    /// Whether it is the request of a call of gRPC, which may have several messages. Those of gRPC-Web have one.
+    pub fn is_call(&self) -> bool {
+        let text = &self.head.text;
+        let is_named = |field: &HeaderField| text[place(&field.name)] == *b"content-type";
+        self.head.is_grpc
+            && self.head.is_chunked
+            && text.starts_with(b"POST ")
+            && self.head.headers.iter().any(|field| {
+                is_named(field) && !text[place(&field.value)].starts_with(b"application/grpc-web")
+            })
+    }
+
+    /// When its first byte was seen.
+    pub fn since(&self) -> Timestamp {
+        self.origin.time
+    }
+
+    /// The request as far as it is there, of a call that is handed on from here on message by message.
+    pub fn go_live(mut self, limits: &Limits) -> Result<(LiveCall, Cutter), Reject> {
+        let body = std::mem::replace(&mut self.body, b"0\r\n\r\n".to_vec());
+        let pieces = std::mem::take(&mut self.pieces);
+        let last = self.last;
+        let mut held = self.charge.take();
+        self.charge = held.split(self.head.text.len() + self.body.len());
+        // What is gathered stays charged until its messages are.
+        let mut cutter = Cutter::new(held.split(0));
+        let mut messages = Vec::new();
+        for (data, time) in data_of(&body, &pieces, last) {
+            messages.extend(cutter.push(data, time, limits)?);
+        }
+        drop(held);
+        let since = self.origin.time;
+        let request = self.into_request(since, None);
+        Ok((LiveCall { request, messages }, cutter))
+    }
+
     fn framing(&self) -> Framing {
         match self.head.length {
             _ if self.head.is_chunked => Framing::Chunked,
@@ -277,6 +314,10 @@ impl Gather {
         self.is_bodiless = true;
         self.head.length = None;
     }
+}
+
+fn place(range: &std::ops::Range<u32>) -> std::ops::Range<usize> {
+    range.start as usize..range.end as usize
 }
 
 /// The line in front of a chunk.

@@ -5,7 +5,7 @@
 //! two. Each stream is an exchange of its own: [`Event::Started`], then exactly one of `Complete`, `Incomplete` and
 //! `Rejected`; behind `Complete`, where answers are read, exactly one of `Answered`, `AnswerLost` and `Unprocessed`, and
 //! where they are not, `Unprocessed` at most. Nothing comes of a stream that was opened before anything of the connection
-//! was seen.
+//! was seen. A call of gRPC may be told while it is under way ([`Connection::go_live`]): its messages, and `Ended` or `Rejected`.
 //!
 //! # Where it starts
 //!
@@ -32,6 +32,7 @@ pub mod hpack;
 mod join;
 mod lane;
 mod limits;
+mod live;
 mod origin;
 mod payload;
 mod requests;
@@ -42,3 +43,4 @@ mod tests;
 mod text;
 
 pub use connection::{Connection, Event, Join, StreamId};
+pub use live::{Call, CallEnd, LiveCall, Messages};

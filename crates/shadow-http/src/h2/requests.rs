@@ -183,6 +183,18 @@ impl Connection {
     ) {
         let stream = StreamId(id);
         sink(Event::Complete(stream, request));
+        self.await_answer(id, kind, answer, sink);
+    }
+
+    /// Tells the answer to a request that was told, if there is one; else it is waited for.
+    pub(super) fn await_answer(
+        &mut self,
+        id: u32,
+        kind: RequestKind,
+        answer: AnswerSide,
+        sink: &mut impl FnMut(Event),
+    ) {
+        let stream = StreamId(id);
         let answer = match (answer, self.ended) {
             (AnswerSide::None, _) if id > self.goodbye => AnswerSide::Unprocessed,
             (AnswerSide::None, Some(reject)) => AnswerSide::Lost(reject),
@@ -234,7 +246,7 @@ impl Connection {
         sink: &mut impl FnMut(Event),
     ) {
         let id = block.stream;
-        if block.fate == Fate::Told || !self.is_open(id) {
+        if block.fate == Fate::Told || !(self.is_open(id) || self.is_live(id)) {
             return; // Of a stream that was given up, or has ended.
         }
         let trailers = match fields {
@@ -243,6 +255,10 @@ impl Connection {
             Err(reject) => Err(reject),
         };
         match trailers {
+            // Calls of gRPC have none.
+            Ok(trailers) if self.is_live(id) && !trailers.is_empty() => {
+                self.break_off(id, Reject::Malformed, sink);
+            }
             Ok(trailers) => self.finish(id, Some(&trailers), now, sink),
             Err(reject) => self.break_off(id, reject, sink),
         }
@@ -263,6 +279,9 @@ impl Connection {
         now: Timestamp,
         sink: &mut impl FnMut(Event),
     ) {
+        if self.is_live(id) {
+            return self.live_data(id, data, now, sink);
+        }
         let limits = self.limits;
         let added = self.streams.edit(id, |stream| match &mut stream.request {
             RequestSide::Open(gather) => gather.data(size, data, last, now, &limits),
@@ -279,6 +298,9 @@ impl Connection {
     }
 
     fn finish(&mut self, id: u32, trailers: Option<&[u8]>, now: Timestamp, sink: &mut impl FnMut(Event)) {
+        if self.is_live(id) {
+            return self.live_ends(id, now, sink);
+        }
         if !self.is_open(id) {
             return;
         }
@@ -305,14 +327,16 @@ impl Connection {
 
     /// A request under way will never be whole.
     pub(super) fn break_off(&mut self, id: u32, reject: Reject, sink: &mut impl FnMut(Event)) {
-        if !self.is_open(id) {
+        if !self.is_open(id) && !self.is_live(id) {
             return;
         }
         let Some(stream) = self.streams.remove(id) else {
             return;
         };
-        let RequestSide::Open(gather) = stream.request else {
-            return;
+        let gather = match stream.request {
+            RequestSide::Open(gather) => gather,
+            RequestSide::Live(_) => return self.live_breaks_off(id, stream.answer, reject, sink),
+            RequestSide::Unseen | RequestSide::Complete => return,
         };
         let is_wanted = matches!(
             reject,
@@ -328,8 +352,21 @@ impl Connection {
 
     /// All of them.
     pub(super) fn break_off_all(&mut self, reject: Reject, sink: &mut impl FnMut(Event)) {
-        let open = |_: u32, stream: &Stream| matches!(stream.request, RequestSide::Open(_));
+        let open =
+            |_: u32, stream: &Stream| matches!(stream.request, RequestSide::Open(_) | RequestSide::Live(_));
         for id in self.streams.which(open) {
+            self.break_off(id, reject, sink);
+        }
+    }
+
+    /// Those of which bytes are kept.
+    pub(super) fn break_off_kept(&mut self, reject: Reject, sink: &mut impl FnMut(Event)) {
+        let kept = |_: u32, stream: &Stream| match &stream.request {
+            RequestSide::Open(_) => true,
+            RequestSide::Live(cutter) => cutter.holds(),
+            RequestSide::Unseen | RequestSide::Complete => false,
+        };
+        for id in self.streams.which(kept) {
             self.break_off(id, reject, sink);
         }
     }
@@ -356,7 +393,7 @@ impl Connection {
 
     /// A header block is lost: that of a new request, or the trailers of one under way.
     fn lost_head(&mut self, id: u32, reject: Reject, sink: &mut impl FnMut(Event)) {
-        if self.is_open(id) {
+        if self.is_open(id) || self.is_live(id) {
             self.break_off(id, reject, sink);
         } else if id > self.highest && id % 2 == 1 {
             self.opens(id);

@@ -1,9 +1,10 @@
 //! The streams of a connection of which something is still to come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::gather::Gather;
 use super::limits::MAX_STREAMS;
+use super::live::{Cutter, LiveCall};
 use crate::framing::RequestKind;
 use crate::message::Reject;
 use crate::response_stream::Response;
@@ -22,6 +23,8 @@ pub(super) enum RequestSide {
     /// Its answer came before it: the directions are not captured in step.
     Unseen,
     Open(Box<Gather>),
+    /// A call of gRPC that is told message by message.
+    Live(Cutter),
     /// It was told.
     Complete,
 }
@@ -48,11 +51,17 @@ pub(super) struct Streams {
     unseen: usize,
     /// Requests that were told and wait for their answers.
     complete: usize,
+    /// Open calls of gRPC.
+    calls: BTreeSet<u32>,
 }
 
 impl Stream {
     fn holding(&self) -> usize {
-        let request = matches!(self.request, RequestSide::Open(_));
+        let request = match &self.request {
+            RequestSide::Open(_) => true,
+            RequestSide::Live(cutter) => cutter.holds(),
+            RequestSide::Unseen | RequestSide::Complete => false,
+        };
         let answer = matches!(self.answer, AnswerSide::Open(_) | AnswerSide::Early(_));
         usize::from(request) + usize::from(answer)
     }
@@ -98,15 +107,52 @@ impl Streams {
         self.holding += stream.holding();
         self.unseen += stream.unseen();
         self.complete += stream.complete();
+        if matches!(&stream.request, RequestSide::Open(gather) if gather.is_call()) {
+            self.calls.insert(id);
+        }
         self.all.insert(id, stream);
     }
 
     pub fn remove(&mut self, id: u32) -> Option<Stream> {
         let stream = self.all.remove(&id)?;
+        self.calls.remove(&id);
         self.holding -= stream.holding();
         self.unseen -= stream.unseen();
         self.complete -= stream.complete();
         Some(stream)
+    }
+
+    /// The open calls of gRPC, in their order.
+    pub fn calls(&self) -> impl Iterator<Item = u32> {
+        self.calls.iter().copied()
+    }
+
+    pub fn has_calls(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    /// Has one of these go live, as `begin` makes of it, if it is there.
+    pub fn go_live(
+        &mut self,
+        id: u32,
+        begin: impl FnOnce(Gather) -> Result<(LiveCall, Cutter), Reject>,
+    ) -> Option<Result<LiveCall, Reject>> {
+        if !self.calls.remove(&id) {
+            return None;
+        }
+        self.edit(id, |stream| {
+            let gathered = std::mem::replace(&mut stream.request, RequestSide::Complete);
+            let RequestSide::Open(gather) = gathered else {
+                stream.request = gathered;
+                return None;
+            };
+            let (call, cutter) = match begin(*gather) {
+                Ok(begun) => begun,
+                Err(reject) => return Some(Err(reject)),
+            };
+            stream.request = RequestSide::Live(cutter);
+            Some(Ok(call))
+        })?
     }
 
     /// Changes one, if it is there.

@@ -88,6 +88,11 @@ pub struct Filters {
 }
 
 impl Filters {
+    /// Whether any of them looks into bodies.
+    pub(super) fn read_bodies(&self) -> bool {
+        !self.json.allow.is_empty() || !self.json.disallow.is_empty()
+    }
+
     /// Decides what can be decided before anything is set: by method and client.
     pub(super) fn pass_origin(&self, draft: &Draft<'_>) -> bool {
         self.methods

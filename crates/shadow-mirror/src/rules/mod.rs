@@ -107,6 +107,11 @@ impl Rules {
         }))
     }
 
+    /// Whether bodies matter to it, so that a request must be whole to be judged.
+    pub fn reads_bodies(&self) -> bool {
+        self.prettifier.is_some() || self.redaction.is_some() || self.filters.read_bodies()
+    }
+
     /// Judges `request`, which a client at `client` sent.
     pub fn judge(&self, request: &Request, client: IpAddr) -> Verdict {
         match self.edited(request, client) {

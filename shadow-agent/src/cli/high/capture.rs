@@ -8,7 +8,7 @@ use crate::cli::error::{Problem, UsageError};
 use crate::cli::low::Arguments;
 use crate::cli::low::input_raw::EngineName;
 use crate::cli::low::tuning::{ProtocolName, TuningFlags};
-use crate::cli::value::Share;
+use crate::cli::value::{MaxStream, Share};
 use crate::settings::{CaptureSettings, Engine, LiveScope, RawInput, ReadSettings, VlanScope, VxlanSettings};
 use crate::tcp::{BpfFilter, FilterError};
 
@@ -129,6 +129,10 @@ pub fn reading(
         track_response: arguments.input.input_raw_track_response,
         client_header: client_header(arguments)?,
         allow_incomplete: arguments.capture.input_raw_allow_incomplete,
+        live_calls: match arguments.limits.grpc_max_stream {
+            MaxStream::Off => None,
+            MaxStream::Within { bytes, .. } => Some(bytes),
+        },
         resume: arguments.capture.input_raw_resume,
     })
 }

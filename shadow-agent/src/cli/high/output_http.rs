@@ -5,7 +5,8 @@ use super::rules;
 use crate::cli::low::Arguments;
 use crate::cli::low::output_http::{MAX_WORKERS, VersionName};
 use crate::cli::upstream::Upstream;
-use crate::settings::{BreakerSettings, HostHeader, HttpOutputSettings, HttpVersion};
+use crate::cli::value as typed;
+use crate::settings::{BreakerSettings, HostHeader, HttpOutputSettings, HttpVersion, MaxStream};
 
 /// The marker header of the run, if any.
 pub fn marker(arguments: &Arguments) -> Option<String> {
@@ -58,6 +59,10 @@ pub fn resolve(upstream: Upstream, arguments: &Arguments, answers: Answers) -> H
         correlate,
         control: control.flatten().map(Box::new),
         max_response: flags.output_http_max_response as u64,
+        max_stream: match arguments.limits.grpc_max_stream {
+            typed::MaxStream::Off => None,
+            typed::MaxStream::Within { bytes, time } => Some(MaxStream { bytes, time }),
+        },
         breaker: BreakerSettings {
             failures: flags.output_http_breaker_failures,
             open_for: flags.output_http_breaker_open_for,

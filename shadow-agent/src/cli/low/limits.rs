@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::value::{positive_duration, positive_size};
+use crate::cli::value::{MaxStream, max_stream, positive_duration, positive_size};
 
 /// Bounds, as typed.
 #[derive(Args, Clone, Debug)]
@@ -42,6 +42,15 @@ pub struct LimitFlags {
     /// --max-memory.
     #[arg(long, value_name = "SIZE", default_value = "16mb", value_parser = positive_size)]
     pub max_body: usize,
+
+    /// Longest gRPC stream to mirror: bytes in either direction, and time
+    ///
+    /// A stream is sent to the shadow while production serves it, message by message; one beyond either bound is ended there
+    /// and counted as grpc_stream_limit. SIZE, DURATION or both, such as 1gb,2h (10m is ten minutes); off mirrors a stream
+    /// once production has ended it, within --max-body. The defaults are those of --output-http-max-response and
+    /// --input-raw-idle-timeout.
+    #[arg(long, value_name = "SIZE,DURATION", default_value = "64mb,10m", value_parser = max_stream)]
+    pub grpc_max_stream: MaxStream,
 
     /// GoReplay's name for --max-body; the smaller of the two applies
     ///

@@ -216,7 +216,8 @@ impl Comparing {
         let may_repeat = self.repeats_beside_control || !control_answers;
         Extras {
             control: self.control.is_some(),
-            repeat: may_repeat && repeats.takes(request.method(), request.target()),
+            // A call whose messages are still coming cannot be asked a second time from its beginning.
+            repeat: may_repeat && !exchange.is_coming() && repeats.takes(request.method(), request.target()),
         }
     }
 

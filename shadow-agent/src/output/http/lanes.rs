@@ -14,7 +14,7 @@ use super::redirect::Hop;
 use crate::compare::Part;
 use crate::http::{HeaderField, Request, Version};
 use crate::mirror::ledger::Ticket;
-use crate::mirror::{Exchange, FlowId};
+use crate::mirror::{Exchange, FlowId, LiveReader};
 
 /// Largest request that is sent behind another, in bytes.
 const MAX_FOLLOWER: usize = 4096;
@@ -46,11 +46,23 @@ pub(super) struct Job {
     pub redirects: u8,
     /// The redirect that is being followed.
     pub hop: Option<Box<Hop>>,
+    /// What production still does with it, of a call that it is serving.
+    pub live: Option<Rc<LiveReader>>,
 }
 
 impl Job {
     pub(super) fn flow(&self) -> FlowId {
         self.exchange.flow
+    }
+
+    /// Whether its messages come while it is sent.
+    pub(super) fn is_coming(&self) -> bool {
+        self.exchange.is_coming()
+    }
+
+    /// Whether it can be sent once more, from its first byte on.
+    pub(super) fn begins_again(&self) -> bool {
+        !self.is_coming() || self.live.as_ref().is_some_and(|reader| reader.rewind())
     }
 
     /// Goes on where a redirect leads.

@@ -51,7 +51,9 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use self::comparing::{Comparing, Comparison};
 use self::copy::{CopyTemplate, Unsafe, Wire};
-pub use self::settings::{BreakerSettings, Endpoints, HostHeader, HttpOutputSettings, HttpVersion};
+pub use self::settings::{
+    BreakerSettings, Endpoints, HostHeader, HttpOutputSettings, HttpVersion, MaxStream,
+};
 use self::shard::Shard;
 use self::tracking::Tracking;
 use self::upstream::Upstream;
@@ -240,6 +242,10 @@ impl ShardOutput for HttpShard {
         if let Some(comparing) = &self.comparing {
             comparing.pairing.borrow_mut().production_ended();
         }
+    }
+
+    fn takes_live_calls(&self) -> bool {
+        true
     }
 
     fn has_room(&self) -> bool {

@@ -312,6 +312,7 @@ mod tests {
             turned_away: 0,
             redirects: 0,
             hop: None,
+            live: None,
         }
     }
 

@@ -63,8 +63,19 @@ pub struct HttpOutputSettings {
     pub control: Option<Box<HttpOutputSettings>>,
     /// Largest response body that is read; a larger one ends as a counted drop.
     pub max_response: u64,
+    /// Bounds of a call of gRPC that lasts; without, it has those of every exchange.
+    pub max_stream: Option<MaxStream>,
     /// The circuit breaker.
     pub breaker: BreakerSettings,
+}
+
+/// Bounds of a call of gRPC that lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxStream {
+    /// Most bytes in either direction.
+    pub bytes: u64,
+    /// From its head on.
+    pub time: Duration,
 }
 
 /// HTTP versions to send requests by.

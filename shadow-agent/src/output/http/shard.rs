@@ -136,6 +136,7 @@ impl Shard {
             turned_away: 0,
             redirects: self.upstream.settings.redirects,
             hop: None,
+            live: exchange.live.as_ref().map(|live| Rc::new(live.reader())),
         };
         if !self.upstream.queue.try_hold(job.bytes()) {
             self.upstream.breaker.abandoned(job.pass);
@@ -285,7 +286,7 @@ impl Shard {
     /// Counts how late a copy was written, if it was.
     fn count_delay(&self, job: &Job) {
         // A second request for the comparison alone is no copy of production's.
-        let is_copy = job.part.is_none_or(|part| part == Part::Shadow);
+        let is_copy = job.part.is_none_or(|part| part == Part::Shadow) && !job.is_coming();
         if let (Some((instant, timestamp)), Some(written), true) = (self.live, job.written, is_copy) {
             let written = timestamp.after(written.saturating_duration_since(instant));
             self.upstream

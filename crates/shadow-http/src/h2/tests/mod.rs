@@ -4,6 +4,7 @@ mod answers;
 mod floods;
 mod holes;
 mod joining;
+mod live;
 mod properties;
 mod requests;
 mod truth;
@@ -14,7 +15,7 @@ use shadow_core::time::Timestamp;
 use shadow_tcp::{Chunk, Close, Direction, Stall};
 
 use super::frame::PREFACE;
-use super::{Connection, Event, Join};
+use super::{CallEnd, Connection, Event, Join};
 use crate::{Framing, Limits, Reject, Request, RequestKind, Response};
 
 const LIMITS: Limits = Limits {
@@ -214,6 +215,11 @@ impl Told<'_> {
                     line
                 }
                 Event::Rejected(id, reject) => format!("rejected {id} {}", reject.word()),
+                Event::Messages(id, messages) => {
+                    format!("messages {id} {:?} at {}", messages.data, messages.time.0)
+                }
+                Event::Ended(id, CallEnd::HalfClosed(time)) => format!("ended {id} at {}", time.0),
+                Event::Ended(id, CallEnd::Answered) => format!("ended {id} by its answer"),
                 Event::Answered(id, response) => {
                     let line = format!("answered {id} {}", response.status);
                     responses.push(*response);

@@ -38,6 +38,7 @@ pub(in crate::output::http) fn settings() -> HttpOutputSettings {
         correlate: None,
         control: None,
         max_response: 64 << 20,
+        max_stream: None,
         breaker: BreakerSettings {
             failures: 0,
             open_for: Duration::from_secs(1),

@@ -14,6 +14,7 @@ use http::response::Parts;
 use http::{HeaderMap, header};
 
 use super::watched::Seen;
+use crate::mirror::ledger::DropReason;
 use crate::output::http::kept::{Keep, Kept, NotKept};
 use crate::output::http::response::{BadResponse, ShadowAnswer};
 
@@ -27,6 +28,8 @@ pub(in crate::output::http) enum NoAnswer {
     Ended(::h2::Error),
     /// It is beyond a limit.
     Bad(BadResponse),
+    /// It is not read any further: production's call ended so, or it is beyond the bound of a stream.
+    Ends(DropReason),
 }
 
 /// An answer that is being read.
@@ -39,6 +42,8 @@ pub(in crate::output::http) struct Answer {
     /// Where each DATA frame ends in the body that is kept.
     frames: Vec<usize>,
     body_bytes: u64,
+    /// Most bytes of its body, where it may last.
+    most_of_stream: Option<u64>,
     /// When its first byte came.
     pub first_byte: Option<Instant>,
 }
@@ -66,8 +71,20 @@ impl Answer {
             kept: Kept::default(),
             frames: Vec::new(),
             body_bytes: 0,
+            most_of_stream: None,
             first_byte: None,
         }
+    }
+
+    /// The same, of a call that may last, with so many bytes at most.
+    pub(in crate::output::http) fn of_stream(mut self, most: Option<u64>) -> Self {
+        self.most_of_stream = most;
+        self
+    }
+
+    /// Whether data of it has come.
+    pub(in crate::output::http) fn has_data(&self) -> bool {
+        self.body_bytes > 0
     }
 
     /// Whether its head has come.
@@ -114,7 +131,10 @@ impl Answer {
             // It fails for a stream that is gone, which the next read tells.
             let _ = body.flow_control().release_capacity(data.len());
             self.body_bytes = self.body_bytes.saturating_add(data.len() as u64);
-            if self.body_bytes > self.max_body {
+            if self.most_of_stream.is_some_and(|most| self.body_bytes > most) {
+                return Poll::Ready(Err(NoAnswer::Ends(DropReason::GrpcStreamLimit)));
+            }
+            if self.most_of_stream.is_none() && self.body_bytes > self.max_body {
                 return Poll::Ready(Err(NoAnswer::Bad(BadResponse::TooLarge)));
             }
             if self.keep.most.is_some() && !data.is_empty() {

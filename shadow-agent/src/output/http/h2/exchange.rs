@@ -1,6 +1,6 @@
 //! One exchange on a stream: its request is sent, and its answer read, at the same time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
@@ -13,9 +13,12 @@ use tokio::task::AbortHandle;
 use super::answer::{Answer, NoAnswer};
 use super::upload::Upload;
 use super::watched::{Departure, Seen};
+use super::way::is_grpc;
 use crate::compare::Times;
 use crate::http::Request;
+use crate::mirror::LiveReader;
 use crate::mirror::ledger::DropReason;
+use crate::output::http::breaker::Pass;
 use crate::output::http::failure::Failure;
 use crate::output::http::lanes::Job;
 use crate::output::http::response::ShadowAnswer;
@@ -37,6 +40,14 @@ pub(in crate::output::http) struct Exchanging {
     writes_before: u64,
     /// When its last byte was written.
     left: Departure,
+    /// What production still does with it, of a call that it is serving.
+    pub live: Option<Rc<LiveReader>>,
+    /// Whether it is a call of gRPC, which may be a stream.
+    pub is_call: bool,
+    /// Whether data of the answer has come.
+    pub has_data: Cell<bool>,
+    /// Since when production is known to be done with the call.
+    pub over: Cell<Option<Instant>>,
     task: RefCell<Option<AbortHandle>>,
 }
 
@@ -72,6 +83,10 @@ impl Exchanging {
             read_before: seen.read(),
             writes_before: seen.writes(),
             left: Departure::default(),
+            live: job.live.clone(),
+            is_call: is_grpc(&job.exchange.request),
+            has_data: Cell::new(false),
+            over: Cell::new(None),
             task: RefCell::default(),
             job: RefCell::new(Some(job)),
         }
@@ -85,6 +100,19 @@ impl Exchanging {
     /// Gives what `look` makes of its job.
     pub(in crate::output::http) fn with_job<T>(&self, look: impl FnOnce(&Job) -> T) -> Option<T> {
         self.job.borrow().as_ref().map(look)
+    }
+
+    /// The pass of its probe, if it is one that the shadow has begun to answer: what lasts need not end to show that the shadow
+    /// is alive. It is a probe no longer.
+    pub(in crate::output::http) fn has_probed(&self) -> Option<Pass> {
+        let mut job = self.job.borrow_mut();
+        let pass = &mut job
+            .as_mut()
+            .filter(|job| job.pass.probe && self.has_data.get())?
+            .pass;
+        let probed = *pass;
+        pass.probe = false;
+        Some(probed)
     }
 
     /// Takes its job: it ends, or is given up.
@@ -126,16 +154,24 @@ pub(in crate::output::http) async fn run(
     reused: bool,
 ) -> End {
     let ended = poll_fn(|cx| {
+        let mut ends = None;
         if let Some(uploading) = &mut upload
-            && uploading.poll(cx, &mut stream).is_ready()
+            && let Poll::Ready(sent) = uploading.poll(cx, &mut stream)
         {
             seen.leaves_next(exchanging.departure());
             upload = None;
+            ends = sent.err();
         }
-        match answer.poll(cx, seen) {
-            Poll::Ready(ended) => Poll::Ready(ended),
-            Poll::Pending => Poll::Pending,
+        if let Poll::Ready(ended) = answer.poll(cx, seen) {
+            return Poll::Ready(ended);
         }
+        exchanging.has_data.set(answer.has_data());
+        if let (None, None, Some(live)) = (&ends, &upload, &exchanging.live)
+            && let Poll::Ready(reason) = live.poll_lost(cx)
+        {
+            ends = Some(reason);
+        }
+        ends.map_or(Poll::Pending, |reason| Poll::Ready(Err(NoAnswer::Ends(reason))))
     });
     match ended.await {
         Ok(whole) => {
@@ -143,6 +179,8 @@ pub(in crate::output::http) async fn run(
             End::Answered(whole, times)
         }
         Err(NoAnswer::Bad(bad)) => End::Failed(Failure::from(bad)),
+        // With the handles of its stream goes a reset, by CANCEL: what a client does that gives a call up.
+        Err(NoAnswer::Ends(reason)) => End::Failed(ends_as_production(reason)),
         Err(NoAnswer::Ended(error)) => {
             let failure = failure(&error);
             let started = answer.has_started();
@@ -154,6 +192,15 @@ pub(in crate::output::http) async fn run(
                 End::Failed(failure)
             }
         }
+    }
+}
+
+/// A call that was ended because production's was, or because it lasted for too long: that says nothing of the shadow.
+pub(in crate::output::http) fn ends_as_production(reason: DropReason) -> Failure {
+    Failure {
+        reason,
+        sick: false,
+        words: "the call was ended here".to_owned(),
     }
 }
 

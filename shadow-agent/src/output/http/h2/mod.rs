@@ -21,7 +21,7 @@ mod way;
 pub(super) use self::answer::Answer;
 pub(super) use self::client::Client;
 pub(super) use self::connection::{Multiplexed, is_of_request};
-pub(super) use self::exchange::{End, Exchanging, Left, failure, run};
+pub(super) use self::exchange::{End, Exchanging, Left, ends_as_production, failure, run};
 pub(super) use self::head::{Unsendable, request};
 pub(super) use self::opening::{NotOpened, Opened, open};
 pub(super) use self::pool::{Place, Streams};

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -13,7 +14,11 @@ use http::HeaderMap;
 use tokio::time::{Sleep, sleep_until};
 
 use super::head::{self, Unsendable};
+use crate::http::h2::Messages;
 use crate::http::{ChunkedDecoder, Framing, Piece, Request};
+use crate::mirror::ledger::DropReason;
+use crate::mirror::{LiveReader, NextOfCall};
+use crate::time::Timestamp;
 
 /// Largest body that is handed to the connection at once: what fits into a stream's window at first (RFC 9113 section 6.9.2).
 const AT_ONCE: usize = 65_535;
@@ -26,6 +31,31 @@ pub(in crate::output::http) struct Upload {
     /// When the body ends, where that is to be waited for.
     end: Option<Instant>,
     sleeping: Option<Pin<Box<Sleep>>>,
+    /// Where more of it comes from, of a call that production is serving.
+    coming: Option<Coming>,
+}
+
+/// The messages of a call that production is serving.
+#[derive(Debug)]
+struct Coming {
+    reader: Rc<LiveReader>,
+    /// When its head went.
+    began: Instant,
+}
+
+impl Coming {
+    /// When something goes that came then.
+    fn due(&self, time: Timestamp) -> Instant {
+        self.began + time.since(self.reader.live().began())
+    }
+}
+
+/// What comes of a call that production is serving.
+enum More {
+    Messages,
+    /// Nothing more, and no end.
+    Nothing,
+    Lost(DropReason),
 }
 
 #[derive(Debug)]
@@ -33,6 +63,8 @@ struct Part {
     data: Bytes,
     /// When it goes; at once without.
     due: Option<Instant>,
+    /// What holds it in the memory budget, where that is not the request.
+    _held: Option<Rc<Messages>>,
 }
 
 impl Upload {
@@ -55,7 +87,11 @@ impl Upload {
             .map(|(data, end)| {
                 while pieces_left.next_if(|piece| (piece.end as usize) < end).is_some() {}
                 let due = pieces_left.peek().map(|piece| after(piece));
-                Part { data, due }
+                Part {
+                    data,
+                    due,
+                    _held: None,
+                }
             })
             .collect();
         Ok(Self {
@@ -65,18 +101,27 @@ impl Upload {
                 .last()
                 .map(|_| now + request.last_byte.since(request.first_byte)),
             sleeping: None,
+            coming: None,
         })
+    }
+
+    /// The messages of a call that production is serving, whose head goes `now`.
+    pub(in crate::output::http) fn coming(reader: Rc<LiveReader>, now: Instant) -> Self {
+        Self {
+            coming: Some(Coming { reader, began: now }),
+            ..Self::default()
+        }
     }
 
     /// Whether there is nothing to be sent behind the head.
     pub(in crate::output::http) fn is_empty(&self) -> bool {
-        self.parts.is_empty() && self.trailers.is_none() && self.end.is_none()
+        self.parts.is_empty() && self.trailers.is_none() && self.end.is_none() && self.coming.is_none()
     }
 
     /// Hands all of it over, if it is small and nothing of it is to be waited for. Whether it was.
     pub(in crate::output::http) fn hand_over(&mut self, stream: &mut SendStream<Bytes>) -> bool {
         let bytes: usize = self.parts.iter().map(|part| part.data.len()).sum();
-        if bytes > AT_ONCE || self.end.is_some() {
+        if bytes > AT_ONCE || self.end.is_some() || self.coming.is_some() {
             return false;
         }
         while let Some(part) = self.parts.pop_front() {
@@ -88,13 +133,22 @@ impl Upload {
         true
     }
 
-    /// Hands over what may go now. Ready when all of it went, or none of it will any more.
+    /// Hands over what may go now. Ready when all of it went, or none of it will any more; with a reason where the call is to be
+    /// ended.
     pub(in crate::output::http) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         stream: &mut SendStream<Bytes>,
-    ) -> Poll<()> {
-        while let Some(part) = self.parts.front() {
+    ) -> Poll<Result<(), DropReason>> {
+        loop {
+            let Some(part) = self.parts.front() else {
+                match ready!(self.poll_coming(cx)) {
+                    Some(More::Messages) => continue,
+                    Some(More::Nothing) => return Poll::Ready(Ok(())),
+                    Some(More::Lost(reason)) => return Poll::Ready(Err(reason)),
+                    None => break,
+                }
+            };
             let due = part.due;
             ready!(self.poll_due(cx, due));
             let Some(part) = self.parts.front_mut() else { break };
@@ -110,18 +164,42 @@ impl Upload {
             if part.data.is_empty() {
                 self.parts.pop_front();
             }
-            let last = self.parts.is_empty() && self.trailers.is_none() && self.end.is_none();
+            let last = self.is_empty();
             if stream.send_data(data, last).is_err() {
                 return self.give_up();
             }
             if last {
-                return Poll::Ready(());
+                return Poll::Ready(Ok(()));
             }
         }
         let end = self.end;
         ready!(self.poll_due(cx, end));
         self.finish(stream);
-        Poll::Ready(())
+        Poll::Ready(Ok(()))
+    }
+
+    /// What comes behind the parts; `None` where nothing does, or only the end.
+    fn poll_coming(&mut self, cx: &mut Context<'_>) -> Poll<Option<More>> {
+        let Some(coming) = &self.coming else {
+            return Poll::Ready(None);
+        };
+        Poll::Ready(match ready!(coming.reader.poll_next(cx)) {
+            NextOfCall::Messages(messages) => {
+                self.parts.push_back(Part {
+                    data: messages.data.clone(),
+                    due: Some(coming.due(messages.time)),
+                    _held: Some(messages),
+                });
+                Some(More::Messages)
+            }
+            NextOfCall::HalfClosed(time) => {
+                self.end = Some(coming.due(time));
+                self.coming = None;
+                None
+            }
+            NextOfCall::Nothing => Some(More::Nothing),
+            NextOfCall::Lost(reason) => Some(More::Lost(reason)),
+        })
     }
 
     fn poll_due(&mut self, cx: &mut Context<'_>, due: Option<Instant>) -> Poll<()> {
@@ -146,9 +224,9 @@ impl Upload {
         }
     }
 
-    fn give_up(&mut self) -> Poll<()> {
+    fn give_up(&mut self) -> Poll<Result<(), DropReason>> {
         *self = Self::default();
-        Poll::Ready(())
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -203,7 +281,6 @@ fn chunks(body: &Bytes) -> Result<(Data, Option<HeaderMap>), Unsendable> {
 mod tests {
     use super::*;
     use crate::mirror::testing::request;
-    use crate::time::Timestamp;
 
     fn upload(body: &str, pieces: &[(u32, u64)]) -> Upload {
         let head = if body.contains("\r\n") {

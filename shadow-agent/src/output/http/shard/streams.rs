@@ -10,6 +10,7 @@ use tokio::task::spawn_local;
 
 use super::Shard;
 use super::lifecycle::IDLE;
+use crate::compare::ProductionTime;
 use crate::mirror::ledger::DropReason;
 use crate::output::http::copy::Wire;
 use crate::output::http::failure::Failure;
@@ -125,7 +126,10 @@ impl Shard {
         } else {
             Some(upload)
         };
-        let answer = Answer::new(response, self.upstream.settings.max_response, self.keep());
+        let settings = &self.upstream.settings;
+        let most = settings.max_stream.map(|most| most.bytes);
+        let most = most.filter(|_| exchanging.is_call);
+        let answer = Answer::new(response, settings.max_response, self.keep()).of_stream(most);
         connection.add(Rc::clone(&exchanging));
         let (on, of) = (Rc::clone(connection), Rc::clone(&exchanging));
         let task = spawn_local(async move {
@@ -157,6 +161,8 @@ impl Shard {
         let head = head.map_err(|Unsendable| DropReason::HttpVersion)?;
         let upload = if hop.is_some_and(|hop| hop.as_get) {
             Upload::default()
+        } else if let Some(reader) = job.live.as_ref().filter(|_| job.is_coming()) {
+            Upload::coming(Rc::clone(reader), now)
         } else {
             Upload::of(request, now).map_err(|Unsendable| DropReason::Malformed)?
         };
@@ -169,7 +175,11 @@ impl Shard {
             match end {
                 End::Answered(answer, times) => {
                     connection.completed();
-                    let took = exchanging.since.elapsed();
+                    // Of a call that lasted as long as production's, what the shadow took itself.
+                    let took = job
+                        .live
+                        .as_ref()
+                        .map_or(exchanging.since.elapsed(), |_| times.last);
                     if let Some(hop) = self.next_hop(&job, &answer) {
                         let mut job = job;
                         job.follow(hop);
@@ -211,7 +221,7 @@ impl Shard {
     /// are behind so many requests: where it has looked at others before, that is not the one time that a job is sent again.
     fn turned_away(&self, connection: &Multiplexed, mut job: Job, failure: &Failure) {
         connection.leave();
-        if connection.is_barren() || job.turned_away == MOST_TURNS {
+        if connection.is_barren() || job.turned_away == MOST_TURNS || !job.begins_again() {
             return self.again(job, failure, true);
         }
         job.turned_away += 1;
@@ -220,7 +230,7 @@ impl Shard {
 
     /// Sends a job, for which a permit is held, once more, if that was not done before.
     fn again(&self, mut job: Job, failure: &Failure, fresh: bool) {
-        if job.retried {
+        if job.retried || !job.begins_again() {
             self.give_permit_back();
             return self.failed(job, failure);
         }
@@ -314,8 +324,11 @@ impl Shard {
     pub(super) fn sweep_streams(&self, now: Instant) {
         let all = self.streams.borrow().all();
         for connection in all {
+            for probe in connection.exchanges().iter().filter_map(|one| one.has_probed()) {
+                self.upstream.answered(probe);
+            }
             for exchanging in connection.due(|exchanging| self.is_overdue(exchanging, now)) {
-                self.time_is_up(&connection, &exchanging);
+                self.time_is_up(&connection, &exchanging, now);
             }
             if connection.is_surplus(now, IDLE) {
                 connection.leave();
@@ -335,19 +348,58 @@ impl Shard {
     }
 
     fn is_overdue(&self, exchanging: &Exchanging, now: Instant) -> bool {
-        let lasted = now.saturating_duration_since(exchanging.since);
+        if let Some(most) = self.time_of_stream(exchanging, now) {
+            let given = exchanging
+                .given
+                .map_or(Duration::MAX, |given| given + AFTER_GIVEN);
+            return now.saturating_duration_since(exchanging.since) >= most.min(given);
+        }
+        let since = exchanging.over.get().unwrap_or(exchanging.since);
+        let lasted = now.saturating_duration_since(since);
         let timeout = self.upstream.settings.timeout;
         match exchanging.given {
             Some(given) if given < timeout => lasted >= given + AFTER_GIVEN,
             _ => {
                 lasted >= timeout
-                    && exchanging.with_job(|job| self.has_had_its_time(job, exchanging.since, now))
-                        != Some(false)
+                    && exchanging.with_job(|job| self.has_had_its_time(job, since, now)) != Some(false)
             }
         }
     }
 
-    fn time_is_up(&self, connection: &Rc<Multiplexed>, exchanging: &Rc<Exchanging>) {
+    /// How long a call may last as long as it is a stream under way: one that production is serving, or one that the shadow is
+    /// in the middle of answering while production is not known to be done with it. `None` for every other exchange.
+    fn time_of_stream(&self, exchanging: &Exchanging, now: Instant) -> Option<Duration> {
+        let most = self.upstream.settings.max_stream?.time;
+        if exchanging.with_job(|job| job.pass.probe) == Some(true) {
+            return None; // Its answer begins in the time of an exchange, or the shadow is still sick.
+        }
+        let lasts = match &exchanging.live {
+            Some(reader) if reader.live().is_over() => {
+                if exchanging.over.get().is_none() {
+                    exchanging.over.set(Some(now));
+                }
+                false
+            }
+            Some(_) => true,
+            None => {
+                let answered = exchanging.with_job(|job| self.has_production_answered(job));
+                exchanging.is_call && exchanging.has_data.get() && answered == Some(false)
+            }
+        };
+        lasts.then_some(most)
+    }
+
+    /// Whether production is known to have answered it.
+    fn has_production_answered(&self, job: &Job) -> bool {
+        let time = self.pairing.as_ref().and_then(|pairing| {
+            job.part?;
+            pairing.borrow().production_time(&job.exchange.id)
+        });
+        matches!(time, Some(ProductionTime::Took(_)))
+    }
+
+    fn time_is_up(&self, connection: &Rc<Multiplexed>, exchanging: &Rc<Exchanging>, now: Instant) {
+        let ends_as = self.ends_as(exchanging, now);
         exchanging.cancel();
         connection.remove(exchanging);
         if connection.seen.read() == exchanging.read_before {
@@ -360,7 +412,22 @@ impl Shard {
                 .given
                 .is_none_or(|given| given >= self.upstream.settings.timeout);
             self.give_permit_back();
-            self.failed(job, &out_of_time("timed out before a complete response", sick));
+            let failure = match ends_as {
+                Some(reason) => h2::ends_as_production(reason),
+                None => out_of_time("timed out before a complete response", sick),
+            };
+            self.failed(job, &failure);
+        }
+    }
+
+    /// What a call that is overdue ends as, where that is not the shadow's fault: it is a stream that lasted for as long as one
+    /// may, or production's ended without an answer.
+    fn ends_as(&self, exchanging: &Exchanging, now: Instant) -> Option<DropReason> {
+        let lasted = now.saturating_duration_since(exchanging.since);
+        match self.time_of_stream(exchanging, now) {
+            Some(most) if lasted >= most => Some(DropReason::GrpcStreamLimit),
+            Some(_) => None,
+            None => exchanging.live.as_ref().and_then(|live| live.lost()),
         }
     }
 

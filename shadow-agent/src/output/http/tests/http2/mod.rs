@@ -2,6 +2,7 @@
 
 mod exchanges;
 mod faults;
+mod live;
 mod reflecting;
 mod streams;
 mod versions;

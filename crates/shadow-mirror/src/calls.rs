@@ -1,0 +1,148 @@
+//! Calls of gRPC that last: they are handed on while production serves them, so that the shadow gets each message when
+//! production does, and not once a stream has ended that may last for hours.
+//!
+//! A call goes live where production shows that it serves it: it has begun to answer on that stream; or the call has been
+//! open for [`ANSWER_TIMEOUT`], and nothing speaks against it (what is said of whole requests in `streams.rs`). It does so only
+//! where nobody on its way needs it whole: no middleware, no rule that looks into bodies, no output that keeps or relays
+//! requests. Else it waits for its end, as every other request does.
+//!
+//! A call that was whole early, and whose answer lasts, is followed too: where production's client gives up, or its connection
+//! ends, so does the shadow's stream.
+
+use std::rc::Rc;
+
+use shadow_core::time::Timestamp;
+use shadow_http::h2::{Call, CallEnd, Connection, LiveCall, Messages, StreamId};
+use shadow_http::{Reject, Request};
+use shadow_tcp::ANSWER_TIMEOUT;
+
+use super::held_back::Server;
+use super::live::Live;
+use super::not_understood;
+use super::streams::{Answers, Around, State, Stream, Streams};
+use crate::ledger::DropReason;
+
+impl Streams {
+    /// Has calls go live that production has begun to answer.
+    pub(super) fn go_live_answered(&mut self, around: &mut Around<'_>, reader: &mut Connection) {
+        if self.live_calls.is_some() && reader.has_calls() {
+            let calls: Vec<Call> = reader.calls().filter(|call| call.is_answered).collect();
+            self.go_live(around, reader, &calls);
+        }
+    }
+
+    /// Has calls go live that have been open for long.
+    pub(super) fn go_live_in_time(
+        &mut self,
+        around: &mut Around<'_>,
+        reader: &mut Connection,
+        now: Timestamp,
+    ) {
+        let may = match around.open.held.server_is() {
+            Server::Awaited | Server::Silent => false,
+            Server::Accepted => self.speaks,
+            Server::Unknown => true,
+        };
+        if self.live_calls.is_some() && may && self.doubt.is_none() {
+            let is_due = |call: &Call| call.since.after(ANSWER_TIMEOUT) <= now;
+            let calls: Vec<Call> = reader.calls().filter(is_due).collect();
+            self.go_live(around, reader, &calls);
+        }
+    }
+
+    fn go_live(&mut self, around: &mut Around<'_>, reader: &mut Connection, calls: &[Call]) {
+        for call in calls {
+            if !self.may_go_live(around, call.stream) {
+                continue;
+            }
+            let mut rejected = None;
+            let live = reader.go_live(call.stream, &mut |event| rejected = Some(event));
+            if let Some(live) = live {
+                self.goes_live(around, call.stream, live);
+            }
+            if let Some(event) = rejected {
+                self.take(around, event);
+            }
+        }
+    }
+
+    fn may_go_live(&self, around: &Around<'_>, id: StreamId) -> bool {
+        let Some(stream) = self.open.get(&id) else {
+            return false;
+        };
+        match &stream.state {
+            State::Coming { opened, behind_close } => {
+                !behind_close && around.pipeline.dispatcher.takes_live_calls(opened.slots())
+            }
+            _ => false,
+        }
+    }
+
+    fn goes_live(&mut self, around: &mut Around<'_>, id: StreamId, call: LiveCall) {
+        let (Some(most), Some(stream)) = (self.live_calls, self.open.get_mut(&id)) else {
+            return;
+        };
+        let State::Coming { opened, .. } = std::mem::replace(&mut stream.state, State::Live) else {
+            return;
+        };
+        if self.doubt == Some(DropReason::MidStream) {
+            not_understood::say_that_connections_were_open();
+        }
+        let live = Live::new(call.request.first_byte, most);
+        for messages in call.messages {
+            live.push(messages);
+        }
+        stream.live = Some(Rc::clone(&live));
+        let place = stream.place(around.open);
+        around
+            .pipeline
+            .forward_captured(place, stream.id.clone(), call.request, opened, Some(live));
+    }
+
+    /// Messages of a call that went live.
+    pub(super) fn messages(&mut self, id: StreamId, messages: Messages) {
+        let live = self.open.get(&id).and_then(|stream| stream.live.as_ref());
+        // Where nobody has it any more there is nobody to keep them for.
+        if let Some(live) = live.filter(|live| Rc::strong_count(live) > 1) {
+            live.push(messages);
+        }
+    }
+
+    /// The request of a call that went live has ended.
+    pub(super) fn ended(&mut self, id: StreamId, end: CallEnd) {
+        let Some(stream) = self.open.get_mut(&id) else {
+            return;
+        };
+        let Some(live) = &stream.live else { return };
+        live.ended(end);
+        let last = match end {
+            CallEnd::HalfClosed(time) => time,
+            CallEnd::Answered => live.last(),
+        };
+        stream.state = State::Sent(last);
+        if self.answers == Answers::Unwanted {
+            self.open.remove(&id);
+        }
+    }
+
+    /// What becomes of a followed call whose answer will never be whole here. Where that is only not read to its end, it is
+    /// followed until its connection ends.
+    pub(super) fn follow(&mut self, around: &Around<'_>, id: StreamId, mut stream: Stream, reject: Reject) {
+        let Some(live) = &stream.live else { return };
+        if matches!(reject, Reject::H2Reset | Reject::Reset | Reject::Shutdown) {
+            live.lost(around.pipeline.reason_on(around.open, reject));
+        } else if Rc::strong_count(live) > 1 && self.open.len() < MAX_FOLLOWED {
+            stream.state = State::OfAnotherAgent;
+            self.open.insert(id, stream);
+        }
+    }
+}
+
+/// Most streams of a connection that are followed without being read.
+const MAX_FOLLOWED: usize = 4096;
+
+/// Whether a request is a call of gRPC, or gRPC-Web, whose answer may last.
+pub(super) fn may_last(request: &Request) -> bool {
+    let kind = request.header("content-type");
+    request.method() == b"POST" && kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
+}

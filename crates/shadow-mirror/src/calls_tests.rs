@@ -1,0 +1,306 @@
+//! Calls of gRPC that last, told packet by packet: they go on while production serves them, and end once.
+
+use std::task::{Context, Poll, Waker};
+
+use proptest::prelude::*;
+use shadow_tcp::Expected;
+
+use super::http2_tests::{
+    DATA, END_HEADERS, END_STREAM, HEADERS, Http2, RST_STREAM, fields, frame, opening, settings,
+};
+use super::ledger::{DropReason, Outcome};
+use super::testing::LiveTaken;
+use super::{LiveReader, NextOfCall};
+
+/// Most bytes of a call's messages here.
+const MOST: u64 = 64;
+
+fn call(stream: u32) -> Vec<u8> {
+    let fields = fields(&[
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/chat.Chat/Talk"),
+        (":authority", "a"),
+        ("content-type", "application/grpc"),
+    ]);
+    frame(HEADERS, END_HEADERS, stream, &fields)
+}
+
+fn data(stream: u32, flags: u8, text: &str) -> Vec<u8> {
+    let message = [&[0, 0, 0, 0, text.len() as u8], text.as_bytes()].concat();
+    frame(DATA, flags, stream, &message)
+}
+
+fn ends(stream: u32) -> Vec<u8> {
+    frame(DATA, END_STREAM, stream, b"")
+}
+
+fn cancel(stream: u32) -> Vec<u8> {
+    frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())
+}
+
+fn ok(stream: u32) -> Vec<u8> {
+    frame(HEADERS, END_HEADERS, stream, &fields(&[(":status", "200")]))
+}
+
+fn trailers(stream: u32) -> Vec<u8> {
+    let status = fields(&[("grpc-status", "0")]);
+    frame(HEADERS, END_HEADERS | END_STREAM, stream, &status)
+}
+
+/// A connection whose calls may go live.
+fn open(answers: bool) -> Http2 {
+    let mut http2 = Http2::new(Expected::Everybody, answers);
+    http2.wire.shard.live_calls = Some(MOST);
+    http2.wire.recorder.take_live_calls();
+    http2.opened(answers)
+}
+
+/// What a reader gets now.
+fn next(reader: &LiveReader) -> String {
+    match reader.poll_next(&mut Context::from_waker(Waker::noop())) {
+        Poll::Pending => "pending".to_owned(),
+        Poll::Ready(NextOfCall::Messages(messages)) => {
+            format!(
+                "{} at {}",
+                String::from_utf8_lossy(&messages.data[5..]),
+                messages.time.0 / 1_000_000
+            )
+        }
+        Poll::Ready(NextOfCall::HalfClosed(time)) => format!("half-closed at {}", time.0 / 1_000_000),
+        Poll::Ready(NextOfCall::Nothing) => "nothing".to_owned(),
+        Poll::Ready(NextOfCall::Lost(reason)) => reason.name(),
+    }
+}
+
+/// The one call that went live.
+fn the_call(http2: &Http2) -> LiveTaken {
+    let mut live = http2.wire.recorder.live();
+    assert_eq!(live.len(), 1);
+    live.remove(0)
+}
+
+#[test]
+fn a_call_that_production_answers_goes_on_message_by_message() {
+    let mut http2 = open(true);
+    http2.send([call(1), data(1, 0, "one")].concat());
+    assert!(http2.wire.handed_on().is_empty());
+    http2.answer(ok(1));
+    let taken = the_call(&http2);
+    assert_eq!(&taken.exchange.request.body[..], b"0\r\n\r\n");
+    assert_eq!(
+        (next(&taken.reader), next(&taken.reader)),
+        ("one at 0".to_owned(), "pending".to_owned())
+    );
+    http2.wire.pass(30_000);
+    http2.send(data(1, 0, "two"));
+    assert_eq!(next(&taken.reader), "two at 30000");
+    http2.wire.pass(1000);
+    http2.send(ends(1));
+    assert_eq!(next(&taken.reader), "half-closed at 31000");
+    assert_eq!(http2.wire.counts().in_flight, 1);
+    http2.answer(trailers(1));
+    assert!(taken.reader.live().is_over());
+    assert_eq!(http2.wire.shard.counters().answers.paired, 1);
+    taken.ticket.settle(Outcome::Delivered);
+    assert_eq!(http2.wire.counts().delivered, 1);
+}
+
+#[test]
+fn without_a_word_of_the_server_a_call_goes_on_after_a_second() {
+    for answers in [false, true] {
+        let mut http2 = open(answers);
+        http2.send([call(1), data(1, 0, "one")].concat());
+        http2.wire.pass(900);
+        assert!(http2.wire.recorder.live().is_empty());
+        http2.wire.pass(100);
+        let taken = the_call(&http2);
+        assert_eq!(next(&taken.reader), "one at 0");
+        http2.send(cancel(1));
+        assert_eq!(next(&taken.reader), "h2_reset");
+        taken.ticket.settle(Outcome::Dropped(DropReason::H2Reset));
+        assert_eq!(http2.wire.dropped(DropReason::H2Reset), 1);
+    }
+}
+
+#[test]
+fn a_call_that_nobody_took_stays_here() {
+    let mut http2 = Http2::new(Expected::Everybody, true);
+    http2.wire.shard.live_calls = Some(MOST);
+    http2.wire.recorder.take_live_calls();
+    http2.wire.connect();
+    http2.send([opening(), call(1), data(1, 0, "one")].concat());
+    http2.wire.pass(5000);
+    assert!(http2.wire.recorder.live().is_empty(), "no SETTINGS of the server");
+    http2.answer([settings(), ok(1)].concat());
+    assert_eq!(next(&the_call(&http2).reader), "one at 0");
+}
+
+#[test]
+fn where_somebody_needs_it_whole_a_call_waits_for_its_end() {
+    for off in [false, true] {
+        let mut http2 = Http2::new(Expected::Everybody, true);
+        http2.wire.shard.live_calls = Some(MOST);
+        if off {
+            http2.wire.recorder.take_live_calls();
+            http2.wire.shard.live_calls = None;
+        }
+        let mut http2 = http2.opened(true);
+        http2.send([call(1), data(1, 0, "one")].concat());
+        http2.answer(ok(1));
+        http2.wire.pass(1000);
+        http2.send([data(1, 0, "two"), ends(1)].concat());
+        assert!(http2.wire.handed_on().is_empty());
+        http2.answer(trailers(1));
+        assert!(http2.wire.recorder.live().is_empty());
+        assert_eq!(http2.wire.counts().delivered, 1);
+    }
+}
+
+#[test]
+fn a_call_with_more_messages_than_may_be_ends_there() {
+    let mut http2 = open(true);
+    http2.send(call(1));
+    http2.answer(ok(1));
+    let taken = the_call(&http2);
+    for _ in 0..7 {
+        http2.send(data(1, 0, "12345"));
+    }
+    for _ in 0..6 {
+        assert_eq!(next(&taken.reader), "12345 at 0");
+    }
+    assert_eq!(next(&taken.reader), "grpc_stream_limit");
+}
+
+#[test]
+fn a_lost_packet_inside_a_call_ends_it_with_todays_reason() {
+    let mut http2 = open(true);
+    http2.send(call(1));
+    http2.answer(ok(1));
+    let taken = the_call(&http2);
+    http2.sent += 14;
+    http2.send(data(1, 0, "two"));
+    http2.wire.pass(10_000);
+    assert_eq!(next(&taken.reader), "h2_gap");
+}
+
+#[test]
+fn a_call_whose_answer_lasts_is_followed_until_its_client_gives_up() {
+    let mut http2 = open(true);
+    http2.send([call(1), data(1, END_STREAM, "watch")].concat());
+    http2.answer(ok(1));
+    assert!(http2.wire.handed_on().is_empty());
+    http2.wire.pass(1000);
+    let taken = the_call(&http2);
+    assert!(taken.reader.live().is_whole() && !taken.reader.live().is_over());
+    assert_eq!(
+        &taken.exchange.request.body[..],
+        b"a\r\n\0\0\0\0\x05watch\r\n0\r\n\r\n"
+    );
+    http2.send(cancel(1));
+    assert_eq!(taken.reader.lost(), Some(DropReason::H2Reset));
+}
+
+#[test]
+fn a_followed_call_whose_answer_is_not_read_on_ends_with_its_connection() {
+    let mut http2 = open(true);
+    http2.send([call(1), data(1, END_STREAM, "watch")].concat());
+    http2.answer(ok(1));
+    http2.wire.pass(1000);
+    let taken = the_call(&http2);
+    http2.wire.pass(60_000);
+    assert_eq!(taken.reader.lost(), None, "its answer paused for long");
+    http2.reset();
+    assert!(taken.reader.lost().is_some());
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Call(u32),
+    Message(u32),
+    End(u32),
+    Cancel(u32),
+    Answer(u32),
+    Trailers(u32),
+    Lose,
+    Pass(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let stream = || (0_u32..4).prop_map(|number| number * 2 + 1);
+    prop_oneof![
+        3 => stream().prop_map(Step::Call),
+        5 => stream().prop_map(Step::Message),
+        2 => stream().prop_map(Step::End),
+        1 => stream().prop_map(Step::Cancel),
+        3 => stream().prop_map(Step::Answer),
+        2 => stream().prop_map(Step::Trailers),
+        1 => Just(Step::Lose),
+        3 => (100_u64..1500).prop_map(Step::Pass),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Whatever interleaves, each call ends once: here, or with whoever it went on to, who is told of its end; and what went on
+    /// are messages in their order, without one missing.
+    #[test]
+    fn however_calls_interleave_each_has_one_outcome(
+        steps in prop::collection::vec(step(), 0..60),
+        answers: bool,
+        resets: bool,
+    ) {
+        let mut http2 = open(answers);
+        let (mut sent, mut taken) = ([0_u8; 8], Vec::new());
+        let mut highest = 0;
+        for step in steps {
+            match step {
+                Step::Call(stream) if stream > highest => {
+                    highest = stream;
+                    http2.send(call(stream));
+                }
+                Step::Message(stream) if stream <= highest => {
+                    let number = &mut sent[stream as usize];
+                    http2.send(data(stream, 0, &char::from(b'a' + *number).to_string()));
+                    *number += 1;
+                }
+                Step::End(stream) if stream <= highest => http2.send(ends(stream)),
+                Step::Cancel(stream) if stream <= highest => http2.send(cancel(stream)),
+                Step::Answer(stream) if stream <= highest && answers => http2.answer(ok(stream)),
+                Step::Trailers(stream) if stream <= highest && answers => http2.answer(trailers(stream)),
+                Step::Lose => http2.sent += 7,
+                Step::Pass(milliseconds) => http2.wire.pass(milliseconds),
+                _ => {}
+            }
+            taken.append(&mut http2.wire.recorder.live());
+        }
+        if resets {
+            http2.reset();
+        } else {
+            http2.finish();
+            http2.wire.pass(200_000);
+        }
+        taken.append(&mut http2.wire.recorder.live());
+        prop_assert_eq!(http2.wire.counts().in_flight, taken.len() as u64);
+        for LiveTaken { exchange, ticket, reader } in taken {
+            let mut expected = b'a';
+            let end = loop {
+                let next = next(&reader);
+                match next.split_once(" at ") {
+                    Some((text, _)) if text != "half-closed" => {
+                        prop_assert_eq!(text.as_bytes(), [expected]);
+                        expected += 1;
+                    }
+                    _ => break next,
+                }
+            };
+            prop_assert_ne!(&end, "pending", "{}", exchange.id);
+            ticket.settle(Outcome::Delivered);
+        }
+        let counts = http2.wire.counts();
+        prop_assert_eq!(counts.in_flight, 0);
+        prop_assert_eq!(counts.total(), counts.seen);
+        prop_assert_eq!(counts.dropped.get(&DropReason::Internal), None);
+    }
+}
