@@ -125,11 +125,25 @@ impl Streams {
         }
     }
 
+    /// A call that is kept back is not answered to its end: it goes on as one that lasts. Whether its client has left it.
+    pub(super) fn leaves(&mut self, around: &Around<'_>, id: StreamId, reject: Reject) -> bool {
+        let Some(stream) = self.open.get_mut(&id).filter(|_| self.live_calls.is_some()) else {
+            return false;
+        };
+        stream.lasts();
+        let is_kept = matches!(stream.state, State::Kept { .. });
+        let Some(live) = stream.live.as_ref().filter(|_| is_kept && is_end(reject)) else {
+            return false;
+        };
+        live.left(around.pipeline.reason_on(around.open, reject));
+        true
+    }
+
     /// What becomes of a followed call whose answer will never be whole here. Where that is only not read to its end, it is
     /// followed until its connection ends.
     pub(super) fn follow(&mut self, around: &Around<'_>, id: StreamId, mut stream: Stream, reject: Reject) {
         let Some(live) = &stream.live else { return };
-        if matches!(reject, Reject::H2Reset | Reject::Reset | Reject::Shutdown) {
+        if is_end(reject) {
             live.lost(around.pipeline.reason_on(around.open, reject));
         } else if Rc::strong_count(live) > 1 && self.open.len() < MAX_FOLLOWED {
             stream.state = State::OfAnotherAgent;
@@ -140,6 +154,11 @@ impl Streams {
 
 /// Most streams of a connection that are followed without being read.
 const MAX_FOLLOWED: usize = 4096;
+
+/// Whether a stream is over with it, and not only read no further.
+fn is_end(reject: Reject) -> bool {
+    matches!(reject, Reject::H2Reset | Reject::Reset | Reject::Shutdown)
+}
 
 /// Whether a request is a call of gRPC, or gRPC-Web, whose answer may last.
 pub(super) fn may_last(request: &Request) -> bool {

@@ -202,6 +202,19 @@ fn a_call_whose_answer_lasts_is_followed_until_its_client_gives_up() {
 }
 
 #[test]
+fn a_call_that_its_client_left_at_once_has_the_time_of_any_exchange() {
+    let mut http2 = open(true);
+    http2.send([call(1), data(1, END_STREAM, "watch")].concat());
+    http2.answer(ok(1));
+    http2.send(cancel(1));
+    let taken = the_call(&http2);
+    assert_eq!(taken.reader.lost(), Some(DropReason::H2Reset));
+    assert!(taken.reader.live().is_over());
+    let waits = taken.reader.poll_lost(&mut Context::from_waker(Waker::noop()));
+    assert_eq!(waits, Poll::Pending, "it is asked of the shadow all the same");
+}
+
+#[test]
 fn a_followed_call_whose_answer_is_not_read_on_ends_with_its_connection() {
     let mut http2 = open(true);
     http2.send([call(1), data(1, END_STREAM, "watch")].concat());

@@ -65,6 +65,8 @@ struct Place {
 enum Over {
     Answered,
     Lost(DropReason),
+    /// Its client left it before it was known to last, which need not end it elsewhere.
+    Left(DropReason),
 }
 
 /// What comes next of a call's request.
@@ -192,6 +194,12 @@ impl Live {
     pub fn lost(&self, reason: DropReason) {
         self.state.borrow_mut().is_over(Over::Lost(reason));
     }
+
+    /// Production's client left it before it was handed on. Whoever gets it has the time of any exchange for it, and ends it for
+    /// this reason then.
+    pub fn left(&self, reason: DropReason) {
+        self.state.borrow_mut().is_over(Over::Left(reason));
+    }
 }
 
 impl State {
@@ -287,7 +295,7 @@ impl LiveReader {
     /// Why production's call ended without an answer, if it did.
     pub fn lost(&self) -> Option<DropReason> {
         match self.live.state.borrow().over {
-            Some(Over::Lost(reason)) => Some(reason),
+            Some(Over::Lost(reason) | Over::Left(reason)) => Some(reason),
             _ => None,
         }
     }

@@ -122,7 +122,7 @@ impl Stream {
     }
 
     /// Its answer lasts: it is followed, if it is a call.
-    fn lasts(&mut self) {
+    pub(super) fn lasts(&mut self) {
         if let State::Kept { request, .. } = &self.state
             && may_last(request)
         {
@@ -400,12 +400,13 @@ impl Streams {
             }
             return;
         }
+        let left = self.leaves(around, id, reject);
         let Some(stream) = self.served(around, id) else {
             return;
         };
         let State::Sent(_) = stream.state else { return };
         let name = stream.id.clone();
-        if stream.live.is_some() {
+        if stream.live.is_some() && !left {
             self.follow(around, id, stream, reject);
         }
         if why != AnswerLost::Closed && why != AnswerLost::Shutdown {

@@ -127,8 +127,12 @@ impl Shard {
             Some(upload)
         };
         let settings = &self.upstream.settings;
-        let most = settings.max_stream.map(|most| most.bytes);
-        let most = most.filter(|_| exchanging.is_call);
+        let most = settings.max_stream.filter(|_| exchanging.is_call);
+        let most = most.map(|most| match &exchanging.live {
+            Some(_) => most.bytes,
+            // Not known to be a stream.
+            None => most.bytes.max(settings.max_response),
+        });
         let answer = Answer::new(response, settings.max_response, self.keep()).of_stream(most);
         connection.add(Rc::clone(&exchanging));
         let (on, of) = (Rc::clone(connection), Rc::clone(&exchanging));

@@ -253,7 +253,11 @@ fn an_answer_that_lasts_is_bounded_where_production_is_not_heard() {
     on_a_shard(async {
         for (bytes, time) in [(60, 60_000), (1 << 20, 300)] {
             let (port, log) = shadow(Style::Flood).await;
-            let rig = Rig::streaming(port, 100, within(bytes, time));
+            let rig = Rig::with(port, |settings| {
+                settings.timeout = Duration::from_millis(100);
+                settings.max_stream = within(bytes, time);
+                settings.max_response = bytes;
+            });
             rig.offer_stream(1, CALL);
             assert_counts(&rig.settled().await, 0, &[(DropReason::GrpcStreamLimit, 1)]);
             assert_eq!(log.lines(1).await, ["reset CANCEL"]);
@@ -297,5 +301,33 @@ fn a_refused_call_is_sent_again_from_its_first_message() {
         assert_eq!(log.lines(2).await, ["refused one", "one"]);
         live.ended(CallEnd::HalfClosed(Timestamp(0)));
         assert_counts(&rig.settled().await, 1, &[]);
+    });
+}
+
+#[test]
+fn a_probe_that_lasts_shows_that_the_shadow_is_alive_once_it_is_answered() {
+    on_a_shard(async {
+        let (port, _) = shadow(Style::Flood).await;
+        let rig = Rig::with(port, |settings| {
+            settings.timeout = Duration::from_millis(100);
+            settings.max_stream = within(1 << 20, 60_000);
+            settings.breaker.failures = 1;
+            settings.breaker.open_for = Duration::from_millis(10);
+        });
+        let sick = Live::whole(Timestamp(0), Timestamp(0));
+        sick.answered();
+        rig.offer_live(&sick);
+        assert_counts(&rig.settled().await, 0, &[(DropReason::Timeout, 1)]);
+        assert!(rig.shard.shard.is_left_alone());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let probe = Live::whole(Timestamp(0), Timestamp(0));
+        rig.offer_live(&probe);
+        while rig.shard.shard.is_left_alone() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        assert_eq!(rig.counts().in_flight, 1);
+        probe.lost(DropReason::H2Reset);
+        let ended = [(DropReason::Timeout, 1), (DropReason::H2Reset, 1)];
+        assert_counts(&rig.settled().await, 0, &ended);
     });
 }
