@@ -268,13 +268,11 @@ impl LiveReader {
     /// What comes next of its request. At its end the end comes again and again.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
         let mut state = self.live.state.borrow_mut();
-        match state.next(self.reader) {
-            Some(next) => Poll::Ready(next),
-            None => {
-                state.wake_later(self.reader, cx);
-                Poll::Pending
-            }
+        if let Some(next) = state.next(self.reader) {
+            return Poll::Ready(next);
         }
+        state.wake_later(self.reader, cx);
+        Poll::Pending
     }
 
     /// Ready once production's call ended without an answer, with the reason: what is sent of it, or read, is to be

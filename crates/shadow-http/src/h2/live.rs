@@ -225,30 +225,24 @@ impl Connection {
         self.await_answer(id, stream.kind, stream.answer, sink);
     }
 
-    /// Nothing more comes of the request of a call that went live and was taken out of the streams.
-    pub(super) fn live_breaks_off(
-        &mut self,
-        id: u32,
-        answer: AnswerSide,
-        reject: Reject,
-        sink: &mut impl FnMut(Event),
-    ) {
-        let stream = StreamId(id);
-        let is_lost = !matches!(
-            reject,
-            Reject::H2Reset | Reject::Reset | Reject::Truncated | Reject::Shutdown
-        );
-        match answer {
-            AnswerSide::Early(response) if !is_lost => {
-                sink(Event::Ended(stream, CallEnd::Answered));
-                sink(Event::Answered(stream, response));
-            }
-            _ => sink(Event::Rejected(stream, reject)),
-        }
-    }
-
     pub(super) fn is_live(&self, id: u32) -> bool {
         let stream = self.streams.get(id);
         stream.is_some_and(|stream| matches!(stream.request, RequestSide::Live(_)))
+    }
+}
+
+/// Nothing more comes of the request of a call that went live and was taken out of the streams.
+pub(super) fn live_breaks_off(id: u32, answer: AnswerSide, reject: Reject, sink: &mut impl FnMut(Event)) {
+    let stream = StreamId(id);
+    let is_lost = !matches!(
+        reject,
+        Reject::H2Reset | Reject::Reset | Reject::Truncated | Reject::Shutdown
+    );
+    match answer {
+        AnswerSide::Early(response) if !is_lost => {
+            sink(Event::Ended(stream, CallEnd::Answered));
+            sink(Event::Answered(stream, response));
+        }
+        _ => sink(Event::Rejected(stream, reject)),
     }
 }

@@ -8,6 +8,7 @@ use super::block::{Block, BlockBytes, Fate};
 use super::connection::{Connection, Event, StreamId};
 use super::gather::Gather;
 use super::hpack::{Completeness, FieldList, HpackError};
+use super::live::live_breaks_off;
 use super::streams::{AnswerSide, RequestSide, Stream};
 use super::text;
 use crate::framing::RequestKind;
@@ -335,7 +336,7 @@ impl Connection {
         };
         let gather = match stream.request {
             RequestSide::Open(gather) => gather,
-            RequestSide::Live(_) => return self.live_breaks_off(id, stream.answer, reject, sink),
+            RequestSide::Live(_) => return live_breaks_off(id, stream.answer, reject, sink),
             RequestSide::Unseen | RequestSide::Complete => return,
         };
         let is_wanted = matches!(

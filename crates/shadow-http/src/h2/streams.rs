@@ -147,7 +147,7 @@ impl Streams {
                 return None;
             };
             let (call, cutter) = match begin(*gather) {
-                Ok(begun) => begun,
+                Ok(live) => live,
                 Err(reject) => return Some(Err(reject)),
             };
             stream.request = RequestSide::Live(cutter);
