@@ -117,18 +117,18 @@ fn text(data: &[u8]) -> String {
 const CALL: &str = "POST /chat.Chat/Talk HTTP/2.0\r\nhost: a\r\ncontent-type: application/grpc\r\n\
                     transfer-encoding: chunked\r\n\r\n0\r\n\r\n";
 
-fn within(bytes: u64, milliseconds: u64) -> Option<MaxStream> {
-    Some(MaxStream {
+fn within(bytes: u64, milliseconds: u64) -> MaxStream {
+    MaxStream {
         bytes,
         time: Duration::from_millis(milliseconds),
-    })
+    }
 }
 
 impl Rig {
-    fn streaming(port: u16, timeout: u64, max_stream: Option<MaxStream>) -> Self {
+    fn streaming(port: u16, timeout: u64, max_stream: impl Into<Option<MaxStream>>) -> Self {
         Self::with(port, |settings| {
             settings.timeout = Duration::from_millis(timeout);
-            settings.max_stream = max_stream;
+            settings.max_stream = max_stream.into();
             settings.breaker.failures = 1;
         })
     }
@@ -255,7 +255,7 @@ fn an_answer_that_lasts_is_bounded_where_production_is_not_heard() {
             let (port, log) = shadow(Style::Flood).await;
             let rig = Rig::with(port, |settings| {
                 settings.timeout = Duration::from_millis(100);
-                settings.max_stream = within(bytes, time);
+                settings.max_stream = Some(within(bytes, time));
                 settings.max_response = bytes;
             });
             rig.offer_stream(1, CALL);
@@ -310,7 +310,7 @@ fn a_probe_that_lasts_shows_that_the_shadow_is_alive_once_it_is_answered() {
         let (port, _) = shadow(Style::Flood).await;
         let rig = Rig::with(port, |settings| {
             settings.timeout = Duration::from_millis(100);
-            settings.max_stream = within(1 << 20, 60_000);
+            settings.max_stream = Some(within(1 << 20, 60_000));
             settings.breaker.failures = 1;
             settings.breaker.open_for = Duration::from_millis(10);
         });
