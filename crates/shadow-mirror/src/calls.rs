@@ -12,8 +12,8 @@
 use std::rc::Rc;
 
 use shadow_core::time::Timestamp;
+use shadow_http::Reject;
 use shadow_http::h2::{Call, CallEnd, Connection, LiveCall, Messages, StreamId};
-use shadow_http::{Reject, Request};
 use shadow_tcp::ANSWER_TIMEOUT;
 
 use super::held_back::Server;
@@ -158,10 +158,4 @@ const MAX_FOLLOWED: usize = 4096;
 /// Whether a stream is over with it, and not only read no further.
 fn is_end(reject: Reject) -> bool {
     matches!(reject, Reject::H2Reset | Reject::Reset | Reject::Shutdown)
-}
-
-/// Whether a request is a call of gRPC, or gRPC-Web, whose answer may last.
-pub(super) fn may_last(request: &Request) -> bool {
-    let kind = request.header("content-type");
-    request.method() == b"POST" && kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
 }

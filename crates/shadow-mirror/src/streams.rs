@@ -30,7 +30,6 @@ use shadow_tcp::ANSWER_TIMEOUT;
 
 use super::MessageId;
 use super::answers::{AnswerEvent, ProductionAnswer, lost};
-use super::calls::may_last;
 use super::exchange::{AnswerLost, FlowId};
 use super::held_back::Server;
 use super::ledger::{DropReason, Opened, Outcome};
@@ -527,4 +526,10 @@ enum Judgement {
     Forward,
     Keep,
     Drop(DropReason),
+}
+
+/// Whether a request is a call of gRPC, or gRPC-Web, whose answer may last.
+fn may_last(request: &Request) -> bool {
+    let kind = request.header("content-type");
+    request.method() == b"POST" && kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
 }

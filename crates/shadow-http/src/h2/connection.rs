@@ -12,7 +12,7 @@ use super::hpack::FieldList;
 use super::join::Joining;
 use super::lane::{FramePosition, Lane, Loss, Step};
 use super::limits::{KEPT_LIST, MAX_FALSE_PLACES};
-use super::live::{CallEnd, Messages};
+use super::messages::{CallEnd, Messages};
 use super::streams::{AnswerSide, RequestSide, Stream, Streams};
 use crate::framing::RequestKind;
 use crate::message::{Limits, Reject, Request, Skip};

@@ -7,7 +7,7 @@ use shadow_core::budget::{Charge, MemoryBudget};
 use shadow_core::time::Timestamp;
 
 use super::limits::MAX_PIECES;
-use super::live::{Cutter, LiveCall, data_of};
+use super::messages::{Cutter, LiveCall, data_of};
 use super::origin::Origin;
 use super::text::{Head, Line};
 use crate::message::{Framing, HeaderField, Limits, Piece, Reject, Request, Version};

@@ -33,6 +33,7 @@ mod join;
 mod lane;
 mod limits;
 mod live;
+mod messages;
 mod origin;
 mod payload;
 mod requests;
@@ -43,4 +44,5 @@ mod tests;
 mod text;
 
 pub use connection::{Connection, Event, Join, StreamId};
-pub use live::{Call, CallEnd, LiveCall, Messages};
+pub use live::Call;
+pub use messages::{CallEnd, LiveCall, Messages};

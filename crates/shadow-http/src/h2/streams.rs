@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::gather::Gather;
 use super::limits::MAX_STREAMS;
-use super::live::{Cutter, LiveCall};
+use super::messages::{Cutter, LiveCall};
 use crate::framing::RequestKind;
 use crate::message::Reject;
 use crate::response_stream::Response;
