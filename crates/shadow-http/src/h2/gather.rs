@@ -7,7 +7,7 @@ use shadow_core::budget::{Charge, MemoryBudget};
 use shadow_core::time::Timestamp;
 
 use super::limits::MAX_PIECES;
-use super::messages::{Cutter, LiveCall, data_of};
+use super::messages::{Cutter, LiveCall, are_whole, data_of};
 use super::origin::Origin;
 use super::text::{Head, Line};
 use crate::message::{Framing, HeaderField, Limits, Piece, Reject, Request, Version};
@@ -217,6 +217,13 @@ impl Gather {
             && self.head.headers.iter().any(|field| {
                 is_named(field) && !text[place(&field.value)].starts_with(b"application/grpc-web")
             })
+    }
+
+    /// When the last of it was seen, if it is a call of gRPC whose messages so far are whole. What it lacks then is that its
+    /// client says so.
+    pub fn whole_call(&self) -> Option<Timestamp> {
+        let parts = data_of(&self.body, &self.pieces, self.last).map(|(data, _)| data);
+        (self.is_call() && !self.in_frame && are_whole(parts)).then_some(self.last)
     }
 
     /// When its first byte was seen.

@@ -84,7 +84,7 @@ impl Cutter {
         Ok(self.messages(messages, time))
     }
 
-    /// What is left of the data.
+    /// The data that is left.
     pub fn rest(&mut self, time: Timestamp) -> Option<Messages> {
         let rest = std::mem::take(&mut self.partial);
         self.messages(rest, time)
@@ -139,4 +139,27 @@ pub(super) fn data_of<'a>(
         while pieces.next_if(|piece| (piece.end as usize) < at).is_some() {}
         Some((data, pieces.peek().map_or(last, |piece| piece.time)))
     })
+}
+
+/// Whether these parts of data are whole messages, one at least.
+pub(super) fn are_whole<'a>(parts: impl Iterator<Item = &'a [u8]>) -> bool {
+    let (mut prefix, mut read, mut left, mut any) = ([0; PREFIX], 0, 0, false);
+    for mut part in parts {
+        while !part.is_empty() {
+            let wanted = if left > 0 { left } else { PREFIX - read };
+            let (taken, rest) = part.split_at(wanted.min(part.len()));
+            part = rest;
+            if left > 0 {
+                left -= taken.len();
+                continue;
+            }
+            prefix[read..read + taken.len()].copy_from_slice(taken);
+            read += taken.len();
+            if read == PREFIX {
+                let [_, length @ ..] = prefix;
+                (read, left, any) = (0, u32::from_be_bytes(length) as usize, true);
+            }
+        }
+    }
+    any && read == 0 && left == 0
 }

@@ -339,6 +339,19 @@ impl Connection {
             RequestSide::Live(_) => return live_breaks_off(id, stream.answer, reject, sink),
             RequestSide::Unseen | RequestSide::Complete => return,
         };
+        // Served to its end before its client had ended its side, which it may do in a frame of its own.
+        if reject == Reject::H2Reset
+            && matches!(stream.answer, AnswerSide::Early(_))
+            && let Some(last) = gather.whole_call()
+        {
+            return match gather.finish(None, &self.limits) {
+                Ok(gather) => {
+                    let request = gather.into_request(last, None);
+                    self.complete(id, request, stream.kind, stream.answer, sink);
+                }
+                Err(reject) => sink(Event::Rejected(StreamId(id), reject)),
+            };
+        }
         let is_wanted = matches!(
             reject,
             Reject::H2Gap | Reject::H2Reset | Reject::Gap | Reject::Reset | Reject::Truncated

@@ -79,6 +79,39 @@ fn an_open_call_of_grpc_is_told_of_until_it_ends() {
 }
 
 #[test]
+fn a_call_that_was_answered_before_its_client_ended_it_is_whole() {
+    let reset = frame(RST_STREAM, 0, 1, &[0; 4]);
+    let served = [ok(1), trailers(1), reset].concat();
+    for (parts, told) in [
+        (vec![message("one")], "complete 1"),
+        (
+            vec![message("one")[..3].to_vec(), message("one")[3..].to_vec()],
+            "complete 1",
+        ),
+        (vec![message("one")[..7].to_vec()], "rejected 1 h2_reset"),
+        (vec![], "rejected 1 h2_reset"),
+    ] {
+        let mut feed = Feed::new();
+        feed.client(&call(1));
+        for part in parts {
+            feed.client(&data(1, &part));
+        }
+        feed.server(&served);
+        let lines = feed.told();
+        assert!(lines[1].starts_with(told), "{lines:?}");
+        feed.requests.iter().for_each(check_request);
+    }
+    let mut feed = Feed::new();
+    feed.client(&[call(1), data(1, &message("one"))].concat());
+    feed.server(&frame(RST_STREAM, 0, 1, &[0; 4]));
+    assert_eq!(
+        feed.told(),
+        ["started 1", "rejected 1 h2_reset"],
+        "no answer, no proof"
+    );
+}
+
+#[test]
 fn a_call_that_goes_live_has_its_head_and_its_whole_messages_so_far() {
     let mut feed = Feed::new();
     feed.time = 5;
