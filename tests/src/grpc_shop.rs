@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::applications::{Release, packages};
+use crate::grpc_talk::Talk;
 use crate::wait::until_within;
 use crate::{Netns, Place, Process, Stage, process};
 
@@ -37,7 +38,7 @@ impl GrpcStack {
         }
     }
 
-    /// What it runs to serve, or to make calls: it finds its packages and the fixtures, and leaves no compiled files among the sources.
+    /// The program that serves, or makes calls: it finds its packages and the fixtures, and leaves no compiled files among the sources.
     fn command(self, place: &impl Place, does: &str, address: SocketAddr) -> Command {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/grpc");
         let packages = packages::folder(&self.release());
@@ -133,6 +134,23 @@ impl GrpcShop {
         let mut command = by.command(place, "drive", self.address);
         let calls = process::check(command.arg(rounds.to_string()));
         calls.trim().parse().expect("a number of calls")
+    }
+
+    /// Makes a call to one of its methods of streams, by grpcio, that lasts until it is [ended](Talk::end).
+    pub fn talk(&self, method: &str) -> Talk {
+        let by = GrpcStack::Grpcio185;
+        packages::install(&[by.release()]);
+        let mut command = by.command(&Netns::host(), "talk", self.address);
+        command.arg(method);
+        Talk::begin(command)
+    }
+
+    /// Messages of chats, and `over` at the ends of watches that last, each with when that was in seconds. Noted by grpcio alone.
+    pub fn talked(&self) -> Vec<(String, f64)> {
+        let log = fs::read_to_string(self.log.with_extension("log.talk")).unwrap_or_default();
+        let lines = log.lines().filter_map(|line| line.rsplit_once(' '));
+        let entry = |(what, time): (&str, &str)| (what.to_owned(), time.parse().expect("a time"));
+        lines.map(entry).collect()
     }
 
     /// The calls that it served, each as its method and its name, in the order of these.

@@ -18,7 +18,7 @@ enum Source {
     Asked {
         /// Whether somebody asks, or has asked.
         begun: AtomicBool,
-        /// What came of it: `None` where there are none.
+        /// The descriptors that came of it: `None` where there are none.
         answer: OnceLock<Option<Descriptors>>,
     },
 }

@@ -108,7 +108,7 @@ struct Open {
     shadow: Option<Answer>,
     control: Extra,
     repeat: Extra,
-    /// What the second request to the shadow carries, and its turn, until production has answered.
+    /// The second request to the shadow, until production has answered: its turn and what it carries.
     again: Option<(Turn, Carried)>,
     /// From then on, until the shadow has: a logout would change the second answer as it would the first.
     repeating: Option<Unanswered>,

@@ -51,7 +51,7 @@ pub enum ReflectionError {
 /// The asking, from the first question to the descriptors.
 #[derive(Debug, Default)]
 pub struct Reflection {
-    /// What was asked last, until it is answered.
+    /// The last question, until it is answered.
     asked: Option<Question>,
     /// Whether the services were asked for.
     has_begun: bool,

@@ -139,7 +139,7 @@ impl Streams {
         true
     }
 
-    /// What becomes of a followed call whose answer will never be whole here. Where that is only not read to its end, it is
+    /// Decides on a followed call whose answer will never be whole here. Where that is only not read to its end, it is
     /// followed until its connection ends.
     pub(super) fn follow(&mut self, around: &Around<'_>, id: StreamId, mut stream: Stream, reject: Reject) {
         let Some(live) = &stream.live else { return };

@@ -56,7 +56,7 @@ fn open(answers: bool) -> Http2 {
     http2.opened(answers)
 }
 
-/// What a reader gets now.
+/// The next thing that a reader gets, in words.
 fn next(reader: &LiveReader) -> String {
     match reader.poll_next(&mut Context::from_waker(Waker::noop())) {
         Poll::Pending => "pending".to_owned(),

@@ -31,7 +31,7 @@ pub struct Exchange {
     pub copy: u32,
     /// The request.
     pub request: Rc<Request>,
-    /// What production still does with it, of a call of gRPC that is handed on before its end. Unless that is
+    /// Production's further dealings with it, of a call of gRPC that is handed on before its end. Unless that is
     /// [whole](Live::is_whole), the request has its head and no message, and the messages are here.
     pub live: Option<Rc<Live>>,
 }

@@ -85,7 +85,7 @@ impl Http2 {
         });
     }
 
-    /// What is not whole is not waited for any longer.
+    /// Waits no longer for what is not whole.
     pub fn stalled(&mut self, open: &mut Open, shard: &mut Shard, why: Stall) {
         self.read(open, shard, |reader, _, mut sink| reader.stalled(why, &mut sink));
     }
@@ -105,7 +105,7 @@ impl Http2 {
         self.streams.settle(&mut around(open, shard));
     }
 
-    /// What is kept back has waited, and must make room if all of it takes more than `room`.
+    /// Looks at what is kept back and has waited, which must make room if all of it takes more than `room`.
     pub fn overdue(&mut self, open: &mut Open, shard: &mut Shard, now: Timestamp, room: usize) {
         self.streams.overdue(&mut around(open, shard), now, room);
         self.streams.doubt = if self.reader.is_certain() {

@@ -60,7 +60,7 @@ struct Place {
     waker: Option<Waker>,
 }
 
-/// What became of a call in production.
+/// The end of a call in production.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Over {
     Answered,
@@ -69,7 +69,7 @@ enum Over {
     Left(DropReason),
 }
 
-/// What comes next of a call's request.
+/// The next part of a call's request.
 #[derive(Clone, Debug)]
 pub enum Next {
     /// Whole messages.
@@ -231,7 +231,7 @@ impl State {
         }
     }
 
-    /// What a reader gets next, and has got then.
+    /// Takes the next part for a reader, which has got it then.
     fn next(&mut self, reader: u64) -> Option<Next> {
         let place = self.readers.iter_mut().find(|place| place.reader == reader)?;
         let Some(ahead) = place.next.checked_sub(self.first) else {
@@ -265,7 +265,7 @@ impl LiveReader {
         &self.live
     }
 
-    /// What comes next of its request. At its end the end comes again and again.
+    /// Polls for the next part of its request. At its end the end comes again and again.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
         let mut state = self.live.state.borrow_mut();
         if let Some(next) = state.next(self.reader) {

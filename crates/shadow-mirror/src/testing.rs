@@ -90,11 +90,11 @@ pub struct Recorder {
 
 /// A call that production was still serving when it was offered, which its test is to settle.
 pub struct LiveTaken {
-    /// What was offered.
+    /// The exchange that was offered.
     pub exchange: Rc<Exchange>,
     /// Its claim to an outcome.
     pub ticket: Ticket,
-    /// What it is read by.
+    /// The reader of it.
     pub reader: LiveReader,
 }
 

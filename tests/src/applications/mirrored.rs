@@ -16,9 +16,9 @@ pub type Answered = (String, String, u64);
 
 /// The outcome of such a run.
 pub struct Mirrored {
-    /// What production answered, sorted.
+    /// Production's answers, sorted.
     pub production: Vec<Answered>,
-    /// What the shadow answered, sorted.
+    /// The shadow's answers, sorted.
     pub shadow: Vec<Answered>,
     /// Requests that were sent with values that the shadow had issued.
     pub correlated: u64,

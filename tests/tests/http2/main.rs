@@ -5,6 +5,7 @@
 mod between;
 mod clients;
 mod grpc;
+mod grpc_streams;
 mod reading;
 mod scene;
 mod servers;

@@ -46,7 +46,7 @@ pub(super) struct Job {
     pub redirects: u8,
     /// The redirect that is being followed.
     pub hop: Option<Box<Hop>>,
-    /// What production still does with it, of a call that it is serving.
+    /// Production's further dealings with it, of a call that it is serving.
     pub live: Option<Rc<LiveReader>>,
 }
 

@@ -40,7 +40,7 @@ pub(in crate::output::http) struct Exchanging {
     writes_before: u64,
     /// When its last byte was written.
     left: Departure,
-    /// What production still does with it, of a call that it is serving.
+    /// Production's further dealings with it, of a call that it is serving.
     pub live: Option<Rc<LiveReader>>,
     /// Whether it is a call of gRPC, which may be a stream.
     pub is_call: bool,
@@ -51,7 +51,7 @@ pub(in crate::output::http) struct Exchanging {
     task: RefCell<Option<AbortHandle>>,
 }
 
-/// What becomes of the connection of a request that is sent again.
+/// The fate of the connection of a request that is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::output::http) enum Left {
     /// It goes on.
@@ -92,7 +92,7 @@ impl Exchanging {
         }
     }
 
-    /// What is to be told when the last byte of its request is written.
+    /// Where it is told when the last byte of its request was written.
     pub(in crate::output::http) fn departure(&self) -> Departure {
         Rc::clone(&self.left)
     }
@@ -220,7 +220,7 @@ fn left(error: &::h2::Error) -> Left {
     }
 }
 
-/// What an error of a stream or a connection says of the shadow.
+/// The failure of the shadow that an error of a stream or a connection means.
 pub(in crate::output::http) fn failure(error: &::h2::Error) -> Failure {
     let (reason, words) = if error.is_library() {
         (

@@ -50,7 +50,7 @@ impl Coming {
     }
 }
 
-/// What comes of a call that production is serving.
+/// The next part of a call that production is serving.
 enum More {
     Messages,
     /// Nothing more, and no end.
@@ -63,7 +63,7 @@ struct Part {
     data: Bytes,
     /// When it goes; at once without.
     due: Option<Instant>,
-    /// What holds it in the memory budget, where that is not the request.
+    /// Its share of the memory budget, where that is not the request's.
     _held: Option<Rc<Messages>>,
 }
 
@@ -178,7 +178,7 @@ impl Upload {
         Poll::Ready(Ok(()))
     }
 
-    /// What comes behind the parts; `None` where nothing does, or only the end.
+    /// Polls for what comes behind the parts; `None` where nothing does, or only the end.
     fn poll_coming(&mut self, cx: &mut Context<'_>) -> Poll<Option<More>> {
         let Some(coming) = &self.coming else {
             return Poll::Ready(None);

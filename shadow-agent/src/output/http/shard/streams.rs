@@ -424,7 +424,7 @@ impl Shard {
         }
     }
 
-    /// What a call that is overdue ends as, where that is not the shadow's fault: it is a stream that lasted for as long as one
+    /// The outcome of a call that is overdue, where that is not the shadow's fault: it is a stream that lasted for as long as one
     /// may, or production's ended without an answer.
     fn ends_as(&self, exchanging: &Exchanging, now: Instant) -> Option<DropReason> {
         let lasted = now.saturating_duration_since(exchanging.since);

@@ -12,7 +12,7 @@ use crate::mirror::Live;
 use crate::output::MaxStream;
 use crate::time::Timestamp;
 
-/// What a shadow saw: data as it came, and how each stream ended.
+/// A shadow's notes: data as it came, and how each stream ended.
 #[derive(Clone, Default)]
 struct Log(Rc<RefCell<Vec<(String, Instant)>>>);
 

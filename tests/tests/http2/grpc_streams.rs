@@ -1,0 +1,135 @@
+//! Calls of gRPC that last, by Python's grpcio: the shadow gets them while production serves them.
+
+use shadow_tests::{Agent, GrpcShop, GrpcStack, Ledger, Netns, Report, Stage, stage, until};
+
+/// Production and a shadow, with an agent between that compares.
+struct Scene {
+    production: GrpcShop,
+    shadow: GrpcShop,
+    agent: Agent,
+    report: std::path::PathBuf,
+}
+
+impl Scene {
+    fn new(stage: &Stage, more: &[&str]) -> Self {
+        let [production, shadow] = GrpcShop::both(stage, [GrpcStack::Grpcio162, GrpcStack::Grpcio185], false);
+        let report = stage.path("report.json");
+        let input = production.address.to_string();
+        let output = format!("http://{}", shadow.address);
+        let common = [
+            "--input-raw",
+            &input,
+            "--output-http",
+            &output,
+            "--compare",
+            "--report",
+        ];
+        let arguments = [&common[..], &[&*report.to_string_lossy()], more].concat();
+        let agent = Agent::start(stage, &Netns::host(), &arguments);
+        Self {
+            production,
+            shadow,
+            agent,
+            report,
+        }
+    }
+
+    /// Waits until the shadow has noted this of a call that lasts.
+    fn await_at_shadow(&self, what: &str) {
+        until(&format!("the shadow has {what:?}"), || {
+            self.shadow.talked().iter().any(|(noted, _)| noted == what)
+        });
+    }
+
+    /// Ends the run once `calls` have an outcome.
+    fn finish(self, calls: u64) -> (Ledger, Report) {
+        self.agent.wait_for_ledger("every call has an end", |ledger| {
+            ledger.seen() >= calls && ledger.of(0, "in_flight") == 0
+        });
+        let (_, ledger) = self.agent.stop_to_judge();
+        ledger.assert_closed();
+        assert_eq!(ledger.seen(), calls, "{ledger}");
+        (ledger, Report::read(&self.report))
+    }
+}
+
+#[test]
+fn a_chat_reaches_the_shadow_while_it_lasts_and_is_compared() {
+    let stage = stage!("root", "agent", "python3", "pip3");
+    let descriptors = GrpcShop::descriptors();
+    let descriptors = descriptors.to_string_lossy();
+    let scene = Scene::new(&stage, &["--grpc-descriptors", &descriptors]);
+    let mut chat = scene.production.talk("Chat");
+    chat.say("first");
+    assert_eq!(chat.hear(), "first");
+    scene.await_at_shadow("first");
+    // It outlasts others.
+    let calls = scene.production.call(GrpcStack::Grpcio185, 1);
+    scene.agent.wait_for_ledger("the others have ended", |ledger| {
+        ledger.delivered(0) == calls && ledger.of(0, "in_flight") == 1
+    });
+    for message in ["second", "third"] {
+        chat.say(message);
+        assert_eq!(chat.hear(), message);
+    }
+    scene.await_at_shadow("third");
+    let spacing = |shop: &GrpcShop| {
+        let talked = shop.talked();
+        let when = |what: &str| talked.iter().find(|(noted, _)| noted == what).expect(what).1;
+        when("second") - when("first")
+    };
+    let (there, here) = (spacing(&scene.production), spacing(&scene.shadow));
+    assert!(
+        (there - here).abs() < 1.0 && here > 0.0,
+        "{there} s in production, {here} s at the shadow"
+    );
+    chat.end();
+    let (ledger, report) = scene.finish(calls + 1);
+    assert_eq!(ledger.delivered(0), calls + 1, "{ledger}");
+    assert_eq!((report.compared(0), report.agreeing(0)), (7, 7), "{report}");
+}
+
+#[test]
+fn a_chat_beyond_the_bound_is_mirrored_up_to_there_and_counted() {
+    let stage = stage!("root", "agent", "python3", "pip3");
+    let scene = Scene::new(&stage, &["--grpc-max-stream", "40"]);
+    let mut chat = scene.production.talk("Chat");
+    for message in ["first-1234", "second-123"] {
+        chat.say(message);
+        assert_eq!(chat.hear(), message);
+        scene.await_at_shadow(message);
+    }
+    chat.say("third-1234");
+    assert_eq!(chat.hear(), "third-1234");
+    scene
+        .agent
+        .wait_for_ledger("the shadow's stream has ended", |ledger| {
+            ledger.dropped(0, "grpc_stream_limit") == 1
+        });
+    chat.say("fourth");
+    assert_eq!(chat.hear(), "fourth", "production is not touched");
+    chat.end();
+    let talked: Vec<String> = scene.shadow.talked().into_iter().map(|(what, _)| what).collect();
+    assert_eq!(talked, ["first-1234", "second-123"]);
+    let (ledger, report) = scene.finish(1);
+    assert_eq!(ledger.dropped(0, "grpc_stream_limit"), 1, "{ledger}");
+    assert_eq!(report.compared(0), 0, "{report}");
+}
+
+#[test]
+fn a_watch_ends_at_the_shadow_when_its_client_leaves() {
+    let stage = stage!("root", "agent", "python3", "pip3");
+    let scene = Scene::new(&stage, &["--output-http-timeout", "1s"]);
+    let mut watch = scene.production.talk("Watch");
+    assert_eq!(watch.hear(), "forever");
+    until("the shadow has the call", || !scene.shadow.served().is_empty());
+    // More than the time of an exchange: an answer every 50 ms.
+    for _ in 0..40 {
+        assert_eq!(watch.hear(), "forever");
+    }
+    assert_eq!(scene.agent.ledger_now().of(0, "in_flight"), 1);
+    watch.end();
+    scene.await_at_shadow("over");
+    let (ledger, _) = scene.finish(1);
+    assert_eq!(ledger.dropped(0, "h2_reset"), 1, "{ledger}");
+}
