@@ -24,13 +24,14 @@ impl Scene {
             "--compare",
             "--report",
         ];
-        let arguments = [&common[..], &[&*report.to_string_lossy()], more].concat();
+        let file = report.to_string_lossy();
+        let arguments = [&common[..], &[&*file], more].concat();
         let agent = Agent::start(stage, &Netns::host(), &arguments);
         Self {
             production,
             shadow,
             agent,
-            report,
+            report: report.clone(),
         }
     }
 
@@ -92,15 +93,17 @@ fn a_chat_reaches_the_shadow_while_it_lasts_and_is_compared() {
 #[test]
 fn a_chat_beyond_the_bound_is_mirrored_up_to_there_and_counted() {
     let stage = stage!("root", "agent", "python3", "pip3");
-    let scene = Scene::new(&stage, &["--grpc-max-stream", "40"]);
+    // Two of its messages and their answers, and not a third.
+    let scene = Scene::new(&stage, &["--grpc-max-stream", "600"]);
+    let [first, second, third] = ["1", "2", "3"].map(|digit| digit.repeat(200));
     let mut chat = scene.production.talk("Chat");
-    for message in ["first-1234", "second-123"] {
+    for message in [&first, &second] {
         chat.say(message);
-        assert_eq!(chat.hear(), message);
+        assert_eq!(chat.hear(), *message);
         scene.await_at_shadow(message);
     }
-    chat.say("third-1234");
-    assert_eq!(chat.hear(), "third-1234");
+    chat.say(&third);
+    assert_eq!(chat.hear(), third);
     scene
         .agent
         .wait_for_ledger("the shadow's stream has ended", |ledger| {
@@ -110,7 +113,7 @@ fn a_chat_beyond_the_bound_is_mirrored_up_to_there_and_counted() {
     assert_eq!(chat.hear(), "fourth", "production is not touched");
     chat.end();
     let talked: Vec<String> = scene.shadow.talked().into_iter().map(|(what, _)| what).collect();
-    assert_eq!(talked, ["first-1234", "second-123"]);
+    assert_eq!(talked, [first, second]);
     let (ledger, report) = scene.finish(1);
     assert_eq!(ledger.dropped(0, "grpc_stream_limit"), 1, "{ledger}");
     assert_eq!(report.compared(0), 0, "{report}");
