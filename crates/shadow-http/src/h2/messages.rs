@@ -7,6 +7,9 @@ use shadow_core::time::Timestamp;
 
 use crate::message::{Limits, Piece, Reject, Request};
 
+/// Charged for each piece of messages beside its bytes: what keeping it takes, however short it is.
+const OVERHEAD: usize = 128;
+
 /// Bytes in front of each message: whether it is compressed, and its length (gRPC over HTTP2, "Length-Prefixed-Message").
 const PREFIX: usize = 5;
 
@@ -81,6 +84,9 @@ impl Cutter {
         let whole = self.whole(limits)?;
         let rest = self.partial.split_off(whole);
         let messages = std::mem::replace(&mut self.partial, rest);
+        if whole > 0 && !self.charge.try_grow(OVERHEAD) {
+            return Err(Reject::Memory);
+        }
         Ok(self.messages(messages, time))
     }
 
@@ -92,7 +98,7 @@ impl Cutter {
 
     fn messages(&mut self, mut data: Vec<u8>, time: Timestamp) -> Option<Messages> {
         data.shrink_to_fit();
-        let charge = self.charge.split(data.len());
+        let charge = self.charge.split(data.len() + OVERHEAD);
         let more = self.charge.bytes().saturating_sub(self.partial.capacity());
         self.charge.shrink(more);
         let data = Bytes::from(data);
@@ -162,4 +168,32 @@ pub(super) fn are_whole<'a>(parts: impl Iterator<Item = &'a [u8]>) -> bool {
         }
     }
     any && read == 0 && left == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use shadow_core::budget::MemoryBudget;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        max_head: 100,
+        max_body: 100,
+        max_headers: 10,
+    };
+
+    #[test]
+    fn short_messages_are_charged_what_keeping_them_takes() {
+        let budget = MemoryBudget::new(1 << 20);
+        let mut cutter = Cutter::new(budget.charge());
+        let mut push = || cutter.push(&[0; PREFIX], Timestamp(0), &LIMITS);
+        let kept: Vec<_> = (0..100).map(|_| push().unwrap().unwrap()).collect();
+        assert_eq!(budget.used(), 100 * (PREFIX + OVERHEAD));
+        drop(kept);
+        assert_eq!(budget.used(), 0);
+        let narrow = MemoryBudget::new(64);
+        let mut cutter = Cutter::new(narrow.charge());
+        let refused = cutter.push(&[0; PREFIX], Timestamp(0), &LIMITS);
+        assert_eq!(refused.unwrap_err(), Reject::Memory);
+    }
 }
