@@ -1,4 +1,4 @@
-//! What routes refer to, made from choices.
+//! A catalog that routes refer to, made from choices.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};

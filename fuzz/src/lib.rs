@@ -1,4 +1,4 @@
-//! What the fuzz targets share: how an input is cut into chunks, and the promises every stream keeps.
+//! The ground that the fuzz targets share: how an input is cut into chunks, and the promises every stream keeps.
 
 use shadow_agent::http::{Limits, Reject, RequestEvent, ResponseEvent, Skip};
 use shadow_agent::tcp::Chunk;

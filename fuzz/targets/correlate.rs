@@ -1,5 +1,5 @@
-//! What production's answer and an output's teach, and a request that may carry it: of any bytes. What comes of the request is one
-//! whole request, and nothing in it changes where both sides answered alike.
+//! Correlation over any bytes: production's answer and an output's, and a request that may carry what they teach. What comes of
+//! the request is one whole request, and nothing in it changes where both sides answered alike.
 #![no_main]
 
 use std::sync::{Arc, Mutex};

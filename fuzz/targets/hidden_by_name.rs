@@ -1,4 +1,4 @@
-//! What `--compare-store` hides by name, in messages of any bytes: no secret that is planted behind them survives, what is made
+//! Hiding by name in `--compare-store`, over messages of any bytes: no secret that is planted behind them survives, what is made
 //! is a message again, and can be hidden once more.
 #![no_main]
 

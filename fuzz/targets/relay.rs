@@ -1,4 +1,4 @@
-//! What a relay's input reads of a sender, and its output of a receiver: any bytes, whole and cut, are read or refused in
+//! A relay's two readers, its input of a sender and its output of a receiver: any bytes, whole and cut, are read or refused in
 //! the same way, and nothing is held beyond the bounds.
 #![no_main]
 

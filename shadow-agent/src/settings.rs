@@ -1,4 +1,4 @@
-//! What a run shall do, resolved once from the command line: nothing behind this knows which spelling was
+//! The settings of a run, resolved once from the command line: nothing behind this knows which spelling was
 //! typed. Each room owns its options; here they are put together.
 
 mod cluster;

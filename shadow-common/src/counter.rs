@@ -1,4 +1,4 @@
-//! What the kernel programs count, on each CPU.
+//! Counters of the kernel programs, on each CPU.
 
 /// Number of counters.
 pub const COUNTERS: usize = Counter::BytesCut as usize + 1;

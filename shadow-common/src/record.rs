@@ -1,4 +1,4 @@
-//! What the kernel programs put in a ring: one header and the bytes of one part of one packet.
+//! Records of packets, as the kernel programs put them in a ring: one header and the bytes of one part of one packet.
 //!
 //! A record is reserved in one of a few constant sizes (the verifier wants a constant), so its payload area may
 //! be larger than the payload; `length` says what is meant, the rest is left from earlier records.

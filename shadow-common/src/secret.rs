@@ -1,4 +1,4 @@
-//! What the probe at TLS libraries puts in its ring, one record for each secret, and what it counts.
+//! Records of the probe at TLS libraries, one in its ring for each secret, and its counters.
 //!
 //! A probe stands where a handshake derives its secrets (user space, `uprobe`). It reads what the function was given, and
 //! copies the secret with what tells whose handshake it is of. Nothing else of a process is read.

@@ -1,4 +1,4 @@
-//! What is selected: the keys of the maps that the agent changes while the programs run.
+//! Selection of packets: the keys of the maps that the agent changes while the programs run.
 
 use crate::Address;
 

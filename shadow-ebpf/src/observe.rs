@@ -1,4 +1,4 @@
-//! What every program does with a packet: parse, select, copy, count.
+//! The steps of every program with a packet: parse, select, copy, count.
 
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_ktime_get_ns};

@@ -1,4 +1,4 @@
-//! What is known of a test's servers and agent once all have ended.
+//! A finished test: its servers and agent once all have ended.
 
 use crate::{AccessLog, Ledger};
 

@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: namespaces, servers, load, and the agent under test.
+//! The ground that the end-to-end tests share: namespaces, servers, load, and the agent under test.
 //!
 //! A test opens a [`Stage`] with [`stage!`], naming what it needs; without it the test is skipped, by name and
 //! counted. On the stage stand [`Netns`] (network namespaces joined by veth pairs), [`Nginx`] on both sides,

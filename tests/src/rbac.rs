@@ -1,4 +1,4 @@
-//! What the API server would allow the agent, worked out from rendered manifests as its RBAC authorizer does.
+//! The calls that the API server would allow the agent, worked out from rendered manifests as its RBAC authorizer does.
 //!
 //! Tests compare it with the calls that the agent makes: none may be refused, and no right may stay unused.
 

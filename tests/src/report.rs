@@ -1,4 +1,4 @@
-//! What a comparison came to, as the agent wrote it (`--report FILE.json`), and the equations that every test checks.
+//! The report of a comparison, as the agent wrote it (`--report FILE.json`), and the equations that every test checks.
 
 use std::path::Path;
 

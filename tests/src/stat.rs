@@ -1,4 +1,4 @@
-//! What the kernel says of a process.
+//! Figures of a process, by the kernel's count.
 
 /// A capability set of every thread of a process, `CapEff` for example, as the kernel prints it.
 pub fn capabilities(pid: u32, set: &str) -> Vec<u64> {

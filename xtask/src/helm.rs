@@ -1,4 +1,4 @@
-//! What renders the chart of `deploy/helm` as Helm does: Helm's own Go packages, in a Python package that binds them.
+//! Rendering of the chart in `deploy/helm` as Helm does it: by Helm's own Go packages, in a Python package that binds them.
 //!
 //! Debian has no `helm`. The package is put into `target/`; its checksum is pinned.
 

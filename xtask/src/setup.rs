@@ -1,4 +1,4 @@
-//! What several chores need first: a build of the agent, and the programs the tests drive.
+//! Preparations that several chores need: a build of the agent, and the programs the tests drive.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What capture needs the process to be allowed: checked before anything is loaded.
+//! Capabilities that the process needs for capture: checked before anything is loaded.
 
 use aya::util::KernelVersion;
 use caps::Capability;

@@ -1,4 +1,4 @@
-//! What the kernel programs counted, summed over CPUs.
+//! The kernel programs' counters, summed over CPUs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -1,4 +1,4 @@
-//! What to do where the kernel has no room for as many shards as were asked for: try half as many.
+//! The way out where the kernel has no room for as many shards as were asked for: half as many.
 
 use tracing::warn;
 

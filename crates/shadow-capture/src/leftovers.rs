@@ -1,4 +1,4 @@
-//! What agents leave in the kernel that were killed, and its removal.
+//! Leftovers in the kernel of agents that were killed, and their removal.
 //!
 //! Links go with the process. Before Linux 6.6 interfaces have none, and filters of clsact stay; what they lead to has gone
 //! with the agent (`trampoline.rs`), so that they pass everything on and hold nothing, but they are there.

@@ -1,4 +1,4 @@
-//! What to attach to and which endpoints to watch, worked out from the inputs and the interfaces of the moment.
+//! The plan of what to attach to and which endpoints to watch, worked out from the inputs and the interfaces of the moment.
 //!
 //! A packet should be seen once. So loopback is watched as it receives only (each packet passes it twice), a
 //! bridge and not its ports, an interface and not the VLANs on it. Where one is seen twice all the same (an address

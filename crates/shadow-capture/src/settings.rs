@@ -1,4 +1,4 @@
-//! What is captured, and how.
+//! Settings of capture: what is captured, and how.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

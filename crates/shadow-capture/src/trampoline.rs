@@ -1,4 +1,4 @@
-//! What a filter of clsact runs: a few instructions that jump to the program proper, while its agent lives.
+//! The trampoline that a filter of clsact runs: a few instructions that jump to the program proper, while its agent lives.
 //!
 //! A filter keeps its program after the agent was killed, and with it every map that the program uses, rings of many
 //! megabytes among them. So the filter gets a program of its own that knows only an array of programs. The kernel

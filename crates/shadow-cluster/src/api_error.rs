@@ -1,4 +1,4 @@
-//! What can be wrong with the Kubernetes API, in words that lead out of it.
+//! Errors of the Kubernetes API, in words that lead out of it.
 
 use std::error::Error;
 

@@ -1,4 +1,5 @@
-//! What the cluster asks of this agent at one moment: which pods to watch, for which mirrors, and what stands in the way.
+//! The desired state, which the cluster asks of this agent at one moment: which pods to watch, for which mirrors, and what stands
+//! in the way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

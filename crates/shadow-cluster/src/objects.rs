@@ -1,4 +1,4 @@
-//! What is kept of the cluster's objects: only what choosing pods and ports needs, so that a large cluster fits in little
+//! The cluster's objects as they are kept: only what choosing pods and ports needs, so that a large cluster fits in little
 //! memory.
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! What a comparison counts for good: for metrics, which must never fall, and so apart from the document, which can be begun
-//! anew.
+//! Counters of a comparison over the life of the process: for metrics, which must never fall, and so apart from the document,
+//! which can be begun anew.
 //!
 //! Counting is relaxed additions without a lock: any thread may. Everything is bounded by what this program can count.
 

@@ -1,5 +1,5 @@
-//! What came of a comparison, as data: the JSON of `--report FILE.json` and of `GET /report.json`, and all that the page, the
-//! terminal, Markdown and `JUnit` show. Its shape is a promise to whoever reads it.
+//! The document of a comparison, its outcome as data: the JSON of `--report FILE.json` and of `GET /report.json`, and all that
+//! the page, the terminal, Markdown and `JUnit` show. Its shape is a promise to whoever reads it.
 //!
 //! Times of the clock are Unix time in milliseconds, lengths of time microseconds, shares fractions of 1. Everything that came
 //! from traffic is hostile text: whoever shows it escapes it.

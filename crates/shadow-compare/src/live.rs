@@ -1,4 +1,4 @@
-//! What a comparison comes to while it runs: the one place that the comparing thread writes, and that the HTTP port and the
+//! A comparison while it runs: the one place that the comparing thread writes, and that the HTTP port and the
 //! terminal read.
 //!
 //! A [`Document`] costs something to make, so one is made only while somebody looks. The comparing thread, between two

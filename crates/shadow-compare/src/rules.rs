@@ -1,4 +1,4 @@
-//! What is not to count in a comparison, because somebody says so.
+//! Rules of what is not to count in a comparison, because somebody says so.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the control's answer says of each difference of one pair: the three answers to a request are judged together.
+//! The control as a witness to each difference of one pair: the three answers to a request are judged together.
 //!
 //! Where the control has what the shadow has, and production has not, the shadow behaves as another instance of production's
 //! release does: it is excused, whatever the count. Where it differs from both, the place does so by itself, and rates tell

@@ -1,4 +1,4 @@
-//! What the inputs and routes of a cluster count, for the metrics: pods watched, requests by pod, errors of the API.
+//! Counts of the inputs and routes of a cluster, for the metrics: pods watched, requests by pod, errors of the API.
 //!
 //! Pods come and go, and each would leave its series behind: at most [`MAX_PODS`] have one of their own. What a pod
 //! beyond them, or one that has gone, was seen to get is counted under [`OTHER`], so that sums only grow.

@@ -1,5 +1,5 @@
-//! What any room of shadow-agent may need, and what knows of none: time, the memory budget, latency, files that a user named,
-//! whether threads make progress and what they may do, ports, counts of a cluster, and values that are never printed.
+//! The ground that any room of shadow-agent may stand on, and that knows of none: time, the memory budget, latency, files that a
+//! user named, whether threads make progress and what they may do, ports, counts of a cluster, and values that are never printed.
 #![deny(unsafe_code)]
 
 pub mod budget;

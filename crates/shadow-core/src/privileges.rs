@@ -1,4 +1,4 @@
-//! What threads may do: everything that root may is given up, for good, before anything that strangers send is read.
+//! Privileges of threads: everything that root may is given up, for good, before anything that strangers send is read.
 //!
 //! Capabilities, the bounding set, the securebits and `no_new_privs` belong to threads (capabilities(7)), and a thread
 //! starts with those of the one that starts it. So the thread that opens files and attaches programs gives them up

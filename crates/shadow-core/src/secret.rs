@@ -1,4 +1,4 @@
-//! What must not be seen: tokens, credentials, keys.
+//! Values that must not be seen: tokens, credentials, keys.
 
 use std::fmt;
 

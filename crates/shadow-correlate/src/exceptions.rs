@@ -1,4 +1,4 @@
-//! What is left out of correlation because somebody says so: routes and headers.
+//! Exceptions from correlation that somebody asked for: routes and headers.
 
 /// Neither learned from nor rewritten.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

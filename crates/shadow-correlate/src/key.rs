@@ -1,5 +1,5 @@
-//! What a value is remembered under: a hash of it and of where it means something. Production's values are secrets, so the hash is all
-//! that is kept of them.
+//! The key that a value is remembered under: a hash of it and of where it means something. Production's values are secrets, so
+//! the hash is all that is kept of them.
 
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 

@@ -1,5 +1,5 @@
-//! What one output gave for what production issued. Bounded: the least recently used goes first, and what nobody asked for in a
-//! long time.
+//! The map of one output: what it gave for what production issued. Bounded: the least recently used goes first, and what nobody
+//! asked for in a long time.
 
 use std::time::Duration;
 

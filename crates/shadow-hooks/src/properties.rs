@@ -1,4 +1,4 @@
-//! What must hold for any file: no panic, and no hook but where an instruction begins.
+//! Properties of the finder, for any file: no panic, and no hook but where an instruction begins.
 
 use proptest::prelude::*;
 use proptest::sample::Index;

@@ -1,4 +1,4 @@
-//! What is found in files made here, and in what the machine has.
+//! Hooks found in files that are made here, and in those that the machine has.
 
 use std::fs::{self, File};
 

@@ -1,4 +1,4 @@
-//! What is odd about a message that is not handed on for it, and where it stands: for the log and for counters.
+//! The fault for which a message is not forwarded, and where it stands: for the log and for counters.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What the bytes of a header field may be (RFC 9110 section 5), and which names frame a message.
+//! Header fields: which bytes they may have (RFC 9110 section 5), and which names frame a message.
 
 /// `token` of RFC 9110 section 5.6.2: what a field name or a method is made of.
 pub fn is_token(name: &[u8]) -> bool {

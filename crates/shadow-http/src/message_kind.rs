@@ -1,4 +1,4 @@
-//! What tells requests and responses apart, and the words a [`super::message_stream`] shares with both.
+//! The difference between requests and responses, and the words a [`super::message_stream`] shares with both.
 
 use bytes::Bytes;
 use shadow_core::budget::Charge;

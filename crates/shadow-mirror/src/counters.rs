@@ -1,4 +1,4 @@
-//! What connections carried besides whole requests: the part of the ledger that explains the bytes.
+//! Counts of what connections carried besides whole requests: the part of the ledger that explains the bytes.
 
 use serde::Serialize;
 use shadow_http::Skip;

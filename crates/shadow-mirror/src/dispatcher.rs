@@ -1,4 +1,4 @@
-//! What comes behind a whole message on one shard: the middleware, where there is one, and the mirrors.
+//! The dispatcher of whole messages on one shard: to the middleware, where there is one, and the mirrors.
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! What a copy changes besides the usual, as the filters of a route ask: header fields, host, path.
+//! Edits of a copy besides the usual, as the filters of a route ask: header fields, host, path.
 //!
 //! Several steps are folded into one list when the edits are made, so that a copy costs one look at each field.
 //! Nothing here can change where a message ends or what a connection does: such fields are refused.

@@ -1,4 +1,4 @@
-//! What may stand in front of a connection's requests: a header of the PROXY protocol.
+//! The prelude that may stand before a connection's requests: a header of the PROXY protocol.
 //!
 //! It is looked for at the first byte of a connection whose SYN was seen and nowhere else, so that a client cannot have
 //! something else of its own passed over, nor speak for another further on.

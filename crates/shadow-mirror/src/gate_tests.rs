@@ -1,4 +1,4 @@
-//! What the gate does to requests on their way: each is settled, whatever it meets there.
+//! Requests that meet the gate on their way: each is settled, whatever it meets there.
 
 use std::future::{Future, ready};
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! What stands between whole messages and the mirrors, and may change them, keep them back or make others; who does is in a
-//! room above this one.
+//! Interceptors, which stand between whole messages and the mirrors, and may change them, keep them back or make others; who does
+//! is in a room above this one.
 
 use std::future::Future;
 use std::pin::Pin;

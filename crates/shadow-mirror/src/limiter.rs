@@ -1,4 +1,4 @@
-//! What `|10%` and `|100` behind an address mean: a share of the requests, or so many a second.
+//! Limiters, `|10%` and `|100` behind an address: a share of the requests, or so many a second.
 //!
 //! A share is drawn for each request on its own. A rate is a token bucket that holds one second's requests and is full at
 //! the start: traffic that stays below the rate is never cut, however unevenly it comes, and in any `t` seconds no more

@@ -1,4 +1,4 @@
-//! What a message is called on its way, and a message that did not come from a connection: one that was recorded, or
+//! The name of a message on its way, and a message that did not come from a connection: one that was recorded, or
 //! that another agent sent.
 
 use std::fmt;

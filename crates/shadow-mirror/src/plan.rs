@@ -1,4 +1,4 @@
-//! What is mirrored where, at one moment. It is made as a whole and replaced as a whole: a shard goes from one plan to
+//! The plan: what is mirrored where, at one moment. It is made as a whole and replaced as a whole: a shard goes from one plan to
 //! the next between two requests, never in the middle of one.
 
 use std::collections::{BTreeMap, HashMap};

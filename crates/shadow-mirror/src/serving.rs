@@ -1,4 +1,4 @@
-//! What becomes of a connection's requests by what shows of its server: forwarded, kept back, or dropped.
+//! The fate of a connection's requests by what shows of its server: forwarded, kept back, or dropped.
 
 use shadow_http::Request;
 

@@ -1,4 +1,4 @@
-//! What production did not serve is not handed on, told packet by packet: and what it may have served is.
+//! Requests that production did not serve are not forwarded, and those that it may have served are: packet by packet.
 
 use std::net::SocketAddr;
 use std::rc::Rc;

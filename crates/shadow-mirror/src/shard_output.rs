@@ -1,4 +1,4 @@
-//! What a mirror asks of its output; the outputs are in rooms above this one.
+//! The trait that a mirror asks of its output; the outputs are in rooms above this one.
 
 use std::future::Future;
 use std::pin::Pin;

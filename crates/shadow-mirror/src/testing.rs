@@ -1,4 +1,4 @@
-//! What the tests of this crate and of those above share: exchanges made from raw requests, and an output that remembers.
+//! Helpers that the tests of this crate and of those above share: exchanges made from raw requests, and an output that remembers.
 //! What does not hold is a fault of the test, and panics.
 
 use std::cell::RefCell;

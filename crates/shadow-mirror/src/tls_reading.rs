@@ -1,4 +1,4 @@
-//! What the connections of a shard read TLS with, and those of them that wait for its secrets.
+//! The reader of TLS that a shard's connections share, and those of them that wait for its secrets.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What the settings of an output and the routes of a cluster say alike of an upstream: its addresses, and the Host header of
+//! An upstream as both the settings of an output and the routes of a cluster describe it: its addresses, and the Host header of
 //! what it gets.
 
 use std::net::SocketAddr;

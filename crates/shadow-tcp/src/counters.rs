@@ -1,4 +1,4 @@
-//! What the connection table counts: every connection it opened has an end, every payload byte a place.
+//! Counters of the connection table: every connection it opened has an end, every payload byte a place.
 
 use serde::Serialize;
 

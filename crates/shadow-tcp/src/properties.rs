@@ -1,4 +1,4 @@
-//! What must hold for any traffic: the same bytes whatever the network did to them, and an exact account of
+//! Properties of reassembly, for any traffic: the same bytes whatever the network did to them, and an exact account of
 //! what it lost.
 
 use std::time::Duration;

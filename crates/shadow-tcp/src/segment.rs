@@ -1,4 +1,4 @@
-//! What the capture sources hand to reassembly: one TCP segment, and whose it is.
+//! The segment, which capture sources hand to reassembly: one TCP segment, and whose it is.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -1,4 +1,4 @@
-//! What the table gives up when connections, or bytes of theirs, are too many.
+//! Pressure on the table: what it gives up when connections, or bytes of theirs, are too many.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What is told of servers: whether they took a connection, and when they closed it.
+//! Servers as the table tells of them: whether they took a connection, and when they closed it.
 
 use super::super::super::servers::{Expected, Servers};
 use super::*;

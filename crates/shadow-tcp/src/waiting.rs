@@ -1,4 +1,4 @@
-//! What waits behind a hole of one direction: copied bytes in stream order, bounded and charged, and the FIN.
+//! The bytes that wait behind a hole of one direction: copied bytes in stream order, bounded and charged, and the FIN.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! What opening a connection says, and why one cannot be opened.
+//! Events of opening a connection, and reasons why one cannot be opened.
 
 use shadow_tcp::{Chunk, Direction, GapCause};
 

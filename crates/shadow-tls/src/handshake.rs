@@ -1,4 +1,4 @@
-//! What both directions of a connection share: how far its handshake has come, and what it led to.
+//! The handshake, which both directions of a connection share: how far it has come, and what it led to.
 
 use ring::digest;
 use shadow_core::budget::{Charge, MemoryBudget};

@@ -1,4 +1,4 @@
-//! What came of a direction while its next record waits: copied, charged, in order.
+//! Pending bytes of a direction whose next record waits: copied, charged, in order.
 
 use std::collections::VecDeque;
 

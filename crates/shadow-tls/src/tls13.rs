@@ -1,4 +1,4 @@
-//! What is known of a TLS 1.3 connection beyond its hellos: the transcript, and the secrets of each stage.
+//! The state of a TLS 1.3 connection beyond its hellos: the transcript, and the secrets of each stage.
 
 use ring::digest;
 use shadow_core::time::Timestamp;

@@ -1,4 +1,4 @@
-//! What one call needs beside the connection: where things are told, and buffers that all connections of a thread share.
+//! The workplace of one call, beside the connection: where things are told, and buffers that all connections of a thread share.
 
 use std::cell::Cell;
 

@@ -1,4 +1,4 @@
-//! What a run does about comparisons: it tells them what it alone knows, and asks for the verdict at its end.
+//! The feed of comparisons: a run tells them what it alone knows, and asks for the verdict at its end.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the settings want mirrored: the mirrors of the run itself, beside those of routes, and whose business each
+//! Mirrors that the settings ask for: the mirrors of the run itself, beside those of routes, and whose business each
 //! input is.
 
 use std::net::IpAddr;

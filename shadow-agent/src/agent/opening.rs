@@ -1,4 +1,4 @@
-//! What a run opens before it gives up what root may do: files, ports, the capture, and the middleware's program.
+//! Everything that a run opens before it gives up root's privileges: files, ports, the capture, and the middleware's program.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What holds a run from outside: its HTTP port, its term, its CPU budget; and the handles that tell of it.
+//! The operation of a run from outside: its HTTP port, its term, its CPU budget; and the handles that tell of it.
 
 use std::net::TcpListener;
 use std::sync::Arc;

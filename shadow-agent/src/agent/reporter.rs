@@ -1,4 +1,4 @@
-//! What a run counts at one moment, over all of its shards, as its readers want it: the ledger, the status line, the
+//! The reporter of a run's counts at one moment, over all of its shards, as its readers want it: the ledger, the status line, the
 //! terminal, the lines of `--stats`, the metrics.
 
 use std::collections::{BTreeMap, HashMap};

@@ -1,4 +1,4 @@
-//! What is wrong with a command line or a configuration file, and the way out.
+//! Errors of a command line or a configuration file, and the way out.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

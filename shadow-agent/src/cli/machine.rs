@@ -1,4 +1,4 @@
-//! What the machine knows that a command line refers to: interface names, host names, own addresses.
+//! Facts of the machine that a command line refers to: interface names, host names, own addresses.
 
 use std::collections::BTreeSet;
 use std::io;

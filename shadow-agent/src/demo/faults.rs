@@ -1,4 +1,4 @@
-//! What is wrong with the demo's next release: faults that were planted, each with a name by which it can be left out.
+//! The faults of the demo's next release: they were planted, each with a name by which it can be left out.
 
 use std::str::FromStr;
 

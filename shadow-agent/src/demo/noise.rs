@@ -1,4 +1,4 @@
-//! What differs from answer to answer whichever release gives it: ids, times, nonces, and lists without an order.
+//! Noise: what differs from answer to answer whichever release gives it, as ids, times, nonces, and lists without an order.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

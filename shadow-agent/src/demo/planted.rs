@@ -1,4 +1,4 @@
-//! What was planted beside what the comparison named.
+//! The planted faults, beside those that the comparison named.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! What the demo's clients ask for. Each request has a number and depends on that alone: every run sends the same ones.
+//! The requests of the demo's clients. Each request has a number and depends on that alone: every run sends the same ones.
 
 use crate::mirror::Draws;
 

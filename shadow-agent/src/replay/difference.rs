@@ -1,4 +1,4 @@
-//! What the answer to a request that was sent again is, beside production's.
+//! The difference between the answer to a request that was sent again and production's.
 
 use crate::compare::{Answer, CompareContext, Compared, Difference, Rules, compare};
 use crate::mirror::rules::has_hash;

@@ -1,4 +1,4 @@
-//! What is sent again, and how it is told.
+//! Replays: the requests that are sent again, and how it is told.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! What came of a comparison as `JUnit` XML: a suite for each comparison, a case for each rule.
+//! The outcome of a comparison as `JUnit` XML: a suite for each comparison, a case for each rule.
 //!
 //! A rule that is not met is a failure. One that nobody can decide yet is an error, not skipped: a pipeline passes over what
 //! is skipped, and this release has not passed. The format has no standard; this is what Jenkins, GitLab and others read. It

@@ -1,4 +1,4 @@
-//! What came of a comparison as Markdown, for pull requests: GitHub's tables, short.
+//! The outcome of a comparison as Markdown, for pull requests: GitHub's tables, short.
 //!
 //! Everything from traffic stands in code spans, or has every character escaped that Markdown could take for its own: it can
 //! be no HTML, no link, no mention of anybody, and no cell of a table.

@@ -1,4 +1,4 @@
-//! What the reasons in a report mean, by the name that the document has for them.
+//! Meanings of the reasons in a report, by the name that the document has for them.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What came of a comparison, in a few lines for the terminal at exit.
+//! The outcome of a comparison in a few lines for the terminal at exit.
 
 use std::fmt::Write;
 

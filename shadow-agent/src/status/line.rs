@@ -1,4 +1,4 @@
-//! What the status line says: a pure function of two snapshots.
+//! The status line: a pure function of two snapshots.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the screen shows and how keys change it: no terminal, no clock.
+//! The model of the screen, and how keys change it: no terminal, no clock.
 
 use std::sync::Arc;
 

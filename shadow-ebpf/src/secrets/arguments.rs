@@ -1,4 +1,4 @@
-//! What a function was given: the registers at the probe (`struct pt_regs`), by the conventions of C and of Go.
+//! The arguments of a function: the registers at the probe (`struct pt_regs`), by the conventions of C and of Go.
 //!
 //! Both architectures are in one object, told apart by a constant that the verifier knows. Each register is read by an
 //! instruction of its own: the verifier takes no offset into the context that is worked out. arm64's have not been tried.

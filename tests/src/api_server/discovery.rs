@@ -1,4 +1,4 @@
-//! What the API has: the documents that `kubectl` and clients of any kind read first.
+//! Discovery of the API: the documents that `kubectl` and clients of any kind read first.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What the server says when it refuses: the `Status` object of the API conventions.
+//! The refusals of the server: the `Status` object of the API conventions.
 
 use serde_json::{Value, json};
 

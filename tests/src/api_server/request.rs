@@ -1,4 +1,4 @@
-//! What was asked of the server, in the words of RBAC: `RequestInfo` of the real one.
+//! A request to the server, in the words of RBAC: `RequestInfo` of the real one.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What the server's thread and the test share, and how each learns of what the other did.
+//! The state that the server's thread and the test share, and how each learns of what the other did.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

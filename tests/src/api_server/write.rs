@@ -1,4 +1,4 @@
-//! What a write does to an object: which fields are the client's, which are the server's, and who was first.
+//! Writes to an object: which fields are the client's, which are the server's, and who was first.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

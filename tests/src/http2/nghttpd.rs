@@ -1,4 +1,4 @@
-//! What nghttpd prints with `--verbose`, as an access log.
+//! The output of `nghttpd --verbose`, read as an access log.
 
 use std::collections::BTreeMap;
 

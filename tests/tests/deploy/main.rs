@@ -1,4 +1,4 @@
-//! What is shipped beside the agent, checked without a cluster and without installing it: manifests and units.
+//! Manifests and units that are shipped beside the agent, checked without a cluster and without installing it.
 
 mod daemon_set;
 mod helm;

@@ -1,4 +1,4 @@
-//! What the manifests let the agent do in the API: literally, so that a right more is a change to this file.
+//! Permissions that the manifests give the agent in the API: literally, so that a right more is a change to this file.
 
 use shadow_tests::manifests::render;
 use shadow_tests::rbac::{Rights, allows};

@@ -1,4 +1,4 @@
-//! What is seen: both hooks, both families, every kind of address and place.
+//! Capture: both hooks, both families, every kind of address and place.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

@@ -1,4 +1,4 @@
-//! What HTTP/1.x can do, through real servers and clients: what arrives at the shadow is what production got.
+//! All that HTTP/1.x can do, through real servers and clients: what arrives at the shadow is what production got.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What `--compare-store` keeps: reported on again, and sent again, by the agent and by `curl`.
+//! The answers that `--compare-store` keeps: reported on again, and sent again, by the agent and by `curl`.
 
 mod sent_again;
 

@@ -1,4 +1,4 @@
-//! What each thread of the agent may still do once it runs, and the program that it runs, in every mode: nothing, but for
+//! Privileges of each thread of the agent once it runs, and of the program that it runs, in every mode: none, but for
 //! what README says.
 
 use std::net::Ipv4Addr;

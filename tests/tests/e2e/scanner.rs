@@ -1,4 +1,4 @@
-//! What a verdict is while somebody asks production for whatever may be there.
+//! The verdict while somebody asks production for whatever may be there.
 
 use shadow_tests::client::Connection;
 use shadow_tests::{Agent, Netns, Nginx, NginxSetup, Report, stage};

@@ -1,4 +1,4 @@
-//! What waits for somebody else, who does not come: files that nobody writes, outputs that nobody reads, connections that say
+//! Waits for somebody else, who does not come: files that nobody writes, outputs that nobody reads, connections that say
 //! nothing. The run is ended all the same, at once and in order, and it answers whatever is asked of it.
 
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! What `docs/kubernetes.md` calls a symptom is what the agent says, word for word.
+//! Symptoms of `docs/kubernetes.md`: the agent says them word for word.
 
 use std::net::SocketAddr;
 use std::path::Path;

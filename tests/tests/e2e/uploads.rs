@@ -1,4 +1,4 @@
-//! What somebody uploads is never taken for requests: through a load balancer that denies some of them, whatever the
+//! Uploads, which are never taken for requests: through a load balancer that denies some of them, whatever the
 //! upload's head is like, and while the server answers already.
 
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! What stands between reading and sending takes requests of HTTP/2 as it takes others: rules, a middleware, recordings of every
+//! The stations between reading and sending take requests of HTTP/2 as they take others: rules, a middleware, recordings of every
 //! kind, another agent.
 
 use std::path::Path;

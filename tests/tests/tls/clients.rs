@@ -1,4 +1,4 @@
-//! What clients may do within TLS: early data, resumption, new keys, small records, HTTP/2; and load.
+//! Clients and all that they may do within TLS: early data, resumption, new keys, small records, HTTP/2; and load.
 
 use shadow_tests::tls::{SClient, Stack, Version, https};
 use shadow_tests::{Wrk, stage};

@@ -1,4 +1,4 @@
-//! What cannot be read, or is not to be: counted, and said.
+//! TLS that cannot be read, or is not to be: counted, and said.
 
 use nix::sys::signal::Signal;
 use shadow_tests::stage;

@@ -1,4 +1,4 @@
-//! What was aimed at, beside what was measured.
+//! The aims, beside the figures that were measured.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! What `--compare` costs: processor time for a request at the fixed rate, production's latency, pairs lost; and memory with a
+//! The cost of `--compare`: processor time for a request at the fixed rate, production's latency, pairs lost; and memory with a
 //! shadow that never answers.
 //!
 //! Paired rounds, as those of the variants: mirroring without and with `--compare`, by turns first. Medians of the rounds'

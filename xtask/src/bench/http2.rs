@@ -1,4 +1,4 @@
-//! What mirroring HTTP/2 costs: the agent's processor time for a request by HTTP/1.1's and by h2load's own, what production
+//! The cost of mirroring HTTP/2: the agent's processor time for a request by HTTP/1.1's and by h2load's own, what production
 //! keeps of its throughput, and what is lost.
 //!
 //! Paired rounds, as those of the variants. Production and shadow are two nginx, each with a port for either protocol; the

@@ -1,4 +1,4 @@
-//! What is measured, and how often.
+//! The plan of a measurement: variants, rounds, load.
 
 use clap::ValueEnum;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! What the kernel says processes and the machine have used.
+//! Processor time and memory of processes and of the machine, by the kernel's count.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What opening TLS costs: production's processor time and latency over HTTPS with the agent against alone, kept alive and with
+//! The cost of opening TLS: production's processor time and latency over HTTPS with the agent against alone, kept alive and with
 //! a handshake for each request, beside the same with probes at `SSL_read` and `SSL_write`; and the agent's own.
 //!
 //! Paired rounds, as those of the variants: each way comes early and late. Medians of the rounds' ratios. Requests have 1 KiB,

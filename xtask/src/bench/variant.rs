@@ -1,4 +1,4 @@
-//! What is measured side by side.
+//! The variants that are measured side by side.
 
 use std::net::SocketAddr;
 

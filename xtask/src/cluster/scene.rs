@@ -1,4 +1,4 @@
-//! What the steps stand on: the cluster with the demo and the agents in it, and how requests are sent and found again.
+//! The scene of the steps: the cluster with the demo and the agents in it, and how requests are sent and found again.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;

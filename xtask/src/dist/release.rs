@@ -1,4 +1,4 @@
-//! What a release holds for one architecture, beside where each way of installing puts it.
+//! The files of a release for one architecture, beside where each way of installing puts it.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! What a guest has in its memory: the checks, the agent, programs with the libraries they load, and kernel modules.
+//! The image that a guest boots from, all in its memory: the checks, the agent, programs with the libraries they load, and kernel
+//! modules.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

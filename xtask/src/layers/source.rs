@@ -1,4 +1,4 @@
-//! What one source file says of the agent's modules: those it declares, and the paths in it that lead to others. What is
+//! Reader of one source file: the modules that it declares, and the paths in it that lead to others. What is
 //! compiled for tests alone is left out.
 
 use super::crate_tree::Crate;

@@ -1,4 +1,4 @@
-//! What each room of the agent may import: rows from the ground up, a room below whatever imports it.
+//! The table of what each room of the agent may import: rows from the ground up, a room below whatever imports it.
 //!
 //! Beyond the order, a row names what its room really uses, so that the table tells a reader where a room's terms come
 //! from. An import that no row has is a decision: it is taken here, and seen in the change.

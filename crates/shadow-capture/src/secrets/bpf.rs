@@ -1,4 +1,4 @@
-//! What the library has no call for: programs that `uprobe_multi` takes, and attaching to functions of user space.
+//! System calls that the library has none for: programs that `uprobe_multi` takes, and attaching to functions of user space.
 //!
 //! Layouts: `union bpf_attr` (`linux/bpf.h`), `struct perf_event_attr` (`linux/perf_event.h`).
 #![allow(

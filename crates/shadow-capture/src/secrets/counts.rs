@@ -1,4 +1,4 @@
-//! What the probe counted, summed over CPUs.
+//! The probe's counters, summed over CPUs.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What taking secrets needs the process to be allowed.
+//! Capabilities that the process needs for taking secrets.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What comes into the ring, and what is counted when it does not.
+//! Copying into the ring, and what is counted when something is not copied.
 
 use shadow_common::{CLASSES, Counter, PART_BYTES, record_bytes};
 

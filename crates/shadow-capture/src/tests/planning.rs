@@ -1,4 +1,4 @@
-//! What to attach to and what to watch, for each kind of input on a made-up host. Needs no root.
+//! Planning what to attach to and what to watch, for each kind of input on a made-up host. Needs no root.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the kernel's verifier makes of the programs: how much work they are to it, and what it says when it refuses.
+//! The programs before the kernel's verifier: how much work they are to it, and what it says when it refuses.
 
 use std::collections::BTreeSet;
 

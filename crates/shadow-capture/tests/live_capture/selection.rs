@@ -1,4 +1,4 @@
-//! What the inputs mean on real interfaces, also when those change.
+//! Selection by inputs on real interfaces, also when those change.
 
 use shadow_capture::{CaptureSettings, Engine, LiveCapture, LiveScope};
 use shadow_common::Counter;

@@ -1,4 +1,4 @@
-//! What routes refer to: Services, their endpoints, and who may refer across namespaces.
+//! The catalog of what routes refer to: Services, their endpoints, and who may refer across namespaces.
 
 use std::net::IpAddr;
 

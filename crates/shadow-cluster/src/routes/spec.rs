@@ -1,4 +1,4 @@
-//! What a route asks for, in one form for both kinds: they differ in their matches alone. Filters and backends of a
+//! The spec of a route, in one form for both kinds: they differ in their matches alone. Filters and backends of a
 //! `GRPCRoute` are written as those of an `HTTPRoute`, with fewer types of filter, and are read as such.
 
 use gateway_api::apis::standard::grpcroutes::{GrpcRouteRules, GrpcRouteSpec};

@@ -1,4 +1,4 @@
-//! What the status of a route says, and how it is merged with what others have said.
+//! The status of a route: its conditions, and how it is merged with what others have said.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,5 @@
-//! What is known of a change by its looks, and the way out: patterns that say more of the two deployments than of the release.
+//! Advice on a change that is known by its looks, and the way out: patterns that say more of the two deployments than of the
+//! release.
 
 use super::super::Kind;
 use super::super::document::{Comparison, DifferenceRow, Example};

@@ -1,4 +1,4 @@
-//! What a comparison has found of each endpoint.
+//! Each endpoint of a comparison, and what was found of it.
 
 use std::collections::BTreeMap;
 

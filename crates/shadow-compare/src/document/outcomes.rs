@@ -1,4 +1,4 @@
-//! What the pairs of a comparison came to, by outcome.
+//! Counts of the pairs of a comparison, by outcome.
 
 /// Counts of pairs by outcome, as the document has them: what is noise is learned, so they may rise and fall.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What a segment of a path is by its looks: an id, which collapses, or a name, which does not.
+//! The shape of a path's segment, which tells what it is: an id, which collapses, or a name, which does not.
 
 /// Decimal digits.
 pub(super) const ID: &str = "{id}";

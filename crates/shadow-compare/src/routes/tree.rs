@@ -1,4 +1,4 @@
-//! What was learned of paths: a tree of their steps, in which a place with many names becomes one step for all of them.
+//! The tree of what was learned of paths: a tree of their steps, in which a place with many names becomes one step for all of them.
 //!
 //! Names at a place become one step in two ways, each by a count of different ones that were ever seen there:
 //!

@@ -1,4 +1,4 @@
-//! What is in the directory after each thing that can happen.
+//! The directory of the store after each thing that can happen.
 
 mod broken;
 

@@ -1,4 +1,4 @@
-//! What a control's answers make of the differences of a run.
+//! A control's answers, and the differences of a run that they excuse.
 
 use super::tests::{answer, comparison, judging, lines, pair, tally};
 use super::*;

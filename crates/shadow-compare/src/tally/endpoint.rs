@@ -1,4 +1,4 @@
-//! What is counted of one endpoint, or of a part of one.
+//! The tally of one endpoint, or of a part of one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What becomes of differences that a release intends.
+//! Differences that a release intends, and what becomes of them.
 
 use super::tests::{answer, comparison, judging, lines, pair, tally};
 use crate::RulesFile;

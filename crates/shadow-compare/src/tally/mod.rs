@@ -1,4 +1,4 @@
-//! What a comparison comes to, counted pair by pair: bounded, whatever the traffic does.
+//! The tally of a comparison, counted pair by pair: bounded, whatever the traffic does.
 //!
 //! What is noise is known only once enough has been seen, so nothing is thrown away that a later look could need: each pair is
 //! counted under the set of its differences, and whether it agrees but for noise is decided when a document is made.

@@ -1,5 +1,5 @@
-//! What is hidden in examples by its name, beside the headers that recordings hide: whoever reads a report is seldom meant to
-//! have a user's token. Values are compared all the same; here is only what is shown of them.
+//! Secrets that are hidden in examples by their names, beside the headers that recordings hide: whoever reads a report is seldom
+//! meant to have a user's token. Values are compared all the same; here is only what is shown of them.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! What comparing two answers comes to.
+//! Comparing two answers: heads, bodies, JSON, gRPC, host names, rules.
 
 mod bodies;
 pub(crate) mod grpc;

@@ -1,4 +1,4 @@
-//! What holds for any two answers.
+//! Properties of comparing, for any two answers.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

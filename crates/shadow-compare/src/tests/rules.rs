@@ -1,4 +1,4 @@
-//! What rules take away.
+//! Rules, and the differences that they take away.
 
 use std::time::Duration;
 

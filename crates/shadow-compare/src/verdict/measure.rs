@@ -1,4 +1,4 @@
-//! What a metric comes to in a comparison.
+//! The measure of a metric in a comparison.
 
 use std::collections::HashSet;
 

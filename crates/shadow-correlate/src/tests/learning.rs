@@ -1,4 +1,4 @@
-//! What two answers teach, and what they do not.
+//! Learning from two answers: what they teach, and what they do not.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What holds whatever is issued, carried, and in which order.
+//! Properties of correlation, whatever is issued, carried, and in which order.
 
 use std::collections::BTreeMap;
 

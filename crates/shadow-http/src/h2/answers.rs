@@ -1,4 +1,4 @@
-//! What the server's frames do to the streams.
+//! The server's half of HTTP/2: what its frames do to the streams.
 
 use shadow_core::budget::MemoryBudget;
 use shadow_core::time::Timestamp;

@@ -1,5 +1,5 @@
-//! What servers answer although RFC 9112 has it otherwise: mirrored where it can be read in one way only, else counted, and
-//! its body passed over.
+//! Leniency: a message that servers answer although RFC 9112 has it otherwise is mirrored where it can be read in one way only,
+//! else counted, and its body passed over.
 
 use super::*;
 use crate::Oddity;

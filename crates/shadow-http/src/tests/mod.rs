@@ -1,4 +1,4 @@
-//! What the streams make of literal bytes, corner by corner, and properties of any bytes.
+//! Message streams over literal bytes, corner by corner, and their properties over any bytes.
 
 mod closing;
 mod head_with;

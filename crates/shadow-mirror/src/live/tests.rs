@@ -1,4 +1,4 @@
-//! What readers of a call get, however its messages, its end and its readers interleave.
+//! Readers of a live call and what they get, however its messages, its end and its readers interleave.
 
 use std::task::{Context, Poll, Waker};
 

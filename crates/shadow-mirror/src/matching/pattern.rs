@@ -1,4 +1,4 @@
-//! What a value is compared with: a literal, or a regular expression.
+//! The pattern that a value is compared with: a literal, or a regular expression.
 
 use super::MatchError;
 use crate::re2::Re2;

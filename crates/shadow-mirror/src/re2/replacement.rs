@@ -1,4 +1,4 @@
-//! What is put in place of what an expression matches, as Go's `Regexp.ReplaceAll` has it.
+//! Replacement of what an expression matches, as Go's `Regexp.ReplaceAll` has it.
 //!
 //! `$1`, `${1}`, `$name` and `${name}` stand for what a group matched, and `$$` for a dollar sign. A name is as long as it
 //! can be: `$1x` is the group called `1x`, which is empty when there is none. A dollar sign before anything else is one.

@@ -1,4 +1,4 @@
-//! What Go 1.27 says of expressions, by running its `regexp`: what `Find` gives for a value, and what `Compile` refuses.
+//! Answers of Go 1.27's `regexp`, which was run for them: what `Find` gives for a value, and what `Compile` refuses.
 
 use super::Re2;
 

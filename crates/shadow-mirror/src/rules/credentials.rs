@@ -1,4 +1,4 @@
-//! What clients say of themselves in headers: cookies (RFC 6265 section 4.2) and Basic credentials (RFC 7617).
+//! Credentials that clients send in headers: cookies (RFC 6265 section 4.2) and Basic credentials (RFC 7617).
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

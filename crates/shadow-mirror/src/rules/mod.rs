@@ -1,4 +1,4 @@
-//! What becomes of a request at a mirror before its output gets it: filters, samples of users, rewriting and redaction,
+//! Rules that a request passes at a mirror before its output gets it: filters, samples of users, rewriting and redaction,
 //! in the order of `GoReplay`'s modifier with what it lacks in between.
 //!
 //! ```text

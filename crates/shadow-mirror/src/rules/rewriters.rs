@@ -1,4 +1,4 @@
-//! What is changed of a request: headers and parameters that are set, URLs and headers that are rewritten.
+//! Rewriters of a request: headers and parameters that are set, URLs and headers that are rewritten.
 
 use shadow_http::{is_field_value, is_token};
 

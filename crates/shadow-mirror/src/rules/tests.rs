@@ -1,4 +1,4 @@
-//! What rules do to a request. One test a flag, named after it: how flags become rules is tested where they are read.
+//! Rules, each applied to a request. One test a flag, named after it: how flags become rules is tested where they are read.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

@@ -1,4 +1,4 @@
-//! What a file is that is no recording, for the error that says so.
+//! Foreign files: what a file is that is no recording, for the error that says so.
 
 /// Bytes of its beginning that are looked at.
 const LOOKED_AT: usize = 512;

@@ -1,4 +1,4 @@
-//! What HAR and JSON lines show of a message: its head taken apart, its body as text where it is text.
+//! The parts of a message as HAR and JSON lines show it: its head taken apart, its body as text where it is text.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! What is read, what is passed over, and that both come back from any bytes.
+//! Reading recordings: what is read, what is passed over, and that both come back from any bytes.
 
 use std::io::{BufReader, Cursor};
 

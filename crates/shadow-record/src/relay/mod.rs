@@ -1,4 +1,4 @@
-//! What two agents say to each other on a relay's connection: records one behind the other, or frames that are
+//! The relay protocol, which two agents speak to each other: records one behind the other, or frames that are
 //! acknowledged. Without IO; `docs/relay.md` has it for readers.
 //!
 //! [`records`] reads the plain form, [`GoReplay`'s](https://github.com/buger/goreplay). [`protocol`] has the lines of the

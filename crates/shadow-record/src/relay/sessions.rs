@@ -1,4 +1,4 @@
-//! What a receiver remembers of those who wait for acknowledgments, so that what they send again is taken once.
+//! Sessions: a receiver's memory of those who wait for acknowledgments, so that what they send again is taken once.
 //!
 //! A message is offered when it was read, and taken when it is counted; between the two it waits. Two connections of one
 //! session can be open while the older one has not been noticed to be dead: only the newest may offer.

@@ -1,4 +1,4 @@
-//! What comparing comes to: pairs by outcome, what was not compared and why, both sides' latency, the word.
+//! Metrics of comparing: pairs by outcome, what was not compared and why, both sides' latency, the word.
 //!
 //! Counted since the start of the process, whatever `POST /compare/reset` does to the report. There is no series for each
 //! endpoint or each difference: their names come from traffic, and would be as many as whoever sends it likes. Alert here,

@@ -1,4 +1,4 @@
-//! What each number of the ledger's objects means, for whoever meets it in a query editor.
+//! The meaning of each number in the ledger's objects, for whoever meets it in a query editor.
 
 /// The text for a member of the ledger's object `section` (`connections`, `capture`, or `files` and `vxlan` in it).
 pub(super) fn help_of(section: &str, member: &str) -> &'static str {

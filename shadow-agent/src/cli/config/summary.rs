@@ -1,4 +1,4 @@
-//! What settings come to, for people to read (`--check-config`). No secret is in it: outputs are named as the ledger
+//! A summary of settings, for people to read (`--check-config`). No secret is in it: outputs are named as the ledger
 //! names them.
 
 use std::fmt::{self, Write};

@@ -1,4 +1,4 @@
-//! What configuration files come to.
+//! Configuration files, and the settings that they come to.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What the doctor looks at. Nothing is changed: the programs and rings that are loaded are attached to nothing, and gone
-//! at once.
+//! The facts that the doctor looks at. Nothing is changed: the programs and rings that are loaded are attached to nothing, and
+//! gone at once.
 
 use std::fs;
 use std::path::Path;

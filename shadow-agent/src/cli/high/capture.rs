@@ -1,4 +1,4 @@
-//! What the flags of capture come to: the engine, the rings, what of the traffic is taken.
+//! The flags of capture, resolved: the engine, the rings, what of the traffic is taken.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

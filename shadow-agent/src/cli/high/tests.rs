@@ -1,4 +1,4 @@
-//! What command lines come to.
+//! Command lines, and the settings that they come to.
 
 use std::time::Duration;
 

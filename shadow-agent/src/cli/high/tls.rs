@@ -1,4 +1,4 @@
-//! What the flags of reading TLS come to.
+//! The flags of reading TLS, resolved.
 
 use std::path::{Path, PathBuf};
 

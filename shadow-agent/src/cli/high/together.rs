@@ -1,4 +1,4 @@
-//! What several mirrors in one agent cannot have: each request must be told to belong to one mirror or another.
+//! Checks of several mirrors in one agent: each request must be told to belong to one mirror or another.
 
 use super::Fault;
 use crate::agent::MAX_MIRRORS;

@@ -1,4 +1,4 @@
-//! What `--input-raw` takes of the traffic, and what becomes of it before the outputs.
+//! Flags of `--input-raw`: what it takes of the traffic, and what becomes of it before the outputs.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What passes, what is changed and what is hidden on the way to an output.
+//! Flags of filters: what passes, what is changed and what is hidden on the way to an output.
 
 use std::path::PathBuf;
 

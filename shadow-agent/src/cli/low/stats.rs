@@ -1,4 +1,4 @@
-//! What is logged while it runs.
+//! Flags of logging while it runs.
 
 use std::time::Duration;
 

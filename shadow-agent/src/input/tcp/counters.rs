@@ -1,4 +1,4 @@
-//! What an input of this kind counts, as the ledger shows it.
+//! Counters of an input of this kind, as the ledger shows it.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What is in the files after each thing that can happen.
+//! The files of an output after each thing that can happen.
 
 use std::io::Read as _;
 

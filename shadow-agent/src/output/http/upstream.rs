@@ -1,4 +1,4 @@
-//! What all shards of one HTTP output share: limits, breaker, counters. Atomics; no lock in normal running.
+//! The upstream, which all shards of one HTTP output share: limits, breaker, counters. Atomics; no lock in normal running.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};

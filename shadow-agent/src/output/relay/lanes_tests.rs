@@ -1,4 +1,4 @@
-//! What waits in lanes, what it is bounded by, and when it leaves them; and that a session over a connection that is cut
+//! Lanes: what waits in them, within which bounds, and when it leaves; and that a session over a connection that is cut
 //! again and again loses and doubles nothing.
 
 use std::sync::Arc;

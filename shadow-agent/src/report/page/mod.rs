@@ -1,4 +1,4 @@
-//! What a comparison came to as a page: one file with everything in it, which asks the network for nothing. Live, the same
+//! The page of a comparison: one file with everything in it, which asks the network for nothing. Live, the same
 //! page gets the document from the agent's port, again and again.
 //!
 //! The data holds what strangers sent. It stands in the page as JSON in which nothing can end the element around it, the

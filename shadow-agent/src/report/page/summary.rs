@@ -1,4 +1,4 @@
-//! What there is to say in short, as HTML: the first thing on the page, and all of it where no script runs.
+//! The summary of a comparison as HTML: the first thing on the page, and all of it where no script runs.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! What documents are made of: figures as a release with a few faults has them.
+//! Pieces that documents are made of: figures as a release with a few faults has them.
 
 use shadow_agent::compare::document::{
     Body, Comparison, CopyDelay, Coverage, DifferenceRow, Endpoint, Example, ExampleAnswer, ExtraRequests,

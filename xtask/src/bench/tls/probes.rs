@@ -1,4 +1,4 @@
-//! What others do: probes at each call of `SSL_read` and `SSL_write`, here with nothing to do but count.
+//! The way of other tools, to compare with: probes at each call of `SSL_read` and `SSL_write`, here with nothing to do but count.
 //!
 //! They are perf events (`perf_event_open(2)`, the PMU `uprobe`), at the functions' entries and at the return of `SSL_read`,
 //! which is where its plaintext is; a program at each would only make them dearer. All processes of the machine that use this

@@ -1,4 +1,4 @@
-//! What the annotations of a route change.
+//! Annotations of a route, and what each changes.
 
 use super::*;
 

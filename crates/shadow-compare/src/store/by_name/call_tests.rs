@@ -1,4 +1,4 @@
-//! What is kept of calls of gRPC.
+//! Hiding by name in calls of gRPC.
 
 use bytes::Bytes;
 use shadow_mirror::MessageId;

@@ -1,4 +1,4 @@
-//! What is hidden, what stays, and that neither changes what a comparison finds.
+//! Hiding by name: what is hidden, what stays, and that neither changes what a comparison finds.
 
 mod properties;
 

@@ -1,4 +1,4 @@
-//! What a peer can send to make somebody keep or do more than it costs itself.
+//! Floods: frames by which a peer would make somebody keep or do more than they cost itself.
 
 use super::super::limits::{MAX_BLOCK, MAX_BLOCK_FRAMES, MAX_STREAMS, RESETS_AT_ONCE};
 use super::*;

@@ -1,4 +1,4 @@
-//! What flags of rules come to, and which are refused.
+//! Flags of rules: the rules that they come to, and those that are refused.
 
 use clap::Parser;
 

@@ -1,4 +1,4 @@
-//! What all shards know of an upstream's HTTP/2: whether it has it, and what was said of that in the log.
+//! An upstream's support of HTTP/2, as all shards know it: whether it has it, and what was said of that in the log.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 

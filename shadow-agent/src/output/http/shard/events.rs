@@ -1,4 +1,4 @@
-//! What a shard makes of the events of its connections: answers are handed on, and the next request is sent.
+//! Events of a shard's connections and how it acts on them: answers are handed on, and the next request is sent.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;

@@ -1,4 +1,4 @@
-//! What a shard makes of HTTP/2: which request goes on which connection, what its answer or the lack of one means, and how
+//! HTTP/2 in a shard: which request goes on which connection, what its answer or the lack of one means, and how
 //! connections begin and end.
 
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! What is sent, and which answers count as whole.
+//! Exchanges: the bytes that are sent, and which answers count as whole.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What holds of any message: no planted value survives, and what differs still does.
+//! Properties of hiding, for any message: no planted value survives, and what differs still does.
 
 use proptest::prelude::*;
 use shadow_mirror::MessageId;

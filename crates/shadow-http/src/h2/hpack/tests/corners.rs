@@ -1,4 +1,4 @@
-//! What is an error, what is not, and what hostile blocks cost.
+//! Corners of HPACK: errors, what is none, and the cost of hostile blocks.
 
 use super::*;
 use crate::h2::hpack::huffman;
