@@ -63,6 +63,10 @@ fn places(limit: usize, open: usize, shards: usize) -> usize {
 }
 
 /// A place for a connection.
+///
+/// # Errors
+///
+/// Where as many connections are open as there are places.
 pub fn take() -> io::Result<DescriptorPermit> {
     if LEFT.fetch_sub(1, Relaxed) > 0 {
         return Ok(DescriptorPermit(()));

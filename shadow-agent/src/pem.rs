@@ -18,7 +18,11 @@ pub struct IdentityFiles {
 /// A certificate with those that lead to its authority, and its key.
 pub type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-/// Reads the certificates and the key of one side. Errors name the file, and nothing of what is in it.
+/// Reads the certificates and the key of one side.
+///
+/// # Errors
+///
+/// Where a file cannot be read, or has no certificate or no private key in it. Names the file, and nothing of what is in it.
 pub fn identity(files: &IdentityFiles) -> anyhow::Result<Identity> {
     let certificates = certificates(&files.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&files.key)
@@ -28,6 +32,10 @@ pub fn identity(files: &IdentityFiles) -> anyhow::Result<Identity> {
 }
 
 /// Reads the certificates of a file; there is at least one.
+///
+/// # Errors
+///
+/// Where the file cannot be read, or has no certificate in it.
 pub fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let read = || -> Result<Vec<_>, rustls::pki_types::pem::Error> {
         CertificateDer::pem_file_iter(path)?.collect()

@@ -25,6 +25,10 @@ pub struct Trusted(Vec<CertificateDer<'static>>);
 
 impl Trusted {
     /// Those in a PEM file, all of which must be certificates.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, or has something else than certificates of CAs in it, or none.
     pub fn of_file(path: &Path) -> anyhow::Result<Self> {
         let given = certificates(path)?;
         for certificate in &given {
@@ -36,6 +40,10 @@ impl Trusted {
     }
 
     /// Those of this host, of which some may be no certificates; `without` is the flag that does without verification.
+    ///
+    /// # Errors
+    ///
+    /// Where the host has none.
     pub fn of_host(without: &str) -> anyhow::Result<Self> {
         let mut found = rustls_native_certs::load_native_certs().certs;
         found.retain(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
@@ -54,6 +62,10 @@ impl Trusted {
     }
 
     /// Verifies servers.
+    ///
+    /// # Errors
+    ///
+    /// Where the library takes none of the certificates.
     pub fn of_servers(self, provider: Arc<CryptoProvider>) -> anyhow::Result<Arc<dyn ServerCertVerifier>> {
         let standard = WebPkiServerVerifier::builder_with_provider(self.roots(), provider).build()?;
         Ok(Arc::new(OfServers {
@@ -63,6 +75,10 @@ impl Trusted {
     }
 
     /// Verifies clients.
+    ///
+    /// # Errors
+    ///
+    /// Where the library takes none of the certificates.
     pub fn of_clients(self, provider: Arc<CryptoProvider>) -> anyhow::Result<Arc<dyn ClientCertVerifier>> {
         let standard = WebPkiClientVerifier::builder_with_provider(self.roots(), provider).build()?;
         Ok(Arc::new(OfClients {

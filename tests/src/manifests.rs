@@ -43,6 +43,10 @@ pub fn folder_of_manifests() -> PathBuf {
 
 /// Renders the chart of `deploy/helm`, with a JSON object of values over those of `files` in its folder: its
 /// objects, or what Helm says against it. Needs `helm` ([`stage!`](crate::stage!)): `cargo xtask test` provides it.
+///
+/// # Errors
+///
+/// Whatever Helm says against the chart or the values.
 pub fn render_chart(
     release: &str,
     namespace: &str,

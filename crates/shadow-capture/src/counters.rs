@@ -23,6 +23,10 @@ impl CaptureCounters {
     }
 
     /// The counts at this moment.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel does not give the map's values.
     pub fn read(&self) -> Result<CaptureCounts, CaptureError> {
         let cpus = self.map.get(&0, 0).map_err(|source| CaptureError::Map {
             map: "COUNTS",

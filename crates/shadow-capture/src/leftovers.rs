@@ -13,6 +13,10 @@ use super::clsact::{Clsact, Filter};
 use super::instance::{is_an_agents, made_clsact, owner_lives};
 
 /// Names of the interfaces of this network namespace that have filters of agents that are dead. Needs no capability.
+///
+/// # Errors
+///
+/// Where netlink cannot be asked for interfaces and filters, or a program's state cannot be read.
 pub fn leftovers() -> io::Result<BTreeSet<String>> {
     let mut clsact = Clsact::new()?;
     let mut found = BTreeSet::new();
@@ -26,6 +30,10 @@ pub fn leftovers() -> io::Result<BTreeSet<String>> {
 
 /// Removes the filters of agents that are dead from every interface of this network namespace, and clsact where one of
 /// them made it and nobody uses it; names of the interfaces. Needs `CAP_NET_ADMIN`.
+///
+/// # Errors
+///
+/// As [`leftovers`], and the first removal that the kernel refused: the other interfaces have been cleared.
 pub fn remove_leftovers() -> io::Result<BTreeSet<String>> {
     let mut clsact = Clsact::new()?;
     let mut cleared = BTreeSet::new();

@@ -51,6 +51,10 @@ impl LiveCapture {
     ///
     /// With the `tc` engine, interfaces and addresses that appear or go later are followed by a thread of its own,
     /// which alone keeps what it needs to attach.
+    ///
+    /// # Errors
+    ///
+    /// Without the capabilities, or where the kernel or its verifier refuses a map, a ring, a program or an attachment.
     pub fn start(inputs: &[LiveInput], settings: &CaptureSettings) -> Result<Self, CaptureError> {
         Self::start_with(inputs, settings, TcHook::of_this_kernel())
     }
@@ -166,6 +170,11 @@ impl LiveCapture {
 
     /// Watches these pods, and no others, besides the inputs; during a pause they are kept for its end. Only the `cgroup`
     /// engine can.
+    ///
+    /// # Errors
+    ///
+    /// With the `tc` engine, and where a cgroup cannot be found or the kernel refuses an entry. What was watched before still
+    /// is, in part.
     pub fn watch_pods(&mut self, pods: &[PodTarget]) -> Result<(), CaptureError> {
         if !self.paused {
             self.apply_pods(pods)?;
@@ -187,6 +196,11 @@ impl LiveCapture {
 
     /// Watches `inputs` instead of what was watched before. What both have is watched all the
     /// while. During a pause they are kept for its end.
+    ///
+    /// # Errors
+    ///
+    /// Where interfaces cannot be listed or attached to, or the kernel refuses an entry. What was watched before still is, in
+    /// part.
     pub fn watch(&mut self, inputs: &[LiveInput]) -> Result<(), CaptureError> {
         if !self.paused {
             self.apply(inputs)?;
@@ -197,6 +211,10 @@ impl LiveCapture {
 
     /// Watches nothing until [`Self::resume`]: the kernel selects no packet any more, and with the `tc` engine nothing
     /// stays attached.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel refuses to take out an entry: packets may still be captured then.
     pub fn pause(&mut self) -> Result<(), CaptureError> {
         if !self.paused {
             self.apply(&[])?;
@@ -207,6 +225,10 @@ impl LiveCapture {
     }
 
     /// Watches again what was watched, or has been asked for since.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::watch`] and [`Self::watch_pods`]; it is paused still then.
     pub fn resume(&mut self) -> Result<(), CaptureError> {
         if self.paused {
             let inputs = std::mem::take(&mut self.inputs);
@@ -235,6 +257,10 @@ impl LiveCapture {
 
 /// Loads the programs and rings that a capture with these settings would, attaches nothing and lets go of them; with how
 /// many shards the kernel took them.
+///
+/// # Errors
+///
+/// As [`Self::start`], but for what attaching needs.
 pub fn try_to_load(settings: &CaptureSettings) -> Result<usize, CaptureError> {
     locked_memory::raise();
     with_fewer_shards(settings, |settings| {

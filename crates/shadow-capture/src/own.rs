@@ -64,6 +64,10 @@ impl OwnConnections {
 
     /// Enters the local end of a bound socket that is about to connect. Keep the answer until the socket is
     /// closed: packets are captured from the moment it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// For a socket that is not bound yet, and where the map is full.
     pub fn register(&self, local: SocketAddr) -> Result<OwnConnection, OwnConnectionError> {
         let Some(shared) = &self.shared else {
             return Ok(OwnConnection { entry: None });

@@ -43,6 +43,10 @@ pub struct PodCgroups {
 
 impl PodCgroups {
     /// Below the cgroup v2 root that the capture is attached to.
+    ///
+    /// # Errors
+    ///
+    /// Where no cgroup v2 hierarchy is mounted, or the mounts cannot be read.
     pub fn find() -> Result<Self, CaptureError> {
         let root = cgroup2_root()?;
         Ok(Self {

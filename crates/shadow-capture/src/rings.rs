@@ -129,6 +129,10 @@ impl RingReader {
     /// return with nothing there. When it is cancelled, the next call goes on waiting for the same moment.
     ///
     /// Must run inside a tokio runtime with IO and time, always the same one.
+    ///
+    /// # Errors
+    ///
+    /// Where the ring cannot be watched: no file descriptor is left, or the runtime has no IO.
     pub async fn readable(&mut self) -> io::Result<()> {
         let until = match self.waits_until {
             Some(until) if self.drained == 0 => until,

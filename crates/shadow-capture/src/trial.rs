@@ -7,7 +7,11 @@ use aya::maps::MapData;
 /// linux/bpf.h: `BPF_MAP_TYPE_RINGBUF`.
 const RINGBUF: u32 = 27;
 
-/// Makes a ring of so many bytes and lets go of it; why the kernel refused it.
+/// Makes a ring of so many bytes and lets go of it.
+///
+/// # Errors
+///
+/// Where the kernel refuses the ring: the innermost cause, as text.
 pub fn try_ring(bytes: u32) -> Result<(), String> {
     let ring = aya_obj::Map::new_from_params(RINGBUF, 0, 0, bytes, 0);
     match MapData::create(ring, "doctor", None) {

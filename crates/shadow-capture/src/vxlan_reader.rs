@@ -40,6 +40,10 @@ enum Socket {
 
 impl VxlanReader {
     /// Binds the socket, with a buffer as large as the capabilities of this thread allow.
+    ///
+    /// # Errors
+    ///
+    /// Where the address is in use, not this machine's, or not allowed.
     pub fn start(
         inputs: &[LiveInput],
         vxlan: &VxlanSettings,
@@ -84,6 +88,10 @@ impl VxlanReader {
     }
 
     /// Waits until there is something to read. Must run inside a tokio runtime, always the same one.
+    ///
+    /// # Errors
+    ///
+    /// Where the socket cannot be watched: no file descriptor is left.
     pub async fn readable(&mut self) -> io::Result<()> {
         if let Socket::Bound(socket) = &self.socket {
             self.socket = Socket::Registered(UdpSocket::from_std(socket.try_clone()?.into())?);

@@ -36,8 +36,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts to follow what `inputs` and the routes of `settings` mean. An error means that no cluster is known; that
-    /// one does not answer is none.
+    /// Starts to follow what `inputs` and the routes of `settings` mean.
+    ///
+    /// # Errors
+    ///
+    /// Where no cluster is known, or no thread can be started. That a cluster does not answer is none.
     pub fn start(
         settings: &KubernetesSettings,
         inputs: Vec<PodSelector>,

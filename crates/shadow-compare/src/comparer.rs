@@ -215,6 +215,10 @@ impl Comparer {
 
     /// Begins a comparison with `shadow`, as the ledger names it, or goes on with the one that this output had before. It ends
     /// when the intake is dropped by all who got it.
+    ///
+    /// # Errors
+    ///
+    /// Where the thread that compares cannot be started.
     pub fn register(&self, shadow: &str, settings: &CompareSettings) -> anyhow::Result<Arc<Intake>> {
         let mut state = self.lock();
         let same =

@@ -108,6 +108,11 @@ const ROOTS: [&str; 11] = [
 
 impl PathPattern {
     /// Reads a pattern as it is typed.
+    ///
+    /// # Errors
+    ///
+    /// For text that is too long, begins with no root of the syntax, has a step that cannot be read or too many, or names
+    /// something below what has nothing below it.
     pub fn parse(text: &str) -> Result<Self, BadPattern> {
         let text = text.trim();
         let bad = |why: String| BadPattern::new(text, why);

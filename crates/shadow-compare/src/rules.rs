@@ -55,6 +55,10 @@ pub struct IgnoreRule {
 
 impl IgnoreRule {
     /// A rule without a reason. Another status code cannot be ignored: it is what a release breaks first.
+    ///
+    /// # Errors
+    ///
+    /// As [`PathPattern::parse`], and for `status`.
     pub fn parse(text: &str) -> Result<Self, BadPattern> {
         let path = PathPattern::parse(text)?;
         if path.is_status() {

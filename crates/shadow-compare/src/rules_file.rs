@@ -122,6 +122,11 @@ struct ArrayTable {
 
 impl RulesFile {
     /// Reads the text of a file.
+    ///
+    /// # Errors
+    ///
+    /// For text that is too large, no TOML, or has a key, a value or a pattern that no rule has, and for too many rules; with
+    /// the line.
     pub fn parse(text: &str) -> Result<Self, BadRules> {
         let lines = Lines(text);
         if text.len() > MAX_FILE {

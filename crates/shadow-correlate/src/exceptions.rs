@@ -27,6 +27,10 @@ impl std::error::Error for BadException {}
 
 impl Exceptions {
     /// Takes in one: a path (`/admin`: it and what is below), or a header (`header:X-Request-Id`).
+    ///
+    /// # Errors
+    ///
+    /// For text that is neither a path nor `header:` with a field name.
     pub fn add(&mut self, text: &str) -> Result<(), BadException> {
         if let Some(path) = text.strip_prefix('/') {
             self.paths.push(format!("/{}", path.trim_end_matches('/')));

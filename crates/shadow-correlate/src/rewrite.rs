@@ -62,7 +62,11 @@ impl Rewriting {
         self.edits.len()
     }
 
-    /// The request with the output's values; an error where it would be no valid request any more, or memory is short.
+    /// The request with the output's values.
+    ///
+    /// # Errors
+    ///
+    /// Where it would be no valid request any more, or memory is short.
     pub fn apply(mut self, request: &Request) -> Result<Request, RewriteError> {
         self.edits.sort_by_key(|edit| edit.range.start);
         let (head_edits, body_edits): (Vec<Edit>, Vec<Edit>) = self

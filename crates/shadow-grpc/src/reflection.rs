@@ -133,6 +133,10 @@ impl Reflection {
     }
 
     /// Reads what came on the call, cut anywhere.
+    ///
+    /// # Errors
+    ///
+    /// For an answer that is malformed, compressed or an error of the server, and for more bytes than are taken in.
     pub fn receive(&mut self, bytes: &[u8]) -> Result<(), ReflectionError> {
         self.received = self.received.saturating_add(bytes.len());
         if self.received > MAX_BYTES {
@@ -247,6 +251,10 @@ impl Reflection {
     }
 
     /// The descriptors of all that was answered.
+    ///
+    /// # Errors
+    ///
+    /// Where the files do not fit together, as [`Descriptors::read`].
     pub fn descriptors(self) -> Result<Descriptors, ReflectionError> {
         let mut set = Vec::new();
         for file in self.files.values() {

@@ -27,9 +27,17 @@ const MAX_PIECE: u64 = 1024 * 1024;
 /// An executable or library to look into: a slice, or an open file that is read where it is needed.
 pub trait Image {
     /// Bytes in all.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be asked.
     fn size(&self) -> io::Result<u64>;
 
     /// Bytes at `offset` into `buffer`; how many, and fewer than asked for at the end or where a read was cut short.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read. The end of it is none.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 }
 

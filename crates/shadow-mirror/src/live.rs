@@ -46,7 +46,7 @@ struct State {
     /// The end of its request.
     end: Option<CallEnd>,
     over: Option<Over>,
-    readers: Vec<Place>,
+    readers: Vec<Cursor>,
     /// Whether there was a reader.
     was_read: bool,
     next_reader: u64,
@@ -54,7 +54,7 @@ struct State {
 
 /// How far a reader is.
 #[derive(Debug)]
-struct Place {
+struct Cursor {
     reader: u64,
     next: u64,
     waker: Option<Waker>,
@@ -146,7 +146,7 @@ impl Live {
         let reader = state.next_reader;
         state.next_reader += 1;
         state.was_read = true;
-        state.readers.push(Place {
+        state.readers.push(Cursor {
             reader,
             next: 0,
             waker: None,
@@ -209,8 +209,8 @@ impl State {
     }
 
     fn wake(&mut self) {
-        for place in &mut self.readers {
-            if let Some(waker) = place.waker.take() {
+        for cursor in &mut self.readers {
+            if let Some(waker) = cursor.waker.take() {
                 waker.wake();
             }
         }
@@ -219,7 +219,7 @@ impl State {
     /// Lets go of what nobody needs.
     fn trim(&mut self) {
         let nobody = self.was_read && self.readers.is_empty();
-        let slowest = self.readers.iter().map(|place| place.next).min();
+        let slowest = self.readers.iter().map(|cursor| cursor.next).min();
         while let Some(front) = self.messages.front() {
             let taken = slowest.is_some_and(|next| next > self.first) && self.kept > KEPT;
             if !taken && !nobody {
@@ -233,13 +233,13 @@ impl State {
 
     /// Takes the next part for a reader, which has got it then.
     fn next(&mut self, reader: u64) -> Option<Next> {
-        let place = self.readers.iter_mut().find(|place| place.reader == reader)?;
-        let Some(ahead) = place.next.checked_sub(self.first) else {
+        let cursor = self.readers.iter_mut().find(|cursor| cursor.reader == reader)?;
+        let Some(ahead) = cursor.next.checked_sub(self.first) else {
             return Some(Next::Lost(DropReason::QueueFull));
         };
         let messages = usize::try_from(ahead).ok().and_then(|at| self.messages.get(at));
         if let Some(messages) = messages.cloned() {
-            place.next += 1;
+            cursor.next += 1;
             self.trim();
             return Some(Next::Messages(messages));
         }
@@ -279,8 +279,8 @@ impl LiveReader {
     /// ended too. Only once all messages have been taken.
     pub fn poll_lost(&self, cx: &mut Context<'_>) -> Poll<DropReason> {
         let mut state = self.live.state.borrow_mut();
-        let place = state.readers.iter().find(|place| place.reader == self.reader);
-        let is_behind = place.is_some_and(|place| place.next < state.first + state.messages.len() as u64);
+        let cursor = state.readers.iter().find(|cursor| cursor.reader == self.reader);
+        let is_behind = cursor.is_some_and(|cursor| cursor.next < state.first + state.messages.len() as u64);
         match state.over {
             Some(Over::Lost(reason)) if !is_behind => Poll::Ready(reason),
             _ => {
@@ -302,9 +302,12 @@ impl LiveReader {
     pub fn rewind(&self) -> bool {
         let mut state = self.live.state.borrow_mut();
         let whole = state.first == 0;
-        let place = state.readers.iter_mut().find(|place| place.reader == self.reader);
-        if let Some(place) = place.filter(|_| whole) {
-            place.next = 0;
+        let cursor = state
+            .readers
+            .iter_mut()
+            .find(|cursor| cursor.reader == self.reader);
+        if let Some(cursor) = cursor.filter(|_| whole) {
+            cursor.next = 0;
         }
         whole
     }
@@ -312,8 +315,8 @@ impl LiveReader {
 
 impl State {
     fn wake_later(&mut self, reader: u64, cx: &Context<'_>) {
-        if let Some(place) = self.readers.iter_mut().find(|place| place.reader == reader) {
-            place.waker = Some(cx.waker().clone());
+        if let Some(cursor) = self.readers.iter_mut().find(|cursor| cursor.reader == reader) {
+            cursor.waker = Some(cx.waker().clone());
         }
     }
 }
@@ -321,7 +324,7 @@ impl State {
 impl Drop for LiveReader {
     fn drop(&mut self) {
         let mut state = self.live.state.borrow_mut();
-        state.readers.retain(|place| place.reader != self.reader);
+        state.readers.retain(|cursor| cursor.reader != self.reader);
         state.trim();
     }
 }

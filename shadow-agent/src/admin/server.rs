@@ -56,6 +56,10 @@ pub struct Server {
 
 impl Server {
     /// Serves `listener` from a thread of its own, which calls `first` once it runs.
+    ///
+    /// # Errors
+    ///
+    /// Where the listener cannot be watched, or neither a runtime nor a thread be started.
     pub fn start(
         listener: TcpListener,
         desk: Desk,

@@ -62,8 +62,12 @@ pub struct Control {
     pub file: Option<WatchedFile>,
 }
 
-/// Runs the agent until a signal, the caller, or the end of its capture files stops it. An error means that it
-/// never started; once it has, there is a final account whatever happened, and beside it what went wrong.
+/// Runs the agent until a signal, the caller, or the end of its capture files stops it. Once it has
+/// started, there is a final account whatever happened, and beside it what went wrong.
+///
+/// # Errors
+///
+/// Where the run never started: a file, a port, the capture or the cluster cannot be had.
 pub fn run(settings: Settings, mut control: Control) -> anyhow::Result<(Account, anyhow::Result<()>)> {
     // Before any thread is started, and a middleware's program: they are as this one is.
     priority::lower_priority();

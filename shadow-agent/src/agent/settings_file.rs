@@ -24,10 +24,18 @@ const MAX_CHANGES: u32 = 50;
 
 /// Where settings come from that may change under a run.
 pub trait SettingsFile: fmt::Debug + Send {
-    /// The content at this moment, or why it cannot be had.
+    /// The content at this moment.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, is not a regular one, or is too large.
     fn read(&self) -> Result<Vec<u8>, String>;
 
-    /// Resolves and validates a content; the error has no secrets.
+    /// Resolves and validates a content.
+    ///
+    /// # Errors
+    ///
+    /// For what is no configuration file, with the way out, and without secrets.
     fn settings(&self, content: &[u8]) -> Result<Settings, String>;
 }
 

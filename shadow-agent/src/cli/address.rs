@@ -96,6 +96,10 @@ impl fmt::Display for Address {
 
 impl Address {
     /// Resolves the address on `machine`: a name is an interface if there is one, else a host.
+    ///
+    /// # Errors
+    ///
+    /// For a name that is neither an interface nor a host that is known.
     pub fn resolve(self, machine: &impl Machine) -> Result<RawInput, Problem> {
         let scope = match self.place {
             AddressPart::Any => LiveScope::Any,

@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 pub const MAX_FILES: usize = 100_000;
 
 /// The files that `pattern` stands for, in no particular order. A file of that very name is taken as it is.
+///
+/// # Errors
+///
+/// Where more files match than are taken in, or listing a folder breaks off. That none matches is none.
 pub fn expand(pattern: &str) -> io::Result<Vec<PathBuf>> {
     if Path::new(pattern).exists() {
         return Ok(vec![pattern.into()]);

@@ -28,6 +28,10 @@ pub struct Spelled {
 
 /// Spells the flags of `command` one way. `typed` is without the program's name. What clap refuses by itself, such as a flag
 /// that is not known, is left to it, and so are subcommands.
+///
+/// # Errors
+///
+/// For a word that is no flag's value, a switch with a value that is no boolean, and `GoReplay`'s `file-server`.
 pub fn spell(command: &Command, typed: Vec<OsString>) -> Result<Spelled, UsageError> {
     if let Some(first) = typed.first().and_then(|first| first.to_str()) {
         if command.find_subcommand(first).is_some() {

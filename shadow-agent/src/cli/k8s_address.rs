@@ -31,6 +31,10 @@ const EXAMPLE: &str = "write k8s://NAMESPACE/deployment/NAME:80; other kinds are
                        KIND/NAME";
 
 /// Parses the whole text, which begins with [`SCHEME`].
+///
+/// # Errors
+///
+/// For a namespace, a kind, a name, a selector or ports that the syntax does not have.
 pub fn parse(text: &str) -> Result<PodSelector, Problem> {
     let rest = text.strip_prefix(SCHEME).unwrap_or(text);
     let (place, ports) = split_ports(rest, text)?;

@@ -10,6 +10,10 @@ pub trait Machine {
     fn interfaces(&self) -> Vec<String>;
 
     /// All addresses of a host name, IPv4 and IPv6, each once.
+    ///
+    /// # Errors
+    ///
+    /// Where the name is not known, or nobody can be asked.
     fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 
     /// Whether this machine itself answers at the address.

@@ -21,6 +21,10 @@ use crate::report::visible;
 use crate::settings::{HostHeader, HttpOutputSettings};
 
 /// Lists pairs, sends one again, or prints how `curl` does.
+///
+/// # Errors
+///
+/// Where the store cannot be read, has no such pair or several, or the request cannot be sent.
 pub fn run(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     if let Some(file) = arguments.judging.report.first() {
         let problem = Problem::new(

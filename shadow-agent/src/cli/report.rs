@@ -22,6 +22,10 @@ use crate::report::{Form, VerdictFile, markdown_of_two, summary};
 const MAX_JSON: u64 = 256 << 20;
 
 /// Writes the reports that are asked for, and prints a summary.
+///
+/// # Errors
+///
+/// Where a report or store cannot be read, or what is asked for cannot be written.
 pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     let judging = high::compare::of_kept(&arguments.judging)?;
     let mut files = Vec::new();

@@ -26,6 +26,10 @@ pub struct Upstream {
 
 impl Upstream {
     /// Reads a URL: `http` or `https`, `http` when there is no scheme.
+    ///
+    /// # Errors
+    ///
+    /// For what is no URL of HTTP, or has a part that has no meaning for an output.
     pub fn parse(text: &str) -> Result<Self, Problem> {
         // A scheme is letters only here; `://` further on belongs to a path.
         let has_scheme = text

@@ -53,6 +53,10 @@ pub struct Wanted {
 /// fault and nothing else, unless it says itself that it had not enough data. That it says NO-GO is as it was planted.
 ///
 /// `resolve` makes settings of a command line, as for a user's.
+///
+/// # Errors
+///
+/// Where a report cannot be written, a server or the agent cannot be started, or a client got no answer.
 pub fn run(
     wanted: Wanted,
     resolve: impl FnOnce(&[String]) -> anyhow::Result<Settings>,

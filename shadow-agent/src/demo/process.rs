@@ -12,6 +12,10 @@ use super::load::{self, Load};
 use super::server::{Counters, serve};
 
 /// Serves the shop with these faults until SIGTERM or SIGINT; says where it listens, and in the end what it counted.
+///
+/// # Errors
+///
+/// Where it cannot listen at the address, or signals cannot be caught.
 pub fn serve_until_told(listen: SocketAddr, faults: Faults) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let listener = TcpListener::bind(listen)
@@ -31,6 +35,10 @@ pub fn serve_until_told(listen: SocketAddr, faults: Faults) -> anyhow::Result<()
 }
 
 /// Sends the load to a server; every request has its answer when this returns.
+///
+/// # Errors
+///
+/// Where the server cannot be reached, or leaves a request without its answer.
 pub fn send(to: SocketAddr, load: Load) -> anyhow::Result<()> {
     runtime()?.block_on(load::run(to, load))?;
     eprintln!("sent {} requests", load.requests);

@@ -102,6 +102,10 @@ impl Client {
     }
 
     /// Both ends: the client's, and this one.
+    ///
+    /// # Errors
+    ///
+    /// Where the connection is gone.
     pub fn addresses(&self) -> std::io::Result<(SocketAddr, SocketAddr)> {
         Ok((self.stream.peer_addr()?, self.stream.local_addr()?))
     }
@@ -117,6 +121,11 @@ impl Client {
     }
 
     /// Answers what was to be answered, and reads more: the client with the count of bytes, or why it ended.
+    ///
+    /// # Errors
+    ///
+    /// The end of the connection, and why: its client closed it or was too slow, the last answer is sent, or the network lost
+    /// it.
     pub async fn turn(
         mut self,
         settings: &HttpInputSettings,

@@ -84,6 +84,10 @@ pub enum Opened {
 }
 
 /// Opens an input. What can be known to be wrong is an error here.
+///
+/// # Errors
+///
+/// Where a file cannot be opened or is no recording, a port cannot be listened at, or a certificate cannot be read.
 pub fn open(input: &MessageInput) -> anyhow::Result<Opened> {
     Ok(match input {
         MessageInput::Dummy => Opened::Messages(Box::new(Dummy::default())),

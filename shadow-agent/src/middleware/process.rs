@@ -117,6 +117,10 @@ enum State {
 impl Middleware {
     /// Starts the program, as another user where this thread may still choose: call it before the capabilities are given
     /// up. A line from it may be as long as a message of the largest head and body.
+    ///
+    /// # Errors
+    ///
+    /// Where the user is not known, or the program or a thread cannot be started.
     pub fn start(settings: &MiddlewareSettings, limits: Limits) -> anyhow::Result<Self> {
         let max_line = 2 * (MAX_HEADER + limits.max_head + limits.max_body);
         let user = user::chosen(settings.user.as_ref())?;

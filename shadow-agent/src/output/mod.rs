@@ -70,6 +70,10 @@ enum Kind {
 impl Output {
     /// Builds an output. Nothing is connected yet; what can be known to be wrong is an error here.
     /// Where answers are compared, `comparer` does.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be written, certificates cannot be read, or a thread cannot be started.
     pub fn new(settings: &OutputSettings, own: &OwnConnections, comparer: &Comparer) -> anyhow::Result<Self> {
         Ok(Self(match settings {
             OutputSettings::Http(settings) => Kind::Http(Box::new(HttpOutput::new(settings, own, comparer)?)),

@@ -33,6 +33,10 @@ impl std::fmt::Debug for GivenHeader {
 
 impl GivenHeader {
     /// Reads `NAME: VALUE`.
+    ///
+    /// # Errors
+    ///
+    /// Without a colon, and for a name or a value that no header may have.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let (name, value) = text
             .split_once(':')
@@ -70,6 +74,10 @@ pub struct Prepared {
 impl Prepared {
     /// The request of `kept` as an output with these settings sends it: its marker included. Headers that were redacted
     /// are left out, unless they are given.
+    ///
+    /// # Errors
+    ///
+    /// For a pair of which only start lines are stored, and for a request that is not whole or cannot be sent.
     pub fn new(
         kept: &KeptPair,
         given: &[GivenHeader],

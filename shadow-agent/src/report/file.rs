@@ -63,11 +63,19 @@ const LEDGER: What = What {
 impl LedgerFile {
     /// Makes sure that the ledger can be written to `path`. Call it while the process still has its
     /// capabilities; writing later needs none.
+    ///
+    /// # Errors
+    ///
+    /// Where `path` is a directory, a device, or a link that another user made, or the file can be neither made nor written to.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         WholeFile::open(path, LEDGER).map(Self)
     }
 
     /// Writes the document in the place of whatever was there.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written: the disk is full, or whoever reads the pipe takes nothing.
     pub fn write(&mut self, document: &LedgerDocument) -> anyhow::Result<()> {
         self.0.write(document.to_json().as_bytes())
     }

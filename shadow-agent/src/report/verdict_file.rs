@@ -38,6 +38,10 @@ const REPORT: What = What {
 
 impl Form {
     /// The form that a file's name asks for.
+    ///
+    /// # Errors
+    ///
+    /// For a name with another ending.
     pub fn of(path: &Path) -> anyhow::Result<Self> {
         let ending = path.extension().and_then(|ending| ending.to_str());
         Ok(match ending {
@@ -63,6 +67,10 @@ impl Form {
     }
 
     /// Two documents side by side in this form; `JUnit` has no place for them.
+    ///
+    /// # Errors
+    ///
+    /// For `JUnit`.
     pub fn write_two(self, a: &Document, b: &Document) -> anyhow::Result<String> {
         Ok(match self {
             Self::Html => page::render_two(a, b),
@@ -77,17 +85,29 @@ impl Form {
 
 impl VerdictFile {
     /// Makes sure that a report can be written to `path`, as with [`super::LedgerFile::open`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Form::of`] and [`super::LedgerFile::open`].
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let form = Form::of(path)?;
         WholeFile::open(path, REPORT).map(|file| Self { form, file })
     }
 
     /// Writes the document in the place of whatever was there.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written: the disk is full, or whoever reads the pipe takes nothing.
     pub fn write(&mut self, document: &Document) -> anyhow::Result<()> {
         self.file.write(self.form.write(document).as_bytes())
     }
 
     /// Writes two documents side by side in the place of whatever was there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Form::write_two`] and [`Self::write`].
     pub fn write_two(&mut self, a: &Document, b: &Document) -> anyhow::Result<()> {
         self.file.write(self.form.write_two(a, b)?.as_bytes())
     }

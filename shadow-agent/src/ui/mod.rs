@@ -70,6 +70,10 @@ struct Shared {
 
 impl Ui {
     /// Takes the screen. The thread calls `first` once it runs.
+    ///
+    /// # Errors
+    ///
+    /// Where the terminal cannot be set up, or no thread be started.
     pub fn start(
         live: Option<LiveDocument>,
         orders: mpsc::Sender<Order>,

@@ -25,6 +25,10 @@ impl SecretCounters {
     }
 
     /// The counts at this moment.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel does not give the map's values.
     pub fn read(&self) -> Result<SecretCounts, CaptureError> {
         let cpus = self.map.get(&0, 0).map_err(|source| CaptureError::Map {
             map: "SECRET_COUNTS",

@@ -60,13 +60,13 @@ pub enum State {
 /// A probe at a place in a file.
 pub struct Probe {
     _link: OwnedFd,
-    place: Place,
+    identity: ProbeIdentity,
 }
 
-/// Identity of a file's probe: files of equal bytes at different paths or in different containers may be one
+/// Identity of a probe in a file: files of equal bytes at different paths or in different containers may be one
 /// and the same to the kernel (lower layers of overlays).
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+struct ProbeIdentity {
     size: u64,
     modified: i64,
     kind: HookKind,
@@ -282,7 +282,7 @@ impl Libraries {
             return Ok(None);
         };
         let metadata = found.file.metadata()?;
-        let place = Place {
+        let identity = ProbeIdentity {
             size: metadata.size(),
             modified: metadata.mtime(),
             kind: point.kind,
@@ -293,7 +293,7 @@ impl Libraries {
             .as_ref()
             .and_then(|(process, _)| self.alone(*process));
         if alone.is_none()
-            && let Some(probe) = self.probe_at(&place)
+            && let Some(probe) = self.probe_at(&identity)
             && is_changed(proc, found, point.offset)
         {
             return Ok(Some(probe));
@@ -302,18 +302,21 @@ impl Libraries {
             .get(point.kind)
             .ok_or_else(|| io::Error::other("no program for this kind of function"))?;
         let link = bpf::attach(programs.kind(), program, found.file.as_fd(), point.offset, alone)?;
-        Ok(Some(Arc::new(Probe { _link: link, place })))
+        Ok(Some(Arc::new(Probe {
+            _link: link,
+            identity,
+        })))
     }
 
-    /// A probe that is at such a place already.
-    fn probe_at(&self, place: &Place) -> Option<Arc<Probe>> {
+    /// A probe that is there already.
+    fn probe_at(&self, identity: &ProbeIdentity) -> Option<Arc<Probe>> {
         let probes = self.files.values().flat_map(|library| match &library.state {
             State::Hooked { _probes: probes, .. } => probes.as_slice(),
             _ => &[],
         });
         probes
             .into_iter()
-            .find(|probe| probe.place == *place)
+            .find(|probe| probe.identity == *identity)
             .map(Arc::clone)
     }
 

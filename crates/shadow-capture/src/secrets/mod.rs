@@ -103,6 +103,11 @@ impl Secrets {
     /// ([`privileges::give_up`]) afterwards, but for [`crate::LiveCapture::needs`]. Needs `CAP_BPF` and `CAP_PERFMON`,
     /// before Linux 6.6 `CAP_SYS_ADMIN`; `CAP_SYS_PTRACE` and `CAP_DAC_READ_SEARCH` to find processes of other users, and
     /// `CAP_CHECKPOINT_RESTORE` to find libraries that were replaced since they were loaded.
+    ///
+    /// # Errors
+    ///
+    /// Without the capabilities, where the kernel refuses the program or its maps, or where the thread cannot be started. A
+    /// library to which nothing can be attached is none: it is said in the log.
     pub fn start(settings: &SecretsSettings, store: SecretStore) -> Result<Self, CaptureError> {
         Self::start_with(settings, move |secret, time| store.insert(secret, time))
     }
@@ -187,6 +192,10 @@ impl Secrets {
     }
 
     /// Takes the secrets of other processes from now on.
+    ///
+    /// # Errors
+    ///
+    /// Where the thread that follows processes has ended.
     pub fn select(&self, selection: Selection) -> Result<(), CaptureError> {
         let failed = |source| CaptureError::Follower { source };
         self.orders
@@ -246,6 +255,10 @@ pub fn examine(selection: Selection) -> Found {
 }
 
 /// Loads the probe, attaches it to nothing and lets go of it; says how it would be attached.
+///
+/// # Errors
+///
+/// As [`Self::start`], but for what attaching needs.
 pub fn try_probe() -> Result<&'static str, CaptureError> {
     let kind = load::kind_of_this_kernel();
     needed::check(kind)?;

@@ -45,6 +45,10 @@ pub struct Store {
 
 impl Store {
     /// Opens it. One that is written meanwhile can be read as far as it is there.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory or its run file cannot be read, or is of another format or version.
     pub fn open(directory: &Path) -> Result<Self, ReadError> {
         let path = run_file(directory);
         let io = |path: &Path| {

@@ -204,6 +204,10 @@ impl<R: BufRead> RecordReader<R> {
 
     /// The next record; `None` at the end. After an error there is nothing more to be read: where the next record begins
     /// is not known, and looking for it would let a body pass itself off as one.
+    ///
+    /// # Errors
+    ///
+    /// Where the source cannot be read, the record is cut short, or it is none.
     pub fn next_record(&mut self) -> Result<Option<Kept>, Broken> {
         self.line.clear();
         let read = (&mut self.source)

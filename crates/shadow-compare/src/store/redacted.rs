@@ -61,6 +61,10 @@ impl Hidden {
     }
 
     /// The pair without that.
+    ///
+    /// # Errors
+    ///
+    /// Where a message cannot be hidden in: it is no whole message, or too large to be read.
     pub fn redacted(&self, pair: &Pair) -> Result<Redacted, Unredactable> {
         let pair = with_messages(pair, |head, body| {
             let redacted = self.plain.message(head, body);

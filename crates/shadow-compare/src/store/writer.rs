@@ -118,6 +118,10 @@ impl Item {
 
 impl StorePlace {
     /// Makes the directory. Call it while the process still has its capabilities.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be made or written to, or has something else in it.
     pub fn create(settings: &StoreSettings) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
@@ -140,8 +144,11 @@ impl StorePlace {
 }
 
 impl StoreWriter {
-    /// Starts the thread, which may do what this one may: call it when the capabilities are given up. Fails where the
-    /// directory cannot be written without them.
+    /// Starts the thread, which may do what this one may: call it when the capabilities are given up.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be written without the capabilities, or the thread cannot be started.
     pub fn start(place: StorePlace) -> anyhow::Result<Self> {
         let StorePlace(writing) = place;
         let shared = writing.shared.clone();

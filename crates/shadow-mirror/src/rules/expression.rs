@@ -58,6 +58,10 @@ impl Rewrite {
     }
 
     /// Applies the expression to `value`; `None` where nothing in it matches.
+    ///
+    /// # Errors
+    ///
+    /// Where the new value would be longer than is allowed.
     pub fn apply(&self, value: &[u8]) -> Result<Option<Vec<u8>>, TooLong> {
         self.replacement
             .replace_all(&self.expression.0, value, MAX_REWRITTEN)

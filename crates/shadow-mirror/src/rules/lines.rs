@@ -115,6 +115,10 @@ impl<'a> Lines<'a> {
     }
 
     /// Gives each field called `name` the value that `other` makes of its own, where it makes one.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `other`; fields before that one have been changed.
     pub fn change<E>(
         &mut self,
         name: &str,

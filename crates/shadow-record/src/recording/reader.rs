@@ -252,7 +252,11 @@ enum End {
     TooLarge,
 }
 
-/// Reads a record without its separator: header line and payload. The error says what is wrong with it.
+/// Reads a record without its separator: header line and payload.
+///
+/// # Errors
+///
+/// For a header line that no version writes, or masks that lie outside of the payload.
 pub fn read_gor(record: Vec<u8>) -> Result<Record, &'static str> {
     let mut bytes = Bytes::from(record);
     let line_end = memchr::memchr(b'\n', &bytes);

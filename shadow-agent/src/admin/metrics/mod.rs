@@ -76,6 +76,10 @@ pub struct CpuSnapshot {
 }
 
 /// Writes the answer.
+///
+/// # Errors
+///
+/// Where the encoder fails; a `String` takes all that it writes.
 pub fn encode(snapshot: Snapshot) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix(PREFIX);
     registry.register_collector(Box::new(snapshot.bounded().with_bounded_comparisons()));

@@ -40,6 +40,10 @@ pub struct ConfigFile {
 
 impl ConfigFile {
     /// The file that a command line names, which `matches` are of.
+    ///
+    /// # Errors
+    ///
+    /// Where the command line has inputs or outputs beside the file, which holds those.
     pub fn new(path: &Path, matches: &ArgMatches, spelled: Spelled) -> Result<Self, UsageError> {
         let command = Arguments::command();
         let mut given = BTreeSet::new();
@@ -73,6 +77,10 @@ impl ConfigFile {
     }
 
     /// The file's content.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, is not a regular one, or is larger than 1 MiB.
     pub fn content(&self) -> Result<Vec<u8>, UsageError> {
         let failed = |problem: String| {
             Problem::new(problem, "name a TOML file that this user may read")
@@ -94,6 +102,10 @@ impl ConfigFile {
     }
 
     /// Resolves the content of the file.
+    ///
+    /// # Errors
+    ///
+    /// For what is no TOML in UTF-8, for keys and values that no flag has, and as [`high::resolve_mirrors`]; with the line.
     pub fn resolve(&self, content: &[u8], machine: &impl Machine) -> Result<Resolved, UsageError> {
         let text = std::str::from_utf8(content).map_err(|error| {
             let line = content[..error.valid_up_to()]

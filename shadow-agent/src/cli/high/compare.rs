@@ -37,6 +37,10 @@ const MIN_STORE: usize = 16 << 20;
 const STORE_QUEUE: usize = 32 << 20;
 
 /// The uses of the answers of HTTP outputs.
+///
+/// # Errors
+///
+/// For flags that exclude each other, and patterns, rules and files that cannot be read.
 pub fn resolve(arguments: &Arguments) -> Result<Answers, UsageError> {
     let flags = &arguments.compare;
     if arguments.output_http.output_http_redirects > 0 && (flags.compare || flags.correlate) {
@@ -166,6 +170,10 @@ fn selection(arguments: &Arguments) -> Result<Vec<String>, UsageError> {
 /// Settings that all comparisons of a run share.
 ///
 /// `compares`: whether anything is compared. `learns`: whether anything is correlated without that.
+///
+/// # Errors
+///
+/// For flags that have no effect since nothing is compared or correlated.
 pub fn of_run(arguments: &Arguments, compares: bool, learns: bool) -> Result<ComparingSettings, UsageError> {
     let flags = &arguments.judging;
     if arguments.compare.correlate && !compares && !learns {
@@ -262,6 +270,10 @@ pub fn judging_flag(flags: &JudgingFlags) -> Option<&'static str> {
 }
 
 /// How pairs are judged. `filters`: what is hidden in examples, as in recordings.
+///
+/// # Errors
+///
+/// For rules, patterns and files that cannot be read.
 pub fn judging(flags: &JudgingFlags, filters: &FilterFlags, max_body: usize) -> Result<Judging, UsageError> {
     let recording = rules::resolve(filters, max_body)?;
     let recording = recording.for_recording();
@@ -279,6 +291,10 @@ pub fn judging(flags: &JudgingFlags, filters: &FilterFlags, max_body: usize) -> 
 }
 
 /// How pairs are judged that were kept: what is to be hidden in them is.
+///
+/// # Errors
+///
+/// For patterns, tolerances, conditions and files that cannot be read.
 pub fn of_kept(flags: &JudgingFlags) -> Result<Judging, UsageError> {
     let mut compared = Rules::default()
         .with_max_structured(flags.compare_max_body)

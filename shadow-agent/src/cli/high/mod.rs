@@ -68,6 +68,10 @@ impl From<UsageError> for Fault {
 }
 
 /// Resolves the flags of a run (not of a subcommand).
+///
+/// # Errors
+///
+/// As [`resolve_mirrors`].
 pub fn resolve(arguments: &Arguments, machine: &impl Machine) -> Result<Resolved, UsageError> {
     let only = TypedMirror {
         name: None,
@@ -77,6 +81,11 @@ pub fn resolve(arguments: &Arguments, machine: &impl Machine) -> Result<Resolved
 }
 
 /// Resolves `mirrors`, and what `arguments` say of all of them.
+///
+/// # Errors
+///
+/// For values that cannot be used, flags that exclude each other or lack another, and mirrors that would mirror themselves;
+/// each names the flag and the way out.
 pub fn resolve_mirrors(
     arguments: &Arguments,
     typed: &[TypedMirror],

@@ -7,6 +7,10 @@ const MOST: f64 = 65_536_000.0;
 const LEAST: f64 = 10.0;
 
 /// Parses an amount of processor time; the answer is in thousandths of a CPU.
+///
+/// # Errors
+///
+/// For another syntax, and for less than a hundredth of a CPU or more than any machine has.
 pub fn cpus(text: &str) -> Result<u32, String> {
     const SYNTAX: &str =
         "not a share of a CPU: write 50% (of one CPU), 1.5 (CPUs) or 500m (thousandths of one)";

@@ -19,6 +19,10 @@ const UNITS: [(&str, u64); 8] = [
 const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// Parses a duration: numbers with units (h, m, s, ms, us, ns), one after another. Only `0` may lack a unit.
+///
+/// # Errors
+///
+/// For another syntax, and for more than a year.
 pub fn duration(text: &str) -> Result<Duration, String> {
     const SYNTAX: &str = "not a duration: write a number with a unit, such as 5s, 150ms or 1m30s";
     if text == "0" {
@@ -49,6 +53,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// [`duration`], and not 0.
+///
+/// # Errors
+///
+/// As [`duration`], and for 0.
 pub fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("must be more than 0".to_owned()),

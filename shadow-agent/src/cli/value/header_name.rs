@@ -22,6 +22,10 @@ const TAKEN: [&str; 14] = [
 ];
 
 /// Checks the name of the marker header (a token, RFC 9110 section 5.1); its case is kept.
+///
+/// # Errors
+///
+/// For what is no field name, and for one that ordinary requests carry.
 pub fn marker_name(text: &str) -> Result<String, String> {
     HeaderName::from_bytes(text.as_bytes())
         .map_err(|_| "not a header field name: write letters, digits and dashes, such as X-Shadow-Request")?;
@@ -51,6 +55,10 @@ const OF_THE_MESSAGE: [&str; 11] = [
 ];
 
 /// Checks the name of a header that is set to the client's address; its case is kept.
+///
+/// # Errors
+///
+/// For what is no field name, and for one that frames the message.
 pub fn client_header(text: &str) -> Result<String, String> {
     HeaderName::from_bytes(text.as_bytes())
         .map_err(|_| "not a header field name: write letters, digits and dashes, such as X-Real-IP")?;
@@ -63,6 +71,10 @@ pub fn client_header(text: &str) -> Result<String, String> {
 }
 
 /// Checks a suffix for the host in the Host header.
+///
+/// # Errors
+///
+/// For nothing, and for bytes that no host name has.
 pub fn host_suffix(text: &str) -> Result<String, String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     if text.is_empty() || !text.bytes().all(allowed) {

@@ -14,6 +14,10 @@ pub fn split_limit(text: &str) -> (&str, Option<&str>) {
 }
 
 /// Parses what stands behind the `|`: a percentage with up to six places, or a whole number of requests a second.
+///
+/// # Errors
+///
+/// For another syntax, and for too large a percentage.
 pub fn limit(text: &str) -> Result<Limit, String> {
     const SYNTAX: &str =
         "not a limit: write a share such as |10% or |0.5%, or requests a second such as |100";

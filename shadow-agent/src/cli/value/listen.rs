@@ -5,6 +5,10 @@ use std::net::SocketAddr;
 use crate::settings::Listen;
 
 /// Parses an address to listen on. A host name is none: what it resolves to may change under a run.
+///
+/// # Errors
+///
+/// For another syntax, host names among it.
 pub fn listen(text: &str) -> Result<Listen, String> {
     const SYNTAX: &str =
         "not an address to listen on: write 127.0.0.1:9400, [::1]:9400 or :9400 for any address";
@@ -21,6 +25,10 @@ pub fn listen(text: &str) -> Result<Listen, String> {
 }
 
 /// Parses where VXLAN datagrams are sent to: `4789`, as `GoReplay` has it, or an address to listen on.
+///
+/// # Errors
+///
+/// For another syntax, and for port 0.
 pub fn vxlan_listen(text: &str) -> Result<Listen, String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let parsed = if digits {
@@ -36,6 +44,10 @@ pub fn vxlan_listen(text: &str) -> Result<Listen, String> {
 }
 
 /// The same, with `localhost:PORT` as the name of 127.0.0.1, which it is everywhere.
+///
+/// # Errors
+///
+/// As [`listen`].
 pub fn listen_or_localhost(text: &str) -> Result<Listen, String> {
     match text.strip_prefix("localhost:") {
         Some(port) => listen(&format!("127.0.0.1:{port}")),

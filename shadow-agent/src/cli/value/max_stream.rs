@@ -23,6 +23,10 @@ const BYTES: u64 = 64 << 20;
 const TIME: Duration = Duration::from_mins(10);
 
 /// Reads `SIZE`, `DURATION`, both with a comma between them in either order, or `off`.
+///
+/// # Errors
+///
+/// For a part that is neither, and for two of a kind.
 pub fn max_stream(text: &str) -> Result<MaxStream, String> {
     if text == "off" {
         return Ok(MaxStream::Off);

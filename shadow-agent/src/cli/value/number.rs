@@ -4,6 +4,10 @@
 const MOST: f64 = 1e9;
 
 /// Parses a number above 0, of digits with at most one point.
+///
+/// # Errors
+///
+/// For another syntax, for 0, and for more than is sensible.
 pub fn positive_number(text: &str) -> Result<f64, String> {
     // `f64::from_str` takes more than people write here: signs, exponents, "inf".
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');

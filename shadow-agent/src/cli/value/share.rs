@@ -8,6 +8,10 @@ pub struct Share {
 }
 
 /// Parses a percentage above 0 and up to 100, fractions included.
+///
+/// # Errors
+///
+/// For another syntax, for more than 100%, and for so little that nothing would be captured.
 pub fn share(text: &str) -> Result<Share, String> {
     const SYNTAX: &str = "not a percentage: write a number with %, such as 10% or 0.5%";
     let number = text.strip_suffix('%').ok_or(SYNTAX)?;

@@ -19,6 +19,10 @@ const SUFFIXES: [(&str, u32); 13] = [
 
 /// Parses a size in bytes: an integer (decimal, `0x`, `0o`, `0` or `0b`; `_` between digits), then a suffix in any
 /// case. Suffixes are powers of 1024. At most what can be addressed.
+///
+/// # Errors
+///
+/// For another syntax, and for more than can be addressed.
 pub fn size(text: &str) -> Result<usize, String> {
     const SYNTAX: &str = "not a size: write bytes, or a whole number with kb, mb or gb, such as 32mb";
     let lower = text.to_ascii_lowercase();
@@ -57,6 +61,10 @@ pub fn size(text: &str) -> Result<usize, String> {
 }
 
 /// [`size`], and not 0.
+///
+/// # Errors
+///
+/// As [`size`], and for 0.
 pub fn positive_size(text: &str) -> Result<usize, String> {
     match size(text)? {
         0 => Err("must be more than 0".to_owned()),

@@ -175,6 +175,10 @@ impl MessageSource for FileSource {
 }
 
 /// Output of `--input-file-dry-run`: a line for each figure. Nothing is sent, and nothing waited for.
+///
+/// # Errors
+///
+/// Where a file cannot be opened, or is no recording.
 pub fn dry_run(settings: &FileInputSettings) -> anyhow::Result<String> {
     let mut merge = Merge::open(settings).context("--input-file")?;
     let mut schedule = Schedule::new(settings.pace, settings.max_wait);

@@ -66,7 +66,11 @@ use crate::mirror::ledger::{DropReason, OutputCounts, Ticket};
 use crate::mirror::{AnswerLost, Dispatcher, Exchange, ExchangeResponse, MessageId, ShardOutput};
 
 /// The head of the copy that an output with these settings sends of `request`, its marker included: what it writes
-/// without a connection to write to, for fuzzing. The error says what cannot be sent.
+/// without a connection to write to, for fuzzing.
+///
+/// # Errors
+///
+/// For settings that cannot be sent, and for a request that has an invalid header.
 pub fn copy_head(settings: &HttpOutputSettings, request: &Request) -> Result<Vec<u8>, String> {
     let mut head = Vec::new();
     match CopyTemplate::new(settings)?.write_head(request, None, 1, None, Wire::Http1, &mut head) {

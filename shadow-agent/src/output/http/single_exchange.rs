@@ -20,7 +20,9 @@ const BUFFER: usize = 16 * 1024;
 /// Sends a request to the upstream, on a connection of its own, and reads the answer; how long it took is counted from when
 /// the whole request was written. No redirect is followed.
 ///
-/// Fails where there is no whole answer within the bounds and the time of `settings`.
+/// # Errors
+///
+/// Where it cannot be connected to, or gives no whole answer within the bounds and the time of `settings`.
 pub async fn exchange(
     settings: &HttpOutputSettings,
     head: &[u8],

@@ -24,7 +24,7 @@ pub(super) use self::connection::{Multiplexed, is_of_request};
 pub(super) use self::exchange::{End, Exchanging, Left, ends_as_production, failure, run};
 pub(super) use self::head::{Unsendable, request};
 pub(super) use self::opening::{NotOpened, Opened, open};
-pub(super) use self::pool::{Place, Streams};
+pub(super) use self::pool::{Assignment, Streams};
 pub(super) use self::support::Http2Support;
 pub(super) use self::upload::Upload;
 pub(super) use self::way::{Way, is_grpc};

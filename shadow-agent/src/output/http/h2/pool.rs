@@ -22,7 +22,7 @@ const EXPECTED_STREAMS: usize = 100;
 
 /// Where a request goes.
 #[derive(Debug)]
-pub(in crate::output::http) enum Place {
+pub(in crate::output::http) enum Assignment {
     /// On this connection, at once.
     On(Rc<Multiplexed>),
     /// On this connection, once it is open.
@@ -69,29 +69,34 @@ impl Streams {
 
     /// Where a request of `client` goes. `known`: whether the shadow has spoken HTTP/2; until then one connection tries. `fresh`:
     /// whether it goes where nothing was asked before, since a connection was left under it.
-    pub(in crate::output::http) fn place(&self, client: Option<Client>, known: bool, fresh: bool) -> Place {
+    pub(in crate::output::http) fn assign(
+        &self,
+        client: Option<Client>,
+        known: bool,
+        fresh: bool,
+    ) -> Assignment {
         let own = |connection: &&Rc<Multiplexed>| connection.client() == client;
         let open = |connection: &&Rc<Multiplexed>| connection.room() > 0;
         let opening = |connection: &&Rc<Multiplexed>| connection.is_opening();
         let may_open = self.all.len() < MAX_CONNECTIONS;
         let fresh = fresh && may_open;
         if let Some(own) = self.all.iter().filter(own).find(open).filter(|_| !fresh) {
-            return Place::On(Rc::clone(own));
+            return Assignment::On(Rc::clone(own));
         }
         let waits =
             |connection: &&Rc<Multiplexed>| opening(connection) && connection.waits() < EXPECTED_STREAMS;
         let opened_for_it = self.all.iter().filter(own).find(waits);
         let tries = self.all.iter().find(opening).filter(|_| !known);
         if let Some(connection) = opened_for_it.or(tries) {
-            return Place::WhenOpen(Rc::clone(connection));
+            return Assignment::WhenOpen(Rc::clone(connection));
         }
         if fresh {
-            return Place::New;
+            return Assignment::New;
         }
         let idle = |connection: &&Rc<Multiplexed>| connection.is_idle() && connection.room() > 0;
         if let Some(idle) = self.all.iter().find(idle) {
             idle.carry(client);
-            return Place::On(Rc::clone(idle));
+            return Assignment::On(Rc::clone(idle));
         }
         let has_own = self.all.iter().any(|connection| own(&connection));
         let shared = || {
@@ -101,9 +106,9 @@ impl Streams {
                 .filter(open)
         };
         match (has_own || !may_open).then(shared).flatten() {
-            Some(shared) => Place::On(Rc::clone(shared)),
-            None if may_open => Place::New,
-            None => Place::Full,
+            Some(shared) => Assignment::On(Rc::clone(shared)),
+            None if may_open => Assignment::New,
+            None => Assignment::Full,
         }
     }
 

@@ -15,8 +15,8 @@ use crate::mirror::ledger::DropReason;
 use crate::output::http::copy::Wire;
 use crate::output::http::failure::Failure;
 use crate::output::http::h2::{
-    self, Answer, Client, End, Exchanging, Left, Multiplexed, NotOpened, Opened, Place, Unsendable, Upload,
-    Way,
+    self, Answer, Assignment, Client, End, Exchanging, Left, Multiplexed, NotOpened, Opened, Unsendable,
+    Upload, Way,
 };
 use crate::output::http::lanes::Job;
 use crate::output::http::settings::HttpVersion;
@@ -70,19 +70,19 @@ impl Shard {
     /// Sends a job where there is room for it, if it can be on a `fresh` connection. It comes back where there is none.
     fn place(&self, job: Job, fresh: bool) -> Option<Job> {
         let known = self.upstream.http2.is_known();
-        let place = self
+        let assignment = self
             .streams
             .borrow()
-            .place(Client::of(&job.exchange), known, fresh);
-        match place {
-            Place::On(connection) => self.begin(&connection, job),
-            Place::WhenOpen(connection) => connection.wait(job),
-            Place::New => {
+            .assign(Client::of(&job.exchange), known, fresh);
+        match assignment {
+            Assignment::On(connection) => self.begin(&connection, job),
+            Assignment::WhenOpen(connection) => connection.wait(job),
+            Assignment::New => {
                 if let Some(job) = self.admit_to_connect(job, Instant::now()) {
                     self.open_for_streams(job);
                 }
             }
-            Place::Full => return Some(job),
+            Assignment::Full => return Some(job),
         }
         None
     }
