@@ -106,27 +106,40 @@ pub fn by_control(
     })
 }
 
+/// How often the shadow and the control do the same at a place, each of what only one of them did in a pair.
+///
+/// Were the shadow another instance of production's release, either of the two would do it as often as the other: so the two
+/// counts are compared, not the rates of all that differs, among which few pairs would be lost.
+#[derive(Clone, Copy, Debug)]
+pub struct Versus {
+    /// Pairs in which the shadow did it.
+    pub shadow: Differing,
+    /// Pairs in which the control did.
+    pub control: Differing,
+    /// Places of the run of which this is asked.
+    pub places: u64,
+}
+
+impl Versus {
+    /// Whether the shadow surely does it more often.
+    pub fn is_more_often(self) -> bool {
+        is_more_often(self.shadow.count, self.control.count, self.places)
+    }
+}
+
 /// Judges the pairs in which production and the control agree at a place, and the shadow alone differs: they count, unless the
 /// place is one that differs by itself, and the shadow is not surely alone there more often than the control is.
 ///
-/// Were the shadow another instance of production's release, either of the two would be alone as often as the other: so the two
-/// counts are compared, not the rates of all that differs, among which few pairs would be lost. `reference` is how often the
-/// control differs, alone or not. Where it never does, nothing is noise; where it does, seven pairs of the shadow alone against
-/// none of the control are enough.
-pub fn alone(
-    place: Place,
-    shadow: Differing,
-    control: Differing,
-    reference: Differing,
-    thresholds: &Thresholds,
-) -> Option<Noise> {
+/// `reference` is how often the control differs, alone or not. Where it never does, nothing is noise; where it does, seven
+/// pairs of the shadow alone against none of the control are enough, and more where many places differ by themselves.
+pub fn alone(place: Place, alone: Versus, reference: Differing, thresholds: &Thresholds) -> Option<Noise> {
     if !place.may_vary() || reference.count == 0 || reference.of < thresholds.references {
         return None;
     }
-    let surely = is_more_often(shadow.count, control.count);
-    let (shadow, control) = (shadow.rate(), control.rate());
+    let (shadow, control) = (alone.shadow.rate(), alone.control.rate());
     let more = shadow.share - control.share;
-    if surely && more > thresholds.absolute && exceeds(shadow.share, control.share, thresholds) {
+    if alone.is_more_often() && more > thresholds.absolute && exceeds(shadow.share, control.share, thresholds)
+    {
         return None;
     }
     Some(Noise {
@@ -135,6 +148,48 @@ pub fn alone(
             "the control alone differs in {}, the shadow alone in {}",
             of(control),
             of(shadow)
+        ),
+        reference: Some(reference.rate()),
+    })
+}
+
+/// Judges the pairs in which the shadow's value is none of the few that production has at a place that differs by itself: they
+/// count, unless the control has such values as well, and the shadow not surely more often. A rare value is new when it comes
+/// for the first time, whoever it comes from.
+pub fn outside(place: Place, outside: Versus, reference: Differing) -> Option<Noise> {
+    if !place.may_vary() || reference.count == 0 || outside.is_more_often() {
+        return None;
+    }
+    Some(Noise {
+        by: NoiseBy::Control,
+        why: format!(
+            "values that production had not had until then: the control in {}, the shadow in {}",
+            of(outside.control.rate()),
+            of(outside.shadow.rate())
+        ),
+        reference: Some(reference.rate()),
+    })
+}
+
+/// Judges the pairs in which all three differ, or of which no control is known, where the shadow differs more often by Diffy's
+/// thresholds: they count if that is surely no chance. `alone` is how often one of them differs where the other does not.
+pub fn by_chance(
+    place: Place,
+    alone: Versus,
+    raw: Differing,
+    reference: Differing,
+    thresholds: &Thresholds,
+) -> Option<Noise> {
+    let is_known = reference.count > 0 && reference.of >= thresholds.references;
+    if !place.may_vary() || !is_known || alone.is_more_often() {
+        return None;
+    }
+    Some(Noise {
+        by: NoiseBy::Control,
+        why: format!(
+            "the control differs from production in {}, the shadow in {}, which is not surely more often",
+            of(reference.rate()),
+            of(raw.rate())
         ),
         reference: Some(reference.rate()),
     })

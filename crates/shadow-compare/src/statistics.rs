@@ -133,19 +133,20 @@ fn lower_rank(n: u64, probability: f64, confidence: Confidence) -> u64 {
 }
 
 /// Whether one of two events that are equally likely, seen `often` against `other` times, is surely the more likely one: the
-/// sign test, one-sided at 99%. For pairs of which one half or the other differs it is McNemar's (Q. McNemar, "Note on the
-/// sampling error of the difference between correlated proportions", Psychometrika 12, 1947). Seven against none are enough.
-pub fn is_more_often(often: u64, other: u64) -> bool {
-    const TAIL: f64 = 0.01;
-    const Z: f64 = 2.326_348;
+/// sign test, one-sided, of one of so many places that are all tested. All of them together are at 99% (Bonferroni), or a
+/// release with a hundred places that vary would be blamed for one of them in most runs. For pairs of which one half or the
+/// other differs it is McNemar's (Q. McNemar, "Note on the sampling error of the difference between correlated proportions",
+/// Psychometrika 12, 1947). Of one place seven against none are enough, of a hundred fourteen.
+pub fn is_more_often(often: u64, other: u64, places: u64) -> bool {
     /// Up to here the least term of the sum is a number that can be written.
     const EXACT: u64 = 1000;
     if often <= other {
         return false;
     }
+    let tail = 0.01 / places.max(1) as f64;
     let total = often + other;
     if total > EXACT {
-        return (often - other) as f64 - 1.0 > Z * (total as f64).sqrt();
+        return (often - other) as f64 - 1.0 > upper_normal_quantile(tail) * (total as f64).sqrt();
     }
     // So few of the other, or fewer.
     let mut term = 0.5_f64.powf(total as f64);
@@ -154,7 +155,7 @@ pub fn is_more_often(often: u64, other: u64) -> bool {
         sum += term;
         term *= (total - k) as f64 / (k + 1) as f64;
     }
-    sum <= TAIL
+    sum <= tail
 }
 
 /// The ratio of the shadow's quantile to production's, with an interval as sure as theirs if the two are independent, and

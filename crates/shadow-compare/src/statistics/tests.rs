@@ -17,7 +17,15 @@ fn one_of_two_is_surely_seen_more_often_than_the_other() {
         (1060, 940, true),
         (1040, 960, false),
     ] {
-        assert_eq!(is_more_often(often, other), surely, "{often} {other}");
+        assert_eq!(is_more_often(often, other, 1), surely, "{often} {other}");
+    }
+}
+
+#[test]
+fn of_many_places_one_must_stand_out_from_all() {
+    for (places, enough) in [(0, 7), (1, 7), (2, 8), (100, 14), (10_000, 20)] {
+        assert!(!is_more_often(enough - 1, 0, places), "{places}");
+        assert!(is_more_often(enough, 0, places), "{places}");
     }
 }
 

@@ -3,10 +3,11 @@
 use super::tests::{answer, comparison, judging, lines, pair, tally};
 use super::*;
 use crate::document::{NoiseBy, Verdict};
+use crate::simulation::Random;
 use crate::{PathPattern, Rules};
 
 /// So many pairs of `GET /`, each with the bodies that `each` gives for production, the shadow and the control.
-fn pairs(count: u64, each: impl Fn(u64) -> [String; 3]) -> Vec<Pair> {
+fn pairs(count: u64, mut each: impl FnMut(u64) -> [String; 3]) -> Vec<Pair> {
     let one = |number| {
         let [production, shadow, control] = each(number);
         let mut pair = pair(number, "/", &production, &shadow);
@@ -189,7 +190,7 @@ fn where_the_control_never_differs_the_first_pair_counts() {
 fn a_release_against_itself_agrees_whoever_is_alone() {
     // Each of the three has one of two values, by chance.
     let zone = |number: u64| {
-        let mut random = crate::simulation::Random(number);
+        let mut random = Random(number);
         [0; 3].map(|_| format!(r#"{{"zone":"{}"}}"#, if random.happens(0.3) { "a" } else { "b" }))
     };
     let comparison = comparison(&counted(judging(), &pairs(5000, zone)));
@@ -269,4 +270,48 @@ fn an_example_shows_the_controls_answer_beside_the_others() {
     let control = comparison.examples[0].control.as_ref();
     let text = control.and_then(|control| control.body.text.as_deref());
     assert_eq!(text, Some("{\n  \"a\": 3\n}"));
+}
+
+/// The differences that runs of a release against itself name: of 200 pairs with 24 values each, all of which vary by chance in
+/// one way, a control's as well.
+fn named_by_chance(runs: u64, value: impl Fn(&mut Random) -> u64) -> Vec<String> {
+    let body = |random: &mut Random| {
+        let values = (0..24).map(|place| format!(r#""v{place}":{}"#, value(random)));
+        format!("{{{}}}", values.collect::<Vec<_>>().join(","))
+    };
+    let named = |run: u64| {
+        let mut random = Random(run);
+        let rows = comparison(&counted(
+            judging(),
+            &pairs(200, |_| [(); 3].map(|()| body(&mut random))),
+        ))
+        .differences;
+        lines(
+            &rows
+                .into_iter()
+                .filter(|row| row.noise.is_none())
+                .collect::<Vec<_>>(),
+        )
+    };
+    (0..runs).flat_map(named).collect()
+}
+
+#[test]
+fn of_many_places_that_vary_none_is_named_by_chance() {
+    let either = |random: &mut Random| u64::from(random.happens(0.05));
+    assert_eq!(named_by_chance(3, either), [""; 0]);
+    let mostly_one = |random: &mut Random| if random.happens(0.05) { random.number() } else { 0 };
+    assert_eq!(named_by_chance(3, mostly_one), [""; 0]);
+}
+
+#[test]
+fn a_rare_value_is_no_fault_where_the_control_has_rare_ones_too() {
+    let one_of_twelve = |random: &mut Random| {
+        if random.happens(0.12) {
+            random.number() % 12
+        } else {
+            12
+        }
+    };
+    assert_eq!(named_by_chance(3, one_of_twelve), [""; 0]);
 }

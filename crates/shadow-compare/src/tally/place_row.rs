@@ -18,7 +18,8 @@ impl PlaceRow {
     /// Adds pairs that share their fate: `noise` says why they do not count, if they do not.
     pub fn add(&mut self, endpoint: &EndpointTally, row: &Row, noise: Option<Noise>) {
         let is_same = |known: &&mut DifferenceRow| is_same_reason(known.noise.as_ref(), noise.as_ref());
-        let suspicious = if row.sort == Sort::Outside { row.count } else { 0 };
+        let is_suspicious = row.sort == Sort::Outside && noise.is_none();
+        let suspicious = if is_suspicious { row.count } else { 0 };
         if let Some(known) = self.shares.iter_mut().find(is_same) {
             known.count += row.count;
             known.share = rate(known.count, endpoint.compared).share;

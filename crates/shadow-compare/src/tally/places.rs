@@ -83,6 +83,8 @@ pub(super) struct Referred {
     pub control: u64,
     /// Of these, pairs in which the shadow is like production there.
     pub control_alone: u64,
+    /// Pairs in which the control's value was none of the few that production had had until then.
+    pub control_outside: u64,
     pub repeat: u64,
     /// Values of production and the control that were looked at.
     pub observed: u64,
@@ -133,13 +135,16 @@ impl Referred {
         production != shadow && shadow != control && control != production
     }
 
+    /// Whether so much has been looked at that a value which is not among production's few is outside of them.
+    fn is_known(&self) -> bool {
+        self.observed >= MIN_OBSERVED && self.production_values.are_few()
+    }
+
     /// Whether production and the control choose from the same few values. A control that has others has its own by being
     /// another instance, and so may the shadow.
     fn is_choice(&self) -> bool {
         let (production, control) = (&self.production_values, &self.control_values);
-        self.observed >= MIN_OBSERVED
-            && production.are_few()
-            && control.0.iter().all(|value| production.has(*value))
+        self.is_known() && control.0.iter().all(|value| production.has(*value))
     }
 }
 
@@ -159,6 +164,8 @@ pub(super) struct Places {
     codes: HashMap<EndpointId, u8>,
     /// Differences that there was no row for.
     pub beyond: u64,
+    /// Places at which the control differs from production.
+    pub varying: u64,
     hasher: RandomState,
 }
 
@@ -171,6 +178,7 @@ impl Places {
             references: HashMap::new(),
             codes: HashMap::new(),
             beyond: 0,
+            varying: 0,
             hasher: RandomState::new(),
         }
     }
@@ -255,13 +263,19 @@ impl Places {
             match of {
                 Reference::Repeat => referred.repeat += 1,
                 Reference::Control => {
+                    self.varying += u64::from(referred.control == 0);
                     referred.control += 1;
                     referred.control_alone += u64::from(is_alone);
                     referred.observed += 2;
                     let hash = |value| self.hasher.hash_one(value);
-                    referred.production_values.insert(hash(&difference.production));
                     // The other side is the control's here.
-                    referred.control_values.insert(hash(&difference.shadow));
+                    let value = hash(&difference.shadow);
+                    let is_outside = difference.kind == Kind::Value
+                        && referred.is_known()
+                        && !referred.production_values.has(value);
+                    referred.control_outside += u64::from(is_outside);
+                    referred.production_values.insert(hash(&difference.production));
+                    referred.control_values.insert(value);
                 }
             }
         }
@@ -325,6 +339,7 @@ impl Places {
                 .entry((canonical(endpoint), path, kind))
                 .or_default();
             referred.control += other.control;
+            referred.control_outside += other.control_outside;
             referred.control_alone += other.control_alone;
             referred.repeat += other.repeat;
             referred.observed += other.observed;
@@ -336,6 +351,8 @@ impl Places {
                 from.0.into_iter().for_each(|value| into.insert(value));
             }
         }
+        let varying = self.references.values().filter(|referred| referred.control > 0);
+        self.varying = varying.count() as u64;
         gone
     }
 }

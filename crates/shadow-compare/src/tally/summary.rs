@@ -16,7 +16,7 @@ use crate::document::{
 };
 use crate::fail_on::FailRule;
 use crate::histogram::latency;
-use crate::noise::{self, Differing};
+use crate::noise::{self, Differing, Versus};
 use crate::pair::NotCompared;
 use crate::routes::EndpointId;
 use crate::rules::RuleId;
@@ -201,13 +201,27 @@ impl Tally {
         };
         if self.has_control(endpoint) {
             let reference = of_control(referred.control);
+            let versus = |shadow, control| Versus {
+                shadow: of_control(shadow),
+                control: of_control(control),
+                places: self.places.varying,
+            };
             let by_rates = match row.sort {
-                Sort::Outside => None,
-                Sort::Alone => {
-                    let (shadow, control) = (of_control(row.count), of_control(referred.control_alone));
-                    noise::alone(place, shadow, control, reference, &judging.thresholds)
+                Sort::Outside => {
+                    noise::outside(place, versus(row.count, referred.control_outside), reference)
                 }
-                _ => noise::by_control(place, raw, reference, &judging.thresholds),
+                Sort::Alone => noise::alone(
+                    place,
+                    versus(row.count, referred.control_alone),
+                    reference,
+                    &judging.thresholds,
+                ),
+                _ => noise::by_control(place, raw, reference, &judging.thresholds).or_else(|| {
+                    // A pair without a control's answer is one in which the shadow may be alone.
+                    let alone = total.saturating_sub(referred.control - referred.control_alone);
+                    let alone = versus(alone, referred.control_alone);
+                    noise::by_chance(place, alone, raw, reference, &judging.thresholds)
+                }),
             };
             let is_constant = || row.sort == Sort::Plain && referred.is_constant();
             return match by_rates {
