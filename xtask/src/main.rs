@@ -4,6 +4,7 @@ mod bench;
 mod build_ebpf;
 mod cluster;
 mod dist;
+mod doc_examples;
 #[cfg(test)]
 mod documents;
 mod fuzz;

@@ -44,10 +44,28 @@ pub fn workspace() -> PathBuf {
 }
 
 /// The cargo that runs this chore.
+///
+/// Without what `cargo run` said of the chore's own package: build scripts that read such variables (ring's does) would take
+/// them for a change, and be built with all that needs them whenever cargo is called by a chore and by hand in turn.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace());
+    for (name, _) in std::env::vars_os() {
+        if is_of_a_package(&name.to_string_lossy()) {
+            command.env_remove(name);
+        }
+    }
     command
+}
+
+/// Whether cargo tells an executable of a package by this variable (the Cargo Book, "Environment variables Cargo sets for
+/// crates").
+fn is_of_a_package(name: &str) -> bool {
+    name.starts_with("CARGO_PKG_")
+        || matches!(
+            name,
+            "CARGO_MANIFEST_DIR" | "CARGO_MANIFEST_PATH" | "CARGO_PRIMARY_PACKAGE" | "OUT_DIR"
+        )
 }
 
 /// A profile of the workspace's `Cargo.toml` that the agent is built with.
@@ -170,4 +188,30 @@ fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
     };
     apt(&["update"])?;
     apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_is_not_told_of_the_chores_own_package() {
+        for (name, is_one) in [
+            ("CARGO_PKG_NAME", true),
+            ("CARGO_MANIFEST_DIR", true),
+            ("OUT_DIR", true),
+            ("CARGO_HOME", false),
+            ("CARGO_TERM_COLOR", false),
+            ("PATH", false),
+        ] {
+            assert_eq!(is_of_a_package(name), is_one, "{name}");
+        }
+        // Cargo tells this test of them, so there is something to remove.
+        let removed: Vec<_> = cargo()
+            .get_envs()
+            .filter(|(_, value)| value.is_none())
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        assert!(removed.contains(&"CARGO_MANIFEST_DIR".into()), "{removed:?}");
+    }
 }

@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, bail};
 
-use crate::{cluster, helm, kernels, kubectl, setup};
+use crate::{cluster, doc_examples, helm, kernels, kubectl, setup};
 
 /// Arguments of the chore.
 #[derive(clap::Args)]
@@ -85,7 +85,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut tally = Tally::default();
     let units = ["--lib", "--bins", "--test", "live_capture"].map(str::to_owned);
     tally.run(&units, &[], arguments, &programs, &skips)?;
-    tally.run(&["--doc".to_owned()], &[], arguments, &programs, &skips)?;
+    if doc_examples::are_below(&setup::workspace())? {
+        tally.run(&["--doc".to_owned()], &[], arguments, &programs, &skips)?;
+    }
     // Last and one at a time: they share `lo` and the processors.
     let one = ["--test-threads=1"];
     tally.run(&end_to_end()?, &one, arguments, &programs, &skips)?;
