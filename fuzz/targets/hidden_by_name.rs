@@ -76,6 +76,7 @@ fuzz_target!(|data: &[u8]| {
         shadow: planted,
         control: Some(harmless),
         repeat: None,
+        raced: false,
     };
     let Ok(once) = hidden.redacted(&pair) else { return };
     let once = once.pair;

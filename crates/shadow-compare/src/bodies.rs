@@ -97,6 +97,17 @@ impl<'a> Side<'a> {
         }
     }
 
+    /// Whether the body is called plain text and is JSON all the same, as `CouchDB` gives it to whoever takes all types.
+    fn is_plain_json(&self, body: &[u8]) -> bool {
+        let body = body.trim_ascii();
+        let looks = matches!(
+            (body.first(), body.last()),
+            (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']'))
+        );
+        let reads = |body| std::str::from_utf8(body).is_ok_and(|text| Reader::default().read(text).is_some());
+        self.media == "text/plain" && looks && reads(body)
+    }
+
     fn is_json_lines(&self) -> bool {
         let known = [
             "application/x-ndjson",
@@ -216,7 +227,9 @@ fn decoded(
     if a == b {
         return;
     }
-    let is_json = (!a.is_empty() && production.is_json(a)) || (!b.is_empty() && shadow.is_json(b));
+    let is_json = (!a.is_empty() && production.is_json(a))
+        || (!b.is_empty() && shadow.is_json(b))
+        || (production.is_plain_json(a) && shadow.is_plain_json(b));
     let is_lines = production.is_json_lines() && shadow.is_json_lines();
     let is_form = production.is_form() && shadow.is_form();
     let language = production

@@ -108,6 +108,10 @@ pub struct Comparison {
     /// shadow did.
     #[serde(default)]
     pub excused: u64,
+    /// Pairs of those that agree in which something differs that is seen, surely, where other clients were changing something at
+    /// that moment: both sides may have served the two in another order.
+    #[serde(default)]
+    pub raced: u64,
     /// Compared pairs where the shadow answered 5xx, and neither production nor the control did.
     pub new_5xx: Rate,
     /// Compared pairs with another status code, but those that are excused.

@@ -44,6 +44,7 @@ pub fn comparison() -> Comparison {
         agreement: rate(9_800, 9_900, 0.988, 0.992),
         not_learned: 0,
         excused: 0,
+        raced: 0,
         new_5xx: rate(30, 9_900, 0.0021, 0.0043),
         other_status: rate(30, 9_900, 0.0021, 0.0043),
         statuses: vec![

@@ -13,6 +13,7 @@ use super::correlation::Correlation;
 use super::grpc_call::is_call;
 use super::grpc_descriptors::GrpcDescriptors;
 use super::pair::{NotCompared, Pair};
+use super::races::Races;
 use super::routes::GRPC;
 
 /// Pairs and others that may wait: what a busy shard makes within a second. Most bytes of pairs are bounded by
@@ -72,6 +73,8 @@ pub struct Intake {
     descriptors: Option<GrpcDescriptors>,
     /// Whether anything is compared.
     compares: bool,
+    /// What clients are changing, whichever shard sees it.
+    races: Mutex<Races>,
 }
 
 #[derive(Debug, Default)]
@@ -92,6 +95,7 @@ impl Intake {
             correlation: None,
             descriptors: None,
             compares: true,
+            races: Mutex::default(),
         }
     }
 
@@ -184,6 +188,11 @@ impl Intake {
     pub fn is_empty(&self) -> bool {
         let queue = self.lock();
         queue.waiting.is_empty() && queue.uncounted.is_empty()
+    }
+
+    /// What clients are changing at this moment.
+    pub(super) fn races(&self) -> MutexGuard<'_, Races> {
+        self.races.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

@@ -20,6 +20,7 @@ mod difference_collector;
 mod display_value;
 pub mod document;
 mod echo;
+mod embedded_time;
 #[cfg(any(test, feature = "testing"))]
 pub mod example;
 pub mod fail_on;
@@ -45,6 +46,7 @@ mod pair;
 mod pairing;
 mod path;
 mod pattern;
+mod races;
 mod repeats;
 pub mod routes;
 mod rules;

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
-use shadow_correlate::{At, Map, lock};
+use shadow_correlate::{At, Map, is_reference, lock};
 
 use super::correlation::Correlation;
 use super::difference::Difference;
@@ -40,8 +40,29 @@ fn at(path: &str) -> At<'_> {
             let name = path.rsplit('.').next().unwrap_or_default();
             At::Member(name.split('[').next().unwrap_or_default().as_bytes())
         }
-        _ => select(path).map_or(At::Elsewhere, |name| At::ChoiceOf(name.as_bytes())),
+        _ => match (select(path), named(path)) {
+            (Some(name), _) => At::ChoiceOf(name.as_bytes()),
+            (None, Some(name)) => At::Member(name.as_bytes()),
+            (None, None) => At::Elsewhere,
+        },
     }
+}
+
+/// The name of the value that an element of a page holds for a form or a script: of `html form > input[name=id]@value`, of
+/// `html #id@value`, and of `html tr@data-id`. A place that is no such id may be anything else.
+fn named(path: &str) -> Option<&str> {
+    let (element, attribute) = path.strip_prefix("html ")?.rsplit_once('@')?;
+    let name = match attribute {
+        "value" => {
+            let element = element.rsplit([' ', '>']).next()?;
+            match element.split_once("[name=") {
+                Some((_, name)) => name.strip_suffix(']')?,
+                None => element.strip_prefix('#')?,
+            }
+        }
+        _ => attribute.strip_prefix("data-")?,
+    };
+    is_reference(name.as_bytes()).then_some(name)
 }
 
 /// The name of the `select` of whose options these are the values, by its id: `groups` of `html #id_groups > option@value`.
@@ -117,6 +138,12 @@ mod tests {
             ("html select > option@value", At::Elsewhere),
             ("html #id_groups > option", At::Elsewhere),
             ("html p", At::Elsewhere),
+            ("html form > input[name=id]@value", At::Member(b"id")),
+            ("html #id@value", At::Member(b"id")),
+            ("html tr > td > input[name=todo_id]@value", At::Member(b"todo_id")),
+            ("html tr@data-id", At::Member(b"id")),
+            ("html form > input[name=price]@value", At::Elsewhere),
+            ("html tr@data-price", At::Elsewhere),
         ] {
             assert_eq!(at(path), expected, "{path}");
         }

@@ -11,7 +11,7 @@
 
 use super::Kind;
 use super::document::{Noise, NoiseBy, Rate};
-use super::statistics::{is_more_often, rate};
+use super::statistics::{hypergeometric_tail, is_more_often, rate};
 
 #[cfg(test)]
 mod tests;
@@ -213,6 +213,43 @@ pub fn like_control(reference: Option<Differing>) -> Noise {
             .to_owned(),
         reference: reference.map(Differing::rate),
     }
+}
+
+/// Pairs that differ at a place, and those of an endpoint, both with how many of them raced.
+#[derive(Clone, Copy, Debug)]
+pub struct RacedShare {
+    /// Pairs that differ at the place while another client was changing something.
+    pub differing: u64,
+    /// All that differ at the place.
+    pub of_differing: u64,
+    /// Pairs of the endpoint during which another client was changing something.
+    pub pairs: u64,
+    /// All of the endpoint.
+    pub of_pairs: u64,
+}
+
+/// The probability, at most, with which a place that differs whatever others do is taken for one that does not.
+const BY_CHANCE: f64 = 0.0001;
+
+/// Judges the pairs that differ at a place while another client was changing something: where those who race differ surely more
+/// often than those who do not (Fisher's exact test, one-sided), the place shows in which order either side had the two, and says
+/// nothing of the release in these pairs. In the pairs that did not race it counts as before: so a difference that stays is never
+/// excused, and none is where all pairs race.
+pub fn raced(place: Place, share: RacedShare) -> Option<Noise> {
+    let chance = hypergeometric_tail(
+        (share.of_pairs, share.pairs),
+        (share.of_differing, share.differing),
+    );
+    (place.may_vary() && chance < BY_CHANCE).then(|| Noise {
+        by: NoiseBy::Raced,
+        why: format!(
+            "other clients were changing something at that moment in {} of the {} pairs that differ, and in {}",
+            share.differing,
+            share.of_differing,
+            of(rate(share.pairs, share.of_pairs))
+        ),
+        reference: None,
+    })
 }
 
 /// The largest share of pairs with the end of a minute between what happened at production and at the shadow, where that is ten

@@ -78,6 +78,9 @@ pub struct Pair {
     pub control: Option<Answer>,
     /// The shadow's second answer to the same request (`--compare-repeat`), if it was asked twice.
     pub repeat: Option<Answer>,
+    /// Whether another client was changing something at that moment, so that production and the shadow may have served the two in
+    /// another order.
+    pub raced: bool,
 }
 
 /// Why a request that was mirrored is not compared.

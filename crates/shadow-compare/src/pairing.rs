@@ -17,8 +17,10 @@ use shadow_correlate::{Carried, Exchanges, Turn, Unanswered};
 use shadow_mirror::{Exchange, ExchangeResponse, MessageId, MessageKind};
 
 use super::correlation::Correlation;
+use super::grpc_call::is_call;
 use super::intake::{Finished, Intake, Unpaired};
 use super::pair::{Answer, NotCompared, Pair, Times};
+use super::races::{Moment, may_change, part};
 
 /// The cost of an open pair besides its bytes: its entry, and the pair that is made of it.
 const OVERHEAD: usize = 1024;
@@ -114,6 +116,10 @@ struct Open {
     repeating: Option<Unanswered>,
     /// Why the shadow gave no answer, where the control may yet fail alike.
     failed: Option<NotCompared>,
+    /// Whether it changes what others are answered, as far as its method tells; calls of gRPC all have the same.
+    is_write: bool,
+    /// Whether another client's write was under way when it came.
+    raced: bool,
     charge: Charge,
 }
 
@@ -214,6 +220,8 @@ impl Pairing {
             self.not(exchange, NotCompared::Memory);
             return false;
         }
+        let is_write = may_change(request.method()) && !is_call(&request.head);
+        let raced = self.races_with_others(exchange, is_write, now);
         let open = Open {
             since: now,
             exchange: Rc::clone(exchange),
@@ -224,6 +232,8 @@ impl Pairing {
             again: None,
             repeating: None,
             failed: None,
+            is_write,
+            raced,
             charge,
         };
         if let Some(before) = self.open.insert(exchange.id.clone(), open) {
@@ -240,6 +250,20 @@ impl Pairing {
         }
         self.take_early(&exchange.id);
         self.is_open(&exchange.id)
+    }
+
+    /// Whether it comes in the time of another client's write. If it is a write itself, others come in its time from now on.
+    fn races_with_others(&self, exchange: &Exchange, is_write: bool, now: Timestamp) -> bool {
+        if !self.intake.compares() {
+            return false;
+        }
+        let mut races = self.intake.races();
+        let at = moment(exchange, now);
+        let is_within = races.is_within(&exchange.id, at);
+        if is_write {
+            races.write(&exchange.id, at);
+        }
+        is_within
     }
 
     /// Joins a request with what production answered before it was opened.
@@ -353,6 +377,10 @@ impl Pairing {
         if open.production.is_some() {
             return;
         }
+        if open.is_write {
+            let mut races = self.intake.races();
+            races.production_answered(response.id, answer.status(), response.last_byte);
+        }
         if open.charge.try_grow(answer.head.len() + answer.body.len()) {
             if let Some(shadow) = &mut open.shadow {
                 share(&mut shadow.body, &answer.body);
@@ -405,6 +433,9 @@ impl Pairing {
         let extra = match part {
             Part::Shadow if !room => return self.end(id, NotCompared::Memory),
             Part::Shadow => {
+                if open.is_write {
+                    self.intake.races().shadow_ended(id);
+                }
                 open.shadow = Some(answer);
                 if open.is_whole() {
                     self.finish(id);
@@ -524,6 +555,9 @@ impl Pairing {
     /// Ends one without a pair. Where the shadow has failed before, that is why.
     fn end(&mut self, id: &MessageId, why: NotCompared) {
         if let Some(open) = self.open.remove(id) {
+            if open.is_write {
+                self.intake.races().shadow_ended(id);
+            }
             self.not(&open.exchange, open.failed.unwrap_or(why));
         }
     }
@@ -549,7 +583,13 @@ impl Pairing {
         let (Some(production), Some(shadow)) = (open.production, open.shadow) else {
             return;
         };
+        let came_after = || {
+            let races = self.intake.races();
+            let took = production.times.map(|times| times.last).unwrap_or_default();
+            races.came_soon_after(id, moment(&open.exchange, open.since), took)
+        };
         let pair = Pair {
+            raced: open.raced || came_after(),
             id: open.exchange.id.clone(),
             at,
             request_head: open.exchange.request.head.clone(),
@@ -560,6 +600,14 @@ impl Pairing {
             repeat: open.repeat.into_answer(),
         };
         self.intake.put(Finished::Pair(Box::new(pair), open.charge));
+    }
+}
+
+fn moment(exchange: &Exchange, seen: Timestamp) -> Moment<'_> {
+    Moment {
+        part: part(exchange.request.target()),
+        captured: exchange.request.first_byte,
+        seen,
     }
 }
 

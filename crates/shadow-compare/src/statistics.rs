@@ -158,6 +158,44 @@ pub fn is_more_often(often: u64, other: u64, places: u64) -> bool {
     sum <= tail
 }
 
+/// The probability of drawing at least as many of a kind by chance: `of_kind` of `all` are of it, and so are `drawn_of_kind` of the
+/// `drawn`. 1 where that is no question. (R. A. Fisher, "Statistical Methods for Research Workers", section 21.02.)
+pub fn hypergeometric_tail((all, of_kind): (u64, u64), (drawn, drawn_of_kind): (u64, u64)) -> f64 {
+    if of_kind > all || drawn > all || drawn_of_kind > drawn.min(of_kind) {
+        return 1.0;
+    }
+    let least = drawn_of_kind.max((drawn + of_kind).saturating_sub(all));
+    let ways = ln_choose(of_kind, least) + ln_choose(all - of_kind, drawn - least) - ln_choose(all, drawn);
+    let (mut term, mut sum) = (ways.exp(), 0.0);
+    for k in least..=drawn.min(of_kind) {
+        sum += term;
+        let next = (of_kind - k) as f64 * (drawn - k) as f64;
+        // At least one, from the least on.
+        let ratio = next / ((k + 1) as f64 * (all + k + 1 - of_kind - drawn) as f64);
+        term *= ratio;
+        // From here on each is less than half of the one before it.
+        if ratio < 0.5 && term < sum * 1e-9 {
+            break;
+        }
+    }
+    sum.min(1.0)
+}
+
+/// The logarithm of the number of ways to choose `k` of `n`.
+fn ln_choose(n: u64, k: u64) -> f64 {
+    ln_factorial(n) - ln_factorial(k) - ln_factorial(n - k)
+}
+
+/// The logarithm of a factorial: Stirling's series, off by less than 1e-9 from 8 on.
+fn ln_factorial(n: u64) -> f64 {
+    if n < 8 {
+        return (2..=n).map(|factor| (factor as f64).ln()).sum();
+    }
+    let n = n as f64;
+    let series = 1.0 / (12.0 * n) - 1.0 / (360.0 * n.powi(3)) + 1.0 / (1260.0 * n.powi(5));
+    n * n.ln() - n + 0.5 * (std::f64::consts::TAU * n).ln() + series
+}
+
 /// The ratio of the shadow's quantile to production's, with an interval as sure as theirs if the two are independent, and
 /// surer if, as with answers to the same requests, they go up and down together.
 ///

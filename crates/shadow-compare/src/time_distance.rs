@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use super::display_value::DisplayValue;
+use super::embedded_time;
 use super::worded_time;
 
 /// Seconds of Unix time between which a number may be one: from 2001 to 2100.
@@ -54,7 +55,14 @@ pub(super) fn apart(
         (Some(a), Some(b)) => (a, b, None),
         (None, None) => {
             let (a, b) = (a.string()?, b.string()?);
-            (a, b, written(a, b))
+            let written = written(a, b);
+            if written.is_none()
+                && let Some(nanos) = embedded_time::apart(a, b)
+            {
+                let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+                return Some(Duration::from_nanos(nanos));
+            }
+            (a, b, written)
         }
         _ => return None,
     };

@@ -11,8 +11,9 @@ use crate::exceptions::Exceptions;
 use crate::json::{self, Scalar};
 use crate::key::Scope;
 use crate::multipart;
-use crate::shape::{RecordName, is_id, is_own_id, is_token};
+use crate::shape::{RecordName, is_id, is_own_id, is_token, names_token};
 use crate::url::{self, PartKind, Within};
+use crate::xml;
 
 /// Largest body that is looked into, in bytes.
 const MAX_BODY: usize = 256 * 1024;
@@ -267,7 +268,11 @@ impl<T: Take> Reader<'_, '_, T> {
             }
             _ if url::is_url(value) => self.url(value, Section::Head, start),
             _ => {
-                self.token(Section::Head, whole, Written::Plain, value.into());
+                let found = self.token(Section::Head, whole.clone(), Written::Plain, value.into());
+                // Some have credentials in a field of their own, written as those of `Basic` are.
+                if !found && names_token(name) {
+                    self.basic(value, whole);
+                }
             }
         }
     }
@@ -313,6 +318,11 @@ impl<T: Take> Reader<'_, '_, T> {
             self.token(Section::Head, range, Written::Plain, credentials.into());
             return;
         }
+        self.basic(credentials, range);
+    }
+
+    /// User and password in base64.
+    fn basic(&mut self, credentials: &[u8], range: Range<usize>) {
         let Ok(decoded) = STANDARD.decode(credentials) else {
             return;
         };
@@ -361,6 +371,15 @@ impl<T: Take> Reader<'_, '_, T> {
             };
             // What is no JSON has been offered up to there; that is as good as it gets.
             let _ = json::walk(body, &mut members);
+        } else if xml::is_xml(media) {
+            xml::texts(body, |_, range| {
+                let text = &body[range.clone()];
+                if url::is_url(text) {
+                    self.url(text, Section::Body, range.start);
+                } else {
+                    self.token(Section::Body, range, Written::Plain, text.into());
+                }
+            });
         } else if media.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
             url::fields(body, |name, range| {
                 if let Some(value) = url::decoded(&body[range.clone()], Within::Query) {

@@ -46,17 +46,22 @@ impl Map {
             }
             At::ChoiceOf(name) => RecordName::of_collection(name)
                 .is_some_and(|record| self.is_pair(Scope::Record(&record), production, own)),
-            _ => self.is_same_url(production, own) || self.is_same_text(production, own),
+            _ => self.is_same_url(path, (production, own)) || self.is_same_text(production, own),
         }
     }
 
     /// Whether two URLs are the same but for identifiers in them.
-    fn is_same_url(&self, production: &[u8], own: &[u8]) -> bool {
+    fn is_same_url(&self, asked: &[u8], (production, own): (&[u8], &[u8])) -> bool {
         // In pages a link may be to another query of the same path.
         let is_link = |text: &[u8]| url::is_url(text) || text.starts_with(b"?");
         if !is_link(production) || !is_link(own) {
             return false;
         }
+        let path = match production.first() {
+            Some(b'?') => asked,
+            _ => url::path(production),
+        };
+        let collections = [path, url::split_last(path).0];
         let (mut left, mut right) = (Vec::new(), Vec::new());
         url::parts(production, |part| left.push(part));
         url::parts(own, |part| right.push(part));
@@ -83,6 +88,9 @@ impl Map {
             };
             let in_collection = || match a.kind {
                 PartKind::Segment(above) => self.is_pair(Scope::Collection(above), &value, &own_value),
+                PartKind::Query(name) if is_own_id(name) => collections
+                    .iter()
+                    .any(|path| self.is_pair(Scope::Collection(path), &value, &own_value)),
                 PartKind::Query(name) => RecordName::of_member(name)
                     .is_some_and(|record| self.is_pair(Scope::Record(&record), &value, &own_value)),
             };

@@ -1,4 +1,5 @@
-//! Finds what pages hand to whoever sends their forms: hidden inputs, and `meta` elements with a name.
+//! Finds what pages hand to whoever sends their forms: hidden inputs, and `meta` elements with a name. And what they are made of:
+//! scripts and style sheets, of whose URLs many have a hash in them. Pictures are what pages show, and their names are compared.
 //!
 //! Not a tree: tags are found by their first letters and read by their attributes, as browsers do where it matters (HTML Living
 //! Standard section 13.2.5). What stands in a script or comment and looks like such a tag counts as one.
@@ -10,11 +11,37 @@ const MAX_ATTRIBUTES: usize = 32;
 /// Most tags of one page that are.
 const MAX_TAGS: usize = 1024;
 
-/// Calls `each` for name and value of each hidden input and named `meta` that has a value.
-pub fn handed<'a>(page: &'a [u8], mut each: impl FnMut(&'a [u8], Cow<'a, [u8]>)) {
+/// Something that a page hands out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Handed<'a> {
+    /// Name and value of a hidden input, or of a named `meta`.
+    Named(&'a [u8], Cow<'a, [u8]>),
+    /// The URL of a part of the page, which browsers ask for next.
+    Part(Cow<'a, [u8]>),
+}
+
+/// The tags that are looked at, each with the attribute that holds what it hands out.
+const TAGS: [(&[u8], &[u8]); 4] = [
+    (b"input", b"value"),
+    (b"meta", b"content"),
+    (b"script", b"src"),
+    (b"link", b"href"),
+];
+
+/// Relations of links to what a page is made of.
+const RELATIONS: [&[u8]; 5] = [b"stylesheet", b"preload", b"modulepreload", b"icon", b"manifest"];
+
+/// Calls `each` for each hidden input and named `meta` that has a value, and for each part.
+pub fn handed<'a>(page: &'a [u8], mut each: impl FnMut(Handed<'a>)) {
     let mut tags = 0;
     for at in memchr::memchr_iter(b'<', page) {
         let rest = &page[at + 1..];
+        if !matches!(
+            rest.first().map(u8::to_ascii_lowercase),
+            Some(b'i' | b'm' | b's' | b'l')
+        ) {
+            continue;
+        }
         let is = |name: &[u8]| {
             rest.get(..name.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(name))
@@ -22,31 +49,34 @@ pub fn handed<'a>(page: &'a [u8], mut each: impl FnMut(&'a [u8], Cow<'a, [u8]>))
                     .get(name.len())
                     .is_some_and(|byte| byte.is_ascii_whitespace() || *byte == b'/')
         };
-        let (is_input, length) = match rest.first() {
-            Some(b'i' | b'I') if is(b"input") => (true, 5),
-            Some(b'm' | b'M') if is(b"meta") => (false, 4),
-            _ => continue,
+        let Some((tag, holds_value)) = TAGS.iter().find(|(tag, _)| is(tag)) else {
+            continue;
         };
         tags += 1;
         if tags > MAX_TAGS {
             return;
         }
-        let holds_value: &[u8] = if is_input { b"value" } else { b"content" };
-        let (mut name, mut value, mut hidden) = (None, None, !is_input);
-        attributes(&rest[length..], |attribute, text| {
+        // Whether it is handed out: not what people fill in, and of links none to another page.
+        let (mut name, mut value, mut handed) = (None, None, !matches!(*tag, b"input" | b"link"));
+        attributes(&rest[tag.len()..], |attribute, text| {
             let is = |known: &[u8]| attribute.eq_ignore_ascii_case(known);
             if is(b"name") {
                 name = name.or(Some(text));
             } else if is(holds_value) {
                 value = value.or(Some(text));
             } else if is(b"type") {
-                hidden |= text.eq_ignore_ascii_case(b"hidden");
+                handed |= *tag == b"input" && text.eq_ignore_ascii_case(b"hidden");
+            } else if is(b"rel") {
+                handed |= *tag == b"link" && RELATIONS.iter().any(|known| text.eq_ignore_ascii_case(known));
             }
         });
-        if let (Some(name), Some(value), true) = (name, value, hidden)
-            && !value.is_empty()
-        {
-            each(name, unescaped(value));
+        let Some(value) = value.filter(|value| !value.is_empty() && handed) else {
+            continue;
+        };
+        match (*tag, name) {
+            (b"input" | b"meta", Some(name)) => each(Handed::Named(name, unescaped(value))),
+            (b"input" | b"meta", None) => {}
+            _ => each(Handed::Part(unescaped(value))),
         }
     }
 }
@@ -123,12 +153,12 @@ mod tests {
 
     fn found(page: &str) -> Vec<String> {
         let mut all = Vec::new();
-        handed(page.as_bytes(), |name, value| {
-            all.push(format!(
-                "{}={}",
-                String::from_utf8_lossy(name),
-                String::from_utf8_lossy(&value)
-            ));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        handed(page.as_bytes(), |handed| {
+            all.push(match handed {
+                Handed::Named(name, value) => format!("{}={}", text(name), text(&value)),
+                Handed::Part(url) => text(&url),
+            });
         });
         all
     }
@@ -142,6 +172,14 @@ mod tests {
             found(page),
             ["csrf-token=a'b", "csrfmiddlewaretoken=abc==", "next=xyz"]
         );
+    }
+
+    #[test]
+    fn the_parts_of_a_page_are_found_and_no_links_to_others() {
+        let page = r#"<link rel="stylesheet" href="/a.css?v=1&amp;w=2"><link href=/b.js rel=modulepreload>
+            <link rel=canonical href="/items/0b070a006b2d"><script async src='c.js'></script><script>1</script>
+            <img src="/d.png"><a href="/e">e</a>"#;
+        assert_eq!(found(page), ["/a.css?v=1&w=2", "/b.js", "c.js"]);
     }
 
     #[test]

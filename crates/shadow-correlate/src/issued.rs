@@ -12,11 +12,15 @@ use shadow_http::{Codings, chunked_data};
 
 use crate::exceptions::Exceptions;
 use crate::fields;
-use crate::html;
+use crate::html::{self, Handed};
 use crate::json::{self, Scalar};
 use crate::key::{Key, Keys, Scope};
-use crate::shape::{MAX_VALUE, RecordName, is_id, is_own_id, is_token, names_token};
+use crate::shape::{
+    MAX_VALUE, RecordName, is_id, is_moment, is_own_id, is_revision, is_token, names_identifier, names_key,
+    names_token,
+};
 use crate::url::{self, PartKind, Within};
+use crate::xml;
 
 /// Largest decoded body that is looked into, in bytes: pages and records that issue something are smaller by far.
 const MAX_BODY: usize = 256 * 1024;
@@ -201,9 +205,16 @@ impl Issued {
         let Some(Ok(body)) = whole.map(|body| self.manner.codings.undo(body, MAX_BODY)) else {
             return;
         };
+        if media == Media::Plain && !matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')) {
+            return;
+        }
         let mut reader = Reader::new(keys, self, creates, asked);
         match media {
-            Media::Html => html::handed(&body, |name, value| reader.handed(name, &value)),
+            Media::Html => html::handed(&body, |handed| match handed {
+                Handed::Named(name, value) => reader.handed(name, &value),
+                Handed::Part(url) => reader.part(&url),
+            }),
+            Media::Xml => xml::texts(&body, |name, text| reader.element(name, &body[text])),
             _ => reader.json(&body),
         }
     }
@@ -238,6 +249,9 @@ impl Issued {
 enum Media {
     Json,
     Html,
+    Xml,
+    /// Text, or anything: JSON where it begins so, as `CouchDB` gives it to whoever takes all types.
+    Plain,
     #[default]
     Other,
 }
@@ -252,6 +266,10 @@ impl Media {
             || media.eq_ignore_ascii_case(b"application/xhtml+xml")
         {
             Self::Html
+        } else if xml::is_xml(media) {
+            Self::Xml
+        } else if media.eq_ignore_ascii_case(b"text/plain") {
+            Self::Plain
         } else {
             Self::Other
         }
@@ -291,6 +309,8 @@ const MEMBER: u64 = 5;
 const RECORD: u64 = 6;
 const COLLECTION: u64 = 7;
 const LAST_MODIFIED: u64 = 8;
+const PART: u64 = 9;
+const ELEMENT: u64 = 10;
 
 impl Reader<'_> {
     fn push(&mut self, place: u64, scope: Scope<'_>, text: &[u8], sure: bool) {
@@ -352,7 +372,11 @@ impl Reader<'_> {
                 let place = self.keys.place(FIELD, name);
                 self.url(place, value, true, true);
             }
-            _ if names_token(name) => {
+            _ if url::is_url(value) => {
+                let place = self.keys.place(FIELD, &name.to_ascii_lowercase());
+                self.url(place, value, false, false);
+            }
+            _ if names_token(name) || names_identifier(name) => {
                 let token = crate::carried::credentials(value);
                 if is_token(token) {
                     let place = self.keys.place(FIELD, &name.to_ascii_lowercase());
@@ -397,6 +421,36 @@ impl Reader<'_> {
         }
     }
 
+    /// The text of an element of XML.
+    fn element(&mut self, name: &[u8], text: &[u8]) {
+        let place = self.keys.place(ELEMENT, name);
+        let sure = names_token(name);
+        if is_token(text) {
+            self.push(place, Scope::Anywhere, text, sure);
+        } else if sure && url::is_url(text) {
+            self.url(place, text, false, true);
+        }
+    }
+
+    /// Hashes and versions in the URL of a part of a page, told by what else is in it: the page names what browsers ask for next.
+    fn part(&mut self, text: &[u8]) {
+        let mut place = PART;
+        let mut at = 0;
+        let mut tokens = Vec::new();
+        url::parts(text, |part| {
+            if is_token(&text[part.range.clone()]) {
+                place = self.keys.place(place, &text[at..part.range.start]);
+                at = part.range.end;
+                tokens.push(part.range);
+            }
+        });
+        let place = self.keys.place(place, &text[at..]);
+        for (index, range) in tokens.into_iter().enumerate() {
+            let place = self.keys.place(place, &index.to_be_bytes());
+            self.push(place, Scope::Anywhere, &text[range], true);
+        }
+    }
+
     /// Parts of a URL that are identifiers. `created`: whether it may be that of a record that was created.
     fn url(&mut self, place: u64, text: &[u8], created: bool, sure: bool) {
         let mut segments = 0_u32;
@@ -419,13 +473,31 @@ impl Reader<'_> {
                 None => self.keys.place(place, &index.to_be_bytes()),
             };
             if is_token(&value) {
+                let sure = sure || name.is_some_and(names_token);
                 self.push(place, Scope::Anywhere, &value, sure);
             }
             let looks_like_id = is_id(&value) && value.iter().any(u8::is_ascii_digit);
-            if let Some(above) = above.filter(|_| created && looks_like_id) {
+            if !created || !looks_like_id {
+                return;
+            }
+            if let Some(above) = above {
                 self.record(place, above, &value);
+            } else if name.is_some_and(is_own_id) {
+                self.record(place, self.collection_of_query(url::path(text)), &value);
             }
         });
+    }
+
+    /// The collection of the record that `?id=` behind this path names: the path itself, as in `/items?id=5`; or what is above it,
+    /// where the record was made at a path beside it, as at `/post/new` for `/post/edit?id=5`.
+    fn collection_of_query<'u>(&self, path: &'u [u8]) -> &'u [u8] {
+        let (above, last) = url::split_last(path);
+        let (asked_above, asked) = url::split_last(self.path);
+        if above == asked_above && last != asked && !above.is_empty() {
+            above
+        } else {
+            path
+        }
     }
 
     /// The id of a record that was created in the collection at `collection`.
@@ -520,7 +592,9 @@ impl<'a> json::Visitor<'a> for JsonReader<'_, '_, 'a> {
         let own_id = self.is_own_id(name, scalar.depth);
         let refers = is_own_id(name) || RecordName::of_member(name).is_some();
         if is_token(&value) {
-            let sure = names_token(name) || (own_id && self.reader.creates);
+            let sure = names_token(name)
+                || (self.reader.creates && (is_own_id(name) || own_id || names_key(name)))
+                || is_revision(name, &value);
             self.reader.push(place, Scope::Anywhere, &value, sure);
         } else if scalar.is_string && url::is_url(&value) {
             let creates = self.reader.creates && self.elements == 0;
@@ -566,7 +640,10 @@ impl<'a> json::Visitor<'a> for JsonReader<'_, '_, 'a> {
 impl JsonReader<'_, '_, '_> {
     /// The value here is no identifier: it tells its element from others.
     fn is_plain(&mut self, place: u64, value: &[u8]) {
+        // When it was made is each side's own, and so are the fields of a head, where one answer holds those to several requests.
         if self.elements > 0
+            && !is_moment(value)
+            && !self.levels.iter().any(|level| level.name == Some(b"headers"))
             && let Some(level) = self.levels.last_mut()
         {
             level.fingerprint ^= self.reader.keys.place(place, value);

@@ -21,6 +21,7 @@ mod json;
 mod key;
 mod map;
 mod multipart;
+mod origin;
 pub mod rewrite;
 mod shape;
 #[cfg(test)]
@@ -28,10 +29,12 @@ mod tests;
 mod text;
 mod turns;
 mod url;
+mod xml;
 
 pub use equal::At;
 pub use exceptions::{BadException, Exceptions};
 pub use exchanges::{Exchanges, Unanswered, lock};
 pub use key::{Keys, Scope};
 pub use map::{Bounds, Counts, Known, Map};
+pub use shape::is_reference;
 pub use turns::{Carried, Turn};

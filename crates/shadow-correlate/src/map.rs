@@ -50,6 +50,8 @@ pub struct Map {
     lengths: [u32; 64],
     /// Which collection issues the ids of records of a name: `None` where several do.
     owners: LinkedHashMap<u64, Option<u64>, BuildAsItIs>,
+    /// Scheme and authority that the output is asked under, where they are its own.
+    origin: Option<Box<[u8]>>,
     turns: Turns,
     /// How many answers of production it was told of.
     exchanges: u64,
@@ -74,6 +76,8 @@ struct Remembered {
     sure: bool,
     /// Whether a request carried it.
     used: bool,
+    /// The key of what the output gave for it before that: answers from then may yet be compared.
+    before: Option<Key>,
     /// The name of the record, where it is a reference by name.
     name: Option<u64>,
     at: Timestamp,
@@ -82,10 +86,10 @@ struct Remembered {
 }
 
 impl Remembered {
-    /// Whether it says of `value`, as it is now, that the output's is `own`.
+    /// Whether it says of `value` that the output's is `own`.
     fn is(&self, value: &Value, own: &[u8]) -> bool {
         let is_own = matches!(&self.state, State::Own(known) if **known == *own);
-        is_own && self.sure == value.sure && self.name == value.owner.map(|(name, _)| name)
+        is_own && self.name == value.owner.map(|(name, _)| name)
     }
 }
 
@@ -140,10 +144,21 @@ impl Map {
             alike: LinkedHashMap::default(),
             lengths: [0; 64],
             owners: LinkedHashMap::default(),
+            origin: None,
             turns: Turns::default(),
             exchanges: 0,
             counts: Counts::default(),
         }
+    }
+
+    /// The output is asked under a host of its own, and its URLs begin with `origin`: `http://staging:8000`.
+    pub fn set_origin(&mut self, origin: &str) {
+        self.origin = Some(origin.as_bytes().into());
+    }
+
+    /// Scheme and authority that the output is asked under, where they are its own.
+    pub(crate) fn origin(&self) -> Option<&[u8]> {
+        self.origin.as_deref()
     }
 
     /// The turn of a request to the output whose first byte was captured at `at`, on `connection`.
@@ -278,19 +293,26 @@ impl Map {
             return;
         }
         self.counts.learned += 1;
-        let (mut used, mut issued) = (false, at);
+        let (mut used, mut issued, mut before) = (false, at, None);
         if let Entry::Occupied(mut known) = self.entries.entry(value.key) {
             (used, issued) = (known.get().used, known.get().issued);
+            if let State::Own(own) = &known.get().state {
+                before = Some(self.keys.key(Scope::Anywhere, own));
+            }
             if known.get().is(value, own) {
-                known.get_mut().at = now;
+                // What an answer said for sure, one that only repeats it does not take back.
+                let entry = known.get_mut();
+                entry.sure |= value.sure;
+                entry.at = now;
                 known.to_back();
                 return;
             }
         }
         self.alike.remove(&value.key);
         self.insert(value, State::Own(own.into()), issued, now);
-        if used && let Some(entry) = self.entries.get_mut(&value.key) {
-            entry.used = true;
+        if let Some(entry) = self.entries.get_mut(&value.key) {
+            entry.used = used;
+            entry.before = before;
         }
     }
 
@@ -304,6 +326,7 @@ impl Map {
             length,
             sure: value.sure,
             used: false,
+            before: None,
             name: value.owner.map(|(name, _)| name),
             at: now,
             issued,
@@ -394,7 +417,10 @@ impl Map {
             let unambiguous = entry
                 .name
                 .is_none_or(|name| matches!(self.owners.get(&name), Some(Some(_))));
-            let is_own = matches!(&entry.state, State::Own(known) if **known == *own);
+            let is_own = matches!(&entry.state, State::Own(known) if **known == *own)
+                || entry
+                    .before
+                    .is_some_and(|before| before == self.keys.key(Scope::Anywhere, own));
             is_own && unambiguous && (entry.sure || entry.used)
         })
     }

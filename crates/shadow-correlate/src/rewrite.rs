@@ -15,12 +15,14 @@ use crate::exceptions::Exceptions;
 use crate::key::{Key, Scope};
 use crate::map::{Known, Map};
 use crate::turns::{Carried, MAX_CARRIED};
-use crate::{json, url};
+use crate::{json, origin, url};
 
 /// Counts of the values of one request, by what became of them.
 #[derive(Debug, Default)]
 pub struct Rewriting {
     edits: Vec<Edit>,
+    /// How many of the edits name the output in place of production.
+    hosts: usize,
     /// How many of its values the output has not answered yet.
     pub pending: usize,
     /// How many it never gave.
@@ -49,6 +51,7 @@ impl Rewriting {
             now,
             done: Self::default(),
         };
+        taking.name_output(exceptions);
         if taking.map.is_empty() || exceptions.has_path(url::path(request.target())) {
             return taking.done;
         }
@@ -59,7 +62,12 @@ impl Rewriting {
 
     /// How many values are replaced.
     pub fn values(&self) -> usize {
-        self.edits.len()
+        self.edits.len() - self.hosts
+    }
+
+    /// Whether the output gets another request: with other values, or with its own name in it.
+    pub fn is_changed(&self) -> bool {
+        !self.edits.is_empty()
     }
 
     /// The request with the output's values.
@@ -175,6 +183,19 @@ impl Take for Taking<'_> {
 }
 
 impl Taking<'_> {
+    /// Names the output where the request names the server that was asked.
+    fn name_output(&mut self, exceptions: &Exceptions) {
+        let Some(own) = self.map.origin() else { return };
+        for range in origin::places(self.request, exceptions) {
+            self.done.hosts += 1;
+            self.done.edits.push(Edit {
+                section: Section::Head,
+                range,
+                text: own.to_vec(),
+            });
+        }
+    }
+
     fn carries(&mut self, key: Key) {
         let carried = &mut self.done.carried;
         if carried.len() < MAX_CARRIED && !carried.contains(&key) {

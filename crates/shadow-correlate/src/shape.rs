@@ -25,6 +25,8 @@ pub fn is_token(value: &[u8]) -> bool {
     if value.len() < MIN_TOKEN || value.len() > MAX_VALUE || is_date(value) {
         return false;
     }
+    // As the tokens of `MediaWiki` end, so that what mangles them is found out.
+    let value = value.strip_suffix(b"\\").unwrap_or(value);
     let (mut letters, mut digits, mut changes) = (0_usize, 0_usize, 0_usize);
     let mut last = None;
     for (at, byte) in value.iter().enumerate() {
@@ -69,6 +71,18 @@ fn is_date(value: &[u8]) -> bool {
         && digits(&value[8..10])
 }
 
+/// Whether `value` is a moment that a clock gave: a date by ISO 8601, or seconds or parts of them since 1970, in quotation marks or not.
+pub fn is_moment(value: &[u8]) -> bool {
+    let bare = value
+        .strip_prefix(b"\"")
+        .and_then(|rest| rest.strip_suffix(b"\""));
+    let bare = bare.unwrap_or(value);
+    let is_count = |bytes: &[u8]| !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
+    let mut parts = bare.splitn(2, |byte| *byte == b'.');
+    let whole = parts.next().unwrap_or_default();
+    is_date(bare) || (whole.len() >= 10 && is_count(whole) && parts.next().is_none_or(is_count))
+}
+
 /// Whether `value` can be the id of a record: short, of letters, digits, `-`, `_` and `.`.
 pub fn is_id(value: &[u8]) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
@@ -77,9 +91,23 @@ pub fn is_id(value: &[u8]) -> bool {
 
 /// Whether the member, field or parameter called `name` holds the id of the record that it belongs to.
 pub fn is_own_id(name: &[u8]) -> bool {
-    [b"id".as_slice(), b"_id", b"pk", b"uuid", b"guid", b"uid", b"@id"]
-        .iter()
-        .any(|known| name.eq_ignore_ascii_case(known))
+    [
+        b"id".as_slice(),
+        b"_id",
+        b"pk",
+        b"uuid",
+        b"guid",
+        b"uid",
+        b"@id",
+        b"rowid",
+    ]
+    .iter()
+    .any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Whether the member, field or parameter called `name` names a record by its id: the one that it belongs to, or another.
+pub fn is_reference(name: &[u8]) -> bool {
+    is_own_id(name) || RecordName::of_member(name).is_some()
 }
 
 /// Whether what is called `name` is a token by its name, whatever else is in the name: `csrfmiddlewaretoken`, `X-Session-Id`.
@@ -93,16 +121,44 @@ pub fn names_token(name: &[u8]) -> bool {
         };
         match first | 0x20 {
             b't' => is(b"oken"),
-            b'c' => is(b"srf"),
-            b'x' => is(b"srf") || is(b"-auth"),
+            b'c' | b'x' => is(b"srf"),
             b's' => is(b"ession") || is(b"ecret"),
             b'n' => is(b"once"),
             b'j' => is(b"wt"),
-            b'o' => is(b"auth"),
+            b'-' | b'o' => is(b"auth"),
             b'a' => is(b"uthoriz"),
+            b'p' => is(b"assword"),
             _ => false,
         }
     })
+}
+
+/// Whether the field of a head called `name` holds an identifier by its name: `X-Request-Id`, `X-Node-UUID`, `traceparent`.
+pub fn names_identifier(name: &[u8]) -> bool {
+    let ends = |end: &[u8]| {
+        name.len() > end.len()
+            && name[name.len() - end.len()..].eq_ignore_ascii_case(end)
+            && !name[name.len() - end.len() - 1].is_ascii_alphanumeric()
+    };
+    [b"id".as_slice(), b"uuid", b"guid", b"key"].into_iter().any(ends)
+        || name.eq_ignore_ascii_case(b"traceparent")
+}
+
+/// Whether the member of a record that was just created called `name` holds a key that was made for it.
+pub fn names_key(name: &[u8]) -> bool {
+    let ends = [b"_key".as_slice(), b"-key", b"Key"];
+    name.eq_ignore_ascii_case(b"key") || ends.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether `value` is the revision of a record as `CouchDB` writes it: how many there were, and a hash.
+pub fn is_revision(name: &[u8], value: &[u8]) -> bool {
+    let is_named = [b"rev".as_slice(), b"_rev"].contains(&name);
+    let mut parts = value.splitn(2, |byte| *byte == b'-');
+    let count = parts.next().unwrap_or_default();
+    is_named
+        && (1..=6).contains(&count.len())
+        && count.iter().all(u8::is_ascii_digit)
+        && parts.next().is_some_and(is_token)
 }
 
 /// A record's name as its members are called after it: `todo` for the collection `todos` and for the members `todo_id` and `todoId`.
@@ -176,6 +232,7 @@ mod tests {
             "V1StGXR8_Z5jdHi6B",
             "1789234567890123456",
             "VwfJqWJbCNhXzTgDkQeRmYpB",
+            "4f1c2b7a90d3e8655a0b1c2d3e4f5a6b68b81a4a+\\",
         ] {
             assert!(is_token(value.as_bytes()), "{value}");
         }

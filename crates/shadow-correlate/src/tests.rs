@@ -98,7 +98,7 @@ impl Sides {
     fn rewritten(&self, raw: &str) -> String {
         let request = request(raw);
         let rewriting = Rewriting::of(&request, &self.exceptions, &mut lock(&self.map), NOW);
-        if rewriting.values() == 0 {
+        if !rewriting.is_changed() {
             return raw.to_owned();
         }
         let after = rewriting.apply(&request).unwrap();

@@ -45,6 +45,7 @@ fn kept(head: &str, body: &[u8]) -> KeptPair {
             shadow: ok,
             control: None,
             repeat: None,
+            raced: false,
         },
         mapped: MappedPlaces::default(),
     }

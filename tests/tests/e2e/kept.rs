@@ -46,6 +46,7 @@ fn store_hiding(stage: &Stage, redaction: Option<&Redaction>, requests: &[(&str,
             shadow: answer("shadow"),
             control: None,
             repeat: None,
+            raced: false,
         };
         handle.pair(&pair, MappedPlaces::default());
     }

@@ -89,11 +89,16 @@ impl DifferenceRow {
 
     /// Pairs in which this place is excused: the control has there what the shadow has.
     pub fn excused(&self) -> u64 {
+        self.pairs_by(NoiseBy::LikeControl)
+    }
+
+    /// Pairs in which this place does not count because of what `by` stands for.
+    pub fn pairs_by(&self, by: NoiseBy) -> u64 {
         let own = self.noise.as_ref().map(|noise| (self.count, noise));
         let all = own
             .into_iter()
             .chain(self.aside.iter().map(|aside| (aside.count, &aside.noise)));
-        all.filter(|(_, noise)| noise.by == NoiseBy::LikeControl)
+        all.filter(|(_, noise)| noise.by == by)
             .fold(0, |sum, (count, _)| sum.saturating_add(count))
     }
 }
@@ -134,6 +139,8 @@ pub enum NoiseBy {
     NotLearned,
     /// Nobody by rates: in each of these pairs the control has there what the shadow has, so the shadow is excused.
     LikeControl,
+    /// Nobody by rates: it is seen where other clients were changing something at that moment, and surely less elsewhere.
+    Raced,
 }
 
 impl NoiseBy {
@@ -146,6 +153,7 @@ impl NoiseBy {
             Self::Known => "known",
             Self::NotLearned => "not known yet",
             Self::LikeControl => "like control",
+            Self::Raced => "raced",
         }
     }
 }

@@ -141,3 +141,51 @@ fn a_change_in_a_hundredth_of_answers_is_never_noise() {
         assert_eq!(by_control(VALUE, raw, control, &Thresholds::default()), None);
     }
 }
+
+fn raced_is_noise(differing: (u64, u64), pairs: (u64, u64)) -> bool {
+    let share = RacedShare {
+        differing: differing.0,
+        of_differing: differing.1,
+        pairs: pairs.0,
+        of_pairs: pairs.1,
+    };
+    raced(VALUE, share).is_some()
+}
+
+#[test]
+fn a_place_that_differs_where_others_write_is_noise_there() {
+    assert!(raced_is_noise((40, 40), (600, 1_195)));
+    assert!(raced_is_noise((40, 44), (600, 1_195)));
+    assert!(raced_is_noise((4, 4), (20, 1_000)));
+}
+
+#[test]
+fn a_place_that_differs_whoever_writes_is_no_noise() {
+    // As often, also where everything races.
+    assert!(!raced_is_noise((600, 1_195), (600, 1_195)));
+    assert!(!raced_is_noise((10, 20), (600, 1_195)));
+    assert!(!raced_is_noise((1_195, 1_195), (1_195, 1_195)));
+    // So few may all have raced by chance.
+    assert!(!raced_is_noise((10, 10), (600, 1_195)));
+    assert!(!raced_is_noise((2, 2), (20, 1_000)));
+    for kind in [Kind::Status, Kind::Unreadable] {
+        let share = RacedShare {
+            differing: 40,
+            of_differing: 40,
+            pairs: 600,
+            of_pairs: 1_195,
+        };
+        let place = Place { kind, ..VALUE };
+        assert_eq!(raced(place, share), None);
+        assert_eq!(
+            raced(
+                Place {
+                    protected: true,
+                    ..VALUE
+                },
+                share
+            ),
+            None
+        );
+    }
+}

@@ -177,3 +177,20 @@ fn latencies_below_the_floor_are_the_floor() {
         "{slower:?}"
     );
 }
+
+#[test]
+fn drawing_so_many_of_a_kind_has_fishers_probability() {
+    // Exact fractions.
+    for (all, drawn, probability) in [
+        ((10, 5), (4, 4), 1.0 / 42.0),
+        ((1195, 500), (140, 60), 0.431_778),
+        ((5000, 3000), (20, 20), 3.564e-5),
+        ((1000, 50), (2, 2), 0.002_452_452),
+        ((100, 100), (7, 7), 1.0),
+        ((100, 0), (7, 0), 1.0),
+        ((10, 5), (4, 5), 1.0),
+    ] {
+        let found = hypergeometric_tail(all, drawn);
+        assert!((found - probability).abs() < 1e-6, "{all:?} {drawn:?} {found}");
+    }
+}

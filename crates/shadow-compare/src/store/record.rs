@@ -78,6 +78,8 @@ enum Line {
         repeat: Option<Lengths>,
         #[serde(default, skip_serializing_if = "MappedPlaces::is_empty")]
         mapped: Box<MappedPlaces>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        raced: bool,
     },
     NotCompared {
         of: u16,
@@ -139,6 +141,7 @@ pub fn write(kept: &Kept, out: &mut Vec<u8>) {
                 control: pair.control.as_ref().map(Lengths::of),
                 repeat: pair.repeat.as_ref().map(Lengths::of),
                 mapped: Box::new(mapped.clone()),
+                raced: pair.raced,
             };
             let answers = [Some(&pair.production), Some(&pair.shadow)].into_iter();
             let answers = answers.chain([pair.control.as_ref(), pair.repeat.as_ref()]);
@@ -237,6 +240,7 @@ impl<R: BufRead> RecordReader<R> {
                 control,
                 repeat,
                 mapped,
+                raced,
             } => {
                 let id = MessageId::given(id.as_bytes()).ok_or(Broken::NoRecord("its id is invalid"))?;
                 let answers = [Some(production), Some(shadow), control, repeat];
@@ -253,6 +257,7 @@ impl<R: BufRead> RecordReader<R> {
                         shadow: answer(shadow, &mut bytes),
                         control: control.map(|lengths| answer(lengths, &mut bytes)),
                         repeat: repeat.map(|lengths| answer(lengths, &mut bytes)),
+                        raced,
                     },
                     mapped: *mapped,
                 }))))

@@ -170,5 +170,6 @@ fn with_answers<E>(
         shadow: answer(&pair.shadow)?,
         control: pair.control.as_ref().map(&mut answer).transpose()?,
         repeat: pair.repeat.as_ref().map(&mut answer).transpose()?,
+        raced: pair.raced,
     })
 }

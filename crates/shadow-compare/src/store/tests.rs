@@ -101,6 +101,7 @@ fn pair(id: &str) -> Pair {
         shadow: answer("HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\n", "no"),
         control: None,
         repeat: Some(answer("HTTP/1.1 200 OK\r\n\r\n", "again")),
+        raced: true,
     }
 }
 
@@ -142,7 +143,7 @@ fn a_record_is_a_line_and_the_bytes_that_it_tells_the_lengths_of() {
     (only.request_head, only.request_body) = (Bytes::from_static(b"GET / HTTP/1.1\r\n\r\n"), Bytes::new());
     only.production = answer("HTTP/1.1 200 OK\r\n\r\n", "a");
     only.shadow = answer("HTTP/1.1 200 OK\r\n\r\n", "b");
-    only.repeat = None;
+    (only.repeat, only.raced) = (None, false);
     write(
         &Kept::Pair(Box::new(KeptPair {
             of: 3,

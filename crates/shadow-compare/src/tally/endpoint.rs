@@ -42,6 +42,8 @@ pub(super) struct EndpointTally {
     pub shadow: Histogram,
     /// When the shadow was slow.
     pub moments: Moments,
+    /// Pairs during which another client was changing something.
+    pub raced: u64,
     /// Pairs with an answer of the control.
     pub controls: u64,
     /// Pairs with a second answer of the shadow.
@@ -66,6 +68,7 @@ impl EndpointTally {
             production: Histogram::default(),
             shadow: Histogram::default(),
             moments: Moments::default(),
+            raced: 0,
             controls: 0,
             repeats: 0,
         }
@@ -99,6 +102,7 @@ impl EndpointTally {
         self.new_5xx += u64::from(seen.new_5xx);
         self.other_status += u64::from(seen.other_status);
         self.refused += u64::from(seen.refused);
+        self.raced += u64::from(pair.raced);
         self.controls += u64::from(pair.control.is_some());
         self.repeats += u64::from(pair.repeat.is_some());
         if let Some(rows) = &seen.signature {
@@ -193,6 +197,7 @@ impl EndpointTally {
         self.new_5xx += other.new_5xx;
         self.other_status += other.other_status;
         self.refused += other.refused;
+        self.raced += other.raced;
         self.controls += other.controls;
         self.repeats += other.repeats;
         self.production.merge(&other.production);

@@ -30,6 +30,7 @@ fn pair(number: u64, method: &str, production: Answer, shadow: Answer) -> Pair {
         shadow,
         control: None,
         repeat: None,
+        raced: false,
     }
 }
 

@@ -21,6 +21,8 @@ mod part_tests;
 mod parts;
 mod place_row;
 mod places;
+#[cfg(test)]
+mod raced_tests;
 mod secrets;
 mod summary;
 #[cfg(test)]
@@ -212,8 +214,7 @@ impl Tally {
                 (Some(rule), _) => Sort::Rule(rule),
                 (_, Some(Standing::LikeControl)) => Sort::LikeControl,
                 (_, Some(_)) if self.places.is_outside(id, difference) => Sort::Outside,
-                (_, Some(Standing::Alone)) => Sort::Alone,
-                _ => Sort::Plain,
+                (_, standing) => Sort::of(standing, pair.raced),
             };
             excused_status |= difference.kind == Kind::Status
                 && sort == Sort::LikeControl

@@ -32,7 +32,8 @@ impl Tally {
         };
         let waits = if self.has_control(endpoint) {
             let differs = |referred: &Referred| referred.control > 0;
-            row.sort == Sort::Plain && self.places.referred(row).is_some_and(differs)
+            let is_plain = matches!(row.sort, Sort::Plain | Sort::Raced { alone: false });
+            is_plain && self.places.referred(row).is_some_and(differs)
         } else {
             by_repeats
         };

@@ -7,6 +7,7 @@ use crate::grpc_call;
 use crate::noise::FEW_VALUES;
 use crate::routes::EndpointId;
 use crate::rules::RuleId;
+use crate::witness::Standing;
 use crate::{Difference, Kind};
 
 /// Stands for all rows that there was no room for.
@@ -26,11 +27,26 @@ pub(super) enum Sort {
     LikeControl,
     /// Production and the control have few values there, and the shadow's is none of them.
     Outside,
+    /// Another client was changing something at that moment; else it would be `Alone` or `Plain`.
+    Raced {
+        /// Whether the control has what production has.
+        alone: bool,
+    },
     /// A rule takes it away.
     Rule(RuleId),
 }
 
 impl Sort {
+    /// The sort of what no rule and no answer of the control takes away.
+    pub fn of(standing: Option<Standing>, raced: bool) -> Self {
+        let alone = standing == Some(Standing::Alone);
+        match (raced, alone) {
+            (true, alone) => Self::Raced { alone },
+            (false, true) => Self::Alone,
+            (false, false) => Self::Plain,
+        }
+    }
+
     /// Whether nothing that comes later makes it count.
     pub fn is_for_good(self) -> bool {
         matches!(self, Self::Rule(rule) if rule != RuleId::Minute)

@@ -61,6 +61,38 @@ pub struct Facts {
 /// Requests of which capture lost bytes, by the ledger.
 const LOST_BY_CAPTURE: [DropReason; 2] = [DropReason::Gap, DropReason::Memory];
 
+/// Pairs of an endpoint during which nobody changes anything that it takes to tell by them what comes of others.
+const CALM: u64 = 20;
+
+/// How often a place differs, in whatever sort, but for what rules take away.
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    /// Of the references all sorts are taken as well.
+    all: u64,
+    /// The shadow alone, whether or not it raced.
+    alone: u64,
+    /// Those in which another client was changing something.
+    raced: u64,
+    /// Those that would count, whether they raced or not.
+    may_race: u64,
+}
+
+impl Totals {
+    fn of(row: &Row) -> Self {
+        let mut totals = Self::default();
+        totals.add(row);
+        totals
+    }
+
+    fn add(&mut self, row: &Row) {
+        let count = |counts: bool| if counts { row.count } else { 0 };
+        self.all += count(!matches!(row.sort, Sort::Rule(_)));
+        self.alone += count(matches!(row.sort, Sort::Alone | Sort::Raced { alone: true }));
+        self.raced += count(matches!(row.sort, Sort::Raced { .. }));
+        self.may_race += count(matches!(row.sort, Sort::Plain | Sort::Alone | Sort::Raced { .. }));
+    }
+}
+
 impl Tally {
     /// Makes the document of all that was counted.
     pub fn comparison(&self, facts: &Facts) -> Comparison {
@@ -79,6 +111,12 @@ impl Tally {
         };
         let excused = |endpoint: &EndpointTally| endpoint.agree_with(is_noise, is_excused);
         let excused = self.endpoints.values().map(excused).sum();
+        let is_raced = |row: u32| {
+            let noise = noise.get(&row).and_then(Option::as_ref);
+            noise.is_some_and(|noise| noise.by == NoiseBy::Raced)
+        };
+        let raced = |endpoint: &EndpointTally| endpoint.agree_with(is_noise, is_raced);
+        let raced = self.endpoints.values().map(raced).sum();
         let new_5xx = self.endpoints.values().map(|endpoint| endpoint.new_5xx).sum();
         let other_status = self
             .endpoints
@@ -113,6 +151,7 @@ impl Tally {
             agreement: rate(agree - not_learned, compared - not_learned),
             not_learned,
             excused,
+            raced,
             new_5xx: rate(new_5xx, compared),
             other_status: rate(other_status, compared),
             statuses: self.statuses(),
@@ -143,17 +182,18 @@ impl Tally {
     /// For each row, why it is noise, if it is.
     pub(super) fn noise(&self) -> HashMap<u32, Option<Noise>> {
         let learns = self.learns_by_repeats();
-        // How often a place differs in whatever sort, but for what rules take away: of the references it is taken as well.
-        let mut totals: HashMap<(_, &str, Kind), u64> = HashMap::new();
+        let mut totals: HashMap<(_, &str, Kind), Totals> = HashMap::new();
         for (_, row) in self.places.rows() {
-            if !matches!(row.sort, Sort::Rule(_)) {
-                *totals.entry((row.endpoint, &*row.path, row.kind)).or_default() += row.count;
-            }
+            let of_place = totals.entry((row.endpoint, &*row.path, row.kind));
+            of_place.or_default().add(row);
         }
         let judge = |row: &Row| {
-            let total = totals.get(&(row.endpoint, &*row.path, row.kind));
-            let noise = self.noise_of(row, total.copied().unwrap_or_default());
-            noise.or_else(|| self.not_learned(row, learns))
+            let totals = totals.get(&(row.endpoint, &*row.path, row.kind));
+            let totals = totals.copied().unwrap_or_default();
+            let noise = self.noise_of(row, &totals);
+            let noise = noise.or_else(|| self.raced(row, &totals));
+            let noise = noise.or_else(|| self.not_learned(row, learns));
+            noise.or_else(|| self.always_raced(row, &totals))
         };
         self.places
             .rows()
@@ -161,7 +201,49 @@ impl Tally {
             .collect()
     }
 
-    fn noise_of(&self, row: &Row, total: u64) -> Option<Noise> {
+    /// That the pairs of a row raced, where that is why they differ.
+    fn raced(&self, row: &Row, totals: &Totals) -> Option<Noise> {
+        let endpoint = self.endpoints.get(&row.endpoint)?;
+        let place = noise::Place {
+            kind: row.kind,
+            protected: self.judging.rules.is_protected(&endpoint.name, &row.path),
+        };
+        let share = noise::RacedShare {
+            differing: totals.raced,
+            of_differing: totals.may_race,
+            pairs: endpoint.raced,
+            of_pairs: endpoint.compared,
+        };
+        matches!(row.sort, Sort::Raced { .. })
+            .then(|| noise::raced(place, share))
+            .flatten()
+    }
+
+    /// That nobody knows whether the pairs of a row differ because they raced: nearly all of the endpoint do, and no control tells.
+    /// What differs in most of them is no matter of order.
+    fn always_raced(&self, row: &Row, totals: &Totals) -> Option<Noise> {
+        let endpoint = self.endpoints.get(&row.endpoint)?;
+        let place = noise::Place {
+            kind: row.kind,
+            protected: self.judging.rules.is_protected(&endpoint.name, &row.path),
+        };
+        let calm = endpoint.compared - endpoint.raced.min(endpoint.compared);
+        let is_unknown = matches!(row.sort, Sort::Raced { .. })
+            && place.may_vary()
+            && !self.has_control(endpoint)
+            && calm < CALM
+            && totals.raced * 2 < endpoint.raced;
+        is_unknown.then(|| Noise {
+            by: NoiseBy::NotLearned,
+            why: format!(
+                "not known: other clients were changing something during {} of {} pairs of this endpoint, and a control would tell",
+                endpoint.raced, endpoint.compared
+            ),
+            reference: None,
+        })
+    }
+
+    fn noise_of(&self, row: &Row, totals: &Totals) -> Option<Noise> {
         let judging = &self.judging;
         let endpoint = self.endpoints.get(&row.endpoint)?;
         if let Sort::Rule(rule) = row.sort {
@@ -196,7 +278,7 @@ impl Tally {
         }
         let referred = referred?;
         let raw = Differing {
-            count: total,
+            count: totals.all,
             of: endpoint.compared,
         };
         if self.has_control(endpoint) {
@@ -210,20 +292,23 @@ impl Tally {
                 Sort::Outside => {
                     noise::outside(place, versus(row.count, referred.control_outside), reference)
                 }
-                Sort::Alone => noise::alone(
+                Sort::Alone | Sort::Raced { alone: true } => noise::alone(
                     place,
-                    versus(row.count, referred.control_alone),
+                    versus(totals.alone, referred.control_alone),
                     reference,
                     &judging.thresholds,
                 ),
                 _ => noise::by_control(place, raw, reference, &judging.thresholds).or_else(|| {
                     // A pair without a control's answer is one in which the shadow may be alone.
-                    let alone = total.saturating_sub(referred.control - referred.control_alone);
+                    let alone = totals
+                        .all
+                        .saturating_sub(referred.control - referred.control_alone);
                     let alone = versus(alone, referred.control_alone);
                     noise::by_chance(place, alone, raw, reference, &judging.thresholds)
                 }),
             };
-            let is_constant = || row.sort == Sort::Plain && referred.is_constant();
+            let is_plain = matches!(row.sort, Sort::Plain | Sort::Raced { alone: false });
+            let is_constant = || is_plain && referred.is_constant();
             return match by_rates {
                 Some(_) if is_constant() => Some(noise::constant(reference)),
                 by_rates => by_rates,
@@ -242,7 +327,7 @@ impl Tally {
     /// Whether a row counts, as far as is known now and without the rows of other sorts at its place.
     pub(super) fn counts_now(&self, row: u32) -> bool {
         let row = self.places.row(row);
-        row.is_some_and(|row| self.noise_of(row, row.count).is_none())
+        row.is_some_and(|row| self.noise_of(row, &Totals::of(row)).is_none())
     }
 
     /// How often each difference occurs that the release intends.

@@ -64,6 +64,7 @@ pub(crate) fn pair(number: u64, path: &str, production: &str, shadow: &str) -> P
         shadow: answer(200, shadow),
         control: None,
         repeat: None,
+        raced: false,
     }
 }
 
@@ -81,6 +82,7 @@ pub(super) fn lines(rows: &[DifferenceRow]) -> Vec<String> {
             NoiseBy::Repeat => " repeat",
             NoiseBy::NotLearned => " not learned",
             NoiseBy::LikeControl => " excused",
+            NoiseBy::Raced => " raced",
         });
         format!(
             "{} {} {} {}{noise}",

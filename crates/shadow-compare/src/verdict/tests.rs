@@ -58,6 +58,7 @@ pub(super) fn healthy(pairs: u64) -> Comparison {
         agreement: rate(pairs, pairs),
         not_learned: 0,
         excused: 0,
+        raced: 0,
         new_5xx: rate(0, pairs),
         other_status: rate(0, pairs),
         statuses: Vec::new(),

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::super::Kind;
-use super::super::document::{Comparison, DifferenceRow, Interval, Rate, RuleOutcome, SlowAt, Verdict};
+use super::super::document::{
+    Comparison, DifferenceRow, Interval, NoiseBy, Rate, RuleOutcome, SlowAt, Verdict,
+};
 use super::super::fail_on::Metric;
 use super::Judged;
 use super::measure::{Measured, SlowEndpoint};
@@ -63,6 +65,15 @@ pub(super) fn why(
             grouped(comparison.agreement.total)
         ));
     }
+    if comparison.raced > 0 {
+        let rows = comparison.differences.iter();
+        let names = top(rows.map(|row| (place(row), row.pairs_by(NoiseBy::Raced))));
+        why.push(format!(
+            "Raced, because other clients were changing something at that moment: {} of {} pairs: {names}.",
+            grouped(comparison.raced),
+            grouped(comparison.agreement.total)
+        ));
+    }
     let missing = &comparison.coverage.endpoints_not_compared;
     if !missing.is_empty() {
         let names = list(missing.iter().map(|name| (cut(name), None)));
@@ -83,7 +94,10 @@ fn not_learned(comparison: &Comparison) -> Option<String> {
         .collect();
     waiting.sort_by_key(|one| std::cmp::Reverse(one.not_learned.pairs));
     let names = list(waiting.iter().map(|one| {
-        let more = format!("{} more", grouped(one.not_learned.more));
+        let more = match one.not_learned.more {
+            0 => "others were writing all the time: a control tells".to_owned(),
+            more => format!("{} more", grouped(more)),
+        };
         (cut(&one.name), Some(more))
     }));
     Some(format!(

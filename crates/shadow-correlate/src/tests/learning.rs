@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shadow_core::time::Timestamp;
 
-use super::{NOW, Sides, json, request};
+use super::{NOW, Sides, json, request, with_body};
 use crate::rewrite::Rewriting;
 use crate::{At, Bounds, Exceptions, lock};
 
@@ -332,4 +332,274 @@ fn records_are_known_again_in_pages() {
         assert!(!text(a, b), "{a}");
     }
     assert!(!same(At::ChoiceOf(b"users"), "10", "17"));
+}
+
+#[test]
+fn an_id_in_the_query_of_a_location_is_of_what_stands_beside_it() {
+    let mut sides = Sides::new();
+    let made = |id| format!("HTTP/1.1 302 X\r\nLocation: /admin/post/edit/?id={id}&url=/admin/post/\r\n\r\n");
+    let new = "POST /admin/post/new/ HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+    sides.answered(new, &made(104), &made(111));
+    let get = |target: &str| format!("GET {target} HTTP/1.1\r\n\r\n");
+    for (carried, own) in [
+        ("/admin/post/edit/?id=104", "/admin/post/edit/?id=111"),
+        (
+            "/admin/post/details/?id=104&tab=1",
+            "/admin/post/details/?id=111&tab=1",
+        ),
+        // Other records have the number as well.
+        ("/admin/user/edit/?id=104", "/admin/user/edit/?id=104"),
+        ("/admin/post/?page=104", "/admin/post/?page=104"),
+    ] {
+        assert_eq!(sides.rewritten(&get(carried)), get(own), "{carried}");
+    }
+    let delete = |id| {
+        let form = "Content-Type: application/x-www-form-urlencoded";
+        with_body(
+            &format!("POST /admin/post/delete/ HTTP/1.1\r\n{form}"),
+            &format!("id={id}"),
+        )
+    };
+    assert_eq!(sides.rewritten(&delete(104)), delete(111));
+    let map = lock(&sides.map);
+    let is_same = |at, production: &str, own: &str| {
+        map.is_same(b"/admin/post/", at, production.as_bytes(), own.as_bytes())
+    };
+    assert!(is_same(
+        At::Elsewhere,
+        "/admin/post/details/?id=104",
+        "/admin/post/details/?id=111"
+    ));
+    assert!(!is_same(
+        At::Elsewhere,
+        "/admin/post/details/?id=104",
+        "/admin/post/details/?id=112"
+    ));
+    assert!(!is_same(
+        At::Elsewhere,
+        "/admin/user/details/?id=104",
+        "/admin/user/details/?id=111"
+    ));
+    assert!(is_same(At::Member(b"rowid"), "104", "111") && !is_same(At::Member(b"count"), "104", "111"));
+}
+
+#[test]
+fn an_id_in_the_query_of_its_collection_is_of_that() {
+    let mut sides = Sides::new();
+    let made = |id| format!("HTTP/1.1 303 X\r\nLocation: /api/items?id={id}\r\n\r\n");
+    let new = "POST /api/items HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+    sides.answered(new, &made(7), &made(9));
+    let get = |target: &str| format!("GET {target} HTTP/1.1\r\n\r\n");
+    assert_eq!(sides.rewritten(&get("/api/items?id=7")), get("/api/items?id=9"));
+    assert_eq!(sides.rewritten(&get("/api/users?id=7")), get("/api/users?id=7"));
+}
+
+#[test]
+fn what_an_answer_said_for_sure_is_not_taken_back_by_a_repetition() {
+    let mut sides = Sides::new();
+    let flow = |id: &str| format!(r#"{{"id":"{id}","label":"a"}}"#);
+    let new = "POST /flow HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+    sides.answered(new, &json("200", &flow(A)), &json("200", &flow(B)));
+    sides.answered(
+        "GET /flow/1 HTTP/1.1\r\n\r\n",
+        &json("200", &flow(A)),
+        &json("200", &flow(B)),
+    );
+    let map = lock(&sides.map);
+    assert!(map.is_same(b"/flow/1", At::Member(b"z"), A.as_bytes(), B.as_bytes()));
+}
+
+#[test]
+fn json_that_is_called_plain_text_is_read() {
+    let mut sides = Sides::new();
+    let plain = |id: &str| {
+        json("201", &format!(r#"{{"ok":true,"id":"{id}"}}"#)).replace("application/json", "text/plain")
+    };
+    let new = "POST /shop HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+    sides.answered(new, &plain(A), &plain(B));
+    let get = |id: &str| format!("GET /shop/{id} HTTP/1.1\r\n\r\n");
+    assert_eq!(sides.rewritten(&get(A)), get(B));
+}
+
+#[test]
+fn records_of_a_list_are_told_apart_by_more_than_when_they_were_made() {
+    let mut sides = Sides::new();
+    let list = |ids: [&str; 2], at: u64| {
+        let [first, other] = ids;
+        json(
+            "200",
+            &format!(
+                r#"[{{"id":"{first}","name":"a","at":{at}}},{{"id":"{other}","name":"b","at":"2026-11-30T12:00:{}Z"}}]"#,
+                at % 60
+            ),
+        )
+    };
+    let (c, d) = ("a81f00c3d5e6b792", "b92e11d4c6f7a803");
+    sides.answered(
+        "GET /all HTTP/1.1\r\n\r\n",
+        &list([A, c], 1_796_041_923_938),
+        &list([B, d], 1_796_041_923_943),
+    );
+    assert_eq!(sides.rewritten(&bearer(c)), bearer(d));
+}
+
+#[test]
+fn tokens_in_urls_of_headers_are_mapped() {
+    let mut sides = Sides::new();
+    let page =
+        |token: &str| format!("HTTP/1.1 200 X\r\nNext-Page: http://h/all?_limit=5&_token={token}\r\n\r\n");
+    sides.answered("GET /all HTTP/1.1\r\n\r\n", &page(A), &page(B));
+    let next = |token: &str| format!("GET /all?_limit=5&_token={token} HTTP/1.1\r\n\r\n");
+    assert_eq!(sides.rewritten(&next(A)), next(B));
+}
+
+#[test]
+fn hashes_in_urls_of_scripts_are_mapped_and_other_scripts_are_not() {
+    let mut sides = Sides::new();
+    let page = |scripts: &str| format!("HTTP/1.1 200 X\r\nContent-Type: text/html\r\n\r\n<p>a</p>{scripts}");
+    let of = |hash: &str| {
+        page(&format!(
+            r#"<script src="vendor/a.js?v={hash}"></script><link rel=stylesheet href=/b.{hash}.css>"#
+        ))
+    };
+    let (a, b) = ("0b070a006b2d", "a7d0d79e8ed7");
+    sides.answered("GET / HTTP/1.1\r\n\r\n", &of(a), &of(b));
+    let get = |hash: &str| format!("GET /vendor/a.js?v={hash} HTTP/1.1\r\n\r\n");
+    assert_eq!(sides.rewritten(&get(a)), get(b));
+    let get = |hash: &str| format!("GET /b.{hash}.css HTTP/1.1\r\n\r\n");
+    assert_eq!(sides.rewritten(&get(a)), get(b));
+    let map = lock(&sides.map);
+    let is_same = |a: &str, b: &str| map.is_same(b"/", At::Elsewhere, a.as_bytes(), b.as_bytes());
+    assert!(is_same(
+        "/vendor/a.js?v=0b070a006b2d",
+        "/vendor/a.js?v=a7d0d79e8ed7"
+    ));
+    assert!(!is_same(
+        "/vendor/a.js?v=0b070a006b2d",
+        "/vendor/c.js?v=a7d0d79e8ed7"
+    ));
+    assert!(!is_same(
+        "/vendor/a.js?v=0b070a006b2d",
+        "/vendor/a.js?v=1234567890ab"
+    ));
+}
+
+#[test]
+fn credentials_in_a_field_of_their_own_are_read_as_those_of_basic() {
+    use base64::Engine as _;
+    let mut sides = Sides::new();
+    let login = |password: &str| {
+        json(
+            "200",
+            &format!(r#"{{"result":{{"password":"{password}","expiration":36000}}}}"#),
+        )
+    };
+    sides.answered(LOGIN, &login(A), &login(B));
+    let get = |password: &str| {
+        let both = base64::engine::general_purpose::STANDARD.encode(format!("ann:{password}"));
+        format!("GET /ann HTTP/1.1\r\nX-Devpi-Auth: {both}\r\n\r\n")
+    };
+    assert_eq!(sides.rewritten(&get(A)), get(B));
+}
+
+#[test]
+fn fields_that_name_an_identifier_are_mapped_for_sure() {
+    let mut sides = Sides::new();
+    let answer = |id: &str| format!("HTTP/1.1 201 X\r\nX-Request-Id: {id}\r\nX-Digest: {id}\r\n\r\n");
+    sides.answered(LOGIN, &answer(A), &answer(B));
+    let map = lock(&sides.map);
+    assert!(map.is_same(b"/login", At::Elsewhere, A.as_bytes(), B.as_bytes()));
+    assert!(!map.is_same(b"/login", At::Elsewhere, A.as_bytes(), b"5b1c6d0f9e3a7284"));
+}
+
+#[test]
+fn keys_and_revisions_of_records_are_mapped_for_sure() {
+    for (name, method, status) in [
+        ("key", "POST", "200"),
+        ("apiKey", "POST", "201"),
+        ("_rev", "GET", "200"),
+    ] {
+        let mut sides = Sides::new();
+        let (a, b) = (format!("3-{A}"), format!("3-{B}"));
+        let answer = |value: &str| json(status, &format!(r#"{{"{name}":"{value}"}}"#));
+        sides.answered(
+            &format!("{method} /a HTTP/1.1\r\nContent-Length: 0\r\n\r\n"),
+            &answer(&a),
+            &answer(&b),
+        );
+        let map = lock(&sides.map);
+        assert!(
+            map.is_same(b"/a", At::Member(b"x"), a.as_bytes(), b.as_bytes()),
+            "{name}"
+        );
+    }
+    let mut sides = Sides::new();
+    // What only looks so may be a fault: a checksum, say.
+    sides.answered(
+        LOGIN,
+        &json("201", &format!(r#"{{"md5":"{A}"}}"#)),
+        &json("201", &format!(r#"{{"md5":"{B}"}}"#)),
+    );
+    assert!(!lock(&sides.map).is_same(b"/a", At::Member(b"md5"), A.as_bytes(), B.as_bytes()));
+}
+
+#[test]
+fn what_the_output_gave_before_is_the_same_value_still() {
+    let mut sides = Sides::new();
+    sides.answered(LOGIN, &token(A), &token(B));
+    let next = "5b1c6d0f9e3a7284";
+    // Production gives the token of this second, the output that of the next.
+    sides.answered(LOGIN, &token(A), &token(next));
+    assert_eq!(sides.rewritten(&bearer(A)), bearer(next));
+    let map = lock(&sides.map);
+    let is_same = |own: &str| map.is_same(b"/login", At::Elsewhere, A.as_bytes(), own.as_bytes());
+    assert!(is_same(B) && is_same(next) && !is_same("a81f00c3d5e6b792"));
+}
+
+#[test]
+fn tokens_in_xml_are_mapped() {
+    let mut sides = Sides::new();
+    let report = |token: &str, upload: &str| {
+        let body = format!(
+            "<multistatus xmlns=\"DAV:\"><sync-token>http://radicale.org/ns/sync/{token}</sync-token><UploadId>{upload}</UploadId></multistatus>"
+        );
+        format!("HTTP/1.1 207 X\r\nContent-Type: text/xml; charset=utf-8\r\n\r\n{body}")
+    };
+    let (c, d) = ("a81f00c3d5e6b792", "b92e11d4c6f7a80312");
+    sides.answered("REPORT /cal/ HTTP/1.1\r\n\r\n", &report(A, c), &report(B, d));
+    let sync = |token: &str| {
+        let body = format!(
+            "<sync-collection><sync-token> http://radicale.org/ns/sync/{token} </sync-token></sync-collection>"
+        );
+        with_body("REPORT /cal/ HTTP/1.1\r\nContent-Type: application/xml", &body)
+    };
+    assert_eq!(sides.rewritten(&sync(A)), sync(B));
+    let part = |upload: &str| format!("PUT /a?partNumber=1&uploadId={upload} HTTP/1.1\r\n\r\n");
+    assert_eq!(sides.rewritten(&part(c)), part(d));
+}
+
+#[test]
+fn records_that_are_made_together_are_told_apart_by_what_they_hold() {
+    let mut sides = Sides::new();
+    let (c, d) = ("a81f00c3d5e6b792", "b92e11d4c6f7a803");
+    let made = |[first, other]: [&str; 2], vary: &str| {
+        let one = |id: &str, item: &str| {
+            format!(
+                r#"{{"status":201,"headers":{{"Vary":"{vary}"}},"body":{{"data":{{"id":"{id}","item":"{item}"}}}}}}"#
+            )
+        };
+        json(
+            "200",
+            &format!(r#"{{"responses":[{},{}]}}"#, one(first, "a"), one(other, "b")),
+        )
+    };
+    let batch = "POST /batch HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+    sides.answered(
+        batch,
+        &made([A, c], "Backoff, Alert"),
+        &made([B, d], "Alert, Backoff"),
+    );
+    let map = lock(&sides.map);
+    let is_same = |a: &str, b: &str| map.is_same(b"/batch", At::Member(b"id"), a.as_bytes(), b.as_bytes());
+    assert!(is_same(A, B) && is_same(c, d) && !is_same(A, d));
 }

@@ -231,3 +231,44 @@ fn an_id_that_is_no_number_is_quoted_where_a_number_was() {
         with_body(head, r#"{"id":"x1"}"#)
     );
 }
+
+#[test]
+fn the_host_that_was_asked_becomes_the_outputs() {
+    let sides = sides();
+    let post = |origin: &str, token: &str, record: u32| {
+        format!(
+            "POST /v1/todos/{record} HTTP/1.1\r\nHost: shop:8080\r\nOrigin: {origin}\r\nReferer: {origin}/a?t={token}\r\n\
+             Destination: {origin}/v1/todos/{record}\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    let asked = post("https://SHOP:8080", A, 201);
+    assert_eq!(sides.rewritten(&asked), post("https://SHOP:8080", B, 205));
+    crate::lock(&sides.map).set_origin("http://staging");
+    assert_eq!(sides.rewritten(&asked), post("http://staging", B, 205));
+    assert_eq!(
+        sides.looked_up(&asked).values(),
+        3,
+        "a host is no value that was issued"
+    );
+    // Another site that links here, and what only looks like it.
+    for other in [
+        "https://shop:80801",
+        "https://shop",
+        "null",
+        "http://a.shop:8080",
+        "ftp://shop:8080",
+    ] {
+        let asked = post(other, "x", 7);
+        assert_eq!(sides.rewritten(&asked), asked, "{other}");
+    }
+}
+
+#[test]
+fn a_host_is_named_where_nothing_was_issued_yet() {
+    let sides = Sides::new();
+    crate::lock(&sides.map).set_origin("http://staging");
+    let get =
+        |origin: &str| format!("GET / HTTP/1.1\r\nHost: shop\r\nX: {origin}\r\nOrigin: {origin}\r\n\r\n");
+    let own = get("http://shop").replace("Origin: http://shop", "Origin: http://staging");
+    assert_eq!(sides.rewritten(&get("http://shop")), own);
+}

@@ -127,6 +127,15 @@ impl CopyTemplate {
         &self.upstream_host
     }
 
+    /// Scheme and authority that the upstream is asked under; `None` where the host is production's, or what an edit makes of it.
+    pub(super) fn own_origin(&self, tls: bool) -> Option<String> {
+        let is_own = self.host_header == HostHeader::Upstream
+            && !self.edits.as_ref().is_some_and(|edits| edits.changes(b"Host"));
+        let scheme = if tls { "https" } else { "http" };
+        let host = String::from_utf8_lossy(&self.upstream_host);
+        is_own.then(|| format!("{scheme}://{host}"))
+    }
+
     /// The target of a copy of `request`, prefix included.
     pub(super) fn target(&self, request: &Request) -> Vec<u8> {
         let mut out = Vec::new();

@@ -73,6 +73,13 @@ impl Correlating {
         shard: &Rc<Shard>,
         pairing: &Rc<RefCell<Pairing>>,
     ) -> Self {
+        if let Some(origin) = shard
+            .upstream()
+            .template
+            .own_origin(shard.upstream().settings.tls)
+        {
+            lock(map).set_origin(&origin);
+        }
         let state = Rc::new(State {
             correlation: Arc::clone(correlation),
             map: Arc::clone(map),
@@ -320,7 +327,7 @@ impl State {
     ) {
         let (values, pending) = (rewriting.values(), rewriting.pending > 0);
         let mut missing = rewriting.missing > 0 || pending;
-        let rewritten = (values > 0).then(|| rewriting.apply(&exchange.request));
+        let rewritten = rewriting.is_changed().then(|| rewriting.apply(&exchange.request));
         // Where that fails there is no memory for it, or it would be no request: it goes as it came.
         missing |= matches!(rewritten, Some(Err(_)));
         let rewritten = rewritten.and_then(Result::ok);
@@ -329,7 +336,7 @@ impl State {
         if (rewritten.is_some() || missing || waited.is_some()) && part != Some(Part::Repeat) {
             let mut map = lock(&self.map);
             let counts = map.counts_mut();
-            if rewritten.is_some() {
+            if rewritten.is_some() && values > 0 {
                 counts.requests += 1;
                 counts.values += values as u64;
             }

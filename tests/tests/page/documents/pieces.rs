@@ -84,6 +84,7 @@ pub(super) fn comparison(shadow: &str, word: Verdict) -> Comparison {
         agreement: rate(97_312, 98_700),
         not_learned: 0,
         excused: 0,
+        raced: 0,
         new_5xx: rate(303, 98_700),
         other_status: rate(412, 98_700),
         statuses: [

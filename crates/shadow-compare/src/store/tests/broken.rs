@@ -112,7 +112,7 @@ fn any_answer() -> impl Strategy<Value = Answer> {
 
 fn any_kept() -> impl Strategy<Value = Kept> {
     let pair = (
-        ("[!-~]{1,128}", any::<u64>(), any::<u16>(), any::<bool>()),
+        ("[!-~]{1,128}", any::<u64>(), any::<u16>(), any::<[bool; 2]>()),
         (bytes(), bytes()),
         any_answer(),
         any_answer(),
@@ -121,7 +121,7 @@ fn any_kept() -> impl Strategy<Value = Kept> {
         prop::collection::vec("\\PC{0,40}", 0..4),
     )
         .prop_map(
-            |((id, at, of, whole), request, production, shadow, control, repeat, places)| {
+            |((id, at, of, [whole, raced]), request, production, shadow, control, repeat, places)| {
                 Kept::Pair(Box::new(KeptPair {
                     of,
                     whole,
@@ -134,6 +134,7 @@ fn any_kept() -> impl Strategy<Value = Kept> {
                         shadow,
                         control,
                         repeat,
+                        raced,
                     },
                     mapped: MappedPlaces {
                         shadow: places,

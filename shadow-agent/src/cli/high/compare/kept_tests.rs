@@ -110,6 +110,7 @@ fn pairs() -> Vec<Pair> {
                 shadow: shadow.clone(),
                 control: None,
                 repeat: Some(shadow),
+                raced: false,
             }
         })
         .collect()

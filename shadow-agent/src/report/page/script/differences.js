@@ -7,6 +7,7 @@ const NOISE_BY = {
   repeat: "Noise, by the shadow's second answer",
   not_learned: "Not learned yet",
   like_control: "Excused",
+  raced: "Raced with others' writes",
 };
 
 const isExcused = (row) => row.noise !== null && row.noise.by === "like_control";

@@ -261,6 +261,7 @@ fn pair(production: Answer, shadow: Answer) -> Pair {
         shadow,
         control: None,
         repeat: None,
+        raced: false,
     }
 }
 
