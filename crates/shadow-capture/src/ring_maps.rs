@@ -1,9 +1,12 @@
 //! Makes the rings, one for each shard, and gives them to the programs in the array of maps `RINGS`.
+//!
+//! Not by the library's `RingBuf`: that maps the data twice, and so would count three times in the peak of what is resident
+//! while [`Ring`] maps it for good.
 
 use std::os::fd::AsFd;
 
 use aya::Ebpf;
-use aya::maps::{ArrayOfMaps, Map, MapData, MapError, RingBuf};
+use aya::maps::{ArrayOfMaps, MapData, MapError};
 
 use super::error::CaptureError;
 use super::load::{RING, map_refused, missing, page_size};
@@ -21,7 +24,7 @@ const OUTER: &str = "RINGS";
 pub fn make_rings(ebpf: &mut Ebpf, settings: &CaptureSettings) -> Result<Vec<Ring>, CaptureError> {
     let refused = |source| CaptureError::Map { map: OUTER, source };
     let outer = ebpf.map_mut(OUTER).ok_or_else(|| missing(OUTER))?;
-    let mut outer: ArrayOfMaps<_, RingBuf<MapData>> = outer.try_into().map_err(refused)?;
+    let mut outer: ArrayOfMaps<_, MapData> = outer.try_into().map_err(refused)?;
     (0..settings.shards)
         .map(|shard| {
             let ring = make_ring(shard, settings)?;
@@ -31,16 +34,14 @@ pub fn make_rings(ebpf: &mut Ebpf, settings: &CaptureSettings) -> Result<Vec<Rin
         .collect()
 }
 
-fn make_ring(shard: usize, settings: &CaptureSettings) -> Result<RingBuf<MapData>, CaptureError> {
+fn make_ring(shard: usize, settings: &CaptureSettings) -> Result<MapData, CaptureError> {
     let definition = aya_obj::Map::new_from_params(BPF_MAP_TYPE_RINGBUF, 0, 0, settings.ring_bytes, 0);
-    MapData::create(definition, &format!("{RING}{shard}"), None)
-        .and_then(|data| RingBuf::try_from(Map::RingBuf(data)))
-        .map_err(|error| map_refused(error, settings))
+    MapData::create(definition, &format!("{RING}{shard}"), None).map_err(|error| map_refused(error, settings))
 }
 
-/// Maps the ring as it is read. The library's own mapping, which has the data twice, goes with `ring`.
-fn map(ring: &RingBuf<MapData>, settings: &CaptureSettings) -> Result<Ring, CaptureError> {
-    let file = ring.as_fd().try_clone_to_owned();
+/// Maps the ring as it is read.
+fn map(ring: &MapData, settings: &CaptureSettings) -> Result<Ring, CaptureError> {
+    let file = ring.fd().as_fd().try_clone_to_owned();
     file.and_then(|file| Ring::map(file, page_size() as usize, settings.ring_bytes as usize))
         .map_err(|error| map_refused(MapError::IoError(error), settings))
 }
