@@ -38,19 +38,24 @@ impl Part {
 /// One step of an alignment: places in both lists, of what belongs together or is alone.
 pub(super) type Step = (Option<usize>, Option<usize>);
 
+/// What stands between the beginning and the end that two lists have in common: how long the beginning is, and the rest of each.
+pub(super) fn unequal<'a, T>(
+    a: &'a [T],
+    b: &'a [T],
+    equal: impl Fn(&T, &T) -> bool,
+) -> (usize, &'a [T], &'a [T]) {
+    let equal = |(a, b): &(&T, &T)| equal(a, b);
+    let front = a.iter().zip(b).take_while(equal).count();
+    let (a, b) = (&a[front..], &b[front..]);
+    let back = a.iter().rev().zip(b.iter().rev()).take_while(equal).count();
+    (front, &a[..a.len() - back], &b[..b.len() - back])
+}
+
 /// Puts two lists side by side, so that as much as possible belongs together. Takes its table from `cells`; where there are not
 /// enough left, the first belongs to the first, the second to the second.
 pub(super) fn align(a: &[Part], b: &[Part], cells: &mut usize) -> Vec<Step> {
-    let equal = |(a, b): &(&Part, &Part)| a.hash == b.hash;
-    let front = a.iter().zip(b).take_while(equal).count();
-    let (left, right) = (&a[front..], &b[front..]);
-    let back = left
-        .iter()
-        .rev()
-        .zip(right.iter().rev())
-        .take_while(equal)
-        .count();
-    let (left, right) = (&left[..left.len() - back], &right[..right.len() - back]);
+    let (front, left, right) = unequal(a, b, |a, b| a.hash == b.hash);
+    let back = a.len() - front - left.len();
     let size = (left.len() + 1).saturating_mul(right.len() + 1);
     let middle = if left.is_empty() || right.is_empty() || size > *cells {
         one_by_one(left, right)

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::ops::Range;
 
 use super::Kind;
-use super::align::{MAX_CELLS, Part, align};
+use super::align::{MAX_CELLS, Part, align, unequal};
 use super::difference_collector::DifferenceCollector;
 use super::display_value::DisplayValue;
 
@@ -27,16 +27,7 @@ pub(super) fn compare(production: &str, shadow: &str, findings: &mut DifferenceC
     };
     let (left, right) = (lines(left), lines(right));
     let mut comparing = Comparing { swapped, findings };
-    let equal = |(a, b): &(&&str, &&str)| a == b;
-    let front = left.iter().zip(&right).take_while(equal).count();
-    let (left, right) = (&left[front..], &right[front..]);
-    let back = left
-        .iter()
-        .rev()
-        .zip(right.iter().rev())
-        .take_while(equal)
-        .count();
-    let (left, right) = (&left[..left.len() - back], &right[..right.len() - back]);
+    let (_, left, right) = unequal(&left, &right, |left, right| left == right);
     let key = RandomState::new();
     let parts = |lines: &[&str]| lines.iter().map(|line| part(line, &key)).collect::<Vec<_>>();
     let mut cells = MAX_CELLS;

@@ -227,7 +227,8 @@ fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&b| b == b',').map(trim_spaces)
 }
 
-fn parse_length(digits: &[u8]) -> Option<u64> {
+/// The value of `Content-Length` (RFC 9110 section 8.6).
+pub(crate) fn parse_length(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }

@@ -17,9 +17,8 @@ use shadow_tcp::{ConnectionSettings, Direction, Expected, FlowKey, FlowTable, Se
 use shadow_tls::{KeyLog, SecretStore, SessionLimits, StoreLimits};
 
 use super::ledger::{DropReason, OutputCounts, ShardLedger};
-use super::plan::{AddressScope, Plan, PlannedMirror, Selection};
 use super::{CapturedConnection, ReadSettings, Shard, StreamCounters, TlsReading};
-use crate::testing::Recorder;
+use crate::testing::{Recorder, plan_of_everything};
 
 use Direction::{Request, Response};
 
@@ -153,19 +152,7 @@ impl Wire {
         let mut shard = Shard::new(ledger.clone(), budget.clone(), limits, None, answers)
             .with_settings(&settings)
             .with_tls(Some(TlsReading::new(store.clone(), waits)));
-        let plan = Plan {
-            mirrors: vec![PlannedMirror {
-                slot: 0,
-                selection: Selection::Everything,
-                rules: None,
-                limit: None,
-            }],
-            addresses: vec![AddressScope {
-                slots: vec![0],
-                ..AddressScope::default()
-            }],
-            ..Plan::default()
-        };
+        let plan = plan_of_everything();
         let recorder = Rc::new(Recorder::default());
         let output = Rc::clone(&recorder);
         shard

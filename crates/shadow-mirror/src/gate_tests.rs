@@ -15,10 +15,9 @@ use shadow_tcp::{Chunk, Close, Direction, FlowKey, Start, StreamHandler};
 
 use super::gate::{Gate, PauseCause, WHOLE};
 use super::ledger::{DropReason, Outcome, ShardLedger, Ticket};
-use super::plan::{AddressScope, Plan, PlannedMirror, Selection};
 use super::{Exchange, ProductionConnection, Shard};
 use crate::ShardOutput;
-use crate::testing::Recorder;
+use crate::testing::{Recorder, plan_of_everything};
 
 /// Delivers at once.
 struct Delivers;
@@ -63,19 +62,7 @@ impl Rig {
             Arc::clone(&production),
             1,
         );
-        let plan = Plan {
-            mirrors: vec![PlannedMirror {
-                slot: 0,
-                selection: Selection::Everything,
-                rules: None,
-                limit: None,
-            }],
-            addresses: vec![AddressScope {
-                slots: vec![0],
-                ..AddressScope::default()
-            }],
-            ..Plan::default()
-        };
+        let plan = plan_of_everything();
         shard
             .mirrors_mut()
             .apply(&plan, Timestamp(0), move |_| Rc::clone(&output));

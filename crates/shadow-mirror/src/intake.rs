@@ -92,8 +92,7 @@ mod tests {
     use super::*;
     use crate::MessageId;
     use crate::ledger::ShardLedger;
-    use crate::plan::{AddressScope, Plan, PlannedMirror, Selection};
-    use crate::testing::Recorder;
+    use crate::testing::{Recorder, plan_of_everything};
 
     fn take(messages: &[(MessageKind, &str)]) -> (Rc<Recorder>, crate::ledger::RequestCounts) {
         let ledger = ShardLedger::new(1);
@@ -110,19 +109,7 @@ mod tests {
             false,
         );
         let recorder = Rc::new(Recorder::default());
-        let plan = Plan {
-            mirrors: vec![PlannedMirror {
-                slot: 0,
-                selection: Selection::Everything,
-                rules: None,
-                limit: None,
-            }],
-            addresses: vec![AddressScope {
-                slots: vec![0],
-                ..AddressScope::default()
-            }],
-            ..Plan::default()
-        };
+        let plan = plan_of_everything();
         let output = Rc::clone(&recorder);
         shard
             .mirrors_mut()

@@ -11,9 +11,8 @@ use shadow_tcp::ConnectionSettings;
 use shadow_tcp::{Direction, Expected, FlowKey, FlowTable, Segment, Servers, TcpFlags};
 
 use super::ledger::{DropReason, OutputCounts, ShardLedger};
-use super::plan::{AddressScope, Plan, PlannedMirror, Selection};
 use super::{ProductionConnection, ReadSettings, Shard};
-use crate::testing::Recorder;
+use crate::testing::{Recorder, plan_of_everything};
 
 use Direction::{Request, Response};
 
@@ -51,19 +50,7 @@ impl Wire {
         };
         let mut shard = Shard::new(ledger.clone(), budget.clone(), limits, None, watch_responses)
             .with_settings(&settings);
-        let plan = Plan {
-            mirrors: vec![PlannedMirror {
-                slot: 0,
-                selection: Selection::Everything,
-                rules: None,
-                limit: None,
-            }],
-            addresses: vec![AddressScope {
-                slots: vec![0],
-                ..AddressScope::default()
-            }],
-            ..Plan::default()
-        };
+        let plan = plan_of_everything();
         let recorder = Rc::new(Recorder::default());
         let output = Rc::clone(&recorder);
         shard

@@ -13,7 +13,25 @@ use shadow_http::{Framing, HeaderField, Request, Version};
 use shadow_tcp::FlowKey;
 
 use crate::ledger::{DropReason, Outcome, Ticket};
+use crate::plan::{AddressScope, Plan, PlannedMirror, Selection};
 use crate::{Exchange, ExchangeResponse, FlowId, LiveReader, MessageId, ShardOutput};
+
+/// A plan of one mirror, which takes everything that is captured.
+pub fn plan_of_everything() -> Plan {
+    Plan {
+        mirrors: vec![PlannedMirror {
+            slot: 0,
+            selection: Selection::Everything,
+            rules: None,
+            limit: None,
+        }],
+        addresses: vec![AddressScope {
+            slots: vec![0],
+            ..AddressScope::default()
+        }],
+        ..Plan::default()
+    }
+}
 
 /// The request that `raw` is: a head, and everything behind it as its body.
 pub fn request(raw: &[u8]) -> Request {

@@ -17,6 +17,7 @@ use super::load::RATE;
 use super::nginx::{Nginx, PAGE};
 use super::process;
 use super::sockets::{self, local};
+use super::spread::middle;
 use super::stage::Stage;
 
 /// Requests a second that flat out is about, to know how many to send.
@@ -246,12 +247,6 @@ impl Http2 {
         let rounds = self.runs.iter().map(|run| run.round + 1).max().unwrap_or(0);
         middle((0..rounds).filter_map(value).collect())
     }
-}
-
-/// The median; of none, not a number.
-fn middle(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 impl fmt::Display for Http2 {

@@ -49,6 +49,12 @@ impl Spread {
     }
 }
 
+/// The median, of an even number the upper one; of none, not a number.
+pub fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,6 +19,7 @@ use self::production::Production;
 use super::agent::{Agent, Ledger};
 use super::measure::wait_until_quiet;
 use super::sockets::{self, local};
+use super::spread::middle;
 use super::stage::Stage;
 use super::{pace, process};
 
@@ -265,12 +266,6 @@ impl Tls {
         let rounds = self.runs.iter().map(|run| run.round + 1).max().unwrap_or(0);
         middle((0..rounds).filter_map(value).collect())
     }
-}
-
-/// The median; of none, not a number.
-fn middle(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 impl fmt::Display for Tls {

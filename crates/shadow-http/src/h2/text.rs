@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::hpack::FieldList;
 use crate::chunked::MAX_TRAILERS;
 use crate::field::{can_be_sent, is_field_value, is_token};
-use crate::framing::RequestKind;
+use crate::framing::{RequestKind, parse_length};
 use crate::head::MAX_METHOD;
 use crate::message::{HeaderField, Limits, Reject};
 
@@ -332,14 +332,4 @@ fn is_field(name: &[u8], value: &[u8]) -> bool {
 fn is_target(method: &[u8], path: &[u8]) -> bool {
     let begins = path.starts_with(b"/") || (path == b"*" && method == b"OPTIONS");
     begins && !path.iter().any(|&byte| byte <= b' ' || byte == 0x7f)
-}
-
-fn parse_length(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |length, digit| {
-        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
-        length.checked_mul(10)?.checked_add(digit)
-    })
 }
