@@ -29,15 +29,19 @@ pub enum HookKind {
     GoKeyLog = 3,
     /// `HKDF_expand(out, length, digest, prk, prk_length, info, info_length)` of AWS-LC.
     AwsLcHkdf = 4,
+    /// The PRF of TLS 1.2 in AWS-LC, `CRYPTO_tls1_prf(digest, out, length, secret, secret_length, label, label_length, seed,
+    /// seed_length, ...)`; what it calls for each hash, `tls1_P_hash`, has all but the first three in the same places.
+    AwsLcPrf = 5,
 }
 
 impl HookKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::OpenSslKdf,
         Self::KeyLogHelper,
         Self::GoKeyLog,
         Self::AwsLcHkdf,
+        Self::AwsLcPrf,
     ];
 
     /// The kind with this number in a record.
@@ -47,6 +51,7 @@ impl HookKind {
             2 => Some(Self::KeyLogHelper),
             3 => Some(Self::GoKeyLog),
             4 => Some(Self::AwsLcHkdf),
+            5 => Some(Self::AwsLcPrf),
             _ => None,
         }
     }
@@ -54,7 +59,7 @@ impl HookKind {
     /// How the secrets are had, in words for people.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::OpenSslKdf | Self::AwsLcHkdf => "key derivation",
+            Self::OpenSslKdf | Self::AwsLcHkdf | Self::AwsLcPrf => "key derivation",
             Self::KeyLogHelper | Self::GoKeyLog => "key log function",
         }
     }

@@ -3,7 +3,7 @@
 //! One cheap probe where a handshake derives its secrets, and nothing at a request: that needs the one function of each
 //! TLS library that all handshakes go through, and in it an instruction on which a probe is cheap. Functions are found by
 //! symbols, by Go's table of functions, which stripped executables keep as well, or by who refers to the labels of the
-//! NSS key log; the instruction by decoding ([`HookPoint::emulated`]).
+//! NSS key log or to the names of source files; the instruction by decoding ([`HookPoint::emulated`]).
 //!
 //! An executable is hostile input: it belongs to whoever was allowed to run a process. Reads stay within it and are
 //! bounded, time grows with its size and no faster, memory is a few windows, and nothing here panics. What is found is
@@ -30,6 +30,8 @@
 //! | Debian 12 Caddy 2.6.2, Go 1.19.8 | `writeKeyLog`+9 | 0x2b1ba9 | 5 |
 //! | kubectl 1.28 to 1.33, Go 1.22 to 1.24 | `writeKeyLog`+9 | 0x2981c9 and others | |
 //! | rustup, rustls 0.23.37 on AWS-LC 0.38.0 | `aws_lc_0_38_0_HKDF_expand`+0 | 0xb4ad10 | 7 (1.3 only, as a client) |
+//! | Deno 2.9.6, stripped, rustls 0.23.40 on AWS-LC 0.40.0 | `HKDF_expand`+0, PRF of TLS 1.2+0 | 0x584ca13, 0x5857420 | yes |
+//! | Python `rtls` 2026.9.21, stripped, rustls 0.23.45 on AWS-LC 0.45.0 | the same | 0x27b780, 0x27c140 | |
 //! | Envoy 1.40.0, `BoringSSL` | key log function+0 | 0x5bf8480 | 6 |
 //! | Bun 1.4.5, `BoringSSL` | key log function+0 | 0x23898e0 | 6 |
 //! | Python `grpcio` 1.85.3, `BoringSSL` | key log function+0 | 0xbb0db0 | |
@@ -49,6 +51,7 @@
 //! arm64 is tested by unit and was tried on no machine.
 #![forbid(unsafe_code)]
 
+mod aws_lc;
 mod elf;
 mod go;
 mod image;
@@ -158,7 +161,8 @@ fn functions(
     for symbol in symbols.iter().filter(|symbol| symbol.defined) {
         let (kind, library) = match symbol.name.as_str() {
             library::OPENSSL_KDF if is_openssl => (HookKind::OpenSslKdf, library.openssl()),
-            name if library::is_aws_lc_hkdf(name) => (HookKind::AwsLcHkdf, library.aws_lc()),
+            name if library::is_aws_lc(name, "_HKDF_expand") => (HookKind::AwsLcHkdf, library.aws_lc()),
+            name if library::is_aws_lc(name, "_CRYPTO_tls1_prf") => (HookKind::AwsLcPrf, library.aws_lc()),
             _ => continue,
         };
         functions.push(Function {
@@ -168,6 +172,17 @@ fn functions(
             address: symbol.address,
             size: symbol.size,
         });
+    }
+    let has_aws_lc = functions.iter().any(|found| found.kind == HookKind::AwsLcHkdf);
+    if library.rustls.is_some() && !has_aws_lc {
+        let found = aws_lc::functions(reader, elf)?;
+        functions.extend(found.into_iter().map(|found| Function {
+            kind: found.kind,
+            symbol: found.name.to_owned(),
+            library: library.aws_lc(),
+            address: found.address,
+            size: 0,
+        }));
     }
     functions.truncate(MAX_POINTS);
     match go::key_log(reader, elf, library.go.as_deref()) {

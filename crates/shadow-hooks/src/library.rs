@@ -14,10 +14,11 @@ pub(crate) const OPENSSL_KDF: &str = "EVP_KDF_derive";
 const OPENSSL_KDF_FETCH: &str = "EVP_KDF_fetch";
 
 /// Symbols that are looked for. `*` stands for any beginning.
-pub(crate) const SYMBOLS: [&str; 9] = [
+pub(crate) const SYMBOLS: [&str; 10] = [
     OPENSSL_KDF,
     OPENSSL_KDF_FETCH,
     "*_HKDF_expand",
+    "*_CRYPTO_tls1_prf",
     "SSL_ImportFD",
     "JNI_CreateJavaVM",
     "JLI_Launch",
@@ -46,9 +47,9 @@ const NO_HOOK: [(&str, &str); 6] = [
     ("s2n_negotiate", "s2n-tls"),
 ];
 
-/// Whether a symbol is AWS-LC's HKDF-Expand: Rust's `aws-lc-sys` puts its own version before each name.
-pub(crate) fn is_aws_lc_hkdf(name: &str) -> bool {
-    name.starts_with("aws_lc_") && name.ends_with("_HKDF_expand")
+/// Whether a symbol is AWS-LC's function of this name: Rust's `aws-lc-sys` puts its own version before each.
+pub(crate) fn is_aws_lc(name: &str, function: &str) -> bool {
+    name.starts_with("aws_lc_") && name.ends_with(function)
 }
 
 /// Texts that libraries carry, each the beginning of one.
@@ -77,7 +78,7 @@ pub(crate) struct Library {
     of_boringssl: bool,
     aws_lc: Option<String>,
     gnutls: Option<String>,
-    rustls: Option<String>,
+    pub(crate) rustls: Option<String>,
     /// Without the "go" before it.
     pub(crate) go: Option<String>,
 }
@@ -176,7 +177,7 @@ impl Library {
         if let Some(version) = &self.rustls {
             return NoHook::Hidden {
                 library: format!("rustls {version}"),
-                why: "on ring it has no function to take secrets at, on AWS-LC it needs its symbols",
+                why: "on ring it has no function to take secrets at, and those of AWS-LC were not found",
             };
         }
         let without = NO_HOOK

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::testing::{AMD64, ARM64, CODE, DATA, Executable, assert_sound, go_table};
-use crate::{Options, go, hook_points};
+use crate::{Options, aws_lc, go, hook_points};
 
 /// A file of each kind that something is found in, as bytes.
 fn image() -> impl Strategy<Value = Vec<u8>> {
@@ -37,7 +37,12 @@ fn image() -> impl Strategy<Value = Vec<u8>> {
             .data(labels)
             .bytes()
     });
-    prop_oneof![by_symbol, by_table, by_labels]
+    let by_file = (code(), any::<u8>()).prop_map(|(behind, reason)| {
+        let code = [aws_lc::tests::code(reason), behind].concat();
+        let name = aws_lc::tests::data(aws_lc::tests::HKDF);
+        Executable::new(AMD64, &code).data(&name).bytes()
+    });
+    prop_oneof![by_symbol, by_table, by_labels, by_file]
 }
 
 fn check(image: &[u8]) {

@@ -6,7 +6,10 @@
 use core::arch::asm;
 use core::ffi::c_void;
 
+use shadow_common::SecretCounter;
+
 use crate::maps::ARM64;
+use crate::memory::{Memory, value};
 
 /// Reads the register at an offset in `struct pt_regs`.
 macro_rules! register {
@@ -75,6 +78,26 @@ impl Arguments {
             Ok(register!(self.0, 152) + 8)
         } else {
             Err(register!(self.0, 48))
+        }
+    }
+
+    /// The eighth: in memory, behind the seventh; x7.
+    #[inline(always)]
+    pub fn eighth<M: Memory>(self) -> Result<u64, SecretCounter> {
+        if ARM64.load() == 0 {
+            value::<M, u64>(register!(self.0, 152) + 16, 0)
+        } else {
+            Ok(register!(self.0, 56))
+        }
+    }
+
+    /// The ninth: in memory, behind the eighth. None on arm64, where the function may have moved its stack before the probe.
+    #[inline(always)]
+    pub fn ninth<M: Memory>(self) -> Result<Option<u64>, SecretCounter> {
+        if ARM64.load() == 0 {
+            value::<M, u64>(register!(self.0, 152) + 24, 0).map(Some)
+        } else {
+            Ok(None)
         }
     }
 

@@ -21,11 +21,11 @@ pub fn read<M: Memory>(arguments: Arguments, record: &mut SecretRecord) -> Resul
         Ok(place) => value::<M, u64>(place, 0)?,
         Err(value) => value,
     };
-    // Those of an IV, a key or `finished` are shorter.
-    if info_length < size_of::<Start>() as u64 {
+    let info = arguments.sixth();
+    // Those of an IV, a key or `finished` are shorter. One without an address is no `info`: the salt of `HKDF_extract`.
+    if info_length < size_of::<Start>() as u64 || info == 0 {
         return Err(SecretCounter::OtherLabel);
     }
-    let info = arguments.sixth();
     let start: Start = value::<M, _>(info, [0; 24])?;
     let word = [
         start[9], start[10], start[11], start[12], start[13], start[14], start[15], start[16],

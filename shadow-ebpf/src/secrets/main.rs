@@ -23,6 +23,8 @@ mod memory;
 #[cfg(target_arch = "bpf")]
 mod openssl;
 #[cfg(target_arch = "bpf")]
+mod prf;
+#[cfg(target_arch = "bpf")]
 mod programs;
 #[cfg(target_arch = "bpf")]
 mod take;

@@ -11,7 +11,7 @@ use shadow_common::HookKind;
 use crate::arguments::Arguments;
 use crate::memory::{Atomic, Sleeping};
 use crate::take::take;
-use crate::{hkdf, key_log, openssl};
+use crate::{hkdf, key_log, openssl, prf};
 
 #[uprobe(sleepable)]
 pub fn openssl_kdf_s(context: ProbeContext) -> u32 {
@@ -89,6 +89,26 @@ pub fn aws_lc_hkdf(context: ProbeContext) -> u32 {
         HookKind::AwsLcHkdf,
         Arguments(context.as_ptr()),
         hkdf::read::<Atomic>,
+    );
+    0
+}
+
+#[uprobe(sleepable)]
+pub fn aws_lc_prf_s(context: ProbeContext) -> u32 {
+    take(
+        HookKind::AwsLcPrf,
+        Arguments(context.as_ptr()),
+        prf::read::<Sleeping>,
+    );
+    0
+}
+
+#[uprobe]
+pub fn aws_lc_prf(context: ProbeContext) -> u32 {
+    take(
+        HookKind::AwsLcPrf,
+        Arguments(context.as_ptr()),
+        prf::read::<Atomic>,
     );
     0
 }

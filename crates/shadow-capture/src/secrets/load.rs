@@ -222,6 +222,8 @@ fn program_name(hook: HookKind, kind: ProgramKind) -> &'static str {
         (HookKind::GoKeyLog, ProgramKind::Perf) => "go_key_log",
         (HookKind::AwsLcHkdf, ProgramKind::Multi) => "aws_lc_hkdf_s",
         (HookKind::AwsLcHkdf, ProgramKind::Perf) => "aws_lc_hkdf",
+        (HookKind::AwsLcPrf, ProgramKind::Multi) => "aws_lc_prf_s",
+        (HookKind::AwsLcPrf, ProgramKind::Perf) => "aws_lc_prf",
     }
 }
 

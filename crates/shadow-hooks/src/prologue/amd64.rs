@@ -26,8 +26,11 @@ const fn arguments(kind: HookKind) -> &'static [Register] {
             Register::R9,
             Register::R10,
         ],
-        // out, its length, digest, key, its length, info; the length of info is on the stack, found by rsp.
-        HookKind::AwsLcHkdf => &[Register::RCX, Register::R8, Register::R9, Register::RSP],
+        // out, its length, digest, key, its length, info; the length of info is on the stack, found by rsp. The other: three,
+        // secret, its length, label; the rest is on the stack.
+        HookKind::AwsLcHkdf | HookKind::AwsLcPrf => {
+            &[Register::RCX, Register::R8, Register::R9, Register::RSP]
+        }
     }
 }
 

@@ -15,6 +15,8 @@ const fn arguments(kind: HookKind) -> u32 {
         HookKind::GoKeyLog => 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7,
         // key x3, its length x4, info x5, its length x6.
         HookKind::AwsLcHkdf => 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6,
+        // secret x3, its length x4, label x5, its length x6, seed x7.
+        HookKind::AwsLcPrf => 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7,
     }
 }
 
