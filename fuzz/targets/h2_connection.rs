@@ -84,7 +84,7 @@ impl Log {
     }
 }
 
-/// What holds for a whole request: its text, read again, is it.
+/// Checks a whole request: its text, read again, is it.
 fn check(request: &Request) {
     let limits = Limits {
         max_head: 1 << 20,

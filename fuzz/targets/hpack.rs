@@ -18,7 +18,7 @@ const fn limits(max_head: usize, max_headers: usize) -> Limits {
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// What a block decodes to.
+/// The fields that a block decodes to.
 fn decode(decoder: &mut Decoder, block: &[u8], limits: &Limits) -> Option<(Completeness, Fields)> {
     let mut list = FieldList::new();
     let completeness = decoder.decode(block, &mut list, limits);

@@ -75,7 +75,7 @@ fn secret(what: u8, bytes: &[u8]) -> Option<Secret> {
     })
 }
 
-/// What was told.
+/// The events that were told.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Told {
     inside: [Vec<u8>; 2],

@@ -38,7 +38,7 @@ impl Part {
 /// One step of an alignment: places in both lists, of what belongs together or is alone.
 pub(super) type Step = (Option<usize>, Option<usize>);
 
-/// What stands between the beginning and the end that two lists have in common: how long the beginning is, and the rest of each.
+/// The part between the beginning and the end that two lists have in common: how long the beginning is, and the rest of each.
 pub(super) fn unequal<'a, T>(
     a: &'a [T],
     b: &'a [T],
