@@ -25,6 +25,9 @@ pub fn is_token(value: &[u8]) -> bool {
     if value.len() < MIN_TOKEN || value.len() > MAX_VALUE || is_date(value) {
         return false;
     }
+    if is_uuid(value) {
+        return true;
+    }
     // As the tokens of `MediaWiki` end, so that what mangles them is found out.
     let value = value.strip_suffix(b"\\").unwrap_or(value);
     let (mut letters, mut digits, mut changes) = (0_usize, 0_usize, 0_usize);
@@ -58,6 +61,15 @@ pub fn is_token(value: &[u8]) -> bool {
         // Hexadecimal digits change every second time, base 36 every third.
         _ => all >= MIN_TOKEN && changes >= 3 && changes * 6 >= all,
     }
+}
+
+/// Whether it is written as a UUID: of those one in some hundred has so few changes that it would be none.
+fn is_uuid(value: &[u8]) -> bool {
+    let is_written = |(at, byte): (usize, &u8)| match at {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    value.len() == 36 && value.iter().enumerate().all(is_written)
 }
 
 /// Whether it begins as a date does: `2026-11-29`, whatever follows.
@@ -232,6 +244,8 @@ mod tests {
             "V1StGXR8_Z5jdHi6B",
             "1789234567890123456",
             "VwfJqWJbCNhXzTgDkQeRmYpB",
+            // A UUID whose letters and digits change places seldom.
+            "42754914-6ce6-42e5-9257-2247010633ca",
             "4f1c2b7a90d3e8655a0b1c2d3e4f5a6b68b81a4a+\\",
         ] {
             assert!(is_token(value.as_bytes()), "{value}");
