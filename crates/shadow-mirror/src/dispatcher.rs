@@ -45,7 +45,7 @@ impl Dispatcher {
         })
     }
 
-    /// Follows what comes back from the middleware, where there is one. Inside a `LocalSet`.
+    /// Follows what comes back from the middleware, where there is one. Where local tasks may be spawned.
     pub(super) fn start(self: &Rc<Self>) {
         if self.middleware.is_some() {
             let dispatcher = Rc::clone(self);

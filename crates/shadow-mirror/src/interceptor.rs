@@ -10,7 +10,7 @@ use super::exchange::{Exchange, ExchangeResponse};
 use super::ledger::{DropReason, Opened};
 use super::message::{Message, MessageId};
 
-/// One shard's half of a middleware. Runs inside a tokio `LocalSet` on a current-thread runtime.
+/// One shard's half of a middleware. Runs inside a tokio `LocalRuntime`.
 pub trait Interceptor {
     /// Takes a request that is to pass. It is given back where it goes on as it is.
     fn request(&self, exchange: Exchange, opened: Opened) -> Option<(Exchange, Opened)>;

@@ -158,7 +158,7 @@ impl Shard {
         self.pipeline.dispatcher.mirrors_mut()
     }
 
-    /// Starts what follows messages that come back from elsewhere. Inside a `LocalSet`.
+    /// Starts what follows messages that come back from elsewhere. Where local tasks may be spawned.
     pub fn start(&self) {
         self.pipeline.dispatcher.start();
     }

@@ -8,7 +8,7 @@ use super::exchange::{AnswerLost, Exchange, ExchangeResponse};
 use super::ledger::{DropReason, Ticket};
 use super::message::MessageId;
 
-/// One output on one shard's thread. Runs inside a tokio `LocalSet` on a current-thread runtime.
+/// One output on one shard's thread. Runs inside a tokio `LocalRuntime`.
 pub trait ShardOutput {
     /// Takes a request. Never waits and never fails: what cannot be queued is settled as dropped at once.
     /// Called once per request, in the order of each connection.

@@ -31,7 +31,7 @@ use crate::mirror::Message;
 /// The next message, or `None` when there will be no more.
 pub type Next<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Option<Message>>> + 'a>>;
 
-/// A source of messages. Made on one thread and used on another, inside a tokio `LocalSet` on a current-thread runtime.
+/// A source of messages. Made on one thread and used on another, inside a tokio `LocalRuntime`.
 pub trait MessageSource: Send {
     /// Waits for the next message. To be asked again means that the one before was taken: it is counted, and offered to
     /// its outputs. The future may be dropped at the end of the run only.

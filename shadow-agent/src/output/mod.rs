@@ -96,7 +96,7 @@ impl Output {
         }
     }
 
-    /// The half for one shard. Call it on that shard's thread, inside its `LocalSet`.
+    /// The half for one shard. Call it on that shard's thread, inside its `LocalRuntime`.
     ///
     /// `wall_offset` is what must be added to a [`Timestamp`] of this shard's source to get nanoseconds of Unix
     /// time: 0 for a capture file. Responses of its own go to `dispatcher`.

@@ -11,8 +11,9 @@ mod secrets_look;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
-use tokio::task::LocalSet;
+use tokio::task::spawn_local;
 
 use self::client_input::ClientInput;
 use self::context::ShardContext;
@@ -105,14 +106,16 @@ impl ShardTask {
     /// Runs the shard on this thread until its source ends or the run does, and everything is settled.
     pub fn run(self) -> anyhow::Result<()> {
         super::priority::lower_priority();
-        let runtime = tokio::runtime::Builder::new_current_thread()
+        let runtime = Builder::new_current_thread()
             .enable_all()
-            .build()
+            .build_local(LocalOptions::default())
             .context("cannot start a shard's runtime")?;
-        let mirrored = LocalSet::new().block_on(&runtime, self.mirror());
+        // A task as all others: each time that the ring or a socket wakes what `block_on` runs itself, or a task of a `LocalSet` in it,
+        // that takes a write to an eventfd, and a turn of the driver to read it.
+        let mirrored = runtime.block_on(async { spawn_local(self.mirror()).await });
         // A name that is still being looked up must not hold up the end.
         runtime.shutdown_background();
-        mirrored
+        mirrored.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }
 
     async fn mirror(mut self) -> anyhow::Result<()> {

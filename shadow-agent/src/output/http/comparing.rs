@@ -119,7 +119,7 @@ impl Control {
 }
 
 impl Comparing {
-    /// For the current thread, inside its `LocalSet`. `early`: whether production may have answered before a request is offered.
+    /// For the current thread, inside its `LocalRuntime`. `early`: whether production may have answered before a request is offered.
     pub fn new(comparison: &Arc<Comparison>, wall_offset: u64, early: bool) -> Self {
         let mut pairing = Pairing::new(
             Arc::clone(&comparison.intake),

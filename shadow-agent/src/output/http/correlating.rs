@@ -66,7 +66,7 @@ struct Waiting {
 }
 
 impl Correlating {
-    /// Towards `shard`, by `map`. For the current thread, inside its `LocalSet`.
+    /// Towards `shard`, by `map`. For the current thread, inside its `LocalRuntime`.
     pub(super) fn new(
         correlation: &Arc<Correlation>,
         map: &Arc<Mutex<Map>>,

@@ -188,7 +188,7 @@ impl HttpOutput {
         self.upstream.status()
     }
 
-    /// The half for the current thread, inside its `LocalSet`.
+    /// The half for the current thread, inside its `LocalRuntime`.
     pub(super) fn shard(&self, wall_offset: u64, dispatcher: &Weak<Dispatcher>) -> HttpShard {
         let tracking = self
             .upstream
