@@ -6,16 +6,19 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use ::h2::SendStream;
 use ::h2::client::{ResponseFuture, SendRequest};
 use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use http::Request;
 use tokio::task::AbortHandle;
 
 use super::client::Client;
-use super::exchange::Exchanging;
+use super::exchange::{End, Exchanging, Running};
 use super::watched::Seen;
 use crate::output::http::lanes::Job;
 
@@ -31,6 +34,10 @@ pub(in crate::output::http) struct Multiplexed {
     /// Signs of its transport.
     pub seen: Rc<Seen>,
     state: RefCell<State>,
+    /// Its exchanges. They are polled by its task: a task for each would be made, woken and scheduled for every request.
+    running: RefCell<FuturesUnordered<Running>>,
+    /// Has the task polled, once it has been.
+    waker: RefCell<Option<Waker>>,
 }
 
 #[derive(Debug)]
@@ -72,6 +79,8 @@ impl Multiplexed {
                 quiet_since: Instant::now(),
                 task: None,
             }),
+            running: RefCell::default(),
+            waker: RefCell::default(),
         }
     }
 
@@ -156,8 +165,35 @@ impl Multiplexed {
     }
 
     /// An exchange is under way.
-    pub(in crate::output::http) fn add(&self, exchange: Rc<Exchanging>) {
-        self.state.borrow_mut().exchanges.push(exchange);
+    pub(in crate::output::http) fn add(&self, running: Running) {
+        self.state
+            .borrow_mut()
+            .exchanges
+            .push(Rc::clone(&running.exchanging));
+        self.running.borrow().push(running);
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Polls the exchanges under way for the next that ended; pending, too, while there is none.
+    pub(in crate::output::http) fn poll_ended(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<(Rc<Exchanging>, Option<End>)> {
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        match self.running.borrow_mut().poll_next_unpin(cx) {
+            Poll::Ready(Some(ended)) => Poll::Ready(ended),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Whether nothing is left to be polled.
+    pub(in crate::output::http) fn is_done(&self) -> bool {
+        self.running.borrow().is_empty()
     }
 
     /// Forgets an exchange.
@@ -226,11 +262,15 @@ impl Multiplexed {
 
     /// Closes it at once, with what is on it.
     pub(in crate::output::http) fn close(&self) {
-        let mut state = self.state.borrow_mut();
-        state.phase = Phase::Left;
-        if let Some(task) = state.task.take() {
+        let task = {
+            let mut state = self.state.borrow_mut();
+            state.phase = Phase::Left;
+            state.task.take()
+        };
+        if let Some(task) = task {
             task.abort();
         }
+        drop(self.running.take());
     }
 }
 

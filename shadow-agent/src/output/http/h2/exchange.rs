@@ -1,14 +1,17 @@
 //! One exchange on a stream: its request is sent, and its answer read, at the same time.
+//!
+//! It is no task of its own: the one of its connection polls it ([`super::connection`]), which is where all that it waits for
+//! comes from.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use ::h2::{Reason, SendStream};
 use bytes::Bytes;
-use tokio::task::AbortHandle;
 
 use super::answer::{Answer, NoAnswer};
 use super::upload::Upload;
@@ -48,7 +51,9 @@ pub(in crate::output::http) struct Exchanging {
     pub has_data: Cell<bool>,
     /// Since when production is known to be done with the call.
     pub over: Cell<Option<Instant>>,
-    task: RefCell<Option<AbortHandle>>,
+    given_up: Cell<bool>,
+    /// Has it polled, once it has been.
+    waker: RefCell<Option<Waker>>,
 }
 
 /// The fate of the connection of a request that is sent again.
@@ -87,7 +92,8 @@ impl Exchanging {
             is_call: is_grpc(&job.exchange.request),
             has_data: Cell::new(false),
             over: Cell::new(None),
-            task: RefCell::default(),
+            given_up: Cell::new(false),
+            waker: RefCell::default(),
             job: RefCell::new(Some(job)),
         }
     }
@@ -122,15 +128,11 @@ impl Exchanging {
         Some(job)
     }
 
-    /// It is run by this task.
-    pub(in crate::output::http) fn run_by(&self, task: AbortHandle) {
-        *self.task.borrow_mut() = Some(task);
-    }
-
-    /// Ends its task, which resets the stream.
+    /// Gives it up, which resets the stream.
     pub(in crate::output::http) fn cancel(&self) {
-        if let Some(task) = self.task.take() {
-            task.abort();
+        self.given_up.set(true);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
         }
     }
 
@@ -144,52 +146,83 @@ impl Exchanging {
     }
 }
 
-/// Runs an exchange to its end. `reused`: whether one was completed on this connection before.
-pub(in crate::output::http) async fn run(
-    exchanging: &Rc<Exchanging>,
-    mut stream: SendStream<Bytes>,
-    mut answer: Answer,
-    mut upload: Option<Upload>,
-    seen: &Seen,
-    reused: bool,
-) -> End {
-    let ended = poll_fn(|cx| {
+/// An exchange that is polled to its end: that is `None` where it was given up. With it go the handles of its stream.
+#[derive(Debug)]
+pub(in crate::output::http) struct Running {
+    pub exchanging: Rc<Exchanging>,
+    pub stream: SendStream<Bytes>,
+    pub answer: Answer,
+    /// What is left of its request; boxed, since there is hardly ever anything.
+    pub upload: Option<Box<Upload>>,
+    pub seen: Rc<Seen>,
+    /// Whether an exchange was completed before on this connection.
+    pub reused: bool,
+}
+
+impl Future for Running {
+    type Output = (Rc<Exchanging>, Option<End>);
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if this.exchanging.given_up.get() {
+            return Poll::Ready((Rc::clone(&this.exchanging), None));
+        }
+        let end = match ready!(this.poll_answer(cx)) {
+            Ok(whole) => {
+                let times = this.exchanging.times(this.answer.first_byte, this.seen.arrived());
+                End::Answered(whole, times)
+            }
+            Err(why) => this.unanswered(why),
+        };
+        Poll::Ready((Rc::clone(&this.exchanging), Some(end)))
+    }
+}
+
+impl Running {
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<ShadowAnswer, NoAnswer>> {
+        let exchanging = &self.exchanging;
         let mut ends = None;
-        if let Some(uploading) = &mut upload
-            && let Poll::Ready(sent) = uploading.poll(cx, &mut stream)
+        if let Some(uploading) = &mut self.upload
+            && let Poll::Ready(sent) = uploading.poll(cx, &mut self.stream)
         {
-            seen.leaves_next(exchanging.departure());
-            upload = None;
+            self.seen.leaves_next(exchanging.departure());
+            self.upload = None;
             ends = sent.err();
         }
-        if let Poll::Ready(ended) = answer.poll(cx, seen) {
+        if let Poll::Ready(ended) = self.answer.poll(cx, &self.seen) {
             return Poll::Ready(ended);
         }
-        exchanging.has_data.set(answer.has_data());
-        if let (None, None, Some(live)) = (&ends, &upload, &exchanging.live)
+        exchanging.has_data.set(self.answer.has_data());
+        if let (None, None, Some(live)) = (&ends, &self.upload, &exchanging.live)
             && let Poll::Ready(reason) = live.poll_lost(cx)
         {
             ends = Some(reason);
         }
-        ends.map_or(Poll::Pending, |reason| Poll::Ready(Err(NoAnswer::Ends(reason))))
-    });
-    match ended.await {
-        Ok(whole) => {
-            let times = exchanging.times(answer.first_byte, seen.arrived());
-            End::Answered(whole, times)
+        if let Some(reason) = ends {
+            return Poll::Ready(Err(NoAnswer::Ends(reason)));
         }
-        Err(NoAnswer::Bad(bad)) => End::Failed(Failure::from(bad)),
-        // With the handles of its stream goes a reset, by CANCEL: what a client does that gives a call up.
-        Err(NoAnswer::Ends(reason)) => End::Failed(ends_as_production(reason)),
-        Err(NoAnswer::Ended(error)) => {
-            let failure = failure(&error);
-            let started = answer.has_started();
-            let unsent = seen.writes() == exchanging.writes_before;
-            let stale = reused && error.is_io() && exchanging.with_job(Job::is_idempotent) == Some(true);
-            if !started && (is_unprocessed(&error) || unsent || stale) {
-                End::Again(failure, left(&error))
-            } else {
-                End::Failed(failure)
+        // The same as long as it lasts.
+        let mut waker = exchanging.waker.borrow_mut();
+        waker.get_or_insert_with(|| cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn unanswered(&self, why: NoAnswer) -> End {
+        match why {
+            NoAnswer::Bad(bad) => End::Failed(Failure::from(bad)),
+            // With the handles of its stream goes a reset, by CANCEL: what a client does that gives a call up.
+            NoAnswer::Ends(reason) => End::Failed(ends_as_production(reason)),
+            NoAnswer::Ended(error) => {
+                let failure = failure(&error);
+                let exchanging = &self.exchanging;
+                let unsent = self.seen.writes() == exchanging.writes_before;
+                let stale =
+                    self.reused && error.is_io() && exchanging.with_job(Job::is_idempotent) == Some(true);
+                if !self.answer.has_started() && (is_unprocessed(&error) || unsent || stale) {
+                    End::Again(failure, left(&error))
+                } else {
+                    End::Failed(failure)
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A copy is written as text first, as for HTTP/1.1 ([`super::copy`]), and made a list of fields by [`head`]; its body is
 //! handed over by [`upload`], chunked coding undone. [`answer`] reads the answer, and writes it down as the text that stands
-//! for it. [`exchange`] is both, a task of its own; [`connection`] is where its streams are, over a [`watched`] transport, and
+//! for it. [`exchange`] is both; [`connection`] is where its streams are, over a [`watched`] transport, with one task for all, and
 //! [`pool`] says which one a request goes to. It is opened by [`opening`]; which requests go by HTTP/2 at all says [`way`], by
 //! what [`support`] knows of the upstream. Nothing here knows the shard: what that makes of it is in `shard/streams.rs`.
 
@@ -21,7 +21,7 @@ mod way;
 pub(super) use self::answer::Answer;
 pub(super) use self::client::Client;
 pub(super) use self::connection::{Multiplexed, is_of_request};
-pub(super) use self::exchange::{End, Exchanging, Left, ends_as_production, failure, run};
+pub(super) use self::exchange::{End, Exchanging, Left, Running, ends_as_production, failure};
 pub(super) use self::head::{Unsendable, request};
 pub(super) use self::opening::{NotOpened, Opened, open};
 pub(super) use self::pool::{Assignment, Streams};

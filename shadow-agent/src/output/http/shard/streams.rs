@@ -1,7 +1,10 @@
 //! HTTP/2 in a shard: which request goes on which connection, what its answer or the lack of one means, and how
 //! connections begin and end.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,8 +18,8 @@ use crate::mirror::ledger::DropReason;
 use crate::output::http::copy::Wire;
 use crate::output::http::failure::Failure;
 use crate::output::http::h2::{
-    self, Answer, Assignment, Client, End, Exchanging, Left, Multiplexed, NotOpened, Opened, Unsendable,
-    Upload, Way,
+    self, Answer, Assignment, Client, End, Exchanging, Left, Multiplexed, NotOpened, Opened, Running,
+    Unsendable, Upload, Way,
 };
 use crate::output::http::lanes::Job;
 use crate::output::http::settings::HttpVersion;
@@ -113,7 +116,6 @@ impl Shard {
             Err(error) if h2::is_of_request(&error) => return self.has_no_way(job),
             Err(error) => return self.turned_away(connection, job, &h2::failure(&error)),
         };
-        let Some(shard) = self.this.upgrade() else { return };
         let exchanging = Rc::new(Exchanging::new(
             job,
             now,
@@ -124,7 +126,7 @@ impl Shard {
             connection.seen.leaves_next(exchanging.departure());
             None
         } else {
-            Some(upload)
+            Some(Box::new(upload))
         };
         let settings = &self.upstream.settings;
         let most = settings.max_stream.filter(|_| exchanging.is_call);
@@ -134,13 +136,14 @@ impl Shard {
             None => most.bytes.max(settings.max_response),
         });
         let answer = Answer::new(response, settings.max_response, self.keep()).of_stream(most);
-        connection.add(Rc::clone(&exchanging));
-        let (on, of) = (Rc::clone(connection), Rc::clone(&exchanging));
-        let task = spawn_local(async move {
-            let end = h2::run(&of, stream, answer, rest, &on.seen, on.is_reused()).await;
-            shard.exchange_ended(&on, &of, end);
+        connection.add(Running {
+            exchanging,
+            stream,
+            answer,
+            upload: rest,
+            seen: Rc::clone(&connection.seen),
+            reused: connection.is_reused(),
         });
-        exchanging.run_by(task.abort_handle());
     }
 
     /// Head and body of the copy.
@@ -171,6 +174,15 @@ impl Shard {
             Upload::of(request, now).map_err(|Unsendable| DropReason::Malformed)?
         };
         Ok((head, upload))
+    }
+
+    /// Polls the exchanges of a connection, and ends those that are over.
+    fn poll_exchanges(&self, connection: &Rc<Multiplexed>, cx: &mut Context<'_>) {
+        while let Poll::Ready((exchanging, end)) = connection.poll_ended(cx) {
+            if let Some(end) = end {
+                self.exchange_ended(connection, &exchanging, end);
+            }
+        }
     }
 
     fn exchange_ended(&self, connection: &Rc<Multiplexed>, exchanging: &Rc<Exchanging>, end: End) {
@@ -474,15 +486,33 @@ async fn run(shard: Rc<Shard>, connection: Rc<Multiplexed>) {
         Err(error) => return shard.not_opened(&connection, NotOpened::Failed(error)),
     };
     let _open = shard.upstream.count_open();
-    let (sender, driven): Opened =
+    let (sender, mut driven): Opened =
         match h2::open(link, Rc::clone(&connection.seen), known, timed, limit).await {
             Ok(opened) => opened,
             Err(why) => return shard.not_opened(&connection, why),
         };
     connection.opened(sender);
     shard.opened(&connection);
-    if let Err(error) = driven.await {
+    let over = poll_fn(|cx| {
+        let over = Pin::new(&mut driven).poll(cx);
+        if over.is_pending() {
+            shard.poll_exchanges(&connection, cx);
+        }
+        over
+    });
+    if let Err(error) = over.await {
         tracing::debug!(output = shard.upstream.settings.name, %error, "a connection by HTTP/2 ended");
     }
+    drop(driven);
     shard.closed(&connection);
+    // What is under way ends with it.
+    poll_fn(|cx| {
+        shard.poll_exchanges(&connection, cx);
+        if connection.is_done() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }
