@@ -144,6 +144,9 @@ impl Answer {
                 }
                 self.frames.push(self.kept.body_length());
             }
+            if body.is_end_stream() {
+                return Poll::Ready(Ok(None));
+            }
         }
         match body.poll_trailers(cx) {
             Poll::Ready(Err(error)) if is_whole(&error) => Poll::Ready(Ok(None)),

@@ -24,7 +24,7 @@ pub(in crate::output::http) fn request(text: &Bytes, tls: bool) -> Result<Reques
     let method = Method::from_bytes(method).map_err(|_| Unsendable)?;
     let path = PathAndQuery::from_maybe_shared(text.slice_ref(target)).map_err(|_| Unsendable)?;
     let mut authority = None;
-    let mut fields = HeaderMap::with_capacity(16);
+    let mut fields = HeaderMap::with_capacity(memchr::memchr_iter(b'\n', lines.0).count());
     for line in lines {
         let (name, value) = field(line).ok_or(Unsendable)?;
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());

@@ -22,6 +22,10 @@ const STREAM_WINDOW: u32 = 1 << 20;
 /// The same of all answers on a connection: it bounds what a connection can hold. Answers are read as they come, so that it is
 /// hardly ever used.
 const CONNECTION_WINDOW: u32 = 16 << 20;
+/// Bytes of the table that the shadow may compress the fields of its answers with. It is what holds without a word (RFC 9113
+/// section 6.5.2), and said all the same: nginx has use for no table, but has the agent keep one with every field of every answer,
+/// unless it is told of the size, at which it takes none.
+const FIELD_TABLE: u32 = 4096;
 /// Largest list of fields of an answer, as the reader of HTTP/1.1 has it.
 const MAX_FIELDS: u32 = 64 * 1024;
 
@@ -79,6 +83,7 @@ async fn greet(watched: Watched, seen: &Seen) -> Result<Opened, ::h2::Error> {
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .header_table_size(FIELD_TABLE)
         .max_header_list_size(MAX_FIELDS)
         .handshake(watched)
         .await?;

@@ -71,6 +71,9 @@ impl Upload {
     /// The body of `request`, whose head goes `now`.
     pub(in crate::output::http) fn of(request: &Request, now: Instant) -> Result<Self, Unsendable> {
         let body = &request.body;
+        if body.is_empty() && request.framing != Framing::Chunked && request.pieces.is_none() {
+            return Ok(Self::default());
+        }
         let (mut parts, trailers) = match request.framing {
             Framing::Chunked => chunks(body)?,
             _ => (VecDeque::from([(body.clone(), body.len())]), None),
