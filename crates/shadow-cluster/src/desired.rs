@@ -33,6 +33,8 @@ pub struct DesiredPod {
     pub cgroup: PodCgroup,
     /// Its ports, and whose business they are.
     pub ports: BTreeMap<u16, Concern>,
+    /// The image of the container that serves at each of these ports.
+    pub images: BTreeMap<u16, String>,
 }
 
 /// A mirror of a route: which requests, and where their copies go. How they are sent is the run's business.
@@ -89,6 +91,7 @@ impl Desired {
             Arc::ptr_eq(&mine.identity, &theirs.identity)
                 && mine.cgroup == theirs.cgroup
                 && mine.ports == theirs.ports
+                && mine.images == theirs.images
         };
         self.listed == other.listed
             && self.conditions == other.conditions

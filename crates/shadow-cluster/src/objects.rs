@@ -14,6 +14,9 @@ use super::selector::LabelSelector;
 /// Ports of one pod that are kept: named container ports. A pod with more is nobody's.
 const MAX_PORTS: usize = 256;
 
+/// Containers of one pod whose images are kept.
+const MAX_IMAGES: usize = 64;
+
 /// Set by kubelet on the API's copy of a static pod (a mirror pod), both to the hash of its manifest. Its cgroup has that
 /// in its name instead of the UID.
 const STATIC_POD_HASH: [&str; 2] = ["kubernetes.io/config.hash", "kubernetes.io/config.mirror"];
@@ -33,6 +36,8 @@ pub struct Pod {
     pub controller: Option<Owner>,
     /// Named TCP ports of its containers.
     pub ports: BTreeMap<String, u16>,
+    /// The image of its first container, and those of the containers that name a port, by it.
+    pub images: (String, BTreeMap<u16, String>),
     pub node: String,
     pub phase: String,
     pub ip: String,
@@ -76,6 +81,7 @@ impl Pod {
             name: metadata.name.unwrap_or_default(),
             labels: metadata.labels.unwrap_or_default(),
             ports,
+            images: images(&spec.containers),
             node: spec.node_name.unwrap_or_default(),
             phase: status.phase.unwrap_or_default(),
             ip: status.pod_ip.unwrap_or_default(),
@@ -83,6 +89,12 @@ impl Pod {
             scheduler: spec.scheduler_name.unwrap_or_default(),
             service_account: spec.service_account_name.unwrap_or_default(),
         }
+    }
+
+    /// The image of the container that serves at a port: the one that names it, else the first. Ports need not be named in a pod.
+    pub fn image_at(&self, port: u16) -> &str {
+        let (first, by_port) = &self.images;
+        by_port.get(&port).unwrap_or(first)
     }
 
     /// Whether its containers have ended for good.
@@ -181,6 +193,21 @@ impl TargetPort {
     }
 }
 
+/// The image of the first container, and those of all that name a port.
+fn images(containers: &[core::Container]) -> (String, BTreeMap<u16, String>) {
+    let image = |container: &core::Container| container.image.clone().unwrap_or_default();
+    let first = containers.first().map(image).unwrap_or_default();
+    let mut by_port = BTreeMap::new();
+    for container in containers.iter().take(MAX_IMAGES) {
+        for port in container.ports.iter().flatten().take(MAX_PORTS) {
+            if let Ok(number) = u16::try_from(port.container_port) {
+                by_port.entry(number).or_insert_with(|| image(container));
+            }
+        }
+    }
+    (first, by_port)
+}
+
 /// Whether a port of this protocol is one for TCP, which is what a port without a protocol is for.
 pub fn is_tcp(protocol: Option<&str>) -> bool {
     protocol.is_none_or(|protocol| protocol == "TCP")
@@ -265,6 +292,20 @@ mod tests {
             },
         });
         Pod::slim(serde_json::from_value(pod).unwrap()).cgroup_uid
+    }
+
+    #[test]
+    fn a_port_has_the_image_of_the_container_that_names_it() {
+        let pod = json!({
+            "spec": {"containers": [
+                {"name": "app", "image": "shop:v2"},
+                {"name": "proxy", "image": "proxy:v1", "ports": [{"containerPort": 8080}, {"containerPort": 99999}]},
+            ]},
+        });
+        let pod = Pod::slim(serde_json::from_value(pod).unwrap());
+        assert_eq!(pod.image_at(8080), "proxy:v1");
+        assert_eq!(pod.image_at(80), "shop:v2");
+        assert_eq!(Pod::default().image_at(80), "");
     }
 
     #[test]

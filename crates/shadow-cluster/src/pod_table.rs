@@ -97,6 +97,10 @@ impl PodTable {
                     identity: identity(&mut self.identities, pod, &self.labels, &self.metrics),
                     cgroup: *cgroup,
                     ports: ports.clone(),
+                    images: ports
+                        .keys()
+                        .map(|port| (*port, pod.image_at(*port).to_owned()))
+                        .collect(),
                 });
                 continue;
             }

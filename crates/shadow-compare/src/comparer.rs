@@ -233,7 +233,8 @@ impl Comparer {
         let correlation = correlation.map(Arc::new);
         let intake = Intake::new(self.budget.clone())
             .correlating(correlation)
-            .with_descriptors(settings.judging.rules.descriptors().cloned());
+            .with_descriptors(settings.judging.rules.descriptors().cloned())
+            .with_route_by(settings.judging.route_by.clone());
         let intake = Arc::new(intake);
         let registered = Arc::new(Registered {
             key: self.key.clone(),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Kind;
+use super::cookie_attributes::Attributes;
 use super::difference_collector::DifferenceCollector;
 use super::display_value::DisplayValue;
 
@@ -14,11 +15,16 @@ pub(super) fn compare(production: &[&[u8]], shadow: &[&[u8]], findings: &mut Dif
     for name in left.keys().chain(only_shadow) {
         findings.path.name(name);
         match (left.get(name), right.get(name)) {
-            (Some(a), Some(b)) if a != b => {
-                findings.add(Kind::Value, DisplayValue::Text(a), DisplayValue::Text(b));
+            (Some(a), Some(b)) if a.worth != b.worth => {
+                let (a, b) = (DisplayValue::Text(&a.shown), DisplayValue::Text(&b.shown));
+                findings.add(Kind::Value, a, b);
             }
-            (Some(a), None) => findings.add(Kind::Missing, DisplayValue::Text(a), DisplayValue::Absent),
-            (None, Some(b)) => findings.add(Kind::Extra, DisplayValue::Absent, DisplayValue::Text(b)),
+            (Some(a), None) => {
+                findings.add(Kind::Missing, DisplayValue::Text(&a.shown), DisplayValue::Absent);
+            }
+            (None, Some(b)) => {
+                findings.add(Kind::Extra, DisplayValue::Absent, DisplayValue::Text(&b.shown));
+            }
             _ => {}
         }
         findings.path.back();
@@ -26,32 +32,13 @@ pub(super) fn compare(production: &[&[u8]], shadow: &[&[u8]], findings: &mut Dif
 }
 
 /// Attributes by the cookie's name. The last of several with a name is what a browser keeps.
-fn cookies(values: &[&[u8]]) -> BTreeMap<String, String> {
+fn cookies(values: &[&[u8]]) -> BTreeMap<String, Attributes> {
     let read = |value: &&[u8]| {
         let text = String::from_utf8_lossy(value);
         let mut parts = text.split(';');
         let name = parts.next().unwrap_or_default();
         let name = name.split('=').next().unwrap_or_default().trim().to_owned();
-        (name, attributes(parts))
+        (name, Attributes::of(parts))
     };
     values.iter().map(read).collect()
-}
-
-/// Attributes in one order and spelling. Of `Expires` only that it is there: it is a time from now.
-fn attributes<'a>(parts: impl Iterator<Item = &'a str>) -> String {
-    let mut all: Vec<String> = parts
-        .map(|part| {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
-            match name.as_str() {
-                "expires" => name,
-                "path" => format!("{name}={value}"),
-                _ if value.is_empty() => name,
-                _ => format!("{name}={}", value.to_ascii_lowercase()),
-            }
-        })
-        .filter(|attribute| !attribute.is_empty())
-        .collect();
-    all.sort();
-    all.join("; ")
 }

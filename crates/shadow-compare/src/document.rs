@@ -21,7 +21,7 @@ pub use self::example::{Body, Example, ExampleAnswer};
 pub use self::judgement::{Judgement, RuleOutcome, RuleResult, Verdict};
 pub use self::latency::{CopyDelay, Latency, Quantiles, Slow, SlowAt, Throughput};
 pub use self::outcomes::Outcomes;
-use super::Correlated;
+use super::{Correlated, Difference, Kind};
 
 /// The version of this shape.
 pub const SCHEMA: u32 = 1;
@@ -165,6 +165,15 @@ pub struct ReleaseNames {
 }
 
 impl ReleaseNames {
+    /// These, and of `other` what they lack.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        Self {
+            production: self.production.clone().or_else(|| other.production.clone()),
+            shadow: self.shadow.clone().or_else(|| other.shadow.clone()),
+        }
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.production.is_none() && self.shadow.is_none()
@@ -181,6 +190,19 @@ impl Comparison {
             (Some(production), None) => format!("{shadow} after {production}"),
             (Some(production), Some(name)) => format!("{name} after {production} ({shadow})"),
         }
+    }
+
+    /// The reason why a difference of an example does not count; `None` for one that does, or of which there is no row.
+    pub fn noise_of(&self, example: &Example, difference: &Difference) -> Option<&Noise> {
+        let is_same = |row: &&DifferenceRow| {
+            row.endpoint == example.endpoint
+                && row.path == difference.path
+                && row.kind == difference.kind
+                // Status codes have a row for each two of them.
+                && (row.kind != Kind::Status
+                    || (&row.production, &row.shadow) == (&difference.production, &difference.shadow))
+        };
+        self.differences.iter().find(is_same)?.noise.as_ref()
     }
 
     /// Compared pairs by outcome.

@@ -136,13 +136,11 @@ pub(super) fn compare_fields(
             Manner::Cookies => cookies::compare(left, right, findings),
             Manner::Names | Manner::Set => {
                 let members = |values: &[&[u8]]| members_of(values, manner == Manner::Names);
-                let (left, right) = (members(left), members(right));
-                compare_values(left.as_deref(), right.as_deref(), true, findings);
+                as_written(left, right, members, findings);
             }
             Manner::MediaType => {
                 let one = |values: &[&[u8]]| joined(values).map(|value| media_type(&value));
-                let (left, right) = (one(left), one(right));
-                compare_values(left.as_deref(), right.as_deref(), true, findings);
+                as_written(left, right, one, findings);
             }
             Manner::Value if challenges::are_in(name) => {
                 let (left, right) = (joined(left), joined(right));
@@ -166,6 +164,24 @@ pub(super) fn compare_fields(
             }
         }
         findings.path.back();
+    }
+}
+
+/// Compares values by what they are worth, and shows them as they were on the wire.
+fn as_written(
+    production: &[&[u8]],
+    shadow: &[&[u8]],
+    worth: impl Fn(&[&[u8]]) -> Option<Vec<u8>>,
+    findings: &mut DifferenceCollector<'_>,
+) {
+    let (left, right) = (worth(production), worth(shadow));
+    if left != right {
+        let shown = |values: &[&[u8]], worth: Option<Vec<u8>>| {
+            let shown = joined(values).map(Cow::into_owned);
+            worth.and(shown)
+        };
+        let (left, right) = (shown(production, left), shown(shadow, right));
+        compare_values(left.as_deref(), right.as_deref(), true, findings);
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::cookie_attributes::worth;
 use super::head::Head;
 use super::mapped::Mapped;
 
@@ -78,8 +79,9 @@ impl HostAliases {
     /// Whether two lists of a cookie's attributes are the same but for these names as its domain.
     pub fn same_domain(&self, a: &str, b: &str) -> bool {
         let around = |attributes: &str| -> Vec<Option<String>> {
-            let parts = attributes.split("; ");
-            parts
+            let attributes = worth(attributes);
+            attributes
+                .split("; ")
                 .map(|part| {
                     let domain = part.strip_prefix("domain=");
                     let domain = domain.map(|domain| domain.strip_prefix('.').unwrap_or(domain));

@@ -14,6 +14,7 @@ use super::grpc_call::is_call;
 use super::grpc_descriptors::GrpcDescriptors;
 use super::pair::{NotCompared, Pair};
 use super::races::Races;
+use super::route_by::{RouteBy, Selected};
 use super::routes::GRPC;
 
 /// Pairs and others that may wait: what a busy shard makes within a second. Most bytes of pairs are bounded by
@@ -36,6 +37,8 @@ pub enum Finished {
 pub struct Unpaired {
     /// The beginning of its request line; of a call of gRPC with [`crate::called`]'s word in place of the method, as its head is not kept.
     pub request_line: Box<[u8]>,
+    /// The value by which it is told from others of its URL.
+    pub selected: Option<Selected>,
     /// When it was seen: Unix time in nanoseconds.
     pub at: u64,
     /// Why.
@@ -53,9 +56,16 @@ impl Unpaired {
                 Some(at) => [GRPC, &line[at..]].concat().into(),
                 None => line.into(),
             },
+            selected: None,
             at,
             why,
         }
+    }
+
+    /// The same, told from others of its URL by this value.
+    #[must_use]
+    pub fn selected(self, selected: Option<Selected>) -> Self {
+        Self { selected, ..self }
     }
 }
 
@@ -71,6 +81,7 @@ pub struct Intake {
     closed: AtomicBool,
     correlation: Option<Arc<Correlation>>,
     descriptors: Option<GrpcDescriptors>,
+    route_by: RouteBy,
     /// Whether anything is compared.
     compares: bool,
     /// What clients are changing, whichever shard sees it.
@@ -94,6 +105,7 @@ impl Intake {
             closed: AtomicBool::new(false),
             correlation: None,
             descriptors: None,
+            route_by: RouteBy::default(),
             compares: true,
             races: Mutex::default(),
         }
@@ -118,6 +130,17 @@ impl Intake {
     #[must_use]
     pub fn with_descriptors(self, descriptors: Option<GrpcDescriptors>) -> Self {
         Self { descriptors, ..self }
+    }
+
+    /// The same, where requests of one URL are told apart so.
+    #[must_use]
+    pub fn with_route_by(self, route_by: RouteBy) -> Self {
+        Self { route_by, ..self }
+    }
+
+    /// By what requests of one URL are told apart.
+    pub fn route_by(&self) -> &RouteBy {
+        &self.route_by
     }
 
     /// The descriptors by which messages of gRPC are read, where there are any.

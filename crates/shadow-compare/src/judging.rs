@@ -6,6 +6,7 @@ use super::document::ReleaseNames;
 use super::fail_on::FailRule;
 use super::hosts::Hosts;
 use super::noise::Thresholds;
+use super::route_by::RouteBy;
 use super::routes::RouteTemplate;
 use super::rules::Rules;
 use super::verdict;
@@ -29,6 +30,8 @@ pub struct Judging {
     pub verdict: verdict::Settings,
     /// Templates of routes.
     pub routes: Vec<RouteTemplate>,
+    /// By what requests of one URL are told apart.
+    pub route_by: RouteBy,
     /// Most endpoints that are learned.
     pub max_routes: usize,
     /// Most differences that are told apart.

@@ -563,7 +563,9 @@ impl Pairing {
     }
 
     fn not(&self, exchange: &Exchange, why: NotCompared) {
-        let unpaired = Unpaired::new(&exchange.request.head, self.unix(exchange), why);
+        let request = &exchange.request;
+        let selected = self.intake.route_by().read(&request.head, &request.body);
+        let unpaired = Unpaired::new(&request.head, self.unix(exchange), why).selected(selected);
         self.intake.put(Finished::Not(unpaired));
     }
 

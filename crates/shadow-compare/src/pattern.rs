@@ -275,7 +275,12 @@ fn split_endpoint(text: &str) -> (Option<&str>, &str) {
             .all(|byte| byte.is_ascii_uppercase() || byte == b'-');
     match spaces.next() {
         Some(second) if is_method && text[first + 1..].starts_with('/') => {
-            (Some(&text[..second]), text[second + 1..].trim_start())
+            // The value by which it is told from others of its URL: `(operation GetUser)`.
+            let told = Some(&text[second + 1..]).filter(|rest| rest.starts_with('('));
+            let end = told
+                .and_then(|rest| rest.find(") "))
+                .map_or(second, |end| second + 1 + end + 1);
+            (Some(&text[..end]), text[end + 1..].trim_start())
         }
         _ => (None, text),
     }
@@ -367,6 +372,15 @@ mod tests {
         ] {
             assert!(!covers(pattern, path), "{pattern} {path}");
         }
+    }
+
+    #[test]
+    fn a_pattern_may_be_about_requests_of_a_url_that_are_told_apart() {
+        let pattern = PathPattern::parse("POST /graphql (operation GetUser)  $.b").unwrap();
+        assert_eq!(pattern.endpoint(), Some("POST /graphql (operation GetUser)"));
+        assert!(pattern.covers("POST /graphql (operation GetUser)", "$.b"));
+        assert!(!pattern.covers("POST /graphql", "$.b"));
+        assert!(PathPattern::parse("POST /graphql (operation GetUser").is_err());
     }
 
     #[test]

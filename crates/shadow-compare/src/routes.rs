@@ -5,10 +5,15 @@
 //! is `{name}`, beside those of another sort. Which templates come of it does not depend on the order of the requests, as long as
 //! no bound is met.
 //!
+//! Requests of one URL may be told apart by a value in them ([`selected`]): `POST /graphql (operation GetUser)`.
+//!
 //! Everything is bounded: what there is no room for is the endpoint `(other)`.
 
 mod likeness;
 mod path;
+mod selected;
+#[cfg(test)]
+mod selected_tests;
 mod shape;
 mod template;
 #[cfg(test)]
@@ -19,6 +24,8 @@ use std::collections::HashMap;
 
 pub use self::likeness::Likeness;
 use self::path::{Form, Path};
+pub use self::selected::MAX_VALUES;
+use self::selected::SelectedRoutes;
 use self::shape::{REST, shape};
 use self::template::Given;
 pub use self::template::{InvalidTemplate, RouteTemplate};
@@ -81,6 +88,11 @@ enum RouteId {
     NotServed,
     /// A method of gRPC, by its place among their names.
     Grpc(u32),
+    /// Those requests of another endpoint that have a value, by the place of its label.
+    Selected {
+        of: u32,
+        label: u32,
+    },
 }
 
 /// Whether an answer with this status code says nothing of a route that is there: not found, not for this client, not this
@@ -105,6 +117,8 @@ pub struct Routes {
     learned: usize,
     max: usize,
     remembered: HashMap<Box<[u8]>, u32>,
+    /// Endpoints that are told from others of their URL.
+    selected: SelectedRoutes,
     path: Path,
     /// The method and the steps of the path.
     key: Vec<u8>,
@@ -135,6 +149,7 @@ impl Routes {
             learned: 0,
             max,
             remembered: HashMap::new(),
+            selected: SelectedRoutes::default(),
             path: Path::default(),
             key: Vec::new(),
             steps: Vec::new(),
@@ -157,6 +172,7 @@ impl Routes {
 
     fn find(&mut self, method: &[u8], target: &[u8], learn: bool) -> EndpointId {
         self.key.clear();
+        self.selected.asked = None;
         let known = METHODS.iter().position(|known| known.as_bytes() == method);
         let method = if method == GRPC {
             GRPC_METHOD
@@ -230,20 +246,29 @@ impl Routes {
     /// The name that the endpoint of the request that was asked for last would have by itself, where `id`, its
     /// endpoint, stands for others as well: because there are many names at its place, or no room.
     pub fn own_name(&mut self, id: EndpointId) -> Option<&str> {
-        let (method, _) = self.key.split_first()?;
-        if self.key.len() > REMEMBERED_LENGTH {
-            return None;
+        self.own_name.clear();
+        if let Some((method, _)) = self.key.split_first() {
+            if self.key.len() > REMEMBERED_LENGTH {
+                return None;
+            }
+            let name = &mut self.own_name;
+            name.push_str(METHODS.get(usize::from(*method)).unwrap_or(&OTHER_METHOD));
+            name.push(' ');
+            if self.steps.is_empty() {
+                name.push('/');
+            }
+            for step in steps(&self.key, &self.steps) {
+                name.push('/');
+                name.push_str(step.trim_end_matches('/'));
+            }
+        } else {
+            // What was given stands for nothing else, but for values that there is no room for.
+            let (of, _) = self.selected.asked.as_ref()?;
+            self.own_name = self.name(*of);
         }
-        let name = &mut self.own_name;
-        name.clear();
-        name.push_str(METHODS.get(usize::from(*method)).unwrap_or(&OTHER_METHOD));
-        name.push(' ');
-        if self.steps.is_empty() {
-            name.push('/');
-        }
-        for step in steps(&self.key, &self.steps) {
-            name.push('/');
-            name.push_str(step.trim_end_matches('/'));
+        if let Some((_, label)) = &self.selected.asked {
+            self.own_name.push(' ');
+            self.own_name.push_str(label);
         }
         (!self.is_called(id)).then_some(&*self.own_name)
     }
@@ -291,6 +316,9 @@ impl Routes {
                 let name = self.grpc_names.get(at as usize);
                 return name.map_or_else(String::new, ToString::to_string);
             }
+            RouteId::Selected { of, label } => {
+                return format!("{} {}", self.name(EndpointId(of)), self.selected.label(label));
+            }
         };
         if entry.method == GRPC_METHOD {
             return format!("gRPC {path}");
@@ -334,8 +362,7 @@ impl Routes {
         if let Some(id) = self.tree.end(place, method) {
             return Some(self.canonical(EndpointId(id)).0);
         }
-        let ever_learned = self.entries.len() - self.apart.len();
-        if self.learned >= self.max || ever_learned > self.max.saturating_mul(IDS) {
+        if self.learned >= self.max || !self.has_ids() {
             return None;
         }
         let id = self.add(RouteId::Learned(place), method);
@@ -344,28 +371,43 @@ impl Routes {
         Some(id)
     }
 
+    /// Whether there may be another endpoint that is learned, of all that there ever were.
+    fn has_ids(&self) -> bool {
+        self.entries.len() - self.apart.len() <= self.max.saturating_mul(IDS)
+    }
+
     /// Makes one of ids whose places became one.
     fn follow_merges(&mut self) {
         for (id, place) in self.tree.take_moved() {
             let id = self.canonical(EndpointId(id)).0;
             self.entries[id as usize].place = RouteId::Learned(place);
         }
-        for merged in self.tree.take_merged() {
-            let into = self.canonical(EndpointId(merged.into)).0;
-            let from = self.canonical(EndpointId(merged.from)).0;
-            let place = self.entries[into as usize].place;
-            let (top, below) = if self.entries[into as usize].rank < self.entries[from as usize].rank {
-                (from, into)
-            } else {
-                (into, from)
-            };
-            let rank = self.entries[below as usize].rank + 1;
-            self.entries[below as usize].part_of = top;
-            let top = &mut self.entries[top as usize];
-            top.rank = top.rank.max(rank);
-            top.place = place;
-            self.learned -= 1;
+        let merged = self.tree.take_merged();
+        if merged.is_empty() {
+            return;
         }
+        for merged in merged {
+            self.unite(merged.into, merged.from);
+        }
+        self.follow_selected();
+    }
+
+    /// Makes one of two endpoints, with the place of the first.
+    fn unite(&mut self, into: u32, from: u32) {
+        let into = self.canonical(EndpointId(into)).0;
+        let from = self.canonical(EndpointId(from)).0;
+        let place = self.entries[into as usize].place;
+        let (top, below) = if self.entries[into as usize].rank < self.entries[from as usize].rank {
+            (from, into)
+        } else {
+            (into, from)
+        };
+        let rank = self.entries[below as usize].rank + 1;
+        self.entries[below as usize].part_of = top;
+        let top = &mut self.entries[top as usize];
+        top.rank = top.rank.max(rank);
+        top.place = place;
+        self.learned -= 1;
     }
 
     fn apart(&mut self, place: RouteId, method: u8) -> EndpointId {

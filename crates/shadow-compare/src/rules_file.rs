@@ -50,6 +50,8 @@ pub struct RulesFile {
     pub rules: Rules,
     /// Route templates, as they are written.
     pub routes: Vec<String>,
+    /// Ways of telling requests of one URL apart, as they are written.
+    pub route_by: Vec<String>,
     /// Rules of `--fail-on`, as they are written.
     pub fail_on: Vec<String>,
 }
@@ -79,6 +81,8 @@ struct File {
     protect: Vec<Spanned<String>>,
     #[serde(default)]
     routes: Vec<String>,
+    #[serde(default)]
+    route_by: Vec<String>,
     #[serde(default)]
     fail_on: Vec<String>,
 }
@@ -163,6 +167,7 @@ impl RulesFile {
         Ok(Self {
             rules,
             routes: file.routes,
+            route_by: file.route_by,
             fail_on: file.fail_on,
         })
     }
@@ -281,6 +286,7 @@ mod tests {
             r#"
             protect = ["$.total", "header.location"]
             routes = ["/users/{id}"]
+            route_by = ["query._shape"]
             fail_on = ["new_5xx > 0.1%"]
 
             [[ignore]]
@@ -323,6 +329,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(file.routes, ["/users/{id}"]);
+        assert_eq!(file.route_by, ["query._shape"]);
         assert_eq!(file.fail_on, ["new_5xx > 0.1%"]);
         let words = |id| file.rules.words(id);
         assert_eq!(

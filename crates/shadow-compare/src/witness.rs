@@ -121,8 +121,10 @@ impl<'a> Witness<'a> {
         };
         let has_hosts = !self.rules.exact_hosts()
             && (self.to_control.host.is_some() || self.to_control.first_host.is_some());
+        // Lists in another order are the same, and are shown as they were.
+        let may_be_list = || path.starts_with("header.");
         let may_have_host = || has_hosts && a.contains(['.', ':', '/', '=']);
-        a != b && self.rules.tolerances().is_empty() && !may_have_host() && !may_be_time()
+        a != b && self.rules.tolerances().is_empty() && !may_be_list() && !may_have_host() && !may_be_time()
     }
 
     /// Whether the control alone differs there from production, of which the shadow is known to be the same.

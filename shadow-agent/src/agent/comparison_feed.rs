@@ -67,6 +67,7 @@ impl ComparisonFeed {
                     facts.copy_delay = Some(delay);
                 }
                 facts.production.clone_from(&production);
+                facts.names = one.images.names();
                 facts.capture_lost_packets = missed;
                 facts.capture_loss = loss;
                 facts.ended_ms = one.has_ended.then(|| facts.ended_ms.unwrap_or(now));

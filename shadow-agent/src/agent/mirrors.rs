@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
+use super::images::Images;
 use crate::capture::OwnConnections;
 use crate::compare::{Comparer, Intake, add_by_name};
 use crate::latency::LatencyCounts;
@@ -64,6 +65,8 @@ pub struct Compared {
     pub extra: Vec<(String, OutputCounts)>,
     /// How late copies were sent.
     pub copy_delay: LatencyCounts,
+    /// The images of the pods on both sides.
+    pub images: Images,
     /// Whether these outputs have ended.
     pub has_ended: bool,
 }
@@ -78,6 +81,8 @@ struct Slot {
     /// The same, until it has finished what it held, where it compares.
     comparing: Option<Arc<Output>>,
     ended: Option<Instant>,
+    /// The images of the pods on both sides.
+    images: Images,
 }
 
 impl Slot {
@@ -146,6 +151,15 @@ impl Mirrors {
             });
         }
         Ok(planned)
+    }
+
+    /// Notes the images of pods, by slot.
+    pub fn found_images(&mut self, images: &HashMap<usize, Images>) {
+        for (slot, images) in images {
+            if let Some(entry) = self.slots.get_mut(*slot) {
+                entry.images.extend(images);
+            }
+        }
     }
 
     /// The shared halves of the outputs in force, by slot.
@@ -227,6 +241,7 @@ impl Mirrors {
                     counts: OutputCounts::default(),
                     extra: Vec::new(),
                     copy_delay: LatencyCounts::default(),
+                    images: Images::default(),
                     has_ended: true,
                 });
             }
@@ -235,6 +250,7 @@ impl Mirrors {
                 .add(counts.outputs.get(slot).unwrap_or(&OutputCounts::default()));
             add_by_name(&mut one.extra, &output.extra_by_kind());
             one.copy_delay.add(&output.copy_delay());
+            one.images.extend(&entry.images);
             one.has_ended &= entry.output.is_none();
         }
         compared
@@ -312,6 +328,7 @@ impl Mirrors {
             comparing: output.comparison().is_some().then(|| Arc::clone(&output)),
             output: Some(output),
             ended: None,
+            images: Images::default(),
         };
         let slot = if self.slots.len() < 2 * MAX_MIRRORS {
             self.slots.push(entry);

@@ -8,6 +8,7 @@ mod comparison_feed;
 mod conditions;
 mod cpu;
 mod handing_over;
+mod images;
 mod mirror_specs;
 mod mirrors;
 mod names;

@@ -140,6 +140,7 @@ impl PlanApplier {
         let mirrors = self.mirrors.set(&wanted, &shards.ledgers())?;
         let (own, of_routes) = mirrors.split_at(self.wanted.mirrors.len());
         let slots = Slots::new(self.wanted.slots_of_pods(own), &desired, of_routes);
+        self.mirrors.found_images(&pods::images(&desired, &slots));
         let plan = Plan {
             generation: self.plans.borrow().plan.generation + 1,
             addresses: self.wanted.addresses(own),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::images::Images;
 use crate::capture::PodTarget;
 use crate::kubernetes::{Concern, Desired};
 use crate::mirror::Limiter;
@@ -64,6 +65,28 @@ pub(super) fn scopes(
     scopes
 }
 
+/// The images of the pods whose requests an output gets, and of those that it sends to, by slot.
+pub(super) fn images(desired: &Desired, slots: &Slots<'_>) -> HashMap<usize, Images> {
+    let mut images: HashMap<usize, Images> = HashMap::new();
+    for pod in &desired.pods {
+        for (port, concern) in &pod.ports {
+            let Some(image) = pod.images.get(port) else {
+                continue;
+            };
+            let shadow_of = slots.of_routes(&concern.shadow_of);
+            for slot in slots.of(concern) {
+                let images = images.entry(slot).or_default();
+                if shadow_of.contains(&slot) {
+                    images.add_shadow(image);
+                } else {
+                    images.add_production(image);
+                }
+            }
+        }
+    }
+    images
+}
+
 /// The limit of a pod's port: none where a route or an input without a limit has to do with it, else that of the first of its
 /// inputs.
 fn limit(concern: &Concern, limits: &[Option<Limiter>]) -> Option<Limiter> {
@@ -97,6 +120,7 @@ mod tests {
         let pod = |id, port, inputs: &[usize], routes: &[&str]| DesiredPod {
             identity: Arc::new(PodIdentity::default()),
             cgroup: PodCgroup { id, levels: 8 },
+            images: [(port, format!("shop:v{id}"))].into(),
             ports: [(
                 port,
                 Concern {
@@ -139,6 +163,13 @@ mod tests {
         assert_eq!(scopes[&(9, 80)].slots, [0, 1, 2]);
         assert_eq!(scopes[&(8, 81)].slots, [4, 5]);
         assert_eq!(scopes[&(8, 81)].shadow_of, [5]);
+        let names = |slot| {
+            let names = images(&desired, &slots)[&slot].names();
+            (names.production, names.shadow)
+        };
+        let name = |name: &str| Some(name.to_owned());
+        assert_eq!(names(0), (name("shop:v7, shop:v9"), None));
+        assert_eq!(names(5), (name("shop:v7"), name("shop:v8")));
         assert_eq!(targets(&desired).len(), 3);
     }
 }

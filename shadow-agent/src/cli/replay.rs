@@ -10,7 +10,7 @@ use super::low::Arguments;
 use super::low::replay::ReplayArguments;
 use super::upstream::{Upstream, without_userinfo};
 use super::{high, print};
-use crate::compare::routes::{GRPC, Routes};
+use crate::compare::routes::{EndpointId, GRPC, Routes};
 use crate::compare::store::{Kept, KeptPair, Store};
 use crate::compare::{Answer, CompareContext, Difference, Judging, PathPattern, called, compare};
 use crate::http::head_fields;
@@ -155,11 +155,13 @@ fn send(
     let now = now?;
     let (called, _) = called(&kept.pair.request_head);
     let is_call = called == GRPC;
-    let endpoint = endpoint(
-        if is_call { called } else { &prepared.method },
-        &prepared.target,
-        judging,
-    );
+    let mut routes = Routes::new(judging.routes.clone(), judging.max_routes);
+    let method = if is_call { called } else { &prepared.method };
+    let of = routes.endpoint(method, &prepared.target);
+    let (head, body) = (&kept.pair.request_head, &kept.pair.request_body);
+    let selected = judging.route_by.read_again(kept.selected.as_ref(), head, body);
+    let endpoint = routes.select(of, selected.as_ref(), None);
+    let endpoint = routes.name(endpoint);
     let host = upstream_host(settings);
     let question = CompareContext {
         endpoint: &endpoint,
@@ -238,23 +240,22 @@ fn list(
     if arguments.endpoint.is_some() {
         // Which endpoints there are is known when all requests are.
         for kept in store.records().filter(|kept| of.is_none_or(|of| of == kept.of())) {
-            let (head, status) = match &kept {
-                Kept::Pair(kept) => (
-                    &kept.pair.request_head[..],
-                    Some(kept.pair.production.route_status()),
-                ),
-                Kept::Unpaired { unpaired, .. } => (&unpaired.request_line[..], None),
-            };
-            let (method, target) = called(head);
-            routes.endpoint_of(method, target, status);
+            match &kept {
+                Kept::Pair(kept) => {
+                    endpoint_of(&mut routes, kept, judging);
+                }
+                Kept::Unpaired { unpaired, .. } => {
+                    let (method, target) = called(&unpaired.request_line);
+                    routes.endpoint_of(method, target, None);
+                }
+            }
         }
     }
     let mut left = arguments.max;
     for kept in pairs(store, of).filter(|kept| kept.whole) {
         let pair = &kept.pair;
         let (method, target) = method_and_target(&pair.request_head);
-        let (called, _) = called(&pair.request_head);
-        let id = routes.endpoint_of(called, target, Some(pair.production.route_status()));
+        let id = endpoint_of(&mut routes, &kept, judging);
         let endpoint = routes.name(id);
         if arguments
             .endpoint
@@ -316,11 +317,15 @@ fn method_and_target(head: &[u8]) -> (&[u8], &[u8]) {
     (words.next().unwrap_or_default(), words.next().unwrap_or_default())
 }
 
-/// The endpoint of a request, as far as one tells.
-fn endpoint(method: &[u8], target: &[u8], judging: &Judging) -> String {
-    let mut routes = Routes::new(judging.routes.clone(), judging.max_routes);
-    let id = routes.endpoint(method, target);
-    routes.name(id)
+/// The endpoint of a pair, learned if it is new.
+fn endpoint_of(routes: &mut Routes, kept: &KeptPair, judging: &Judging) -> EndpointId {
+    let pair = &kept.pair;
+    let (method, target) = called(&pair.request_head);
+    let status = Some(pair.production.route_status());
+    let of = routes.endpoint_of(method, target, status);
+    let route_by = &judging.route_by;
+    let selected = route_by.read_again(kept.selected.as_ref(), &pair.request_head, &pair.request_body);
+    routes.select(of, selected.as_ref(), status)
 }
 
 /// The status line behind its version.

@@ -48,6 +48,7 @@ fn kept(head: &str, body: &[u8]) -> KeptPair {
             raced: false,
         },
         mapped: MappedPlaces::default(),
+        selected: None,
     }
 }
 

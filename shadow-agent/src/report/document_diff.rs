@@ -53,6 +53,8 @@ pub struct TwoComparisons {
 pub struct Head {
     /// The shadow.
     pub shadow: String,
+    /// The same, with the names of the releases where they are known.
+    pub title: String,
     /// The word on it.
     pub word: Verdict,
     /// Why.
@@ -271,6 +273,7 @@ impl Head {
     fn new(comparison: &Comparison) -> Self {
         Self {
             shadow: comparison.shadow.clone(),
+            title: comparison.title(),
             word: comparison.verdict.word,
             why: comparison.verdict.why.clone(),
             from_ms: comparison.from_ms,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::grouped;
-use crate::compare::document::{CopyDelay, Interval, Rate};
+use crate::compare::document::{CopyDelay, Endpoint, Interval, Rate};
 
 pub(super) use crate::time::moment;
 
@@ -100,6 +100,19 @@ pub(super) fn is_hidden(character: char) -> bool {
             '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{FFFE}' | '\u{FFFF}'
             | '\u{E0000}'..='\u{E007F}')
+}
+
+/// How much speaks against an endpoint, to put the worst first: the share of its requests that failed or differ, and one more
+/// where it is slower.
+pub(crate) fn wrong(endpoint: &Endpoint) -> f64 {
+    let failed = endpoint
+        .failed
+        .values()
+        .fold(0_u64, |sum, count| sum.saturating_add(*count)) as f64;
+    let agreement = &endpoint.agreement;
+    let differing = agreement.total.saturating_sub(agreement.count) as f64;
+    let share = (failed + differing) / (endpoint.compared as f64 + failed).max(1.0);
+    share + f64::from(u8::from(endpoint.slower))
 }
 
 #[cfg(test)]

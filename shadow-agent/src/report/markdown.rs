@@ -8,7 +8,7 @@ use std::fmt::Write;
 use super::document_diff::{
     Change, Figure, Head, Seen, State, TwoComparisons, TwoDifferences, TwoDocuments, Unit,
 };
-use super::figures::{copy_delay, duration, moment, percent, rate, ratio, visible, whole};
+use super::figures::{copy_delay, duration, moment, percent, rate, ratio, visible, whole, wrong};
 use super::grouped;
 use super::text::sum;
 use crate::compare::document::{
@@ -266,14 +266,6 @@ fn endpoints(text: &mut String, endpoints: &[Endpoint]) {
     }
 }
 
-/// The share of an endpoint's requests that something speaks against.
-fn wrong(endpoint: &Endpoint) -> f64 {
-    let failed = sum(endpoint.failed.values()) as f64;
-    let agreement = &endpoint.agreement;
-    let differing = agreement.total.saturating_sub(agreement.count) as f64;
-    (failed + differing) / (endpoint.compared as f64 + failed).max(1.0)
-}
-
 fn losses(text: &mut String, comparison: &Comparison) {
     let coverage = &comparison.coverage;
     let _ = writeln!(
@@ -303,7 +295,7 @@ fn losses(text: &mut String, comparison: &Comparison) {
 fn both(text: &mut String, two: &TwoComparisons) {
     let name = |head: &Option<Head>| {
         head.as_ref().map_or("none".to_owned(), |head| {
-            format!("{} {}", code(&head.shadow), word(head.word))
+            format!("{} {}", code(&head.title), word(head.word))
         })
     };
     let _ = writeln!(text, "\n## {} → {}", name(&two.a), name(&two.b));

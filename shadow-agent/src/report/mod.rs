@@ -14,7 +14,7 @@ mod text;
 mod verdict_file;
 
 pub use document::{LedgerDocument, OutputDocument};
-pub(crate) use figures::visible;
+pub(crate) use figures::{visible, wrong};
 pub use file::LedgerFile;
 pub use junit::junit;
 pub use markdown::{markdown, markdown_of_two};

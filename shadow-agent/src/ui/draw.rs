@@ -5,10 +5,10 @@ use ratatui_core::style::{Modifier, Style};
 use ratatui_core::terminal::Frame;
 use ratatui_core::text::{Line, Span, Text};
 
-use super::look::{fit, percent, quiet, title};
+use super::look::{fit, percent, quiet, title, wrapped};
 use super::model::{Model, Over};
 use super::sanitize::harmless;
-use super::{example, panes};
+use super::{cause, example, panes};
 use crate::compare::document::{Comparison, Interval, Quantiles};
 use crate::mirror::ledger::OutputCounts;
 use crate::report::grouped;
@@ -52,14 +52,18 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>) {
     match &model.over {
         Over::Nothing => {}
         Over::Help => help(frame, pane),
-        Over::Example(..) => {
+        Over::Example(..) | Over::Cause(..) => {
             let over = Rect {
                 height: area.height - 2,
                 y: 1,
                 ..area
             };
             clear(frame, over);
-            example::draw(model, frame, over);
+            if matches!(model.over, Over::Cause(..)) {
+                cause::draw(model, frame, over);
+            } else {
+                example::draw(model, frame, over);
+            }
         }
     }
 }
@@ -305,7 +309,7 @@ const HELP: [&str; 13] = [
     "  up, down, k, j     row up, row down",
     "  pgup, pgdn         page up, page down",
     "  home, end          first, last row",
-    "  enter              show an example of the difference; again: close it",
+    "  enter              show an example of the difference, or the cause; again: close it",
     "  /                  filter rows by text; esc: show all",
     "  c                  next comparison, if there are several",
     "  p                  pause or resume mirroring",
@@ -333,20 +337,4 @@ fn clear(frame: &mut Frame<'_>, area: Rect) {
     for place in area.intersection(buffer.area).positions() {
         buffer[place].reset();
     }
-}
-
-/// Words in lines of this width; a longer word has a line of its own.
-fn wrapped(text: &str, width: usize) -> Vec<Line<'static>> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.len() + 1 + word.len() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines.into_iter().map(Line::raw).collect()
 }

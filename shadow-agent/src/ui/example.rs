@@ -7,9 +7,10 @@ use ratatui_core::terminal::Frame;
 use ratatui_core::text::{Line, Text};
 
 use super::look::{Look, fit, padded, title};
+use super::marks::{Marks, aside, field_name};
 use super::model::{Model, Over};
 use super::sanitize::harmless;
-use crate::compare::document::{Body, Example, ExampleAnswer};
+use crate::compare::document::{Body, Comparison, Example, ExampleAnswer};
 use crate::status::milliseconds;
 
 /// Most lines of an answer that are shown; the page shows all that is kept.
@@ -24,7 +25,7 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>, area: Rect) {
         return;
     };
     let lines = match model.example(&id) {
-        Some(example) => lines(model.look, example, width),
+        Some((comparison, example)) => lines(model.look, comparison, example, width),
         None => vec![Line::raw(
             "the example is gone: the comparison was restarted (enter or esc)",
         )],
@@ -36,7 +37,7 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(Text::from(shown), area);
 }
 
-fn lines(look: Look, example: &Example, width: usize) -> Vec<Line<'static>> {
+fn lines(look: Look, comparison: &Comparison, example: &Example, width: usize) -> Vec<Line<'static>> {
     let name = format!("{} {}", harmless(&example.endpoint), harmless(&example.id));
     let mut lines = vec![title(&fit(&name, width.saturating_sub(10)), width)];
     let plain = |text: &str| Line::raw(fit(&harmless(text), width));
@@ -45,8 +46,10 @@ fn lines(look: Look, example: &Example, width: usize) -> Vec<Line<'static>> {
     lines.push(title("Differences", width));
     for difference in example.differences.iter().take(MAX_DIFFERENCES) {
         let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+        let noise = comparison.noise_of(example, difference);
         lines.push(plain(&format!(
-            "{} {}: {} → {}",
+            "{}{} {}: {} → {}",
+            noise.map_or_else(String::new, |noise| format!("({}) ", aside(noise))),
             difference.path,
             difference.kind.name(),
             value(&difference.production),
@@ -71,20 +74,37 @@ fn lines(look: Look, example: &Example, width: usize) -> Vec<Line<'static>> {
         width,
     ));
     let (production, shadow) = (answer(&example.production), answer(&example.shadow));
-    let in_production: HashSet<&str> = production.iter().map(String::as_str).collect();
-    let in_shadow: HashSet<&str> = shadow.iter().map(String::as_str).collect();
+    let marks = Marks::of(comparison, example);
+    let (in_production, in_shadow) = (worths(&production), worths(&shadow));
+    let body_from = |lines: &[String]| lines.iter().position(String::is_empty).unwrap_or(lines.len());
+    let bodies = (body_from(&production), body_from(&shadow));
     for index in 0..production.len().max(shadow.len()) {
         let (left, right) = (production.get(index), shadow.get(index));
-        // A line that the other side does not have at all.
-        let differs = left.is_some_and(|line| !in_shadow.contains(line.as_str()))
-            || right.is_some_and(|line| !in_production.contains(line.as_str()));
+        // Lines that the other side does not have at all.
+        let only = |line: Option<&String>, body: usize, others: &HashSet<String>| {
+            let line = line.filter(|line| !others.contains(&worth(line, index < body)))?;
+            Some(if index < body {
+                marks.counts_in_head(line)
+            } else {
+                marks.counts_in_body(line)
+            })
+        };
+        let differs = [
+            only(left, bodies.0, &in_shadow),
+            only(right, bodies.1, &in_production),
+        ];
+        let counts = differs.contains(&Some(true));
+        let sign = match counts {
+            true => "≠",
+            false if differs.iter().any(Option::is_some) => "~",
+            false => "│",
+        };
         let text = format!(
-            "{} {} {}",
+            "{} {sign} {}",
             padded(left.map_or("", String::as_str), half),
-            if differs { "≠" } else { "│" },
             fit(right.map_or("", String::as_str), half)
         );
-        lines.push(if differs {
+        lines.push(if counts {
             Line::styled(text, look.unsure())
         } else {
             Line::raw(text)
@@ -95,6 +115,21 @@ fn lines(look: Look, example: &Example, width: usize) -> Vec<Line<'static>> {
         lines.extend(answer(control).iter().map(|line| Line::raw(fit(line, width))));
     }
     lines
+}
+
+/// Lines of an answer as they are set against the other's.
+fn worths(lines: &[String]) -> HashSet<String> {
+    let body = lines.iter().position(String::is_empty).unwrap_or(lines.len());
+    let all = lines.iter().enumerate();
+    all.map(|(index, line)| worth(line, index < body)).collect()
+}
+
+/// What a line is worth: names of fields have no case.
+fn worth(line: &str, is_of_head: bool) -> String {
+    match (field_name(line), line.split_once(':')) {
+        (Some(name), Some((_, value))) if is_of_head => format!("{name}:{}", value.trim()),
+        _ => line.to_owned(),
+    }
 }
 
 /// Head, an empty line, and body.

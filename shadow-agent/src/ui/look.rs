@@ -86,3 +86,19 @@ pub(super) fn padded(text: &str, width: usize) -> String {
 pub(super) fn percent(share: f64) -> String {
     format!("{:.2}%", share * 100.0)
 }
+
+/// Words in lines of this width; a longer word has a line of its own.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<Line<'static>> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.len() + 1 + word.len() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.into_iter().map(Line::raw).collect()
+}

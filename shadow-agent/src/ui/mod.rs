@@ -6,9 +6,11 @@
 //! standard error once the screen is given back.
 
 mod backend;
+mod cause;
 mod draw;
 mod example;
 mod look;
+mod marks;
 mod model;
 mod panes;
 mod sanitize;

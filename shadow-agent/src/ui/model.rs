@@ -7,8 +7,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::Moment;
 use super::look::Look;
 use super::sanitize::{harmless, without_colours};
-use crate::compare::document::{Comparison, DifferenceRow, Document, Endpoint, Example};
+use crate::compare::document::{Cause, Comparison, DifferenceRow, Document, Endpoint, Example};
 use crate::compare::live::Published;
+use crate::report::wrong;
 use crate::status::KeptLines;
 
 /// Most characters of a filter.
@@ -28,16 +29,18 @@ pub(super) enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pane {
     Differences,
+    Causes,
     Endpoints,
     Log,
 }
 
 impl Pane {
-    pub const ALL: [Self; 3] = [Self::Differences, Self::Endpoints, Self::Log];
+    pub const ALL: [Self; 4] = [Self::Differences, Self::Causes, Self::Endpoints, Self::Log];
 
     pub fn title(self) -> &'static str {
         match self {
             Self::Differences => "Differences",
+            Self::Causes => "Causes",
             Self::Endpoints => "Endpoints",
             Self::Log => "Log",
         }
@@ -51,6 +54,18 @@ pub(super) enum Over {
     Help,
     /// The example of this id, scrolled down by so many lines.
     Example(String, usize),
+    /// The cause of this name, likewise.
+    Cause(String, usize),
+}
+
+/// A name that a cause keeps while its counts grow: its place, and its endpoint where it has one.
+fn name_of(comparison: &Comparison, cause: &Cause) -> String {
+    let mut rows = cause.rows.iter().filter_map(|at| comparison.differences.get(*at));
+    let (Some(first), is_alone) = (rows.next(), rows.next().is_none()) else {
+        return cause.what.clone();
+    };
+    let endpoint = if is_alone { first.endpoint.as_str() } else { "" };
+    format!("{}\n{}\n{endpoint}", first.path, first.kind.name())
 }
 
 /// Where a list is: the row that is chosen, and the first that is shown.
@@ -70,7 +85,7 @@ pub(super) struct Model {
     /// Which comparison is shown, where there are several.
     shown: usize,
     pub pane: Pane,
-    places: [ListPosition; 3],
+    places: [ListPosition; 4],
     pub over: Over,
     pub filter: String,
     /// Whether keys go to the filter.
@@ -91,7 +106,7 @@ impl Model {
             logged: 0,
             shown: 0,
             pane: Pane::Differences,
-            places: [ListPosition::default(); 3],
+            places: [ListPosition::default(); 4],
             over: Over::Nothing,
             filter: String::new(),
             editing: false,
@@ -151,12 +166,28 @@ impl Model {
             .collect()
     }
 
+    /// Causes of what counts, the gravest first.
+    pub fn causes(&self) -> Vec<&Cause> {
+        let causes = self.comparison().map(|(comparison, ..)| &comparison.causes);
+        let causes = causes.into_iter().flatten();
+        causes.filter(|cause| self.wants(&[&cause.what])).collect()
+    }
+
+    /// The cause of this name, and its comparison.
+    pub fn cause(&self, name: &str) -> Option<(&Comparison, &Cause)> {
+        let (comparison, ..) = self.comparison()?;
+        let mut causes = comparison.causes.iter();
+        let cause = causes.find(|cause| name_of(comparison, cause) == name)?;
+        Some((comparison, cause))
+    }
+
+    /// Endpoints, those first that most speaks against.
     pub fn endpoints(&self) -> Vec<&Endpoint> {
         let rows = self.comparison().map(|(comparison, ..)| &comparison.endpoints);
-        rows.into_iter()
-            .flatten()
-            .filter(|row| self.wants(&[&row.name]))
-            .collect()
+        let rows = rows.into_iter().flatten();
+        let mut rows: Vec<_> = rows.filter(|row| self.wants(&[&row.name])).collect();
+        rows.sort_by(|a, b| wrong(b).total_cmp(&wrong(a)));
+        rows
     }
 
     pub fn log_lines(&self) -> Vec<&str> {
@@ -177,14 +208,17 @@ impl Model {
     fn rows(&self) -> usize {
         match self.pane {
             Pane::Differences => self.differences().len(),
+            Pane::Causes => self.causes().len(),
             Pane::Endpoints => self.endpoints().len(),
             Pane::Log => self.log_lines().len(),
         }
     }
 
-    pub fn example(&self, id: &str) -> Option<&Example> {
+    /// An example of the comparison in front, and that.
+    pub fn example(&self, id: &str) -> Option<(&Comparison, &Example)> {
         let (comparison, ..) = self.comparison()?;
-        comparison.examples.iter().find(|example| example.id == id)
+        let example = comparison.examples.iter().find(|example| example.id == id)?;
+        Some((comparison, example))
     }
 
     /// Where the list in front is, with the chosen row on a page of so many rows.
@@ -261,9 +295,17 @@ impl Model {
         self.pane = Pane::ALL[(self.pane as usize + by) % Pane::ALL.len()];
     }
 
-    /// Opens an example of the difference that is chosen.
+    /// Opens an example of the difference that is chosen, or the cause.
     fn open(&mut self) {
         let chosen = self.places[self.pane as usize].chosen;
+        if self.pane == Pane::Causes
+            && self.over == Over::Nothing
+            && let Some((comparison, ..)) = self.comparison()
+            && let Some(cause) = self.causes().get(chosen)
+        {
+            self.over = Over::Cause(name_of(comparison, cause), 0);
+            return;
+        }
         if self.pane != Pane::Differences || self.over != Over::Nothing {
             self.over = Over::Nothing;
             return;
@@ -284,7 +326,7 @@ impl Model {
         let (page, at) = match &mut self.over {
             Over::Nothing => (self.page, &mut self.places[self.pane as usize].chosen),
             Over::Help => return,
-            Over::Example(_, at) => (self.page, at),
+            Over::Example(_, at) | Over::Cause(_, at) => (self.page, at),
         };
         *at = match code {
             KeyCode::Up | KeyCode::Char('k') => at.saturating_sub(1),

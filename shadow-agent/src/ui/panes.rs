@@ -8,7 +8,7 @@ use ratatui_core::text::{Line, Span, Text};
 use super::look::{fit, padded, percent, quiet};
 use super::model::{Model, Pane};
 use super::sanitize::harmless;
-use crate::compare::document::{DifferenceRow, Endpoint, Interval, NoiseBy};
+use crate::compare::document::{Cause, DifferenceRow, Endpoint, Interval, NoiseBy, Severity};
 use crate::report::grouped;
 use crate::status::milliseconds;
 
@@ -26,6 +26,11 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>, area: Rect) {
             let shown = rows.iter().skip(place.first).take(page);
             let shown: Vec<_> = shown.map(|row| difference(row, width)).collect();
             (differences(width), shown)
+        }
+        Pane::Causes => {
+            let rows = model.causes();
+            let shown = rows.iter().skip(place.first).take(page);
+            (CAUSES.to_owned(), shown.map(|row| cause(row, width)).collect())
         }
         Pane::Endpoints => {
             let rows = model.endpoints();
@@ -61,6 +66,7 @@ fn tabs(model: &Model, width: usize) -> Line<'static> {
     for pane in Pane::ALL {
         let count = match pane {
             Pane::Differences => model.differences().len(),
+            Pane::Causes => model.causes().len(),
             Pane::Endpoints => model.endpoints().len(),
             Pane::Log => model.log_lines().len(),
         };
@@ -115,6 +121,28 @@ fn difference(row: &DifferenceRow, width: usize) -> Line<'static> {
         Style::new()
     };
     Line::styled(fit(&text, width), style)
+}
+
+const CAUSES: &str = "    pairs what    cause";
+
+fn cause(cause: &Cause, width: usize) -> Line<'static> {
+    let text = format!(
+        "{:>9} {:<7} {}",
+        grouped(cause.count),
+        severity(cause.severity),
+        harmless(&cause.what)
+    );
+    Line::raw(fit(&text, width))
+}
+
+/// How grave a cause is, in a word.
+pub(super) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Status => "status",
+        Severity::Shape => "shape",
+        Severity::Value => "value",
+        Severity::Header => "header",
+    }
 }
 
 const ENDPOINTS: &str = " compared   failed  agree   new 5xx  p99 production   shadow  endpoint";

@@ -12,6 +12,7 @@ use super::draw::draw;
 use super::look::{Look, fit};
 use super::model::{Action, Model};
 use super::*;
+use crate::compare::document::{DifferenceRow, Noise, NoiseBy};
 use crate::compare::example::document;
 use crate::compare::live::LiveDocument;
 use crate::latency::LatencyHistogram;
@@ -106,7 +107,7 @@ fn the_least_screen_has_all_that_matters() {
             "shadow     p50 2.5 ms  p95 5.0 ms  p99 12.0 ms  p99 x1.33 (1.20 to 1.50)",
             "status     200→200 9,870  200→500 30",
             "NO-GO 30 of 9,900 answers are new 5xx: 0.30% (0.21% to 0.43%), and 0.1% may be",
-            "── [Differences 3]  Endpoints 2   Log 0  ───────────────────────────────────────",
+            "── [Differences 3]  Causes 2   Endpoints 2   Log 0  ────────────────────────────",
             "    pairs    share kind       endpoint           path                   values",
             "       70    1.01% value      GET /items/{id}    $.items[*].price       9.99 → …",
             "       30    1.00% status     POST /cart         status                 200 → 5…",
@@ -206,9 +207,19 @@ fn tab_goes_round_the_panes() {
     let mut model = model();
     let tabs = |model: &mut Model| screen(model)[11].clone();
     press(&mut model, KeyCode::Tab);
-    assert!(tabs(&mut model).starts_with("──  Differences 3  [Endpoints 2]"));
+    assert!(tabs(&mut model).starts_with("──  Differences 3  [Causes 2]"));
     assert_eq!(
-        screen(&mut model)[13],
+        screen(&mut model)[13..15],
+        [
+            "       30 status  status 500 in place of 200 in 30 of 3,000 responses of POST /…",
+            "       70 value   $.items[*].price is different in 70 of 6,900 responses of GET…",
+        ]
+    );
+    press(&mut model, KeyCode::Tab);
+    assert!(tabs(&mut model).starts_with("──  Differences 3   Causes 2  [Endpoints 2]"));
+    // The one that most speaks against stands first.
+    assert_eq!(
+        screen(&mut model)[14],
         "    6,900       10  98.99%        0          9.0 ms   12.0 ms  GET /items/{id}"
     );
     press(&mut model, KeyCode::Tab);
@@ -228,7 +239,7 @@ fn a_filter_leaves_rows_with_the_text_in_them() {
         "{:?}",
         screen(&mut model)
     );
-    assert!(screen(&mut model)[11].contains("[Differences 1]  Endpoints 1 "));
+    assert!(screen(&mut model)[11].contains("[Differences 1]  Causes 1   Endpoints 1 "));
     press(&mut model, KeyCode::Enter);
     // Keys are orders again.
     assert_eq!(press(&mut model, KeyCode::Char('r')), Action::Reset);
@@ -275,6 +286,87 @@ fn enter_opens_an_example_with_both_answers_side_by_side() {
     press(&mut model, KeyCode::Down);
     press(&mut model, KeyCode::Enter);
     assert_eq!(screen(&mut model)[23], "no example was kept");
+}
+
+#[test]
+fn enter_opens_a_cause_with_its_places_and_a_rule() {
+    let mut model = model();
+    press(&mut model, KeyCode::Tab);
+    press(&mut model, KeyCode::Down);
+    press(&mut model, KeyCode::Enter);
+    let rows = screen(&mut model);
+    assert_eq!(
+        rows[1..9],
+        [
+            "── value ───────────────────────────────────────────────────────────────────────",
+            "$.items[*].price is different in 70 of 6,900 responses of GET /items/{id}: 9.99",
+            "-> 10.99",
+            "── Where ───────────────────────────────────────────────────────────────────────",
+            "       70 GET /items/{id} $.items[*].price value: 9.99 → 10.99",
+            "── Rule for --compare-rules ────────────────────────────────────────────────────",
+            "[[ignore]]",
+            "path = \"GET /items/{id} $.items[*].price\"",
+        ]
+    );
+    press(&mut model, KeyCode::Enter);
+    assert!(screen(&mut model)[11].contains("[Causes 2]"));
+}
+
+#[test]
+fn an_example_tells_what_counts_from_what_does_not_and_passes_over_order() {
+    let mut model = model();
+    let mut document = document();
+    let comparison = &mut document.comparisons[0];
+    let row = comparison.differences[0].clone();
+    let difference = |path: &str| crate::compare::Difference {
+        path: path.to_owned(),
+        kind: row.kind,
+        production: Some("1".to_owned()),
+        shadow: Some("2".to_owned()),
+    };
+    for (path, by) in [
+        ("header.x-node", NoiseBy::LikeControl),
+        ("$.nonce", NoiseBy::Rule),
+    ] {
+        comparison.examples[0].differences.push(difference(path));
+        comparison.differences.push(DifferenceRow {
+            path: path.to_owned(),
+            noise: Some(Noise {
+                by,
+                why: String::new(),
+                reference: None,
+            }),
+            ..row.clone()
+        });
+    }
+    let example = &mut comparison.examples[0];
+    example.production.head = "HTTP/1.1 200 OK\nX-Node: 1\nVary: Origin\nAllow: POST, GET\n".to_owned();
+    example.shadow.head = "HTTP/1.1 200 OK\nvary: Origin\nX-Node: 2\nAllow: POST, GET\n".to_owned();
+    let text =
+        |price: &str, nonce: &str| Some(format!("{{\n  \"price\": {price},\n  \"nonce\": {nonce}\n}}"));
+    example.production.body.text = text("9.99", "1");
+    example.shadow.body.text = text("10.99", "2");
+    model.show(published(document));
+    press(&mut model, KeyCode::Enter);
+    let rows = screen(&mut model);
+    assert_eq!(
+        rows[5..18],
+        [
+            "── Differences ─────────────────────────────────────────────────────────────────",
+            "$.items[*].price value: 9.99 → 10.99",
+            "(excused) header.x-node value: 1 → 2",
+            "(noise) $.nonce value: 1 → 2",
+            "── production 2.1 ms                    shadow 2.6 ms ──────────────────────────",
+            "HTTP/1.1 200 OK                        │ HTTP/1.1 200 OK",
+            "X-Node: 1                              ~ vary: Origin",
+            "Vary: Origin                           ~ X-Node: 2",
+            "Allow: POST, GET                       │ Allow: POST, GET",
+            "                                       │",
+            "{                                      │ {",
+            "  \"price\": 9.99,                       ≠   \"price\": 10.99,",
+            "  \"nonce\": 1                           ~   \"nonce\": 2",
+        ]
+    );
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn store_hiding(stage: &Stage, redaction: Option<&Redaction>, requests: &[(&str,
             repeat: None,
             raced: false,
         };
-        handle.pair(&pair, MappedPlaces::default());
+        handle.pair(&pair, MappedPlaces::default(), None);
     }
     assert!(writer.end(Duration::from_secs(30)), "the store's end");
     directory.to_str().expect("a path in UTF-8").to_owned()

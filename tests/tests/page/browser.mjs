@@ -124,6 +124,20 @@ const checks = {
         for (const width of [320, 360, 1280]) {
           const { page, place, context } = await open(file, { width, colorScheme, reducedMotion: "reduce" });
           await shown(page, place);
+          if (file.endsWith("one.html")) {
+            // Endpoint and values of each difference are seen without scrolling sideways.
+            const cut = await page.evaluate(() => {
+              const table = [...document.querySelectorAll("table")].find((one) => one.caption.innerText.includes("Differences between"));
+              const seen = (text, row) =>
+                [...row.querySelectorAll("code")].some((one) => {
+                  const { left, right, width } = one.getBoundingClientRect();
+                  return one.innerText === text && width > 0 && left >= 0 && right <= innerWidth;
+                });
+              const rows = [...table.tBodies[0].rows].filter((row) => row.innerText.includes("$.price"));
+              return rows.filter((row) => !["GET /items/{id}", "9.99", "10.99"].every((text) => seen(text, row))).length + (rows.length === 0);
+            });
+            expect(cut === 0, `${place}: a row hides endpoint or values`);
+          }
           await picture(page, place);
           await openAll(page);
           await shown(page, `${place} opened`);
@@ -350,7 +364,8 @@ const checks = {
     await table.locator("article summary", { hasText: "The request" }).first().click();
     await page.locator("summary", { hasText: "These figures as a table" }).click();
     await table.locator(".opener").nth(1).focus();
-    const sideways = () => page.locator(".scroll", { has: page.locator("table.data") }).first();
+    // The table of endpoints, which a phone has no room for.
+    const sideways = () => page.locator(".scroll", { has: page.locator("table.data") }).nth(1);
     await sideways().evaluate((one) => (one.scrollLeft = 50));
     stream.write(`data: ${documents[1]}\n\n`);
     await page.locator("p.word.go").waitFor({ timeout: 10000 });
@@ -416,7 +431,9 @@ const checks = {
 
   // The page's own comparison of lines, called as it is.
   async lines() {
-    const { align, ownPart } = new Function(`${readFileSync(pages[0], "utf8")}; return { align, ownPart };`)();
+    const { align, alignHeads, inOtherOrder, ownPart } = new Function(
+      `${readFileSync(pages[0], "utf8")}; return { align, alignHeads, inOtherOrder, ownPart };`,
+    )();
     const is = (found, wanted, says) =>
       expect(JSON.stringify(found) === JSON.stringify(wanted), `${says}: ${JSON.stringify(found).slice(0, 300)}`);
     is(
@@ -460,6 +477,26 @@ const checks = {
     is(ownPart('"price": 9.99,', '"price": 10.99,'), ['"price": ', "9", ".99,"], "what is its own");
     is(ownPart("aaa", "aa"), ["aa", "a", ""], "what is its own of a repetition");
 
+    // Fields of heads have no order, and their names no case; both sides stay as they were written.
+    const heads = [
+      ["HTTP/1.1 200 OK", "Content-Type: a", "Set-Cookie: x=1", "Set-Cookie: y=2", "X-Gone: 1", "Vary: b"],
+      ["HTTP/1.1 200 OK", "vary: b", "Set-Cookie: y=2", "set-cookie: z=3", "content-type:  a", "X-New: 2"],
+    ];
+    is(
+      alignHeads(...heads),
+      [
+        ["HTTP/1.1 200 OK", "HTTP/1.1 200 OK", true],
+        ["Content-Type: a", "content-type:  a", true],
+        ["Set-Cookie: x=1", "set-cookie: z=3", false],
+        ["Set-Cookie: y=2", "Set-Cookie: y=2", true],
+        ["X-Gone: 1", null, false],
+        ["Vary: b", "vary: b", true],
+        [null, "X-New: 2", false],
+      ],
+      "fields in another order",
+    );
+    is([inOtherOrder(...heads), inOtherOrder(heads[0], heads[0])], [true, false], "another order is told");
+
     // Whatever the lines, each stands in the result once and in order.
     let seed = 1;
     const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
@@ -467,8 +504,11 @@ const checks = {
       const lines = () => Array.from({ length: random(12) }, () => "abc"[random(3)]);
       const [left, right] = [lines(), lines()];
       const pairs = align(left, right);
-      const of = (side) => pairs.map((pair) => pair[side]).filter((line) => line !== null);
-      is([of(0), of(1)], [left, right], `round ${round}`);
+      const of = (side, pairs) => pairs.map((pair) => pair[side]).filter((line) => line !== null);
+      is([of(0, pairs), of(1, pairs)], [left, right], `round ${round}`);
+      const fields = alignHeads(left, right);
+      const sorted = [[...of(0, fields)].sort(), [...of(1, fields)].sort()];
+      is(sorted, [[...left].sort(), [...right].sort()], `round ${round} of fields`);
       expect(
         pairs.every(([a, b, same]) => same === (a === b && a !== null) || !same),
         `round ${round}: same`,

@@ -29,11 +29,12 @@ pub(super) fn advice(comparison: &Comparison, rows: &[&DifferenceRow]) -> Option
         _ if first.path == "header.location" => {
             "The shadow redirects elsewhere. Where only the host is another, --http-original-host asks it under production's."
         }
-        _ if first.path == "header.content-encoding" && is_all_that_differs(comparison, rows) => {
+        _ if is_of_encoding(first) && is_all_that_differs(comparison, rows) => {
             "The body is the same but for its encoding."
         }
         _ if rows.iter().all(is_guess) => {
-            "These are numbers of fields, and what is below one is a guess: --grpc-descriptors FILE gives their names."
+            "These are numbers of fields, and what is below one is a guess: --grpc-descriptors FILE gives their names, or \
+             --grpc-reflection where the shadow serves it."
         }
         _ => return None,
     };
@@ -106,11 +107,28 @@ fn names_own_host(comparison: &Comparison, row: &DifferenceRow) -> bool {
             .is_none_or(|value| !value.contains(authority))
 }
 
+/// Whether a row is about how a body is encoded: its coding, or its character set alone.
+fn is_of_encoding(row: &DifferenceRow) -> bool {
+    let media = |value: &Option<String>| {
+        let media = value.as_deref()?.split(';').next()?.trim();
+        Some(media.to_ascii_lowercase())
+    };
+    match row.path.as_str() {
+        "header.content-encoding" => true,
+        "header.content-type" => {
+            let names =
+                |value: &Option<String>| value.as_ref().is_some_and(|value| value.contains("charset"));
+            media(&row.production) == media(&row.shadow) && (names(&row.production) || names(&row.shadow))
+        }
+        _ => false,
+    }
+}
+
 /// Whether nothing else counts at the endpoints of `rows`.
 fn is_all_that_differs(comparison: &Comparison, rows: &[&DifferenceRow]) -> bool {
     comparison.differences.iter().all(|other| {
         other.noise.is_some()
-            || other.path == "header.content-encoding"
+            || is_of_encoding(other)
             || rows.iter().all(|row| row.endpoint != other.endpoint)
     })
 }

@@ -133,29 +133,41 @@ fn a_rule_is_ready_to_be_filled_in_and_can_be_read() {
     let rows = vec![
         row("GET /a/{id}", "$.items[*].seen", Kind::Value, 100, ["1", "2"]),
         row("GET /a", "status", Kind::Status, 1, ["200", "500"]),
-        row("GET /a", "$['a \"b\" \u{7f}']", Kind::Value, 1, ["1", "2"]),
+        row("GET /a", "$['a \"b\" \u{7f}']", Kind::Value, 1, ["x", "(hidden)"]),
     ];
     let causes = causes(&comparison(rows));
-    let rules: Vec<_> = causes.iter().map(|cause| cause.rule.clone()).collect();
+    let rules: Vec<_> = causes.iter().map(|cause| cause.rule.clone().unwrap()).collect();
     assert_eq!(
         rules,
         [
-            None,
-            Some(
-                "[[ignore]]\npath = \"GET /a/{id} $.items[*].seen\"\nreason = \"\"\ndate = \"\"\n".to_owned()
-            ),
-            Some(
-                "[[ignore]]\npath = \"GET /a $['a \\\"b\\\" \\u007F']\"\nreason = \"\"\ndate = \"\"\n"
-                    .to_owned()
-            ),
+            "[[known]]\npath = \"GET /a status\"\nproduction = \"200\"\nshadow = \"500\"\nreason = \"\"\ndate = \"\"\n",
+            "[[ignore]]\npath = \"GET /a/{id} $.items[*].seen\"\nreason = \"\"\ndate = \"\"\n\n\
+             # or, for numbers that may be so far apart:\n# [[tolerance]]\n\
+             # path = \"GET /a/{id} $.items[*].seen\"\n# relative = 0.01\n\n\
+             # or, where this release intends it (as in the file of --compare-known):\n# [[known]]\n\
+             # path = \"GET /a/{id} $.items[*].seen\"\n# production = \"1\"\n# shadow = \"2\"\n\
+             # reason = \"\"\n# date = \"\"\n",
+            "[[ignore]]\npath = \"GET /a $['a \\\"b\\\" \\u007F']\"\nreason = \"\"\ndate = \"\"\n\n\
+             # or, where this release intends it (as in the file of --compare-known):\n# [[known]]\n\
+             # path = \"GET /a $['a \\\"b\\\" \\u007F']\"\n# production = \"x\"\n\
+             # reason = \"\"\n# date = \"\"\n",
         ]
     );
-    for rule in rules.into_iter().flatten() {
+    for rule in rules {
         let filled = rule
             .replace("date = \"\"", "date = \"2026-11-29\"")
             .replace("reason = \"\"", "reason = \"why\"");
-        let read = crate::RulesFile::parse(&filled);
-        assert!(read.is_ok(), "{filled}: {read:?}");
+        // As it stands, and with what is behind it.
+        for filled in [
+            filled
+                .replace("# [[", "[[")
+                .replace("# or", "#or")
+                .replace("\n# ", "\n"),
+            filled,
+        ] {
+            let read = crate::RulesFile::parse(&filled);
+            assert!(read.is_ok(), "{filled}: {read:?}");
+        }
     }
 }
 
@@ -198,4 +210,21 @@ fn known_patterns_are_named_with_the_way_out() {
         ["gzip", ""],
     );
     assert!(advice(vec![coding]).contains("but for its encoding"));
+    let values = ["/login", "https://next.example/login"];
+    let redirect = row("GET /a", "header.location", Kind::Value, 9, values);
+    assert!(advice(vec![redirect]).contains("redirects elsewhere"));
+    let charset = |shadow| {
+        let values = ["text/plain; charset=iso-8859-1", shadow];
+        row("GET /a", "header.content-type", Kind::Value, 9, values)
+    };
+    assert!(advice(vec![charset("text/plain;charset=UTF-8")]).contains("but for its encoding"));
+    assert_eq!(advice(vec![charset("text/html; charset=utf-8")]), "");
+    let value = row("GET /a", "text['x']", Kind::Value, 9, ["1", "2"]);
+    let both = [charset("text/plain"), value];
+    assert!(
+        both.iter()
+            .all(|one| !advice(vec![one.clone(), both[1].clone()]).contains("encoding"))
+    );
+    let fields = row("p.S/M", "$.2", Kind::Value, 9, ["1", "2"]);
+    assert!(advice(vec![fields]).contains("--grpc-descriptors FILE gives their names, or --grpc-reflection"));
 }

@@ -122,31 +122,79 @@ fn short(value: &str) -> String {
     }
 }
 
-/// Lines for the file of `--compare-rules`, with a reason and a date to fill in; none for status codes, which no rule takes away,
-/// and none where rules have no word for the place.
+/// Lines for the file of `--compare-rules`, with a reason and a date to fill in: that the place does not count; a known difference for
+/// status codes, which nothing else takes away. What else may be written there stands behind, as comments. None where rules have
+/// no word for the place.
 pub(super) fn rule(rows: &[&DifferenceRow]) -> Option<String> {
     let first = rows.first()?;
-    if matches!(first.kind, Kind::Status | Kind::More) {
+    if first.kind == Kind::More {
         return None;
     }
     let mut paths: Vec<&str> = rows.iter().map(|row| row.path.as_str()).collect();
     paths.sort_unstable();
     paths.dedup();
     let one = rows.iter().all(|row| row.endpoint == first.endpoint);
-    let entries = paths.into_iter().map(|path| {
+    let written = |path: &str| {
         let path = if one {
             format!("{} {path}", first.endpoint)
         } else {
             path.to_owned()
         };
-        super::super::IgnoreRule::parse(&path).ok()?;
-        Some(format!(
-            "[[ignore]]\npath = {}\nreason = \"\"\ndate = \"\"\n",
-            basic_string(&path)
-        ))
-    });
-    let entries: Option<Vec<String>> = entries.collect();
-    entries.map(|entries| entries.join("\n"))
+        super::super::PathPattern::parse(&path).ok()?;
+        Some(basic_string(&path))
+    };
+    let paths: Option<Vec<String>> = paths.into_iter().map(written).collect();
+    let paths = paths?;
+    let entries = |entry: &dyn Fn(&str) -> String| {
+        let entries: Vec<String> = paths.iter().map(|path| entry(path)).collect();
+        entries.join("\n")
+    };
+    let known = entries(&|path| known(path, first));
+    if first.kind == Kind::Status {
+        return Some(known);
+    }
+    let mut text = entries(&|path| format!("[[ignore]]\npath = {path}\n{TO_FILL_IN}"));
+    if is_number(first) {
+        let tolerance = entries(&|path| format!("[[tolerance]]\npath = {path}\nrelative = 0.01\n"));
+        comment(&mut text, "or, for numbers that may be so far apart", &tolerance);
+    }
+    comment(
+        &mut text,
+        "or, where this release intends it (as in the file of --compare-known)",
+        &known,
+    );
+    Some(text)
+}
+
+/// The members that each entry has for who writes it.
+const TO_FILL_IN: &str = "reason = \"\"\ndate = \"\"\n";
+
+/// A known difference, with the values that a row has in its first pair where all of them are shown.
+fn known(path: &str, row: &DifferenceRow) -> String {
+    let mut text = format!("[[known]]\npath = {path}\n");
+    for (name, value) in [("production", &row.production), ("shadow", &row.shadow)] {
+        let shown = value
+            .as_ref()
+            .filter(|value| !value.contains("(hidden)") && !value.ends_with('…'));
+        if let Some(value) = shown {
+            let _ = writeln!(text, "{name} = {}", basic_string(value));
+        }
+    }
+    text + TO_FILL_IN
+}
+
+/// Whether both values of a row are numbers.
+fn is_number(row: &DifferenceRow) -> bool {
+    let is = |value: &Option<String>| value.as_ref().is_some_and(|value| value.parse::<f64>().is_ok());
+    row.kind == Kind::Value && is(&row.production) && is(&row.shadow)
+}
+
+/// Adds lines as comments, below a title.
+fn comment(text: &mut String, title: &str, lines: &str) {
+    let _ = write!(text, "\n# {title}:\n");
+    for line in lines.lines() {
+        let _ = writeln!(text, "# {line}");
+    }
 }
 
 /// A basic string of TOML 1.0.

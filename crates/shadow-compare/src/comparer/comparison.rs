@@ -95,7 +95,7 @@ impl Comparison {
             Finished::Pair(pair, _charge) => {
                 add(&mut self.tally, &pair);
                 if let Some(store) = store {
-                    store.pair(&pair, self.tally.take_mapped());
+                    store.pair(&pair, self.tally.take_mapped(), self.tally.take_selected());
                 }
             }
             Finished::Not(unpaired) => {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
-use super::path::{MAX_SEGMENTS, Path, normalize};
+use super::path::{Form, MAX_SEGMENTS, Path, normalize};
 
 /// The longest template.
 const MAX_TEMPLATE: usize = 1024;
@@ -28,6 +28,23 @@ enum Segment {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidTemplate(String);
+
+impl RouteTemplate {
+    /// Whether it stands for the path of a request's target.
+    pub fn is_of(&self, target: &[u8]) -> bool {
+        let mut path = Path::default();
+        path.read(target);
+        for (at, segment) in self.segments.iter().enumerate() {
+            match (segment, path.segment(at)) {
+                (Segment::Rest(_), _) => return path.form == Form::Path,
+                (Segment::Parameter(_), Some(_)) => {}
+                (Segment::Literal(wanted), Some(found)) if wanted == found => {}
+                _ => return false,
+            }
+        }
+        path.form == Form::Path && path.segment(self.segments.len()).is_none() && !path.is_deeper()
+    }
+}
 
 impl FromStr for RouteTemplate {
     type Err = InvalidTemplate;

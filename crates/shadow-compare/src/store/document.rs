@@ -45,7 +45,7 @@ pub fn document(store: &Store, judging: &Judging) -> Document {
             continue;
         };
         match record {
-            Kept::Pair(kept) => tally.add_kept(&kept.pair, &kept.mapped),
+            Kept::Pair(kept) => tally.add_kept(&kept.pair, &kept.mapped, kept.selected.as_ref()),
             Kept::Unpaired { unpaired, .. } => tally.not_compared(&unpaired),
         }
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use shadow_mirror::MessageId;
 
-use crate::{Answer, MappedPlaces, NotCompared, Pair, Times, Unpaired};
+use crate::{Answer, MappedPlaces, NotCompared, Pair, Selected, Times, Unpaired};
 
 /// Largest record, in bytes of messages: those of several answers of the largest size that makes sense.
 pub const MAX_RECORD: usize = 64 << 20;
@@ -40,6 +40,8 @@ pub struct KeptPair {
     pub pair: Pair,
     /// The places where identifiers of its answers are mapped to each other.
     pub mapped: MappedPlaces,
+    /// The value by which it was told from others of its URL.
+    pub selected: Option<Selected>,
 }
 
 impl Kept {
@@ -80,12 +82,16 @@ enum Line {
         mapped: Box<MappedPlaces>,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         raced: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        selected: Option<Selected>,
     },
     NotCompared {
         of: u16,
         at: u64,
         reason: String,
         request: Lengths,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        selected: Option<Selected>,
     },
 }
 
@@ -125,6 +131,7 @@ pub fn write(kept: &Kept, out: &mut Vec<u8>) {
                 whole,
                 pair,
                 mapped,
+                selected,
             } = &**kept;
             let line = Line::Pair {
                 of: *of,
@@ -142,6 +149,7 @@ pub fn write(kept: &Kept, out: &mut Vec<u8>) {
                 repeat: pair.repeat.as_ref().map(Lengths::of),
                 mapped: Box::new(mapped.clone()),
                 raced: pair.raced,
+                selected: selected.clone(),
             };
             let answers = [Some(&pair.production), Some(&pair.shadow)].into_iter();
             let answers = answers.chain([pair.control.as_ref(), pair.repeat.as_ref()]);
@@ -162,6 +170,7 @@ pub fn write(kept: &Kept, out: &mut Vec<u8>) {
                     head: unpaired.request_line.len(),
                     ..Lengths::default()
                 },
+                selected: unpaired.selected.clone(),
             };
             (line, vec![&unpaired.request_line])
         }
@@ -241,6 +250,7 @@ impl<R: BufRead> RecordReader<R> {
                 repeat,
                 mapped,
                 raced,
+                selected,
             } => {
                 let id = MessageId::given(id.as_bytes()).ok_or(Broken::NoRecord("its id is invalid"))?;
                 let answers = [Some(production), Some(shadow), control, repeat];
@@ -260,6 +270,7 @@ impl<R: BufRead> RecordReader<R> {
                         raced,
                     },
                     mapped: *mapped,
+                    selected,
                 }))))
             }
             Line::NotCompared {
@@ -267,11 +278,13 @@ impl<R: BufRead> RecordReader<R> {
                 at,
                 reason,
                 request,
+                selected,
             } => {
                 let why = NotCompared::named(&reason).ok_or(Broken::NoRecord("its reason is not known"))?;
                 let line = self.bytes([request].into_iter())?;
                 let unpaired = Unpaired {
                     request_line: line[..request.head].into(),
+                    selected,
                     at,
                     why,
                 };

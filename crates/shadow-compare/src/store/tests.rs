@@ -14,7 +14,7 @@ use shadow_mirror::rules::{JsonPath, OF_RECORDINGS, Redaction, RedactionKey};
 use super::*;
 use crate::document::Verdict;
 use crate::tally::Facts;
-use crate::{Answer, Hosts, MappedPlaces, NotCompared, Pair, Secrets, Times, Unpaired};
+use crate::{Answer, Hosts, MappedPlaces, NotCompared, Pair, RouteBy, Secrets, Selected, Times, Unpaired};
 
 struct Folder(PathBuf);
 
@@ -112,18 +112,25 @@ fn mapped() -> MappedPlaces {
     }
 }
 
+/// The value that tells a request of GraphQL from others of its URL.
+fn selected() -> Option<Selected> {
+    let head = b"GET /graphql?query=query+Q%7Ba%7D HTTP/1.1\r\n\r\n";
+    RouteBy::default().read(head, b"")
+}
+
 fn kept(id: &str) -> Kept {
     Kept::Pair(Box::new(KeptPair {
         of: 0,
         whole: true,
         pair: pair(id),
         mapped: mapped(),
+        selected: selected(),
     }))
 }
 
 fn unpaired() -> Unpaired {
     let why = NotCompared::Shadow(DropReason::Timeout);
-    Unpaired::new(b"GET /b HTTP/1.1\r\n\r\n", 7, why)
+    Unpaired::new(b"GET /b HTTP/1.1\r\n\r\n", 7, why).selected(selected())
 }
 
 fn shown(kept: &Kept) -> String {
@@ -150,6 +157,7 @@ fn a_record_is_a_line_and_the_bytes_that_it_tells_the_lengths_of() {
             whole: true,
             pair: only,
             mapped: MappedPlaces::default(),
+            selected: None,
         })),
         &mut out,
     );
@@ -165,7 +173,8 @@ fn a_record_is_a_line_and_the_bytes_that_it_tells_the_lengths_of() {
          \"production\":{\"head\":19,\"body\":1,\"first\":900000,\"last\":1000001},\
          \"shadow\":{\"head\":19,\"body\":1,\"first\":900000,\"last\":1000001}}\n\
          GET / HTTP/1.1\r\n\r\nHTTP/1.1 200 OK\r\n\r\naHTTP/1.1 200 OK\r\n\r\nb\n\
-         {\"kind\":\"not_compared\",\"of\":3,\"at\":7,\"reason\":\"timeout\",\"request\":{\"head\":15,\"body\":0}}\n\
+         {\"kind\":\"not_compared\",\"of\":3,\"at\":7,\"reason\":\"timeout\",\"request\":{\"head\":15,\"body\":0},\
+         \"selected\":{\"by\":\"operation\",\"value\":\"Q\"}}\n\
          GET /b HTTP/1.1\n";
     assert_eq!(String::from_utf8(out).unwrap(), expected);
 }
@@ -175,7 +184,7 @@ fn what_was_kept_is_read_back() {
     let folder = Folder::new("read-back");
     let writer = folder.writer(1 << 30);
     let handle = writer.handle(2, None, Secrets::Shown);
-    handle.pair(&pair("a"), mapped());
+    handle.pair(&pair("a"), mapped(), selected());
     handle.unpaired(&unpaired());
     writer.describe(comparisons());
     assert!(writer.end(Duration::from_secs(10)));
@@ -192,6 +201,7 @@ fn what_was_kept_is_read_back() {
         whole: true,
         pair: pair("a"),
         mapped: mapped(),
+        selected: selected(),
     }));
     assert_eq!(shown(&records[0]), shown(&expected));
     assert!(matches!(&records[1], Kept::Unpaired { of: 2, unpaired: read } if *read == unpaired()));
@@ -209,9 +219,9 @@ fn of_a_pair_without_differences_start_lines_and_times_are_kept() {
     alike.shadow = answer(other, "{\"a\":\"s3cret-3\"}");
     alike.repeat = Some(alike.shadow.clone());
     let handle = writer.handle(0, None, Secrets::Shown);
-    handle.pair(&alike, MappedPlaces::default());
+    handle.pair(&alike, MappedPlaces::default(), None);
     alike.repeat = Some(answer(other, "{\"a\":\"s3cret-4\"}"));
-    handle.pair(&alike, MappedPlaces::default());
+    handle.pair(&alike, MappedPlaces::default(), None);
     drop(writer);
     let records: Vec<Kept> = Store::open(&folder.0).unwrap().records().collect();
     let [Kept::Pair(first), Kept::Pair(second)] = &records[..] else {
@@ -237,7 +247,7 @@ fn no_secret_reaches_the_disk_and_equal_ones_stay_equal() {
         both.id = MessageId::given(id.as_bytes()).unwrap();
         writer
             .handle(0, Some(&redaction(&["a"])), Secrets::Shown)
-            .pair(&both, MappedPlaces::default());
+            .pair(&both, MappedPlaces::default(), None);
     }
     drop(writer);
     for name in folder.names() {
@@ -287,7 +297,7 @@ fn a_compressed_body_is_searched_as_it_reads() {
     coded.shadow.body = body.into();
     writer
         .handle(0, Some(&redaction(&["a"])), Secrets::Shown)
-        .pair(&coded, MappedPlaces::default());
+        .pair(&coded, MappedPlaces::default(), None);
     drop(writer);
     let Some(Kept::Pair(kept)) = Store::open(&folder.0).unwrap().records().next() else {
         panic!("a pair")
@@ -306,7 +316,7 @@ fn a_message_that_cannot_be_redacted_is_counted_and_not_kept() {
     broken.shadow.body = Bytes::from_static(b"{\"a\":");
     writer
         .handle(0, Some(&redaction(&["a"])), Secrets::Shown)
-        .pair(&broken, MappedPlaces::default());
+        .pair(&broken, MappedPlaces::default(), None);
     writer.describe(comparisons());
     assert!(writer.end(Duration::from_secs(10)));
     let store = Store::open(&folder.0).unwrap();
@@ -324,7 +334,7 @@ fn what_the_queue_has_no_room_for_is_counted() {
     let writer = StoreWriter::start(place.unwrap()).unwrap();
     writer
         .handle(0, None, Secrets::Shown)
-        .pair(&pair("a"), MappedPlaces::default());
+        .pair(&pair("a"), MappedPlaces::default(), None);
     assert_eq!(writer.counts().lost, [("store_queue_full".to_owned(), 1)].into());
 }
 
@@ -344,7 +354,7 @@ fn the_oldest_go_when_the_directory_is_full_and_are_counted() {
         .take(4096)
         .collect();
         pair.shadow.body = body.into();
-        handle.pair(&pair, MappedPlaces::default());
+        handle.pair(&pair, MappedPlaces::default(), None);
     }
     writer.describe(comparisons());
     assert!(writer.end(Duration::from_secs(30)));
@@ -376,7 +386,7 @@ fn the_directory_and_its_files_are_their_owners_alone() {
     let writer = folder.writer(1 << 30);
     writer
         .handle(0, None, Secrets::Shown)
-        .pair(&pair("a"), MappedPlaces::default());
+        .pair(&pair("a"), MappedPlaces::default(), None);
     drop(writer);
     assert_eq!(folder.0.metadata().unwrap().mode() & 0o777, 0o700);
     for name in folder.names() {
@@ -440,7 +450,7 @@ fn a_run_that_is_broken_off_says_what_it_compared_and_goes_for_nobody() {
         alike.id = MessageId::given(format!("pair-{number}").as_bytes()).unwrap();
         writer
             .handle(0, None, Secrets::Shown)
-            .pair(&alike, MappedPlaces::default());
+            .pair(&alike, MappedPlaces::default(), None);
     }
     writer.handle(0, None, Secrets::Shown).unpaired(&unpaired());
     assert!(writer.end(Duration::from_secs(10)));
@@ -495,6 +505,39 @@ fn a_run_that_is_broken_off_says_what_it_compared_and_goes_for_nobody() {
         (9, 7, 0)
     );
     assert_eq!(coverage.not_compared, [("not_kept".to_owned(), 1)].into());
+}
+
+#[test]
+fn operations_are_told_apart_of_pairs_that_were_kept_without_their_bodies() {
+    let folder = Folder::new("operations");
+    let writer = folder.writer(1 << 30);
+    writer.describe(comparisons());
+    let handle = writer.handle(0, None, Secrets::Shown);
+    let mut tally = crate::Tally::new(
+        crate::tally::tests::judging().into(),
+        crate::counters::CompareCounters::default(),
+    );
+    for (number, operation) in ["GetUser", "GetCart", "GetUser"].iter().enumerate() {
+        let mut alike = pair(&format!("pair-{number}"));
+        (alike.shadow, alike.repeat) = (alike.production.clone(), None);
+        alike.request_head = "POST /graphql HTTP/1.1\r\nContent-Type: application/json\r\n\r\n".into();
+        alike.request_body = format!(r#"{{"query":"query {operation} {{ a }}"}}"#).into();
+        tally.add(&alike);
+        handle.pair(&alike, tally.take_mapped(), tally.take_selected());
+    }
+    assert!(writer.end(Duration::from_secs(10)));
+    let names = |comparison: &crate::document::Comparison| {
+        let endpoints = comparison.endpoints.iter();
+        let names = endpoints.map(|endpoint| format!("{} {}", endpoint.name, endpoint.compared));
+        names.collect::<Vec<_>>()
+    };
+    let expected = [
+        "POST /graphql (operation GetUser) 2",
+        "POST /graphql (operation GetCart) 1",
+    ];
+    assert_eq!(names(&tally.comparison(&Facts::default())), expected);
+    let again = document(&Store::open(&folder.0).unwrap(), &crate::tally::tests::judging());
+    assert_eq!(names(&again.comparisons[0]), expected);
 }
 
 #[test]

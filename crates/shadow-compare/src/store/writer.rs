@@ -16,7 +16,7 @@ use super::record::{Kept, KeptPair, MAX_RECORD, write};
 use super::redacted::{Hidden, is_alike, start_lines};
 use super::run::{Counts, FORMAT, KeptComparison, Run, SCHEMA};
 use super::segments::Segments;
-use crate::{Answer, GrpcDescriptors, MappedPlaces, Pair, Secrets, Unpaired};
+use crate::{Answer, GrpcDescriptors, MappedPlaces, Pair, Secrets, Selected, Unpaired};
 
 /// Bytes of records that are compressed and written at once.
 const MEMBER: usize = 256 * 1024;
@@ -86,6 +86,7 @@ enum Item {
         hidden: Option<Arc<Hidden>>,
         pair: Box<Pair>,
         mapped: MappedPlaces,
+        selected: Option<Selected>,
         whole: bool,
     },
     Unpaired {
@@ -245,7 +246,7 @@ impl StoreHandle {
     }
 
     /// Keeps a pair. Less is kept of one whose answers are alike.
-    pub fn pair(&self, pair: &Pair, mapped: MappedPlaces) {
+    pub fn pair(&self, pair: &Pair, mapped: MappedPlaces, selected: Option<Selected>) {
         let whole = !is_alike(pair);
         let pair = if whole { pair.clone() } else { start_lines(pair) };
         self.shared.put(Item::Pair {
@@ -253,6 +254,7 @@ impl StoreHandle {
             hidden: self.hidden.clone(),
             pair: Box::new(pair),
             mapped,
+            selected,
             whole,
         });
     }
@@ -317,7 +319,7 @@ impl Queue {
 
 /// Redacts an item: what is kept of it, or the reason why nothing is; and how many bodies in it are hidden as a whole.
 fn redacted(item: Item) -> (Result<Kept, &'static str>, u64) {
-    let (of, hidden, pair, mapped, whole) = match item {
+    let (of, hidden, pair, mapped, selected, whole) = match item {
         Item::Unpaired {
             of,
             hidden,
@@ -333,8 +335,9 @@ fn redacted(item: Item) -> (Result<Kept, &'static str>, u64) {
             hidden,
             pair,
             mapped,
+            selected,
             whole,
-        } => (of, hidden, pair, mapped, whole),
+        } => (of, hidden, pair, mapped, selected, whole),
     };
     if bytes(&pair) > MAX_RECORD {
         return (Err("too_large"), 0);
@@ -353,6 +356,7 @@ fn redacted(item: Item) -> (Result<Kept, &'static str>, u64) {
         whole,
         pair,
         mapped,
+        selected,
     }));
     (Ok(kept), bodies_as_a_whole)
 }

@@ -24,6 +24,8 @@ mod places;
 #[cfg(test)]
 mod raced_tests;
 mod secrets;
+#[cfg(test)]
+mod selected_tests;
 mod summary;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -53,6 +55,7 @@ use super::intake::Unpaired;
 use super::judging::Judging;
 use super::mapped::{self, MappedPlaces};
 use super::pair::{Answer, NotCompared, Pair};
+use super::route_by::Selected;
 use super::routes::{EndpointId, Routes, is_refusal};
 use super::rules::RuleId;
 use super::witness::{Standing, Witness};
@@ -69,6 +72,8 @@ pub struct Tally {
     correlation: Option<Arc<Correlation>>,
     /// The places where values of the pair that was added last are mapped.
     mapped: MappedPlaces,
+    /// The value by which that pair was told from others of its URL.
+    selected: Option<Selected>,
     routes: Routes,
     /// Merges of routes that are taken in.
     merges: u64,
@@ -123,6 +128,7 @@ impl Tally {
             counters,
             correlation: None,
             mapped: MappedPlaces::default(),
+            selected: None,
         }
     }
 
@@ -142,12 +148,13 @@ impl Tally {
 
     /// Compares a pair and counts what comes of it.
     pub fn add(&mut self, pair: &Pair) {
-        self.add_mapped(pair, None);
+        self.add_mapped(pair, None, None);
     }
 
-    /// The same, of a pair that was kept, with the places where its values are mapped.
-    pub fn add_kept(&mut self, pair: &Pair, mapped: &MappedPlaces) {
-        self.add_mapped(pair, Some(mapped));
+    /// The same, of a pair that was kept, with the places where its values are mapped, and the value by which it was told from others of
+    /// its URL.
+    pub fn add_kept(&mut self, pair: &Pair, mapped: &MappedPlaces, selected: Option<&Selected>) {
+        self.add_mapped(pair, Some(mapped), selected);
     }
 
     /// The places where values of the pair that was added last are mapped.
@@ -155,11 +162,16 @@ impl Tally {
         std::mem::take(&mut self.mapped)
     }
 
-    fn add_mapped(&mut self, pair: &Pair, kept: Option<&MappedPlaces>) {
-        let (method, target) = request_line(&pair.request_head);
+    /// The value by which that pair was told from others of its URL.
+    pub fn take_selected(&mut self) -> Option<Selected> {
+        self.selected.take()
+    }
+
+    fn add_mapped(&mut self, pair: &Pair, kept: Option<&MappedPlaces>, selected: Option<&Selected>) {
+        let (method, _) = request_line(&pair.request_head);
         let statuses = (pair.production.counted_status(), pair.shadow.counted_status());
         let route_status = pair.production.route_status();
-        let id = self.endpoint(called(&pair.request_head).0, target, Some(route_status));
+        let id = self.endpoint_of(pair, selected, route_status);
         let own_name: Option<Arc<str>> = self.routes.own_name(id).map(Into::into);
         let at = pair.at / MILLISECOND;
         self.seen_at(at);
@@ -261,7 +273,9 @@ impl Tally {
     /// Counts a request that is not compared.
     pub fn not_compared(&mut self, unpaired: &Unpaired) {
         let (method, target) = request_line(&unpaired.request_line);
-        let id = self.endpoint(method, target, None);
+        let route_by = &self.judging.route_by;
+        let selected = route_by.read_again(unpaired.selected.as_ref(), &unpaired.request_line, b"");
+        let id = self.endpoint(method, target, selected.as_ref(), None);
         let at = unpaired.at / MILLISECOND;
         self.seen_at(at);
         self.timeline.not_compared(at, unpaired.why);
@@ -309,10 +323,27 @@ impl Tally {
         (*from, *to) = ((*from).min(at), (*to).max(at));
     }
 
-    fn endpoint(&mut self, method: &[u8], target: &[u8], status: Option<u16>) -> EndpointId {
+    /// The endpoint of a pair, which was kept with this value; and notes the value that it has.
+    fn endpoint_of(&mut self, pair: &Pair, kept: Option<&Selected>, status: u16) -> EndpointId {
+        let route_by = &self.judging.route_by;
+        let selected = route_by.read_again(kept, &pair.request_head, &pair.request_body);
+        let (method, target) = called(&pair.request_head);
+        let id = self.endpoint(method, target, selected.as_ref(), Some(status));
+        self.selected = selected;
+        id
+    }
+
+    fn endpoint(
+        &mut self,
+        method: &[u8],
+        target: &[u8],
+        selected: Option<&Selected>,
+        status: Option<u16>,
+    ) -> EndpointId {
         let id = self.routes.endpoint_of(method, target, status);
         // First, or the request by which endpoints become one would be counted for one of them.
         self.take_in_merges();
+        let id = self.routes.select(id, selected, status);
         let routes = &self.routes;
         self.endpoints
             .entry(id)

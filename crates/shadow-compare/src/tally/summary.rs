@@ -12,13 +12,13 @@ use crate::causes::causes;
 use crate::correlation::Correlated;
 use crate::document::{
     Comparison, CopyDelay, Coverage, DifferenceRow, Endpoint, ExtraRequests, InForce, Judgement, KnownCount,
-    Noise, NoiseBy, NotLearned, Part, StatusPair, Throughput, Verdict,
+    Noise, NoiseBy, NotLearned, Part, ReleaseNames, StatusPair, Throughput, Verdict,
 };
 use crate::fail_on::FailRule;
 use crate::histogram::latency;
 use crate::noise::{self, Differing, Versus};
 use crate::pair::NotCompared;
-use crate::routes::EndpointId;
+use crate::routes::{EndpointId, MAX_VALUES};
 use crate::rules::RuleId;
 use crate::statistics::{Confidence, rate};
 use crate::{Kind, verdict};
@@ -32,6 +32,9 @@ pub struct Facts {
     pub control: Option<String>,
     /// Where production is captured.
     pub production: Vec<String>,
+    /// Names of the releases as the cluster has them, for where nobody gave any.
+    #[serde(default, skip_serializing_if = "ReleaseNames::is_empty")]
+    pub names: ReleaseNames,
     /// Counts of production's requests at the output.
     pub counts: OutputCounts,
     /// Packets that capture lost.
@@ -134,7 +137,7 @@ impl Tally {
         let coverage = self.coverage(facts, compared);
         let mut comparison = Comparison {
             shadow: facts.shadow.clone(),
-            names: judging.names.clone(),
+            names: judging.names.or(&facts.names),
             production: facts.production.clone(),
             control: facts.control.clone(),
             from_ms,
@@ -531,6 +534,20 @@ impl Tally {
         }
     }
 
+    /// Says which URLs have more values than are told apart.
+    fn beyond_values(&self) -> Option<String> {
+        let full = self.routes.beyond_values();
+        let (first, more) = (full.first()?, full.len() - 1);
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        Some(format!(
+            "The requests of {first}{more} have more than {MAX_VALUES} values to be told apart by: the rest is one endpoint, (other ...)."
+        ))
+    }
+
     fn in_force(&self) -> InForce {
         let judging = &self.judging;
         let rules = &judging.rules;
@@ -557,14 +574,19 @@ impl Tally {
                 thresholds.references
             ));
         }
+        let routes = judging.routes.iter().map(ToString::to_string);
         InForce {
             fail_on: judging.fail_on.iter().map(FailRule::to_string).collect(),
             ignored,
             protected: rules.protected().iter().map(ToString::to_string).collect(),
-            routes: judging.routes.iter().map(ToString::to_string).collect(),
+            routes: routes.chain(judging.route_by.words()).collect(),
             noise,
             selection: judging.selection.clone(),
-            notes: NOTES.map(str::to_owned).into(),
+            notes: NOTES
+                .map(str::to_owned)
+                .into_iter()
+                .chain(self.beyond_values())
+                .collect(),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::*;
 use crate::document::{Comparison, DifferenceRow, NoiseBy, Verdict};
 use crate::fail_on::FailRule;
 use crate::noise::Thresholds;
-use crate::{Hosts, IgnoreRule, PathPattern, Rules, Times, verdict};
+use crate::{Hosts, IgnoreRule, PathPattern, RouteBy, Rules, Times, verdict};
 
 pub(crate) fn judging() -> Judging {
     let key = RedactionKey::new(b"0123456789abcdef").unwrap();
@@ -24,6 +24,7 @@ pub(crate) fn judging() -> Judging {
         fail_on: FailRule::in_force(&[]),
         verdict: verdict::Settings::default(),
         routes: Vec::new(),
+        route_by: RouteBy::default(),
         max_routes: 500,
         max_differences: 10_000,
         secrets: crate::Secrets::Hidden,

@@ -74,7 +74,7 @@ fn vary_is_a_set_of_names() {
     assert_eq!(fields("Vary: Accept-Encoding", ""), [""; 0]);
     assert_eq!(
         fields("Vary: Origin", "Vary: Cookie"),
-        ["header.vary value: origin -> cookie"]
+        ["header.vary value: Origin -> Cookie"]
     );
 }
 
@@ -116,8 +116,27 @@ fn cookies_are_compared_by_name_and_attributes() {
         ),
         [
             "header.set-cookie.gone missing:  -> nothing",
-            "header.set-cookie.sid value: path=/; secure -> path=/",
-            "header.set-cookie.new extra: nothing -> max-age=5",
+            "header.set-cookie.sid value: Path=/; Secure -> Path=/",
+            "header.set-cookie.new extra: nothing -> Max-Age=5",
+        ]
+    );
+}
+
+#[test]
+fn values_are_shown_as_on_the_wire_neither_sorted_nor_in_lower_case() {
+    assert_eq!(
+        fields(
+            "Cache-Control: Private, max-age=60\nContent-Type: Text/HTML;Charset=UTF-8\n\
+             Allow: POST, GET\nAllow: PUT\nVary: Origin, Accept-Encoding\n\
+             Set-Cookie: a=1; Secure; Path=/A; Expires=Sun, 06 Nov 1994 08:49:37 GMT",
+            "Cache-Control: private\nContent-Type: text/plain\nAllow: POST\nVary: Cookie\nSet-Cookie: a=1; Path=/A; SameSite=Lax",
+        ),
+        [
+            "header.allow value: POST, GET, PUT -> POST",
+            "header.cache-control value: Private, max-age=60 -> private",
+            "header.content-type value: Text/HTML;Charset=UTF-8 -> text/plain",
+            "header.set-cookie.a value: Secure; Path=/A; Expires -> Path=/A; SameSite=Lax",
+            "header.vary value: Origin, Accept-Encoding -> Cookie",
         ]
     );
 }
@@ -149,7 +168,7 @@ fn fields_that_a_status_gives_a_meaning_are_compared_across_classes() {
         (
             "405 Method Not Allowed",
             "Allow: POST",
-            "header.allow value: get -> post",
+            "header.allow value: GET -> POST",
         ),
     ] {
         let code = &status[..3];

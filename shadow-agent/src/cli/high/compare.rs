@@ -20,7 +20,7 @@ use crate::compare::noise::Thresholds;
 use crate::compare::store::StoreSettings;
 use crate::compare::{
     ArrayMatch, ArrayRule, CorrelateSettings, GrpcDescriptors, Hosts, IgnoreRule, Judging, PathPattern,
-    Rules, RulesFile, Secrets, Tolerance, Within, verdict,
+    RouteBy, Rules, RulesFile, Secrets, Tolerance, Within, verdict,
 };
 use crate::correlate::{Bounds, Exceptions};
 use crate::grpc::{Descriptors, MAX_DESCRIPTORS};
@@ -264,6 +264,7 @@ pub fn judging_flag(flags: &JudgingFlags) -> Option<&'static str> {
         ("--compare-name", flags.compare_name.is_some()),
         ("--production-name", flags.production_name.is_some()),
         ("--route", !flags.route.is_empty()),
+        ("--route-by", !flags.route_by.is_empty()),
     ];
     let mut given = given.into_iter().filter(|(_, given)| *given);
     given.next().map(|(flag, _)| flag)
@@ -277,6 +278,16 @@ pub fn judging_flag(flags: &JudgingFlags) -> Option<&'static str> {
 pub fn judging(flags: &JudgingFlags, filters: &FilterFlags, max_body: usize) -> Result<Judging, UsageError> {
     let recording = rules::resolve(filters, max_body)?;
     let recording = recording.for_recording();
+    let of_kept = of_kept(flags)?;
+    if !filters.http_redact_none
+        && let Some(way) = named_by_secrets(&of_kept.route_by, &filters.http_redact_json)
+    {
+        return Err(Problem::new(
+            "these values are redacted, and would be part of the names of endpoints",
+            "name another field, or add --http-redact-none",
+        )
+        .of("--route-by", way));
+    }
     Ok(Judging {
         secrets: if filters.http_redact_none {
             Secrets::Shown
@@ -286,8 +297,31 @@ pub fn judging(flags: &JudgingFlags, filters: &FilterFlags, max_body: usize) -> 
         redaction: recording
             .and_then(|rules| rules.redaction.clone())
             .map(Redaction::keeping_cookie_names),
-        ..of_kept(flags)?
+        ..of_kept
     })
+}
+
+/// A way of telling requests apart whose values are hidden: by their name, or because somebody says so.
+fn named_by_secrets(route_by: &RouteBy, redacted: &[String]) -> Option<String> {
+    let steps = |path: &str| -> Vec<String> {
+        let path = path
+            .strip_prefix("$.")
+            .or_else(|| path.strip_prefix('/'))
+            .unwrap_or(path);
+        path.split(['.', '/']).map(str::to_owned).collect()
+    };
+    let redacted: Vec<Vec<String>> = redacted.iter().map(|path| steps(path)).collect();
+    let is_redacted = |path: &&str| {
+        let path = steps(path);
+        let fits = |(hidden, step): (&String, &String)| hidden == "*" || step == "*" || hidden == step;
+        redacted
+            .iter()
+            .any(|hidden| hidden.len() <= path.len() && hidden.iter().zip(&path).all(fits))
+    };
+    let by_flag = route_by.body_paths().find(is_redacted);
+    route_by
+        .secret()
+        .or_else(|| by_flag.map(|path| format!("body.{path}")))
 }
 
 /// How pairs are judged that were kept: what is to be hidden in them is.
@@ -317,13 +351,20 @@ pub fn of_kept(flags: &JudgingFlags) -> Result<Judging, UsageError> {
         let rule = array(text).map_err(|problem| problem.of("--compare-array", text))?;
         compared = compared.with_array(rule);
     }
-    let (mut fail_on, mut routes) = (Vec::new(), Vec::new());
+    let (mut fail_on, mut routes, mut route_by) = (Vec::new(), Vec::new(), RouteBy::default());
+    // The first that fits counts, so those that are typed come before those of a file.
+    for text in &flags.route_by {
+        add_way(&mut route_by, text).map_err(|problem| problem.of("--route-by", text))?;
+    }
     if let Some(path) = &flags.compare_rules {
         let file =
             rules_file(path).map_err(|problem| problem.of("--compare-rules", path.display().to_string()))?;
         compared = compared.and(file.rules);
         fail_on = parsed(&file.fail_on, "--compare-rules", FAIL_ON)?;
         routes = parsed(&file.routes, "--compare-rules", ROUTE)?;
+        for text in &file.route_by {
+            add_way(&mut route_by, text).map_err(|problem| problem.of("--compare-rules", text))?;
+        }
     }
     if let Some(path) = &flags.compare_known {
         let bad = |problem: Problem| problem.of("--compare-known", path.display().to_string());
@@ -366,6 +407,7 @@ pub fn of_kept(flags: &JudgingFlags) -> Result<Judging, UsageError> {
             ..verdict::Settings::default()
         },
         routes,
+        route_by,
         max_routes: flags.compare_max_routes as usize,
         max_differences: flags.compare_max_differences as usize,
         secrets: Secrets::Hidden,
@@ -376,6 +418,16 @@ pub fn of_kept(flags: &JudgingFlags) -> Result<Judging, UsageError> {
             shadow: release_name("--compare-name", flags.compare_name.as_ref())?,
         },
         selection: Vec::new(),
+    })
+}
+
+fn add_way(route_by: &mut RouteBy, text: &str) -> Result<(), Problem> {
+    let added = route_by.add(text);
+    added.map_err(|error| {
+        Problem::new(
+            error.to_string(),
+            "write one such as 'query._shape', or '/api/{call} body.method'",
+        )
     })
 }
 

@@ -521,6 +521,35 @@ fn correlation_that_has_no_effect_is_refused() {
 }
 
 #[test]
+fn endpoints_are_not_named_by_what_is_redacted() {
+    let refused = |flags: &[&str]| {
+        let all = [&["--input-raw=:80", "--output-http=a", "--compare"][..], flags];
+        error(&all.concat())
+    };
+    for flags in [
+        &["--route-by=query.access_token"][..],
+        &["--route-by=/login body.user.password"],
+        &["--route-by=body.user.mail", "--http-redact-json=user.*"],
+        &["--route-by=body.user.mail", "--http-redact-json=/user"],
+    ] {
+        let error = refused(flags);
+        assert!(error.contains("these values are redacted"), "{flags:?}: {error}");
+    }
+    let wrong = refused(&["--route-by=_shape"]);
+    assert!(wrong.contains("it is query.NAME, or body.PATH"), "{wrong}");
+    for flags in [
+        &["--route-by=query._shape", "--route-by=none"][..],
+        &["--route-by=body.user.mail", "--http-redact-json=user.name"],
+        &["--route-by=query.access_token", "--http-redact-none"],
+    ] {
+        assert!(
+            http_output(&[&["--compare"], flags].concat()).compare.is_some(),
+            "{flags:?}"
+        );
+    }
+}
+
+#[test]
 fn what_would_let_a_bad_release_go_is_refused() {
     let refused = |flags: &[&str]| error(&[&["--input-raw=:80"], flags].concat());
     for flags in [

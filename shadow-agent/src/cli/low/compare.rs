@@ -165,10 +165,14 @@ pub struct Judging {
     pub grpc_descriptors: Option<PathBuf>,
 
     /// Name of the shadow's release in reports, such as 'v2.3'
+    ///
+    /// The default, for the shadow of a route, is the image of its pods on this node.
     #[arg(long, value_name = "NAME")]
     pub compare_name: Option<String>,
 
     /// Name of production's release in reports
+    ///
+    /// The default, in Kubernetes, is the image of the pods that are captured.
     #[arg(long, value_name = "NAME")]
     pub production_name: Option<String>,
 
@@ -190,6 +194,14 @@ pub struct Judging {
     /// placeholders.
     #[arg(long, value_name = "TEMPLATE")]
     pub route: Vec<String>,
+
+    /// Query parameter or JSON body field that tells requests of one URL apart, such as 'query._shape' or 'body.method'
+    ///
+    /// May be repeated: the first that a request has counts. A route may stand before it: '/api/{call} body.method'. Each value
+    /// is an endpoint, up to fifty of a URL; the rest is one. Operations of GraphQL are told apart by default; 'none' leaves
+    /// that out.
+    #[arg(long, value_name = "WHAT")]
+    pub route_by: Vec<String>,
 
     /// Most routes to distinguish
     ///

@@ -1,5 +1,7 @@
 use super::*;
+use crate::compare::document::KnownCount;
 use crate::compare::example;
+use crate::report::{junit, summary};
 
 #[test]
 fn a_pull_request_reads_the_word_the_rules_and_what_differs() {
@@ -97,17 +99,54 @@ fn every_row_of_a_table_has_its_cells_whatever_traffic_held() {
 }
 
 #[test]
+fn releases_have_names_and_an_intended_difference_that_is_gone_is_told() {
+    let mut document = example::document();
+    let comparison = &mut document.comparisons[0];
+    comparison.names.shadow = Some("shop v2.3".to_owned());
+    comparison.names.production = Some("shop v2.2".to_owned());
+    comparison.known = [("$.a is intended: tax", 7), ("$.b is intended: no", 0)]
+        .map(|(what, count)| KnownCount {
+            what: what.to_owned(),
+            count,
+        })
+        .to_vec();
+    let text = markdown(&document);
+    for line in [
+        "## `shop v2.3 after shop v2.2 (http://staging:80)`: ❌ NO-GO",
+        "- \\$\\.a is intended: tax: 7 pairs\n- \\$\\.b is intended: no: no longer occurs\n",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    let text = summary(&document);
+    for line in [
+        "  shop v2.3 after shop v2.2 (http://staging:80): NO-GO\n",
+        "known: $.a is intended: tax (7 pairs)\n",
+        "known: $.b is intended: no (no longer occurs)\n",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    let text = junit(&document);
+    assert!(
+        text.contains("shop v2.3 after shop v2.2 (http://staging:80)"),
+        "{text}"
+    );
+}
+
+#[test]
 fn two_documents_stand_side_by_side() {
     let (a, mut b) = (example::document(), example::document());
     b.verdict = Verdict::Go;
     b.comparisons[0].verdict.word = Verdict::Go;
     b.comparisons[0].differences.remove(0);
+    b.comparisons[0].names.shadow = Some("shop v2.3".to_owned());
+    b.comparisons[0].names.production = Some("shop v2.2".to_owned());
     b.comparisons[0].new_5xx.share = 0.0;
     b.comparisons[0].new_5xx.low = 0.0;
     b.comparisons[0].new_5xx.high = 0.0004;
     let text = markdown_of_two(&TwoDocuments::new(&a, &b));
     assert!(text.starts_with("# ❌ NO-GO → ✅ GO\n"), "{text}");
     for line in [
+        "→ `shop v2.3 after shop v2.2 (http://staging:80)` ✅ GO",
         "| New 5xx | 0.30% (0.21% to 0.43%) | 0% (0% to 0.04%) | better |",
         "### Differences no longer present",
         "| 70 (1.01%) | - | `GET /items/{id}` | `$.items[*].price` | value | `9.99` | `10.99` |",

@@ -20,7 +20,7 @@ pub(super) fn one(document: &Document) -> String {
     );
     for comparison in &document.comparisons {
         let verdict = &comparison.verdict;
-        let _ = write!(html, "<section><h2>{}</h2>", escaped(&comparison.shadow));
+        let _ = write!(html, "<section><h2>{}</h2>", escaped(&comparison.title()));
         html.push_str(&word(verdict.word));
         if let Some(at) = comparison.ended_ms {
             let _ = write!(html, "<p>Its output ended {}.</p>", moment(at));
@@ -45,6 +45,13 @@ pub(super) fn two(two: &TwoDocuments) -> String {
             moment(side.made_at_ms),
             word(side.verdict)
         );
+    }
+    for comparison in &two.comparisons {
+        for (name, head) in [("A", &comparison.a), ("B", &comparison.b)] {
+            if let Some(head) = head {
+                let _ = write!(html, "<p>{name}: {}</p>", escaped(&head.title));
+            }
+        }
     }
     html
 }

@@ -140,6 +140,7 @@ fn any_kept() -> impl Strategy<Value = Kept> {
                         shadow: places,
                         control: Vec::new(),
                     },
+                    selected: None,
                 }))
             },
         );
@@ -147,6 +148,7 @@ fn any_kept() -> impl Strategy<Value = Kept> {
         of,
         unpaired: Unpaired {
             request_line: line[..].into(),
+            selected: None,
             at,
             why: NotCompared::ProductionGap,
         },

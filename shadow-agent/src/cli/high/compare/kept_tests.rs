@@ -140,7 +140,7 @@ impl Kept {
         let mut tally = Tally::new(Arc::new(judging.clone()), CompareCounters::default());
         for pair in pairs() {
             tally.add(&pair);
-            handle.pair(&pair, tally.take_mapped());
+            handle.pair(&pair, tally.take_mapped(), tally.take_selected());
         }
         let why = NotCompared::Shadow(DropReason::Timeout);
         let unpaired = Unpaired::new(b"GET /late?token=s3cret-a HTTP/1.1\r\n\r\n", 7, why);

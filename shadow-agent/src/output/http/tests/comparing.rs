@@ -9,7 +9,7 @@ use crate::budget::MemoryBudget;
 use crate::compare::document::ReleaseNames;
 use crate::compare::noise::Thresholds;
 use crate::compare::{
-    CompareSettings, Extras, Hosts, Intake, Judging, Pairing, Part, Rules, Secrets, verdict,
+    CompareSettings, Extras, Hosts, Intake, Judging, Pairing, Part, RouteBy, Rules, Secrets, verdict,
 };
 use crate::mirror::{ExchangeResponse, MessageKind, Share};
 use crate::output::http::shard::Shard;
@@ -97,6 +97,7 @@ fn judging() -> Judging {
         fail_on: Vec::new(),
         verdict: verdict::Settings::default(),
         routes: Vec::new(),
+        route_by: RouteBy::default(),
         max_routes: 10,
         max_differences: 10,
         secrets: Secrets::Hidden,

@@ -74,3 +74,54 @@ const ownPart = (line, other) => {
     mine.slice(mine.length - end).join(""),
   ];
 };
+
+/** The name of a line's header field, in lower case; `null` for none. */
+const fieldName = (line) => {
+  const colon = line.indexOf(":");
+  return colon < 0 ? null : line.slice(0, colon).trim().toLowerCase();
+};
+
+/** What a line of a head is worth: names of fields have no case. */
+const fieldWorth = (line) => {
+  const name = fieldName(line);
+  return name === null ? line : `${name}:${line.slice(line.indexOf(":") + 1).trim()}`;
+};
+
+/**
+ * Lines of two heads beside each other, as they are written: fields by their names, as their order says nothing. They stand in
+ * the order of the left one, and what only the right one has stands behind.
+ */
+const alignHeads = (left, right) => {
+  const others = new Map();
+  const enter = (key, at) => others.has(key) ? others.get(key).push(at) : others.set(key, [at]);
+  right.forEach((line, at) => {
+    if (at === 0) return;
+    enter(`worth ${fieldWorth(line)}`, at);
+    enter(`name ${fieldName(line)}`, at);
+  });
+  const used = new Set();
+  const take = (key) => {
+    const free = (others.get(key) || []).find((at) => !used.has(at));
+    if (free !== undefined) used.add(free);
+    return free;
+  };
+  const fields = left.slice(1);
+  // Those that are the same first, as a name may be there more than once.
+  const found = fields.map((line) => take(`worth ${fieldWorth(line)}`));
+  const pairs = fields.map((line, index) => {
+    const at = found[index] ?? take(`name ${fieldName(line)}`);
+    return [line, at === undefined ? null : right[at], found[index] !== undefined];
+  });
+  const rest = right.flatMap((line, at) => (at > 0 && !used.has(at) ? [[null, line, false]] : []));
+  return [...align(left.slice(0, 1), right.slice(0, 1)), ...pairs, ...rest];
+};
+
+/** Whether the fields of two heads that are the same are in another order. */
+const inOtherOrder = (left, right) => {
+  const [ours, theirs] = [left, right].map((lines) => lines.slice(1).map(fieldWorth));
+  const common = (lines, others) => {
+    const known = new Set(others);
+    return lines.filter((line) => known.has(line)).join("\n");
+  };
+  return common(ours, theirs) !== common(theirs, ours);
+};

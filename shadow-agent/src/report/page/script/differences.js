@@ -10,6 +10,9 @@ const NOISE_BY = {
   raced: "Raced with others' writes",
 };
 
+/** Whether the page has a phone's width: then the first cells of a row say all of it. */
+const narrow = matchMedia("(max-width: 40rem)");
+
 const isExcused = (row) => row.noise !== null && row.noise.by === "like_control";
 
 /** What a row that does not count is called beside its place. */
@@ -59,10 +62,12 @@ const differencesPart = () => {
 
   const views = new Map();
   const nameOf = differenceName;
-  /** An example below a row: made once, so that what is opened in it stays open while the page goes on. */
+  /** An example below a row: made once, so that what is opened in it stays open while the page goes on, unless other parts of it count. */
   const exampleOf = (row, id) => {
-    const name = `${nameOf(row)}\n${id}`;
-    if (!views.has(name)) views.set(name, { id, element: exampleView(examples.get(id)) });
+    const example = examples.get(id);
+    const marks = marksOf(example, comparison.differences);
+    const name = `${nameOf(row)}\n${id}\n${marks.name}`;
+    if (!views.has(name)) views.set(name, { id, element: exampleView(example, marks) });
     return views.get(name).element;
   };
 
@@ -94,6 +99,14 @@ const differencesPart = () => {
           h("strong", {}, "Suspicious: "),
           `in ${counted(row.suspicious, "pair")} the shadow's value was neither production's nor the control's.`,
         ),
+      h(
+        "p",
+        { class: "narrow" },
+        `${percent(row.share)} of its pairs, from `,
+        clock(row.first_ms, oneDay),
+        " to ",
+        clock(row.last_ms, oneDay),
+      ),
       h("p", {}, "In the first pair: ", values(row)),
       row.examples.map((id) => (examples.has(id) ? exampleOf(row, id) : null)),
       !row.examples.some((id) => examples.has(id)) && h("p", { class: "muted" }, "No example of it was kept."),
@@ -111,7 +124,7 @@ const differencesPart = () => {
     tools: [choose],
     columns: [
       { title: "Pairs", numeric: true, sort: (row) => row.count, cell: (row) => grouped(row.count) },
-      { title: "Share", numeric: true, sort: (row) => row.share, cell: (row) => percent(row.share) },
+      { title: "Share", numeric: true, wide: true, sort: (row) => row.share, cell: (row) => percent(row.share) },
       {
         title: "Where",
         head: true,
@@ -120,18 +133,24 @@ const differencesPart = () => {
           code(row.path),
           row.noise && h("span", { class: "tag" }, noiseTag(row)),
           row.suspicious > 0 && h("span", { class: "tag warn" }, `${grouped(row.suspicious)} suspicious`),
+          narrow.matches && [
+            h("span", { class: "narrow" }, `${row.kind} at `, code(row.endpoint)),
+            h("span", { class: "narrow values" }, shortValues(row)),
+          ],
         ],
       },
-      { title: "What", sort: (row) => row.kind, cell: (row) => row.kind },
-      { title: "Endpoint", sort: (row) => row.endpoint, cell: (row) => code(row.endpoint) },
+      { title: "What", wide: true, sort: (row) => row.kind, cell: (row) => row.kind },
+      { title: "Endpoint", wide: true, sort: (row) => row.endpoint, cell: (row) => code(row.endpoint) },
       {
         title: "Production → shadow",
+        wide: true,
         sort: (row) => `${row.production ?? ""} ${row.shadow ?? ""}`,
         cell: (row) => h("span", { class: "values" }, shortValues(row)),
       },
       {
         title: "First seen (UTC)",
         numeric: true,
+        wide: true,
         first: "ascending",
         sort: (row) => row.first_ms,
         cell: (row) => clock(row.first_ms, oneDay),
@@ -139,11 +158,13 @@ const differencesPart = () => {
       {
         title: "Last seen (UTC)",
         numeric: true,
+        wide: true,
         sort: (row) => row.last_ms,
         cell: (row) => clock(row.last_ms, oneDay),
       },
     ],
   });
+  narrow.addEventListener("change", () => table.again());
   const note = h("p", {});
   return {
     element: h("div", {}, note, table.element),

@@ -11,7 +11,7 @@ const titleOf = (title) => {
 
 /**
  * `columns`: each with a `title`, `sort(row)` (what it sorts by), `cell(row)`, and perhaps `numeric`, `first` ("ascending" or
- * "descending", where a click starts) and `head` (it names the row). `text(row)` is what the filter looks into, `key(row)` what
+ * "descending", where a click starts), `head` (it names the row) and `wide` (it is left out where there is no room for all). `text(row)` is what the filter looks into, `key(row)` what
  * a row is known by from one update to the next, `detail(row)` what stands below a row that is opened, and `tools` further
  * elements beside the filter.
  */
@@ -36,10 +36,11 @@ const dataTable = ({
   const said = h("p", { class: "said", role: "status" });
   const more = h("button", { type: "button", class: "more", onclick: () => grow() });
   const search = h("input", { type: "search", id: newId("filter"), autocomplete: "off", spellcheck: "false" });
+  const look = ({ numeric, wide }) => [numeric && "number", wide && "wide"].filter(Boolean).join(" ") || null;
   const heads = columns.map((column, at) =>
     h(
       "th",
-      { scope: "col", class: column.numeric && "number" },
+      { scope: "col", class: look(column) },
       h("button", { type: "button", onclick: () => sortBy(at) }, titleOf(column.title)),
     ),
   );
@@ -70,7 +71,7 @@ const dataTable = ({
     const cells = columns.map((column) =>
       column.head
         ? h("th", { scope: "row" }, column.cell(row))
-        : h("td", { class: column.numeric && "number" }, column.cell(row)),
+        : h("td", { class: look(column) }, column.cell(row)),
     );
     if (!detail) return [h("tr", {}, cells)];
     const id = newId("detail");

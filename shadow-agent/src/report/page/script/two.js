@@ -163,7 +163,7 @@ const sideHead = (name, head, named) =>
   h(
     "div",
     {},
-    h("h3", {}, name, head !== null && named && [": ", sentence(head.shadow)]),
+    h("h3", {}, name, head !== null && named && [": ", sentence(head.title)]),
     head === null
       ? h("p", { class: "muted" }, "It has no comparison to match.")
       : [
@@ -184,7 +184,7 @@ const sideHead = (name, head, named) =>
 
 const twoView = (two) => {
   const id = newId("two");
-  const names = [...new Set([two.a, two.b].filter((head) => head !== null).map((head) => head.shadow))];
+  const names = [...new Set([two.a, two.b].filter((head) => head !== null).map((head) => head.title))];
   const differ = names.length > 1;
   return h(
     "section",
