@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use libfuzzer_sys::fuzz_target;
 use shadow_agent::budget::MemoryBudget;
 use shadow_agent::correlate::rewrite::Rewriting;
-use shadow_agent::correlate::{Bounds, Exceptions, Exchanges, Keys, Map, lock};
+use shadow_agent::correlate::{Bounds, Exceptions, Exchanges, Keys, Map, Same, lock};
 use shadow_agent::http::{Limits, whole_request};
 use shadow_agent::time::Timestamp;
 use shadow_agent_fuzz::LIMITS;
@@ -48,7 +48,9 @@ fuzz_target!(|data: &[u8]| {
         let (head, body) = split(production);
         exchanges.production(&1, (head, body), NOW, NOW);
         let (head, body) = split(own);
-        exchanges.own(&1, head, body, body == split(production).1, NOW);
+        let (production_head, production_body) = split(production);
+        let same = Same::if_body(body == production_body, production_head);
+        exchanges.own(&1, head, body, same, NOW);
         assert!(exchanges.is_empty());
         assert!(lock(&map).bytes() <= Bounds::default().bytes);
         map

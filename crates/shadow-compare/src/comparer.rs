@@ -233,6 +233,7 @@ impl Comparer {
         let correlation = correlation.map(Arc::new);
         let intake = Intake::new(self.budget.clone())
             .correlating(correlation)
+            .keeping(self.store.is_some())
             .with_descriptors(settings.judging.rules.descriptors().cloned())
             .with_route_by(settings.judging.route_by.clone());
         let intake = Arc::new(intake);

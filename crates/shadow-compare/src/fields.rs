@@ -147,6 +147,15 @@ static KNOWN: LazyLock<Vec<Vec<(&str, Manner)>>> = LazyLock::new(|| {
 
 /// How fields of this name are compared, in any case.
 pub(super) fn manner(name: &[u8]) -> Manner {
+    // Those that differ in nearly every pair of answers, as nearly all write them: found without looking at each letter in both
+    // cases.
+    match name {
+        b"Date" | b"date" | b"Server" | b"server" => return Manner::Never,
+        b"ETag" | b"etag" | b"Etag" | b"Last-Modified" | b"last-modified" | b"Expires" | b"expires" => {
+            return Manner::Presence;
+        }
+        _ => {}
+    }
     let of_length = KNOWN.get(name.len()).map_or(&[][..], Vec::as_slice);
     let known = of_length
         .iter()
@@ -176,6 +185,11 @@ mod tests {
     fn fields_are_known_in_any_case() {
         for (name, expected) in [
             ("Date", Manner::Never),
+            ("dATE", Manner::Never),
+            ("server", Manner::Never),
+            ("Last-Modified", Manner::Presence),
+            ("LAST-MODIFIED", Manner::Presence),
+            ("expires", Manner::Presence),
             ("X-REQUEST-ID", Manner::Never),
             ("ETag", Manner::Presence),
             ("Set-Cookie", Manner::Cookies),

@@ -3,19 +3,40 @@
 
 use std::collections::BTreeMap;
 
+use shadow_http::same_lines;
+
 /// Lines of a head, without the empty one that ends it.
-pub(super) fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = head;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
+pub(super) fn lines(head: &[u8]) -> Lines<'_> {
+    Lines(head)
+}
+
+/// What is left of the lines of a head.
+#[derive(Clone, Debug)]
+pub(super) struct Lines<'a>(&'a [u8]);
+
+impl Lines<'_> {
+    /// Passes over the lines that both begin with alike, without looking for where each ends.
+    pub fn pass_alike(&mut self, other: &mut Self) {
+        let alike = same_lines(self.0, other.0);
+        (self.0, other.0) = (&self.0[alike..], &other.0[alike..]);
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        while !self.0.is_empty() {
+            let end = memchr::memchr(b'\n', self.0);
+            let line = &self.0[..end.unwrap_or(self.0.len())];
+            self.0 = &self.0[end.map_or(self.0.len(), |end| end + 1)..];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if !line.is_empty() {
+                return Some(line);
+            }
         }
-        let end = memchr::memchr(b'\n', rest);
-        let line = &rest[..end.unwrap_or(rest.len())];
-        rest = &rest[end.map_or(rest.len(), |end| end + 1)..];
-        Some(line.strip_suffix(b"\r").unwrap_or(line))
-    })
-    .filter(|line| !line.is_empty())
+        None
+    }
 }
 
 /// Method and target in a request line.

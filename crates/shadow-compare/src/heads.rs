@@ -17,16 +17,18 @@ pub(super) fn are_alike(production: &[u8], shadow: &[u8]) -> bool {
     if a.next() != b.next() {
         return false;
     }
-    let (mut left, mut right) = (a.next(), b.next());
     loop {
-        match (left, right) {
+        // Nearly all, in nearly all answers.
+        a.pass_alike(&mut b);
+        let (mut behind_a, mut behind_b) = (a.clone(), b.clone());
+        match (behind_a.next(), behind_b.next()) {
             (None, None) => return true,
-            (Some(x), Some(y)) if x == y => (left, right) = (a.next(), b.next()),
+            (Some(x), Some(y)) if x == y || differ_as_always(x, y) => (a, b) = (behind_a, behind_b),
             (Some(x), Some(y)) => {
                 let (x, y) = (Line::of(x), Line::of(y));
                 let is_same_field = x.name.eq_ignore_ascii_case(y.name);
                 if is_same_field && x.manner == Manner::Presence {
-                    (left, right) = (a.next(), b.next());
+                    (a, b) = (behind_a, behind_b);
                     continue;
                 }
                 let over = (x.is_passed_over(), y.is_passed_over());
@@ -34,18 +36,36 @@ pub(super) fn are_alike(production: &[u8], shadow: &[u8]) -> bool {
                     return false;
                 }
                 if over.0 {
-                    left = a.next();
+                    a = behind_a;
                 }
                 if over.1 {
-                    right = b.next();
+                    b = behind_b;
                 }
             }
-            (Some(x), None) if Line::of(x).is_passed_over() => left = a.next(),
-            (None, Some(y)) if Line::of(y).is_passed_over() => right = b.next(),
+            (Some(x), None) if Line::of(x).is_passed_over() => a = behind_a,
+            (None, Some(y)) if Line::of(y).is_passed_over() => b = behind_b,
             _ => return false,
         }
     }
 }
+
+/// Whether two lines are of one field whose value is never compared, and says nothing of others: seen at a glance.
+fn differ_as_always(x: &[u8], y: &[u8]) -> bool {
+    // Names are short: a loop finds where they end sooner than a call.
+    let Some(end) = x.iter().position(|byte| *byte == b':') else {
+        return false;
+    };
+    let name = &x[..end];
+    y.get(..=end) == Some(&x[..=end])
+        && match fields::manner(name) {
+            Manner::Presence => true,
+            Manner::Never => !TELLING.iter().any(|telling| name.eq_ignore_ascii_case(telling)),
+            _ => false,
+        }
+}
+
+/// Fields that are not compared and say how the body, or another field, is.
+const TELLING: [&[u8]; 3] = [b"transfer-encoding", b"content-encoding", b"connection"];
 
 /// A line of a head, with how its field is compared.
 struct Line<'a> {

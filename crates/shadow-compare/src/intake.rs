@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use shadow_core::budget::{Charge, MemoryBudget};
 
 use super::correlation::Correlation;
+use super::equal_pair::EqualPair;
 use super::grpc_call::is_call;
 use super::grpc_descriptors::GrpcDescriptors;
 use super::pair::{NotCompared, Pair};
@@ -28,6 +29,8 @@ const MAX_LINE: usize = 1024;
 pub enum Finished {
     /// Both answers are there. The charge holds their bytes.
     Pair(Box<Pair>, Charge),
+    /// Both answers were there, and are equal.
+    Equal(EqualPair),
     /// It is not to be compared.
     Not(Unpaired),
 }
@@ -86,6 +89,8 @@ pub struct Intake {
     compares: bool,
     /// What clients are changing, whichever shard sees it.
     races: Mutex<Races>,
+    /// Whether pairs are kept.
+    keeps: bool,
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +113,7 @@ impl Intake {
             route_by: RouteBy::default(),
             compares: true,
             races: Mutex::default(),
+            keeps: false,
         }
     }
 
@@ -141,6 +147,17 @@ impl Intake {
     /// By what requests of one URL are told apart.
     pub fn route_by(&self) -> &RouteBy {
         &self.route_by
+    }
+
+    /// The same, where pairs are kept with their answers.
+    #[must_use]
+    pub fn keeping(self, keeps: bool) -> Self {
+        Self { keeps, ..self }
+    }
+
+    /// Whether pairs are wanted with their answers also where these are equal.
+    pub fn keeps(&self) -> bool {
+        self.keeps
     }
 
     /// The descriptors by which messages of gRPC are read, where there are any.
@@ -194,7 +211,7 @@ impl Intake {
             return;
         }
         let why = match finished {
-            Finished::Pair(..) => NotCompared::Busy,
+            Finished::Pair(..) | Finished::Equal(_) => NotCompared::Busy,
             Finished::Not(unpaired) => unpaired.why,
         };
         *queue.uncounted.entry(why).or_default() += 1;

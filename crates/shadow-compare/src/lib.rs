@@ -22,6 +22,7 @@ mod display_value;
 pub mod document;
 mod echo;
 mod embedded_time;
+mod equal_pair;
 #[cfg(any(test, feature = "testing"))]
 pub mod example;
 pub mod fail_on;
@@ -75,6 +76,7 @@ pub use comparing::compare;
 pub use correlation::{CorrelateSettings, Correlated, Correlation};
 pub use difference::{Difference, Kind};
 pub use difference_collector::Compared;
+pub use equal_pair::EqualPair;
 pub use grpc_call::{called, is_call};
 pub use grpc_descriptors::{Asking, GrpcDescriptors};
 pub use hosts::{CompareContext, Hosts};

@@ -34,22 +34,51 @@ impl Answer {
     /// The status by which it is counted: of an answer of gRPC the status code of HTTP that says what its own does
     /// (`google/rpc/code.proto`), of any other HTTP's; 0 where there is none.
     pub fn counted_status(&self) -> u16 {
-        let status = self.status().unwrap_or(0);
-        grpc_call::code(&self.head, &self.body, status).map_or(status, Code::as_http)
+        self.statuses().0
     }
 
     /// The status that says whether the endpoint is there: of an answer of gRPC HTTP's, but 501 for a method that the server does not
     /// have. `NOT_FOUND` and the like are answers of a method.
     pub fn route_status(&self) -> u16 {
+        self.statuses().1
+    }
+
+    /// Both, of one look at the head: [`counted_status`](Self::counted_status) and [`route_status`](Self::route_status).
+    pub(super) fn statuses(&self) -> (u16, u16) {
         let status = self.status().unwrap_or(0);
         match grpc_call::code(&self.head, &self.body, status) {
-            Some(Code::Unimplemented) => Code::Unimplemented.as_http(),
-            _ => status,
+            None => (status, status),
+            Some(Code::Unimplemented) => (Code::Unimplemented.as_http(), Code::Unimplemented.as_http()),
+            Some(code) => (code.as_http(), status),
         }
     }
 
     /// Its status code; `None` where it cannot be read.
     pub fn status(&self) -> Option<u16> {
+        // As nearly all are written.
+        if let Some(
+            [
+                b'H',
+                b'T',
+                b'T',
+                b'P',
+                b'/',
+                b'0'..=b'9',
+                b'.',
+                b'0'..=b'9',
+                b' ',
+                digits @ ..,
+                b' ',
+            ],
+        ) = self.head.first_chunk::<13>()
+            && digits.iter().all(u8::is_ascii_digit)
+        {
+            return Some(
+                digits
+                    .iter()
+                    .fold(0, |status, digit| status * 10 + u16::from(digit - b'0')),
+            );
+        }
         let start = self.head.iter().position(|byte| *byte == b' ')? + 1;
         let rest = &self.head[start..];
         let end = rest.iter().position(|byte| *byte == b' ');

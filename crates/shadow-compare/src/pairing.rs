@@ -13,10 +13,11 @@ use bytes::Bytes;
 use hashlink::LinkedHashMap;
 use shadow_core::budget::{Charge, MemoryBudget};
 use shadow_core::time::Timestamp;
-use shadow_correlate::{Carried, Exchanges, Turn, Unanswered};
+use shadow_correlate::{Carried, Exchanges, Same, Turn, Unanswered};
 use shadow_mirror::{Exchange, ExchangeResponse, MessageId, MessageKind};
 
 use super::correlation::Correlation;
+use super::equal_pair::EqualPair;
 use super::grpc_call::is_call;
 use super::intake::{Finished, Intake, Unpaired};
 use super::pair::{Answer, NotCompared, Pair, Times};
@@ -412,9 +413,11 @@ impl Pairing {
         let mut body = body;
         let mut open = self.open.get_mut(id);
         let production = open.as_ref().and_then(|open| open.production.as_ref());
-        let same_body = production.is_some_and(|answer| share(&mut body, &answer.body));
+        let same = production.map_or(Same::Nothing, |answer| {
+            Same::if_body(share(&mut body, &answer.body), &answer.head)
+        });
         if let Some(exchanges) = self.learning.as_mut().and_then(|learning| learning.of(part)) {
-            exchanges.own(id, &head, &body, same_body, self.now);
+            exchanges.own(id, &head, &body, same, self.now);
         }
         let Some(open) = open.as_mut() else {
             return;
@@ -590,8 +593,19 @@ impl Pairing {
             let took = production.times.map(|times| times.last).unwrap_or_default();
             races.came_soon_after(id, moment(&open.exchange, open.since), took)
         };
+        let raced = open.raced || came_after();
+        let head = &open.exchange.request.head;
+        let answered = |extra: &Extra| matches!(extra, Extra::Answered(_));
+        if !(answered(&open.control) || answered(&open.repeat) || self.intake.keeps())
+            && let Some(mut pair) = EqualPair::of(head, at, &production, &shadow)
+        {
+            pair.raced = raced;
+            let request = &open.exchange.request;
+            pair.selected = self.intake.route_by().read(&request.head, &request.body);
+            return self.intake.put(Finished::Equal(pair));
+        }
         let pair = Pair {
-            raced: open.raced || came_after(),
+            raced,
             id: open.exchange.id.clone(),
             at,
             request_head: open.exchange.request.head.clone(),

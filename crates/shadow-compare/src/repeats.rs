@@ -5,7 +5,9 @@
 //! paths makes the shadow's load no greater than that: these are at most as many again as the share gives, and [`ADVANCE`].
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
+use hashlink::DefaultHashBuilder;
 use shadow_mirror::{Draws, Share};
 
 use super::routes::Likeness;
@@ -25,7 +27,7 @@ pub struct Repeats {
     draws: Draws,
     likeness: Likeness,
     /// Requests by their looks: how many there were, and how many were asked twice.
-    kinds: HashMap<u64, (u64, u8)>,
+    kinds: HashMap<u64, (u64, u8), DefaultHashBuilder>,
     /// Those that the share had asked twice.
     by_share: u64,
     /// Those besides.
@@ -39,7 +41,7 @@ impl Repeats {
             share,
             draws,
             likeness: Likeness::default(),
-            kinds: HashMap::new(),
+            kinds: HashMap::default(),
             by_share: 0,
             besides: 0,
         }
@@ -53,11 +55,12 @@ impl Repeats {
         let by_share = self.share.takes(self.draws.draw());
         self.by_share += u64::from(by_share);
         let key = self.likeness.of(method, target);
-        let is_known = self.kinds.contains_key(&key) || self.kinds.len() < MAX_KINDS;
-        if !is_known {
-            return by_share;
-        }
-        let (requests, asked) = self.kinds.entry(key).or_default();
+        let has_room = self.kinds.len() < MAX_KINDS;
+        let (requests, asked) = match self.kinds.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) if has_room => new.insert((0, 0)),
+            Entry::Vacant(_) => return by_share,
+        };
         *requests += 1;
         let is_due = *asked < FIRST && *requests % 2 == 1 && self.besides < self.by_share + ADVANCE;
         self.besides += u64::from(is_due && !by_share);

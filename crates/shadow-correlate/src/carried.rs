@@ -99,12 +99,13 @@ pub fn readable_body(request: &Request) -> Option<Cow<'_, [u8]>> {
 
 /// Gives `into` all values that `request` carries; `body` is what [`readable_body`] says.
 pub fn all(request: &Request, body: Option<&[u8]>, exceptions: &Exceptions, into: &mut impl Take) {
-    let path = url::path(request.target());
+    let resource = url::resource(request.target());
+    let path = url::path_of(resource);
     let mut reader = Reader {
         exceptions,
         path,
         above: url::split_last(path).0,
-        resource: url::resource(request.target()),
+        resource,
         into,
     };
     reader.url(request.target(), Section::Head, request.target.start as usize);

@@ -1,6 +1,7 @@
 //! Exchanges of which an answer is under way: each pairs what production issued with what the output issued, once both are there.
 
 use std::hash::Hash;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -9,9 +10,11 @@ use shadow_core::time::Timestamp;
 use shadow_http::Request;
 
 use crate::exceptions::Exceptions;
+use crate::fields;
 use crate::issued::{Asked, Issued, Side};
 use crate::key::Keys;
 use crate::map::Map;
+use crate::recent::Recent;
 use crate::turns::{Carried, Turn};
 
 /// Most exchanges at once; the oldest is given up first.
@@ -25,17 +28,28 @@ pub struct Exchanges<K> {
     exceptions: Arc<Exceptions>,
     /// The oldest first.
     open: LinkedHashMap<K, Open>,
+    /// Production's answers, and the output's.
+    recent: (Recent, Recent),
 }
 
 #[derive(Debug)]
 struct Open {
     method: Bytes,
     target: Bytes,
-    /// And the number that the map gave it.
-    production: Option<(Issued, u64)>,
+    production: Option<Answered>,
     own: Option<Own>,
     /// Its turn, and what it carries, once it is on its way.
     carries: Option<(Turn, Carried)>,
+}
+
+/// Production's answer.
+#[derive(Debug)]
+struct Answered {
+    issued: Rc<Issued>,
+    /// When it began, as it was captured; zero where that is not known.
+    at: Timestamp,
+    /// The number that the map gave it.
+    number: u64,
 }
 
 impl Open {
@@ -49,6 +63,25 @@ impl Open {
     /// Whether production has answered, and the output has not.
     fn is_unanswered(&self) -> bool {
         self.production.is_some() && self.own.is_none()
+    }
+}
+
+/// As much of production's answer as is known to be the same in the output's.
+#[derive(Clone, Copy, Debug)]
+pub enum Same<'a> {
+    /// Nothing is known.
+    Nothing,
+    /// The body, byte for byte. Production's head may be, too.
+    Body {
+        /// Production's head.
+        head: &'a [u8],
+    },
+}
+
+impl<'a> Same<'a> {
+    /// The body, if `body` says so, of an answer of production's with this head.
+    pub fn if_body(body: bool, head: &'a [u8]) -> Self {
+        if body { Self::Body { head } } else { Self::Nothing }
     }
 }
 
@@ -66,6 +99,7 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
             keys,
             exceptions,
             open: LinkedHashMap::new(),
+            recent: <(Recent, Recent)>::default(),
         }
     }
 
@@ -107,25 +141,20 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         let Some(open) = self.open.get_mut(name).filter(|open| open.production.is_none()) else {
             return;
         };
-        let mut issued = Issued::of(
-            Side::Production,
-            &self.keys,
-            &self.exceptions,
-            open.asked(),
-            (head, body),
-        );
-        issued.at = at;
+        let (keys, exceptions, asked) = (&self.keys, &self.exceptions, open.asked());
+        let read = || Issued::of(Side::Production, keys, exceptions, asked, (head, body));
+        let issued = self.recent.0.issued(asked, head, read);
         let mut map = lock(&self.map);
-        let number = map.production(&issued, now);
+        let number = map.production(&issued, at, now);
         match &open.own {
             None => {
                 if let Some((turn, carried)) = &open.carries {
                     map.turns().begin(*turn, carried);
                 }
-                open.production = Some((issued, number));
+                open.production = Some(Answered { issued, at, number });
                 return;
             }
-            Some(Own::Answered(own)) => map.pair(&issued, own, number, now),
+            Some(Own::Answered(own)) => map.pair((&issued, at), own, number, now),
             Some(Own::Lost) => map.lost(&issued, number),
         }
         drop(map);
@@ -139,26 +168,29 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         }
     }
 
-    /// The output has answered. Whether production's answer was there, and so something may have been learned. `same_body`: whether
-    /// the caller knows that the body is production's, byte for byte, which spares reading it twice.
-    pub fn own(&mut self, name: &K, head: &[u8], body: &[u8], same_body: bool, now: Timestamp) -> bool {
+    /// The output has answered. Whether production's answer was there, and so something may have been learned. `same`: as much of
+    /// production's answer as the caller knows to be the same, which spares reading it twice.
+    pub fn own(&mut self, name: &K, head: &[u8], body: &[u8], same: Same<'_>, now: Timestamp) -> bool {
         let Some(open) = self.open.get_mut(name).filter(|open| open.own.is_none()) else {
             return false;
         };
         let (keys, exceptions) = (&self.keys, &self.exceptions);
-        let Some((issued, number)) = &open.production else {
+        let Some(Answered { issued, at, number }) = &open.production else {
             let own = Issued::of(Side::Output, keys, exceptions, open.asked(), (head, body));
             open.own = Some(Own::Answered(own));
             return false;
         };
         // Where production issued nothing, nothing of the output's stands for it.
         if !issued.is_empty() {
-            let own = if same_body {
-                Issued::of_same_body(keys, exceptions, open.asked(), (head, body), issued)
-            } else {
-                Issued::of(Side::Output, keys, exceptions, open.asked(), (head, body))
+            let asked = open.asked();
+            let own = match same {
+                Same::Body { head: production } if fields::issue_alike(production, head) => Rc::clone(issued),
+                _ => self.recent.1.issued(asked, head, || match same {
+                    Same::Body { .. } => Issued::of_same_body(keys, exceptions, asked, (head, body), issued),
+                    Same::Nothing => Issued::of(Side::Output, keys, exceptions, asked, (head, body)),
+                }),
             };
-            lock(&self.map).pair(issued, &own, *number, now);
+            lock(&self.map).pair((issued, *at), &own, *number, now);
         }
         self.close(name);
         true
@@ -169,11 +201,11 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         let Some(open) = self.open.get_mut(name) else {
             return false;
         };
-        let Some((production, number)) = &open.production else {
+        let Some(production) = &open.production else {
             open.own.get_or_insert(Own::Lost);
             return false;
         };
-        lock(&self.map).lost(production, *number);
+        lock(&self.map).lost(&production.issued, production.number);
         self.close(name);
         true
     }
@@ -203,8 +235,8 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
 
     fn give_up(&self, open: &Open) {
         self.end(open);
-        if let Some((production, number)) = &open.production {
-            lock(&self.map).lost(production, *number);
+        if let Some(production) = &open.production {
+            lock(&self.map).lost(&production.issued, production.number);
         }
     }
 }

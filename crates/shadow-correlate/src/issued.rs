@@ -4,7 +4,6 @@
 //! pairs no record with its neighbour. Ids of records are taken from answers that create them, not from lists and reads: a release
 //! that answers with another record than it was asked for must not teach that the two are one.
 
-use shadow_core::time::Timestamp;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -77,8 +76,6 @@ pub struct Issued {
     /// Where in the text those of the body begin, and how the body was read.
     body: usize,
     manner: Manner,
-    /// When the answer began, as it was captured; zero where that is not known.
-    pub(crate) at: Timestamp,
 }
 
 /// Everything but its bytes that decides on what a body issues.
@@ -158,7 +155,7 @@ impl Issued {
                 12 if is("content-type") => manner.media = Media::of(value),
                 16 if is("content-encoding") => manner.codings.read(value),
                 17 if is("transfer-encoding") => manner.chunked = true,
-                _ if exceptions.has_header(name) => {}
+                _ if fields::is_plain(name) || exceptions.has_header(name) => {}
                 _ => reader.field(name, value),
             }
         }
@@ -234,6 +231,15 @@ impl Issued {
         &self.text[value.text.clone()]
     }
 
+    /// Whether the body issues nothing, whatever is in it, and the head no more than a tag and a date.
+    pub(crate) fn is_tag_and_date(&self) -> bool {
+        self.manner.media == Media::Other
+            && self
+                .values
+                .iter()
+                .all(|value| matches!(value.place, FIELD | LAST_MODIFIED))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.values.len()
@@ -289,13 +295,14 @@ struct Reader<'r> {
 
 impl<'r> Reader<'r> {
     fn new((keys, side): (&'r Keys, Side), issued: &'r mut Issued, creates: bool, asked: Asked<'r>) -> Self {
+        let resource = url::resource(asked.target);
         Self {
             keys,
             side,
             issued,
             creates,
-            resource: url::resource(asked.target),
-            path: url::path(asked.target),
+            resource,
+            path: url::path_of(resource),
         }
     }
 }

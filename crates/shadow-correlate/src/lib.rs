@@ -22,6 +22,7 @@ mod key;
 mod map;
 mod multipart;
 mod origin;
+mod recent;
 pub mod rewrite;
 mod shape;
 #[cfg(test)]
@@ -33,7 +34,7 @@ mod xml;
 
 pub use equal::At;
 pub use exceptions::{BadException, Exceptions};
-pub use exchanges::{Exchanges, Unanswered, lock};
+pub use exchanges::{Exchanges, Same, Unanswered, lock};
 pub use key::{Keys, Scope};
 pub use map::{Bounds, Counts, Known, Map};
 pub use shape::is_reference;

@@ -216,22 +216,28 @@ impl Map {
         self.bytes
     }
 
-    /// Production issued these; the output's answer is under way. The number of their exchange comes back.
-    pub(crate) fn production(&mut self, issued: &Issued, now: Timestamp) -> u64 {
+    /// Production issued these, in an answer that began at `at`; the output's is under way. The number of their exchange comes back.
+    pub(crate) fn production(&mut self, issued: &Issued, at: Timestamp, now: Timestamp) -> u64 {
         self.exchanges += 1;
         let exchange = self.exchanges;
         for value in issued.values() {
             // What it was before serves until there is another.
             let is_known = self.alike.to_back(&value.key).is_some() || self.entries.contains_key(&value.key);
             if !is_known || value.anew {
-                self.insert(value, State::Pending(exchange), issued.at, now);
+                self.insert(value, State::Pending(exchange), at, now);
             }
         }
         exchange
     }
 
-    /// The output answered with these.
-    pub(crate) fn pair(&mut self, production: &Issued, own: &Issued, exchange: u64, now: Timestamp) {
+    /// The output answered with these. `at`: when production's answer began.
+    pub(crate) fn pair(
+        &mut self,
+        (production, at): (&Issued, Timestamp),
+        own: &Issued,
+        exchange: u64,
+        now: Timestamp,
+    ) {
         let (mut left, mut right) = (production.values(), own.values());
         while let Some(first) = left.first() {
             let here = |values: &[Value]| {
@@ -249,9 +255,9 @@ impl Map {
                 let text = production.text(value);
                 let same = || theirs.iter().any(|theirs| own.text(theirs) == text);
                 if ours.len() == theirs.len() {
-                    self.learn(value, text, own.text(&theirs[index]), (production.at, now));
+                    self.learn(value, text, own.text(&theirs[index]), (at, now));
                 } else if same() {
-                    self.learn(value, text, text, (production.at, now));
+                    self.learn(value, text, text, (at, now));
                 } else {
                     self.miss(value.key, exchange);
                 }

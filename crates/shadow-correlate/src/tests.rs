@@ -12,7 +12,7 @@ use shadow_core::time::Timestamp;
 use shadow_http::{Limits, Request, whole_request};
 
 use crate::rewrite::Rewriting;
-use crate::{Bounds, Exceptions, Exchanges, Keys, Map, lock};
+use crate::{Bounds, Exceptions, Exchanges, Keys, Map, Same, lock};
 
 /// One output, and production beside it.
 struct Sides {
@@ -79,15 +79,16 @@ impl Sides {
 
     fn own(&mut self, exchange: u32, answer: &str) {
         let (head, body) = split(answer);
-        self.exchanges.own(&exchange, head, body, false, NOW);
+        self.exchanges.own(&exchange, head, body, Same::Nothing, NOW);
     }
 
     /// Both sides answer a request.
     fn answered(&mut self, raw: &str, production: &str, own: &str) {
         let exchange = self.sent(raw);
         self.production(exchange, production);
-        let ((head, body), (_, other)) = (split(own), split(production));
-        self.exchanges.own(&exchange, head, body, body == other, NOW);
+        let ((head, body), (other_head, other)) = (split(own), split(production));
+        let same = Same::if_body(body == other, other_head);
+        self.exchanges.own(&exchange, head, body, same, NOW);
     }
 
     fn looked_up(&self, raw: &str) -> Rewriting {

@@ -51,14 +51,20 @@ pub fn is_url(text: &[u8]) -> bool {
 /// Path and query, without scheme and authority: names a resource of one server.
 pub fn resource(target: &[u8]) -> &[u8] {
     let rest = &target[path_start(target)..];
-    let end = memchr::memchr(b'#', rest).unwrap_or(rest.len());
-    &rest[..end]
+    // Targets are short: a loop is done sooner than a call.
+    let end = rest.iter().position(|byte| *byte == b'#');
+    &rest[..end.unwrap_or(rest.len())]
 }
 
 /// The path alone, without a slash at its end.
 pub fn path(target: &[u8]) -> &[u8] {
-    let resource = resource(target);
-    let path = &resource[..memchr::memchr(b'?', resource).unwrap_or(resource.len())];
+    path_of(resource(target))
+}
+
+/// The path of a resource, without a slash at its end.
+pub(crate) fn path_of(resource: &[u8]) -> &[u8] {
+    let end = resource.iter().position(|byte| *byte == b'?');
+    let path = &resource[..end.unwrap_or(resource.len())];
     path.strip_suffix(b"/").unwrap_or(path)
 }
 

@@ -30,6 +30,7 @@ mod request_stream;
 mod response_head;
 mod response_stream;
 mod rewritten;
+mod same_lines;
 mod skimmer;
 mod target;
 #[cfg(test)]
@@ -51,5 +52,6 @@ pub use request_stream::{RequestStream, begins_request};
 pub use response_head::{ResponseHead, ResponseHeadReader, parse_response_head};
 pub use response_stream::{Response, ResponseEvent, ResponseStream};
 pub use rewritten::{RewriteError, head_fields};
+pub use same_lines::same_lines;
 pub use target::absolute_form;
 pub use whole::whole_request;

@@ -12,6 +12,7 @@
 mod bpf_filter;
 mod counters;
 mod flow;
+mod flow_hash;
 mod handshake;
 mod kept;
 mod lingering;

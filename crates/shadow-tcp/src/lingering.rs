@@ -3,13 +3,13 @@
 //! A retransmitted request that arrives after its connection was closed would otherwise be mirrored twice.
 //! Only connections ended by FIN or RST are remembered: after any other end, more data is real data.
 
-use std::hash::RandomState;
 use std::time::Duration;
 
 use hashlink::LinkedHashMap;
 use shadow_core::time::Timestamp;
 
 use super::flow::is_syn_ack;
+use super::flow_hash::FlowHash;
 use super::reassembler::{MAX_BEHIND, NEAR};
 use super::segment::{Direction, FlowKey, Segment, TcpFlags};
 use super::seq::distance;
@@ -25,7 +25,7 @@ const MAX_LINGERING: usize = 65_536;
 /// The ended connections, oldest first.
 #[derive(Debug)]
 pub(super) struct Lingering {
-    ended: LinkedHashMap<FlowKey, Ended, RandomState>,
+    ended: LinkedHashMap<FlowKey, Ended, FlowHash>,
     most: usize,
 }
 

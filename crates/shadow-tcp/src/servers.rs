@@ -6,7 +6,6 @@
 //! address on them, and the server waits in vain for the third packet of the handshake (RFC 9293 section 3.5).
 
 use std::collections::BTreeSet;
-use std::hash::RandomState;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use std::time::Duration;
 use hashlink::LinkedHashMap;
 use shadow_core::time::Timestamp;
 
+use super::flow_hash::FlowHash;
 use super::segment::FlowKey;
 use super::stream::ServerSign;
 use super::{Endpoint, Segment};
@@ -55,7 +55,7 @@ impl Expected {
 #[derive(Debug)]
 pub struct Servers {
     expected: Expected,
-    known: LinkedHashMap<(Endpoint, u64), Known, RandomState>,
+    known: LinkedHashMap<(Endpoint, u64), Known, FlowHash>,
 }
 
 #[derive(Clone, Copy, Debug)]

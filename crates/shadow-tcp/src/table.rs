@@ -8,7 +8,6 @@
 //! Where it is told whose answers to expect ([`FlowTable::with_servers`]), a connection that opens with a SYN is one
 //! only once its server took it; its reader is told, and keeps back what it reads until then.
 
-use std::hash::RandomState;
 use std::time::Duration;
 
 use hashlink::LinkedHashMap;
@@ -17,6 +16,7 @@ use shadow_core::time::Timestamp;
 
 use super::counters::ConnectionCounters;
 use super::flow::{Flow, Reuse, is_syn_ack};
+use super::flow_hash::FlowHash;
 use super::kept::Kept;
 use super::lingering::Lingering;
 use super::reassembler::Shared;
@@ -45,18 +45,18 @@ const SILENT_SHARE: usize = 8;
 
 /// The connections of one shard and their handlers.
 pub struct FlowTable<H: StreamHandler> {
-    /// Quiet for longest first. The hasher is std's keyed one, as addresses are chosen by strangers.
-    flows: LinkedHashMap<FlowKey, Flow<H>, RandomState>,
+    /// Quiet for longest first.
+    flows: LinkedHashMap<FlowKey, Flow<H>, FlowHash>,
     /// Connections with a hole and when it will be given up, about in that order.
-    holes: LinkedHashMap<FlowKey, Timestamp, RandomState>,
+    holes: LinkedHashMap<FlowKey, Timestamp, FlowHash>,
     /// Connections that have carried nothing so far, or may never have been, oldest first. Touched when one opens, when
     /// its first bytes come, and when it ends before.
-    silent: LinkedHashMap<FlowKey, (), RandomState>,
+    silent: LinkedHashMap<FlowKey, (), FlowHash>,
     /// Connections that hold bytes of something that is not whole, and when it was last known to have grown,
     /// about in that order. Read again from the connection when its time seems over, so that growing is free.
-    unfinished: LinkedHashMap<FlowKey, Timestamp, RandomState>,
+    unfinished: LinkedHashMap<FlowKey, Timestamp, FlowHash>,
     /// Connections that wait for more to show of their server, and until when, in that order.
-    awaiting: LinkedHashMap<FlowKey, Timestamp, RandomState>,
+    awaiting: LinkedHashMap<FlowKey, Timestamp, FlowHash>,
     lingering: Lingering,
     /// Handlers of connections that have ended.
     kept: Kept<H>,

@@ -98,6 +98,7 @@ impl Comparison {
                     store.pair(&pair, self.tally.take_mapped(), self.tally.take_selected());
                 }
             }
+            Finished::Equal(pair) => self.tally.add_equal(&pair),
             Finished::Not(unpaired) => {
                 self.tally.not_compared(&unpaired);
                 if let Some(store) = store {
@@ -110,7 +111,7 @@ impl Comparison {
     /// Only counts it: a pair as not compared, and `why`.
     pub fn skip(&mut self, finished: &Finished, why: NotCompared) {
         match finished {
-            Finished::Pair(..) => self.count_unattributed(why, 1),
+            Finished::Pair(..) | Finished::Equal(_) => self.count_unattributed(why, 1),
             Finished::Not(unpaired) => self.count_unattributed(unpaired.why, 1),
         }
     }

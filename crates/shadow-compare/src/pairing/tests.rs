@@ -85,6 +85,10 @@ impl Rig {
         };
         let line = |finished: Finished| match finished {
             Finished::Pair(pair, _) => format!("{} {} {}", pair.id, text(&pair.control), text(&pair.repeat)),
+            Finished::Equal(pair) => {
+                let (method, target) = pair.called();
+                String::from_utf8_lossy(&[method, b" ", target, b" equal"].concat()).into_owned()
+            }
             Finished::Not(unpaired) => format!(
                 "{} {}",
                 String::from_utf8_lossy(&unpaired.request_line),
@@ -113,6 +117,28 @@ fn a_pair_is_whole_when_both_have_answered_whoever_was_first() {
     assert!(rig.pairing.is_empty());
     assert_eq!(rig.intake.opened(), 2);
     assert_eq!(rig.intake.budget().used(), 0);
+}
+
+#[test]
+fn equal_answers_go_back_at_once_unless_they_are_asked_for() {
+    let ended = |keeps: bool, asked: Extras| {
+        let mut rig = Rig::new(1 << 20);
+        rig.intake = Arc::new(Intake::new(MemoryBudget::new(1 << 20)).keeping(keeps));
+        rig.pairing = Pairing::new(Arc::clone(&rig.intake), Duration::from_mins(1), 1 << 20, 5);
+        rig.open("one", asked);
+        rig.production("one");
+        let same = |part| (part, Bytes::from_static(b"production"));
+        for (part, body) in [same(Part::Shadow), same(Part::Control), same(Part::Repeat)] {
+            let head = Bytes::from_static(b"HTTP/1.1 200 OK\r\n\r\n");
+            rig.pairing.answered(&id("one"), part, head, body, TIMES);
+        }
+        let ended = rig.ended();
+        assert_eq!(rig.intake.budget().used(), 0);
+        ended
+    };
+    assert_eq!(ended(false, Extras::default()), ["GET /a equal"]);
+    assert_eq!(ended(true, Extras::default()), ["one - -"]);
+    assert_eq!(ended(false, BOTH), ["one production production"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::tests::{answer, comparison, judging, lines, pair, tally};
 use super::*;
 use crate::document::{NoiseBy, Verdict};
 use crate::simulation::Random;
-use crate::{PathPattern, Rules};
+use crate::{Answer, PathPattern, Rules};
 
 /// So many pairs of `GET /`, each with the bodies that `each` gives for production, the shadow and the control.
 fn pairs(count: u64, mut each: impl FnMut(u64) -> [String; 3]) -> Vec<Pair> {

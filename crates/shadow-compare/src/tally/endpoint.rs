@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::MILLISECOND;
 use super::places::BEYOND;
 use crate::histogram::Histogram;
 use crate::moments::Moments;
-use crate::pair::{NotCompared, Pair};
+use crate::pair::{NotCompared, Times};
 use crate::verdict::Timed;
 
 /// Sets of differences that are told apart at an endpoint. Beyond, pairs count as different for good: nobody could say later
@@ -96,22 +95,22 @@ impl EndpointTally {
     }
 
     /// Counts a pair.
-    pub fn count(&mut self, pair: &Pair, seen: &Seen) {
+    pub fn count(&mut self, pair: &Measured, seen: &Seen) {
         self.compared += 1;
         self.equal += u64::from(seen.signature.is_none());
         self.new_5xx += u64::from(seen.new_5xx);
         self.other_status += u64::from(seen.other_status);
         self.refused += u64::from(seen.refused);
         self.raced += u64::from(pair.raced);
-        self.controls += u64::from(pair.control.is_some());
-        self.repeats += u64::from(pair.repeat.is_some());
+        self.controls += u64::from(pair.control);
+        self.repeats += u64::from(pair.repeat);
         if let Some(rows) = &seen.signature {
             self.sign_all(rows.clone(), 1);
         }
-        if let (Some(production), Some(shadow)) = (pair.production.times, pair.shadow.times) {
+        if let (Some(production), Some(shadow)) = (pair.production, pair.shadow) {
             self.production.record(production.last);
             self.shadow.record(shadow.last);
-            self.moments.record(pair.at / MILLISECOND, shadow.last);
+            self.moments.record(pair.at, shadow.last);
         }
     }
 
@@ -213,6 +212,23 @@ impl EndpointTally {
             self.sign_all(rows.into_vec(), count);
         }
     }
+}
+
+/// A pair, but for its answers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measured {
+    /// When its request was seen, in milliseconds of Unix time.
+    pub at: u64,
+    /// How long production took; `None` where nobody knows.
+    pub production: Option<Times>,
+    /// How long the shadow took.
+    pub shadow: Option<Times>,
+    /// Whether another client was changing something meanwhile.
+    pub raced: bool,
+    /// Whether the control answered.
+    pub control: bool,
+    /// Whether the shadow answered twice.
+    pub repeat: bool,
 }
 
 /// The findings of comparing a pair.

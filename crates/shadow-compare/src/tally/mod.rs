@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod control_tests;
 mod endpoint;
+#[cfg(test)]
+mod equal_tests;
 mod examples;
 #[cfg(test)]
 mod grpc_tests;
@@ -23,6 +25,7 @@ mod place_row;
 mod places;
 #[cfg(test)]
 mod raced_tests;
+mod recent;
 mod secrets;
 #[cfg(test)]
 mod selected_tests;
@@ -36,10 +39,11 @@ use std::sync::Arc;
 
 use hashlink::DefaultHashBuilder;
 
-use self::endpoint::{EndpointTally, Seen};
+use self::endpoint::{EndpointTally, Measured, Seen};
 use self::examples::Examples;
 use self::parts::{Of, Parts};
 use self::places::{DifferenceKey, Places, Sort};
+use self::recent::Recent;
 pub use self::summary::Facts;
 use self::timeline::TimelineTally;
 use super::comparing::compare;
@@ -47,6 +51,7 @@ use super::correlation::Correlation;
 use super::counters::{CompareCounters, Compared as CountedPair};
 use super::difference::Kind;
 use super::difference_collector::Compared;
+use super::equal_pair::EqualPair;
 use super::grpc_call::called;
 use super::head::request_line;
 use super::histogram::Histogram;
@@ -54,7 +59,7 @@ use super::hosts::{CompareContext, Hosts};
 use super::intake::Unpaired;
 use super::judging::Judging;
 use super::mapped::{self, MappedPlaces};
-use super::pair::{Answer, NotCompared, Pair};
+use super::pair::{NotCompared, Pair, Times};
 use super::route_by::Selected;
 use super::routes::{EndpointId, Routes, is_refusal};
 use super::rules::RuleId;
@@ -75,6 +80,7 @@ pub struct Tally {
     /// The value by which that pair was told from others of its URL.
     selected: Option<Selected>,
     routes: Routes,
+    recent: Recent,
     /// Merges of routes that are taken in.
     merges: u64,
     endpoints: HashMap<EndpointId, EndpointTally, DefaultHashBuilder>,
@@ -100,8 +106,8 @@ struct Sides {
 }
 
 impl Sides {
-    fn record(&mut self, answer: &Answer) {
-        if let Some(times) = answer.times {
+    fn record(&mut self, times: Option<Times>) {
+        if let Some(times) = times {
             self.first.record(times.first);
             self.last.record(times.last);
         }
@@ -113,6 +119,7 @@ impl Tally {
     pub fn new(judging: Arc<Judging>, counters: CompareCounters) -> Self {
         Self {
             routes: Routes::new(judging.routes.clone(), judging.max_routes),
+            recent: Recent::default(),
             merges: 0,
             endpoints: HashMap::default(),
             parts: Parts::default(),
@@ -168,11 +175,14 @@ impl Tally {
     }
 
     fn add_mapped(&mut self, pair: &Pair, kept: Option<&MappedPlaces>, selected: Option<&Selected>) {
-        let (method, _) = request_line(&pair.request_head);
-        let statuses = (pair.production.counted_status(), pair.shadow.counted_status());
-        let route_status = pair.production.route_status();
-        let id = self.endpoint_of(pair, selected, route_status);
-        let own_name: Option<Arc<str>> = self.routes.own_name(id).map(Into::into);
+        let (method, target) = request_line(&pair.request_head);
+        let (counted_status, route_status) = pair.production.statuses();
+        let statuses = (counted_status, pair.shadow.counted_status());
+        let route_by = &self.judging.route_by;
+        let selected = route_by.read_again(selected, &pair.request_head, &pair.request_body);
+        let asked = (called(&pair.request_head).0, target, selected.as_ref());
+        let (id, own_name) = self.named_endpoint(asked, route_status);
+        self.selected = selected;
         let at = pair.at / MILLISECOND;
         self.seen_at(at);
         let judging = Arc::clone(&self.judging);
@@ -248,25 +258,72 @@ impl Tally {
                 None => signature.push(places::BEYOND),
             }
         }
+        let measured = Measured {
+            at,
+            production: pair.production.times,
+            shadow: pair.shadow.times,
+            raced: pair.raced,
+            control: pair.control.is_some(),
+            repeat: pair.repeat.is_some(),
+        };
+        let found = Found {
+            statuses,
+            refused: is_refusal(route_status),
+            excused_status,
+            signature: (!compared.is_equal()).then_some(signature),
+        };
+        self.count_pair((id, own_name), &measured, found);
+    }
+
+    /// Counts a pair whose answers are equal: as [`Tally::add`] counts it.
+    pub fn add_equal(&mut self, pair: &EqualPair) {
+        let (method, target) = pair.called();
+        let (id, own_name) = self.named_endpoint((method, target, pair.selected.as_ref()), pair.route_status);
+        let at = pair.at / MILLISECOND;
+        self.seen_at(at);
+        let measured = Measured {
+            at,
+            production: pair.production,
+            shadow: pair.shadow,
+            raced: pair.raced,
+            control: false,
+            repeat: false,
+        };
+        let found = Found {
+            statuses: pair.statuses,
+            refused: is_refusal(pair.route_status),
+            excused_status: false,
+            signature: None,
+        };
+        self.count_pair((id, own_name), &measured, found);
+    }
+
+    /// Counts a pair, whatever was found in it.
+    fn count_pair(&mut self, of: (EndpointId, Option<Arc<str>>), measured: &Measured, found: Found) {
+        let Found {
+            statuses,
+            refused,
+            excused_status,
+            signature,
+        } = found;
         let (all, excused) = self.statuses.entry(statuses).or_default();
         *all += 1;
         *excused += u64::from(excused_status);
-        let new_5xx = statuses.1 >= 500 && statuses.0 < 500 && !excused_status;
-        self.production.record(&pair.production);
-        self.shadow.record(&pair.shadow);
-        self.timeline.pair(at, statuses, !compared.is_equal());
+        self.production.record(measured.production);
+        self.shadow.record(measured.shadow);
+        self.timeline.pair(measured.at, statuses, signature.is_some());
         let seen = Seen {
-            new_5xx,
+            new_5xx: statuses.1 >= 500 && statuses.0 < 500 && !excused_status,
             other_status: statuses.0 != statuses.1 && !excused_status,
-            refused: is_refusal(route_status),
-            signature: (!compared.is_equal()).then_some(signature),
+            refused,
+            signature,
         };
-        self.count(id, own_name, pair, &seen);
+        self.count(of, measured, &seen);
         self.counters.compared(&CountedPair {
             new_5xx: seen.new_5xx,
             other_status: seen.other_status,
-            production_took: pair.production.times.map(|times| times.last),
-            shadow_took: pair.shadow.times.map(|times| times.last),
+            production_took: measured.production.map(|times| times.last),
+            shadow_took: measured.shadow.map(|times| times.last),
         });
     }
 
@@ -323,16 +380,6 @@ impl Tally {
         (*from, *to) = ((*from).min(at), (*to).max(at));
     }
 
-    /// The endpoint of a pair, which was kept with this value; and notes the value that it has.
-    fn endpoint_of(&mut self, pair: &Pair, kept: Option<&Selected>, status: u16) -> EndpointId {
-        let route_by = &self.judging.route_by;
-        let selected = route_by.read_again(kept, &pair.request_head, &pair.request_body);
-        let (method, target) = called(&pair.request_head);
-        let id = self.endpoint(method, target, selected.as_ref(), Some(status));
-        self.selected = selected;
-        id
-    }
-
     fn endpoint(
         &mut self,
         method: &[u8],
@@ -351,6 +398,32 @@ impl Tally {
         id
     }
 
+    /// The endpoint of a request that production answered with this status code, and the name that it has by itself, where the
+    /// endpoint has another. `asked`: its method, its target, and the value by which it is told from others of its URL.
+    fn named_endpoint(&mut self, asked: Asked<'_>, status: u16) -> (EndpointId, Option<Arc<str>>) {
+        let (method, target, selected) = asked;
+        if selected.is_some() || is_refusal(status) {
+            return self.find_endpoint(asked, status);
+        }
+        match self.recent.find(method, target, self.routes.merges()) {
+            Ok(found) => found,
+            Err(key) => {
+                let found = self.find_endpoint(asked, status);
+                self.recent.remember(key, &found, self.routes.merges());
+                found
+            }
+        }
+    }
+
+    fn find_endpoint(
+        &mut self,
+        (method, target, selected): Asked<'_>,
+        status: u16,
+    ) -> (EndpointId, Option<Arc<str>>) {
+        let id = self.endpoint(method, target, selected, Some(status));
+        (id, self.routes.own_name(id).map(Into::into))
+    }
+
     fn tally_of(&mut self, id: EndpointId) -> &mut EndpointTally {
         let routes = &self.routes;
         self.endpoints
@@ -359,26 +432,26 @@ impl Tally {
     }
 
     /// Counts a pair for its endpoint, and for the parts of it that it belongs to.
-    fn count(&mut self, id: EndpointId, own_name: Option<Arc<str>>, pair: &Pair, seen: &Seen) {
+    fn count(&mut self, (id, own_name): (EndpointId, Option<Arc<str>>), measured: &Measured, seen: &Seen) {
         let endpoint = self.tally_of(id);
         let (name, refused) = (Arc::clone(&endpoint.name), endpoint.refused);
         let before = (seen.refused && refused == 0 && endpoint.compared > 0).then(|| endpoint.as_part());
-        endpoint.count(pair, seen);
+        endpoint.count(measured, seen);
         let all_refused = seen.refused && endpoint.refused == endpoint.compared;
         if let Some(before) = before {
             self.watch(id, Of::Served, before);
         }
         let of = if seen.refused { Of::Refused } else { Of::Served };
-        if of == Of::Served && refused > 0 && !self.parts.count((id, &name, of), pair, seen) {
+        if of == Of::Served && refused > 0 && !self.parts.count((id, &name, of), measured, seen) {
             let mut part = EndpointTally::new_part(name.to_string());
-            part.count(pair, seen);
+            part.count(measured, seen);
             self.watch(id, of, part);
         }
         // Those that are watched only once something speaks against them.
         let refused_here = (of == Of::Refused && !all_refused).then_some(name);
         for name in refused_here.into_iter().chain(own_name) {
-            self.parts.count((id, &name, Of::Name), pair, seen);
-            if !self.parts.count((id, &name, of), pair, seen) && self.speaks_against(seen) {
+            self.parts.count((id, &name, Of::Name), measured, seen);
+            if !self.parts.count((id, &name, of), measured, seen) && self.speaks_against(seen) {
                 self.watch(id, of, EndpointTally::new_part(name.to_string()));
             }
         }
@@ -434,6 +507,21 @@ impl Tally {
             self.make_room();
         }
     }
+}
+
+/// Method and target of a request, and the value by which it is told from others of its URL.
+type Asked<'a> = (&'a [u8], &'a [u8], Option<&'a Selected>);
+
+/// The outcome of comparing a pair, as it is counted.
+struct Found {
+    /// The status codes by which it is counted: production's, and the shadow's.
+    statuses: (u16, u16),
+    /// Whether production refused the request.
+    refused: bool,
+    /// Whether another status code is excused by the control's.
+    excused_status: bool,
+    /// See [`Seen::signature`].
+    signature: Option<Vec<u32>>,
 }
 
 /// All that differs, each with the rule that takes it away, if one does.

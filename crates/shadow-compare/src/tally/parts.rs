@@ -15,8 +15,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::endpoint::{EndpointTally, Seen};
-use crate::pair::Pair;
+use super::endpoint::{EndpointTally, Measured, Seen};
 use crate::routes::EndpointId;
 
 /// Parts that are watched, of all endpoints: about as many as twenty places with too many names leave behind.
@@ -46,7 +45,7 @@ impl Parts {
     }
 
     /// Counts a pair of a part that is watched; whether it is.
-    pub fn count(&mut self, of: (EndpointId, &Arc<str>, Of), pair: &Pair, seen: &Seen) -> bool {
+    pub fn count(&mut self, of: (EndpointId, &Arc<str>, Of), pair: &Measured, seen: &Seen) -> bool {
         if self.0.is_empty() {
             return false;
         }

@@ -10,7 +10,7 @@ use super::*;
 use crate::document::{Comparison, DifferenceRow, NoiseBy, Verdict};
 use crate::fail_on::FailRule;
 use crate::noise::Thresholds;
-use crate::{Hosts, IgnoreRule, PathPattern, RouteBy, Rules, Times, verdict};
+use crate::{Answer, Hosts, IgnoreRule, PathPattern, RouteBy, Rules, Times, verdict};
 
 pub(crate) fn judging() -> Judging {
     let key = RedactionKey::new(b"0123456789abcdef").unwrap();

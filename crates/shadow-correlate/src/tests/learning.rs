@@ -6,7 +6,7 @@ use shadow_core::time::Timestamp;
 
 use super::{NOW, Sides, json, request, with_body};
 use crate::rewrite::Rewriting;
-use crate::{At, Bounds, Exceptions, lock};
+use crate::{At, Bounds, Exceptions, Same, lock};
 
 const LOGIN: &str = "POST /login HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
 const A: &str = "7f3c9a1be05d42c8";
@@ -173,7 +173,7 @@ fn a_compressed_chunked_answer_is_read() {
     let login = sides.sent(LOGIN);
     let body = |token: &str| coded(&format!("{{\"token\":\"{token}\"}}"));
     sides.exchanges.production(&login, (head, &body(A)), NOW, NOW);
-    sides.exchanges.own(&login, head, &body(B), false, NOW);
+    sides.exchanges.own(&login, head, &body(B), Same::Nothing, NOW);
     assert_eq!(sides.rewritten(&bearer(A)), bearer(B));
 }
 

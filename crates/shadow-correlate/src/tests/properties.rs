@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{Sides, json, with_body};
+use crate::fields::issue_alike;
 use crate::issued::{Asked, Issued, Side};
 use crate::{Exceptions, Keys};
 
@@ -193,6 +194,22 @@ fn heads_and_body() -> impl Strategy<Value = (String, String, String)> {
     (head.clone(), head, body)
 }
 
+/// Everything that an answer issues, but the keys, which the output's has not.
+fn all(issued: &Issued) -> Vec<impl PartialEq + std::fmt::Debug + use<>> {
+    let value = |value: &crate::issued::Value| {
+        let text = issued.text(value).to_vec();
+        (
+            value.place,
+            text,
+            value.length,
+            value.sure,
+            value.owner,
+            value.anew,
+        )
+    };
+    issued.values().iter().map(value).collect()
+}
+
 proptest! {
     #[test]
     fn a_body_that_is_the_same_issues_what_reading_it_again_gives((production, own, body) in heads_and_body()) {
@@ -201,13 +218,18 @@ proptest! {
         let of = |side, head: &str| Issued::of(side, &keys, &exceptions, asked, (head.as_bytes(), body.as_bytes()));
         let production = of(Side::Production, &production);
         let shared = Issued::of_same_body(&keys, &exceptions, asked, (own.as_bytes(), body.as_bytes()), &production);
-        let all = |issued: &Issued| -> Vec<_> {
-            let value = |value: &crate::issued::Value| {
-                let text = issued.text(value).to_vec();
-                (value.place, text, value.length, value.sure, value.owner, value.anew)
-            };
-            issued.values().iter().map(value).collect()
-        };
         prop_assert_eq!(all(&shared), all(&of(Side::Output, &own)));
+    }
+
+    #[test]
+    fn answers_that_issue_alike_issue_what_reading_both_gives((production, own, body) in heads_and_body(), same: bool) {
+        let dated = |head: &str, date: &str| head.replacen("\r\n", &format!("\r\nDate: {date}\r\n"), 1);
+        let (production, own) = (dated(&production, "1"), dated(if same { &production } else { &own }, "22"));
+        let (keys, exceptions) = (Keys::default(), Exceptions::default());
+        let asked = Asked { method: b"POST", target: b"/todos?a=b" };
+        let of = |side, head: &str| Issued::of(side, &keys, &exceptions, asked, (head.as_bytes(), body.as_bytes()));
+        let alike = issue_alike(production.as_bytes(), own.as_bytes());
+        prop_assert!(alike || !same);
+        prop_assert!(!alike || all(&of(Side::Production, &production)) == all(&of(Side::Output, &own)));
     }
 }

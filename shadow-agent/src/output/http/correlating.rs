@@ -186,9 +186,18 @@ impl State {
         lock(&self.map).is_next(turn)
     }
 
-    /// Looks up what a request carries, so that others may wait for it.
+    /// Looks up what a request carries, so that others may wait for it; and whether it may go, as all before it were looked at.
     fn arrive(&self, exchange: &Exchange, turn: Turn, part: Option<Part>) -> (Rewriting, bool) {
-        let (rewriting, may_go) = self.look_up(exchange, turn);
+        let (rewriting, may_go) = {
+            let mut map = lock(&self.map);
+            let (rewriting, may_go) = self.look_up_in(&mut map, exchange, turn);
+            let may_go = may_go && map.is_next(turn);
+            if rewriting.carried.is_empty() {
+                map.has_arrived(turn);
+                return (rewriting, may_go);
+            }
+            (rewriting, may_go)
+        };
         self.carries(exchange, turn, part, &rewriting);
         lock(&self.map).has_arrived(turn);
         (rewriting, may_go)
@@ -289,7 +298,10 @@ impl State {
                 return None;
             }
             // At once, whatever else is arriving: others may wait for this one.
-            let (rewriting, _) = self.arrive(&one.exchange, one.turn, one.part);
+            let (rewriting, may_go) = self.arrive(&one.exchange, one.turn, one.part);
+            if may_go && !is_behind {
+                return Some((rewriting, in_time));
+            }
             one.carried = Some(rewriting.carried);
         }
         if in_time && !self.is_next(one.turn) {
