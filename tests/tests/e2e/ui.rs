@@ -137,6 +137,8 @@ fn a_run_is_shown_and_steered_on_a_terminal_and_on_the_port() {
     let screen = pane.wait_for(" of 500 (");
     assert!(screen.contains(&output), "{screen}");
     pane.press("Tab");
+    pane.wait_for("[Causes");
+    pane.press("Tab");
     pane.wait_for("[Endpoints");
     pane.press("?");
     pane.wait_for("quit: requests in flight may finish");

@@ -51,11 +51,15 @@ const open = async (file, { width = 1280, height = 900, colorScheme = "light", .
 const shown = async (page, place) => {
   const violations = await page.evaluate(() => window.violations);
   expect(violations.length === 0, `${place}: policy violated: ${violations}`);
-  const [inner, outer] = await page.evaluate(() => [
-    document.documentElement.scrollWidth,
-    document.documentElement.clientWidth,
-  ]);
-  expect(inner <= outer, `${place}: scrolls sideways: ${inner} > ${outer}`);
+  const [inner, outer, widest] = await page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    const right = (element) => element.getBoundingClientRect().right + scrollX;
+    const reaching = [...document.body.querySelectorAll("*")].filter((element) => right(element) >= scrollWidth - 1);
+    const path = [];
+    for (let at = reaching.at(-1); at; at = at.parentElement) path.unshift([at.localName, ...at.classList].join("."));
+    return [scrollWidth, clientWidth, path.join(" > ")];
+  });
+  expect(inner <= outer, `${place}: scrolls sideways: ${inner} > ${outer}, for ${widest}`);
 };
 
 const openAll = (page) =>
