@@ -14,7 +14,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Fails, always.
+    /// Follows none.
+    ///
+    /// # Errors
+    ///
+    /// Always: this build has nothing to follow one with.
     pub fn start(_: &KubernetesSettings, _: Vec<PodSelector>, _: ClusterHooks) -> anyhow::Result<Self> {
         bail!("this agent was built without the feature `cluster`: it cannot follow pods or routes");
     }
