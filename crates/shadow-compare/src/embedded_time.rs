@@ -145,7 +145,7 @@ impl Reader<'_> {
         Some((year, i16::try_from(month).ok()? + 1, day, false))
     }
 
-    /// What stands between a date and a time of day.
+    /// Signs between a date and a time of day.
     fn between(&mut self) -> Option<u8> {
         let first = self.one_of(b" T_-:,t")?;
         if first == b',' {

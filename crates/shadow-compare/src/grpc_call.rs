@@ -15,7 +15,7 @@ pub(super) const LOST: &str = "missing";
 /// The number that stands for the first code where status codes are told apart: above all of HTTP's.
 const FIRST_CODE: u16 = 1000;
 
-/// What the type of every message of gRPC has in it. Made ready once: that takes longer than to look through a head.
+/// Part of the type of every message of gRPC. Made ready once: that takes longer than to look through a head.
 static WORD: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"/grpc"));
 
 /// Whether a request, or an answer, with this head is one of gRPC.

@@ -10,7 +10,7 @@ pub(super) fn lines(head: &[u8]) -> Lines<'_> {
     Lines(head)
 }
 
-/// What is left of the lines of a head.
+/// Rest of the lines of a head.
 #[derive(Clone, Debug)]
 pub(super) struct Lines<'a>(&'a [u8]);
 

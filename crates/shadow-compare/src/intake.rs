@@ -87,7 +87,7 @@ pub struct Intake {
     route_by: RouteBy,
     /// Whether anything is compared.
     compares: bool,
-    /// What clients are changing, whichever shard sees it.
+    /// Changes that clients are making, whichever shard sees them.
     races: Mutex<Races>,
     /// Whether pairs are kept.
     keeps: bool,
@@ -230,7 +230,7 @@ impl Intake {
         queue.waiting.is_empty() && queue.uncounted.is_empty()
     }
 
-    /// What clients are changing at this moment.
+    /// Changes that clients are making at this moment.
     pub(super) fn races(&self) -> MutexGuard<'_, Races> {
         self.races.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -70,7 +70,7 @@ pub struct InvalidRouteBy(String);
 /// The value by which a request is told from others of its URL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selected {
-    /// What has it: `query._shape`, or `operation`.
+    /// Field that has it: `query._shape`, or `operation`.
     by: Box<str>,
     /// It, in a normal form without what is not printable; `None` where it is too long to be a name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,7 +86,7 @@ impl Selected {
         }
     }
 
-    /// What is added to the name of the endpoint of its URL; `None` where it is too long.
+    /// Addition to the name of the endpoint of its URL; `None` where it is too long.
     pub(crate) fn label(&self) -> Option<String> {
         let value = self.value.as_ref()?;
         Some(if *self.by == *OPERATION {

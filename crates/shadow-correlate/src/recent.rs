@@ -24,11 +24,11 @@ const SELDOM: u32 = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
     hasher: DefaultHashBuilder,
-    places: Vec<Place>,
+    places: Vec<Slot>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Place {
+struct Slot {
     /// The hash of what was asked last, and how often its answers were others than what is kept.
     last: u64,
     others: u32,
@@ -71,7 +71,7 @@ impl Recent {
     /// The identifiers that an answer with this head issues; `read` reads it, always in the same way.
     pub fn issued(&mut self, asked: Asked<'_>, head: &[u8], read: impl FnOnce() -> Issued) -> Rc<Issued> {
         if self.places.is_empty() {
-            self.places.resize(PLACES, Place::default());
+            self.places.resize(PLACES, Slot::default());
         }
         let hash = self.hasher.hash_one((asked.method, asked.target));
         let place = &mut self.places[hash as usize % PLACES];

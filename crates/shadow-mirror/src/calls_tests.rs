@@ -215,7 +215,7 @@ fn a_call_that_its_client_left_at_once_has_the_time_of_any_exchange() {
 }
 
 #[test]
-fn a_followed_call_whose_answer_is_not_read_on_ends_with_its_connection() {
+fn a_call_whose_answer_is_not_read_ends_with_its_connection() {
     let mut http2 = open(true);
     http2.send([call(1), data(1, END_STREAM, "watch")].concat());
     http2.answer(ok(1));

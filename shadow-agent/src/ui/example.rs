@@ -124,7 +124,7 @@ fn worths(lines: &[String]) -> HashSet<String> {
     all.map(|(index, line)| worth(line, index < body)).collect()
 }
 
-/// What a line is worth: names of fields have no case.
+/// Worth of a line: names of fields have no case.
 fn worth(line: &str, is_of_head: bool) -> String {
     match (field_name(line), line.split_once(':')) {
         (Some(name), Some((_, value))) if is_of_head => format!("{name}:{}", value.trim()),

@@ -51,7 +51,7 @@ impl Marks {
     }
 }
 
-/// What a difference that does not count is called.
+/// Name of a difference that does not count.
 pub(super) fn aside(noise: &Noise) -> &'static str {
     use crate::compare::document::NoiseBy::{Control, Known, LikeControl, NotLearned, Raced, Repeat, Rule};
     match noise.by {

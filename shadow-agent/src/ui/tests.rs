@@ -313,7 +313,7 @@ fn enter_opens_a_cause_with_its_places_and_a_rule() {
 }
 
 #[test]
-fn an_example_tells_what_counts_from_what_does_not_and_passes_over_order() {
+fn an_example_tells_what_counts_and_passes_over_order() {
     let mut model = model();
     let mut document = document();
     let comparison = &mut document.comparisons[0];

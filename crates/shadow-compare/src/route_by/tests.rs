@@ -10,7 +10,7 @@ fn route_by(ways: &[&str]) -> RouteBy {
     route_by
 }
 
-/// What is added to the name of the endpoint.
+/// Addition to the name of the endpoint.
 fn label(ways: &[&str], head: &str, body: &str) -> Option<String> {
     let head = format!("{head} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json; charset=utf-8\r\n\r\n");
     let selected = route_by(ways).read(head.as_bytes(), body.as_bytes())?;

@@ -12,7 +12,7 @@ use crate::route_by::Selected;
 /// Values of one URL that are told apart: what has more is no choice among a few.
 pub const MAX_VALUES: usize = 50;
 
-/// What is known of them.
+/// Facts that are known of them.
 #[derive(Debug, Default)]
 pub(super) struct SelectedRoutes {
     /// Endpoints, by that of their URL and their label.

@@ -508,7 +508,7 @@ fn a_run_that_is_broken_off_says_what_it_compared_and_goes_for_nobody() {
 }
 
 #[test]
-fn operations_are_told_apart_of_pairs_that_were_kept_without_their_bodies() {
+fn operations_of_kept_pairs_are_told_apart_without_bodies() {
     let folder = Folder::new("operations");
     let writer = folder.writer(1 << 30);
     writer.describe(comparisons());

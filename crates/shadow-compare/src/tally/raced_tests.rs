@@ -1,4 +1,4 @@
-//! What is made of differences that come where other clients are changing something.
+//! Judgement of differences that come where other clients are changing something.
 
 use super::tests::{answer, comparison, judging, lines, pair, tally};
 use super::*;

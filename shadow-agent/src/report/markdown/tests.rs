@@ -99,7 +99,7 @@ fn every_row_of_a_table_has_its_cells_whatever_traffic_held() {
 }
 
 #[test]
-fn releases_have_names_and_an_intended_difference_that_is_gone_is_told() {
+fn releases_have_names_and_a_gone_intended_difference_is_told() {
     let mut document = example::document();
     let comparison = &mut document.comparisons[0];
     comparison.names.shadow = Some("shop v2.3".to_owned());

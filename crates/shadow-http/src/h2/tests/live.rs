@@ -153,7 +153,7 @@ fn a_call_that_goes_live_has_its_head_and_its_whole_messages_so_far() {
 }
 
 #[test]
-fn only_a_message_under_way_is_held_and_a_pause_between_messages_costs_nothing() {
+fn only_a_message_under_way_is_held() {
     let mut feed = Feed::new();
     feed.client(&[call(1), data(1, &message("a"))].concat());
     assert!(feed.connection.holds());

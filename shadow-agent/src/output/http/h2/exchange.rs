@@ -152,7 +152,7 @@ pub(in crate::output::http) struct Running {
     pub exchanging: Rc<Exchanging>,
     pub stream: SendStream<Bytes>,
     pub answer: Answer,
-    /// What is left of its request; boxed, since there is hardly ever anything.
+    /// Rest of its request; boxed, since there is hardly ever anything.
     pub upload: Option<Box<Upload>>,
     pub seen: Rc<Seen>,
     /// Whether an exchange was completed before on this connection.

@@ -218,7 +218,7 @@ fn a_call_beyond_its_bound_is_reset_and_counted() {
 }
 
 #[test]
-fn a_shadow_that_does_not_end_a_call_that_production_ended_is_out_of_time() {
+fn a_shadow_that_never_ends_a_call_is_out_of_time() {
     on_a_shard(async {
         let (port, log) = shadow(Style::Never).await;
         let rig = Rig::streaming(port, 100, within(1 << 20, 60_000));
@@ -305,7 +305,7 @@ fn a_refused_call_is_sent_again_from_its_first_message() {
 }
 
 #[test]
-fn a_probe_that_lasts_shows_that_the_shadow_is_alive_once_it_is_answered() {
+fn a_lasting_probe_shows_a_live_shadow_once_it_is_answered() {
     on_a_shard(async {
         let (port, _) = shadow(Style::Flood).await;
         let rig = Rig::with(port, |settings| {
