@@ -24,7 +24,8 @@ pub(in crate::output::http) fn request(text: &Bytes, tls: bool) -> Result<Reques
     let method = Method::from_bytes(method).map_err(|_| Unsendable)?;
     let path = PathAndQuery::from_maybe_shared(text.slice_ref(target)).map_err(|_| Unsendable)?;
     let mut authority = None;
-    let mut fields = HeaderMap::with_capacity(memchr::memchr_iter(b'\n', lines.0).count());
+    let most = memchr::memchr_iter(b'\n', lines.0).count();
+    let mut fields = HeaderMap::try_with_capacity(most).map_err(|_| Unsendable)?;
     for line in lines {
         let (name, value) = field(line).ok_or(Unsendable)?;
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
@@ -121,6 +122,13 @@ mod tests {
             format!("{} {}", request.method(), request.uri()),
             fields.collect(),
         ))
+    }
+
+    #[test]
+    fn more_fields_than_a_map_can_hold_cannot_be_sent() {
+        let fields = "a: b\r\n".repeat(30_000);
+        let text = Bytes::from(format!("GET / HTTP/2.0\r\nhost: a\r\n{fields}\r\n"));
+        assert!(request(&text, true).is_err());
     }
 
     #[test]
