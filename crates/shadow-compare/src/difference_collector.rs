@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::display_value::{self, DisplayValue};
 use super::echo::is_echo;
+use super::embedded_field::is_same_field;
 use super::hosts::{CompareContext, HostAliases};
 use super::path::{self, Path};
 use super::pattern::{PathPattern, is_status};
@@ -242,6 +243,11 @@ impl<'r> DifferenceCollector<'r> {
         }
         if self.mapped(production, shadow) {
             return Some(RuleId::Mapped);
+        }
+        if let (Some(a), Some(b)) = (production.string(), shadow.string())
+            && is_same_field(self.path.as_str(), a, b)
+        {
+            return Some(RuleId::Field);
         }
         if let (Some(a), Some(b)) = (production.string(), shadow.string()) {
             let is_cookie = self.path.as_str().starts_with(OF_COOKIES);

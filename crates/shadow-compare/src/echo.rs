@@ -36,7 +36,7 @@ pub(super) fn is_echo(request: &[u8], path: &str, kind: Kind, production: Displa
 }
 
 /// The name of the member of JSON that `path` ends with.
-fn member(path: &str) -> Option<&str> {
+pub(super) fn member(path: &str) -> Option<&str> {
     if !path.starts_with('$') {
         return None;
     }

@@ -2,16 +2,23 @@
 //!
 //! All operations of a service have one URL, so they are told apart by their names. As much of a document is read as says which
 //! operations it has: whoever sends requests writes it, so it is read once, from left to right, and nothing is kept but a name.
+//! A list of requests, as clients send those of one moment, is for the operations that are asked for in it.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
 use super::form;
 
 /// The word that stands for an operation without a name.
 pub const ANONYMOUS: &str = "anonymous";
+/// Stands between the names of several operations.
+pub const BETWEEN: char = ',';
+/// Most requests of a list.
+const MAX_LIST: usize = 64;
 /// Keywords that operations begin with (section 2.3).
 const OPERATIONS: [&str; 3] = ["query", "mutation", "subscription"];
 
@@ -46,16 +53,58 @@ impl Request<'_> {
     }
 }
 
-/// The operation that the body of a `POST` with JSON asks for; `None` where it is none of GraphQL, or a list of requests.
+/// A list of requests, no longer than [`MAX_LIST`].
+struct List<'a>(Vec<Request<'a>>);
+
+impl<'de> Deserialize<'de> for List<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Requests;
+        impl<'de> Visitor<'de> for Requests {
+            type Value = List<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of requests")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut requests = Vec::new();
+                while let Some(request) = list.next_element()? {
+                    if requests.len() >= MAX_LIST {
+                        return Err(A::Error::custom("too many requests"));
+                    }
+                    requests.push(request);
+                }
+                Ok(List(requests))
+            }
+        }
+        deserializer.deserialize_seq(Requests)
+    }
+}
+
+impl List<'_> {
+    /// The names of its operations in alphabetical order, each once; `None` where one of its requests is none of GraphQL.
+    fn operations(&self) -> Option<String> {
+        let names: BTreeSet<String> = self.0.iter().map(Request::operation).collect::<Option<_>>()?;
+        let names: Vec<String> = names.into_iter().collect();
+        (!names.is_empty()).then(|| names.join(&String::from(BETWEEN)))
+    }
+}
+
+/// The operation that the body of a `POST` with JSON asks for, or the operations of a list of requests, with [`BETWEEN`] between their
+/// names; `None` where it is none of GraphQL.
 pub fn of_json(body: &str) -> Option<String> {
     let words = [&b"\"query\""[..], b"\"operationName\""];
     let has_word = words
         .iter()
         .any(|word| memchr::memmem::find(body.as_bytes(), word).is_some());
-    if !has_word || !body.trim_ascii_start().starts_with('{') {
+    if !has_word {
         return None;
     }
-    serde_json::from_str::<Request<'_>>(body).ok()?.operation()
+    match body.trim_ascii_start().as_bytes().first()? {
+        b'{' => serde_json::from_str::<Request<'_>>(body).ok()?.operation(),
+        b'[' => serde_json::from_str::<List<'_>>(body).ok()?.operations(),
+        _ => None,
+    }
 }
 
 /// The operation that the query of a `GET` asks for; `None` where it is none of GraphQL. `query`: what stands behind `?`.

@@ -231,7 +231,7 @@ fn joined<'a>(values: &[&'a [u8]]) -> Option<Cow<'a, [u8]>> {
 }
 
 /// The members of a list in one order and in lower case; of `names`, without `Accept-Encoding`, which is about the way.
-fn members_of(values: &[&[u8]], names: bool) -> Option<Vec<u8>> {
+pub(super) fn members_of(values: &[&[u8]], names: bool) -> Option<Vec<u8>> {
     let all = values.iter().flat_map(|value| value.split(|byte| *byte == b','));
     let mut members: Vec<Vec<u8>> = all
         .map(|member| member.trim_ascii().to_ascii_lowercase())

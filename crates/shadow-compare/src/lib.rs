@@ -21,6 +21,7 @@ mod difference_collector;
 mod display_value;
 pub mod document;
 mod echo;
+mod embedded_field;
 mod embedded_time;
 mod equal_pair;
 #[cfg(any(test, feature = "testing"))]

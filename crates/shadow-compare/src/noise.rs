@@ -80,14 +80,16 @@ impl Differing {
 }
 
 /// Judges a place by a control, as Diffy does: it is noise where the control differs from production as well, unless the
-/// shadow does so more often by both thresholds.
+/// shadow does so more often by both thresholds. Of few answers, where it differs in as many pairs as the shadow: each of these
+/// shows what two instances of one release do.
 pub fn by_control(
     place: Place,
     raw: Differing,
     reference: Differing,
     thresholds: &Thresholds,
 ) -> Option<Noise> {
-    if !place.may_vary() || reference.count == 0 || reference.of < thresholds.references {
+    let is_known = reference.of >= thresholds.references || raw.count <= reference.count;
+    if !place.may_vary() || reference.count == 0 || !is_known {
         return None;
     }
     let (raw, reference) = (raw.rate(), reference.rate());
@@ -286,6 +288,20 @@ pub fn by_repeat(
             of(raw)
         ),
         reference: Some(reference),
+    })
+}
+
+/// Judges a place of an endpoint that was asked twice too rarely to be learned from by rates: it is noise where in each pair that
+/// was asked twice and differs there, the shadow's second answer is neither its first nor production's. What differs from
+/// production alone, and what is wrong only once, does not.
+pub fn by_few_repeats(place: Place, apart: Differing) -> Option<Noise> {
+    (place.may_vary() && apart.of > 0 && apart.count == apart.of).then(|| Noise {
+        by: NoiseBy::Repeat,
+        why: format!(
+            "the shadow's second response is neither its first nor production's in {}",
+            of(apart.rate())
+        ),
+        reference: Some(apart.rate()),
     })
 }
 

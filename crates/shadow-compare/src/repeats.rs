@@ -1,7 +1,7 @@
 //! Which safe requests the shadow is asked twice: a share of all of them, and more where little is known yet.
 //!
 //! An endpoint is learned from once it has had ten second answers, which at one in twenty takes two hundred requests. So of
-//! requests that look alike every other one is asked twice at first, until [`FIRST`] were: some 25 requests. Who asks for ever new
+//! requests that look alike the first four and then every other one are asked twice at first, until [`FIRST`] were: some 20 requests. Who asks for ever new
 //! paths makes the shadow's load no greater than that: these are at most as many again as the share gives, and [`ADVANCE`].
 
 use std::collections::HashMap;
@@ -15,6 +15,8 @@ use super::routes::Likeness;
 /// Requests that look alike and are asked twice before the share alone decides: two more than are learned from, as some are
 /// not answered.
 const FIRST: u8 = 12;
+/// Of these, so many come at once: what is asked rarely tells as much as there is to tell.
+const AT_ONCE: u64 = 4;
 /// Kinds of requests that are known by their looks: as many as endpoints, and some that become one of them.
 const MAX_KINDS: usize = 1024;
 /// Requests that may be asked twice beyond the share before it has given as many: those of forty endpoints.
@@ -62,7 +64,9 @@ impl Repeats {
             Entry::Vacant(_) => return by_share,
         };
         *requests += 1;
-        let is_due = *asked < FIRST && *requests % 2 == 1 && self.besides < self.by_share + ADVANCE;
+        let is_due = *asked < FIRST
+            && (*requests <= AT_ONCE || *requests % 2 == 1)
+            && self.besides < self.by_share + ADVANCE;
         self.besides += u64::from(is_due && !by_share);
         let takes = by_share || is_due;
         *asked = asked.saturating_add(u8::from(takes));
@@ -95,6 +99,12 @@ mod tests {
         // From then on it is the share.
         let users = (0..2_000).map(|id| format!("/users/{id}"));
         assert!((60..=140).contains(&taken(&mut repeats, users)));
+    }
+
+    #[test]
+    fn what_is_asked_rarely_is_asked_twice_each_time() {
+        let mut repeats = Repeats::new(Share::percent(1), Draws::seeded(7));
+        assert_eq!(taken(&mut repeats, (0..4).map(|id| format!("/rare/{id}"))), 4);
     }
 
     #[test]

@@ -89,7 +89,9 @@ impl Selected {
     /// Addition to the name of the endpoint of its URL; `None` where it is too long.
     pub(crate) fn label(&self) -> Option<String> {
         let value = self.value.as_ref()?;
-        Some(if *self.by == *OPERATION {
+        Some(if *self.by == *OPERATION && value.contains(graphql::BETWEEN) {
+            format!("({OPERATION}s {})", value.replace(graphql::BETWEEN, ", "))
+        } else if *self.by == *OPERATION {
             format!("({OPERATION} {value})")
         } else {
             format!("({}={value})", self.by)

@@ -185,6 +185,8 @@ pub enum RuleId {
     Mapped,
     /// An echo of what the agent left out of a copy, or added to it.
     Echo,
+    /// Fields of a head within JSON, compared as those of heads are.
+    Field,
     /// A [`KnownDifference`], by its place in the list.
     Known(usize),
 }
@@ -366,6 +368,7 @@ impl Rules {
             RuleId::Host => "the own host of each side in URLs".to_owned(),
             RuleId::Mapped => "identifiers that each side issued (correlation)".to_owned(),
             RuleId::Echo => "an echo of fields that copies have, or lack".to_owned(),
+            RuleId::Field => "fields of a head in JSON, as those of heads are compared".to_owned(),
             RuleId::Known(index) => self.known.get(index).map_or_else(String::new, |known| {
                 let words = format!("{} is intended: {}", known.what(), known.reason);
                 with_source(words, known.by.as_deref(), known.date.as_deref())

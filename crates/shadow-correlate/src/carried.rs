@@ -202,7 +202,17 @@ impl<T: Take> Reader<'_, '_, T> {
                     } else {
                         &scopes[..1]
                     };
-                    self.offer(section, range, Written::Percent(within), value, scopes);
+                    let written = Written::Percent(within);
+                    // Within a body a path may be written without what all of an API's begin with.
+                    let is_below = section == Section::Body && text.starts_with(b"/");
+                    let bases = url::bases(self.path).filter(|_| is_below);
+                    let is_found = bases.map(|base| [base, above].concat()).any(|collection| {
+                        let scopes = [Scope::Collection(&collection)];
+                        self.offer(section, range.clone(), written, value.clone(), &scopes)
+                    });
+                    if !is_found {
+                        self.offer(section, range, written, value, scopes);
+                    }
                 }
                 PartKind::Segment(_) => {
                     self.token(section, range, Written::Percent(within), value);

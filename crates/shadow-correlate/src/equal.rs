@@ -87,7 +87,13 @@ impl Map {
                 return text == other;
             };
             let in_collection = || match a.kind {
-                PartKind::Segment(above) => self.is_pair(Scope::Collection(above), &value, &own_value),
+                PartKind::Segment(above) => {
+                    // It may be written without what all paths of an API begin with.
+                    let bases = std::iter::once(&b""[..]).chain(url::bases(asked));
+                    bases
+                        .map(|base| [base, above].concat())
+                        .any(|collection| self.is_pair(Scope::Collection(&collection), &value, &own_value))
+                }
                 PartKind::Query(name) if is_own_id(name) => collections
                     .iter()
                     .any(|path| self.is_pair(Scope::Collection(path), &value, &own_value)),

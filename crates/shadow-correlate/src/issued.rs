@@ -15,8 +15,8 @@ use crate::html::{self, Handed};
 use crate::json::{self, Scalar};
 use crate::key::{Key, Keys, Scope};
 use crate::shape::{
-    MAX_VALUE, RecordName, is_id, is_moment, is_own_id, is_revision, is_token, names_identifier, names_key,
-    names_token,
+    MAX_VALUE, RecordName, is_abbreviated, is_id, is_moment, is_own_id, is_revision, is_token,
+    names_identifier, names_key, names_token,
 };
 use crate::url::{self, PartKind, Within};
 use crate::xml;
@@ -598,7 +598,7 @@ impl<'a> json::Visitor<'a> for JsonReader<'_, '_, 'a> {
         let place = self.reader.keys.place(outer, name);
         let own_id = self.is_own_id(name, scalar.depth);
         let refers = is_own_id(name) || RecordName::of_member(name).is_some();
-        if is_token(&value) {
+        if is_token(&value) || (names_token(name) && is_abbreviated(&value)) {
             let sure = names_token(name)
                 || (self.reader.creates && (is_own_id(name) || own_id || names_key(name)))
                 || is_revision(name, &value);

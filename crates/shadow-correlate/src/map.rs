@@ -239,6 +239,7 @@ impl Map {
         now: Timestamp,
     ) {
         let (mut left, mut right) = (production.values(), own.values());
+        let mut missed = Vec::new();
         while let Some(first) = left.first() {
             let here = |values: &[Value]| {
                 values
@@ -259,8 +260,16 @@ impl Map {
                 } else if same() {
                     self.learn(value, text, text, (at, now));
                 } else {
-                    self.miss(value.key, exchange);
+                    missed.push(value);
                 }
+            }
+        }
+        for value in missed {
+            // Whether a short id looks random is a matter of luck: that of a record which was made is known by its collection as well.
+            let text = production.text(value);
+            match as_record(production, own, text) {
+                Some(own) => self.learn(value, text, own, (at, now)),
+                None => self.miss(value.key, exchange),
             }
         }
     }
@@ -304,6 +313,10 @@ impl Map {
             (used, issued) = (known.get().used, known.get().issued);
             if let State::Own(own) = &known.get().state {
                 before = Some(self.keys.key(Scope::Anywhere, own));
+            }
+            // What an answer said for sure, a list whose elements are told by their order alone does not take back.
+            if known.get().sure && !value.sure && before.is_some() && !known.get().is(value, own) {
+                return;
             }
             if known.get().is(value, own) {
                 // What an answer said for sure, one that only repeats it does not take back.
@@ -430,6 +443,17 @@ impl Map {
             is_own && unambiguous && (entry.sure || entry.used)
         })
     }
+}
+
+/// What the output gave in place of `text`, where that is the id of a record that was just made.
+fn as_record<'o>(production: &Issued, own: &'o Issued, text: &[u8]) -> Option<&'o [u8]> {
+    let made = production
+        .values()
+        .iter()
+        .find(|value| value.anew && production.text(value) == text)?;
+    let at = own.values().partition_point(|value| value.place < made.place);
+    let theirs = own.values().get(at).filter(|theirs| theirs.place == made.place)?;
+    Some(own.text(theirs))
 }
 
 fn size(state: &State) -> usize {

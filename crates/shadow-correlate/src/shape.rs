@@ -25,7 +25,7 @@ pub fn is_token(value: &[u8]) -> bool {
     if value.len() < MIN_TOKEN || value.len() > MAX_VALUE || is_date(value) {
         return false;
     }
-    if is_uuid(value) {
+    if is_uuid(value) || is_hash(value) {
         return true;
     }
     // As the tokens of `MediaWiki` end, so that what mangles them is found out.
@@ -63,6 +63,21 @@ pub fn is_token(value: &[u8]) -> bool {
     }
 }
 
+/// Whether `value` shows the beginning and the end of a token, as lists of tokens do: `3f9ab...c41d0`.
+pub fn is_abbreviated(value: &[u8]) -> bool {
+    let marks: [&[u8]; 3] = [b"...", "\u{2026}".as_bytes(), b"***"];
+    let is_in_one = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=_-".contains(byte);
+    let is_part = |part: &[u8]| (2..=16).contains(&part.len()) && part.iter().all(is_in_one);
+    marks.iter().any(|mark| {
+        memchr::memmem::find(value, mark).is_some_and(|at| {
+            let rest = &value[at + mark.len()..];
+            let end = rest.iter().position(|byte| !b".*".contains(byte));
+            let rest = &rest[end.unwrap_or(rest.len())..];
+            is_part(&value[..at]) && (rest.is_empty() || is_part(rest))
+        })
+    })
+}
+
 /// Whether it is written as a UUID: of those one in some hundred has so few changes that it would be none.
 fn is_uuid(value: &[u8]) -> bool {
     let is_written = |(at, byte): (usize, &u8)| match at {
@@ -70,6 +85,18 @@ fn is_uuid(value: &[u8]) -> bool {
         _ => byte.is_ascii_hexdigit(),
     };
     value.len() == 36 && value.iter().enumerate().all(is_written)
+}
+
+/// Shortest hash that is one whatever its digits are: Git cuts them to twelve.
+const MIN_HASH: usize = 12;
+
+/// Whether it is a hash in hexadecimal: one in fifty of twelve digits has so few changes that it would be none.
+fn is_hash(value: &[u8]) -> bool {
+    let has = |is: fn(&u8) -> bool| value.iter().any(is);
+    value.len() >= MIN_HASH
+        && value.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_lowercase)
 }
 
 /// Whether it begins as a date does: `2026-11-29`, whatever follows.
@@ -162,9 +189,13 @@ pub fn names_key(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"key") || ends.iter().any(|end| name.ends_with(end))
 }
 
-/// Whether `value` is the revision of a record as `CouchDB` writes it: how many there were, and a hash.
+/// Whether `value` is the revision of a record, by the member's name: a random one, or as `CouchDB` writes it: how many there were, and
+/// a hash.
 pub fn is_revision(name: &[u8], value: &[u8]) -> bool {
     let is_named = [b"rev".as_slice(), b"_rev"].contains(&name);
+    if is_named && is_token(value) {
+        return true;
+    }
     let mut parts = value.splitn(2, |byte| *byte == b'-');
     let count = parts.next().unwrap_or_default();
     is_named
@@ -244,11 +275,38 @@ mod tests {
             "V1StGXR8_Z5jdHi6B",
             "1789234567890123456",
             "VwfJqWJbCNhXzTgDkQeRmYpB",
+            // A hash whose letters and digits change places seldom.
+            "13844ac38426",
             // A UUID whose letters and digits change places seldom.
             "42754914-6ce6-42e5-9257-2247010633ca",
             "4f1c2b7a90d3e8655a0b1c2d3e4f5a6b68b81a4a+\\",
         ] {
             assert!(is_token(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_cut_short_shows_its_ends() {
+        for value in [
+            "a_9+b...c41==",
+            "3f9ab...c41d0",
+            "eyJhb…Zm9vYg",
+            "ghp***9xQ2",
+            "ab****",
+            "sk12***",
+        ] {
+            assert!(is_abbreviated(value.as_bytes()), "{value}");
+        }
+        for value in [
+            "",
+            "...",
+            "a...b",
+            "and so on ... more",
+            "wait...",
+            "one two...three four",
+            "abc..def",
+        ] {
+            assert_eq!(is_abbreviated(value.as_bytes()), value == "wait...", "{value}");
         }
     }
 

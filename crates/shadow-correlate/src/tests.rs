@@ -1,6 +1,7 @@
 //! Two answers, and what becomes of a later request.
 
 mod learning;
+mod named;
 mod properties;
 mod rewriting;
 mod turns;

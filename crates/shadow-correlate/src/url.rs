@@ -68,6 +68,13 @@ pub(crate) fn path_of(resource: &[u8]) -> &[u8] {
     path.strip_suffix(b"/").unwrap_or(path)
 }
 
+/// What paths of the same server may begin with and be written without, as those of one version of an API are within its answers: the
+/// first segment of `path`, and the first two.
+pub fn bases(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let slashes = memchr::memchr_iter(b'/', path).skip(1);
+    slashes.take(2).map(|end| &path[..end])
+}
+
 /// The path above the last segment, and that segment.
 pub fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
     let slash = memchr::memrchr(b'/', path);
@@ -216,6 +223,18 @@ mod tests {
         }
         assert_eq!(decoded(b"a%2", Within::Path), None);
         assert_eq!(decoded(b"a%zz", Within::Path), None);
+    }
+
+    #[test]
+    fn a_path_has_at_most_two_bases() {
+        let shown = |path: &'static str| -> Vec<&str> {
+            bases(path.as_bytes())
+                .map(|base| std::str::from_utf8(base).unwrap())
+                .collect()
+        };
+        assert_eq!(shown("/api/v1/todos/4"), ["/api", "/api/v1"]);
+        assert_eq!(shown("/v1/batch"), ["/v1"]);
+        assert_eq!((shown("/batch"), shown("")), (vec![], vec![]));
     }
 
     #[test]

@@ -76,6 +76,12 @@ pub const JSON_SERVER: [Release; 2] = [
     Release::npm("json-server", "json-server@1.0.0-beta.3"),
 ];
 
+/// Operations of GraphQL, alone and in lists, and calls of JSON-RPC: the next release answers one operation in another way.
+pub const GRAPHQL: [Release; 2] = [
+    Release::npm("graphql", "graphql-yoga@5.24.1"),
+    Release::npm("graphql-next", "graphql-yoga@5.24.1"),
+];
+
 /// One site of static files, with each server's own validators.
 pub const SITE: [Release; 2] = [
     Release::debian("site", "nginx"),

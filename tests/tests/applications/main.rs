@@ -10,6 +10,7 @@ macro_rules! stage {
 }
 
 mod correlated;
+mod graphql;
 mod mirrored;
 mod same_release;
 mod two_releases;

@@ -88,7 +88,19 @@ fn a_request_of_graphql_is_told_by_its_body() {
         (r#"{"operationName": "P"}"#, None),
         (r#"{"query": "red shoes", "page": 2}"#, None),
         (r#"{"query": {"match": {"title": "x"}}}"#, None),
-        (r#"[{"query": "query Q { a }"}]"#, None),
+        (r#"[{"query": "query Q { a }"}]"#, Some("Q")),
+        (
+            r#" [{"query": "query Q { a }"}, {"query": "query Q { b }"}]"#,
+            Some("Q"),
+        ),
+        (
+            r#"[{"query": "query R { a }"}, {"query": "{ b }"}, {"query": "query Q { a }"}]"#,
+            Some("Q,R,anonymous"),
+        ),
+        (r#"[{"query": "query Q { a }"}, {"query": "red shoes"}]"#, None),
+        (r#"[{"query": "query Q { a }"}, 7]"#, None),
+        (r#"["query"]"#, None),
+        (r#"[{"query": "query Q { a }"}"#, None),
         (r#"{"query": "query Q { a }""#, None),
         ("query", None),
     ] {
@@ -101,6 +113,16 @@ fn a_request_of_graphql_is_told_by_its_body() {
     );
     assert_eq!(of_query("query=up%7Bjob%3D%22x%22%7D"), None);
     assert_eq!(of_query("query=shoes&operationName=P"), None);
+}
+
+#[test]
+fn a_list_of_more_requests_than_are_read_is_none() {
+    let list = |requests: usize| {
+        let requests = vec![r#"{"query": "query Q { a }"}"#; requests];
+        of_json(&format!("[{}]", requests.join(",")))
+    };
+    assert_eq!(list(64).as_deref(), Some("Q"));
+    assert_eq!(list(65), None);
 }
 
 /// Text of selections, with arguments in which brackets stand within strings.

@@ -221,9 +221,12 @@ impl Tally {
         }
         if let Some(repeat) = &pair.repeat {
             let differs = compare(&question, &pair.shadow, repeat, &judging.rules);
-            let counting = listed(&differs).filter(|(_, rule)| rule.is_none() || !judging.by_rules);
-            let differences = counting.map(|(one, _)| (one, false));
+            let counts = |(_, rule): &(&_, Option<RuleId>)| rule.is_none() || !judging.by_rules;
+            let again: Vec<_> = listed(&differs).filter(counts).map(|(one, _)| one).collect();
+            let differences = again.iter().map(|one| (*one, false));
             self.places.reference(id, differences, places::Reference::Repeat);
+            let differences = listed(&compared).filter(counts).map(|(one, _)| one);
+            self.places.asked_twice(id, differences, &again);
         }
 
         let mut excused_status = false;

@@ -102,6 +102,10 @@ pub(super) struct Referred {
     /// Pairs in which the control's value was none of the few that production had had until then.
     pub control_outside: u64,
     pub repeat: u64,
+    /// Pairs with a second answer of the shadow in which its first differs from production.
+    pub asked_twice: u64,
+    /// Of these, pairs in which all three answers differ.
+    pub apart: u64,
     /// Values of production and the control that were looked at.
     pub observed: u64,
     pub production_values: FewValues,
@@ -297,6 +301,29 @@ impl Places {
         }
     }
 
+    /// Counts the differences of a pair with a second answer of the shadow. `again`: the differences between its two.
+    pub fn asked_twice<'a>(
+        &mut self,
+        endpoint: EndpointId,
+        differences: impl Iterator<Item = &'a Difference>,
+        again: &[&Difference],
+    ) {
+        for difference in differences {
+            let key = (endpoint, difference.path.as_str().into(), difference.kind);
+            if !self.references.contains_key(&key) && self.references.len() >= self.max {
+                continue;
+            }
+            let is_here = |other: &&&Difference| {
+                other.path == difference.path
+                    && other.kind == difference.kind
+                    && other.shadow != difference.production
+            };
+            let referred = self.references.entry(key).or_default();
+            referred.asked_twice += 1;
+            referred.apart += u64::from(again.iter().any(|other| is_here(&other)));
+        }
+    }
+
     /// A row.
     pub fn row_mut(&mut self, row: u32) -> Option<&mut Row> {
         self.rows.get_mut(row as usize)
@@ -358,6 +385,8 @@ impl Places {
             referred.control_outside += other.control_outside;
             referred.control_alone += other.control_alone;
             referred.repeat += other.repeat;
+            referred.asked_twice += other.asked_twice;
+            referred.apart += other.apart;
             referred.observed += other.observed;
             for (into, from) in [
                 (&mut referred.production_values, other.production_values),

@@ -322,6 +322,13 @@ impl Tally {
                 count: referred.repeat,
                 of: endpoint.repeats,
             };
+            if reference.of < judging.thresholds.references {
+                let apart = Differing {
+                    count: referred.apart,
+                    of: referred.asked_twice,
+                };
+                return noise::by_few_repeats(place, apart);
+            }
             return noise::by_repeat(place, raw, reference, &judging.thresholds);
         }
         None

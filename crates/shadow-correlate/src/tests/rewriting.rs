@@ -64,6 +64,25 @@ fn a_token_is_found_wherever_it_is_whole() {
 }
 
 #[test]
+fn a_path_in_a_body_may_lack_what_all_of_an_api_begin_with() {
+    let sides = sides();
+    let of = |path: &str, id: u32| {
+        let body = format!(r#"{{"read":["{path}/{id}/notes"],"count":{id}}}"#);
+        let body = body.replace(&format!("\"count\":{id}"), "\"count\":201");
+        with_body(
+            "PUT /v1/groups/7 HTTP/1.1\r\nContent-Type: application/json",
+            &body,
+        )
+    };
+    assert_eq!(sides.rewritten(&of("/todos", 201)), of("/todos", 205));
+    assert_eq!(sides.rewritten(&of("/v1/todos", 201)), of("/v1/todos", 205));
+    assert_eq!(sides.rewritten(&of("/other", 201)), of("/other", 201));
+    // The path that is asked for is whole.
+    let whole = "GET /todos/201 HTTP/1.1\r\n\r\n";
+    assert_eq!(sides.rewritten(whole), whole);
+}
+
+#[test]
 fn what_holds_a_token_as_a_part_is_left_alone() {
     let sides = sides();
     for request in [
