@@ -15,7 +15,8 @@ fn the_operation_that_a_release_answers_in_another_way_is_named_alone() {
         reads: 0,
         flags: &["--route-by", "/rpc body.method", "--fail-on", "compared < 100"],
     };
-    let report = trial.run(&stage!()).report;
+    let stage = shadow_tests::stage!("root", "agent", "python3", "pip3", "node", "npm");
+    let report = trial.run(&stage).report;
     assert_eq!(report.verdict(), "NO-GO", "{report}");
     let reviews = |path: &str| {
         let endpoint = "POST /graphql (operation ListReviews)";
