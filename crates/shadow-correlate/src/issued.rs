@@ -598,10 +598,11 @@ impl<'a> json::Visitor<'a> for JsonReader<'_, '_, 'a> {
         let place = self.reader.keys.place(outer, name);
         let own_id = self.is_own_id(name, scalar.depth);
         let refers = is_own_id(name) || RecordName::of_member(name).is_some();
-        if is_token(&value) || (names_token(name) && is_abbreviated(&value)) {
+        let is_revision = is_revision(name, &value);
+        if is_token(&value) || is_revision || (names_token(name) && is_abbreviated(&value)) {
             let sure = names_token(name)
                 || (self.reader.creates && (is_own_id(name) || own_id || names_key(name)))
-                || is_revision(name, &value);
+                || is_revision;
             self.reader.push(place, Scope::Anywhere, &value, sure);
         } else if scalar.is_string && url::is_url(&value) {
             let creates = self.reader.creates && self.elements == 0;

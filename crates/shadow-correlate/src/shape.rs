@@ -25,7 +25,7 @@ pub fn is_token(value: &[u8]) -> bool {
     if value.len() < MIN_TOKEN || value.len() > MAX_VALUE || is_date(value) {
         return false;
     }
-    if is_uuid(value) || is_hash(value) {
+    if is_uuid(value) || is_hash(value) || is_counted_hash(value) {
         return true;
     }
     // As the tokens of `MediaWiki` end, so that what mangles them is found out.
@@ -97,6 +97,14 @@ fn is_hash(value: &[u8]) -> bool {
         && value.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         && has(u8::is_ascii_digit)
         && has(u8::is_ascii_lowercase)
+}
+
+/// Whether it is a hash behind how many there were, as revisions of `CouchDB` are.
+fn is_counted_hash(value: &[u8]) -> bool {
+    let dash = value.iter().position(|byte| *byte == b'-');
+    dash.is_some_and(|dash| {
+        (1..=6).contains(&dash) && value[..dash].iter().all(u8::is_ascii_digit) && is_hash(&value[dash + 1..])
+    })
 }
 
 /// Whether it begins as a date does: `2026-11-29`, whatever follows.
@@ -277,6 +285,7 @@ mod tests {
             "VwfJqWJbCNhXzTgDkQeRmYpB",
             // A hash whose letters and digits change places seldom.
             "13844ac38426",
+            "3-f143412885009015",
             // A UUID whose letters and digits change places seldom.
             "42754914-6ce6-42e5-9257-2247010633ca",
             "4f1c2b7a90d3e8655a0b1c2d3e4f5a6b68b81a4a+\\",

@@ -44,8 +44,18 @@ fn a_revision_is_a_pair_by_its_name() {
     let mut sides = Sides::new();
     let flows = |rev: &str| json("200", &format!(r#"{{"flows":[],"rev":"{rev}","sum":"{rev}"}}"#));
     sides.answered("GET /flows HTTP/1.1\r\n\r\n", &flows(A), &flows(B));
+    // As CouchDB counts them, with a hash whose letters and digits change places seldom.
+    let (c, d) = ("3-130061894d796858", "3-f143412885009015");
+    sides.answered("GET /flows HTTP/1.1\r\n\r\n", &flows(c), &flows(d));
     let map = lock(&sides.map);
-    assert!(map.is_same(b"/flows", At::Member(b"rev"), A.as_bytes(), B.as_bytes()));
+    for (production, own) in [(A, B), (c, d)] {
+        assert!(map.is_same(
+            b"/flows",
+            At::Member(b"rev"),
+            production.as_bytes(),
+            own.as_bytes()
+        ));
+    }
 }
 
 #[test]
