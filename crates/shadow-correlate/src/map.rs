@@ -86,6 +86,28 @@ struct Remembered {
 }
 
 impl Remembered {
+    /// Production has issued it once more: the output has another chance to give it.
+    fn is_issued_again(&mut self, exchange: u64, at: Timestamp) {
+        match &mut self.state {
+            State::Own(_) => {}
+            State::Pending(_, again) => *again = Some((exchange, at)),
+            State::Missing => (self.state, self.issued) = (State::Pending(exchange, None), at),
+        }
+    }
+
+    /// The output has not given it in its answer to this exchange.
+    fn is_missed(&mut self, exchange: u64) {
+        match &mut self.state {
+            State::Pending(_, again) if again.is_some_and(|(later, _)| later == exchange) => *again = None,
+            State::Pending(first, again) if *first == exchange => match *again {
+                // Who asked before that has it from the first.
+                Some((later, at)) => (self.state, self.issued) = (State::Pending(later, None), at),
+                None => self.state = State::Missing,
+            },
+            _ => {}
+        }
+    }
+
     /// Whether it says of `value` that the output's is `own`.
     fn is(&self, value: &Value, own: &[u8]) -> bool {
         let is_own = matches!(&self.state, State::Own(known) if **known == *own);
@@ -94,8 +116,8 @@ impl Remembered {
 }
 
 enum State {
-    /// The answer to this exchange is under way.
-    Pending(u64),
+    /// The answer to this exchange is under way; and one to a later exchange, since this time, by which production issued it again.
+    Pending(u64, Option<(u64, Timestamp)>),
     /// The output issued nothing in its place.
     Missing,
     Own(Box<[u8]>),
@@ -222,9 +244,11 @@ impl Map {
         let exchange = self.exchanges;
         for value in issued.values() {
             // What it was before serves until there is another.
-            let is_known = self.alike.to_back(&value.key).is_some() || self.entries.contains_key(&value.key);
-            if !is_known || value.anew {
-                self.insert(value, State::Pending(exchange), at, now);
+            let is_alike = self.alike.to_back(&value.key).is_some();
+            match self.entries.get_mut(&value.key) {
+                Some(known) if !value.anew => known.is_issued_again(exchange, at),
+                None if is_alike && !value.anew => {}
+                _ => self.insert(value, State::Pending(exchange, None), at, now),
             }
         }
         exchange
@@ -252,11 +276,15 @@ impl Map {
             let (ours, rest) = left.split_at(here(left));
             let (theirs, others) = right.split_at(here(right));
             (left, right) = (rest, others);
+            // A list with a form in each row, and one row more.
+            let single = single(own, theirs).filter(|_| single(production, ours).is_some());
             for (index, value) in ours.iter().enumerate() {
                 let text = production.text(value);
                 let same = || theirs.iter().any(|theirs| own.text(theirs) == text);
                 if ours.len() == theirs.len() {
                     self.learn(value, text, own.text(&theirs[index]), (at, now));
+                } else if let Some(single) = single {
+                    self.learn(value, text, single, (at, now));
                 } else if same() {
                     self.learn(value, text, text, (at, now));
                 } else {
@@ -282,10 +310,8 @@ impl Map {
     }
 
     fn miss(&mut self, key: Key, exchange: u64) {
-        if let Some(entry) = self.entries.get_mut(&key)
-            && matches!(entry.state, State::Pending(under_way) if under_way == exchange)
-        {
-            entry.state = State::Missing;
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.is_missed(exchange);
         }
     }
 
@@ -419,7 +445,7 @@ impl Map {
         entry.at = now;
         entry.used = true;
         match &entry.state {
-            State::Pending(_) => Known::Pending,
+            State::Pending(..) => Known::Pending,
             State::Missing => Known::Missing,
             State::Own(own) => Known::Own(own),
         }
@@ -456,10 +482,19 @@ fn as_record<'o>(production: &Issued, own: &'o Issued, text: &[u8]) -> Option<&'
     Some(own.text(theirs))
 }
 
+/// The text that all of these have.
+fn single<'a>(issued: &'a Issued, values: &[Value]) -> Option<&'a [u8]> {
+    let first = issued.text(values.first()?);
+    values
+        .iter()
+        .all(|value| issued.text(value) == first)
+        .then_some(first)
+}
+
 fn size(state: &State) -> usize {
     OVERHEAD
         + match state {
             State::Own(own) => own.len(),
-            State::Pending(_) | State::Missing => 0,
+            State::Pending(..) | State::Missing => 0,
         }
 }

@@ -1,5 +1,6 @@
 //! Two answers, and what becomes of a later request.
 
+mod again;
 mod learning;
 mod named;
 mod properties;
