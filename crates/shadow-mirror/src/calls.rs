@@ -132,10 +132,10 @@ impl Streams {
         };
         stream.lasts();
         let is_kept = matches!(stream.state, State::Kept { .. });
-        let Some(live) = stream.live.as_ref().filter(|_| is_kept && is_end(reject)) else {
+        let Some(live) = stream.live.clone().filter(|_| is_kept && self.is_end(reject)) else {
             return false;
         };
-        live.left(around.pipeline.reason_on(around.open, reject));
+        live.left(self.end_of_call(around, reject));
         true
     }
 
@@ -143,19 +143,43 @@ impl Streams {
     /// followed until its connection ends.
     pub(super) fn follow(&mut self, around: &Around<'_>, id: StreamId, mut stream: Stream, reject: Reject) {
         let Some(live) = &stream.live else { return };
-        if is_end(reject) {
-            live.lost(around.pipeline.reason_on(around.open, reject));
+        if self.is_end(reject) {
+            live.lost(self.end_of_call(around, reject));
         } else if Rc::strong_count(live) > 1 && self.open.len() < MAX_FOLLOWED {
             stream.state = State::OfAnotherAgent;
             self.open.insert(id, stream);
+        }
+    }
+
+    /// The client has closed, or reset, its connection. A server that notices may end calls in order then, which the shadow's will not
+    /// do: nobody has left that.
+    pub(super) fn client_has_left(&mut self) {
+        for stream in self.open.values() {
+            if let (Some(live), State::Sent(_) | State::OfAnotherAgent) = (&stream.live, &stream.state) {
+                live.lost(DropReason::GrpcStreamLeft);
+            }
+        }
+    }
+
+    /// Whether a stream is over with it, and not only read no further.
+    fn is_end(&self, reject: Reject) -> bool {
+        matches!(reject, Reject::H2Reset | Reject::Reset | Reject::Shutdown) || self.is_left(reject)
+    }
+
+    /// Whether it means that the client has left.
+    fn is_left(&self, reject: Reject) -> bool {
+        self.client_acts && matches!(reject, Reject::H2Reset | Reject::Reset | Reject::Truncated)
+    }
+
+    /// Why a call that was handed on ends so.
+    pub(super) fn end_of_call(&self, around: &Around<'_>, reject: Reject) -> DropReason {
+        if self.is_left(reject) {
+            DropReason::GrpcStreamLeft
+        } else {
+            around.pipeline.reason_on(around.open, reject)
         }
     }
 }
 
 /// Most streams of a connection that are followed without being read.
 const MAX_FOLLOWED: usize = 4096;
-
-/// Whether a stream is over with it, and not only read no further.
-fn is_end(reject: Reject) -> bool {
-    matches!(reject, Reject::H2Reset | Reject::Reset | Reject::Shutdown)
-}

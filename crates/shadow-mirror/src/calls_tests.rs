@@ -117,9 +117,9 @@ fn without_a_word_of_the_server_a_call_goes_on_after_a_second() {
         let taken = the_call(&http2);
         assert_eq!(next(&taken.reader), "one at 0");
         http2.send(cancel(1));
-        assert_eq!(next(&taken.reader), "h2_reset");
-        taken.ticket.settle(Outcome::Dropped(DropReason::H2Reset));
-        assert_eq!(http2.wire.dropped(DropReason::H2Reset), 1);
+        assert_eq!(next(&taken.reader), "grpc_stream_left");
+        taken.ticket.settle(Outcome::Dropped(DropReason::GrpcStreamLeft));
+        assert_eq!(http2.wire.dropped(DropReason::GrpcStreamLeft), 1);
     }
 }
 
@@ -198,7 +198,58 @@ fn a_call_whose_answer_lasts_is_followed_until_its_client_gives_up() {
         b"a\r\n\0\0\0\0\x05watch\r\n0\r\n\r\n"
     );
     http2.send(cancel(1));
-    assert_eq!(taken.reader.lost(), Some(DropReason::H2Reset));
+    assert_eq!(taken.reader.lost(), Some(DropReason::GrpcStreamLeft));
+}
+
+#[test]
+fn a_call_that_its_client_leaves_is_told_from_one_that_its_server_ends() {
+    type End = fn(&mut Http2);
+    let ends: [(&str, End); 7] = [
+        ("grpc_stream_left", |http2| http2.send(cancel(1))),
+        ("h2_reset", |http2| http2.answer(cancel(1))),
+        ("grpc_stream_left", Http2::finish),
+        ("truncated", Http2::finished_by_server),
+        ("grpc_stream_left", Http2::reset_by_client),
+        ("reset", Http2::reset),
+        ("grpc_stream_left", |http2| {
+            http2.client_finishes();
+            http2.answer(trailers(1));
+        }),
+    ];
+    for (at, (expected, end)) in ends.into_iter().enumerate() {
+        for (answers, is_whole) in [(false, false), (true, false), (true, true)] {
+            let mut http2 = open(answers);
+            let flags = if is_whole { END_STREAM } else { 0 };
+            http2.send([call(1), data(1, flags, "one")].concat());
+            if answers {
+                http2.answer(ok(1));
+            }
+            http2.wire.pass(1000);
+            let taken = the_call(&http2);
+            if !answers && at == 1 {
+                continue; // Nothing of the server is seen.
+            }
+            end(&mut http2);
+            http2.wire.pass(1000);
+            let told = taken.reader.lost().map(DropReason::name);
+            assert_eq!(
+                told.as_deref(),
+                Some(expected),
+                "{at}: answers {answers}, whole {is_whole}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_call_that_falls_silent_was_left_by_nobody() {
+    let mut http2 = open(true);
+    http2.send([call(1), data(1, 0, "one")].concat());
+    http2.answer(ok(1));
+    let taken = the_call(&http2);
+    http2.wire.pass(3_600_000);
+    assert_eq!(next(&taken.reader), "one at 0");
+    assert_eq!(next(&taken.reader), "truncated");
 }
 
 #[test]
@@ -208,7 +259,7 @@ fn a_call_that_its_client_left_at_once_has_the_time_of_any_exchange() {
     http2.answer(ok(1));
     http2.send(cancel(1));
     let taken = the_call(&http2);
-    assert_eq!(taken.reader.lost(), Some(DropReason::H2Reset));
+    assert_eq!(taken.reader.lost(), Some(DropReason::GrpcStreamLeft));
     assert!(taken.reader.live().is_over());
     let waits = taken.reader.poll_lost(&mut Context::from_waker(Waker::noop()));
     assert_eq!(waits, Poll::Pending, "it is asked of the shadow all the same");

@@ -49,6 +49,8 @@ pub enum DropReason {
     H2Refused,
     /// A call of gRPC lasted longer, or had more messages, than `--grpc-max-stream` allows: it was mirrored up to there.
     GrpcStreamLimit,
+    /// A call of gRPC that was mirrored while it lasted, and that its client left: it cancelled it, or closed its connection.
+    GrpcStreamLeft,
     /// Production did not take its connection: the handshake was not completed, as when the client's address is forged.
     Unanswered,
     /// It carries the marker header: it is a copy itself.
@@ -111,6 +113,7 @@ impl DropReason {
         Self::H2Flood,
         Self::H2Refused,
         Self::GrpcStreamLimit,
+        Self::GrpcStreamLeft,
         Self::Unanswered,
         Self::LoopGuard,
         Self::UnsafeRewrite,

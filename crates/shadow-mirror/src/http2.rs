@@ -73,6 +73,7 @@ impl Http2 {
         if direction == Direction::Response {
             self.streams.hears();
         }
+        self.streams.client_acts = direction == Direction::Request;
         self.read(open, shard, |reader, budget, mut sink| {
             reader.push(direction, chunk, budget, &mut sink);
         });
@@ -80,6 +81,7 @@ impl Http2 {
 
     /// Bytes of a direction are lost.
     pub fn gap(&mut self, open: &mut Open, shard: &mut Shard, direction: Direction, bytes: u64) {
+        self.streams.client_acts = direction == Direction::Request;
         self.read(open, shard, |reader, _, mut sink| {
             reader.gap(direction, bytes, &mut sink);
         });
@@ -87,6 +89,7 @@ impl Http2 {
 
     /// Waits no longer for what is not whole.
     pub fn stalled(&mut self, open: &mut Open, shard: &mut Shard, why: Stall) {
+        self.streams.client_acts = false;
         self.read(open, shard, |reader, _, mut sink| reader.stalled(why, &mut sink));
     }
 
@@ -95,6 +98,7 @@ impl Http2 {
         if direction == Direction::Request && close == Close::Finished {
             self.streams.client_ends(open);
         }
+        self.streams.ends(open, Some(direction), close);
         self.read(open, shard, |reader, _, mut sink| {
             reader.end(direction, close, &mut sink);
         });
@@ -128,6 +132,7 @@ impl Http2 {
             Close::Finished | Close::Idle | Close::Evicted | Close::Reused => Reject::Truncated,
         };
         let reset = close == Close::Reset;
+        self.streams.ends(open, None, close);
         self.streams.close(&mut around(open, shard), reset, why);
     }
 

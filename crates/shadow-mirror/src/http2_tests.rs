@@ -123,11 +123,27 @@ impl Http2 {
         self.answered += bytes.as_ref().len() as u32;
     }
 
-    /// Both sides end.
-    pub(super) fn finish(&mut self) {
+    pub(super) fn client_finishes(&mut self) {
         let numbers = (CLIENT + 1 + self.sent as u32, SERVER + 1 + self.answered);
         self.wire.segment(Request, FIN, numbers, "");
+    }
+
+    /// Both sides end.
+    pub(super) fn finish(&mut self) {
+        self.client_finishes();
         self.wire.close(self.answered, self.sent + 1);
+    }
+
+    /// Both sides end, the server first.
+    pub(super) fn finished_by_server(&mut self) {
+        self.wire.close(self.answered, self.sent);
+        let numbers = (CLIENT + 1 + self.sent as u32, SERVER + 2 + self.answered);
+        self.wire.segment(Request, FIN, numbers, "");
+    }
+
+    pub(super) fn reset_by_client(&mut self) {
+        let numbers = (CLIENT + 1 + self.sent as u32, SERVER + 1 + self.answered);
+        self.wire.segment(Request, RST, numbers, "");
     }
 
     pub(super) fn reset(&mut self) {

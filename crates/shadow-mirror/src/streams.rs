@@ -26,7 +26,7 @@ use std::sync::Arc;
 use shadow_core::time::Timestamp;
 use shadow_http::h2::{Event, StreamId};
 use shadow_http::{Reject, Request, Response};
-use shadow_tcp::ANSWER_TIMEOUT;
+use shadow_tcp::{ANSWER_TIMEOUT, Close, Direction};
 
 use super::MessageId;
 use super::answers::{AnswerEvent, ProductionAnswer, lost};
@@ -58,6 +58,8 @@ pub(super) struct Streams {
     pub(super) live_calls: Option<u64>,
     /// Whether the client closed while the server had not.
     client_first: bool,
+    /// Whether what is read now, or ends, is the client's doing.
+    pub(super) client_acts: bool,
     /// Why what is read now is in doubt, if it is.
     pub doubt: Option<DropReason>,
 }
@@ -187,6 +189,7 @@ impl Streams {
             speaks: false,
             live_calls,
             client_first: false,
+            client_acts: false,
             doubt: None,
         }
     }
@@ -201,6 +204,19 @@ impl Streams {
     /// The client sends nothing more, or says so.
     pub fn client_ends(&mut self, open: &Open) {
         self.client_first |= !open.held.has_closed();
+    }
+
+    /// A direction, or the connection with both, ends so: whether that is the client's doing, who closed first or reset it.
+    pub fn ends(&mut self, open: &Open, direction: Option<Direction>, close: Close) {
+        let may_be = match close {
+            Close::Finished => direction == Some(Direction::Request) || self.client_first,
+            Close::Reset => true,
+            Close::Idle | Close::Evicted | Close::Reused | Close::Shutdown => false,
+        };
+        self.client_acts = may_be && (self.client_first || !open.held.has_closed());
+        if self.client_acts {
+            self.client_has_left();
+        }
     }
 
     /// Whether the server took the connection and has not spoken HTTP/2.
@@ -357,11 +373,13 @@ impl Streams {
             not_understood::say_that_connections_were_open();
         }
         let Some(stream) = self.remove(id) else { return };
-        let reason = around.pipeline.reason_on(around.open, reject);
         match (stream.state, stream.live) {
-            (State::Coming { opened, .. }, _) => opened.settle(Outcome::Dropped(reason)),
+            (State::Coming { opened, .. }, _) => {
+                let reason = around.pipeline.reason_on(around.open, reject);
+                opened.settle(Outcome::Dropped(reason));
+            }
             // Whoever got it ends it.
-            (State::Live, Some(live)) => live.lost(reason),
+            (State::Live, Some(live)) => live.lost(self.end_of_call(around, reject)),
             _ => {}
         }
     }
@@ -498,6 +516,7 @@ impl Streams {
 
     /// The connection is over, `reset` by either side or otherwise, and its reader has told all that there is.
     pub fn close(mut self, around: &mut Around<'_>, reset: bool, why: Reject) {
+        let of_call = self.end_of_call(around, why);
         let why = around.pipeline.reason_on(around.open, why);
         let taken = around.open.held.server_is() != Server::Awaited;
         let turned_away = self.is_turned_away(around.open);
@@ -514,6 +533,7 @@ impl Streams {
                 } => doubt,
                 State::Kept { .. } if turned_away => DropReason::H2Refused,
                 State::Kept { .. } => DropReason::Reset,
+                _ if stream.live.is_some() => of_call,
                 _ => why,
             };
             stream.end(around.pipeline, reason);

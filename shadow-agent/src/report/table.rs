@@ -228,6 +228,9 @@ pub fn explanation(reason: DropReason) -> &'static str {
         DropReason::GrpcStreamLimit => {
             "a gRPC stream was longer than --grpc-max-stream: mirrored up to there"
         }
+        DropReason::GrpcStreamLeft => {
+            "a gRPC stream was cancelled by its client, or left with its connection: mirrored up to there"
+        }
         DropReason::Unanswered => {
             "production did not accept its connection: the handshake was not completed (spoofed address, \
              refused, or lost packets: --input-raw-buffer-size)"

@@ -134,5 +134,24 @@ fn a_watch_ends_at_the_shadow_when_its_client_leaves() {
     watch.end();
     scene.await_at_shadow("over");
     let (ledger, _) = scene.finish(1);
-    assert_eq!(ledger.dropped(0, "h2_reset"), 1, "{ledger}");
+    assert_eq!(ledger.dropped(0, "grpc_stream_left"), 1, "{ledger}");
+}
+
+#[test]
+fn streams_whose_client_is_killed_were_left_and_not_lost() {
+    let stage = stage!("root", "agent", "python3", "pip3");
+    let scene = Scene::new(&stage, &[]);
+    let mut watch = scene.production.talk("Watch");
+    for _ in 0..30 {
+        assert_eq!(watch.hear(), "forever");
+    }
+    let mut chat = scene.production.talk("Chat");
+    chat.say("first");
+    assert_eq!(chat.hear(), "first");
+    scene.await_at_shadow("first");
+    drop((watch, chat));
+    scene.await_at_shadow("over");
+    let (ledger, report) = scene.finish(2);
+    assert_eq!(ledger.dropped(0, "grpc_stream_left"), 2, "{ledger}");
+    assert_eq!(report.compared(0), 0, "{report}");
 }
