@@ -18,9 +18,9 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use self::http::HttpOutput;
-pub use self::http::copy_head;
 pub use self::http::single_exchange::exchange;
 pub use self::http::upstream_host;
+pub use self::http::{copy_head, http2_body, http2_head};
 pub use self::mirror_spec::MirrorSpec;
 use self::null::NullOutput;
 use self::relay::RelayOutput;

@@ -46,7 +46,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::time::Instant;
 
+use bytes::Bytes;
 use tokio::task::{JoinHandle, spawn_local};
 
 use self::comparing::{Comparing, Comparison};
@@ -77,6 +79,19 @@ pub fn copy_head(settings: &HttpOutputSettings, request: &Request) -> Result<Vec
         Ok(()) => Ok(head),
         Err(Unsafe) => Err("the request has an invalid header".to_owned()),
     }
+}
+
+/// The head that goes by HTTP/2 for a head in text, over TLS; `None` where none can: what is sent without a connection to send it
+/// by, for fuzzing.
+pub fn http2_head(text: &Bytes) -> Option<::http::Request<()>> {
+    h2::request(text, true).ok()
+}
+
+/// The data that goes by HTTP/2 for the body of `request`, in its pieces, and the trailers behind it; `None` where it cannot: the
+/// same for fuzzing.
+pub fn http2_body(request: &Request) -> Option<(Vec<Bytes>, Option<::http::HeaderMap>)> {
+    let upload = h2::Upload::of(request, Instant::now()).ok()?;
+    Some(upload.into_data())
 }
 
 /// The host that an upstream is asked under; `None` where it is the one that production was asked under, or is made of it.

@@ -121,6 +121,12 @@ impl Upload {
         self.parts.is_empty() && self.trailers.is_none() && self.end.is_none() && self.coming.is_none()
     }
 
+    /// The data that it is, in the pieces in which it goes, and its trailers.
+    pub(in crate::output::http) fn into_data(self) -> (Vec<Bytes>, Option<HeaderMap>) {
+        let data = self.parts.into_iter().map(|part| part.data).collect();
+        (data, self.trailers)
+    }
+
     /// Hands all of it over, if it is small and nothing of it is to be waited for. Whether it was.
     pub(in crate::output::http) fn hand_over(&mut self, stream: &mut SendStream<Bytes>) -> bool {
         let bytes: usize = self.parts.iter().map(|part| part.data.len()).sum();
