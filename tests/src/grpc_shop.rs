@@ -40,29 +40,44 @@ impl GrpcStack {
 
     /// The program that serves, or makes calls: it finds its packages and the fixtures, and leaves no compiled files among the sources.
     fn command(self, place: &impl Place, does: &str, address: SocketAddr) -> Command {
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/grpc");
-        let packages = packages::folder(&self.release());
-        let mut command;
-        match self {
-            Self::Grpcio162 | Self::Grpcio185 => {
-                let path = std::env::join_paths([packages, fixtures.clone()]);
-                command = place.command("python3");
-                command
-                    .env("PYTHONPATH", path.expect("paths without colons"))
-                    .env("PYTHONDONTWRITEBYTECODE", "1")
-                    .arg(fixtures.join(format!("{does}.py")));
-            }
+        let mut command = match self {
+            Self::Grpcio162 | Self::Grpcio185 => self.script(place, does),
             Self::Node110 | Self::Node114 => {
-                command = place.command("node");
+                let mut command = place.command("node");
                 command
-                    .env("NODE_PATH", packages.join("node_modules"))
-                    .arg(fixtures.join("shop.js"))
+                    .env(
+                        "NODE_PATH",
+                        packages::folder(&self.release()).join("node_modules"),
+                    )
+                    .arg(fixtures().join("shop.js"))
                     .arg(does);
+                command
             }
-        }
+        };
         command.arg(address.to_string()).arg(GrpcShop::descriptors());
         command
     }
+
+    /// One of the scripts in Python, which finds the packages and the others.
+    fn script(self, place: &impl Place, name: &str) -> Command {
+        let path = std::env::join_paths([packages::folder(&self.release()), fixtures()]);
+        let mut command = place.command("python3");
+        command
+            .env("PYTHONPATH", path.expect("paths without colons"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .arg(fixtures().join(format!("{name}.py")));
+        command
+    }
+
+    /// The same on the host, once the packages are there.
+    pub fn python(self, name: &str) -> Command {
+        packages::install(&[self.release()]);
+        self.script(&Netns::host(), name)
+    }
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/grpc")
 }
 
 /// A running service. Dropping it kills it.

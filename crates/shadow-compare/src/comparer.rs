@@ -228,13 +228,15 @@ impl Comparer {
             facts.ended_ms = None;
             return Ok(Arc::clone(&before.intake));
         }
-        let correlation = settings.correlate.clone();
-        let correlation = correlation.map(|correlate| Correlation::new(correlate, self.progress.clone()));
-        let correlation = correlation.map(Arc::new);
+        let descriptors = settings.judging.rules.descriptors();
+        let correlation = settings.correlate.clone().map(|correlate| {
+            let correlation = Correlation::new(correlate, self.progress.clone());
+            Arc::new(correlation.with_descriptors(descriptors))
+        });
         let intake = Intake::new(self.budget.clone())
             .correlating(correlation)
             .keeping(self.store.is_some())
-            .with_descriptors(settings.judging.rules.descriptors().cloned())
+            .with_descriptors(descriptors.cloned())
             .with_route_by(settings.judging.route_by.clone());
         let intake = Arc::new(intake);
         let registered = Arc::new(Registered {

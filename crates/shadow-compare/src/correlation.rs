@@ -8,6 +8,8 @@ use shadow_core::time::{ReadSoFar, Timestamp};
 use shadow_correlate::{Bounds, Counts, Exceptions, Exchanges, Keys, Map, lock};
 use shadow_mirror::MessageId;
 
+use super::grpc_descriptors::GrpcDescriptors;
+
 /// How values are mapped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CorrelateSettings {
@@ -43,6 +45,17 @@ impl Correlation {
             shadow,
             control,
         }
+    }
+
+    /// The same; messages of gRPC are read by these descriptors, as far as they are there.
+    #[must_use]
+    pub(crate) fn with_descriptors(self, descriptors: Option<&GrpcDescriptors>) -> Self {
+        if let Some(descriptors) = descriptors {
+            for map in [&self.shadow, &self.control] {
+                lock(map).set_methods(Arc::new(descriptors.clone()));
+            }
+        }
+        self
     }
 
     /// How it maps.

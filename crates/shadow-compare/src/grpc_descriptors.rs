@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 
+use shadow_correlate::Methods;
 use shadow_grpc::{Descriptors, Method};
 
 use super::head::request_line;
@@ -64,11 +65,21 @@ impl GrpcDescriptors {
 
     /// The method that the request with this head calls.
     pub(super) fn method(&self, request: &[u8]) -> Option<&Method> {
-        let descriptors = match &*self.0 {
-            Source::Given(descriptors) => descriptors,
-            Source::Asked { answer, .. } => answer.get()?.as_ref()?,
-        };
-        descriptors.method(request_line(request).1)
+        self.known()?.method(request_line(request).1)
+    }
+
+    /// Those that are there.
+    fn known(&self) -> Option<&Descriptors> {
+        match &*self.0 {
+            Source::Given(descriptors) => Some(descriptors),
+            Source::Asked { answer, .. } => answer.get()?.as_ref(),
+        }
+    }
+}
+
+impl Methods for GrpcDescriptors {
+    fn method(&self, target: &[u8]) -> Option<&Method> {
+        self.known()?.method(target)
     }
 }
 

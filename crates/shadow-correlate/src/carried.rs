@@ -5,26 +5,30 @@ use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use shadow_grpc::Method;
 use shadow_http::{Framing, Request, chunked_data};
 
 use crate::exceptions::Exceptions;
 use crate::json::{self, Scalar};
 use crate::key::Scope;
+use crate::messages;
 use crate::multipart;
 use crate::shape::{RecordName, is_id, is_own_id, is_token, names_token};
 use crate::url::{self, PartKind, Within};
 use crate::xml;
 
 /// Largest body that is looked into, in bytes.
-const MAX_BODY: usize = 256 * 1024;
+pub(crate) const MAX_BODY: usize = 256 * 1024;
 
 /// In which part of a request a value stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Section {
     /// The head.
     Head,
     /// The body, without chunk framing.
     Body,
+    /// A message of a call, by its number, as it is on the wire.
+    Message(usize),
 }
 
 /// How a value is written where it stands.
@@ -62,6 +66,8 @@ pub struct Candidate<'a> {
 pub trait Take {
     /// Whether any value of this length is worth a look.
     fn wants(&self, length: usize) -> bool;
+    /// The types of the messages of the method that a request for this target calls, if they are known.
+    fn method(&self, target: &[u8]) -> Option<Method>;
     /// Takes one.
     fn take(&mut self, candidate: &Candidate<'_>, scopes: &[Scope<'_>]) -> bool;
 }
@@ -120,7 +126,9 @@ pub fn all(request: &Request, body: Option<&[u8]>, exceptions: &Exceptions, into
             reader.field(name, value, range.start);
         }
     }
-    if let Some(body) = body {
+    if messages::is_grpc(content_type) {
+        reader.messages(request);
+    } else if let Some(body) = body {
         reader.body(content_type, body);
     }
 }
@@ -369,6 +377,20 @@ impl<T: Take> Reader<'_, '_, T> {
                 &scopes,
             );
             at = close + 1;
+        }
+    }
+
+    /// The messages of a call.
+    fn messages(&mut self, request: &Request) {
+        let Some(call) = messages::call(request).filter(|_| request.body.len() <= MAX_BODY) else {
+            return;
+        };
+        let Ok(all) = call.messages(MAX_BODY) else { return };
+        let method = self.into.method(request.target());
+        for (number, message) in all.iter().enumerate() {
+            messages::carried(message, method.as_ref(), |place, value| {
+                self.token(Section::Message(number), place, Written::Plain, value.into())
+            });
         }
     }
 

@@ -14,6 +14,7 @@ use crate::fields;
 use crate::issued::{Asked, Issued, Side};
 use crate::key::Keys;
 use crate::map::Map;
+use crate::messages::Methods;
 use crate::recent::Recent;
 use crate::turns::{Carried, Turn};
 
@@ -26,6 +27,8 @@ pub struct Exchanges<K> {
     map: Arc<Mutex<Map>>,
     keys: Keys,
     exceptions: Arc<Exceptions>,
+    /// The types of the messages of calls, where they are known.
+    methods: Option<Arc<dyn Methods>>,
     /// The oldest first.
     open: LinkedHashMap<K, Open>,
     /// Production's answers, and the output's.
@@ -53,10 +56,11 @@ struct Answered {
 }
 
 impl Open {
-    fn asked(&self) -> Asked<'_> {
+    fn asked<'a>(&'a self, methods: Option<&'a Arc<dyn Methods>>) -> Asked<'a> {
         Asked {
             method: &self.method,
             target: &self.target,
+            methods: methods.map(|methods| &**methods),
         }
     }
 
@@ -94,7 +98,9 @@ enum Own {
 impl<K: Clone + Eq + Hash> Exchanges<K> {
     /// None yet. What they teach goes into `map`, whose keys `keys` makes.
     pub fn new(map: Arc<Mutex<Map>>, keys: Keys, exceptions: Arc<Exceptions>) -> Self {
+        let methods = lock(&map).methods().cloned();
         Self {
+            methods,
             map,
             keys,
             exceptions,
@@ -141,7 +147,7 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         let Some(open) = self.open.get_mut(name).filter(|open| open.production.is_none()) else {
             return;
         };
-        let (keys, exceptions, asked) = (&self.keys, &self.exceptions, open.asked());
+        let (keys, exceptions, asked) = (&self.keys, &self.exceptions, open.asked(self.methods.as_ref()));
         let read = || Issued::of(Side::Production, keys, exceptions, asked, (head, body));
         let issued = self.recent.0.issued(asked, head, read);
         let mut map = lock(&self.map);
@@ -176,13 +182,19 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         };
         let (keys, exceptions) = (&self.keys, &self.exceptions);
         let Some(Answered { issued, at, number }) = &open.production else {
-            let own = Issued::of(Side::Output, keys, exceptions, open.asked(), (head, body));
+            let own = Issued::of(
+                Side::Output,
+                keys,
+                exceptions,
+                open.asked(self.methods.as_ref()),
+                (head, body),
+            );
             open.own = Some(Own::Answered(own));
             return false;
         };
         // Where production issued nothing, nothing of the output's stands for it.
         if !issued.is_empty() {
-            let asked = open.asked();
+            let asked = open.asked(self.methods.as_ref());
             let own = match same {
                 Same::Body { head: production } if fields::issue_alike(production, head) => Rc::clone(issued),
                 _ => self.recent.1.issued(asked, head, || match same {

@@ -14,6 +14,7 @@ use crate::fields;
 use crate::html::{self, Handed};
 use crate::json::{self, Scalar};
 use crate::key::{Key, Keys, Scope};
+use crate::messages::{self, Methods};
 use crate::shape::{
     MAX_VALUE, RecordName, is_abbreviated, is_id, is_moment, is_own_id, is_revision, is_token,
     names_identifier, names_key, names_token,
@@ -39,6 +40,8 @@ pub struct Asked<'a> {
     pub method: &'a [u8],
     /// Its target.
     pub target: &'a [u8],
+    /// The types of the messages of calls, where they are known.
+    pub methods: Option<&'a dyn Methods>,
 }
 
 /// Who answered.
@@ -85,6 +88,8 @@ struct Manner {
     creates: bool,
     media: Media,
     codings: Codings,
+    /// Codings of the messages of gRPC.
+    messages: Codings,
     chunked: bool,
 }
 
@@ -109,7 +114,7 @@ impl Issued {
     ) -> Self {
         let mut issued = Self::default();
         if issued.read_head((keys, side), exceptions, asked, head) {
-            issued.read_body((keys, side), asked, body);
+            issued.read_body((keys, side), asked, (head, body));
         }
         issued.sort();
         issued
@@ -127,7 +132,7 @@ impl Issued {
         let mut issued = Self::default();
         let keys = (keys, Side::Output);
         if issued.read_head(keys, exceptions, asked, head) && !issued.take_body(production) {
-            issued.read_body(keys, asked, body);
+            issued.read_body(keys, asked, (head, body));
         }
         issued.sort();
         issued
@@ -153,11 +158,15 @@ impl Issued {
             let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
             match name.len() {
                 12 if is("content-type") => manner.media = Media::of(value),
+                13 if is("grpc-encoding") => manner.messages.read(value),
                 16 if is("content-encoding") => manner.codings.read(value),
                 17 if is("transfer-encoding") => manner.chunked = true,
                 _ if fields::is_plain(name) || exceptions.has_header(name) => {}
                 _ => reader.field(name, value),
             }
+        }
+        if manner.media == Media::Grpc {
+            manner.creates = messages::creates(asked.target);
         }
         self.manner = manner;
         self.body = self.text.len();
@@ -184,7 +193,7 @@ impl Issued {
         true
     }
 
-    fn read_body(&mut self, keys: (&Keys, Side), asked: Asked<'_>, body: &[u8]) {
+    fn read_body(&mut self, keys: (&Keys, Side), asked: Asked<'_>, (head, body): (&[u8], &[u8])) {
         let Manner {
             creates,
             media,
@@ -192,6 +201,13 @@ impl Issued {
             ..
         } = self.manner;
         if media == Media::Other || body.is_empty() || body.len() > MAX_BODY {
+            return;
+        }
+        if media == Media::Grpc {
+            let text = messages::issuing((head, body), MAX_BODY, asked.methods, asked.target);
+            if let Some(text) = text {
+                Reader::new(keys, self, creates, asked).json(text.as_bytes());
+            }
             return;
         }
         let whole = if chunked {
@@ -256,6 +272,8 @@ enum Media {
     Json,
     Html,
     Xml,
+    /// Messages of gRPC.
+    Grpc,
     /// Text, or anything: JSON where it begins so, as `CouchDB` gives it to whoever takes all types.
     Plain,
     #[default]
@@ -276,6 +294,8 @@ impl Media {
             Self::Xml
         } else if media.eq_ignore_ascii_case(b"text/plain") {
             Self::Plain
+        } else if messages::is_grpc(media) {
+            Self::Grpc
         } else {
             Self::Other
         }

@@ -1,6 +1,7 @@
 //! The map of one output: what it gave for what production issued. Bounded: the least recently used goes first, and what nobody
 //! asked for in a long time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hashlink::LinkedHashMap;
@@ -9,6 +10,7 @@ use shadow_core::time::Timestamp;
 
 use crate::issued::{Issued, Value};
 use crate::key::{BuildAsItIs, Key, Keys, Scope};
+use crate::messages::Methods;
 use crate::turns::{Turn, Turns};
 
 /// Bounds of a map.
@@ -52,6 +54,8 @@ pub struct Map {
     owners: LinkedHashMap<u64, Option<u64>, BuildAsItIs>,
     /// Scheme and authority that the output is asked under, where they are its own.
     origin: Option<Box<[u8]>>,
+    /// The types of the messages of calls, where they are known.
+    methods: Option<Arc<dyn Methods>>,
     turns: Turns,
     /// How many answers of production it was told of.
     exchanges: u64,
@@ -167,6 +171,7 @@ impl Map {
             lengths: [0; 64],
             owners: LinkedHashMap::default(),
             origin: None,
+            methods: None,
             turns: Turns::default(),
             exchanges: 0,
             counts: Counts::default(),
@@ -176,6 +181,16 @@ impl Map {
     /// The output is asked under a host of its own, and its URLs begin with `origin`: `http://staging:8000`.
     pub fn set_origin(&mut self, origin: &str) {
         self.origin = Some(origin.as_bytes().into());
+    }
+
+    /// Calls of gRPC have messages of these types.
+    pub fn set_methods(&mut self, methods: Arc<dyn Methods>) {
+        self.methods = Some(methods);
+    }
+
+    /// The types of the messages of calls, where they are known.
+    pub(crate) fn methods(&self) -> Option<&Arc<dyn Methods>> {
+        self.methods.as_ref()
     }
 
     /// Scheme and authority that the output is asked under, where they are its own.

@@ -107,6 +107,7 @@ mod tests {
         let asked = Asked {
             method: b"GET",
             target: b"/a?b=c",
+            methods: None,
         };
         let mut all: Vec<Rc<Issued>> = Vec::new();
         for number in 0..10 {

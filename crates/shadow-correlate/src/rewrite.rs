@@ -8,14 +8,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use shadow_core::time::Timestamp;
+use shadow_grpc::Method;
 use shadow_http::{Framing, Request, RewriteError, is_field_value};
 
-use crate::carried::{self, Candidate, Section, Take, Written};
+use crate::carried::{self, Candidate, MAX_BODY, Section, Take, Written};
 use crate::exceptions::Exceptions;
 use crate::key::{Key, Scope};
 use crate::map::{Known, Map};
 use crate::turns::{Carried, MAX_CARRIED};
-use crate::{json, origin, url};
+use crate::{json, messages, origin, url};
 
 /// Counts of the values of one request, by what became of them.
 #[derive(Debug, Default)]
@@ -55,7 +56,9 @@ impl Rewriting {
         if taking.map.is_empty() || exceptions.has_path(url::path(request.target())) {
             return taking.done;
         }
-        let body = carried::readable_body(request);
+        // A call's messages are read as what they are.
+        let kind = request.header("content-type").unwrap_or_default();
+        let body = carried::readable_body(request).filter(|_| !messages::is_grpc(kind));
         carried::all(request, body.as_deref(), exceptions, &mut taking);
         taking.done
     }
@@ -76,14 +79,22 @@ impl Rewriting {
     ///
     /// Where it would be no valid request any more, or memory is short.
     pub fn apply(mut self, request: &Request) -> Result<Request, RewriteError> {
-        self.edits.sort_by_key(|edit| edit.range.start);
-        let (head_edits, body_edits): (Vec<Edit>, Vec<Edit>) = self
-            .edits
-            .into_iter()
-            .partition(|edit| edit.section == Section::Head);
+        self.edits.sort_by_key(|edit| (edit.section, edit.range.start));
+        let (mut head_edits, mut body_edits, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        for edit in self.edits {
+            match edit.section {
+                Section::Head => head_edits.push(edit),
+                Section::Body => body_edits.push(edit),
+                Section::Message(number) => others.push((number, edit.range, edit.text)),
+            }
+        }
         let mut body = request.body.clone();
         let mut length = None;
-        if !body_edits.is_empty() {
+        if !others.is_empty() {
+            let after = messages::with_others(request, &others, MAX_BODY)?;
+            length = (request.framing != Framing::Chunked).then_some(after.len());
+            body = Bytes::from(after);
+        } else if !body_edits.is_empty() {
             let before = carried::readable_body(request).ok_or(RewriteError::Invalid)?;
             let mut after = spliced(&before, &body_edits);
             if request.framing == Framing::Chunked {
@@ -93,7 +104,6 @@ impl Rewriting {
             }
             body = Bytes::from(after);
         }
-        let mut head_edits = head_edits;
         if let Some(length) = length {
             head_edits.extend(lengths(request, length));
             head_edits.sort_by_key(|edit| edit.range.start);
@@ -155,6 +165,10 @@ struct Taking<'a> {
 impl Take for Taking<'_> {
     fn wants(&self, length: usize) -> bool {
         self.map.may_know(length)
+    }
+
+    fn method(&self, target: &[u8]) -> Option<Method> {
+        self.map.methods()?.method(target).cloned()
     }
 
     fn take(&mut self, candidate: &Candidate<'_>, scopes: &[Scope<'_>]) -> bool {

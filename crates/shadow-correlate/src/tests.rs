@@ -1,6 +1,7 @@
 //! Two answers, and what becomes of a later request.
 
 mod again;
+mod calls;
 mod learning;
 mod named;
 mod properties;

@@ -11,7 +11,7 @@ use crate::named::Fault;
 use crate::wire::{Field, Raw, fields};
 
 /// Largest number that a field of a guessed message has: real ones are small, and random bytes are not.
-const MAX_GUESSED_NUMBER: u32 = 1 << 14;
+pub(crate) const MAX_GUESSED_NUMBER: u32 = 1 << 14;
 
 /// The form in which all values of a field are written.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,7 +141,7 @@ fn message(payloads: &[&[u8]], depth: usize, left: &mut usize) -> Option<Kind> {
 }
 
 /// Whether it is text that people write: without control characters but for those between words and lines.
-fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     text.chars()
         .all(|c| !c.is_control() || matches!(c, '\t' | '\n' | '\r'))
 }

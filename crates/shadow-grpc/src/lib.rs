@@ -19,6 +19,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod values;
 mod web;
 mod well_known;
 mod wire;
@@ -32,4 +33,5 @@ pub use reflection::{REFLECTION_PATHS, Reflection, ReflectionError};
 pub use replaced::{Leaf, Other, replaced};
 pub use reply::{Codec, Format, Reply, Unreadable, format};
 pub use status::{Code, Status, decoded_message};
-pub use texts::{Side, Texts, shown_as, texts};
+pub use texts::{Side, Texts, guessed, shown_as, texts};
+pub use values::{values, with_values};

@@ -2,6 +2,7 @@
 
 mod properties;
 mod replies;
+mod values;
 
 use std::borrow::Cow;
 

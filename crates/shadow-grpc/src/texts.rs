@@ -95,6 +95,15 @@ pub fn shown_as(message: &[u8], of: &MessageDescriptor) -> Option<String> {
     Some(out.done())
 }
 
+/// A message as JSON by its numbers, with guesses of what is a message within it; `None` when it is none, or has more in it than is
+/// read.
+pub fn guessed(message: &[u8]) -> Option<String> {
+    let shape = guess::shape(&[message]).ok()?;
+    let mut out = Writer::new();
+    guess::write(message, &shape, &mut out).ok()?;
+    Some(out.done())
+}
+
 fn all(
     messages: &[Cow<'_, [u8]>],
     many: bool,

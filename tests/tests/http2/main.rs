@@ -5,6 +5,7 @@
 mod between;
 mod clients;
 mod grpc;
+mod grpc_identifiers;
 mod grpc_streams;
 mod reading;
 mod scene;

@@ -217,7 +217,7 @@ pub const ROOMS: &[Room] = &[
     room(
         "correlate",
         "sans-IO: identifiers that production issued, mapped to what an output issued",
-        &["time", "http"],
+        &["time", "http", "grpc"],
     ),
     // One exchange's way. Whatever takes its copies stands above: the traits that outputs and middleware implement are here.
     room(

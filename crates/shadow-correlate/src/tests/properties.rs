@@ -214,7 +214,7 @@ proptest! {
     #[test]
     fn a_body_that_is_the_same_issues_what_reading_it_again_gives((production, own, body) in heads_and_body()) {
         let (keys, exceptions) = (Keys::default(), Exceptions::default());
-        let asked = Asked { method: b"POST", target: b"/todos?a=b" };
+        let asked = Asked { method: b"POST", target: b"/todos?a=b", methods: None };
         let of = |side, head: &str| Issued::of(side, &keys, &exceptions, asked, (head.as_bytes(), body.as_bytes()));
         let production = of(Side::Production, &production);
         let shared = Issued::of_same_body(&keys, &exceptions, asked, (own.as_bytes(), body.as_bytes()), &production);
@@ -226,7 +226,7 @@ proptest! {
         let dated = |head: &str, date: &str| head.replacen("\r\n", &format!("\r\nDate: {date}\r\n"), 1);
         let (production, own) = (dated(&production, "1"), dated(if same { &production } else { &own }, "22"));
         let (keys, exceptions) = (Keys::default(), Exceptions::default());
-        let asked = Asked { method: b"POST", target: b"/todos?a=b" };
+        let asked = Asked { method: b"POST", target: b"/todos?a=b", methods: None };
         let of = |side, head: &str| Issued::of(side, &keys, &exceptions, asked, (head.as_bytes(), body.as_bytes()));
         let alike = issue_alike(production.as_bytes(), own.as_bytes());
         prop_assert!(alike || !same);
