@@ -397,14 +397,16 @@ impl<T: Take> Reader<'_, '_, T> {
     fn body(&mut self, content_type: &[u8], body: &[u8]) {
         let end = memchr::memchr(b';', content_type).unwrap_or(content_type.len());
         let media = content_type[..end].trim_ascii();
-        if is_json(media) {
+        // Some clients do not say what they send.
+        let begins = |with: &[u8]| media.is_empty() && body.trim_ascii_start().starts_with(with);
+        if is_json(media) || begins(b"{") || begins(b"[") {
             let mut members = Members {
                 reader: self,
                 text: body,
             };
             // What is no JSON has been offered up to there; that is as good as it gets.
             let _ = json::walk(body, &mut members);
-        } else if xml::is_xml(media) {
+        } else if xml::is_xml(media) || begins(b"<?xml") {
             xml::texts(body, |_, range| {
                 let text = &body[range.clone()];
                 if url::is_url(text) {

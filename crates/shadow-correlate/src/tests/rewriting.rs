@@ -83,6 +83,26 @@ fn a_path_in_a_body_may_lack_what_all_of_an_api_begin_with() {
 }
 
 #[test]
+fn a_body_without_a_type_is_read_as_what_it_begins_like() {
+    let sides = sides();
+    let of = |token: &str| {
+        [
+            format!("<?xml version=\"1.0\"?><report><sync-token>{token}</sync-token></report>"),
+            format!(r#" {{"token":"{token}"}}"#),
+            format!(r#"["{token}"]"#),
+        ]
+        .map(|body| with_body("REPORT /cal HTTP/1.1", &body))
+    };
+    for (before, after) in of(A).iter().zip(of(B)) {
+        assert_eq!(sides.rewritten(before), after);
+    }
+    for body in [A.to_owned(), format!("<p>{A}</p>"), format!("a={A}")] {
+        let request = with_body("REPORT /cal HTTP/1.1", &body);
+        assert_eq!(sides.rewritten(&request), request);
+    }
+}
+
+#[test]
 fn what_holds_a_token_as_a_part_is_left_alone() {
     let sides = sides();
     for request in [
