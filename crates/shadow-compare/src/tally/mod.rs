@@ -23,6 +23,7 @@ mod part_tests;
 mod parts;
 mod place_row;
 mod places;
+mod raced;
 #[cfg(test)]
 mod raced_tests;
 mod recent;

@@ -93,6 +93,17 @@ pub(super) struct Row {
     pub examples: Vec<String>,
 }
 
+impl Row {
+    /// Whether it may be for the order in which requests of several clients are served: no failure of the server is.
+    pub fn may_be_order(&self) -> bool {
+        match self.kind {
+            Kind::Status => self.codes.is_some_and(|(_, shadow)| shadow < 500),
+            Kind::Unreadable => false,
+            _ => true,
+        }
+    }
+}
+
 /// How often references differ at a place, and in what.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Referred {

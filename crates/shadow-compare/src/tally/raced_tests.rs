@@ -4,6 +4,7 @@ use super::tests::{answer, comparison, judging, lines, pair, tally};
 use super::*;
 use crate::PathPattern;
 use crate::Rules;
+use crate::document::Comparison;
 
 /// A thousand pairs of a list, of which one in ten raced.
 fn lists(of: impl Fn(u64, bool) -> [&'static str; 2]) -> Vec<Pair> {
@@ -108,7 +109,7 @@ fn nobody_knows_what_differs_where_others_write_all_the_time() {
         (25, 75, 75)
     );
     let why = "25 pairs differ where nobody knows yet whether that is noise. Second responses that it takes: GET /orders (others \
-               were writing all the time: a control tells).";
+               were writing at that moment: a control tells).";
     assert!(
         told.verdict.why.iter().any(|line| line == why),
         "{:?}",
@@ -122,4 +123,71 @@ fn what_most_pairs_show_is_no_matter_of_order_however_many_write() {
     let (rows, counts) = told(judging(), &pairs);
     assert_eq!(rows, ["GET /orders $ length 75"]);
     assert_eq!(counts, [25, 0]);
+}
+
+/// A hundred and fifty pairs of a list, a hundred of which raced, where production's control has what production has, or what the shadow has.
+fn beside_a_control(
+    shadow: impl Fn(u64) -> &'static str,
+    control: impl Fn(u64) -> &'static str,
+) -> Comparison {
+    let mut tally = tally(judging());
+    for number in 0..150 {
+        tally.add(&Pair {
+            raced: number < 100,
+            control: Some(answer(200, control(number))),
+            ..pair(number, "/orders", LIST, shadow(number))
+        });
+    }
+    comparison(&tally)
+}
+
+#[test]
+fn a_few_pairs_that_raced_are_neither_for_nor_against() {
+    let pairs = lists(|number, _| [LIST, if number == 3 { ONE_MORE } else { LIST }]);
+    let mut tally = tally(judging());
+    for pair in &pairs {
+        tally.add(pair);
+    }
+    let told = comparison(&tally);
+    assert_eq!(lines(&told.differences), ["GET /orders $ length 1 not learned"]);
+    assert_eq!((told.not_learned, told.agreement.count), (1, 999));
+}
+
+#[test]
+fn a_control_that_raced_alone_as_often_leaves_it_open_as_well() {
+    let some = |numbers: [u64; 2]| move |number| if numbers.contains(&number) { ONE_MORE } else { LIST };
+    let told = beside_a_control(some([3, 4]), some([7, 8]));
+    assert_eq!(
+        (told.not_learned, told.agreement.count),
+        (0, 150),
+        "{:?}",
+        told.differences
+    );
+    let told = beside_a_control(some([3, 4]), |_| LIST);
+    assert_eq!(lines(&told.differences), ["GET /orders $ length 2 not learned"]);
+    assert_eq!((told.not_learned, told.agreement.count), (2, 148));
+}
+
+#[test]
+fn what_the_shadow_alone_has_surely_more_often_counts_whoever_writes() {
+    let told = beside_a_control(|number| if number < 12 { ONE_MORE } else { LIST }, |_| LIST);
+    assert_eq!(lines(&told.differences), ["GET /orders $ length 12"]);
+    assert_eq!((told.not_learned, told.agreement.count), (0, 138));
+}
+
+#[test]
+fn an_error_is_no_matter_of_order_and_a_record_that_is_gone_may_be() {
+    let with_status = |status| {
+        let one = |number| Pair {
+            shadow: answer(if number == 3 { status } else { 200 }, LIST),
+            raced: number % 10 == 3,
+            ..pair(number, "/orders/7", LIST, LIST)
+        };
+        let mut tally = tally(judging());
+        (0..100).for_each(|number| tally.add(&one(number)));
+        let told = comparison(&tally);
+        (told.not_learned, told.agreement.count)
+    };
+    assert_eq!(with_status(404), (1, 99), "it was deleted in the meantime");
+    assert_eq!(with_status(500), (0, 99));
 }

@@ -7,6 +7,7 @@ use shadow_mirror::ledger::{DropReason, OutputCounts};
 
 use super::place_row::PlaceRow;
 use super::places::{Codes, Row, Sort};
+use super::raced::Totals;
 use super::{EndpointTally, Tally};
 use crate::causes::causes;
 use crate::correlation::Correlated;
@@ -63,38 +64,6 @@ pub struct Facts {
 
 /// Requests of which capture lost bytes, by the ledger.
 const LOST_BY_CAPTURE: [DropReason; 2] = [DropReason::Gap, DropReason::Memory];
-
-/// Pairs of an endpoint during which nobody changes anything that it takes to tell by them what comes of others.
-const CALM: u64 = 20;
-
-/// How often a place differs, in whatever sort, but for what rules take away.
-#[derive(Clone, Copy, Debug, Default)]
-struct Totals {
-    /// Of the references all sorts are taken as well.
-    all: u64,
-    /// The shadow alone, whether or not it raced.
-    alone: u64,
-    /// Those in which another client was changing something.
-    raced: u64,
-    /// Those that would count, whether they raced or not.
-    may_race: u64,
-}
-
-impl Totals {
-    fn of(row: &Row) -> Self {
-        let mut totals = Self::default();
-        totals.add(row);
-        totals
-    }
-
-    fn add(&mut self, row: &Row) {
-        let count = |counts: bool| if counts { row.count } else { 0 };
-        self.all += count(!matches!(row.sort, Sort::Rule(_)));
-        self.alone += count(matches!(row.sort, Sort::Alone | Sort::Raced { alone: true }));
-        self.raced += count(matches!(row.sort, Sort::Raced { .. }));
-        self.may_race += count(matches!(row.sort, Sort::Plain | Sort::Alone | Sort::Raced { .. }));
-    }
-}
 
 impl Tally {
     /// Makes the document of all that was counted.
@@ -196,54 +165,12 @@ impl Tally {
             let noise = self.noise_of(row, &totals);
             let noise = noise.or_else(|| self.raced(row, &totals));
             let noise = noise.or_else(|| self.not_learned(row, learns));
-            noise.or_else(|| self.always_raced(row, &totals))
+            noise.or_else(|| self.undecided_race(row, &totals))
         };
         self.places
             .rows()
             .map(|(number, row)| (number, judge(row)))
             .collect()
-    }
-
-    /// That the pairs of a row raced, where that is why they differ.
-    fn raced(&self, row: &Row, totals: &Totals) -> Option<Noise> {
-        let endpoint = self.endpoints.get(&row.endpoint)?;
-        let place = noise::Place {
-            kind: row.kind,
-            protected: self.judging.rules.is_protected(&endpoint.name, &row.path),
-        };
-        let share = noise::RacedShare {
-            differing: totals.raced,
-            of_differing: totals.may_race,
-            pairs: endpoint.raced,
-            of_pairs: endpoint.compared,
-        };
-        matches!(row.sort, Sort::Raced { .. })
-            .then(|| noise::raced(place, share))
-            .flatten()
-    }
-
-    /// That nobody knows whether the pairs of a row differ because they raced: nearly all of the endpoint do, and no control tells.
-    /// What differs in most of them is no matter of order.
-    fn always_raced(&self, row: &Row, totals: &Totals) -> Option<Noise> {
-        let endpoint = self.endpoints.get(&row.endpoint)?;
-        let place = noise::Place {
-            kind: row.kind,
-            protected: self.judging.rules.is_protected(&endpoint.name, &row.path),
-        };
-        let calm = endpoint.compared - endpoint.raced.min(endpoint.compared);
-        let is_unknown = matches!(row.sort, Sort::Raced { .. })
-            && place.may_vary()
-            && !self.has_control(endpoint)
-            && calm < CALM
-            && totals.raced * 2 < endpoint.raced;
-        is_unknown.then(|| Noise {
-            by: NoiseBy::NotLearned,
-            why: format!(
-                "not known: other clients were changing something during {} of {} pairs of this endpoint, and a control would tell",
-                endpoint.raced, endpoint.compared
-            ),
-            reference: None,
-        })
     }
 
     fn noise_of(&self, row: &Row, totals: &Totals) -> Option<Noise> {

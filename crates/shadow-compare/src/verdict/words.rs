@@ -95,7 +95,8 @@ fn not_learned(comparison: &Comparison) -> Option<String> {
     waiting.sort_by_key(|one| std::cmp::Reverse(one.not_learned.pairs));
     let names = list(waiting.iter().map(|one| {
         let more = match one.not_learned.more {
-            0 => "others were writing all the time: a control tells".to_owned(),
+            0 if comparison.control.is_some() => "others were writing at that moment".to_owned(),
+            0 => "others were writing at that moment: a control tells".to_owned(),
             more => format!("{} more", grouped(more)),
         };
         (cut(&one.name), Some(more))
