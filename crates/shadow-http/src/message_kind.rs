@@ -30,6 +30,14 @@ pub(super) trait MessageKind {
     /// `start` begins with its start line, of which a part may be missing that frames nothing.
     fn decide(&mut self, line: Self::Line, start: &[u8], fields: &MessageFields) -> Result<Decision, Oddity>;
 
+    /// The head that `bytes` begin with, if it was read before and [remembered](Self::remember).
+    fn known(&self, _bytes: &[u8]) -> Option<ReadHead<Self::Line>> {
+        None
+    }
+
+    /// A whole, plain head with these fields was read, of which nobody asks where the fields stand.
+    fn remember(&self, _head: &[u8], _fields: &[httparse::Header<'_>], _read: ReadHead<Self::Line>) {}
+
     /// Whether what is there of a message that ends so is handed on.
     fn hands_on(&self, _reject: Reject) -> bool {
         false
@@ -45,6 +53,15 @@ pub(super) trait MessageKind {
 
     /// An unknown number of messages was passed over; the next one is taken to start here.
     fn found_again(&mut self) {}
+}
+
+/// A whole, plain head, as far as it frames a body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReadHead<L> {
+    pub line: L,
+    /// Bytes of it, the empty line included.
+    pub length: usize,
+    pub fields: MessageFields,
 }
 
 /// Everything a head says about its message.

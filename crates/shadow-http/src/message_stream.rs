@@ -33,7 +33,7 @@ use super::fault::{ChunkedError, Oddity};
 use super::framing::MessageFields;
 use super::head::{HeadReader, spans, starts_with_line, with_fields};
 use super::message::{Framing, Limits, Reject, Skip};
-use super::message_kind::{Decision, Event, MessageKind, Next, refuse, skip};
+use super::message_kind::{Decision, Event, MessageKind, Next, ReadHead, refuse, skip};
 use super::preface::{Opening, Preface};
 use super::skimmer::Skimmer;
 
@@ -337,15 +337,19 @@ impl<S: MessageKind> MessageStream<S> {
         budget: &MemoryBudget,
         sink: &mut impl FnMut(Event<S::Message>),
     ) -> usize {
-        let mut reader = HeadReader::new();
-        let parsed = match reader.read(chunk.bytes, &self.limits) {
-            Ok(Some(found)) if found.plain => self.parse(found.line, &chunk.bytes[..found.length]),
-            Ok(None) => {
-                let partial = Box::new(Buffered::new(&chunk, Phase::Head(reader), budget));
-                return self.hold(partial, chunk.bytes, chunk.time, sink);
+        let parsed = if let Some(known) = self.side.known(chunk.bytes) {
+            Ok(self.decide(&chunk.bytes[..known.length], &known))
+        } else {
+            let mut reader = HeadReader::new();
+            match reader.read(chunk.bytes, &self.limits) {
+                Ok(Some(found)) if found.plain => self.parse(found.line, &chunk.bytes[..found.length]),
+                Ok(None) => {
+                    let partial = Box::new(Buffered::new(&chunk, Phase::Head(reader), budget));
+                    return self.hold(partial, chunk.bytes, chunk.time, sink);
+                }
+                Ok(Some(_)) => Err(Reject::Malformed),
+                Err(reject) => Err(reject),
             }
-            Ok(Some(_)) => Err(Reject::Malformed),
-            Err(reject) => Err(reject),
         };
         let (head, reject) = match parsed {
             Ok(Ok(parsed)) => parsed,
@@ -391,26 +395,44 @@ impl<S: MessageKind> MessageStream<S> {
     pub(super) fn parse(&mut self, line: S::Line, bytes: &[u8]) -> Result<Parsed<S::Line>, Reject> {
         let limits = self.limits;
         with_fields(bytes, &limits, |fields| {
-            let Decision {
-                framing,
-                reject,
-                next,
-            } = self.side.decide(line, bytes, &MessageFields::of(fields))?;
-            let too_large = matches!(framing, Framing::Length(length) if length > limits.max_body as u64);
-            let reject = reject.or(too_large.then_some(Reject::BodyTooLarge));
-            let head = Head {
+            let read = ReadHead {
                 line,
                 length: bytes.len(),
-                headers: if reject.is_none() && S::keeps_fields(&line) {
-                    spans(bytes, fields)
-                } else {
-                    Vec::new()
-                },
-                framing,
-                next,
+                fields: MessageFields::of(fields),
             };
+            let keeps_fields = S::keeps_fields(&line);
+            if !keeps_fields {
+                self.side.remember(bytes, fields, read);
+            }
+            let (mut head, reject) = self.decide(bytes, &read)?;
+            if reject.is_none() && keeps_fields {
+                head.headers = spans(bytes, fields);
+            }
             Ok((head, reject))
         })
+    }
+
+    /// Decides about the message of the head that `bytes` are, without the places of its fields.
+    fn decide(
+        &mut self,
+        bytes: &[u8],
+        read: &ReadHead<S::Line>,
+    ) -> Result<(Head<S::Line>, Option<Reject>), Oddity> {
+        let Decision {
+            framing,
+            reject,
+            next,
+        } = self.side.decide(read.line, bytes, &read.fields)?;
+        let max_body = self.limits.max_body as u64;
+        let too_large = matches!(framing, Framing::Length(length) if length > max_body);
+        let head = Head {
+            line: read.line,
+            length: read.length,
+            headers: Vec::new(),
+            framing,
+            next,
+        };
+        Ok((head, reject.or(too_large.then_some(Reject::BodyTooLarge))))
     }
 
     /// Reads on in a body of which `so_far` bytes came before, no further than the limit.

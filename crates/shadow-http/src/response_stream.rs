@@ -6,6 +6,7 @@
 //! request.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use shadow_core::budget::{Charge, MemoryBudget};
@@ -15,8 +16,9 @@ use shadow_tcp::{Chunk, Close, Stall, Start};
 use super::fault::Oddity;
 use super::framing::{MessageFields, RequestKind};
 use super::head::StatusLine;
+use super::known_heads::KnownHeads;
 use super::message::{Framing, HeaderField, Limits, Reject, Skip, Version};
-use super::message_kind::{Decision, Event, MessageKind, Next, Whole};
+use super::message_kind::{Decision, Event, MessageKind, Next, ReadHead, Whole};
 use super::message_stream::{Http2Start, MessageStream};
 use super::preface::{self, Opening};
 
@@ -82,6 +84,7 @@ impl ResponseStream {
             expected: VecDeque::new(),
             early: 0,
             leaves_http2: false,
+            heads: None,
         };
         Self(MessageStream::new(side, limits, start))
     }
@@ -91,6 +94,13 @@ impl ResponseStream {
     #[must_use]
     pub fn leaving_http2(mut self) -> Self {
         self.0.side.leaves_http2 = true;
+        self
+    }
+
+    /// The same, which knows the heads that others with `heads` have read under the same limits, and tells them those that it reads.
+    #[must_use]
+    pub fn knowing(mut self, heads: &Rc<KnownHeads>) -> Self {
+        self.0.side.heads = Some(Rc::clone(heads));
         self
     }
 
@@ -163,6 +173,7 @@ struct Responses {
     early: u32,
     /// HTTP/2 is somebody else's to read.
     leaves_http2: bool,
+    heads: Option<Rc<KnownHeads>>,
 }
 
 impl MessageKind for Responses {
@@ -183,6 +194,16 @@ impl MessageKind for Responses {
 
     fn hands_over(&self, why: Skip) -> bool {
         self.leaves_http2 && matches!(why, Skip::Http2 | Skip::Upgraded)
+    }
+
+    fn known(&self, bytes: &[u8]) -> Option<ReadHead<StatusLine>> {
+        self.heads.as_ref()?.find(bytes)
+    }
+
+    fn remember(&self, head: &[u8], fields: &[httparse::Header<'_>], read: ReadHead<StatusLine>) {
+        if let Some(heads) = &self.heads {
+            heads.add(head, fields, read);
+        }
     }
 
     /// Nothing of it is sent to anybody who could act on it: a wrong pair is the worst that comes of a wrong place.

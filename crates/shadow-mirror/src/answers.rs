@@ -7,12 +7,13 @@
 //! server may also answer while the request is still coming: such an answer waits for its end.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 use shadow_core::budget::MemoryBudget;
 use shadow_core::time::Timestamp;
 use shadow_http::{
-    Http2Start, Limits, Reject, Request, RequestKind, Response, ResponseEvent, ResponseStream,
+    Http2Start, KnownHeads, Limits, Reject, Request, RequestKind, Response, ResponseEvent, ResponseStream,
 };
 use shadow_tcp::{Chunk, Close, Stall, Start};
 
@@ -95,6 +96,13 @@ impl Answers {
             early: None,
             switched: false,
         }
+    }
+
+    /// The same, which knows the heads that other connections with `heads` have read under the same limits.
+    #[must_use]
+    pub fn knowing(mut self, heads: &Rc<KnownHeads>) -> Self {
+        self.stream = self.stream.knowing(heads);
+        self
     }
 
     /// A request has started.

@@ -236,7 +236,7 @@ fn streams(shard: &Shard, start: Start) -> (RequestStream, Option<Box<Answers>>)
     }
     let answers = shard
         .track_response
-        .then(|| Box::new(Answers::new(shard.limits, start)));
+        .then(|| Box::new(Answers::new(shard.limits, start).knowing(&shard.heads)));
     (requests, answers)
 }
 

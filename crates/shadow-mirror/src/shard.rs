@@ -7,7 +7,7 @@ use std::sync::Arc;
 use shadow_core::budget::MemoryBudget;
 use shadow_core::latency::LatencyHistogram;
 use shadow_hand_over::HandOver;
-use shadow_http::Limits;
+use shadow_http::{KnownHeads, Limits};
 use shadow_tcp::BpfFilter;
 
 use super::counters::StreamCounters;
@@ -22,6 +22,8 @@ use super::{Dispatcher, Interceptor, Limiter, Mirrors, ReadSettings};
 pub struct Shard {
     pub(super) budget: MemoryBudget,
     pub(super) limits: Limits,
+    /// Heads of production's answers that were read lately, where they are.
+    pub(super) heads: Rc<KnownHeads>,
     /// Whether responses are captured: to be handed on, or to be compared.
     pub(super) track_response: bool,
     /// Which connections are taken; all when `None`.
@@ -70,6 +72,7 @@ impl Shard {
         Self {
             budget,
             limits,
+            heads: Rc::default(),
             track_response,
             filter: None,
             allow_incomplete: false,
