@@ -78,6 +78,70 @@ impl MemoryBudget {
             bytes: 0,
         }
     }
+
+    /// An empty charge against the part for what is not whole yet.
+    pub fn held_charge(&self) -> Charge {
+        Charge {
+            budget: self.held(),
+            bytes: 0,
+        }
+    }
+
+    /// A share of one thread in this budget, of which nothing is taken.
+    pub fn share(&self) -> BudgetShare {
+        BudgetShare {
+            charge: self.charge(),
+            taken: 0,
+        }
+    }
+}
+
+/// Bytes of a [`MemoryBudget`] that one thread takes for many small things: in steps, so that not each of them is a trip to a count
+/// that other threads write as well. What it holds beside what is taken is a few steps at most, and nothing when nothing is taken.
+#[derive(Debug)]
+pub struct BudgetShare {
+    charge: Charge,
+    /// Of the charge, what is in use.
+    taken: usize,
+}
+
+/// Bytes that a share takes at once, where there is room.
+const STEP: usize = 16 << 10;
+
+impl BudgetShare {
+    /// Takes `bytes`. `false`, and nothing taken, when there is no room for them.
+    #[must_use]
+    pub fn try_take(&mut self, bytes: usize) -> bool {
+        let free = self.charge.bytes - self.taken;
+        if let Some(more) = bytes.checked_sub(free).filter(|more| *more > 0)
+            && !self.charge.try_grow(more.max(STEP))
+            && !self.charge.try_grow(more)
+        {
+            return false;
+        }
+        self.taken += bytes;
+        true
+    }
+
+    /// Gives back `bytes` that were taken (all of them when it is more).
+    pub fn give_back(&mut self, bytes: usize) {
+        self.taken = self.taken.saturating_sub(bytes);
+        let free = self.charge.bytes - self.taken;
+        if self.taken == 0 {
+            self.charge.shrink(free);
+        } else if free > 2 * STEP {
+            self.charge.shrink(free - STEP);
+        }
+    }
+
+    /// Moves `bytes` that were taken (all of them when it is more) into a charge of their own, for another thread.
+    #[must_use]
+    pub fn split(&mut self, bytes: usize) -> Charge {
+        let bytes = bytes.min(self.taken);
+        let charge = self.charge.split(bytes);
+        self.give_back(bytes);
+        charge
+    }
 }
 
 /// Bytes held against a [`MemoryBudget`], given back on drop.
@@ -118,6 +182,9 @@ impl Charge {
     /// Gives `less` bytes back (all of them when `less` is more than is held).
     pub fn shrink(&mut self, less: usize) {
         let less = less.min(self.bytes);
+        if less == 0 {
+            return;
+        }
         self.budget.shared.used.fetch_sub(less, Relaxed);
         if self.budget.held {
             self.budget.shared.held.fetch_sub(less, Relaxed);
@@ -188,6 +255,38 @@ mod tests {
         assert_eq!(budget.used(), 60);
         assert!(second.try_grow(40));
         assert_eq!(budget.used(), 100);
+    }
+
+    #[test]
+    fn a_share_takes_in_steps_and_keeps_nothing_when_nothing_is_taken() {
+        let budget = MemoryBudget::new(100_000);
+        let mut share = budget.share();
+        assert!(share.try_take(100) && share.try_take(100));
+        assert_eq!(budget.used(), 16_384);
+        assert!(share.try_take(40_000));
+        assert_eq!(budget.used(), 40_200);
+        share.give_back(40_000);
+        assert_eq!(budget.used(), 200 + 16_384);
+        let moved = share.split(100);
+        assert_eq!((moved.bytes(), budget.used()), (100, 200 + 16_384));
+        share.give_back(100);
+        assert_eq!(budget.used(), 100);
+        drop(moved);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_share_takes_what_there_is_where_a_step_is_too_much() {
+        let budget = MemoryBudget::new(300);
+        let mut share = budget.share();
+        assert!(share.try_take(200) && share.try_take(100) && !share.try_take(1));
+        assert_eq!(budget.used(), 300);
+        let mut other = budget.share();
+        assert!(!other.try_take(1));
+        share.give_back(100);
+        assert!(share.try_take(100));
+        drop(share);
+        assert!(other.try_take(300));
     }
 
     #[test]

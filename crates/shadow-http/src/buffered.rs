@@ -63,13 +63,17 @@ pub(super) struct Head<L> {
     pub next: Next,
 }
 
+/// Longest message, in bytes, that has its place before all of it came. Most that lie in two segments are no longer: a head, and
+/// a body behind it.
+const SMALL: usize = 2048;
+
 impl<L> Buffered<L> {
     /// Nothing yet of a message whose first byte is that of `chunk`.
     pub fn new(chunk: &Chunk<'_>, phase: Phase<L>, budget: &MemoryBudget) -> Self {
         Self {
             bytes: Vec::new(),
             left_out: 0,
-            charge: budget.held().charge(),
+            charge: budget.held_charge(),
             origin: Origin::of(chunk),
             last_byte: chunk.time,
             phase,
@@ -78,13 +82,19 @@ impl<L> Buffered<L> {
 
     /// Adds `more` bytes seen at `time` to a message that is expected to have `most` bytes or fewer. `false`, and
     /// nothing added, when the budget refuses. The buffer doubles, so that adding costs little however small the pieces;
-    /// what a head announces is never reserved before it comes.
+    /// what a head announces is never reserved before it comes, but for a message that is [small](SMALL) by what it announces.
     #[must_use]
     pub fn append(&mut self, more: &[u8], most: usize, time: Timestamp) -> bool {
         let capacity = self.bytes.capacity();
         let needed = self.bytes.len().saturating_add(more.len());
         if needed > capacity {
-            let mut capacity_then = capacity.saturating_mul(2).min(most).max(needed);
+            let begins_small = capacity == 0 && most <= SMALL;
+            let wanted = if begins_small {
+                most
+            } else {
+                capacity.saturating_mul(2)
+            };
+            let mut capacity_then = wanted.min(most).max(needed);
             let overhead = if capacity == 0 { size_of::<Self>() } else { 0 };
             if !self.charge.try_grow(capacity_then - capacity + overhead) {
                 // Memory is scarce: only what is needed now.

@@ -22,6 +22,8 @@ pub(super) struct Flow<H> {
     last_seen: Timestamp,
     /// When the bytes that were handed on last were seen; `None` before the first.
     last_data: Option<Timestamp>,
+    /// Whether it stands in its table's list of those that hold bytes: from when it first does until it is looked at there.
+    listed: bool,
     /// Whether the server took it.
     handshake: Handshake,
     /// The furthest of the server's bytes that the client has acknowledged.
@@ -42,6 +44,7 @@ impl<H: StreamHandler> Flow<H> {
             },
             last_seen: segment.time,
             last_data: None,
+            listed: false,
             handshake: Handshake::over(),
             acknowledged: None,
         };
@@ -72,6 +75,18 @@ impl<H: StreamHandler> Flow<H> {
     #[inline]
     pub fn holds(&self) -> bool {
         self.handler.holds()
+    }
+
+    /// Whether it stands in the list of those that hold bytes.
+    #[inline]
+    pub fn is_listed(&self) -> bool {
+        self.listed
+    }
+
+    /// It stands in that list now, or not any more.
+    #[inline]
+    pub fn set_listed(&mut self, listed: bool) {
+        self.listed = listed;
     }
 
     /// Has its handler free what it keeps.

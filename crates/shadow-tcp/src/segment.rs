@@ -9,12 +9,21 @@ use shadow_core::time::Timestamp;
 
 /// An address and a port. IPv4 addresses are kept IPv4-mapped (RFC 4291 section 2.5.5.2), so that a key has
 /// one shape.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Endpoint {
     /// The address, network order; IPv4 as `::ffff:a.b.c.d`.
     pub address: [u8; 16],
     /// The TCP port, host order.
     pub port: u16,
+}
+
+/// In two steps, as connections are looked for with each packet.
+impl Hash for Endpoint {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(u128::from_ne_bytes(self.address));
+        state.write_u16(self.port);
+    }
 }
 
 impl From<SocketAddr> for Endpoint {

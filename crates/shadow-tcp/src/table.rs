@@ -52,8 +52,9 @@ pub struct FlowTable<H: StreamHandler> {
     /// Connections that have carried nothing so far, or may never have been, oldest first. Touched when one opens, when
     /// its first bytes come, and when it ends before.
     silent: LinkedHashMap<FlowKey, (), FlowHash>,
-    /// Connections that hold bytes of something that is not whole, and when it was last known to have grown,
-    /// about in that order. Read again from the connection when its time seems over, so that growing is free.
+    /// Connections that hold bytes of something that is not whole, or did lately, and when it was last known to have grown,
+    /// about in that order. Read again from the connection when its time seems over, so that growing is free, and so is what
+    /// is whole with the next segment.
     unfinished: LinkedHashMap<FlowKey, Timestamp, FlowHash>,
     /// Connections that wait for more to show of their server, and until when, in that order.
     awaiting: LinkedHashMap<FlowKey, Timestamp, FlowHash>,
@@ -143,7 +144,7 @@ impl<H: StreamHandler> FlowTable<H> {
                 Reuse::No => {
                     let before = Needs::of(flow);
                     let ended = flow.push(context, segment, self.watch_responses, &mut shared);
-                    let after = Needs::of(flow);
+                    let after = Needs::after(flow);
                     self.after_push(context, &segment.flow, ended, before, after, segment.time);
                     if after.waits {
                         self.make_room(context, segment.time);
@@ -188,7 +189,7 @@ impl<H: StreamHandler> FlowTable<H> {
                 self.watch_responses,
                 &mut shared,
             );
-            let after = Needs::of(flow);
+            let after = Needs::after(flow);
             self.after_push(context, &key, ended, before, after, now);
         }
         while self.give_up_waiting(context, now, now) {}
@@ -212,7 +213,7 @@ impl<H: StreamHandler> FlowTable<H> {
         };
         let before = Needs::of(flow);
         let ended = flow.revisit(context, now, self.watch_responses);
-        let after = Needs::of(flow);
+        let after = Needs::after(flow);
         self.after_push(context, key, ended, before, after, now);
     }
 
@@ -250,7 +251,7 @@ impl<H: StreamHandler> FlowTable<H> {
                 flow.unanswered(context, sign);
             }
             let ended = flow.overdue(context, now, self.watch_responses);
-            let after = Needs::of(flow);
+            let after = Needs::after(flow);
             self.after_push(context, &key, ended, before, after, now);
         }
         true
@@ -287,10 +288,14 @@ impl<H: StreamHandler> FlowTable<H> {
         self.unfinished.pop_front();
         if let Some(flow) = self.flows.get_mut(&key) {
             match flow.last_data() {
+                _ if !flow.holds() => flow.set_listed(false),
                 Some(last) if last.after(pause) > now => {
                     self.unfinished.insert(key, last);
                 }
-                _ => flow.stalled(context, why),
+                _ => {
+                    flow.stalled(context, why);
+                    flow.set_listed(false);
+                }
             }
         }
         true
@@ -367,7 +372,7 @@ impl<H: StreamHandler> FlowTable<H> {
             first.sequence = segment.sequence.wrapping_add(1);
         }
         let ended = flow.push(context, &first, self.watch_responses, &mut shared);
-        let after = Needs::of(&flow);
+        let after = Needs::after(&mut flow);
         self.flows.insert(segment.flow, flow);
         self.after_push(
             context,
@@ -420,12 +425,8 @@ impl<H: StreamHandler> FlowTable<H> {
             }
             _ => {}
         }
-        if before.holds != after.holds {
-            if after.holds {
-                self.unfinished.insert(*key, now);
-            } else {
-                self.unfinished.remove(key);
-            }
+        if !before.listed && after.listed {
+            self.unfinished.insert(*key, now);
         }
         if before.waits != after.waits {
             if after.waits {
@@ -471,7 +472,7 @@ impl<H: StreamHandler> FlowTable<H> {
         if flow.is_silent() {
             self.silent.remove(key);
         }
-        if flow.holds() {
+        if flow.is_listed() {
             self.unfinished.remove(key);
         }
         if flow.is_pending() {
@@ -535,6 +536,10 @@ fn silence(
 
 /// Everything a connection needs from its table besides its segments: in which of the lists it stands.
 #[derive(Clone, Copy, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not states of one thing"
+)]
 struct Needs {
     /// The earliest time since which something waits behind a hole.
     hole: Option<Timestamp>,
@@ -542,6 +547,8 @@ struct Needs {
     silent: bool,
     /// Its handler holds bytes of something that is not whole.
     holds: bool,
+    /// It does, or did lately.
+    listed: bool,
     /// Something waits for more to show of its server.
     waits: bool,
 }
@@ -553,8 +560,18 @@ impl Needs {
             hole: flow.waiting_since(),
             silent: flow.is_silent(),
             holds: flow.holds(),
+            listed: flow.is_listed(),
             waits: flow.waits(),
         }
+    }
+
+    /// The same behind what may have changed it: it is listed from now on if it holds anything.
+    #[inline]
+    fn after<H: StreamHandler>(flow: &mut Flow<H>) -> Self {
+        let mut needs = Self::of(flow);
+        needs.listed |= needs.holds;
+        flow.set_listed(needs.listed);
+        needs
     }
 }
 
