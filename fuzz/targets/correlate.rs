@@ -2,6 +2,7 @@
 //! the request is one whole request, and nothing in it changes where both sides answered alike.
 #![no_main]
 
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use libfuzzer_sys::fuzz_target;
@@ -39,6 +40,7 @@ fuzz_target!(|data: &[u8]| {
     let (Ok(asked), Ok(carrying)) = (read(asked), read(carrying)) else {
         return;
     };
+    let asked: Rc<_> = asked.into();
     let exceptions = Arc::new(Exceptions::default());
     let learned = |own: &[u8]| {
         let keys = Keys::default();

@@ -33,19 +33,27 @@ pub struct EqualPair {
 }
 
 impl EqualPair {
-    /// All that is counted of a pair of these answers; `None` where it is not to be seen at a glance that they are equal.
-    pub fn of(request_head: &[u8], at: u64, production: &Answer, shadow: &Answer) -> Option<Self> {
+    /// All that is counted of a pair of these answers; `None` where it is not to be seen at a glance that they are equal. `is_same`:
+    /// whether one is known to be the other, but for its date.
+    pub fn of(
+        request_head: &[u8],
+        at: u64,
+        production: &Answer,
+        shadow: &Answer,
+        is_same: bool,
+    ) -> Option<Self> {
         let (method, target) = called(request_head);
-        if method.len() + target.len() > MAX_CALLED || !are_equal(production, shadow) {
+        if method.len() + target.len() > MAX_CALLED || !(is_same || are_equal(production, shadow)) {
             return None;
         }
         let (counted, route_status) = production.statuses();
+        let counted_too = if is_same { counted } else { shadow.counted_status() };
         Some(Self {
             called: [method, target].concat().into(),
             method: method.len(),
             selected: None,
             at,
-            statuses: (counted, shadow.counted_status()),
+            statuses: (counted, counted_too),
             route_status,
             raced: false,
             production: production.times,

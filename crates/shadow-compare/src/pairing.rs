@@ -11,20 +11,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hashlink::LinkedHashMap;
-use shadow_core::budget::{Charge, MemoryBudget};
+use shadow_core::budget::{BudgetShare, Charge, MemoryBudget};
 use shadow_core::time::Timestamp;
-use shadow_correlate::{Carried, Exchanges, Same, Turn, Unanswered};
+use shadow_correlate::{Carried, Exchanges, Same, Turn};
 use shadow_mirror::{Exchange, ExchangeResponse, MessageId, MessageKind};
 
-use super::correlation::Correlation;
 use super::equal_pair::EqualPair;
 use super::grpc_call::is_call;
 use super::intake::{Finished, Intake, Unpaired};
 use super::pair::{Answer, NotCompared, Pair, Times};
-use super::races::{Moment, may_change, part};
+use super::races::may_change;
+use open::{Extra, Open, moment, shared};
 
-/// The cost of an open pair besides its bytes: its entry, and the pair that is made of it.
-const OVERHEAD: usize = 1024;
+mod open;
+
+/// The cost of an open pair besides the bytes of its messages, in bytes: the exchange and its request, taken apart, its entries here and
+/// where it is learned from, and what the allocator adds to each.
+const OVERHEAD: usize = 1664;
 
 /// Whose answer it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,8 @@ pub struct Pairing {
     wall_offset: u64,
     /// The oldest first.
     open: LinkedHashMap<MessageId, Open>,
+    /// The bytes of those.
+    share: BudgetShare,
     /// Production's answers to requests that are not open yet, the oldest first: a middleware may hold a request for
     /// longer than production takes. `None` where that cannot be.
     early: Option<LinkedHashMap<MessageId, Early>>,
@@ -102,28 +107,6 @@ enum Early {
     Lost(NotCompared),
 }
 
-#[derive(Debug)]
-struct Open {
-    /// When it was opened, on the caller's clock.
-    since: Timestamp,
-    exchange: Rc<Exchange>,
-    production: Option<Answer>,
-    shadow: Option<Answer>,
-    control: Extra,
-    repeat: Extra,
-    /// The second request to the shadow, until production has answered: its turn and what it carries.
-    again: Option<(Turn, Carried)>,
-    /// From then on, until the shadow has: a logout would change the second answer as it would the first.
-    repeating: Option<Unanswered>,
-    /// Why the shadow gave no answer, where the control may yet fail alike.
-    failed: Option<NotCompared>,
-    /// Whether it changes what others are answered, as far as its method tells; calls of gRPC all have the same.
-    is_write: bool,
-    /// Whether another client's write was under way when it came.
-    raced: bool,
-    charge: Charge,
-}
-
 /// How long production takes for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProductionTime {
@@ -131,46 +114,6 @@ pub enum ProductionTime {
     Answering,
     /// It has, in so long.
     Took(Duration),
-}
-
-/// An answer that a pair can do without.
-#[derive(Debug)]
-enum Extra {
-    /// It was not asked for, or there was no room for it.
-    None,
-    Waiting,
-    Answered(Answer),
-    /// It will not come.
-    Lost(NotCompared),
-}
-
-impl Extra {
-    fn asked(asked: bool) -> Self {
-        if asked { Self::Waiting } else { Self::None }
-    }
-
-    fn into_answer(self) -> Option<Answer> {
-        match self {
-            Self::Answered(answer) => Some(answer),
-            Self::None | Self::Waiting | Self::Lost(_) => None,
-        }
-    }
-}
-
-impl Open {
-    /// Has others wait for the second answer, if production's is there.
-    fn repeat_begins(&mut self, correlation: Option<&Arc<Correlation>>) {
-        if let (Some(_), Extra::Waiting, Some(correlation)) = (&self.production, &self.repeat, correlation)
-            && let Some((turn, carried)) = self.again.take()
-        {
-            self.repeating = Some(Unanswered::new(correlation.shadow(), turn, carried));
-        }
-    }
-
-    fn is_whole(&self) -> bool {
-        let rests = |extra: &Extra| !matches!(extra, Extra::Waiting);
-        self.production.is_some() && self.shadow.is_some() && rests(&self.control) && rests(&self.repeat)
-    }
 }
 
 impl Pairing {
@@ -182,6 +125,7 @@ impl Pairing {
             control: correlation.exchanges(correlation.control()),
         });
         Self {
+            share: intake.budget().share(),
             intake,
             wait,
             max_answer,
@@ -216,8 +160,8 @@ impl Pairing {
             return false;
         }
         let request = &exchange.request;
-        let mut charge = self.intake.budget().charge();
-        if !charge.try_grow(OVERHEAD + request.head.len() + request.body.len()) {
+        let bytes = OVERHEAD + request.head.len() + size_of_val(&*request.headers) + request.body.len();
+        if !self.share.try_take(bytes) {
             self.not(exchange, NotCompared::Memory);
             return false;
         }
@@ -228,6 +172,7 @@ impl Pairing {
             exchange: Rc::clone(exchange),
             production: None,
             shadow: None,
+            is_same: false,
             control: Extra::asked(asked.control),
             repeat: Extra::asked(asked.repeat),
             again: None,
@@ -235,9 +180,10 @@ impl Pairing {
             failed: None,
             is_write,
             raced,
-            charge,
+            bytes,
         };
         if let Some(before) = self.open.insert(exchange.id.clone(), open) {
+            self.share.give_back(before.bytes);
             self.not(&before.exchange, before.failed.unwrap_or(NotCompared::SameName));
         }
         if let Some(learning) = &mut self.learning {
@@ -259,6 +205,9 @@ impl Pairing {
             return false;
         }
         let mut races = self.intake.races();
+        if races.is_empty() && !is_write {
+            return false;
+        }
         let at = moment(exchange, now);
         let is_within = races.is_within(&exchange.id, at);
         if is_write {
@@ -319,7 +268,7 @@ impl Pairing {
         } else if part == Part::Repeat
             && let Some(open) = self.open.get_mut(id)
         {
-            open.again = Some((turn, carried));
+            open.again = Some(Box::new((turn, carried)));
             open.repeat_begins(self.intake.correlation());
         }
     }
@@ -346,9 +295,10 @@ impl Pairing {
     /// Production has answered: whole.
     pub fn production(&mut self, response: &ExchangeResponse<'_>) {
         // At once, and also where the shadow has failed: later requests may carry what it issued.
+        let mut issued = 0;
         for exchanges in self.learning.iter_mut().flat_map(Learning::all) {
             let answer = (&response.head[..], &response.body[..]);
-            exchanges.production(response.id, answer, response.first_byte, self.now);
+            issued += exchanges.production(response.id, answer, response.first_byte, self.now);
         }
         let Some(open) = self.open.get_mut(response.id) else {
             let mut charge = self.intake.budget().charge();
@@ -382,11 +332,10 @@ impl Pairing {
             let mut races = self.intake.races();
             races.production_answered(response.id, answer.status(), response.last_byte);
         }
-        if open.charge.try_grow(answer.head.len() + answer.body.len()) {
-            if let Some(shadow) = &mut open.shadow {
-                share(&mut shadow.body, &answer.body);
-            }
-            open.production = Some(answer);
+        let bytes = answer.head.len() + answer.body.len() + issued;
+        if self.share.try_take(bytes) {
+            open.bytes += bytes;
+            open.set_production(answer);
             open.repeat_begins(self.intake.correlation());
             if open.is_whole() {
                 self.finish(response.id);
@@ -413,9 +362,8 @@ impl Pairing {
         let mut body = body;
         let mut open = self.open.get_mut(id);
         let production = open.as_ref().and_then(|open| open.production.as_ref());
-        let same = production.map_or(Same::Nothing, |answer| {
-            Same::if_body(share(&mut body, &answer.body), &answer.head)
-        });
+        let same = shared(production, &head, &mut body);
+        let is_same = matches!(same, Same::Answer);
         if let Some(exchanges) = self.learning.as_mut().and_then(|learning| learning.of(part)) {
             exchanges.own(id, &head, &body, same, self.now);
         }
@@ -427,7 +375,11 @@ impl Pairing {
         {
             return self.end(id, failed);
         }
-        let room = open.charge.try_grow(head.len() + body.len());
+        let bytes = head.len() + body.len();
+        let room = self.share.try_take(bytes);
+        if room {
+            open.bytes += bytes;
+        }
         let answer = Answer {
             head,
             body,
@@ -440,6 +392,7 @@ impl Pairing {
                     self.intake.races().shadow_ended(id);
                 }
                 open.shadow = Some(answer);
+                open.is_same = is_same;
                 if open.is_whole() {
                     self.finish(id);
                 }
@@ -452,7 +405,7 @@ impl Pairing {
             }
         };
         *extra = if room {
-            Extra::Answered(answer)
+            Extra::Answered(Box::new(answer))
         } else {
             Extra::None
         };
@@ -546,6 +499,7 @@ impl Pairing {
     /// Ends all that is open.
     pub fn shutdown(&mut self) {
         while let Some((_, open)) = self.open.pop_front() {
+            self.share.give_back(open.bytes);
             self.not(&open.exchange, open.failed.unwrap_or(NotCompared::Shutdown));
         }
     }
@@ -558,6 +512,7 @@ impl Pairing {
     /// Ends one without a pair. Where the shadow has failed before, that is why.
     fn end(&mut self, id: &MessageId, why: NotCompared) {
         if let Some(open) = self.open.remove(id) {
+            self.share.give_back(open.bytes);
             if open.is_write {
                 self.intake.races().shadow_ended(id);
             }
@@ -581,59 +536,43 @@ impl Pairing {
         let Some(open) = self.open.remove(id) else {
             return;
         };
-        if !self.intake.compares() {
-            return;
-        }
-        let at = self.unix(&open.exchange);
-        let (Some(production), Some(shadow)) = (open.production, open.shadow) else {
-            return;
+        let (Some(production), Some(shadow), true) = (&open.production, &open.shadow, self.intake.compares())
+        else {
+            return self.share.give_back(open.bytes);
         };
+        let at = self.unix(&open.exchange);
+        let request = &open.exchange.request;
         let came_after = || {
             let races = self.intake.races();
             let took = production.times.map(|times| times.last).unwrap_or_default();
-            races.came_soon_after(id, moment(&open.exchange, open.since), took)
+            !races.is_empty() && races.came_soon_after(id, open.moment(), took)
         };
         let raced = open.raced || came_after();
-        let head = &open.exchange.request.head;
-        let answered = |extra: &Extra| matches!(extra, Extra::Answered(_));
-        if !(answered(&open.control) || answered(&open.repeat) || self.intake.keeps())
-            && let Some(mut pair) = EqualPair::of(head, at, &production, &shadow)
+        if !(open.control.is_answered() || open.repeat.is_answered() || self.intake.keeps())
+            && let Some(mut pair) = EqualPair::of(&request.head, at, production, shadow, open.is_same)
         {
             pair.raced = raced;
-            let request = &open.exchange.request;
             pair.selected = self.intake.route_by().read(&request.head, &request.body);
+            self.share.give_back(open.bytes);
             return self.intake.put(Finished::Equal(pair));
         }
+        let (Some(production), Some(shadow)) = (open.production, open.shadow) else {
+            return;
+        };
         let pair = Pair {
             raced,
             id: open.exchange.id.clone(),
             at,
-            request_head: open.exchange.request.head.clone(),
-            request_body: open.exchange.request.body.clone(),
+            request_head: request.head.clone(),
+            request_body: request.body.clone(),
             production,
             shadow,
             control: open.control.into_answer(),
             repeat: open.repeat.into_answer(),
         };
-        self.intake.put(Finished::Pair(Box::new(pair), open.charge));
+        let charge = self.share.split(open.bytes);
+        self.intake.put(Finished::Pair(Box::new(pair), charge));
     }
-}
-
-fn moment(exchange: &Exchange, seen: Timestamp) -> Moment<'_> {
-    Moment {
-        part: part(exchange.request.target()),
-        captured: exchange.request.first_byte,
-        seen,
-    }
-}
-
-/// Whether the two are the same; then one has the other's bytes, and its own go back at once, to where they were taken.
-fn share(body: &mut Bytes, other: &Bytes) -> bool {
-    let same = *body == *other;
-    if same {
-        body.clone_from(other);
-    }
-    same
 }
 
 impl Drop for Pairing {

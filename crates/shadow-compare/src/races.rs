@@ -115,6 +115,11 @@ impl Races {
         }
     }
 
+    /// Whether there are none that anything could race with.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
     /// Whether a request that comes now is in the time of a write.
     pub fn is_within(&self, id: &MessageId, at: Moment<'_>) -> bool {
         let mut others = self.others(id, at.part);

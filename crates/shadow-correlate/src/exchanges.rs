@@ -4,7 +4,6 @@ use std::hash::Hash;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use hashlink::LinkedHashMap;
 use shadow_core::time::Timestamp;
 use shadow_http::Request;
@@ -20,6 +19,8 @@ use crate::turns::{Carried, Turn};
 
 /// Most exchanges at once; the oldest is given up first.
 const MAX_OPEN: usize = 4096;
+/// Most bytes of what was issued in all of them, likewise: few answers issue more than a thousand, and some tens of thousands.
+const MAX_BYTES: usize = 8 << 20;
 
 /// The exchanges of one shard with one output, by their names.
 #[derive(Debug)]
@@ -31,14 +32,15 @@ pub struct Exchanges<K> {
     methods: Option<Arc<dyn Methods>>,
     /// The oldest first.
     open: LinkedHashMap<K, Open>,
+    /// Of what was issued in those.
+    bytes: usize,
     /// Production's answers, and the output's.
     recent: (Recent, Recent),
 }
 
 #[derive(Debug)]
 struct Open {
-    method: Bytes,
-    target: Bytes,
+    request: Rc<Request>,
     production: Option<Answered>,
     own: Option<Own>,
     /// Its turn, and what it carries, once it is on its way.
@@ -58,10 +60,23 @@ struct Answered {
 impl Open {
     fn asked<'a>(&'a self, methods: Option<&'a Arc<dyn Methods>>) -> Asked<'a> {
         Asked {
-            method: &self.method,
-            target: &self.target,
+            method: self.request.method(),
+            target: self.request.target(),
             methods: methods.map(|methods| &**methods),
         }
+    }
+
+    /// Bytes of what was issued in it.
+    fn bytes(&self) -> usize {
+        let production = self
+            .production
+            .as_ref()
+            .map_or(0, |answered| answered.issued.bytes());
+        let own = match &self.own {
+            Some(Own::Answered(issued)) => issued.bytes(),
+            Some(Own::Lost) | None => 0,
+        };
+        production + own
     }
 
     /// Whether production has answered, and the output has not.
@@ -80,6 +95,8 @@ pub enum Same<'a> {
         /// Production's head.
         head: &'a [u8],
     },
+    /// All of it but its date.
+    Answer,
 }
 
 impl<'a> Same<'a> {
@@ -105,17 +122,15 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
             keys,
             exceptions,
             open: LinkedHashMap::new(),
+            bytes: 0,
             recent: <(Recent, Recent)>::default(),
         }
     }
 
     /// `request`, as production got it, is on its way to the output.
-    pub fn open(&mut self, name: &K, request: &Request) {
-        let part =
-            |range: &std::ops::Range<u32>| request.head.slice(range.start as usize..range.end as usize);
+    pub fn open(&mut self, name: &K, request: &Rc<Request>) {
         let open = Open {
-            method: part(&request.method),
-            target: part(&request.target),
+            request: Rc::clone(request),
             production: None,
             own: None,
             carries: None,
@@ -124,10 +139,8 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         if let Some(before) = self.open.insert(name.clone(), open) {
             self.give_up(&before);
         }
-        if self.open.len() > MAX_OPEN
-            && let Some((_, oldest)) = self.open.pop_front()
-        {
-            self.give_up(&oldest);
+        if self.open.len() > MAX_OPEN {
+            self.give_up_oldest();
         }
     }
 
@@ -142,14 +155,21 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         open.carries = Some((turn, carried));
     }
 
-    /// Production has answered; the answer began at `at`, on the clock of the requests, or zero where that is not known.
-    pub fn production(&mut self, name: &K, (head, body): (&[u8], &[u8]), at: Timestamp, now: Timestamp) {
+    /// Production has answered; the answer began at `at`, on the clock of the requests, or zero where that is not known. How many
+    /// bytes are kept of what it issued, until the output has answered.
+    pub fn production(
+        &mut self,
+        name: &K,
+        (head, body): (&[u8], &[u8]),
+        at: Timestamp,
+        now: Timestamp,
+    ) -> usize {
         let Some(open) = self.open.get_mut(name).filter(|open| open.production.is_none()) else {
-            return;
+            return 0;
         };
         let (keys, exceptions, asked) = (&self.keys, &self.exceptions, open.asked(self.methods.as_ref()));
         let read = || Issued::of(Side::Production, keys, exceptions, asked, (head, body));
-        let issued = self.recent.0.issued(asked, head, read);
+        let issued = self.recent.0.issued(asked, (head, body), read);
         let mut map = lock(&self.map);
         let number = map.production(&issued, at, now);
         match &open.own {
@@ -157,21 +177,25 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
                 if let Some((turn, carried)) = &open.carries {
                     map.turns().begin(*turn, carried);
                 }
+                drop(map);
+                let kept = issued.bytes();
                 open.production = Some(Answered { issued, at, number });
-                return;
+                self.keep(kept);
+                return kept;
             }
             Some(Own::Answered(own)) => map.pair((&issued, at), own, number, now),
             Some(Own::Lost) => map.lost(&issued, number),
         }
         drop(map);
-        self.open.remove(name);
+        if let Some(open) = self.open.remove(name) {
+            self.bytes -= open.bytes();
+        }
+        0
     }
 
     /// Production's answer will not be whole.
     pub fn production_lost(&mut self, name: &K) {
-        if let Some(open) = self.open.remove(name) {
-            self.end(&open);
-        }
+        self.close(name);
     }
 
     /// The output has answered. Whether production's answer was there, and so something may have been learned. `same`: as much of
@@ -189,17 +213,20 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
                 open.asked(self.methods.as_ref()),
                 (head, body),
             );
+            let kept = own.bytes();
             open.own = Some(Own::Answered(own));
+            self.keep(kept);
             return false;
         };
         // Where production issued nothing, nothing of the output's stands for it.
         if !issued.is_empty() {
             let asked = open.asked(self.methods.as_ref());
             let own = match same {
+                Same::Answer => Rc::clone(issued),
                 Same::Body { head: production } if fields::issue_alike(production, head) => Rc::clone(issued),
-                _ => self.recent.1.issued(asked, head, || match same {
+                _ => self.recent.1.issued(asked, (head, body), || match same {
                     Same::Body { .. } => Issued::of_same_body(keys, exceptions, asked, (head, body), issued),
-                    Same::Nothing => Issued::of(Side::Output, keys, exceptions, asked, (head, body)),
+                    _ => Issued::of(Side::Output, keys, exceptions, asked, (head, body)),
                 }),
             };
             lock(&self.map).pair((issued, *at), &own, *number, now);
@@ -238,14 +265,30 @@ impl<K: Clone + Eq + Hash> Exchanges<K> {
         }
     }
 
+    /// So many bytes more are kept of what was issued: those of the oldest go.
+    fn keep(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        while self.bytes > MAX_BYTES && self.give_up_oldest() {}
+    }
+
+    /// `false` when there is none.
+    fn give_up_oldest(&mut self) -> bool {
+        let Some((_, oldest)) = self.open.pop_front() else {
+            return false;
+        };
+        self.give_up(&oldest);
+        true
+    }
+
     /// Nobody waits for it any more.
-    fn end(&self, open: &Open) {
+    fn end(&mut self, open: &Open) {
+        self.bytes -= open.bytes();
         if let Some((turn, carried)) = &open.carries {
             lock(&self.map).turns().end(*turn, carried);
         }
     }
 
-    fn give_up(&self, open: &Open) {
+    fn give_up(&mut self, open: &Open) {
         self.end(open);
         if let Some(production) = &open.production {
             lock(&self.map).lost(&production.issued, production.number);

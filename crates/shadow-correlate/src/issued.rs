@@ -218,7 +218,7 @@ impl Issued {
         let Some(Ok(body)) = whole.map(|body| self.manner.codings.undo(body, MAX_BODY)) else {
             return;
         };
-        if media == Media::Plain && !matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        if media == Media::Plain && !may_be_json(&body) {
             return;
         }
         let mut reader = Reader::new(keys, self, creates, asked);
@@ -247,13 +247,29 @@ impl Issued {
         &self.text[value.text.clone()]
     }
 
-    /// Whether the body issues nothing, whatever is in it, and the head no more than a tag and a date.
+    /// Whether a body issues nothing, whatever is in it, or, where it is text, as long as it [is no JSON](may_be_json); and the head no
+    /// more than a tag and a date.
     pub(crate) fn is_tag_and_date(&self) -> bool {
-        self.manner.media == Media::Other
+        let reads_nothing = match self.manner.media {
+            Media::Other => true,
+            Media::Plain => !self.manner.chunked && self.manner.codings.is_empty(),
+            _ => false,
+        };
+        reads_nothing
             && self
                 .values
                 .iter()
                 .all(|value| matches!(value.place, FIELD | LAST_MODIFIED))
+    }
+
+    /// Bytes of memory that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.text.capacity() + self.values.capacity() * size_of::<Value>()
+    }
+
+    /// Whether the body is text.
+    pub(crate) fn is_text(&self) -> bool {
+        self.manner.media == Media::Plain
     }
 
     /// How many there are.
@@ -265,6 +281,11 @@ impl Issued {
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
+}
+
+/// Whether text is looked into.
+pub(crate) fn may_be_json(text: &[u8]) -> bool {
+    matches!(text.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

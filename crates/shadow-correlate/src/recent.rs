@@ -1,7 +1,8 @@
 //! Heads of one side's answers that were read lately: one that comes again as it was, but for its date, issues what it issued
 //! then. Scripts, pictures and styles are most of what a page asks for, and they are the same for all.
 //!
-//! Only of answers whose bodies issue nothing, and which issue no more than a tag and a date: no secret is kept. Bounded: [`PLACES`]
+//! Only of answers whose bodies issue nothing, or only if they are JSON under another name, and which issue no more than a tag and a
+//! date: no secret is kept. Bounded: [`PLACES`]
 //! of no more than [`MAX_HEAD`] bytes, some 150 KiB at most. Of what is asked for once nothing is kept, and little of what is
 //! answered in another way each time.
 
@@ -9,9 +10,10 @@ use std::hash::BuildHasher;
 use std::rc::Rc;
 
 use hashlink::DefaultHashBuilder;
+use shadow_http::same_but_for_date;
 
 use crate::fields::issue_alike;
-use crate::issued::{Asked, Issued};
+use crate::issued::{Asked, Issued, may_be_json};
 
 /// Heads that are kept, one for each place that the hash of what was asked may give.
 const PLACES: usize = 64;
@@ -52,8 +54,11 @@ impl std::fmt::Debug for Kept {
 }
 
 impl Kept {
-    fn is(&self, asked: Asked<'_>, head: &[u8]) -> bool {
-        *self.target == *asked.target && *self.method == *asked.method && issue_alike(&self.head, head)
+    fn is(&self, asked: Asked<'_>, head: &[u8], body: &[u8]) -> bool {
+        *self.target == *asked.target
+            && *self.method == *asked.method
+            && (same_but_for_date(&self.head, head) || issue_alike(&self.head, head))
+            && !(self.issued.is_text() && may_be_json(body))
     }
 
     fn new(asked: Asked<'_>, head: &[u8], issued: &Rc<Issued>) -> Option<Self> {
@@ -68,14 +73,19 @@ impl Kept {
 }
 
 impl Recent {
-    /// The identifiers that an answer with this head issues; `read` reads it, always in the same way.
-    pub fn issued(&mut self, asked: Asked<'_>, head: &[u8], read: impl FnOnce() -> Issued) -> Rc<Issued> {
+    /// The identifiers that an answer issues; `read` reads it, always in the same way.
+    pub fn issued(
+        &mut self,
+        asked: Asked<'_>,
+        (head, body): (&[u8], &[u8]),
+        read: impl FnOnce() -> Issued,
+    ) -> Rc<Issued> {
         if self.places.is_empty() {
             self.places.resize(PLACES, Slot::default());
         }
         let hash = self.hasher.hash_one((asked.method, asked.target));
         let place = &mut self.places[hash as usize % PLACES];
-        if let Some(kept) = place.kept.as_ref().filter(|kept| kept.is(asked, head)) {
+        if let Some(kept) = place.kept.as_ref().filter(|kept| kept.is(asked, head, body)) {
             return Rc::clone(&kept.issued);
         }
         let issued = Rc::new(read());
@@ -114,7 +124,7 @@ mod tests {
             let (head, body) = answer(number);
             let answer = (head.as_bytes(), body.as_bytes());
             let read = || Issued::of(Side::Production, &keys, &exceptions, asked, answer);
-            let issued = recent.issued(asked, answer.0, read);
+            let issued = recent.issued(asked, answer, read);
             let read = read();
             let known = |issued: &Issued| issued.values().iter().map(|value| value.key).collect::<Vec<_>>();
             assert_eq!(known(&issued), known(&read));
@@ -147,6 +157,27 @@ mod tests {
             reads(|number| (head(number, &"X: y\r\n".repeat(MAX_HEAD)), "a")),
             10
         );
+    }
+
+    #[test]
+    fn text_is_read_again_only_where_it_may_be_json() {
+        let text = |more: &str| format!("{TAG}Content-Type: text/plain\r\n{more}");
+        assert_eq!(reads(|number| (head(number, &text("")), "a")), 2);
+        let now_and_then = |number: u32| {
+            if number.is_multiple_of(2) {
+                " {\"a\":1}"
+            } else {
+                "a"
+            }
+        };
+        assert_eq!(reads(|number| (head(number, &text("")), now_and_then(number))), 6);
+        let chunked = text("Transfer-Encoding: chunked\r\n");
+        assert_eq!(
+            reads(|number| (head(number, &chunked), "1\r\na\r\n0\r\n\r\n")),
+            10
+        );
+        let coded = text("Content-Encoding: gzip\r\n");
+        assert_eq!(reads(|number| (head(number, &coded), "a")), 10);
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Sides {
     /// A request is under way; its number.
     fn sent(&mut self, raw: &str) -> u32 {
         self.exchange += 1;
-        self.exchanges.open(&self.exchange, &request(raw));
+        self.exchanges.open(&self.exchange, &request(raw).into());
         self.exchange
     }
 

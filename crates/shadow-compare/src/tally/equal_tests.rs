@@ -1,5 +1,7 @@
 //! Pairs whose answers are equal are counted alike, whether they come with their answers or without.
 
+use shadow_http::same_but_for_date;
+
 use super::tests::{answer, comparison, pair, tally_of};
 use super::*;
 use crate::Answer;
@@ -56,7 +58,20 @@ fn equal_pairs() -> Vec<Pair> {
 }
 
 fn equal(pair: &Pair) -> Option<EqualPair> {
-    EqualPair::of(&pair.request_head, pair.at, &pair.production, &pair.shadow)
+    let of = |is_same| {
+        EqualPair::of(
+            &pair.request_head,
+            pair.at,
+            &pair.production,
+            &pair.shadow,
+            is_same,
+        )
+    };
+    let same_body = pair.production.body == pair.shadow.body;
+    if same_body && same_but_for_date(&pair.production.head, &pair.shadow.head) {
+        assert_eq!(of(true), of(false));
+    }
+    of(false)
 }
 
 #[test]

@@ -109,7 +109,7 @@ impl Sides {
             let chunk = [format!("{:x}\r\n", data.len()).as_bytes(), &data].concat();
             [&chunk[..], b"\r\n0\r\ngrpc-status: 0\r\n\r\n"].concat()
         };
-        self.exchanges.open(&1, &call(method, "", b"0\r\n\r\n"));
+        self.exchanges.open(&1, &call(method, "", b"0\r\n\r\n").into());
         self.exchanges
             .production(&1, (head, &body(production, false)), NOW, NOW);
         self.exchanges.own(&1, head, &body(own, true), Same::Nothing, NOW);
