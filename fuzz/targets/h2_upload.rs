@@ -32,11 +32,13 @@ fn request(chunked: bool, body: &[u8], ends: &[u8]) -> Request {
         })
         .collect();
     request.pieces = (!pieces.is_empty()).then(|| pieces.into());
-    request
+    *request
 }
 
 fuzz_target!(|data: &[u8]| {
-    let &[framing, cuts, ref rest @ ..] = data else { return };
+    let &[framing, cuts, ref rest @ ..] = data else {
+        return;
+    };
     let (ends, body) = rest.split_at(usize::from(cuts % 8).min(rest.len()));
     let chunked = framing & 1 == 0;
     let sent = http2_body(&request(chunked, body, ends));

@@ -19,7 +19,9 @@ static SHOP: LazyLock<Method> = LazyLock::new(|| {
 const NEW: [u8; 130] = [b'~'; 130];
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&length, rest)) = data.split_first() else { return };
+    let Some((&length, rest)) = data.split_first() else {
+        return;
+    };
     let (old, message) = rest.split_at(usize::from(length % 64).min(rest.len()));
     assert_eq!(with_values(message, &[]).as_deref(), Some(message));
     for of in [None, Some(&SHOP.output)] {
