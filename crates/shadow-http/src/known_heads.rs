@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_heads_that_come_often_stay_known_among_those_that_never_come_again() {
+    fn heads_that_come_often_stay_known_among_those_that_come_once() {
         let heads = KnownHeads::default();
         let often = head("x", 1_000_000);
         read(&heads, often.as_bytes()).unwrap();
