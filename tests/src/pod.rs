@@ -42,6 +42,8 @@ pub struct PodSetup {
     pub host_network: bool,
     /// Containers by name, each with its ports by name.
     pub containers: Vec<(String, Vec<(String, u16)>)>,
+    /// The image that all containers are said to be of.
+    pub image: String,
 }
 
 /// A running pod. Dropping it kills what runs inside and removes its cgroups and its namespace.
@@ -155,6 +157,7 @@ impl PodSetup {
             qos: Qos::Burstable,
             host_network: false,
             containers: vec![("app".to_owned(), vec![("http".to_owned(), port)])],
+            image: "test".to_owned(),
         }
     }
 }
@@ -247,7 +250,11 @@ impl Pod {
         let condition = |kind| json!({"type": kind, "status": "True", "lastTransitionTime": self.started});
         let conditions = ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(condition);
         let ips = [IpAddr::from(network.v4), IpAddr::from(network.v6)].map(|ip| json!({"ip": ip}));
-        let containers: Vec<_> = setup.containers.iter().map(spec_of).collect();
+        let containers: Vec<_> = setup
+            .containers
+            .iter()
+            .map(|container| spec_of(container, &setup.image))
+            .collect();
         let statuses: Vec<_> = self
             .containers
             .iter()
@@ -327,10 +334,10 @@ impl Place for Container {
     }
 }
 
-fn spec_of((name, ports): &(String, Vec<(String, u16)>)) -> Value {
+fn spec_of((name, ports): &(String, Vec<(String, u16)>), image: &str) -> Value {
     let ports: Vec<_> = ports
         .iter()
         .map(|(name, port)| json!({"name": name, "containerPort": port, "protocol": "TCP"}))
         .collect();
-    json!({"name": name, "image": "test", "ports": ports})
+    json!({"name": name, "image": image, "ports": ports})
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shadow_tests::client::Connection;
 use shadow_tests::metrics::ask;
-use shadow_tests::{AccessLog, Agent, Ledger, Stage, stage};
+use shadow_tests::{AccessLog, Agent, Ledger, Report, Stage, stage};
 
 use crate::cluster::{Cluster, Served, labelled, watching};
 
@@ -26,6 +26,7 @@ impl<'a> Httpbin<'a> {
         let version = |name: &str, port| {
             let mut setup = labelled("shop", name, "httpbin", port);
             setup.labels = json!({"app": "httpbin", "version": name});
+            setup.image = format!("registry.example:5000/team/httpbin:{name}");
             cluster.serve(setup)
         };
         let (v1, v2) = (version("v1", 80), version("v2", 80));
@@ -52,7 +53,14 @@ impl<'a> Httpbin<'a> {
     }
 
     pub fn agent(&self) -> Agent {
-        let agent = self.cluster.spawn_agent(&["--input-k8s-routes", "*"]);
+        self.agent_with(&[])
+    }
+
+    /// The same with more flags.
+    pub fn agent_with(&self, flags: &[&str]) -> Agent {
+        let agent = self
+            .cluster
+            .spawn_agent(&[&["--input-k8s-routes", "*"], flags].concat());
         agent.wait_for_line("watching pods");
         agent
     }
@@ -166,6 +174,26 @@ fn istios_route_works_as_written() {
     assert_eq!(host(&production, "a"), "cluster-1");
     assert_eq!(host(&shadow, "a"), "cluster-1-shadow");
     assert_eq!(host(&shadow, "b"), "cluster-1-shadow:8000");
+}
+
+#[test]
+fn releases_are_called_by_the_images_of_their_pods() {
+    let stage = stage!("root", "agent", "nginx", "ip", "nsenter");
+    let httpbin = Httpbin::new(&stage);
+    httpbin.cluster.api.apply(route("httpbin", &everything()));
+    let file = stage.path("report.json");
+    let agent = httpbin.agent_with(&["--compare", "--report", file.to_str().expect("a path in UTF-8")]);
+    httpbin.many(20);
+    let (_, ledger) = agent.stop_to_judge();
+    ledger.assert_all_delivered(20);
+    let report = Report::read(&file);
+    report.assert_accounts_for(0, &ledger);
+    assert_eq!(report.compared(0), 20, "{report}");
+    let names = &report.0["comparisons"][0]["names"];
+    assert_eq!(
+        *names,
+        json!({"production": "httpbin:v1", "shadow": "httpbin:v2"})
+    );
 }
 
 #[test]
