@@ -25,7 +25,7 @@ pub struct Agent {
 /// The agent's binary: what `cargo xtask test` built, or else what was built last.
 pub(crate) fn binary() -> Option<PathBuf> {
     let built =
-        ["source", "release", "debug"].map(|profile| stage::target().join(profile).join("shadow-agent"));
+        ["debug", "source", "release"].map(|profile| stage::target().join(profile).join("shadow-agent"));
     std::env::var_os("SHADOW_AGENT_BIN")
         .map(PathBuf::from)
         .into_iter()

@@ -166,6 +166,8 @@ fn build(root: &Path, log: bool) -> Result<PathBuf> {
         // Takes the place of all flags from outside.
         .env("CARGO_ENCODED_RUSTFLAGS", "-Clinker=bpf-linker")
         .env_remove("RUSTFLAGS")
+        // It would overrule the profile, and make other bytes.
+        .env_remove("CARGO_INCREMENTAL")
         .env_remove("RUSTC_WRAPPER")
         .env_remove("RUSTC_WORKSPACE_WRAPPER");
     if log {

@@ -116,6 +116,7 @@ fn build(fuzz: &Path, targets: &[String]) -> anyhow::Result<PathBuf> {
     let status = cargo
         .env("RUSTFLAGS", RUSTFLAGS)
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .status()?;
     ensure!(status.success(), "the fuzz targets do not build");
     Ok(fuzz.join("target").join(host).join("release"))

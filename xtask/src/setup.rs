@@ -124,6 +124,12 @@ pub fn build_agent(profile: Profile, features: Features) -> anyhow::Result<PathB
     Ok(target().join(profile.name()).join("shadow-agent"))
 }
 
+/// The agent that the tests run: with their own features and profile, so that no crate is built twice for them. It is there once they are
+/// built (`shadow-agent/tests/executable.rs`).
+pub fn tested_agent() -> PathBuf {
+    target().join("debug/shadow-agent")
+}
+
 /// Where cargo puts what it builds.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)

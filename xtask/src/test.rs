@@ -78,12 +78,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let programs = Programs {
         kubectl: kubectl::provide(!arguments.no_install),
         helm: helm::provide(!arguments.no_install),
-        agent: setup::build_agent(setup::Profile::Source, setup::Features::All)?,
+        agent: setup::tested_agent(),
     };
     let skips = SkipsFile::new()?;
 
     let mut tally = Tally::default();
-    let units = ["--lib", "--bins", "--test", "live_capture"].map(str::to_owned);
+    // With the test `executable` the agent is built, which those behind it run.
+    let units = [
+        "--lib",
+        "--bins",
+        "--test",
+        "live_capture",
+        "--test",
+        "executable",
+    ]
+    .map(str::to_owned);
     tally.run(&units, &[], arguments, &programs, &skips)?;
     if doc_examples::are_below(&setup::workspace())? {
         tally.run(&["--doc".to_owned()], &[], arguments, &programs, &skips)?;
