@@ -6,7 +6,6 @@
 
 use super::echo::member;
 use super::fields::{self, Manner};
-use super::heads::members_of;
 
 /// The name of an object with fields.
 const OBJECT: &str = "headers";
@@ -26,7 +25,7 @@ pub(super) fn is_same_field(path: &str, production: &str, shadow: &str) -> bool 
     {
         return false;
     }
-    let members = |value: &str, names| members_of(&[value.as_bytes()], names);
+    let members = |value: &str, names| fields::members_of(&[value.as_bytes()], names);
     match fields::manner(name.as_bytes()) {
         Manner::Presence => true,
         manner @ (Manner::Set | Manner::Names) => {

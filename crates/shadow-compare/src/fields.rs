@@ -177,6 +177,18 @@ pub(super) fn of_status(status: &[u8]) -> &'static [&'static str] {
     }
 }
 
+/// The members of a list in one order and in lower case; of `names`, without `Accept-Encoding`, which is about the way.
+pub(super) fn members_of(values: &[&[u8]], names: bool) -> Option<Vec<u8>> {
+    let all = values.iter().flat_map(|value| value.split(|byte| *byte == b','));
+    let mut members: Vec<Vec<u8>> = all
+        .map(|member| member.trim_ascii().to_ascii_lowercase())
+        .filter(|member| !(member.is_empty() || (names && member == b"accept-encoding")))
+        .collect();
+    members.sort();
+    members.dedup();
+    (!members.is_empty()).then(|| members.join(&b", "[..]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

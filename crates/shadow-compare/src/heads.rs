@@ -155,7 +155,7 @@ pub(super) fn compare_fields(
         match manner {
             Manner::Cookies => cookies::compare(left, right, findings),
             Manner::Names | Manner::Set => {
-                let members = |values: &[&[u8]]| members_of(values, manner == Manner::Names);
+                let members = |values: &[&[u8]]| fields::members_of(values, manner == Manner::Names);
                 as_written(left, right, members, findings);
             }
             Manner::MediaType => {
@@ -228,18 +228,6 @@ fn joined<'a>(values: &[&'a [u8]]) -> Option<Cow<'a, [u8]>> {
         [value] => Some(Cow::Borrowed(value)),
         values => Some(Cow::Owned(values.join(&b", "[..]))),
     }
-}
-
-/// The members of a list in one order and in lower case; of `names`, without `Accept-Encoding`, which is about the way.
-pub(super) fn members_of(values: &[&[u8]], names: bool) -> Option<Vec<u8>> {
-    let all = values.iter().flat_map(|value| value.split(|byte| *byte == b','));
-    let mut members: Vec<Vec<u8>> = all
-        .map(|member| member.trim_ascii().to_ascii_lowercase())
-        .filter(|member| !(member.is_empty() || (names && member == b"accept-encoding")))
-        .collect();
-    members.sort();
-    members.dedup();
-    (!members.is_empty()).then(|| members.join(&b", "[..]))
 }
 
 /// A media type and its parameters in one spelling, without the boundary.
