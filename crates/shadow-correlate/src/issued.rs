@@ -9,18 +9,18 @@ use std::ops::Range;
 
 use shadow_http::{Codings, chunked_data};
 
+use self::members::JsonReader;
 use crate::exceptions::Exceptions;
 use crate::fields;
 use crate::html::{self, Handed};
-use crate::json::{self, Scalar};
+use crate::json;
 use crate::key::{Key, Keys, Scope};
 use crate::messages::{self, Methods};
-use crate::shape::{
-    MAX_VALUE, RecordName, is_abbreviated, is_id, is_moment, is_own_id, is_revision, is_token,
-    names_identifier, names_key, names_token,
-};
+use crate::shape::{MAX_VALUE, RecordName, is_id, is_own_id, is_token, names_identifier, names_token};
 use crate::url::{self, PartKind, Within};
 use crate::xml;
+
+mod members;
 
 /// Largest decoded body that is looked into, in bytes: pages and records that issue something are smaller by far.
 const MAX_BODY: usize = 256 * 1024;
@@ -30,8 +30,6 @@ const MAX_VALUES: usize = 512;
 const MAX_TEXT: usize = 64 * 1024;
 /// Bytes of all that most answers issue: a cookie, a tag and a date.
 const FEW_TEXT: usize = 192;
-/// Members that records are wrapped in.
-const WRAPPERS: [&[u8]; 5] = [b"data", b"item", b"record", b"result", b"object"];
 
 /// The request that is answered, as production got it.
 #[derive(Clone, Copy, Debug)]
@@ -585,133 +583,8 @@ impl Reader<'_> {
     }
 
     fn json(&mut self, text: &[u8]) {
-        let mut walk = JsonReader {
-            reader: self,
-            text,
-            levels: Vec::new(),
-            elements: 0,
-        };
+        let mut walk = JsonReader::new(self, text);
         // What is no JSON has been read up to there, on both sides alike.
         let _ = json::walk(text, &mut walk);
-    }
-}
-
-/// An object or array that is being read.
-struct Level<'a> {
-    place: u64,
-    name: Option<&'a [u8]>,
-    is_element: bool,
-    /// Of what is no identifier in it.
-    fingerprint: u64,
-    /// Its first value among all.
-    first: usize,
-}
-
-struct JsonReader<'r, 'o, 'a> {
-    reader: &'r mut Reader<'o>,
-    text: &'a [u8],
-    levels: Vec<Level<'a>>,
-    /// How many of the levels are elements of arrays.
-    elements: usize,
-}
-
-impl<'a> json::Visitor<'a> for JsonReader<'_, '_, 'a> {
-    fn scalar(&mut self, scalar: Scalar<'a>) {
-        let raw = &self.text[scalar.range.clone()];
-        let value = if scalar.is_string {
-            json::unescaped(raw)
-        } else {
-            Some(Cow::Borrowed(raw))
-        };
-        let Some(value) = value.filter(|value| value.len() <= MAX_VALUE) else {
-            return;
-        };
-        let outer = self.levels.last().map_or(MEMBER, |level| level.place);
-        let Some(name) = scalar.name else {
-            if scalar.depth == 0 && is_token(&value) {
-                let sure = self.reader.creates;
-                self.reader.push(MEMBER, Scope::Anywhere, &value, sure);
-            }
-            // Elements have no place of their own.
-            self.is_plain(outer, &value);
-            return;
-        };
-        let place = self.reader.keys.place(outer, name);
-        let own_id = self.is_own_id(name, scalar.depth);
-        let refers = is_own_id(name) || RecordName::of_member(name).is_some();
-        let is_revision = is_revision(name, &value);
-        if is_token(&value) || is_revision || (names_token(name) && is_abbreviated(&value)) {
-            let sure = names_token(name)
-                || (self.reader.creates && (is_own_id(name) || own_id || names_key(name)))
-                || is_revision;
-            self.reader.push(place, Scope::Anywhere, &value, sure);
-        } else if scalar.is_string && url::is_url(&value) {
-            let creates = self.reader.creates && self.elements == 0;
-            self.reader.url(place, &value, creates, creates);
-        } else if !refers {
-            self.is_plain(place, &value);
-        }
-        let is_value = scalar.is_string || value.first().is_some_and(u8::is_ascii_digit);
-        if own_id && is_value && self.reader.creates && is_id(&value) {
-            let path = self.reader.path;
-            self.reader.record(place, path, &value);
-        }
-    }
-
-    fn enter(&mut self, name: Option<&'a [u8]>) {
-        let outer = self.levels.last().map_or(MEMBER, |level| level.place);
-        let is_element = name.is_none() && !self.levels.is_empty();
-        self.elements += usize::from(is_element);
-        self.levels.push(Level {
-            place: name.map_or(outer, |name| self.reader.keys.place(outer, name)),
-            name,
-            is_element,
-            fingerprint: 0,
-            first: self.reader.issued.values.len(),
-        });
-    }
-
-    fn leave(&mut self) {
-        let Some(level) = self.levels.pop() else { return };
-        if level.is_element {
-            self.elements -= 1;
-            for value in &mut self.reader.issued.values[level.first..] {
-                let fingerprint = level.fingerprint.to_be_bytes();
-                value.place = self.reader.keys.place(value.place, &fingerprint);
-            }
-        }
-        if let Some(outer) = self.levels.last_mut() {
-            outer.fingerprint ^= level.fingerprint;
-        }
-    }
-}
-
-impl JsonReader<'_, '_, '_> {
-    /// The value here is no identifier: it tells its element from others.
-    fn is_plain(&mut self, place: u64, value: &[u8]) {
-        // When it was made is each side's own, and so are the fields of a head, where one answer holds those to several requests.
-        if self.elements > 0
-            && !is_moment(value)
-            && !self.levels.iter().any(|level| level.name == Some(b"headers"))
-            && let Some(level) = self.levels.last_mut()
-        {
-            level.fingerprint ^= self.reader.keys.place(place, value);
-        }
-    }
-
-    /// Whether the member called `name`, this deep, is the id of the record that the answer is about.
-    fn is_own_id(&self, name: &[u8], depth: usize) -> bool {
-        let (_, collection) = url::split_last(self.reader.path);
-        let collection = RecordName::of_collection(collection);
-        let wrapped = || {
-            self.levels
-                .last()
-                .and_then(|level| level.name)
-                .is_some_and(|wrapper| {
-                    WRAPPERS.contains(&wrapper) || RecordName::of_collection(wrapper) == collection
-                })
-        };
-        let named = is_own_id(name) || (collection.is_some() && RecordName::of_member(name) == collection);
-        named && self.elements == 0 && (depth == 1 || (depth == 2 && wrapped()))
     }
 }

@@ -557,28 +557,6 @@ fn what_the_output_gave_before_is_the_same_value_still() {
 }
 
 #[test]
-fn tokens_in_xml_are_mapped() {
-    let mut sides = Sides::new();
-    let report = |token: &str, upload: &str| {
-        let body = format!(
-            "<multistatus xmlns=\"DAV:\"><sync-token>http://radicale.org/ns/sync/{token}</sync-token><UploadId>{upload}</UploadId></multistatus>"
-        );
-        format!("HTTP/1.1 207 X\r\nContent-Type: text/xml; charset=utf-8\r\n\r\n{body}")
-    };
-    let (c, d) = ("a81f00c3d5e6b792", "b92e11d4c6f7a80312");
-    sides.answered("REPORT /cal/ HTTP/1.1\r\n\r\n", &report(A, c), &report(B, d));
-    let sync = |token: &str| {
-        let body = format!(
-            "<sync-collection><sync-token> http://radicale.org/ns/sync/{token} </sync-token></sync-collection>"
-        );
-        with_body("REPORT /cal/ HTTP/1.1\r\nContent-Type: application/xml", &body)
-    };
-    assert_eq!(sides.rewritten(&sync(A)), sync(B));
-    let part = |upload: &str| format!("PUT /a?partNumber=1&uploadId={upload} HTTP/1.1\r\n\r\n");
-    assert_eq!(sides.rewritten(&part(c)), part(d));
-}
-
-#[test]
 fn records_that_are_made_together_are_told_apart_by_what_they_hold() {
     let mut sides = Sides::new();
     let (c, d) = ("a81f00c3d5e6b792", "b92e11d4c6f7a803");

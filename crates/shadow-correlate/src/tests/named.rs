@@ -1,6 +1,6 @@
 //! Identifiers that are told by what they are called or stand beside: their looks say too little.
 
-use super::{Sides, json};
+use super::{Sides, json, with_body};
 use crate::{At, lock};
 
 const A: &str = "7f3c9a1be05d42c8";
@@ -106,4 +106,26 @@ fn links_without_what_all_of_an_api_begin_with_are_the_same() {
         assert!(!same(target, "/buckets/7", "/buckets/8"), "{target}");
         assert!(!same(target, "/shelves/7", "/shelves/9"), "{target}");
     }
+}
+
+#[test]
+fn tokens_in_xml_are_mapped() {
+    let mut sides = Sides::new();
+    let report = |token: &str, upload: &str| {
+        let body = format!(
+            "<multistatus xmlns=\"DAV:\"><sync-token>http://radicale.org/ns/sync/{token}</sync-token><UploadId>{upload}</UploadId></multistatus>"
+        );
+        format!("HTTP/1.1 207 X\r\nContent-Type: text/xml; charset=utf-8\r\n\r\n{body}")
+    };
+    let (c, d) = ("a81f00c3d5e6b792", "b92e11d4c6f7a80312");
+    sides.answered("REPORT /cal/ HTTP/1.1\r\n\r\n", &report(A, c), &report(B, d));
+    let sync = |token: &str| {
+        let body = format!(
+            "<sync-collection><sync-token> http://radicale.org/ns/sync/{token} </sync-token></sync-collection>"
+        );
+        with_body("REPORT /cal/ HTTP/1.1\r\nContent-Type: application/xml", &body)
+    };
+    assert_eq!(sides.rewritten(&sync(A)), sync(B));
+    let part = |upload: &str| format!("PUT /a?partNumber=1&uploadId={upload} HTTP/1.1\r\n\r\n");
+    assert_eq!(sides.rewritten(&part(c)), part(d));
 }
