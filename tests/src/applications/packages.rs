@@ -1,5 +1,6 @@
 //! Packages of the applications, installed from their registries by the registries' own clients, once for a machine.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -49,27 +50,31 @@ pub(crate) fn install(releases: &[Release]) {
     fs::create_dir_all(installed()).expect("the folder of applications");
     let lock = fs::File::create(installed().join("lock")).expect("the lock of the applications");
     let _alone = Flock::lock(lock, FlockArg::LockExclusive).expect("the lock of the applications");
+    // Several applications may be of the same packages, and both sides of a trial usually are.
+    let each: BTreeMap<_, _> = releases
+        .iter()
+        .map(|release| (folder(release), release))
+        .collect();
     std::thread::scope(|scope| {
-        for release in releases {
-            scope.spawn(|| install_one(release));
+        for (folder, release) in &each {
+            scope.spawn(|| install_one(release, folder));
         }
     });
 }
 
-fn install_one(release: &Release) {
+fn install_one(release: &Release, folder: &Path) {
     let pins = match release.packages {
         Packages::Debian => return,
         Packages::Npm => format!("{} before {NPM_BEFORE}", release.name),
         Packages::Pypi => fs::read_to_string(pins(release)).expect("a file of pins"),
     };
-    let folder = folder(release);
     let stamp = folder.join("installed");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == pins) {
         return;
     }
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).expect("a folder for packages");
-    process::check(&mut client_of(release, &folder));
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir_all(folder).expect("a folder for packages");
+    process::check(&mut client_of(release, folder));
     fs::write(stamp, pins).expect("a stamp");
 }
 
