@@ -390,9 +390,10 @@ impl ByName {
     }
 }
 
-/// Whether a value says anything that must not be known. Times are no secrets, and are compared by how far they are apart.
+/// Whether a value says anything that must not be known. Times are no secrets, and are compared by how far they are apart, also between
+/// quotation marks.
 fn is_worth_hiding(name: &str, value: &str) -> bool {
-    let is_time = is_time("", value, false) || is_time(name, value, true);
+    let is_time = is_time("", value.trim_matches('"'), false) || is_time(name, value, true);
     !(secrets::is_common(value) || is_hash(value.as_bytes()) || is_time)
 }
 

@@ -188,6 +188,8 @@ fn forms_are_hidden_by_what_their_values_say() {
     assert_eq!(redacted(form, "a=1&b=2&token").1, "a=1&b=2&token");
     let times = "a=1&session_expires_at=1700000000";
     assert_eq!(redacted(form, times).1, times);
+    let quoted = "a=1&secret=\"2026-11-24T10:00:00Z\"";
+    assert_eq!(redacted(form, quoted).1, quoted);
 }
 
 #[test]
