@@ -13,7 +13,7 @@ use crate::json::{self, Scalar};
 use crate::key::Scope;
 use crate::messages;
 use crate::multipart;
-use crate::shape::{RecordName, is_id, is_own_id, is_token, names_token};
+use crate::shape::{RecordName, is_id, is_own_id, is_tag_number, is_token, names_token};
 use crate::url::{self, PartKind, Within};
 use crate::xml;
 
@@ -147,6 +147,14 @@ const NEVER: [&str; 10] = [
     "content-encoding",
 ];
 
+/// The digits of an entity tag that is a number, as a query has it with its quotation marks, and how long each of these is written.
+fn tag_number(raw: &[u8]) -> Option<(usize, &[u8])> {
+    [b"\"".as_slice(), b"%22"].iter().find_map(|mark| {
+        let number = raw.strip_prefix(*mark)?.strip_suffix(*mark)?;
+        is_tag_number(number).then_some((mark.len(), number))
+    })
+}
+
 struct Reader<'a, 't, T> {
     exceptions: &'a Exceptions,
     path: &'a [u8],
@@ -225,7 +233,16 @@ impl<T: Take> Reader<'_, '_, T> {
                 PartKind::Segment(_) => {
                     self.token(section, range, Written::Percent(within), value);
                 }
-                PartKind::Query(name) => self.named(name, section, range, Written::Percent(within), value),
+                PartKind::Query(name) => {
+                    let written = Written::Percent(within);
+                    if let Some((marks, number)) = tag_number(raw) {
+                        let range = range.start + marks..range.end - marks;
+                        let scopes = [Scope::Collection(self.path)];
+                        self.offer(section, range, written, number.into(), &scopes);
+                    } else {
+                        self.named(name, section, range, written, value);
+                    }
+                }
             }
         });
     }
@@ -251,6 +268,8 @@ impl<T: Take> Reader<'_, '_, T> {
             self.offer(section, range, written, value, &scopes);
         } else if let Some(record) = RecordName::of_member(name) {
             self.offer(section, range, written, value, &[Scope::Record(&record)]);
+        } else if is_tag_number(&value) {
+            self.offer(section, range, written, value, &[Scope::Collection(self.path)]);
         }
     }
 

@@ -16,7 +16,9 @@ use crate::html::{self, Handed};
 use crate::json;
 use crate::key::{Key, Keys, Scope};
 use crate::messages::{self, Methods};
-use crate::shape::{MAX_VALUE, RecordName, is_id, is_own_id, is_token, names_identifier, names_token};
+use crate::shape::{
+    MAX_VALUE, RecordName, is_id, is_own_id, is_tag_number, is_token, names_identifier, names_token,
+};
 use crate::url::{self, PartKind, Within};
 use crate::xml;
 
@@ -357,6 +359,7 @@ const COLLECTION: u64 = 7;
 const LAST_MODIFIED: u64 = 8;
 const PART: u64 = 9;
 const ELEMENT: u64 = 10;
+const TAG_NUMBER: u64 = 11;
 
 impl Reader<'_> {
     fn push(&mut self, place: u64, scope: Scope<'_>, text: &[u8], sure: bool) {
@@ -408,6 +411,11 @@ impl Reader<'_> {
                     && let Some(tag) = self.issued.values.last_mut()
                 {
                     tag.length = opaque.len();
+                }
+                // Where it is a number, as where it says when a list was changed, clients ask by it for what is newer.
+                let number = opaque.strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\""));
+                if let Some(number) = number.filter(|number| is_tag_number(number)) {
+                    self.push(TAG_NUMBER, Scope::Collection(self.path), number, true);
                 }
             }
             13 if is("last-modified") => {

@@ -107,6 +107,12 @@ fn is_counted_hash(value: &[u8]) -> bool {
     })
 }
 
+/// Whether `text` is what stands between the quotation marks of an entity tag that says when its list was changed: a number as long as a
+/// time in seconds, or longer.
+pub fn is_tag_number(text: &[u8]) -> bool {
+    (10..=20).contains(&text.len()) && text.iter().all(u8::is_ascii_digit)
+}
+
 /// Whether it begins as a date does: `2026-11-29`, whatever follows.
 fn is_date(value: &[u8]) -> bool {
     let digits = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_digit);
@@ -291,6 +297,20 @@ mod tests {
             "4f1c2b7a90d3e8655a0b1c2d3e4f5a6b68b81a4a+\\",
         ] {
             assert!(is_token(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn tags_that_are_numbers_have_ten_digits_and_more() {
+        assert!(is_tag_number(b"1789234567890") && is_tag_number(b"1789234567"));
+        for tag in [
+            "",
+            "123456789",
+            "17892345678a",
+            "66f1-1a2",
+            "123456789012345678901",
+        ] {
+            assert!(!is_tag_number(tag.as_bytes()), "{tag}");
         }
     }
 

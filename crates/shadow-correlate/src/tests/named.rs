@@ -129,3 +129,25 @@ fn tokens_in_xml_are_mapped() {
     let part = |upload: &str| format!("PUT /a?partNumber=1&uploadId={upload} HTTP/1.1\r\n\r\n");
     assert_eq!(sides.rewritten(&part(c)), part(d));
 }
+
+#[test]
+fn a_tag_that_is_a_number_is_known_in_queries_of_its_path() {
+    let mut sides = Sides::new();
+    let list = |time: &str| format!("HTTP/1.1 200 X\r\nETag: \"{time}\"\r\nContent-Length: 0\r\n\r\n");
+    let (theirs, own) = ("1789234567890", "1789234571234");
+    sides.answered("GET /records?_sort=a HTTP/1.1\r\n\r\n", &list(theirs), &list(own));
+    let asked = |path: &str, since: &str| format!("GET {path}?_limit=2&_since={since} HTTP/1.1\r\n\r\n");
+    for (before, after) in [("", ""), ("%22", "%22"), ("\"", "\"")] {
+        let since = |time: &str| format!("{before}{time}{after}");
+        assert_eq!(
+            sides.rewritten(&asked("/records", &since(theirs))),
+            asked("/records", &since(own))
+        );
+        let other = asked("/others", &since(theirs));
+        assert_eq!(sides.rewritten(&other), other);
+        let mixed = asked("/records", &format!("%22{theirs}\""));
+        assert_eq!(sides.rewritten(&mixed), mixed);
+        let newer = asked("/records", &since("1789234567891"));
+        assert_eq!(sides.rewritten(&newer), newer);
+    }
+}
