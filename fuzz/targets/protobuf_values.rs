@@ -15,7 +15,7 @@ static SHOP: LazyLock<Method> = LazyLock::new(|| {
     shop.method(b"/shop.Catalog/GetBasket").unwrap().clone()
 });
 
-/// What takes the place of a value: longer than most, so that lengths grow.
+/// The text in place of a value: longer than most, so that lengths grow.
 const NEW: [u8; 130] = [b'~'; 130];
 
 fuzz_target!(|data: &[u8]| {

@@ -486,7 +486,7 @@ impl Map {
     }
 }
 
-/// What the output gave in place of `text`, where that is the id of a record that was just made.
+/// The text that the output gave in place of `text`, where that is the id of a record that was just made.
 fn as_record<'o>(production: &Issued, own: &'o Issued, text: &[u8]) -> Option<&'o [u8]> {
     let made = production
         .values()

@@ -68,7 +68,7 @@ pub(crate) fn path_of(resource: &[u8]) -> &[u8] {
     path.strip_suffix(b"/").unwrap_or(path)
 }
 
-/// What paths of the same server may begin with and be written without, as those of one version of an API are within its answers: the
+/// Beginnings that paths of the same server may have and be written without, as those of one version of an API are within its answers: the
 /// first segment of `path`, and the first two.
 pub fn bases(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     let slashes = memchr::memchr_iter(b'/', path).skip(1);

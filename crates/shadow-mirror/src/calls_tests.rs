@@ -202,7 +202,7 @@ fn a_call_whose_answer_lasts_is_followed_until_its_client_gives_up() {
 }
 
 #[test]
-fn a_call_that_its_client_leaves_is_told_from_one_that_its_server_ends() {
+fn a_call_that_its_client_leaves_is_told_from_one_its_server_ends() {
     type End = fn(&mut Http2);
     let ends: [(&str, End); 7] = [
         ("grpc_stream_left", |http2| http2.send(cancel(1))),

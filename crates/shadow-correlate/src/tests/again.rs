@@ -24,7 +24,7 @@ fn a_form_in_each_row_has_one_token_however_many_rows_there_are() {
 }
 
 #[test]
-fn a_token_that_the_output_did_not_give_is_waited_for_once_it_is_issued_again() {
+fn a_token_that_was_not_given_is_waited_for_once_issued_again() {
     let mut sides = Sides::new();
     let (list, form) = ("GET /list HTTP/1.1\r\n\r\n", "GET /form HTTP/1.1\r\n\r\n");
     let (first, second) = (sides.sent(list), sides.sent(form));
