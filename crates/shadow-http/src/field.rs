@@ -52,14 +52,15 @@ pub(super) fn is_visible_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic() && *byte != b':')
 }
 
-/// Without the white space around it (`OWS` of RFC 9110 section 5.6.3); a part of `value`, also where nothing is left.
+/// Without the white space around it (`OWS` of RFC 9110 section 5.6.3); a part of `value`, also where nothing is left: then
+/// its end, where a value would begin, as `httparse` has it.
 pub(super) fn trim_spaces(value: &[u8]) -> &[u8] {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = value.iter().position(|byte| !is_space(byte));
     let end = value.iter().rposition(|byte| !is_space(byte));
     match (start, end) {
         (Some(start), Some(end)) => &value[start..=end],
-        _ => &value[..0],
+        _ => &value[value.len()..],
     }
 }
 
