@@ -189,13 +189,19 @@ pub fn of_recordings(measured: &Recordings) -> [Aim; 4] {
 }
 
 /// The aims for comparing.
-pub fn of_compared(measured: &Compared) -> [Aim; 4] {
+pub fn of_compared(measured: &Compared) -> [Aim; 5] {
     let grown = measured.stalled_with.saturating_sub(measured.stalled_without) as f64 / MIB;
     [
         Bound::AtMost(1.4).aim(
             "comparing at the fixed rate: agent CPU a request, by without",
             measured.cpu_ratio,
             format!("{:.2}", measured.cpu_ratio),
+            2,
+        ),
+        Bound::AtMost(1.2).aim(
+            "comparing with correlation at the fixed rate: agent CPU a request, by comparing alone",
+            measured.correlation_ratio,
+            format!("{:.2}", measured.correlation_ratio),
             2,
         ),
         Bound::AtMost(0.0).aim(

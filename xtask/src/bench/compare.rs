@@ -1,8 +1,8 @@
-//! The cost of `--compare`: processor time for a request at the fixed rate, production's latency, pairs lost; and memory with a
-//! shadow that never answers.
+//! The cost of `--compare`, and of correlation beside it: processor time for a request at the fixed rate, production's latency, pairs
+//! lost; and memory with a shadow that never answers.
 //!
-//! Paired rounds, as those of the variants: mirroring without and with `--compare`, by turns first. Medians of the rounds'
-//! ratios, so that a machine that drifts cancels out.
+//! Paired rounds, as those of the variants: mirroring, comparing with `--no-correlate`, and comparing as it is by default, by turns first.
+//! Medians of the rounds' ratios, so that a machine that drifts cancels out.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -46,21 +46,35 @@ const UNJUDGED: [&str; 14] = [
 pub struct Compared {
     /// The agent's processor time for a mirrored request without `--compare`, in microseconds: the median.
     pub cpu_without_us: f64,
-    /// With it.
+    /// With it, and `--no-correlate`.
     pub cpu_with_us: f64,
+    /// With correlation too.
+    pub cpu_correlating_us: f64,
     /// The second by the first, of the same round: the median.
     pub cpu_ratio: f64,
-    /// The same for production's 99th percentile.
+    /// The third by the second.
+    pub correlation_ratio: f64,
+    /// Production's 99th percentile when comparing and correlating, by that when mirroring, of the same round: the median.
     pub p99_ratio: f64,
     /// Pairs compared, of all rounds.
     pub pairs: u64,
-    /// Requests seen and not compared, of all rounds.
+    /// Requests seen and not compared, or never seen, of all rounds.
     pub lost: u64,
     /// The agent's peak resident memory with a shadow that never answers, without `--compare`.
     pub stalled_without: u64,
     /// With it.
     pub stalled_with: u64,
 }
+
+/// What the agent does besides mirroring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Mirroring,
+    Comparing,
+    Correlating,
+}
+
+const MODES: [Mode; 3] = [Mode::Mirroring, Mode::Comparing, Mode::Correlating];
 
 /// One run of the agent.
 struct Run {
@@ -74,18 +88,16 @@ struct Run {
 /// Measures it.
 pub fn measure(stage: &Stage, rounds: u32, seconds: u32) -> anyhow::Result<Compared> {
     let shadow = format!("http://{}", local(sockets::SHADOW));
-    let mut all = Vec::new();
-    for round in 0..rounds {
+    let mut all: Vec<[Run; 3]> = Vec::new();
+    for round in 0..rounds as usize {
         process::progress(&format!("comparing, round {}/{rounds}", round + 1));
-        let run = |compare| one(stage, &shadow, seconds, compare, &[]);
-        // Each comes first in every other round.
-        let first = run(round % 2 == 1)?;
-        let second = run(round % 2 == 0)?;
-        all.push(if round % 2 == 0 {
-            (first, second)
-        } else {
-            (second, first)
-        });
+        // Each comes first in every third round.
+        let mut runs = MODES.map(|_| None);
+        for turn in 0..MODES.len() {
+            let at = (round + turn) % MODES.len();
+            runs[at] = Some(one(stage, &shadow, seconds, MODES[at], &[])?);
+        }
+        all.push(runs.map(|run| run.expect("each has had its turn")));
     }
     process::progress("comparing, with a shadow that never answers");
     let stalled = listen_and_never_answer()?;
@@ -98,32 +110,38 @@ pub fn measure(stage: &Stage, rounds: u32, seconds: u32) -> anyhow::Result<Compa
         "--shutdown-timeout",
         "1s",
     ];
-    let without = one(stage, &stalled, seconds, false, &more)?;
+    let without = one(stage, &stalled, seconds, Mode::Mirroring, &more)?;
     let with = [&more[..], &["--compare-memory", &budget]].concat();
-    let with = one(stage, &stalled, seconds, true, &with)?;
-    let median = |value: &dyn Fn(&(Run, Run)) -> f64| {
+    let with = one(stage, &stalled, seconds, Mode::Correlating, &with)?;
+    let median = |value: &dyn Fn(&[Run; 3]) -> f64| {
         let mut values: Vec<f64> = all.iter().map(value).collect();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
     Ok(Compared {
-        cpu_without_us: median(&|(without, _)| without.cpu_us),
-        cpu_with_us: median(&|(_, with)| with.cpu_us),
-        cpu_ratio: median(&|(without, with)| with.cpu_us / without.cpu_us),
-        p99_ratio: median(&|(without, with)| with.p99_us / without.p99_us),
-        pairs: all.iter().map(|(_, with)| with.pairs).sum(),
-        lost: all.iter().map(|(_, with)| with.lost).sum(),
+        cpu_without_us: median(&|[without, _, _]| without.cpu_us),
+        cpu_with_us: median(&|[_, with, _]| with.cpu_us),
+        cpu_correlating_us: median(&|[_, _, correlating]| correlating.cpu_us),
+        cpu_ratio: median(&|[without, with, _]| with.cpu_us / without.cpu_us),
+        correlation_ratio: median(&|[_, with, correlating]| correlating.cpu_us / with.cpu_us),
+        p99_ratio: median(&|[without, _, correlating]| correlating.p99_us / without.p99_us),
+        pairs: all.iter().flatten().map(|run| run.pairs).sum(),
+        lost: all.iter().flatten().map(|run| run.lost).sum(),
         stalled_without: without.memory.peak,
         stalled_with: with.memory.peak,
     })
 }
 
-fn one(stage: &Stage, shadow: &str, seconds: u32, compare: bool, more: &[&str]) -> anyhow::Result<Run> {
+fn one(stage: &Stage, shadow: &str, seconds: u32, mode: Mode, more: &[&str]) -> anyhow::Result<Run> {
     let report = stage.folder.path().join("comparison.json");
     let to = local(sockets::PRODUCTION);
     let mut flags = vec!["--output-http".to_owned(), shadow.to_owned()];
     flags.extend(more.iter().map(|flag| (*flag).to_owned()));
-    if compare {
+    let compares = mode != Mode::Mirroring;
+    if mode == Mode::Comparing {
+        flags.push("--no-correlate".to_owned());
+    }
+    if compares {
         flags.extend(["--compare", "--report"].map(str::to_owned));
         flags.push(report.display().to_string());
         flags.extend(
@@ -139,7 +157,7 @@ fn one(stage: &Stage, shadow: &str, seconds: u32, compare: bool, more: &[&str]) 
     let cpu = agent.cpu()?.saturating_sub(before);
     let memory = Memory::of(agent.pid())?;
     let ledger = agent.stop()?;
-    let (pairs, lost) = if compare {
+    let (pairs, lost) = if compares {
         pairs(&serde_json::from_str(&stat::read(&report)?).context("the report is not JSON")?)?
     } else {
         (0, 0)

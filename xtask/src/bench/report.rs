@@ -206,8 +206,17 @@ impl fmt::Display for Report {
             let mib = |bytes: u64| bytes as f64 / MIB;
             writeln!(
                 f,
-                "\ncomparing: agent CPU {:.1} us a request, {:.1} without (ratio {:.2}); production's p99 by without {:.2}; {} pairs, {} lost",
-                one.cpu_with_us, one.cpu_without_us, one.cpu_ratio, one.p99_ratio, one.pairs, one.lost
+                "\ncomparing: agent CPU {:.1} us a request, {:.1} without (ratio {:.2}), {:.1} with correlation (ratio to comparing {:.2})",
+                one.cpu_with_us,
+                one.cpu_without_us,
+                one.cpu_ratio,
+                one.cpu_correlating_us,
+                one.correlation_ratio
+            )?;
+            writeln!(
+                f,
+                "comparing: production's p99 by without {:.2}; {} pairs, {} lost",
+                one.p99_ratio, one.pairs, one.lost
             )?;
             writeln!(
                 f,
