@@ -3,8 +3,9 @@
 //!
 //! A call goes live where production shows that it serves it: it has begun to answer on that stream; or the call has been
 //! open for [`ANSWER_TIMEOUT`], and nothing speaks against it (what is said of whole requests in `streams.rs`). It does so only
-//! where nobody on its way needs it whole: no middleware, no rule that looks into bodies, no output that keeps or relays
-//! requests. Else it waits for its end, as every other request does.
+//! where somebody takes it live. Outputs that keep or relay requests, or have rules that look into bodies, get it whole: it is
+//! gathered for them beside. With a middleware, or without an output that takes it live, it waits for its end, as every other
+//! request does.
 //!
 //! A call that was whole early, and whose answer lasts, is followed too: where production's client gives up, or its connection
 //! ends, so does the shadow's stream.
@@ -19,7 +20,8 @@ use shadow_tcp::ANSWER_TIMEOUT;
 use super::held_back::Server;
 use super::live::Live;
 use super::not_understood;
-use super::streams::{Answers, Around, State, Stream, Streams};
+use super::read_settings::MaxStream;
+use super::streams::{Answers, Around, Doing, State, Stream, Streams};
 use crate::ledger::DropReason;
 
 impl Streams {
@@ -48,6 +50,26 @@ impl Streams {
             let calls: Vec<Call> = reader.calls().filter(is_due).collect();
             self.go_live(around, reader, &calls);
         }
+        self.end_gathering(now);
+    }
+
+    /// Gathers no further what lasts for longer than it may.
+    fn end_gathering(&mut self, now: Timestamp) {
+        let Some(MaxStream { time, .. }) = self.live_calls else {
+            return;
+        };
+        let open = &self.open;
+        self.gathered.retain(|id| {
+            let live = open.get(id).and_then(|stream| stream.live.as_ref());
+            let Some(live) = live.filter(|live| live.is_gathered()) else {
+                return false;
+            };
+            let is_due = live.began().after(time) <= now;
+            if is_due {
+                live.give_up_gathering(DropReason::GrpcStreamLimit);
+            }
+            !is_due
+        });
     }
 
     fn go_live(&mut self, around: &mut Around<'_>, reader: &mut Connection, calls: &[Call]) {
@@ -79,7 +101,7 @@ impl Streams {
     }
 
     fn goes_live(&mut self, around: &mut Around<'_>, id: StreamId, call: LiveCall) {
-        let (Some(most), Some(stream)) = (self.live_calls, self.open.get_mut(&id)) else {
+        let (Some(MaxStream { bytes, .. }), Some(stream)) = (self.live_calls, self.open.get_mut(&id)) else {
             return;
         };
         let State::Coming { opened, .. } = std::mem::replace(&mut stream.state, State::Live) else {
@@ -88,28 +110,33 @@ impl Streams {
         if self.doubt == Some(DropReason::MidStream) {
             not_understood::say_that_connections_were_open();
         }
-        let live = Live::new(call.request.first_byte, most);
-        for messages in call.messages {
-            live.push(messages);
-        }
+        let live = Live::new(call.request.first_byte, bytes);
         stream.live = Some(Rc::clone(&live));
-        let place = stream.place(around.open);
+        let (place, name) = (stream.place(around.open), stream.id.clone());
+        let goes_on = Some(Rc::clone(&live));
         around
             .pipeline
-            .forward_captured(place, stream.id.clone(), call.request, opened, Some(live));
+            .forward_captured(place, name, call.request, opened, goes_on);
+        if live.is_gathered() {
+            self.gathered.insert(id);
+        }
+        drop(live);
+        for messages in call.messages {
+            self.messages(id, messages);
+        }
     }
 
     /// Messages of a call that went live.
     pub(super) fn messages(&mut self, id: StreamId, messages: Messages) {
-        let live = self.open.get(&id).and_then(|stream| stream.live.as_ref());
-        // Where nobody has it any more there is nobody to keep them for.
-        if let Some(live) = live.filter(|live| Rc::strong_count(live) > 1) {
-            live.push(messages);
+        if let Some(live) = self.open.get(&id).and_then(|stream| stream.live.as_ref()) {
+            // Where nobody has it any more there is nobody to keep them for.
+            let is_read = Rc::strong_count(live) > 1;
+            live.take(messages, is_read);
         }
     }
 
     /// The request of a call that went live has ended.
-    pub(super) fn ended(&mut self, id: StreamId, end: CallEnd) {
+    pub(super) fn ended(&mut self, around: &Around<'_>, id: StreamId, end: CallEnd) {
         let Some(stream) = self.open.get_mut(&id) else {
             return;
         };
@@ -119,6 +146,11 @@ impl Streams {
             CallEnd::HalfClosed(time) => time,
             CallEnd::Answered => live.last(),
         };
+        self.gathered.remove(&id);
+        // Before production's answer to it is handed on.
+        if let Some(gathered) = live.take_gathered() {
+            around.pipeline.dispatcher.gathered(*gathered, last);
+        }
         stream.state = State::Sent(last);
         if self.answers == Answers::Unwanted {
             self.open.remove(&id);
@@ -168,7 +200,12 @@ impl Streams {
 
     /// Whether it means that the client has left.
     fn is_left(&self, reject: Reject) -> bool {
-        self.client_acts && matches!(reject, Reject::H2Reset | Reject::Reset | Reject::Truncated)
+        match self.doing {
+            Doing::ClientEnds => matches!(reject, Reject::H2Reset | Reject::Reset | Reject::Truncated),
+            // An answer may have been given up before, for a pause: that is told when its request ends.
+            Doing::ClientSends => reject == Reject::H2Reset,
+            Doing::Others => false,
+        }
     }
 
     /// Why a call that was handed on ends so.

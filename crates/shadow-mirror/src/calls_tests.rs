@@ -1,6 +1,7 @@
 //! Calls of gRPC that last, told packet by packet: they go on while production serves them, and end once.
 
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use shadow_tcp::Expected;
@@ -9,13 +10,17 @@ use super::http2_tests::{
     DATA, END_HEADERS, END_STREAM, HEADERS, Http2, RST_STREAM, fields, frame, opening, settings,
 };
 use super::ledger::{DropReason, Outcome};
+use super::read_settings::MaxStream;
 use super::testing::LiveTaken;
 use super::{LiveReader, NextOfCall};
 
-/// Most bytes of a call's messages here.
-const MOST: u64 = 64;
+/// Bounds of a call here: 64 bytes of messages.
+const MOST: MaxStream = MaxStream {
+    bytes: 64,
+    time: Duration::from_mins(10),
+};
 
-fn call(stream: u32) -> Vec<u8> {
+pub(super) fn call(stream: u32) -> Vec<u8> {
     let fields = fields(&[
         (":method", "POST"),
         (":scheme", "http"),
@@ -26,24 +31,24 @@ fn call(stream: u32) -> Vec<u8> {
     frame(HEADERS, END_HEADERS, stream, &fields)
 }
 
-fn data(stream: u32, flags: u8, text: &str) -> Vec<u8> {
+pub(super) fn data(stream: u32, flags: u8, text: &str) -> Vec<u8> {
     let message = [&[0, 0, 0, 0, text.len() as u8], text.as_bytes()].concat();
     frame(DATA, flags, stream, &message)
 }
 
-fn ends(stream: u32) -> Vec<u8> {
+pub(super) fn ends(stream: u32) -> Vec<u8> {
     frame(DATA, END_STREAM, stream, b"")
 }
 
-fn cancel(stream: u32) -> Vec<u8> {
+pub(super) fn cancel(stream: u32) -> Vec<u8> {
     frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())
 }
 
-fn ok(stream: u32) -> Vec<u8> {
+pub(super) fn ok(stream: u32) -> Vec<u8> {
     frame(HEADERS, END_HEADERS, stream, &fields(&[(":status", "200")]))
 }
 
-fn trailers(stream: u32) -> Vec<u8> {
+pub(super) fn trailers(stream: u32) -> Vec<u8> {
     let status = fields(&[("grpc-status", "0")]);
     frame(HEADERS, END_HEADERS | END_STREAM, stream, &status)
 }
@@ -57,7 +62,7 @@ fn open(answers: bool) -> Http2 {
 }
 
 /// The next thing that a reader gets, in words.
-fn next(reader: &LiveReader) -> String {
+pub(super) fn next(reader: &LiveReader) -> String {
     match reader.poll_next(&mut Context::from_waker(Waker::noop())) {
         Poll::Pending => "pending".to_owned(),
         Poll::Ready(NextOfCall::Messages(messages)) => {
@@ -74,7 +79,7 @@ fn next(reader: &LiveReader) -> String {
 }
 
 /// The one call that went live.
-fn the_call(http2: &Http2) -> LiveTaken {
+pub(super) fn the_call(http2: &Http2) -> LiveTaken {
     let mut live = http2.wire.recorder.live();
     assert_eq!(live.len(), 1);
     live.remove(0)
@@ -278,8 +283,23 @@ fn a_call_whose_answer_is_not_read_ends_with_its_connection() {
     assert!(taken.reader.lost().is_some());
 }
 
+#[test]
+fn a_call_whose_answer_paused_for_long_goes_on_when_its_client_is_done() {
+    let mut http2 = open(true);
+    http2.send([call(1), data(1, 0, "one")].concat());
+    http2.answer(ok(1));
+    let taken = the_call(&http2);
+    assert_eq!(next(&taken.reader), "one at 0");
+    http2.wire.pass(70_000);
+    http2.send(ends(1));
+    assert_eq!(next(&taken.reader), "half-closed at 70000");
+    assert_eq!(taken.reader.lost(), None, "nobody has left it");
+    http2.finish();
+    assert_eq!(taken.reader.lost(), Some(DropReason::GrpcStreamLeft));
+}
+
 #[derive(Clone, Copy, Debug)]
-enum Step {
+pub(super) enum Step {
     Call(u32),
     Message(u32),
     End(u32),
@@ -290,7 +310,7 @@ enum Step {
     Pass(u64),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let stream = || (0_u32..4).prop_map(|number| number * 2 + 1);
     prop_oneof![
         3 => stream().prop_map(Step::Call),
@@ -302,6 +322,41 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Lose),
         3 => (100_u64..1500).prop_map(Step::Pass),
     ]
+}
+
+/// Takes these steps on a connection, and ends it. The calls that went live.
+pub(super) fn run(http2: &mut Http2, steps: Vec<Step>, answers: bool, resets: bool) -> Vec<LiveTaken> {
+    let (mut sent, mut taken) = ([0_u8; 8], Vec::new());
+    let mut highest = 0;
+    for step in steps {
+        match step {
+            Step::Call(stream) if stream > highest => {
+                highest = stream;
+                http2.send(call(stream));
+            }
+            Step::Message(stream) if stream <= highest => {
+                let number = &mut sent[stream as usize];
+                http2.send(data(stream, 0, &char::from(b'a' + *number).to_string()));
+                *number += 1;
+            }
+            Step::End(stream) if stream <= highest => http2.send(ends(stream)),
+            Step::Cancel(stream) if stream <= highest => http2.send(cancel(stream)),
+            Step::Answer(stream) if stream <= highest && answers => http2.answer(ok(stream)),
+            Step::Trailers(stream) if stream <= highest && answers => http2.answer(trailers(stream)),
+            Step::Lose => http2.sent += 7,
+            Step::Pass(milliseconds) => http2.wire.pass(milliseconds),
+            _ => {}
+        }
+        taken.append(&mut http2.wire.recorder.live());
+    }
+    if resets {
+        http2.reset();
+    } else {
+        http2.finish();
+        http2.wire.pass(200_000);
+    }
+    taken.append(&mut http2.wire.recorder.live());
+    taken
 }
 
 proptest! {
@@ -316,36 +371,7 @@ proptest! {
         resets: bool,
     ) {
         let mut http2 = open(answers);
-        let (mut sent, mut taken) = ([0_u8; 8], Vec::new());
-        let mut highest = 0;
-        for step in steps {
-            match step {
-                Step::Call(stream) if stream > highest => {
-                    highest = stream;
-                    http2.send(call(stream));
-                }
-                Step::Message(stream) if stream <= highest => {
-                    let number = &mut sent[stream as usize];
-                    http2.send(data(stream, 0, &char::from(b'a' + *number).to_string()));
-                    *number += 1;
-                }
-                Step::End(stream) if stream <= highest => http2.send(ends(stream)),
-                Step::Cancel(stream) if stream <= highest => http2.send(cancel(stream)),
-                Step::Answer(stream) if stream <= highest && answers => http2.answer(ok(stream)),
-                Step::Trailers(stream) if stream <= highest && answers => http2.answer(trailers(stream)),
-                Step::Lose => http2.sent += 7,
-                Step::Pass(milliseconds) => http2.wire.pass(milliseconds),
-                _ => {}
-            }
-            taken.append(&mut http2.wire.recorder.live());
-        }
-        if resets {
-            http2.reset();
-        } else {
-            http2.finish();
-            http2.wire.pass(200_000);
-        }
-        taken.append(&mut http2.wire.recorder.live());
+        let taken = run(&mut http2, steps, answers, resets);
         prop_assert_eq!(http2.wire.counts().in_flight, taken.len() as u64);
         for LiveTaken { exchange, ticket, reader } in taken {
             let mut expected = b'a';

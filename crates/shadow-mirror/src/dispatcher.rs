@@ -7,11 +7,14 @@ use shadow_core::budget::MemoryBudget;
 use shadow_http::{Limits, whole_request};
 use shadow_tcp::FlowKey;
 
+use shadow_core::time::Timestamp;
+
 use super::exchange::{AnswerLost, Exchange, ExchangeResponse};
+use super::gathering::Gathering;
 use super::interceptor::{Interceptor, NextStep};
 use super::ledger::{DropReason, Opened, Outcome, ShardLedger};
 use super::message::{Message, MessageId, MessageKind};
-use super::mirrors::{Mirrors, Targets};
+use super::mirrors::{Enqueued, Mirrors, Targets};
 use super::response_routing::ResponseRouting;
 
 /// The path of a complete message on one shard: middleware, then mirrors. It is shared by what finds messages on a shard's
@@ -134,9 +137,32 @@ impl Dispatcher {
         self.middleware.is_some()
     }
 
-    /// Whether a request for these mirrors may be handed on before it is whole.
+    /// A call that was gathered is whole, since then: those get it who waited for that.
+    pub(super) fn gathered(&self, gathering: Gathering, last: Timestamp) {
+        let Some((exchange, tickets)) = gathering.whole(last) else {
+            return;
+        };
+        let exchange = Rc::new(exchange);
+        let taken = self.mirrors.borrow_mut().enqueue_gathered(&exchange, tickets);
+        if self.responses.get() && !taken.is_empty() {
+            let nobody = self.mirrors.borrow().nobody();
+            // Those that took it live were noted then.
+            let mut routing = self.response_routing.borrow_mut();
+            let mut takers = routing.takers(&exchange.id, nobody).to_vec();
+            takers.extend(taken);
+            takers.sort_unstable();
+            self.note_takers(&mut routing, &exchange, &takers.into());
+        }
+    }
+
+    fn note_takers(&self, routing: &mut ResponseRouting, exchange: &Exchange, takers: &Rc<[usize]>) {
+        let all = takers.len() == self.mirrors.borrow_mut().targets(&exchange.key).slots.len();
+        routing.note(&exchange.id, all, takers);
+    }
+
+    /// Whether a request for these mirrors may be handed on before it is whole: to some of them at least.
     pub(super) fn takes_live_calls(&self, slots: &[usize]) -> bool {
-        !slots.is_empty() && self.middleware.is_none() && self.mirrors.borrow().take_live_calls(slots)
+        !slots.is_empty() && self.middleware.is_none() && self.mirrors.borrow().any_takes_live_calls(slots)
     }
 
     /// Lets the middleware give back what it holds, once the source has ended: responses may still pass through it.
@@ -170,12 +196,12 @@ impl Dispatcher {
 impl NextStep for Dispatcher {
     fn enqueue(&self, exchange: Exchange, opened: Opened) {
         let exchange = Rc::new(exchange);
-        let takers = self.mirrors.borrow_mut().enqueue(&exchange, opened);
+        let Enqueued { takers, waiting } = self.mirrors.borrow_mut().enqueue(&exchange, opened);
+        if let Some(live) = exchange.live.as_ref().filter(|_| !waiting.is_empty()) {
+            live.gather(Gathering::new(&exchange, waiting, self.limits, &self.budget));
+        }
         if self.responses.get() {
-            let all = takers.len() == self.mirrors.borrow_mut().targets(&exchange.key).slots.len();
-            self.response_routing
-                .borrow_mut()
-                .note(&exchange.id, all, &takers);
+            self.note_takers(&mut self.response_routing.borrow_mut(), &exchange, &takers);
         }
     }
 

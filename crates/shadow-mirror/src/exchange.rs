@@ -74,6 +74,14 @@ impl Exchange {
         }
     }
 
+    /// The same exchange, as one that is not live.
+    pub(super) fn without_live(&self) -> Self {
+        Self {
+            live: None,
+            ..self.same()
+        }
+    }
+
     /// A further copy of its request, as if it had come on a connection of its own.
     #[must_use]
     pub fn copy(&self, number: u32) -> Self {

@@ -73,7 +73,7 @@ impl Http2 {
         if direction == Direction::Response {
             self.streams.hears();
         }
-        self.streams.client_acts = direction == Direction::Request;
+        self.streams.acts(direction == Direction::Request);
         self.read(open, shard, |reader, budget, mut sink| {
             reader.push(direction, chunk, budget, &mut sink);
         });
@@ -81,7 +81,7 @@ impl Http2 {
 
     /// Bytes of a direction are lost.
     pub fn gap(&mut self, open: &mut Open, shard: &mut Shard, direction: Direction, bytes: u64) {
-        self.streams.client_acts = direction == Direction::Request;
+        self.streams.acts(direction == Direction::Request);
         self.read(open, shard, |reader, _, mut sink| {
             reader.gap(direction, bytes, &mut sink);
         });
@@ -89,7 +89,7 @@ impl Http2 {
 
     /// Waits no longer for what is not whole.
     pub fn stalled(&mut self, open: &mut Open, shard: &mut Shard, why: Stall) {
-        self.streams.client_acts = false;
+        self.streams.acts(false);
         self.read(open, shard, |reader, _, mut sink| reader.stalled(why, &mut sink));
     }
 

@@ -19,6 +19,9 @@ mod front;
 pub mod gate;
 #[cfg(test)]
 mod gate_tests;
+mod gathering;
+#[cfg(test)]
+mod gathering_tests;
 mod going_over;
 mod held_back;
 mod http2;
@@ -68,7 +71,7 @@ pub use limiter::{Limit, Limiter};
 pub use live::{Live, LiveReader, Next as NextOfCall};
 pub use message::{MAX_ID, Message, MessageId, MessageKind};
 pub use mirrors::Mirrors;
-pub use read_settings::ReadSettings;
+pub use read_settings::{MaxStream, ReadSettings};
 pub use shard::Shard;
 pub use shard_output::ShardOutput;
 pub use share::{Draws, Share};

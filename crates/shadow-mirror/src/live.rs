@@ -4,7 +4,7 @@
 //! own pace. A message is kept until all readers have taken it, and the first [`KEPT`] bytes of a call a while longer, so that a
 //! shadow that refused a stream can be sent them again, and an output that begins late has them too. What is kept is charged to
 //! `--max-memory`, and a call that has more messages than `--grpc-max-stream` allows ends here, with the last one that
-//! is within it.
+//! is within it. Outputs that need it whole have it [gathered](Gathering) beside.
 //!
 //! Sans-IO: it knows no clock, and whoever waits is woken.
 
@@ -16,6 +16,7 @@ use std::task::{Context, Poll, Waker};
 use shadow_core::time::Timestamp;
 use shadow_http::h2::{CallEnd, Messages};
 
+use super::gathering::Gathering;
 use super::ledger::DropReason;
 
 /// Bytes of messages that are kept although all have taken them: some dozens of small ones.
@@ -50,6 +51,8 @@ struct State {
     /// Whether there was a reader.
     was_read: bool,
     next_reader: u64,
+    /// It for those who need it whole, until it is.
+    gathering: Option<Box<Gathering>>,
 }
 
 /// How far a reader is.
@@ -111,6 +114,7 @@ impl Live {
                 readers: Vec::new(),
                 was_read: false,
                 next_reader: 0,
+                gathering: None,
             }),
         }
     }
@@ -157,8 +161,33 @@ impl Live {
         }
     }
 
+    /// Has it gathered for those who need it whole; before its first message.
+    pub(crate) fn gather(&self, gathering: Gathering) {
+        self.state.borrow_mut().gathering = Some(Box::new(gathering));
+    }
+
+    /// Whether it is.
+    pub(crate) fn is_gathered(&self) -> bool {
+        self.state.borrow().gathering.is_some()
+    }
+
+    /// Takes what was gathered of it: its request has ended.
+    pub(crate) fn take_gathered(&self) -> Option<Box<Gathering>> {
+        self.state.borrow_mut().gathering.take()
+    }
+
+    /// Gathers it no further, for this reason: it goes on for everybody else.
+    pub(crate) fn give_up_gathering(&self, reason: DropReason) {
+        self.state.borrow_mut().give_up_gathering(reason);
+    }
+
     /// More messages came.
     pub fn push(&self, messages: Messages) {
+        self.take(messages, true);
+    }
+
+    /// The same; `is_read`: whether anybody has it who may read them.
+    pub(crate) fn take(&self, messages: Messages, is_read: bool) {
         let mut state = self.state.borrow_mut();
         if state.end.is_some() || state.over.is_some() {
             return;
@@ -169,6 +198,12 @@ impl Live {
             return state.is_over(Over::Lost(DropReason::GrpcStreamLimit));
         }
         state.last = messages.time;
+        if let Some(Err(reason)) = state.gathering.as_mut().map(|one| one.push(&messages)) {
+            state.give_up_gathering(reason);
+        }
+        if !is_read {
+            return;
+        }
         state.kept += bytes;
         state.messages.push_back(Rc::new(messages));
         state.trim();
@@ -205,7 +240,16 @@ impl Live {
 impl State {
     fn is_over(&mut self, over: Over) {
         self.over.get_or_insert(over);
+        if let Over::Lost(reason) | Over::Left(reason) = over {
+            self.give_up_gathering(reason);
+        }
         self.wake();
+    }
+
+    fn give_up_gathering(&mut self, reason: DropReason) {
+        if let Some(gathering) = self.gathering.take() {
+            gathering.give_up(reason);
+        }
     }
 
     fn wake(&mut self) {

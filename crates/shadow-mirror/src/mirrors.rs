@@ -81,6 +81,43 @@ impl Active {
         }
     }
 
+    /// Whether it takes calls that production is still serving: its output does, and none of its rules needs more of them than their
+    /// heads.
+    fn takes_live_calls(&self) -> bool {
+        self.output.takes_live_calls() && !self.reads_bodies()
+    }
+
+    fn reads_bodies(&self) -> bool {
+        self.rules.as_ref().is_some_and(|rules| rules.reads_bodies())
+    }
+
+    /// Gives its output the request, as its rules make it.
+    fn take(
+        &self,
+        exchange: &Rc<Exchange>,
+        ticket: Ticket,
+        draws: &mut Draws,
+        cache: &mut MatchCache,
+    ) -> Offered {
+        let admitted = self
+            .apply_rules(exchange, cache)
+            .and_then(|exchange| Ok((exchange, self.copies(draws)?)));
+        match admitted {
+            Ok((exchange, copies)) => {
+                for number in 2..=copies {
+                    let copy = Rc::new(exchange.copy(number));
+                    self.output.offer(&copy, ticket.another());
+                }
+                self.output.offer(exchange, ticket);
+                Offered::Taken
+            }
+            Err(outcome) => {
+                ticket.settle(outcome);
+                Offered::Ended
+            }
+        }
+    }
+
     /// How many of the request its output gets: one, unless it has a limit that says otherwise.
     fn copies(&self, draws: &mut Draws) -> Result<u32, Outcome> {
         self.limit
@@ -101,6 +138,23 @@ struct Pod {
 
 /// Most server endpoints whose mirrors are remembered; beyond, they are worked out anew.
 const MAX_KNOWN: usize = 4096;
+
+/// What became of a request at its mirrors.
+pub struct Enqueued {
+    /// Slots of those that took it: its response is for them alone.
+    pub takers: Rc<[usize]>,
+    /// Those that take it once it is whole, of a call that is not.
+    pub waiting: Vec<Ticket>,
+}
+
+/// What became of a request at one mirror.
+enum Offered {
+    Taken,
+    /// It is settled.
+    Ended,
+    /// It is to be whole first.
+    Waits(Ticket),
+}
 
 /// The mirrors that a request concerns.
 pub struct Targets {
@@ -296,50 +350,81 @@ impl Mirrors {
         slots
     }
 
-    /// Gives a request to each of the mirrors it is for, or settles it there. The result is the slots of those that took it:
-    /// its response is for them alone.
-    pub fn enqueue(&mut self, exchange: &Rc<Exchange>, opened: Opened) -> Rc<[usize]> {
+    /// Gives a request to each of the mirrors it is for, or settles it there, or has it wait.
+    pub fn enqueue(&mut self, exchange: &Rc<Exchange>, opened: Opened) -> Enqueued {
         let targets = opened.slots().clone();
         let mut cache = MatchCache::default();
         // Made once one of them has not taken it.
         let mut takers: Option<Vec<usize>> = None;
+        let mut waiting = Vec::new();
         for (index, ticket) in opened.split().enumerate() {
             let slot = ticket.slot();
-            if self.offer(exchange, ticket, &mut cache) {
+            let offered = self.offer(exchange, ticket, &mut cache);
+            if let Offered::Taken = offered {
                 if let Some(takers) = &mut takers {
                     takers.push(slot);
                 }
-            } else {
-                takers.get_or_insert_with(|| targets[..index].to_vec());
+                continue;
+            }
+            takers.get_or_insert_with(|| targets[..index].to_vec());
+            if let Offered::Waits(ticket) = offered {
+                waiting.push(ticket);
             }
         }
-        takers.map_or(targets, Into::into)
+        Enqueued {
+            takers: takers.map_or(targets, Into::into),
+            waiting,
+        }
     }
 
-    /// Gives a request to the mirror of a ticket, as its rules make it; `false` when it ended before its output.
-    fn offer(&mut self, exchange: &Rc<Exchange>, ticket: Ticket, cache: &mut MatchCache) -> bool {
+    /// Gives a request to the mirror of a ticket, as its rules make it.
+    fn offer(&mut self, exchange: &Rc<Exchange>, ticket: Ticket, cache: &mut MatchCache) -> Offered {
         let Some(Some(active)) = self.active.get(ticket.slot()) else {
             ticket.settle(Outcome::Dropped(DropReason::MirrorEnded));
-            return false;
+            return Offered::Ended;
         };
-        let admitted = active
-            .select(exchange, &mut self.draws, cache)
-            .and_then(|()| active.apply_rules(exchange, cache))
-            .and_then(|exchange| Ok((exchange, active.copies(&mut self.draws)?)));
-        match admitted {
-            Ok((exchange, copies)) => {
-                for number in 2..=copies {
-                    let copy = Rc::new(exchange.copy(number));
-                    active.output.offer(&copy, ticket.another());
+        let selected = active.select(exchange, &mut self.draws, cache);
+        if exchange.is_coming() && !active.takes_live_calls() {
+            // What its head decides need not wait.
+            let stays = selected.and_then(|()| {
+                if active.reads_bodies() {
+                    return Ok(());
                 }
-                active.output.offer(exchange, ticket);
-                true
-            }
+                active.apply_rules(exchange, cache).map(|_| ())
+            });
+            return match stays {
+                Ok(()) => Offered::Waits(ticket),
+                Err(outcome) => {
+                    ticket.settle(outcome);
+                    Offered::Ended
+                }
+            };
+        }
+        match selected {
+            Ok(()) => active.take(exchange, ticket, &mut self.draws, cache),
             Err(outcome) => {
                 ticket.settle(outcome);
-                false
+                Offered::Ended
             }
         }
+    }
+
+    /// Gives a call that is whole now to the mirrors that waited for that, or settles it there. The result is the slots of those
+    /// that took it.
+    pub fn enqueue_gathered(&mut self, exchange: &Rc<Exchange>, tickets: Vec<Ticket>) -> Vec<usize> {
+        let mut cache = MatchCache::default();
+        let mut takers = Vec::new();
+        for ticket in tickets {
+            let slot = ticket.slot();
+            let Some(Some(active)) = self.active.get(slot) else {
+                ticket.settle(Outcome::Dropped(DropReason::MirrorEnded));
+                continue;
+            };
+            if let Offered::Taken = active.take(exchange, ticket, &mut self.draws, &mut cache) {
+                takers.push(slot);
+            }
+        }
+        takers
     }
 
     /// Hands a response to those of the mirrors in these slots that are in force, redacted as each of them asks. Where that
@@ -382,15 +467,11 @@ impl Mirrors {
         self.nobody.clone()
     }
 
-    /// Whether the outputs in these slots take calls that production is still serving, and none of their rules needs more of
-    /// such a call than its head.
-    pub fn take_live_calls(&self, slots: &[usize]) -> bool {
-        slots.iter().all(|slot| {
-            let Some(Some(active)) = self.active.get(*slot) else {
-                return false;
-            };
-            active.output.takes_live_calls()
-                && !active.rules.as_ref().is_some_and(|rules| rules.reads_bodies())
+    /// Whether any of the mirrors in these slots takes calls that production is still serving.
+    pub fn any_takes_live_calls(&self, slots: &[usize]) -> bool {
+        slots.iter().any(|slot| match self.active.get(*slot) {
+            Some(Some(active)) => active.takes_live_calls(),
+            _ => false,
         })
     }
 

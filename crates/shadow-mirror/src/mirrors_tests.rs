@@ -85,7 +85,7 @@ fn deliver(
         request: Rc::new(crate::testing::request(b"GET / HTTP/1.1\r\n\r\n")),
         live: None,
     });
-    mirrors.enqueue(&exchange, opened)
+    mirrors.enqueue(&exchange, opened).takers
 }
 
 #[test]

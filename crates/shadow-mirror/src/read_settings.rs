@@ -1,6 +1,7 @@
 //! Options of reading connections: which are read, and what of them goes on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use shadow_tcp::BpfFilter;
 
@@ -18,8 +19,17 @@ pub struct ReadSettings {
     pub client_header: Option<String>,
     /// Whether what is there of a request whose rest was lost is handed on.
     pub allow_incomplete: bool,
-    /// Most bytes of messages of a call of gRPC that is handed on while production serves it; none is so where this is `None`.
-    pub live_calls: Option<u64>,
+    /// Bounds of a call of gRPC that is handed on while production serves it; none is so where this is `None`.
+    pub live_calls: Option<MaxStream>,
     /// Whether connections are gone on with whose place is not known, at what looks like a request.
     pub resume: bool,
+}
+
+/// Bounds of a call of gRPC that lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxStream {
+    /// Most bytes in either direction.
+    pub bytes: u64,
+    /// From its head on.
+    pub time: Duration,
 }

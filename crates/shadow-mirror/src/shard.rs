@@ -16,7 +16,7 @@ use super::ledger::ShardLedger;
 use super::pipeline::Pipeline;
 use super::share::Draws;
 use super::tls_reading::TlsReading;
-use super::{Dispatcher, Interceptor, Limiter, Mirrors, ReadSettings};
+use super::{Dispatcher, Interceptor, Limiter, MaxStream, Mirrors, ReadSettings};
 
 /// Everything the connections of one shard share.
 pub struct Shard {
@@ -32,8 +32,8 @@ pub struct Shard {
     pub(super) allow_incomplete: bool,
     /// Whether connections whose place is not known are gone on with.
     pub(super) resume: bool,
-    /// Most bytes of messages of a call of gRPC that is handed on while production serves it, if any is.
-    pub(super) live_calls: Option<u64>,
+    /// Bounds of a call of gRPC that is handed on while production serves it, if any is.
+    pub(super) live_calls: Option<MaxStream>,
     pub(super) flows: u64,
     /// The parts that TLS is read with, where it is.
     pub(super) tls: Option<TlsReading>,

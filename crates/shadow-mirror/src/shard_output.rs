@@ -21,7 +21,7 @@ pub trait ShardOutput {
     }
 
     /// Whether it takes calls of gRPC that production is still serving ([`Exchange::live`]). One that does not is offered them
-    /// when they are whole, and so is every other output with it.
+    /// when they are whole.
     fn takes_live_calls(&self) -> bool {
         false
     }

@@ -19,7 +19,7 @@
 //! begins there is handed on only if the server answers on that very stream; without answers to read it is not handed on,
 //! unless `--input-raw-resume` asks for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -38,6 +38,7 @@ use super::not_understood;
 use super::open::{Open, RequestOrigin};
 use super::pipeline::Pipeline;
 use super::plan::PodIdentity;
+use super::read_settings::MaxStream;
 
 /// Most streams of one connection that are kept back; servers take a tenth of that at once.
 const MAX_KEPT: usize = 1024;
@@ -54,14 +55,25 @@ pub(super) struct Streams {
     pub(super) answers: Answers,
     /// Whether the server is known to speak HTTP/2.
     pub(super) speaks: bool,
-    /// Most bytes of messages of a call that is handed on while it is served, if any is.
-    pub(super) live_calls: Option<u64>,
+    /// Bounds of a call that is handed on while it is served, if any is.
+    pub(super) live_calls: Option<MaxStream>,
+    /// Of those that are, the ones that are gathered too.
+    pub(super) gathered: BTreeSet<StreamId>,
     /// Whether the client closed while the server had not.
     client_first: bool,
-    /// Whether what is read now, or ends, is the client's doing.
-    pub(super) client_acts: bool,
+    /// Whose doing it is what is read now, or ends.
+    pub(super) doing: Doing,
     /// Why what is read now is in doubt, if it is.
     pub doubt: Option<DropReason>,
+}
+
+/// Whose doing something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    ClientSends,
+    /// A direction, or the connection, ends by the client.
+    ClientEnds,
+    Others,
 }
 
 /// The part that production's answers have.
@@ -174,9 +186,8 @@ impl Stream {
 }
 
 impl Streams {
-    /// Of a connection; answers are read if they are `wanted`, and calls handed on while they are served with so many bytes of
-    /// messages.
-    pub fn new(wanted: bool, live_calls: Option<u64>) -> Self {
+    /// Of a connection; answers are read if they are `wanted`, and calls handed on while they are served within such bounds.
+    pub fn new(wanted: bool, live_calls: Option<MaxStream>) -> Self {
         Self {
             open: BTreeMap::new(),
             kept: 0,
@@ -188,8 +199,9 @@ impl Streams {
             },
             speaks: false,
             live_calls,
+            gathered: BTreeSet::new(),
             client_first: false,
-            client_acts: false,
+            doing: Doing::Others,
             doubt: None,
         }
     }
@@ -206,6 +218,11 @@ impl Streams {
         self.client_first |= !open.held.has_closed();
     }
 
+    /// What is read now is the client's doing or not, and no end of a direction.
+    pub fn acts(&mut self, client: bool) {
+        self.doing = if client { Doing::ClientSends } else { Doing::Others };
+    }
+
     /// A direction, or the connection with both, ends so: whether that is the client's doing, who closed first or reset it.
     pub fn ends(&mut self, open: &Open, direction: Option<Direction>, close: Close) {
         let may_be = match close {
@@ -213,9 +230,11 @@ impl Streams {
             Close::Reset => true,
             Close::Idle | Close::Evicted | Close::Reused | Close::Shutdown => false,
         };
-        self.client_acts = may_be && (self.client_first || !open.held.has_closed());
-        if self.client_acts {
+        if may_be && (self.client_first || !open.held.has_closed()) {
+            self.doing = Doing::ClientEnds;
             self.client_has_left();
+        } else {
+            self.doing = Doing::Others;
         }
     }
 
@@ -253,10 +272,10 @@ impl Streams {
         self.open.insert(StreamId(1), stream);
     }
 
-    /// Whether a request is kept back.
+    /// Whether a request is kept back, or gathered for as long as it may be.
     #[inline]
     pub fn waits(&self) -> bool {
-        self.kept > 0
+        self.kept > 0 || !self.gathered.is_empty()
     }
 
     /// Takes an event of the connection's reader.
@@ -270,7 +289,7 @@ impl Streams {
             },
             Event::Rejected(id, reject) => self.rejected(around, id, reject),
             Event::Messages(id, messages) => self.messages(id, messages),
-            Event::Ended(id, end) => self.ended(id, end),
+            Event::Ended(id, end) => self.ended(around, id, end),
             Event::Answered(id, response) => self.answered(around, id, response),
             Event::AnswerLost(id, reject) => {
                 self.unanswered(around, id, reject);
@@ -454,6 +473,7 @@ impl Streams {
 
     fn remove(&mut self, id: StreamId) -> Option<Stream> {
         let stream = self.open.remove(&id)?;
+        self.gathered.remove(&id);
         self.kept -= usize::from(matches!(stream.state, State::Kept { .. }));
         Some(stream)
     }

@@ -1,5 +1,7 @@
 //! Calls of gRPC that last, by Python's grpcio: the shadow gets them while production serves them.
 
+use std::net::SocketAddr;
+
 use shadow_tests::{Agent, GrpcShop, GrpcStack, Ledger, Netns, Report, Stage, stage, until};
 
 /// Production and a shadow, with an agent between that compares.
@@ -154,4 +156,124 @@ fn streams_whose_client_is_killed_were_left_and_not_lost() {
     let (ledger, report) = scene.finish(2);
     assert_eq!(ledger.dropped(0, "grpc_stream_left"), 2, "{ledger}");
     assert_eq!(report.compared(0), 0, "{report}");
+}
+
+/// What was said in the chats that a service has served.
+fn said(shop: &GrpcShop) -> Vec<String> {
+    shop.talked().into_iter().map(|(what, _)| what).collect()
+}
+
+#[test]
+fn beside_recordings_and_relays_a_chat_is_live_at_the_shadow() {
+    let stage = stage!("root", "agent", "python3", "pip3");
+    let host = Netns::host();
+    let free = || SocketAddr::from(([127, 0, 0, 1], host.free_port()));
+    let (recorded, relayed) = (stage.path("chat.gor"), stage.path("relayed.gor"));
+    let [recorded_name, relayed_name] = [&recorded, &relayed].map(|path| path.display().to_string());
+    let relay = free().to_string();
+    let second = Agent::spawn(
+        &stage,
+        &host,
+        &[
+            "--input-tcp",
+            &relay,
+            "--output-file",
+            &relayed_name,
+            "--output-file-append",
+        ],
+    );
+    second.wait_for_line("listening for other agents");
+    let scene = Scene::new(
+        &stage,
+        &[
+            "--input-raw-track-response",
+            "--output-file-append",
+            "--output-file",
+            &recorded_name,
+            "--output-tcp",
+            &relay,
+            "--output-tcp-sticky",
+            "--output-stdout",
+        ],
+    );
+    let mut chat = scene.production.talk("Chat");
+    for message in ["first", "second", "third"] {
+        chat.say(message);
+        assert_eq!(chat.hear(), message);
+        scene.await_at_shadow(message);
+    }
+    let now = scene.agent.ledger_now();
+    assert_eq!(now.outputs(), 4, "{now}");
+    for output in 0..now.outputs() {
+        assert_eq!(now.of(output, "in_flight"), 1, "{now}");
+    }
+    chat.end();
+    let stdout = scene.agent.stdout().to_owned();
+    second.wait_for_ledger("the call has come", |ledger| ledger.seen() == 1);
+    let (ledger, report) = scene.finish(1);
+    ledger.assert_all_delivered(1);
+    assert_eq!((report.compared(0), report.agreeing(0)), (1, 1), "{report}");
+    second.stop().assert_all_delivered(1);
+    for path in [&recorded, &relayed, &stdout] {
+        let text = String::from_utf8_lossy(&std::fs::read(path).expect("a recording")).into_owned();
+        assert_eq!(
+            text.matches("POST /shop.Catalog/Chat HTTP/2.0").count(),
+            1,
+            "{text}"
+        );
+        assert_eq!(
+            text.matches("HTTP/2.0 200").count(),
+            1,
+            "its answer is there: {text}"
+        );
+    }
+    for name in [&recorded_name, &relayed_name] {
+        let again = GrpcShop::start(&stage, &host, GrpcStack::Grpcio185, free());
+        let url = format!("http://{}", again.address);
+        let ledger = Agent::spawn(&stage, &host, &["--input-file", name, "--output-http", &url]).finish();
+        ledger.assert_all_delivered(1);
+        assert_eq!(said(&again), ["first", "second", "third"]);
+    }
+}
+
+#[test]
+fn a_chat_too_large_to_be_recorded_is_live_at_the_shadow() {
+    let stage = stage!("root", "agent", "python3", "pip3");
+    let [production, shadow] = GrpcShop::both(&stage, [GrpcStack::Grpcio185, GrpcStack::Grpcio162], false);
+    let (input, output) = (
+        production.address.to_string(),
+        format!("http://{}", shadow.address),
+    );
+    let file = stage.path("chat.gor").display().to_string();
+    // Two of its messages, and not a third. Production's answers are not read: they would be too large, too.
+    let agent = Agent::start(
+        &stage,
+        &Netns::host(),
+        &[
+            "--input-raw",
+            &input,
+            "--output-http",
+            &output,
+            "--max-body",
+            "600",
+            "--output-file",
+            &file,
+        ],
+    );
+    let messages = ["1", "2", "3"].map(|digit| digit.repeat(200));
+    let mut chat = production.talk("Chat");
+    for message in &messages {
+        chat.say(message);
+        assert_eq!(chat.hear(), *message);
+        until("the shadow has it", || said(&shadow).contains(message));
+    }
+    let ledger = agent.wait_for_ledger("it is given up", |ledger| {
+        ledger.dropped(1, "body_too_large") == 1
+    });
+    assert_eq!(ledger.of(0, "in_flight"), 1, "{ledger}");
+    chat.end();
+    assert_eq!(said(&shadow), messages);
+    agent.wait_for_ledger("the shadow has answered", |ledger| ledger.of(0, "in_flight") == 0);
+    let ledger = agent.stop();
+    assert_eq!((ledger.delivered(0), ledger.delivered(1)), (1, 0), "{ledger}");
 }

@@ -3,30 +3,28 @@
 use std::mem::size_of;
 
 use bytes::Bytes;
-use shadow_core::budget::{Charge, MemoryBudget};
+use shadow_core::budget::MemoryBudget;
 use shadow_core::time::Timestamp;
 
-use super::limits::MAX_PIECES;
+use super::body_text::{BodyText, chunk_size};
 use super::messages::{Cutter, LiveCall, are_whole, data_of};
 use super::origin::Origin;
 use super::text::{Head, Line};
-use crate::message::{Framing, HeaderField, Limits, Piece, Reject, Request, Version};
+use crate::message::{Framing, HeaderField, Limits, Reject, Request, Version};
 use crate::response_stream::Response;
 
 /// A message that is not whole yet.
 #[derive(Debug)]
 pub(super) struct Gather {
     head: Head,
-    /// The body as it will be handed on.
-    body: Vec<u8>,
+    /// The body as it will be handed on; the head is charged with it.
+    body: BodyText,
     /// Bytes of data so far.
     received: u64,
     /// Whether the data of a frame has begun and not ended.
     in_frame: bool,
     /// Whether it has no body whatever its fields say.
     is_bodiless: bool,
-    pieces: Vec<Piece>,
-    charge: Charge,
     origin: Origin,
     last: Timestamp,
 }
@@ -51,12 +49,10 @@ impl Gather {
         }
         Ok(Self {
             head,
-            body: Vec::new(),
+            body: BodyText::new(charge),
             received: 0,
             in_frame: false,
             is_bodiless: false,
-            pieces: Vec::new(),
-            charge,
             origin,
             last: now,
         })
@@ -101,65 +97,19 @@ impl Gather {
             if self.head.is_chunked {
                 self.append(b"\r\n", limits)?;
             }
-            self.piece(now)?;
-        }
-        Ok(())
-    }
-
-    /// Notes the moment at which a part of a gRPC call came.
-    fn piece(&mut self, time: Timestamp) -> Result<(), Reject> {
-        if !self.head.is_grpc || !self.head.is_chunked {
-            return Ok(());
-        }
-        let end = self.body.len() as u32;
-        let is_full = self.pieces.len() >= MAX_PIECES;
-        if let Some(last) = self.pieces.last_mut()
-            && (last.time == time || is_full)
-        {
-            last.end = end;
-            return Ok(());
-        }
-        if self.pieces.len() == self.pieces.capacity() {
-            let more = self.pieces.capacity().max(4);
-            if !self.charge.try_grow(more * size_of::<Piece>()) {
-                return Err(Reject::Memory);
+            if self.head.is_grpc && self.head.is_chunked {
+                self.body.piece(now)?;
             }
-            self.pieces.reserve_exact(more);
         }
-        self.pieces.push(Piece { end, time });
         Ok(())
     }
 
     fn append(&mut self, more: &[u8], limits: &Limits) -> Result<(), Reject> {
-        let needed = self.body.len() + more.len();
-        // Places in a body are kept in 32 bits.
-        if needed > limits.max_body.min(u32::MAX as usize) {
-            return Err(Reject::BodyTooLarge);
-        }
-        if needed > self.body.capacity() {
-            self.reserve(needed)?;
-        }
-        self.body.extend_from_slice(more);
-        Ok(())
-    }
-
-    /// Makes room, twice as much each time; what a head announces is never reserved before it comes.
-    fn reserve(&mut self, needed: usize) -> Result<(), Reject> {
-        let capacity = self.body.capacity();
         let most = match self.head.length {
             Some(length) if !self.head.is_chunked => usize::try_from(length).unwrap_or(usize::MAX),
             _ => usize::MAX,
         };
-        let mut then = capacity.saturating_mul(2).min(most).max(needed);
-        if !self.charge.try_grow(then - capacity) {
-            // Memory is scarce: only what is needed now.
-            then = needed;
-            if !self.charge.try_grow(then - capacity) {
-                return Err(Reject::Memory);
-            }
-        }
-        self.body.reserve_exact(then - self.body.len());
-        Ok(())
+        self.body.append(more, most, limits)
     }
 
     /// The message has ended; with these trailers, as text, if there were any.
@@ -182,9 +132,9 @@ impl Gather {
 
     /// Puts the body, which came with `content-length`, into one chunk, so that trailers can follow.
     fn make_chunked(&mut self, limits: &Limits) -> Result<(), Reject> {
-        let body = std::mem::take(&mut self.body);
+        let body = std::mem::take(&mut self.body.bytes);
         // Both are there for a moment.
-        if !self.charge.try_grow(self.head.text.len() + 64) {
+        if !self.body.charge.try_grow(self.head.text.len() + 64) {
             return Err(Reject::Memory);
         }
         if let Ok(size @ 1..) = u32::try_from(body.len()) {
@@ -203,7 +153,7 @@ impl Gather {
             line: Line::Status(0),
         };
         self.head = std::mem::replace(&mut self.head, empty).into_chunked();
-        self.pieces = Vec::new();
+        self.body.pieces = Vec::new();
         Ok(())
     }
 
@@ -222,7 +172,7 @@ impl Gather {
     /// When the last of it was seen, if it is a call of gRPC whose messages so far are whole. What it lacks then is that its
     /// client says so.
     pub fn whole_call(&self) -> Option<Timestamp> {
-        let parts = data_of(&self.body, &self.pieces, self.last).map(|(data, _)| data);
+        let parts = data_of(&self.body.bytes, &self.body.pieces, self.last).map(|(data, _)| data);
         (self.is_call() && !self.in_frame && are_whole(parts)).then_some(self.last)
     }
 
@@ -233,11 +183,11 @@ impl Gather {
 
     /// The request as far as it is there, of a call that is handed on from here on message by message.
     pub fn go_live(mut self, limits: &Limits) -> Result<(LiveCall, Cutter), Reject> {
-        let body = std::mem::replace(&mut self.body, b"0\r\n\r\n".to_vec());
-        let pieces = std::mem::take(&mut self.pieces);
+        let body = std::mem::replace(&mut self.body.bytes, b"0\r\n\r\n".to_vec());
+        let pieces = std::mem::take(&mut self.body.pieces);
         let last = self.last;
-        let mut held = self.charge.take();
-        self.charge = held.split(self.head.text.len() + self.body.len());
+        let mut held = self.body.charge.take();
+        self.body.charge = held.split(self.head.text.len() + self.body.bytes.len());
         // What is gathered stays charged until its messages are.
         let mut cutter = Cutter::new(held.split(0));
         let mut messages = Vec::new();
@@ -261,15 +211,15 @@ impl Gather {
     /// The part of it that is there, as a request; whole, unless `incomplete`.
     pub fn into_request(mut self, now: Timestamp, incomplete: Option<Reject>) -> Box<Request> {
         let framing = self.framing();
-        let charge = self.settle();
-        let pieces = std::mem::take(&mut self.pieces);
+        let charge = self.body.settle(self.head.text.len());
+        let pieces = self.body.take_pieces();
         let (method, target) = match self.head.line {
             Line::Request { method, target } => (method, target),
             Line::Status(_) => (0..0, 0..0),
         };
         Box::new(Request {
             head: Bytes::from(self.head.text),
-            body: Bytes::from(self.body),
+            body: Bytes::from(self.body.bytes),
             method,
             target,
             version: Version::Http2,
@@ -279,7 +229,7 @@ impl Gather {
             last_byte: if incomplete.is_some() { self.last } else { now },
             acknowledgment: self.origin.acknowledgment,
             incomplete,
-            pieces: (pieces.len() > 1).then(|| pieces.into_boxed_slice()),
+            pieces,
             charge,
         })
     }
@@ -287,14 +237,14 @@ impl Gather {
     /// The whole answer.
     pub fn into_response(mut self, now: Timestamp) -> Box<Response> {
         let framing = self.framing();
-        let charge = self.settle();
+        let charge = self.body.settle(self.head.text.len());
         let status = match self.head.line {
             Line::Status(status) => status,
             Line::Request { .. } => 0,
         };
         Box::new(Response {
             head: Bytes::from(self.head.text),
-            body: Bytes::from(self.body),
+            body: Bytes::from(self.body.bytes),
             status,
             version: Version::Http2,
             headers: self.head.headers,
@@ -306,16 +256,6 @@ impl Gather {
         })
     }
 
-    /// Its charge, for what is handed on of it and no more.
-    fn settle(&mut self) -> Charge {
-        self.body.shrink_to_fit();
-        let mut charge = self.charge.take();
-        charge.is_whole_now();
-        let kept = self.head.text.len() + self.body.len();
-        charge.shrink(charge.bytes().saturating_sub(kept));
-        charge
-    }
-
     /// Takes its length, if it has one, for that of a body that does not come.
     pub fn expect_no_body(&mut self) {
         self.is_bodiless = true;
@@ -325,15 +265,4 @@ impl Gather {
 
 fn place(range: &std::ops::Range<u32>) -> std::ops::Range<usize> {
     range.start as usize..range.end as usize
-}
-
-/// The line in front of a chunk.
-fn chunk_size(size: u32, line: &mut [u8; 10]) -> &[u8] {
-    let digits = (u32::BITS - size.leading_zeros()).div_ceil(4).max(1) as usize;
-    for (place, digit) in line.iter_mut().take(digits).enumerate() {
-        let value = (size >> (4 * (digits - 1 - place))) & 0xf;
-        *digit = b"0123456789abcdef"[value as usize];
-    }
-    line[digits..digits + 2].copy_from_slice(b"\r\n");
-    &line[..digits + 2]
 }

@@ -24,6 +24,7 @@
 
 mod answers;
 mod block;
+mod body_text;
 mod connection;
 mod flood;
 mod frame;
@@ -42,7 +43,9 @@ mod streams;
 #[cfg(test)]
 mod tests;
 mod text;
+mod whole_call;
 
 pub use connection::{Connection, Event, Join, StreamId};
 pub use live::Call;
 pub use messages::{CallEnd, LiveCall, Messages};
+pub use whole_call::WholeCall;

@@ -9,6 +9,7 @@ use crate::cli::low::Arguments;
 use crate::cli::low::input_raw::EngineName;
 use crate::cli::low::tuning::{ProtocolName, TuningFlags};
 use crate::cli::value::{MaxStream, Share};
+use crate::mirror;
 use crate::settings::{CaptureSettings, Engine, LiveScope, RawInput, ReadSettings, VlanScope, VxlanSettings};
 use crate::tcp::{BpfFilter, FilterError};
 
@@ -131,7 +132,7 @@ pub fn reading(
         allow_incomplete: arguments.capture.input_raw_allow_incomplete,
         live_calls: match arguments.limits.grpc_max_stream {
             MaxStream::Off => None,
-            MaxStream::Within { bytes, .. } => Some(bytes),
+            MaxStream::Within { bytes, time } => Some(mirror::MaxStream { bytes, time }),
         },
         resume: arguments.capture.input_raw_resume,
     })

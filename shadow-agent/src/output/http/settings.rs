@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::compare::{CompareSettings, LearningSettings};
 use crate::mirror::Edits;
-pub use crate::mirror::{Endpoints, HostHeader};
+pub use crate::mirror::{Endpoints, HostHeader, MaxStream};
 use crate::secret::Secret;
 
 /// One `--output-http` with the flags that apply to it.
@@ -67,15 +67,6 @@ pub struct HttpOutputSettings {
     pub max_stream: Option<MaxStream>,
     /// The circuit breaker.
     pub breaker: BreakerSettings,
-}
-
-/// Bounds of a call of gRPC that lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MaxStream {
-    /// Most bytes in either direction.
-    pub bytes: u64,
-    /// From its head on.
-    pub time: Duration,
 }
 
 /// HTTP versions to send requests by.
