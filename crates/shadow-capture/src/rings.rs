@@ -1,8 +1,9 @@
 //! Reading the rings: records in, segments out, and waiting without being woken for each packet.
 //!
 //! A wake-up costs several times what reading a record does. So a busy ring is drained on a short timer, and its
-//! producer stays quiet; a ring that has been empty for a while is put to sleep in [`READERS`], and its producer
-//! wakes it with the next record.
+//! producer stays quiet; a ring that is found empty is looked at less often, since clients that send several requests at once are
+//! silent for milliseconds in between; one that has been empty for a while is put to sleep in [`READERS`], and its producer wakes it
+//! with the next record.
 //!
 //! [`READERS`]: shadow_common::SLEEPING
 
@@ -25,8 +26,11 @@ use super::ring::{Positions, Ring};
 /// How long records gather while the ring is busy, unless [`RingReader::set_interval`] says otherwise.
 const INTERVAL: Duration = Duration::from_millis(1);
 
-/// Times the ring is found empty before it is put to sleep.
-const EMPTY_BEFORE_SLEEP: u32 = 8;
+/// Times the ring is found empty before it is put to sleep: some 11 intervals.
+const EMPTY_BEFORE_SLEEP: u32 = 4;
+
+/// How often the interval doubles at most while the ring is found empty.
+const MAX_DOUBLINGS: u32 = 2;
 
 /// How often a sleeping ring is looked at all the same. A producer that saw the reader awake a moment before it
 /// went to sleep wakes nobody; the look after one more interval finds that record, and this one is for the case
@@ -164,10 +168,10 @@ impl RingReader {
             }
             (0, State::Dozing | State::Sleeping) => State::Sleeping,
         };
-        Ok(if self.state == State::Sleeping {
-            SAFETY
-        } else {
-            self.interval
+        Ok(match self.state {
+            State::Polling { empty } => self.interval * (1 << empty.min(MAX_DOUBLINGS)),
+            State::Dozing => self.interval,
+            State::Sleeping => SAFETY,
         })
     }
 

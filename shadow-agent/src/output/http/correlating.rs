@@ -27,7 +27,7 @@ use crate::time::monotonic_now;
 
 /// How often requests that wait are looked at: the answer may come to any shard.
 const TURN: Duration = Duration::from_millis(5);
-/// The same while any of them waits for another shard, which reads what it has once a millisecond.
+/// The same while any of them waits for another shard, which reads what it has within milliseconds.
 const ARRIVING: Duration = Duration::from_millis(1);
 /// Most requests that wait: those of more clients than log in at once.
 const MAX_WAITING: usize = 1024;
