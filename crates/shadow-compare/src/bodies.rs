@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use shadow_http::{Codings, Undecodable, chunked_data};
+use shadow_http::{Codings, Undecodable, chunked_data, is_json};
 
 use super::charset;
 use super::difference_collector::DifferenceCollector;
@@ -93,11 +93,12 @@ impl<'a> Side<'a> {
     pub fn is_json(&self, body: &[u8]) -> bool {
         match self.media.as_str() {
             "" => matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')),
-            media => media.ends_with("/json") || media.ends_with("+json") || self.is_json_lines(),
+            media => is_json(media.as_bytes()) || self.is_json_lines(),
         }
     }
 
-    /// Whether the body is called plain text and is JSON all the same, as `CouchDB` gives it to whoever takes all types.
+    /// Whether the body is called plain text or a page and is JSON all the same: `CouchDB` calls it so for whoever takes all types, and many
+    /// a program says nothing of what it sends, for which its server puts `text/html`.
     fn is_plain_json(&self, body: &[u8]) -> bool {
         let body = body.trim_ascii();
         let looks = matches!(
@@ -105,7 +106,7 @@ impl<'a> Side<'a> {
             (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']'))
         );
         let reads = |body| std::str::from_utf8(body).is_ok_and(|text| Reader::default().read(text).is_some());
-        self.media == "text/plain" && looks && reads(body)
+        matches!(&*self.media, "text/plain" | "text/html") && looks && reads(body)
     }
 
     fn is_json_lines(&self) -> bool {

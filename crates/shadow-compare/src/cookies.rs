@@ -10,7 +10,21 @@ use super::display_value::DisplayValue;
 
 /// Cookies of both sides by name, where `findings` is.
 pub(super) fn compare(production: &[&[u8]], shadow: &[&[u8]], findings: &mut DifferenceCollector<'_>) {
-    let (left, right) = (cookies(production), cookies(shadow));
+    let (left, mut right) = (cookies(production), cookies(shadow));
+    // What each instance calls by a name of its own is one cookie.
+    for name in left.keys() {
+        if right.contains_key(name) {
+            continue;
+        }
+        let theirs = right
+            .keys()
+            .find(|other| !left.contains_key(*other) && findings.is_renamed(name, other));
+        if let Some(theirs) = theirs.cloned()
+            && let Some(attributes) = right.remove(&theirs)
+        {
+            right.insert(name.clone(), attributes);
+        }
+    }
     let only_shadow = right.keys().filter(|name| !left.contains_key(*name));
     for name in left.keys().chain(only_shadow) {
         findings.path.name(name);

@@ -16,7 +16,7 @@ use super::{Difference, Kind};
 /// Most differences of one pair in either list. Behind them comes one that says so.
 pub(super) const MAX_DIFFERENCES: usize = 100;
 /// Where the paths of cookies begin.
-const OF_COOKIES: &str = "header.set-cookie.";
+pub(super) const OF_COOKIES: &str = "header.set-cookie.";
 /// Most places of one pair that rules are asked about.
 const MAX_PLACES: usize = 2000;
 
@@ -261,6 +261,20 @@ impl<'r> DifferenceCollector<'r> {
             return Some(RuleId::Time);
         }
         time_distance::are_next_minutes(production, shadow, self.dates).then_some(RuleId::Minute)
+    }
+
+    /// Whether `production` and `shadow` are one name that each side issued, of something here. If so, it is told as mapped.
+    pub fn is_renamed(&mut self, production: &str, shadow: &str) -> bool {
+        self.path.name(production);
+        self.path.label("name");
+        let (production, shadow) = (DisplayValue::Text(production), DisplayValue::Text(shadow));
+        let is_mapped = self.mapped(production, shadow);
+        if is_mapped {
+            self.add(Kind::Value, production, shadow);
+        }
+        self.path.back();
+        self.path.back();
+        is_mapped
     }
 
     /// Whether the two are one identifier, as each side issued it.

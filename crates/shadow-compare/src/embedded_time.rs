@@ -54,23 +54,30 @@ struct Time {
 /// Reads the time that a text begins with.
 fn time(text: &[u8]) -> Option<Time> {
     let mut reader = Reader { text, at: 0 };
-    let (year, month, day, is_compact) = reader.year_first().or_else(|| {
-        reader.at = 0;
-        reader.day_first()
-    })?;
+    let (year, month, day, is_compact) = reader
+        .year_first()
+        .or_else(|| {
+            reader.at = 0;
+            reader.day_first()
+        })
+        .or_else(|| {
+            reader.at = 0;
+            reader.numbers()
+        })?;
     let hour = if is_compact && !matches!(reader.peek(), Some(b'T' | b'-' | b'_')) {
         reader.number(2)?
     } else {
         reader.between()?;
-        reader.number(2)?
+        reader.number(2).or_else(|| reader.number(1))?
     };
-    let parted = reader.one_of(b":-_.");
+    let parted = reader.parts_time();
     let minute = reader.number(2)?;
-    if reader.one_of(b":-_.") != parted || (parted.is_none() && !is_compact) {
+    if reader.parts_time() != parted || (parted.is_none() && !is_compact) {
         return None;
     }
     let second = reader.number(2)?;
     let fraction = reader.fraction();
+    let hour = reader.half_of_day(hour)?;
     if reader.peek().is_some_and(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -145,9 +152,60 @@ impl Reader<'_> {
         Some((year, i16::try_from(month).ok()? + 1, day, false))
     }
 
+    /// `11/30/26`, `30.11.2026`: which of day and month comes first is not known, unless one can be no month.
+    fn numbers(&mut self) -> Option<(i16, i16, i16, bool)> {
+        let first = self.number(2).or_else(|| self.number(1))?;
+        let parted = self.one_of(b"/.-")?;
+        let second = self.number(2).or_else(|| self.number(1))?;
+        if self.one_of(b"/.-")? != parted {
+            return None;
+        }
+        let year = self
+            .number(4)
+            .or_else(|| self.number(2).map(|year| 2000 + year))?;
+        let (month, day) = if first > 12 {
+            (second, first)
+        } else {
+            (first, second)
+        };
+        Some((year, month, day, false))
+    }
+
+    /// What parts hours from minutes and minutes from seconds; in a URL it may be encoded.
+    fn parts_time(&mut self) -> Option<u8> {
+        if self.text[self.at..].starts_with(b"%3A") || self.text[self.at..].starts_with(b"%3a") {
+            self.at += 3;
+            return Some(b'%');
+        }
+        self.one_of(b":-_.")
+    }
+
+    /// The hour where `AM` or `PM` may follow.
+    fn half_of_day(&mut self, hour: i16) -> Option<i16> {
+        let rest = &self.text[self.at..];
+        let space = usize::from(rest.first() == Some(&b' '));
+        let half = rest
+            .get(space..space + 2)
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        let is_afternoon = match &half[..] {
+            b"am" => false,
+            b"pm" => true,
+            _ => return Some(hour),
+        };
+        self.at += space + 2;
+        (1..=12)
+            .contains(&hour)
+            .then(|| hour % 12 + if is_afternoon { 12 } else { 0 })
+    }
+
     /// Signs between a date and a time of day.
     fn between(&mut self) -> Option<u8> {
-        let first = self.one_of(b" T_-:,t")?;
+        if self.text[self.at..].starts_with(b"%20") {
+            self.at += 3;
+            return Some(b' ');
+        }
+        let first = self.one_of(b" T_-:,t+")?;
         if first == b',' {
             self.one_of(b" ");
         }
@@ -203,6 +261,14 @@ mod tests {
                 4,
             ),
             ("x 2026/11/30 12:18:25.75 y", "x 2026/11/30 12:18:27 y", 1),
+            (
+                "?from=2026-11-30T19%3A20%3A42Z&p=s",
+                "?from=2026-11-30T19%3A20%3A44Z&p=s",
+                2,
+            ),
+            ("at 11/30/26 19:20:59", "at 11/30/26 19:21:01", 2),
+            ("30.11.2026, 9:59:59", "30.11.2026, 10:00:00", 1),
+            ("11/30/2026 11:59:59 AM", "11/30/2026 12:00:00 PM", 1),
         ] {
             assert_eq!(seconds(a, b), Some(apart), "{a}");
         }

@@ -103,11 +103,25 @@ impl HostAliases {
                 at += 1;
                 continue;
             }
+            if is_slash(&bytes[at..]) {
+                at += SLASH.len();
+                continue;
+            }
             let length = bytes[at..].iter().take_while(|byte| in_authority(**byte)).count();
+            // Within the query of another URL a slash is encoded.
+            let length = (0..length)
+                .find(|by| is_slash(&bytes[at + by..]))
+                .unwrap_or(length);
             // A run of ASCII, so it begins and ends between characters.
             let run = &text[at..at + length];
             // `\/\/` is how JSON in a page has it.
-            let in_url = || text[..at].ends_with("//") || text[..at].ends_with("\\/\\/");
+            let before = &text[..at];
+            let in_url = || {
+                before.ends_with("//")
+                    || before.ends_with("\\/\\/")
+                    || (before.len() >= 6 && is_slash(&bytes[at - 6..]) && is_slash(&bytes[at - 3..]))
+            };
+            let run = &*run.replace("%3A", ":").replace("%3a", ":");
             let by_itself = || has_port(run) || (length == bytes.len() && run.contains('.'));
             if length <= MAX_HOST && (in_url() || by_itself()) && self.0.contains(&plain(run)) {
                 parts.push(&text[from..at]);
@@ -118,6 +132,14 @@ impl HostAliases {
         parts.push(&text[from..]);
         parts
     }
+}
+
+/// A slash within the query of a URL.
+const SLASH: &[u8; 3] = b"%2F";
+
+fn is_slash(text: &[u8]) -> bool {
+    text.get(..SLASH.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(SLASH))
 }
 
 /// Bytes of an authority in a URL, but for those that end one in a text more often than they stand in it.
@@ -189,6 +211,14 @@ mod tests {
             "\\\"http:\\/\\/next:8080\\/\\\""
         ));
         assert!(hosts.same("//shop.example", "//next:8080"));
+        assert!(hosts.same(
+            "/login?to=https%3A%2F%2Fshop.example%2Fa",
+            "/login?to=https%3A%2F%2Fnext%3A8080%2Fa"
+        ));
+        assert!(!hosts.same(
+            "/login?to=https%3A%2F%2Fshop.example%2Fa",
+            "/login?to=https%3A%2F%2Fnext%3A8081%2Fa"
+        ));
     }
 
     #[test]

@@ -51,6 +51,7 @@ mod pairing;
 mod path;
 mod pattern;
 mod races;
+mod relative_time;
 mod repeats;
 mod route_by;
 pub mod routes;

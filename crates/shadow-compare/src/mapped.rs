@@ -7,6 +7,7 @@ use shadow_correlate::{At, Map, is_reference, lock};
 
 use super::correlation::Correlation;
 use super::difference::Difference;
+use super::difference_collector::OF_COOKIES;
 use super::rules::RuleId;
 
 /// Longest list of places that is kept of a pair, in bytes: some hundred of them.
@@ -36,6 +37,7 @@ fn at(path: &str) -> At<'_> {
     match path {
         "header.etag" => At::Tag,
         "header.last-modified" => At::Date,
+        _ if path.starts_with(OF_COOKIES) => At::CookieName,
         _ if path.starts_with('$') => {
             let name = path.rsplit('.').next().unwrap_or_default();
             At::Member(name.split('[').next().unwrap_or_default().as_bytes())
@@ -43,15 +45,45 @@ fn at(path: &str) -> At<'_> {
         _ => match (select(path), named(path)) {
             (Some(name), _) => At::ChoiceOf(name.as_bytes()),
             (None, Some(name)) => At::Member(name.as_bytes()),
+            (None, None) if is_attribute(path) => At::Attribute,
             (None, None) => At::Elsewhere,
         },
     }
 }
 
+/// Attributes that name an element: nobody reads them, and they lead nowhere.
+const NAMING: [&str; 8] = [
+    "aria-controls",
+    "aria-describedby",
+    "aria-labelledby",
+    "class",
+    "for",
+    "headers",
+    "id",
+    "name",
+];
+
+/// Whether it is such an attribute of an element of a page, or the value of one among several of a name (`post[]`); or a field of a head
+/// that is called as an id is.
+fn is_attribute(path: &str) -> bool {
+    if let Some(field) = path.strip_prefix("header.") {
+        return field.ends_with("-id");
+    }
+    let place = path
+        .strip_prefix("html ")
+        .and_then(|place| place.rsplit_once('@'));
+    place.is_some_and(|(element, name)| {
+        NAMING.contains(&name) || (name == "value" && element.ends_with("[]']"))
+    })
+}
+
 /// The name of the value that an element of a page holds for a form or a script: of `html form > input[name=id]@value`, of
 /// `html #id@value`, and of `html tr@data-id`. A place that is no such id may be anything else.
 fn named(path: &str) -> Option<&str> {
-    let (element, attribute) = path.strip_prefix("html ")?.rsplit_once('@')?;
+    let place = path.strip_prefix("html ")?;
+    let Some((element, attribute)) = place.rsplit_once('@') else {
+        return cell(place);
+    };
     let name = match attribute {
         "value" => {
             let element = element.rsplit([' ', '>']).next()?;
@@ -63,6 +95,22 @@ fn named(path: &str) -> Option<&str> {
         _ => attribute.strip_prefix("data-")?,
     };
     is_reference(name.as_bytes()).then_some(name)
+}
+
+/// The name of what a cell of a table shows, by its classes: `id` of `tr > td.col-id`, and of `td.field-id`.
+fn cell(place: &str) -> Option<&str> {
+    // The cell may be a link to its record.
+    let place = place.strip_suffix(" > a").unwrap_or(place);
+    let element = place.rsplit([' ', '>']).next()?;
+    let (tag, classes) = element.split_once('.')?;
+    let name = |class: &str| -> Option<usize> {
+        let prefixes = ["col-", "column-", "field-", "cell-", "td-", ""];
+        let prefix = prefixes.into_iter().find(|prefix| class.starts_with(prefix))?;
+        is_reference(&class.as_bytes()[prefix.len()..]).then_some(prefix.len())
+    };
+    let is_cell = matches!(tag, "td" | "th");
+    let mut classes = classes.split('.').filter(|_| is_cell);
+    classes.find_map(|class| name(class).map(|from| &class[from..]))
 }
 
 /// The name of the `select` of whose options these are the values, by its id: `groups` of `html #id_groups > option@value`.
@@ -136,12 +184,24 @@ mod tests {
             ("html #id_groups > option@value", At::ChoiceOf(b"groups")),
             ("html #user.wide > optgroup > option@value", At::ChoiceOf(b"user")),
             ("html select > option@value", At::Elsewhere),
+            ("html #list tr@id", At::Attribute),
+            ("html th > input[name='post[]']@value", At::Attribute),
+            ("html a@title", At::Elsewhere),
+            ("header.x-attachment-id", At::Attribute),
             ("html #id_groups > option", At::Elsewhere),
             ("html p", At::Elsewhere),
             ("html form > input[name=id]@value", At::Member(b"id")),
             ("html #id@value", At::Member(b"id")),
             ("html tr > td > input[name=todo_id]@value", At::Member(b"todo_id")),
             ("html tr@data-id", At::Member(b"id")),
+            ("html tr > td.col-id", At::Member(b"id")),
+            (
+                "html #list tr > th.field-todo_id.wide > a",
+                At::Member(b"todo_id"),
+            ),
+            ("html tr > td.col-price", At::Elsewhere),
+            ("html p.id", At::Elsewhere),
+            ("header.set-cookie.sid", At::CookieName),
             ("html form > input[name=price]@value", At::Elsewhere),
             ("html tr@data-price", At::Elsewhere),
         ] {

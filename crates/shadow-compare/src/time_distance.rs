@@ -13,6 +13,7 @@ use jiff::civil::DateTime;
 
 use super::display_value::DisplayValue;
 use super::embedded_time;
+use super::relative_time;
 use super::worded_time;
 
 /// Seconds of Unix time between which a number may be one: from 2001 to 2100.
@@ -24,6 +25,9 @@ const NEAR: i128 = 31 * 86_400 * 1_000_000_000;
 /// Seconds from its answer to a time to the minute that belongs to what just happened: a day and a half before, as nobody knows
 /// its zone, and no more after than zones are ahead.
 const FRESH: std::ops::Range<i64> = -36 * 3600..14 * 3600;
+
+/// Longest text in which numbers may be times, in bytes.
+const MAX_WITH_NUMBERS: usize = 256;
 
 /// The `Date` fields of production's answer and of the shadow's.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,11 +60,15 @@ pub(super) fn apart(
         (None, None) => {
             let (a, b) = (a.string()?, b.string()?);
             let written = written(a, b);
-            if written.is_none()
-                && let Some(nanos) = embedded_time::apart(a, b)
-            {
-                let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
-                return Some(Duration::from_nanos(nanos));
+            if written.is_none() {
+                let nanos = embedded_time::apart(a, b).or_else(|| numbers_apart(a, b, dates));
+                if let Some(nanos) = nanos {
+                    let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+                    return Some(Duration::from_nanos(nanos));
+                }
+                if let Some(apart) = relative_time::apart(a, b) {
+                    return Some(apart);
+                }
             }
             (a, b, written)
         }
@@ -71,6 +79,33 @@ pub(super) fn apart(
     let by_value = is_time.then(|| a.abs_diff(b));
     let nanos = by_value.into_iter().chain(dates.apart(a, b)).min()?;
     Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+}
+
+/// Nanoseconds between two texts that are the same but for numbers that move with the clock, where they are furthest apart:
+/// `change-1-1796066443118660`.
+fn numbers_apart(a: &str, b: &str, dates: Dates<'_>) -> Option<u128> {
+    if a.len() > MAX_WITH_NUMBERS || a.len() != b.len() {
+        return None;
+    }
+    let mut left = a
+        .as_bytes()
+        .chunk_by(|x, y| x.is_ascii_digit() == y.is_ascii_digit());
+    let mut right = b
+        .as_bytes()
+        .chunk_by(|x, y| x.is_ascii_digit() == y.is_ascii_digit());
+    let mut apart = None;
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return apart,
+            (Some(a), Some(b)) if a == b => {}
+            (Some(a), Some(b)) => {
+                let text = |digits| std::str::from_utf8(digits).ok();
+                let (a, b) = unix(text(a)?, text(b)?)?;
+                apart = apart.max(Some(dates.apart(a, b)?));
+            }
+            _ => return None,
+        }
+    }
 }
 
 /// Whether both values are times to the minute, of today, in minutes next to each other: the moment that both mean may lie
@@ -193,6 +228,24 @@ mod tests {
             shadow: Some(dates.1.as_bytes()),
         };
         apart("$.any", DisplayValue::Text(a), DisplayValue::Text(b), dates).map(|apart| apart.as_secs())
+    }
+
+    #[test]
+    fn numbers_within_a_text_that_move_with_the_clock_are_times() {
+        let dates = ("Thu, 12 Nov 2026 05:00:00 GMT", "Thu, 12 Nov 2026 05:01:00 GMT");
+        let (a, b) = ("change-1-1794459600118660", "change-1-1794459662258137");
+        assert_eq!(between_at(dates, a, b), Some(2));
+        assert_eq!(
+            between_at(dates, "change-1-1794459600118660", "change-2-1794459662258137"),
+            None
+        );
+        assert_eq!(between_at(dates, "a 1234567890 b", "a 1234567891 b"), None);
+        assert_eq!(between(a, b), None);
+    }
+
+    #[test]
+    fn times_from_now_are_as_far_apart_as_they_say() {
+        assert_eq!(between("0 seconds ago", "5 seconds ago"), Some(4));
     }
 
     #[test]

@@ -6,14 +6,18 @@ use std::ops::Range;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use shadow_grpc::Method;
-use shadow_http::{Framing, Request, chunked_data};
+use shadow_http::{Framing, Request, chunked_data, is_json};
 
 use crate::exceptions::Exceptions;
 use crate::json::{self, Scalar};
 use crate::key::Scope;
+use crate::lines;
 use crate::messages;
 use crate::multipart;
-use crate::shape::{RecordName, is_id, is_own_id, is_tag_number, is_token, names_token};
+use crate::shape::{
+    RecordName, cookie_template, is_id, is_named_token, is_own_id, is_reference, is_tag_number, is_token,
+    names_token,
+};
 use crate::url::{self, PartKind, Within};
 use crate::xml;
 
@@ -70,13 +74,6 @@ pub trait Take {
     fn method(&self, target: &[u8]) -> Option<Method>;
     /// Takes one.
     fn take(&mut self, candidate: &Candidate<'_>, scopes: &[Scope<'_>]) -> bool;
-}
-
-/// Whether a media type is of JSON.
-pub fn is_json(media: &[u8]) -> bool {
-    let ends =
-        |end: &[u8]| media.len() >= end.len() && media[media.len() - end.len()..].eq_ignore_ascii_case(end);
-    media.eq_ignore_ascii_case(b"application/json") || ends(b"+json")
 }
 
 /// Credentials behind their scheme (RFC 9110 section 11.4), or a value that has none.
@@ -153,6 +150,10 @@ fn tag_number(raw: &[u8]) -> Option<(usize, &[u8])> {
         let number = raw.strip_prefix(*mark)?.strip_suffix(*mark)?;
         is_tag_number(number).then_some((mark.len(), number))
     })
+}
+
+fn is_number(value: &[u8]) -> bool {
+    value.len() < 10 && value.iter().all(u8::is_ascii_digit)
 }
 
 struct Reader<'a, 't, T> {
@@ -240,11 +241,42 @@ impl<T: Take> Reader<'_, '_, T> {
                         let scopes = [Scope::Collection(self.path)];
                         self.offer(section, range, written, number.into(), &scopes);
                     } else {
-                        self.named(name, section, range, written, value);
+                        self.parameter(url::path(text), name, section, range, written, value);
                     }
                 }
             }
         });
+    }
+
+    /// A parameter of the query of a URL with this path, which may name a record there, whatever it is called: `/?p=104`.
+    fn parameter(
+        &mut self,
+        path: &[u8],
+        name: &[u8],
+        section: Section,
+        range: Range<usize>,
+        written: Written,
+        value: Cow<'_, [u8]>,
+    ) {
+        let collection = url::collection_of(path, name);
+        let is_found = is_id(&value)
+            && !is_reference(name)
+            && self.offer(
+                section,
+                range.clone(),
+                written,
+                value.clone(),
+                &[Scope::Collection(&collection)],
+            );
+        if is_found {
+            return;
+        }
+        match RecordName::of_parameter(name).filter(|_| !is_reference(name) && is_number(&value)) {
+            Some(record) => {
+                self.offer(section, range, written, value, &[Scope::Record(&record)]);
+            }
+            None => self.named(name, section, range, written, value),
+        }
     }
 
     /// A field of a form, a parameter of a query, or a member.
@@ -260,6 +292,10 @@ impl<T: Take> Reader<'_, '_, T> {
         {
             return;
         }
+        if names_token(name) && is_named_token(&value) {
+            self.offer(section, range, written, value, &[Scope::Anywhere]);
+            return;
+        }
         if !is_id(&value) {
             return;
         }
@@ -267,9 +303,32 @@ impl<T: Take> Reader<'_, '_, T> {
             let scopes = [Scope::Collection(self.path), Scope::Collection(self.above)];
             self.offer(section, range, written, value, &scopes);
         } else if let Some(record) = RecordName::of_member(name) {
-            self.offer(section, range, written, value, &[Scope::Record(&record)]);
+            match RecordName::last_of_member(name) {
+                Some(last) => {
+                    let scopes = [Scope::Record(&record), Scope::Record(&last)];
+                    self.offer(section, range, written, value, &scopes);
+                }
+                None => {
+                    self.offer(section, range, written, value, &[Scope::Record(&record)]);
+                }
+            }
         } else if is_tag_number(&value) {
             self.offer(section, range, written, value, &[Scope::Collection(self.path)]);
+        }
+    }
+
+    /// A field of a form, which a page may have filled in.
+    fn filled(&mut self, name: &[u8], range: Range<usize>, written: Written, value: Cow<'_, [u8]>) {
+        let is_found = is_id(&value)
+            && self.offer(
+                Section::Body,
+                range.clone(),
+                written,
+                value.clone(),
+                &[Scope::Field(name)],
+            );
+        if !is_found {
+            self.named(name, Section::Body, range, written, value);
         }
     }
 
@@ -306,7 +365,16 @@ impl<T: Take> Reader<'_, '_, T> {
             }
             _ if url::is_url(value) => self.url(value, Section::Head, start),
             _ => {
-                let found = self.token(Section::Head, whole.clone(), Written::Plain, value.into());
+                let found = self.token(Section::Head, whole.clone(), Written::Plain, value.into())
+                    || (names_token(name)
+                        && is_named_token(value)
+                        && self.offer(
+                            Section::Head,
+                            whole.clone(),
+                            Written::Plain,
+                            value.into(),
+                            &[Scope::Anywhere],
+                        ));
                 // Some have credentials in a field of their own, written as those of `Basic` are.
                 if !found && names_token(name) {
                     self.basic(value, whole);
@@ -324,6 +392,17 @@ impl<T: Take> Reader<'_, '_, T> {
                 let name = pair[..equals].trim_ascii();
                 let text = pair[equals + 1..].trim_ascii_end();
                 let from = start + at + equals + 1;
+                if *cookie_template(name) != *name {
+                    let begin = start + at + (equals - pair[..equals].trim_ascii_start().len());
+                    let whole = begin..begin + name.len();
+                    self.offer(
+                        Section::Head,
+                        whole,
+                        Written::Plain,
+                        name.into(),
+                        &[Scope::CookieName],
+                    );
+                }
                 self.cookie(name, text, from..from + text.len());
             }
             at = end + 1;
@@ -413,18 +492,29 @@ impl<T: Take> Reader<'_, '_, T> {
         }
     }
 
+    /// JSON that stands at `start` of the body.
+    fn json(&mut self, text: &[u8], start: usize) {
+        let mut members = Members {
+            reader: self,
+            text,
+            start,
+        };
+        // What is no JSON has been offered up to there; that is as good as it gets.
+        let _ = json::walk(text, &mut members);
+    }
+
     fn body(&mut self, content_type: &[u8], body: &[u8]) {
         let end = memchr::memchr(b';', content_type).unwrap_or(content_type.len());
         let media = content_type[..end].trim_ascii();
         // Some clients do not say what they send.
         let begins = |with: &[u8]| media.is_empty() && body.trim_ascii_start().starts_with(with);
+        let is_plain = media.eq_ignore_ascii_case(b"text/plain");
         if is_json(media) || begins(b"{") || begins(b"[") {
-            let mut members = Members {
-                reader: self,
-                text: body,
-            };
-            // What is no JSON has been offered up to there; that is as good as it gets.
-            let _ = json::walk(body, &mut members);
+            self.json(body, 0);
+        } else if lines::is_lines(media) || (is_plain && lines::has_json(body)) {
+            lines::documents(body, |document| {
+                self.json(&body[document.clone()], document.start);
+            });
         } else if xml::is_xml(media) || begins(b"<?xml") {
             xml::texts(body, |_, range| {
                 let text = &body[range.clone()];
@@ -437,7 +527,7 @@ impl<T: Take> Reader<'_, '_, T> {
         } else if media.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
             url::fields(body, |name, range| {
                 if let Some(value) = url::decoded(&body[range.clone()], Within::Query) {
-                    self.named(name, Section::Body, range, Written::Percent(Within::Query), value);
+                    self.filled(name, range, Written::Percent(Within::Query), value);
                 }
             });
         } else if media.eq_ignore_ascii_case(b"multipart/form-data")
@@ -445,7 +535,7 @@ impl<T: Take> Reader<'_, '_, T> {
         {
             multipart::fields(body, boundary, |name, range| {
                 let value = &body[range.clone()];
-                self.named(name, Section::Body, range, Written::Plain, value.into());
+                self.filled(name, range, Written::Plain, value.into());
             });
         }
     }
@@ -454,6 +544,7 @@ impl<T: Take> Reader<'_, '_, T> {
 struct Members<'r, 'a, 't, 'b, T> {
     reader: &'r mut Reader<'a, 't, T>,
     text: &'b [u8],
+    start: usize,
 }
 
 impl<'b, T: Take> json::Visitor<'b> for Members<'_, '_, '_, 'b, T> {
@@ -469,15 +560,14 @@ impl<'b, T: Take> json::Visitor<'b> for Members<'_, '_, '_, 'b, T> {
         if !scalar.is_string && !value.first().is_some_and(u8::is_ascii_digit) {
             return;
         }
+        let range = self.start + scalar.range.start..self.start + scalar.range.end;
         match (&value, scalar.name) {
             (Cow::Borrowed(text), _) if scalar.is_string && url::is_url(text) => {
-                self.reader.url(text, Section::Body, scalar.range.start);
+                self.reader.url(text, Section::Body, range.start);
             }
-            (_, Some(name)) => self
-                .reader
-                .named(name, Section::Body, scalar.range, written, value),
+            (_, Some(name)) => self.reader.named(name, Section::Body, range, written, value),
             (_, None) => {
-                self.reader.token(Section::Body, scalar.range, written, value);
+                self.reader.token(Section::Body, range, written, value);
             }
         }
     }

@@ -10,6 +10,8 @@ use crate::url::{self, PartKind, Within};
 pub enum At<'a> {
     /// The value of the cookie of this name.
     Cookie(&'a [u8]),
+    /// The name of a cookie.
+    CookieName,
     /// An entity tag.
     Tag,
     /// `Last-Modified`.
@@ -18,6 +20,8 @@ pub enum At<'a> {
     Member(&'a [u8]),
     /// A choice among records, in what is called so: `groups`.
     ChoiceOf(&'a [u8]),
+    /// An attribute of an element of a page, or a field of a head that names an identifier.
+    Attribute,
     /// Anywhere else.
     Elsewhere,
 }
@@ -30,6 +34,7 @@ impl Map {
         let same_token = self.is_pair(Scope::Anywhere, production, own);
         match at {
             At::Cookie(name) => same_token || self.is_pair(Scope::Cookie(name), production, own),
+            At::CookieName => self.is_pair(Scope::CookieName, production, own),
             At::Tag => {
                 let opaque = production.strip_prefix(b"W/").unwrap_or(production);
                 self.is_pair(Scope::Tag(resource), opaque, own)
@@ -40,20 +45,38 @@ impl Map {
                 let above = url::split_last(path).0;
                 self.is_pair(Scope::Collection(path), production, own)
                     || self.is_pair(Scope::Collection(above), production, own)
+                    || self.is_same_text(production, own)
             }
             At::Member(name) if let Some(record) = RecordName::of_member(name) => {
                 self.is_pair(Scope::Record(&record), production, own)
+                    || RecordName::last_of_member(name)
+                        .is_some_and(|last| self.is_pair(Scope::Record(&last), production, own))
+                    || self.is_same_text(production, own)
             }
             At::ChoiceOf(name) => RecordName::of_collection(name)
                 .is_some_and(|record| self.is_pair(Scope::Record(&record), production, own)),
+            At::Attribute if self.is_same_but_for_ids(production, own) => true,
             _ => self.is_same_url(path, (production, own)) || self.is_same_text(production, own),
+        }
+    }
+
+    /// Whether two texts that nobody reads are the same but for numbers that are ids of records which were made: `cb-select-8`.
+    fn is_same_but_for_ids(&self, production: &[u8], own: &[u8]) -> bool {
+        let mut left = production.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
+        let mut right = own.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
+        loop {
+            match (left.next(), right.next()) {
+                (None, None) => return true,
+                (Some(a), Some(b)) if a == b || self.is_made(a, b) => {}
+                _ => return false,
+            }
         }
     }
 
     /// Whether two URLs are the same but for identifiers in them.
     fn is_same_url(&self, asked: &[u8], (production, own): (&[u8], &[u8])) -> bool {
         // In pages a link may be to another query of the same path.
-        let is_link = |text: &[u8]| url::is_url(text) || text.starts_with(b"?");
+        let is_link = |text: &[u8]| url::is_url(text) || text.starts_with(b"?") || is_relative(text);
         if !is_link(production) || !is_link(own) {
             return false;
         }
@@ -97,8 +120,16 @@ impl Map {
                 PartKind::Query(name) if is_own_id(name) => collections
                     .iter()
                     .any(|path| self.is_pair(Scope::Collection(path), &value, &own_value)),
-                PartKind::Query(name) => RecordName::of_member(name)
-                    .is_some_and(|record| self.is_pair(Scope::Record(&record), &value, &own_value)),
+                PartKind::Query(name) if let Some(record) = RecordName::of_member(name) => {
+                    self.is_pair(Scope::Record(&record), &value, &own_value)
+                }
+                PartKind::Query(name) => {
+                    let collection = url::collection_of(path, name);
+                    let named = RecordName::of_parameter(name);
+                    self.is_pair(Scope::Collection(&collection), &value, &own_value)
+                        || named
+                            .is_some_and(|record| self.is_pair(Scope::Record(&record), &value, &own_value))
+                }
             };
             value == own_value || self.is_pair(Scope::Anywhere, &value, &own_value) || in_collection()
         };
@@ -106,4 +137,14 @@ impl Map {
             && around(production, &left) == around(own, &right)
             && left.iter().zip(&right).all(same_part)
     }
+}
+
+/// Whether it can be a link to what is beside or above the page that has it: `../static/app.css?v=1`, `item?id=5`.
+fn is_relative(text: &[u8]) -> bool {
+    let end = text.iter().position(|byte| matches!(byte, b'/' | b'?'));
+    end.is_some_and(|end| {
+        text[..end]
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-~%+".contains(byte))
+    }) && !text.iter().any(u8::is_ascii_whitespace)
 }

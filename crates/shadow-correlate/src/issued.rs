@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use shadow_http::{Codings, chunked_data};
+use shadow_http::{Codings, chunked_data, is_json};
 
 use self::members::JsonReader;
 use crate::exceptions::Exceptions;
@@ -15,14 +15,18 @@ use crate::fields;
 use crate::html::{self, Handed};
 use crate::json;
 use crate::key::{Key, Keys, Scope};
+use crate::lines;
 use crate::messages::{self, Methods};
+use crate::named_tokens;
 use crate::shape::{
-    MAX_VALUE, RecordName, is_id, is_own_id, is_tag_number, is_token, names_identifier, names_token,
+    MAX_VALUE, RecordName, cookie_template, is_id, is_moment, is_own_id, is_reference, is_tag_number,
+    is_token, names_identifier, names_token,
 };
 use crate::url::{self, PartKind, Within};
 use crate::xml;
 
 mod members;
+mod pages;
 
 /// Largest decoded body that is looked into, in bytes: pages and records that issue something are smaller by far.
 const MAX_BODY: usize = 256 * 1024;
@@ -69,6 +73,8 @@ pub(crate) struct Value {
     pub owner: Option<(u64, u64)>,
     /// Whether it is of a record that was just created: what the id meant before, it means no more.
     pub anew: bool,
+    /// Whether its name says that it is an identifier, in an answer that may have made it: one that nobody has seen before is sure then.
+    pub named: bool,
 }
 
 /// All identifiers of one answer.
@@ -206,7 +212,9 @@ impl Issued {
         if media == Media::Grpc {
             let text = messages::issuing((head, body), MAX_BODY, asked.methods, asked.target);
             if let Some(text) = text {
-                Reader::new(keys, self, creates, asked).json(text.as_bytes());
+                let mut reader = Reader::new(keys, self, creates, asked);
+                reader.writes = creates;
+                reader.json(text.as_bytes());
             }
             return;
         }
@@ -218,16 +226,22 @@ impl Issued {
         let Some(Ok(body)) = whole.map(|body| self.manner.codings.undo(body, MAX_BODY)) else {
             return;
         };
-        if media == Media::Plain && !may_be_json(&body) {
+        if media == Media::Plain && !lines::has_json(&body) {
             return;
         }
         let mut reader = Reader::new(keys, self, creates, asked);
         match media {
-            Media::Html => html::handed(&body, |handed| match handed {
-                Handed::Named(name, value) => reader.handed(name, &value),
-                Handed::Part(url) => reader.part(&url),
-            }),
+            Media::Html if !begins_json(&body) => {
+                html::handed(&body, |handed| match handed {
+                    Handed::Named(name, value) => reader.handed(name, &value),
+                    Handed::Part(url) => reader.part(&url),
+                });
+                named_tokens::found(&body, |found| reader.named(found));
+            }
             Media::Xml => xml::texts(&body, |name, text| reader.element(name, &body[text])),
+            Media::Plain | Media::Lines if !begins_json(&body) => {
+                lines::documents(&body, |document| reader.document(&body[document]));
+            }
             _ => reader.json(&body),
         }
     }
@@ -247,7 +261,7 @@ impl Issued {
         &self.text[value.text.clone()]
     }
 
-    /// Whether a body issues nothing, whatever is in it, or, where it is text, as long as it [is no JSON](may_be_json); and the head no
+    /// Whether a body issues nothing, whatever is in it, or, where it is text, as long as it [has no JSON](lines::has_json); and the head no
     /// more than a tag and a date.
     pub(crate) fn is_tag_and_date(&self) -> bool {
         let reads_nothing = match self.manner.media {
@@ -283,8 +297,8 @@ impl Issued {
     }
 }
 
-/// Whether text is looked into.
-pub(crate) fn may_be_json(text: &[u8]) -> bool {
+/// Whether text begins as JSON does.
+fn begins_json(text: &[u8]) -> bool {
     matches!(text.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
@@ -295,8 +309,10 @@ enum Media {
     Xml,
     /// Messages of gRPC.
     Grpc,
-    /// Text, or anything: JSON where it begins so, as `CouchDB` gives it to whoever takes all types.
+    /// Text, or anything: JSON where it begins so, as `CouchDB` gives it to whoever takes all types, or where its packets do.
     Plain,
+    /// JSON in lines, or events with it.
+    Lines,
     #[default]
     Other,
 }
@@ -305,7 +321,7 @@ impl Media {
     fn of(content_type: &[u8]) -> Self {
         let end = memchr::memchr(b';', content_type).unwrap_or(content_type.len());
         let media = content_type[..end].trim_ascii();
-        if crate::carried::is_json(media) {
+        if is_json(media) {
             Self::Json
         } else if media.eq_ignore_ascii_case(b"text/html")
             || media.eq_ignore_ascii_case(b"application/xhtml+xml")
@@ -315,6 +331,8 @@ impl Media {
             Self::Xml
         } else if media.eq_ignore_ascii_case(b"text/plain") {
             Self::Plain
+        } else if lines::is_lines(media) {
+            Self::Lines
         } else if messages::is_grpc(media) {
             Self::Grpc
         } else {
@@ -330,6 +348,8 @@ struct Reader<'r> {
     issued: &'r mut Issued,
     /// Whether the answer says that a record was created.
     creates: bool,
+    /// Whether the request may have made something.
+    writes: bool,
     resource: &'r [u8],
     path: &'r [u8],
 }
@@ -342,6 +362,7 @@ impl<'r> Reader<'r> {
             side,
             issued,
             creates,
+            writes: creates || !matches!(asked.method, b"GET" | b"HEAD" | b"OPTIONS"),
             resource,
             path: url::path_of(resource),
         }
@@ -360,6 +381,10 @@ const LAST_MODIFIED: u64 = 8;
 const PART: u64 = 9;
 const ELEMENT: u64 = 10;
 const TAG_NUMBER: u64 = 11;
+const NAMED: u64 = 12;
+const LINE: u64 = 13;
+const COOKIE_NAME: u64 = 14;
+const FILLED: u64 = 15;
 
 impl Reader<'_> {
     fn push(&mut self, place: u64, scope: Scope<'_>, text: &[u8], sure: bool) {
@@ -396,6 +421,7 @@ impl Reader<'_> {
             sure,
             owner,
             anew: false,
+            named: false,
         });
         true
     }
@@ -447,16 +473,16 @@ impl Reader<'_> {
             return;
         };
         let (name, value) = (pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii());
-        self.push(
-            self.keys.place(COOKIE, name),
-            Scope::Cookie(name),
-            value,
-            is_token(value),
-        );
+        let told = cookie_template(name);
+        if *told != *name {
+            self.push(self.keys.place(COOKIE_NAME, &told), Scope::CookieName, name, true);
+        }
+        let place = self.keys.place(COOKIE, &told);
+        self.push(place, Scope::Cookie(name), value, is_token(value));
         // What a page sends back in a header or a form is often the cookie's value without its encoding.
         if let Some(decoded) = url::decoded(value, Within::Cookie).filter(|decoded| is_token(decoded)) {
             self.push(
-                self.keys.place(COOKIE_DECODED, name),
+                self.keys.place(COOKIE_DECODED, &told),
                 Scope::Anywhere,
                 &decoded,
                 true,
@@ -464,44 +490,11 @@ impl Reader<'_> {
         }
     }
 
-    fn handed(&mut self, name: &[u8], value: &[u8]) {
-        if is_token(value) {
-            self.push(
-                self.keys.place(HANDED, name),
-                Scope::Anywhere,
-                value,
-                names_token(name),
-            );
-        }
-    }
-
-    /// The text of an element of XML.
-    fn element(&mut self, name: &[u8], text: &[u8]) {
-        let place = self.keys.place(ELEMENT, name);
-        let sure = names_token(name);
-        if is_token(text) {
-            self.push(place, Scope::Anywhere, text, sure);
-        } else if sure && url::is_url(text) {
-            self.url(place, text, false, true);
-        }
-    }
-
-    /// Hashes and versions in the URL of a part of a page, told by what else is in it: the page names what browsers ask for next.
-    fn part(&mut self, text: &[u8]) {
-        let mut place = PART;
-        let mut at = 0;
-        let mut tokens = Vec::new();
-        url::parts(text, |part| {
-            if is_token(&text[part.range.clone()]) {
-                place = self.keys.place(place, &text[at..part.range.start]);
-                at = part.range.end;
-                tokens.push(part.range);
-            }
-        });
-        let place = self.keys.place(place, &text[at..]);
-        for (index, range) in tokens.into_iter().enumerate() {
-            let place = self.keys.place(place, &index.to_be_bytes());
-            self.push(place, Scope::Anywhere, &text[range], true);
+    /// A random-looking value that is called `name`.
+    fn token(&mut self, place: u64, name: &[u8], text: &[u8], sure: bool) {
+        let is_there = self.push_key(place, self.key(Scope::Anywhere, text), text, sure, None);
+        if is_there && let Some(value) = self.issued.values.last_mut() {
+            value.named = self.writes && is_reference(name);
         }
     }
 
@@ -538,6 +531,9 @@ impl Reader<'_> {
                 self.record(place, above, &value);
             } else if name.is_some_and(is_own_id) {
                 self.record(place, self.collection_of_query(url::path(text)), &value);
+            } else if let Some(name) = name.filter(|name| !is_reference(name) && !is_moment(&value)) {
+                let collection = url::collection_of(url::path(text), name);
+                self.push(place, Scope::Collection(&collection), &value, true);
             }
         });
     }

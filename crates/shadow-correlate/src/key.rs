@@ -12,6 +12,10 @@ pub enum Scope<'a> {
     Anywhere,
     /// As the value of the cookie of this name.
     Cookie(&'a [u8]),
+    /// As the name of a cookie.
+    CookieName,
+    /// As the value of the field of forms of this name, which a page filled in.
+    Field(&'a [u8]),
     /// As an entity tag of this resource (path and query).
     Tag(&'a [u8]),
     /// As the date of this resource.
@@ -64,6 +68,8 @@ impl Keys {
             Scope::Date(resource) => (3, resource),
             Scope::Collection(path) => (4, path),
             Scope::Record(name) => (5, name.as_bytes()),
+            Scope::CookieName => (6, b""),
+            Scope::Field(name) => (7, name),
         };
         hasher.write_u8(tag);
         within.hash(&mut hasher);
@@ -97,6 +103,8 @@ mod tests {
             of(Scope::Date(b"a")),
             of(Scope::Collection(b"/todos")),
             of(Scope::Record(&name)),
+            of(Scope::CookieName),
+            of(Scope::Field(b"a")),
         ];
         for (at, key) in all.iter().enumerate() {
             assert!(!all[..at].contains(key));

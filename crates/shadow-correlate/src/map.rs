@@ -48,6 +48,10 @@ pub struct Map {
     bytes: usize,
     /// Values that both sides issued alike, the least recently issued first: nobody waits for them again.
     alike: LinkedHashMap<Key, (), BuildAsItIs>,
+    /// Values that the output gave, the least recently given first.
+    given: LinkedHashMap<Key, (), BuildAsItIs>,
+    /// Pairs of ids of records that were made, of whatever collection, the first made first.
+    made: LinkedHashMap<Key, (), BuildAsItIs>,
     /// How many production's values have each length, modulo the count: most of what requests carry has none of them.
     lengths: [u32; 64],
     /// Which collection issues the ids of records of a name: `None` where several do.
@@ -94,9 +98,16 @@ impl Remembered {
     fn is_issued_again(&mut self, exchange: u64, at: Timestamp) {
         match &mut self.state {
             State::Own(_) => {}
+            // It stands twice in one answer.
+            State::Pending(first, _) if *first == exchange => {}
             State::Pending(_, again) => *again = Some((exchange, at)),
             State::Missing => (self.state, self.issued) = (State::Pending(exchange, None), at),
         }
+    }
+
+    /// Whether the answer that began at `at` issued it, and none before.
+    fn is_first(&self, at: Timestamp) -> bool {
+        matches!(self.state, State::Pending(_, None)) && self.issued == at
     }
 
     /// The output has not given it in its answer to this exchange.
@@ -168,6 +179,8 @@ impl Map {
             entries: LinkedHashMap::default(),
             bytes: 0,
             alike: LinkedHashMap::default(),
+            given: LinkedHashMap::default(),
+            made: LinkedHashMap::default(),
             lengths: [0; 64],
             owners: LinkedHashMap::default(),
             origin: None,
@@ -349,6 +362,22 @@ impl Map {
             return;
         }
         self.counts.learned += 1;
+        if value.owner.is_some() {
+            self.made.insert(self.made_key(production, own), ());
+            if self.made.len() > MAX_ALIKE {
+                self.made.pop_front();
+            }
+        }
+        let given = self.keys.key(Scope::Anywhere, own);
+        let is_given_first = self.given.insert(given, ()).is_none() && !self.alike.contains_key(&given);
+        if self.given.len() > MAX_ALIKE {
+            self.given.pop_front();
+        }
+        let is_issued_first = self
+            .entries
+            .get(&value.key)
+            .is_some_and(|known| known.is_first(at));
+        let sure = value.sure || (value.named && is_given_first && is_issued_first);
         let (mut used, mut issued, mut before) = (false, at, None);
         if let Entry::Occupied(mut known) = self.entries.entry(value.key) {
             (used, issued) = (known.get().used, known.get().issued);
@@ -356,13 +385,13 @@ impl Map {
                 before = Some(self.keys.key(Scope::Anywhere, own));
             }
             // What an answer said for sure, a list whose elements are told by their order alone does not take back.
-            if known.get().sure && !value.sure && before.is_some() && !known.get().is(value, own) {
+            if known.get().sure && !sure && before.is_some() && !known.get().is(value, own) {
                 return;
             }
             if known.get().is(value, own) {
                 // What an answer said for sure, one that only repeats it does not take back.
                 let entry = known.get_mut();
-                entry.sure |= value.sure;
+                entry.sure |= sure;
                 entry.at = now;
                 known.to_back();
                 return;
@@ -371,6 +400,7 @@ impl Map {
         self.alike.remove(&value.key);
         self.insert(value, State::Own(own.into()), issued, now);
         if let Some(entry) = self.entries.get_mut(&value.key) {
+            entry.sure = sure;
             entry.used = used;
             entry.before = before;
         }
@@ -464,6 +494,15 @@ impl Map {
             State::Missing => Known::Missing,
             State::Own(own) => Known::Own(own),
         }
+    }
+
+    /// Whether a record was made that has these ids on the two sides, in whatever collection.
+    pub(crate) fn is_made(&self, production: &[u8], own: &[u8]) -> bool {
+        self.made.contains_key(&self.made_key(production, own))
+    }
+
+    fn made_key(&self, production: &[u8], own: &[u8]) -> Key {
+        self.keys.place(self.keys.key(Scope::Anywhere, production), own)
     }
 
     /// Whether the output's `own` stands for production's `value` in `scope`: both sides issued them as identifiers by their names,

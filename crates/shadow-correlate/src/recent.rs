@@ -13,7 +13,8 @@ use hashlink::DefaultHashBuilder;
 use shadow_http::same_but_for_date;
 
 use crate::fields::issue_alike;
-use crate::issued::{Asked, Issued, may_be_json};
+use crate::issued::{Asked, Issued};
+use crate::lines;
 
 /// Heads that are kept, one for each place that the hash of what was asked may give.
 const PLACES: usize = 64;
@@ -58,7 +59,7 @@ impl Kept {
         *self.target == *asked.target
             && *self.method == *asked.method
             && (same_but_for_date(&self.head, head) || issue_alike(&self.head, head))
-            && !(self.issued.is_text() && may_be_json(body))
+            && !(self.issued.is_text() && lines::has_json(body))
     }
 
     fn new(asked: Asked<'_>, head: &[u8], issued: &Rc<Issued>) -> Option<Self> {

@@ -1,6 +1,8 @@
 //! How identifiers look: strings that no two parties make by chance, and short ones that mean something within their
 //! collection only.
 
+use std::borrow::Cow;
+
 /// Shortest string that can look random, in bytes: `nanoid`s and hexadecimal numbers of 32 bits have eight.
 const MIN_TOKEN: usize = 8;
 /// Longest identifier that is remembered, in bytes: cookies end there (RFC 6265 section 6.1), and tokens in headers soon after.
@@ -11,6 +13,8 @@ const MAX_ID: usize = 64;
 const MIN_LONG_NUMBER: usize = 14;
 /// Shortest string without any digit that can look random.
 const MIN_WITHOUT_DIGITS: usize = 16;
+/// Letters that nothing parts and that are no word: longer than the longest, and than names are.
+const MIN_UNPARTED: usize = 48;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
@@ -25,7 +29,7 @@ pub fn is_token(value: &[u8]) -> bool {
     if value.len() < MIN_TOKEN || value.len() > MAX_VALUE || is_date(value) {
         return false;
     }
-    if is_uuid(value) || is_hash(value) || is_counted_hash(value) {
+    if is_uuid(value) || is_hash(value) || is_prefixed_hash(value) {
         return true;
     }
     // As the tokens of `MediaWiki` end, so that what mangles them is found out.
@@ -57,6 +61,7 @@ pub fn is_token(value: &[u8]) -> bool {
     let all = letters + digits;
     match (letters, digits) {
         (0, _) => digits == value.len() && digits >= MIN_LONG_NUMBER,
+        (_, 0) if all == value.len() && all >= MIN_UNPARTED => true,
         (_, 0) => all >= MIN_WITHOUT_DIGITS && changes * 4 >= all,
         // Hexadecimal digits change every second time, base 36 every third.
         _ => all >= MIN_TOKEN && changes >= 3 && changes * 6 >= all,
@@ -99,12 +104,51 @@ fn is_hash(value: &[u8]) -> bool {
         && has(u8::is_ascii_lowercase)
 }
 
-/// Whether it is a hash behind how many there were, as revisions of `CouchDB` are.
-fn is_counted_hash(value: &[u8]) -> bool {
+/// Whether these are digits of a hexadecimal number of 32 bits or more: where only a version can stand, that is one.
+pub fn is_hexadecimal(value: &[u8]) -> bool {
+    value.len() >= MIN_TOKEN
+        && value.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        && value.iter().any(u8::is_ascii_digit)
+}
+
+/// Whether it is a hash behind how many there were, as revisions of `CouchDB` are; or behind what it is of: `i-0f3c9a1be05d42c87`.
+fn is_prefixed_hash(value: &[u8]) -> bool {
     let dash = value.iter().position(|byte| *byte == b'-');
     dash.is_some_and(|dash| {
-        (1..=6).contains(&dash) && value[..dash].iter().all(u8::is_ascii_digit) && is_hash(&value[dash + 1..])
+        let is_prefix = |is: fn(&u8) -> bool| (1..=6).contains(&dash) && value[..dash].iter().all(is);
+        (is_prefix(u8::is_ascii_digit) || is_prefix(u8::is_ascii_lowercase)) && is_hash(&value[dash + 1..])
     })
+}
+
+/// Whether `value` can be a token where its name says that it is one: a nonce of ten digits need not look random. No word, and no time.
+pub fn is_named_token(value: &[u8]) -> bool {
+    let is_in_one = |byte: &u8| byte.is_ascii_alphanumeric() || b"!$%*+-./:=@_|~\\".contains(byte);
+    (MIN_TOKEN..=MAX_VALUE).contains(&value.len())
+        && value.iter().any(u8::is_ascii_digit)
+        && value.iter().all(is_in_one)
+        && !is_date(value)
+        && memchr::memmem::find(value, b"://").is_none()
+}
+
+/// The name of a cookie with a star for what each instance has of its own in it: a hash of its URL, its address or port. Most have nothing
+/// of that.
+pub fn cookie_template(name: &[u8]) -> Cow<'_, [u8]> {
+    if !name.iter().any(u8::is_ascii_digit) {
+        return Cow::Borrowed(name);
+    }
+    let is_in_word = |byte: &u8| byte.is_ascii_alphanumeric();
+    let words = || name.split(|byte| !is_in_word(byte));
+    let is_number = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
+    let is_address = words().filter(|word| is_number(word)).count() >= 4;
+    let is_own = |word: &[u8]| is_token(word) || (is_number(word) && (is_address || word.len() >= 4));
+    if !words().any(is_own) {
+        return Cow::Borrowed(name);
+    }
+    let mut template = Vec::with_capacity(name.len());
+    for run in name.chunk_by(|a, b| is_in_word(a) == is_in_word(b)) {
+        template.extend_from_slice(if is_own(run) { b"*" } else { run });
+    }
+    Cow::Owned(template)
 }
 
 /// Whether `text` is what stands between the quotation marks of an entity tag that says when its list was changed: a number as long as a
@@ -175,7 +219,8 @@ pub fn names_token(name: &[u8]) -> bool {
         match first | 0x20 {
             b't' => is(b"oken"),
             b'c' | b'x' => is(b"srf"),
-            b's' => is(b"ession") || is(b"ecret"),
+            b's' => is(b"ession") || is(b"ecret") || is(b"esskey"),
+            b'v' => is(b"iewstate"),
             b'n' => is(b"once"),
             b'j' => is(b"wt"),
             b'-' | b'o' => is(b"auth"),
@@ -228,6 +273,21 @@ pub struct RecordName {
 /// Longest name of a record, in bytes.
 const MAX_NAME: usize = 32;
 
+/// What a member is called before what says that it refers to a record.
+fn stem(name: &[u8]) -> Option<&[u8]> {
+    let ends = [
+        b"_id".as_slice(),
+        b"-id",
+        b"_ID",
+        b"Id",
+        b"ID",
+        b"[id]",
+        b".id",
+        b"_pk",
+    ];
+    ends.iter().find_map(|end| name.strip_suffix(*end))
+}
+
 impl RecordName {
     /// Of a member called `name`; `None` where that does not end as a reference to a record does.
     pub fn of_member(name: &[u8]) -> Option<Self> {
@@ -237,9 +297,22 @@ impl RecordName {
         {
             return Self::of_collection(&name[..at]);
         }
-        let ends = [b"_id".as_slice(), b"-id", b"Id", b"ID", b"[id]", b".id", b"_pk"];
-        let stem = ends.iter().find_map(|end| name.strip_suffix(*end))?;
-        Self::of(stem)
+        Self::of(stem(name)?)
+    }
+
+    /// Of the same member, without the part that the record plays for its owner: `post` of `comment_post_ID`.
+    pub fn last_of_member(name: &[u8]) -> Option<Self> {
+        let stem = stem(name)?;
+        let at = stem.iter().rposition(|byte| matches!(byte, b'_' | b'-'))?;
+        Self::of(&stem[at + 1..])
+    }
+
+    /// Of a parameter that is called as the record is: `post` of `?post=5`. No page: that is a number in most lists.
+    pub fn of_parameter(name: &[u8]) -> Option<Self> {
+        if name.eq_ignore_ascii_case(b"page") {
+            return None;
+        }
+        Self::of_collection(name)
     }
 
     /// Of a collection called `name`, in the singular.
@@ -289,14 +362,52 @@ mod tests {
             "V1StGXR8_Z5jdHi6B",
             "1789234567890123456",
             "VwfJqWJbCNhXzTgDkQeRmYpB",
+            "oedhlzdycouxbporyssijnldwcklrkxktmkzwdfruiosihdtxgdxsdoz",
             // A hash whose letters and digits change places seldom.
             "13844ac38426",
             "3-f143412885009015",
+            // One whose letters stand together, behind what it is of.
+            "i-00f34c112233445ab",
             // A UUID whose letters and digits change places seldom.
             "42754914-6ce6-42e5-9257-2247010633ca",
             "4f1c2b7a90d3e8655a0b1c2d3e4f5a6b68b81a4a+\\",
         ] {
             assert!(is_token(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn names_of_cookies_have_a_star_for_what_is_the_instances_own() {
+        for (name, template) in [
+            (
+                "wordpress_logged_in_899a4295b3589a9e3e23d1582b23fd45",
+                "wordpress_logged_in_*",
+            ),
+            ("username-127-0-0-1-8888", "username-*-*-*-*-*"),
+            ("username-localhost-8888", "username-localhost-*"),
+            ("_session_2", "_session_2"),
+            ("oauth2", "oauth2"),
+            ("sid", "sid"),
+            ("", ""),
+        ] {
+            assert_eq!(*cookie_template(name.as_bytes()), *template.as_bytes(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_named_token_need_not_look_random() {
+        for value in ["5731042986", "aaaaaaaaa1", "2f5a0c81e7", "-123456789:98765"] {
+            assert!(is_named_token(value.as_bytes()), "{value}");
+        }
+        for value in [
+            "",
+            "disabled-now",
+            "1234567",
+            "2026-11-29T10:00",
+            "http://host/12345678",
+            "a b c d e f 1",
+        ] {
+            assert!(!is_named_token(value.as_bytes()), "{value}");
         }
     }
 
@@ -406,6 +517,11 @@ mod tests {
         assert_eq!(member("groups__id__exact"), collection("groups"));
         assert_eq!(member("group__id"), collection("groups"));
         assert_eq!(member("addressId"), collection("address"));
+        let last =
+            |name: &str| RecordName::last_of_member(name.as_bytes()).map(|name| name.as_bytes().to_vec());
+        assert_eq!(last("comment_post_ID"), collection("posts"));
+        assert_eq!((last("post_ID"), last("parent_post")), (None, None));
+        assert_eq!(RecordName::of_parameter(b"page"), None);
         for name in ["id", "paid", "valid", "count", "__id", "a__idle"] {
             assert_eq!(member(name), None, "{name}");
         }

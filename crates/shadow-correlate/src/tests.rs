@@ -1,6 +1,7 @@
 //! Two answers, and what becomes of a later request.
 
 mod again;
+mod applications;
 mod calls;
 mod learning;
 mod named;

@@ -81,6 +81,11 @@ pub fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
     slash.map_or((b"", path), |slash| (&path[..slash], &path[slash + 1..]))
 }
 
+/// The collection whose records the parameter `name` of URLs with this path names by their ids.
+pub fn collection_of(path: &[u8], name: &[u8]) -> Vec<u8> {
+    [path, b"?", name].concat()
+}
+
 /// Calls `each` for the parts of `url` that are not empty, in their order.
 pub fn parts<'a>(url: &'a [u8], mut each: impl FnMut(Part<'a>)) {
     let start = path_start(url);

@@ -13,6 +13,17 @@ const MAX_CODINGS: usize = 4;
 /// Bytes that a decoder of Brotli reads at once.
 const BROTLI_BUFFER: usize = 4096;
 
+/// Whether a media type, without parameters, is of JSON: `application/json`, `application/problem+json`, `application/x-amz-json-1.1`.
+pub fn is_json(media: &[u8]) -> bool {
+    let subtype = media
+        .iter()
+        .position(|byte| *byte == b'/')
+        .map_or(&[][..], |slash| &media[slash + 1..]);
+    subtype
+        .split(|byte| matches!(byte, b'+' | b'-' | b'.'))
+        .any(|word| word.eq_ignore_ascii_case(b"json"))
+}
+
 /// Why a body cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Undecodable {
@@ -110,6 +121,31 @@ mod tests {
         let mut codings = Codings::default();
         codings.read(coding.as_bytes());
         codings.undo(body.into(), max).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn media_types_of_json_have_the_word_in_them() {
+        for media in [
+            "application/json",
+            "Application/JSON",
+            "application/problem+json",
+            "application/json-patch+json",
+            "application/x-amz-json-1.1",
+            "application/vnd.docker.distribution.manifest.v2+json",
+            "text/json",
+        ] {
+            assert!(is_json(media.as_bytes()), "{media}");
+        }
+        for media in [
+            "",
+            "json",
+            "text/html",
+            "application/jsonp",
+            "application/json5",
+            "json/xml",
+        ] {
+            assert!(!is_json(media.as_bytes()), "{media}");
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ mod whole;
 
 pub use body::BodyDecoder;
 pub use chunked::{ChunkedDecoder, chunked_data};
-pub use content::{Codings, Undecodable};
+pub use content::{Codings, Undecodable, is_json};
 pub use fault::{ChunkedError, Fault, FaultyLine, FramingError, Oddity};
 pub use field::{can_be_sent, is_field_value, is_token};
 pub use framing::RequestKind;

@@ -4,6 +4,7 @@ mod bodies;
 pub(crate) mod grpc;
 mod heads;
 mod hosts;
+mod issued;
 mod json;
 mod properties;
 mod rules;

@@ -63,7 +63,7 @@ impl<'a> json::Visitor<'a> for JsonReader<'_, '_, 'a> {
             let sure = names_token(name)
                 || (self.reader.creates && (is_own_id(name) || own_id || names_key(name)))
                 || is_revision;
-            self.reader.push(place, Scope::Anywhere, &value, sure);
+            self.reader.token(place, name, &value, sure);
         } else if scalar.is_string && url::is_url(&value) {
             let creates = self.reader.creates && self.elements == 0;
             self.reader.url(place, &value, creates, creates);
@@ -79,14 +79,24 @@ impl<'a> json::Visitor<'a> for JsonReader<'_, '_, 'a> {
 
     fn enter(&mut self, name: Option<&'a [u8]>) {
         let outer = self.levels.last().map_or(MEMBER, |level| level.place);
-        let is_element = name.is_none() && !self.levels.is_empty();
+        // A member that is called by an identifier is an element of its object, as one of an array is.
+        let key = name.filter(|name| is_token(name));
+        let is_element = (name.is_none() || key.is_some()) && !self.levels.is_empty();
         self.elements += usize::from(is_element);
+        let first = self.reader.issued.values.len();
+        if let Some(key) = key {
+            let place = self.reader.keys.place(outer, b"*");
+            self.reader.push(place, Scope::Anywhere, key, false);
+        }
         self.levels.push(Level {
-            place: name.map_or(outer, |name| self.reader.keys.place(outer, name)),
+            place: match (name, key) {
+                (Some(name), None) => self.reader.keys.place(outer, name),
+                _ => outer,
+            },
             name,
             is_element,
             fingerprint: 0,
-            first: self.reader.issued.values.len(),
+            first,
         });
     }
 
