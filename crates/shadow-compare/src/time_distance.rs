@@ -46,6 +46,13 @@ impl Dates<'_> {
         let (production, shadow) = (since(production, self.production)?, since(shadow, self.shadow)?);
         Some(production.abs_diff(shadow))
     }
+
+    /// How far they are from each other, by themselves or each from its own answer, whichever is less.
+    fn least(self, production: i128, shadow: i128) -> u128 {
+        let by_value = production.abs_diff(shadow);
+        self.apart(production, shadow)
+            .map_or(by_value, |apart| apart.min(by_value))
+    }
 }
 
 /// The time between two values at `path`; `None` where they are no times.
@@ -61,7 +68,8 @@ pub(super) fn apart(
             let (a, b) = (a.string()?, b.string()?);
             let written = written(a, b);
             if written.is_none() {
-                let nanos = embedded_time::apart(a, b).or_else(|| numbers_apart(a, b, dates));
+                let nanos = embedded_time::apart(a, b, |a, b| dates.least(a, b))
+                    .or_else(|| numbers_apart(a, b, dates));
                 if let Some(nanos) = nanos {
                     let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
                     return Some(Duration::from_nanos(nanos));
@@ -241,6 +249,13 @@ mod tests {
         );
         assert_eq!(between_at(dates, "a 1234567890 b", "a 1234567891 b"), None);
         assert_eq!(between(a, b), None);
+    }
+
+    #[test]
+    fn times_within_a_text_are_taken_from_their_answers_too() {
+        let dates = ("Thu, 12 Nov 2026 05:00:05 GMT", "Thu, 12 Nov 2026 05:01:05 GMT");
+        let (a, b) = ("saved at 11/12/26 05:00:01", "saved at 11/12/26 05:01:02");
+        assert_eq!((between_at(dates, a, b), between(a, b)), (Some(1), Some(61)));
     }
 
     #[test]

@@ -273,7 +273,7 @@ pub struct RecordName {
 /// Longest name of a record, in bytes.
 const MAX_NAME: usize = 32;
 
-/// What a member is called before what says that it refers to a record.
+/// The part of a member's name before that by which it refers to a record.
 fn stem(name: &[u8]) -> Option<&[u8]> {
     let ends = [
         b"_id".as_slice(),

@@ -70,9 +70,6 @@ pub const DJANGO: [Release; 2] = [
     Release::pypi("django", "django-5.2.12"),
 ];
 
-/// A wiki and tickets: forms with tokens, attached files, and in every page how long ago something was.
-pub const TRAC: Release = Release::pypi("trac", "trac-1.6");
-
 /// Collections in JSON whose records are created, changed and deleted by id: numbers in one release, random in the next.
 pub const JSON_SERVER: [Release; 2] = [
     Release::npm("json-server", "json-server@0.17.4"),

@@ -8,7 +8,7 @@ use crate::shape::{is_hexadecimal, is_id, is_named_token, is_token, names_token}
 use crate::url::{self, PartKind, Within};
 
 impl Reader<'_> {
-    /// What a page hands to whoever sends its form.
+    /// Takes a hidden input, which whoever sends the form sends back.
     pub fn handed(&mut self, name: &[u8], value: &[u8]) {
         let sure = names_token(name);
         if is_token(value) || (sure && is_named_token(value)) {

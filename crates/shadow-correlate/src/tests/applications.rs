@@ -1,4 +1,4 @@
-//! What real applications issue and carry in ways of their own: nonces in pages, cookies that are called after their host, packets of
+//! Identifiers that real applications issue and carry in ways of their own: nonces in pages, cookies that are called after their host, packets of
 //! Engine.IO, ids in the query of a page.
 
 use super::{Sides, json, with_body};
