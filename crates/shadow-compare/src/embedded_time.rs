@@ -171,7 +171,7 @@ impl Reader<'_> {
         Some((year, month, day, false))
     }
 
-    /// What parts hours from minutes and minutes from seconds; in a URL it may be encoded.
+    /// Reads what parts hours from minutes and minutes from seconds; in a URL it may be encoded.
     fn parts_time(&mut self) -> Option<u8> {
         if self.text[self.at..].starts_with(b"%3A") || self.text[self.at..].starts_with(b"%3a") {
             self.at += 3;

@@ -1,6 +1,6 @@
 //! Times as they are from now, in English: `3 seconds ago`, `a minute ago`, `just now`, `in 2 hours`.
 //!
-//! What each side says depends on when it was asked. What stands around such a time must be the same on both sides.
+//! Each side says it by when it was asked. What stands around such a time must be the same on both sides.
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use std::ops::Range;
 const MAX_DOCUMENTS: usize = 256;
 /// Most digits that a packet begins with: two types, and a number by which it is acknowledged.
 const MAX_DIGITS: usize = 12;
-/// What separates packets.
+/// Separator of packets.
 const RECORD_SEPARATOR: u8 = 0x1e;
 
 /// Whether a media type is of JSON in lines, or of events.

@@ -17,7 +17,7 @@ const WORDS: [&[u8]; 7] = [b"oken", b"OKEN", b"once", b"ONCE", b"srf", b"SRF", b
 /// A token of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found<'a> {
-    /// What stands before the name, from where its list, its link or its line begins.
+    /// Bytes before the name, from where its list, its link or its line begins.
     pub before: &'a [u8],
     /// Its name.
     pub name: &'a [u8],

@@ -4,7 +4,7 @@ use super::{answer, differences, json, lines, question};
 use crate::rules::RuleId;
 use crate::{Answer, CompareContext, Mapped, Rules, compare};
 
-/// What counts, and the places where values are mapped.
+/// Differences that count, and the places where values are mapped.
 fn mapped(places: &[&str], production: &Answer, shadow: &Answer) -> (Vec<String>, Vec<String>) {
     let places: Vec<String> = places.iter().map(|place| (*place).to_owned()).collect();
     let question = CompareContext {
