@@ -68,6 +68,10 @@ impl Log {
                 (*id, format!("{:?} {:?}", answer.head, answer.body), Some("complete"), "over")
             }
             Event::AnswerLost(id, why) => (*id, format!("lost {why:?}"), Some("complete"), "over"),
+            Event::AnswerBegun(id, answer) => {
+                assert!(matches!(self.states.get(id), Some(&"started" | &"complete")), "{id}");
+                return assert!(answer.status == 200 || !answer.head.is_empty());
+            }
             Event::Unprocessed(id) => (*id, "unprocessed".to_owned(), Some("complete"), "over"),
             Event::Messages(id, messages) => {
                 assert_eq!(self.states.get(id), Some(&"started"), "{id}");

@@ -14,6 +14,7 @@ mod outcomes;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use shadow_mirror::ledger::DropReason;
 
 pub use self::difference::{Aside, Cause, DifferenceRow, KnownCount, Noise, NoiseBy, Severity};
 pub use self::endpoint::{Endpoint, NotLearned, Part};
@@ -240,7 +241,7 @@ pub struct Coverage {
     pub not_compared: BTreeMap<String, u64>,
     /// Neither yet.
     pub waiting: u64,
-    /// `(compared + failed) / eligible`.
+    /// `(compared + failed) / (eligible - left)`, where `left` is [`not_compared`](Self::not_compared) as `grpc_stream_left`.
     pub share: f64,
     /// Packets of production that capture lost.
     pub capture_lost_packets: u64,
@@ -248,6 +249,20 @@ pub struct Coverage {
     pub capture_loss: f64,
     /// Endpoints of production (`METHOD /route`) of which nothing was compared.
     pub endpoints_not_compared: Vec<String>,
+}
+
+impl Coverage {
+    /// Eligible requests that could have been compared: all but calls of gRPC that their clients left before both sides had answered
+    /// anything. Those lack nothing, for no answer was to come any more.
+    pub fn comparable(&self) -> u64 {
+        self.eligible.saturating_sub(self.left())
+    }
+
+    /// Those calls.
+    pub fn left(&self) -> u64 {
+        let left = self.not_compared.get(&DropReason::GrpcStreamLeft.name());
+        left.copied().unwrap_or(0)
+    }
 }
 
 /// Pairs with these status codes.

@@ -23,6 +23,7 @@ use super::pair::{Answer, NotCompared, Pair, Times};
 use super::races::may_change;
 use open::{Extra, Open, moment, shared};
 
+mod left;
 mod open;
 
 /// The cost of an open pair besides the bytes of its messages, in bytes: the exchange and its request, taken apart, its entries here and
@@ -181,6 +182,7 @@ impl Pairing {
             is_write,
             raced,
             bytes,
+            left: false,
         };
         if let Some(before) = self.open.insert(exchange.id.clone(), open) {
             self.share.give_back(before.bytes);
@@ -371,7 +373,7 @@ impl Pairing {
             return;
         };
         if part == Part::Control
-            && let Some(failed) = open.failed
+            && let Some(failed) = open.failed.filter(|_| !open.left)
         {
             return self.end(id, failed);
         }
@@ -423,6 +425,9 @@ impl Pairing {
             return;
         };
         match part {
+            // It is there, as far as it had come.
+            Part::Shadow if open.left && open.shadow.is_some() => {}
+            Part::Control if open.left && open.control.is_answered() => {}
             Part::Shadow => match open.control {
                 Extra::Waiting if why.is_excused_by_control() => open.failed = Some(why),
                 Extra::Lost(alike) if alike == why && why.is_excused_by_control() => {
@@ -431,7 +436,7 @@ impl Pairing {
                 _ => self.end(id, why),
             },
             Part::Control => {
-                if let Some(failed) = open.failed.take() {
+                if let Some(failed) = open.failed.take_if(|_| !open.left) {
                     let is_alike = failed == why;
                     self.end(
                         id,
@@ -536,6 +541,11 @@ impl Pairing {
         let Some(open) = self.open.remove(id) else {
             return;
         };
+        let mut open = open;
+        if open.left && !open.cut() {
+            self.share.give_back(open.bytes);
+            return self.not(&open.exchange, left::LEFT);
+        }
         let (Some(production), Some(shadow), true) = (&open.production, &open.shadow, self.intake.compares())
         else {
             return self.share.give_back(open.bytes);

@@ -7,6 +7,7 @@
 //! and depths are bounded, and what cannot be read says so.
 #![forbid(unsafe_code)]
 
+mod begun;
 mod descriptors;
 mod frames;
 mod guess;
@@ -26,6 +27,7 @@ mod wire;
 
 pub use prost_reflect::MessageDescriptor;
 
+pub use begun::Begun;
 pub use descriptors::{BadDescriptors, Descriptors, MAX_DESCRIPTORS, Method};
 pub use frames::{Frame, FrameError, FrameReader};
 pub use named::Fault;

@@ -38,6 +38,8 @@ pub(super) enum AnswerEvent {
     Answered(ProductionAnswer),
     /// It will never be whole here.
     Lost(MessageId, AnswerLost),
+    /// Its client left the call while it came: as much of it as had come.
+    Left(MessageId, Box<Response>),
 }
 
 /// The answers on one connection.

@@ -40,6 +40,7 @@ impl Wire {
                 pairs.push((number(&answer.id), body));
             }
             AnswerEvent::Lost(id, why) => lost.push((number(&id), why)),
+            AnswerEvent::Left(..) => unreachable!("of HTTP/2 alone"),
         }
     }
 

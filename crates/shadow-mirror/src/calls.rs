@@ -199,7 +199,7 @@ impl Streams {
     }
 
     /// Whether it means that the client has left.
-    fn is_left(&self, reject: Reject) -> bool {
+    pub(super) fn is_left(&self, reject: Reject) -> bool {
         match self.doing {
             Doing::ClientEnds => matches!(reject, Reject::H2Reset | Reject::Reset | Reject::Truncated),
             // An answer may have been given up before, for a pause: that is told when its request ends.

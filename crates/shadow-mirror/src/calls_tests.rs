@@ -48,6 +48,11 @@ pub(super) fn ok(stream: u32) -> Vec<u8> {
     frame(HEADERS, END_HEADERS, stream, &fields(&[(":status", "200")]))
 }
 
+fn ok_of_grpc(stream: u32) -> Vec<u8> {
+    let fields = fields(&[(":status", "200"), ("content-type", "application/grpc")]);
+    frame(HEADERS, END_HEADERS, stream, &fields)
+}
+
 pub(super) fn trailers(stream: u32) -> Vec<u8> {
     let status = fields(&[("grpc-status", "0")]);
     frame(HEADERS, END_HEADERS | END_STREAM, stream, &status)
@@ -284,7 +289,43 @@ fn a_call_whose_answer_is_not_read_ends_with_its_connection() {
 }
 
 #[test]
-fn a_call_whose_answer_paused_for_long_goes_on_when_its_client_is_done() {
+fn what_had_come_of_an_answer_is_told_when_its_client_leaves() {
+    type End = fn(&mut Http2);
+    let ends: [(bool, End); 4] = [
+        (true, |http2| http2.send(cancel(1))),
+        (true, Http2::reset_by_client),
+        (false, |http2| http2.answer(cancel(1))),
+        (false, Http2::reset),
+    ];
+    for (is_told, end) in ends {
+        for flags in [0, END_STREAM] {
+            let mut http2 = open(true);
+            http2.send([call(1), data(1, flags, "one")].concat());
+            http2.answer(
+                [
+                    ok_of_grpc(1),
+                    data(1, 0, "a"),
+                    frame(DATA, 0, 1, b"\0\0\0\0\x02b"),
+                ]
+                .concat(),
+            );
+            http2.wire.pass(1000);
+            let taken = the_call(&http2);
+            end(&mut http2);
+            let seen = http2.wire.recorder.seen();
+            let told: Vec<&String> = seen.iter().filter(|line| line.contains(" left ")).collect();
+            assert_eq!(told.len(), usize::from(is_told), "{seen:?}");
+            for line in told {
+                let expected = "left HTTP/2.0 200  6\r\n\0\0\0\0\x01a\r\n6\r\n\0\0\0\0\x02b\r\n";
+                assert!(line.ends_with(expected), "{line:?}");
+            }
+            taken.ticket.settle(Outcome::Delivered);
+        }
+    }
+}
+
+#[test]
+fn a_call_whose_answer_paused_goes_on_when_its_client_is_done() {
     let mut http2 = open(true);
     http2.send([call(1), data(1, 0, "one")].concat());
     http2.answer(ok(1));

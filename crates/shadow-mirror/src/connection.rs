@@ -186,7 +186,7 @@ impl ProductionConnection {
                     (RequestEvent::Complete(request), Some(id)) => {
                         answers.request(request, id.clone(), counters, &mut |event| match event {
                             AnswerEvent::Answered(_) => early = Some(event),
-                            AnswerEvent::Lost(..) => lost.push(event),
+                            AnswerEvent::Lost(..) | AnswerEvent::Left(..) => lost.push(event),
                         });
                     }
                     (RequestEvent::Incomplete(..) | RequestEvent::Rejected(_), _) => {

@@ -122,6 +122,16 @@ impl Dispatcher {
         }
     }
 
+    /// Production's client left a call while the answer came, of which this much had come.
+    pub(super) fn production_left(&self, response: &ExchangeResponse<'_>) {
+        if let Some(middleware) = &self.middleware {
+            middleware.production_lost(response.id);
+        }
+        for output in self.mirrors.borrow().outputs() {
+            output.production_left(response);
+        }
+    }
+
     /// Production will answer nothing any more.
     pub fn production_ended(&self) {
         if let Some(middleware) = &self.middleware {

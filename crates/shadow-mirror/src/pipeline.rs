@@ -240,6 +240,15 @@ impl Pipeline {
                 }
             }
             AnswerEvent::Lost(id, why) => self.dispatcher.production_lost(&id, why),
+            AnswerEvent::Left(id, response) => self.dispatcher.production_left(&ExchangeResponse {
+                id: &id,
+                kind: MessageKind::Response,
+                head: &response.head,
+                body: &response.body,
+                began: response.first_byte,
+                first_byte: response.first_byte,
+                last_byte: response.last_byte,
+            }),
         }
     }
 

@@ -65,6 +65,7 @@ impl Pipeline {
         let (id, served) = match event {
             AnswerEvent::Answered(answer) => (&answer.id, true),
             AnswerEvent::Lost(id, why) => (id, *why != AnswerLost::Closed),
+            AnswerEvent::Left(id, _) => (id, true),
         };
         if open.held.is_empty() || !open.held.has(id) {
             return true;

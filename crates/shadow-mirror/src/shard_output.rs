@@ -43,6 +43,11 @@ pub trait ShardOutput {
         let _ = (id, why);
     }
 
+    /// Nor to this call of gRPC, whose client left it while the answer came: for those that compare, as much of it as had come.
+    fn production_left(&self, response: &ExchangeResponse<'_>) {
+        self.production_lost(response.id, AnswerLost::Closed);
+    }
+
     /// The source has ended: production answers nothing any more.
     fn production_ended(&self) {}
 

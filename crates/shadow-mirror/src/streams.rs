@@ -94,6 +94,8 @@ pub(super) struct Stream {
     pub(super) state: State,
     /// It as a call that production is serving, where it was handed on as one.
     pub(super) live: Option<Rc<Live>>,
+    /// As much as came of an answer of which the end is told next.
+    begun: Option<Box<Response>>,
 }
 
 #[derive(Debug)]
@@ -268,6 +270,7 @@ impl Streams {
             pod: open.pod.clone(),
             state: State::Sent(last_byte),
             live: None,
+            begun: None,
         };
         self.open.insert(StreamId(1), stream);
     }
@@ -291,6 +294,11 @@ impl Streams {
             Event::Messages(id, messages) => self.messages(id, messages),
             Event::Ended(id, end) => self.ended(around, id, end),
             Event::Answered(id, response) => self.answered(around, id, response),
+            Event::AnswerBegun(id, response) => {
+                if let Some(stream) = self.open.get_mut(&id) {
+                    stream.begun = Some(response);
+                }
+            }
             Event::AnswerLost(id, reject) => {
                 self.unanswered(around, id, reject);
             }
@@ -317,6 +325,7 @@ impl Streams {
             pod,
             state,
             live: None,
+            begun: None,
         };
         self.open.insert(id, stream);
     }
@@ -398,7 +407,13 @@ impl Streams {
                 opened.settle(Outcome::Dropped(reason));
             }
             // Whoever got it ends it.
-            (State::Live, Some(live)) => live.lost(self.end_of_call(around, reject)),
+            (State::Live, Some(live)) => {
+                live.lost(self.end_of_call(around, reject));
+                if let Some(response) = stream.begun.filter(|_| self.is_left(reject)) {
+                    let event = AnswerEvent::Left(stream.id, response);
+                    around.pipeline.answer(around.open, event);
+                }
+            }
             _ => {}
         }
     }
@@ -437,18 +452,24 @@ impl Streams {
             return;
         }
         let left = self.leaves(around, id, reject);
-        let Some(stream) = self.served(around, id) else {
+        let Some(mut stream) = self.served(around, id) else {
             return;
         };
         let State::Sent(_) = stream.state else { return };
         let name = stream.id.clone();
+        let begun = stream.begun.take();
+        let begun = begun.filter(|_| stream.live.is_some() && self.is_left(reject));
         if stream.live.is_some() && !left {
             self.follow(around, id, stream, reject);
         }
         if why != AnswerLost::Closed && why != AnswerLost::Shutdown {
             around.pipeline.counters.answers.rejected += 1;
         }
-        around.pipeline.answer(around.open, AnswerEvent::Lost(name, why));
+        let event = match begun {
+            Some(response) => AnswerEvent::Left(name, response),
+            None => AnswerEvent::Lost(name, why),
+        };
+        around.pipeline.answer(around.open, event);
     }
 
     /// A stream's request was served: it goes on if it was kept back.

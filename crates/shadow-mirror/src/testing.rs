@@ -168,6 +168,10 @@ impl ShardOutput for Recorder {
         self.note(&what, response.head, response.body);
     }
 
+    fn production_left(&self, response: &ExchangeResponse<'_>) {
+        self.note(&format!("{} left ", response.id), response.head, response.body);
+    }
+
     fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
         Box::pin(ready(()))
     }

@@ -135,7 +135,7 @@ fn figures(text: &mut String, comparison: &Comparison) {
             format!(
                 "{} of {} requests",
                 percent(coverage.share),
-                grouped(coverage.eligible)
+                grouped(coverage.comparable())
             ),
         ),
         ("p50, production → shadow", latency(|quantiles| quantiles.p50)),

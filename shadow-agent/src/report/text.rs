@@ -44,7 +44,7 @@ fn one(text: &mut String, comparison: &Comparison) {
     let coverage = &comparison.coverage;
     let failed: u64 = sum(coverage.failed.values());
     let lost: u64 = sum(coverage.not_compared.values());
-    let (eligible, share) = (grouped(coverage.eligible), percent(coverage.share));
+    let (eligible, share) = (grouped(coverage.comparable()), percent(coverage.share));
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(text, "    {name:<12}{value}");
     };
@@ -59,6 +59,13 @@ fn one(text: &mut String, comparison: &Comparison) {
             grouped(coverage.waiting)
         ),
     );
+    if coverage.left() > 0 {
+        let left = grouped(coverage.left());
+        row(
+            "",
+            &format!("of those not compared, {left} were left by their clients: coverage is without them"),
+        );
+    }
     row(
         "agreement",
         &format!(

@@ -135,8 +135,21 @@ fn a_watch_ends_at_the_shadow_when_its_client_leaves() {
     assert_eq!(scene.agent.ledger_now().of(0, "in_flight"), 1);
     watch.end();
     scene.await_at_shadow("over");
-    let (ledger, _) = scene.finish(1);
+    let (ledger, report) = scene.finish(1);
     assert_eq!(ledger.dropped(0, "grpc_stream_left"), 1, "{ledger}");
+    assert_eq!(report.compared(0), 1, "{report}");
+    assert_differs_in_its_time(&report);
+}
+
+/// A watch begins at the shadow once it is known to last, a second later, and its answers say when they were made.
+fn assert_differs_in_its_time(report: &Report) {
+    for (endpoint, place, _) in report.differences(0) {
+        assert_eq!(
+            (&*endpoint, &*place),
+            ("shop.Catalog/Watch", "$[*].10.1"),
+            "{report}"
+        );
+    }
 }
 
 #[test]
@@ -155,7 +168,9 @@ fn streams_whose_client_is_killed_were_left_and_not_lost() {
     scene.await_at_shadow("over");
     let (ledger, report) = scene.finish(2);
     assert_eq!(ledger.dropped(0, "grpc_stream_left"), 2, "{ledger}");
-    assert_eq!(report.compared(0), 0, "{report}");
+    report.assert_accounts_for(0, &ledger);
+    assert_eq!(report.compared(0), 2, "as far as both had answered: {report}");
+    assert_differs_in_its_time(&report);
 }
 
 /// What was said in the chats that a service has served.

@@ -14,6 +14,7 @@ use crate::pair::{Answer, NotCompared};
 use crate::races::{Moment, part};
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
 pub(super) struct Open {
     /// When it was opened, on the caller's clock.
     pub since: Timestamp,
@@ -36,6 +37,8 @@ pub(super) struct Open {
     pub raced: bool,
     /// Bytes of the budget that are taken for it.
     pub bytes: usize,
+    /// Whether its client left it, a call of gRPC, so that answers are as much as had come.
+    pub left: bool,
 }
 
 /// An answer that a pair can do without.

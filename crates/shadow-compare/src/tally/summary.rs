@@ -429,7 +429,7 @@ impl Tally {
             .filter(|name| !all_compared.contains(name.as_str()))
             .collect();
         endpoints_not_compared.sort();
-        Coverage {
+        let mut coverage = Coverage {
             seen,
             filtered: counts.filtered,
             sampled_out: counts.sampled_out,
@@ -439,11 +439,13 @@ impl Tally {
             failed,
             not_compared,
             waiting: eligible - compared - failures - others,
-            share: rate(compared + failures, eligible).share,
+            share: 0.0,
             capture_lost_packets: facts.capture_lost_packets,
             capture_loss: rate(holes, seen).share.max(facts.capture_loss),
             endpoints_not_compared,
-        }
+        };
+        coverage.share = rate(compared + failures, coverage.comparable()).share;
+        coverage
     }
 
     /// Requests to production and answers of the shadow, a second. Where the shadow still answers what came before, it has

@@ -69,8 +69,8 @@ pub(super) fn measure<'a>(
     match metric {
         Metric::Compared => Measured::Pairs(judgeable),
         // Of these nothing is a sample: what is counted is all there is.
-        Metric::Coverage if coverage.eligible == 0 => Measured::Share(0.0),
-        Metric::Coverage => Measured::Share(judgeable as f64 / coverage.eligible as f64),
+        Metric::Coverage if coverage.comparable() == 0 => Measured::Share(0.0),
+        Metric::Coverage => Measured::Share(judgeable as f64 / coverage.comparable() as f64),
         Metric::CaptureLoss => Measured::Share(coverage.capture_loss),
         Metric::Behind => Measured::Rate(behind(coverage)),
         Metric::New5xx => again(comparison.new_5xx),

@@ -442,6 +442,20 @@ fn too_few_of_all_requests_are_told_with_what_became_of_the_others() {
 }
 
 #[test]
+fn calls_that_their_clients_left_do_not_lower_coverage() {
+    let mut comparison = healthy(10_000);
+    comparison.coverage.eligible = 20_000;
+    comparison.coverage.not_compared = [("grpc_stream_left".to_owned(), 10_000)].into();
+    assert_eq!(judged(&comparison).word, Verdict::Go);
+    comparison.coverage.eligible = 30_000;
+    comparison.coverage.not_compared.insert("copy".to_owned(), 10_000);
+    assert_eq!(
+        judged(&comparison).why,
+        ["50.00% of 20,000 requests were covered: copy (10,000). Rule: coverage < 95%."]
+    );
+}
+
+#[test]
 fn bounds_themselves_are_on_the_side_the_operator_says() {
     let comparison = healthy(5_000);
     assert_eq!(judge_by(&comparison, &["compared < 5000"]).word, Verdict::Go);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use shadow_mirror::ledger::DropReason;
+
 use super::super::Kind;
 use super::super::document::{
     Comparison, DifferenceRow, Interval, NoiseBy, Rate, RuleOutcome, SlowAt, Verdict,
@@ -182,9 +184,13 @@ fn sentence(judged: &Judged, comparison: &Comparison) -> String {
             format!(
                 "{} of {} requests were covered",
                 percent(*share),
-                grouped(coverage.eligible)
+                grouped(coverage.comparable())
             ),
-            reasons(&coverage.not_compared),
+            {
+                let mut lacking = coverage.not_compared.clone();
+                lacking.remove(&DropReason::GrpcStreamLeft.name());
+                reasons(&lacking)
+            },
         ),
         Measured::Share(share) => {
             let packets = grouped(coverage.capture_lost_packets);

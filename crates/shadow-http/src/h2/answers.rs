@@ -189,8 +189,9 @@ impl Connection {
     /// An answer will never be whole, unless it is. Where answers are not read this only says that it is over.
     pub(super) fn lose_answer(&mut self, id: u32, reject: Reject, sink: &mut impl FnMut(Event)) {
         if self.is_complete(id) {
-            self.streams.remove(id);
+            let stream = self.streams.remove(id);
             if self.answers {
+                tell_begun(id, stream.map(|stream| stream.answer), reject, sink);
                 sink(Event::AnswerLost(StreamId(id), reject));
             }
             return;
@@ -247,6 +248,16 @@ impl Connection {
                 stream.answer = AnswerSide::Unprocessed;
             }
         });
+    }
+}
+
+/// Tells what came of the answer to a call that ended so, if that says anything.
+pub(super) fn tell_begun(id: u32, answer: Option<AnswerSide>, reject: Reject, sink: &mut impl FnMut(Event)) {
+    let is_end = matches!(reject, Reject::H2Reset | Reject::Reset | Reject::Truncated);
+    if let Some(AnswerSide::Open(gather)) = answer.filter(|_| is_end)
+        && let Some(response) = gather.begun()
+    {
+        sink(Event::AnswerBegun(StreamId(id), response));
     }
 }
 

@@ -59,6 +59,8 @@ pub enum Event {
     Answered(StreamId, Box<Response>),
     /// The answer to a complete request will never be whole. [`Reject::H2Reset`]: either side has reset the stream.
     AnswerLost(StreamId, Reject),
+    /// All that came of the answer to a call of gRPC, of which `AnswerLost` or `Rejected` comes next: its body is not whole.
+    AnswerBegun(StreamId, Box<Response>),
     /// The server has provably not processed a complete request: it refused its stream, or said goodbye to it (RFC 9113
     /// sections 6.8 and 8.7).
     Unprocessed(StreamId),

@@ -234,6 +234,12 @@ impl Gather {
         })
     }
 
+    /// As much of an answer as is there, of one of gRPC, where that is wanted though it will never be whole.
+    pub fn begun(self) -> Option<Box<Response>> {
+        let last = self.last;
+        (self.head.is_grpc && self.head.is_chunked).then(|| self.into_response(last))
+    }
+
     /// The whole answer.
     pub fn into_response(mut self, now: Timestamp) -> Box<Response> {
         let framing = self.framing();

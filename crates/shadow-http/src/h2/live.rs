@@ -7,6 +7,7 @@
 
 use shadow_core::time::Timestamp;
 
+use super::answers::tell_begun;
 use super::connection::{Connection, Event, StreamId};
 use super::messages::{CallEnd, LiveCall};
 use super::streams::{AnswerSide, RequestSide};
@@ -107,6 +108,9 @@ pub(super) fn live_breaks_off(id: u32, answer: AnswerSide, reject: Reject, sink:
             sink(Event::Ended(stream, CallEnd::Answered));
             sink(Event::Answered(stream, response));
         }
-        _ => sink(Event::Rejected(stream, reject)),
+        answer => {
+            tell_begun(id, Some(answer), reject, sink);
+            sink(Event::Rejected(stream, reject));
+        }
     }
 }

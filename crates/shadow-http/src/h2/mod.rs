@@ -4,7 +4,7 @@
 //! A [`Connection`] is made where HTTP/2 shows ([`Join`]) and fed what its two directions carry, in any order between the
 //! two. Each stream is an exchange of its own: [`Event::Started`], then exactly one of `Complete`, `Incomplete` and
 //! `Rejected`; behind `Complete`, where answers are read, exactly one of `Answered`, `AnswerLost` and `Unprocessed`, and
-//! where they are not, `Unprocessed` at most. Nothing comes of a stream that was opened before anything of the connection
+//! where they are not, `Unprocessed` at most. `AnswerBegun` may stand before `AnswerLost`, and before `Rejected`. Nothing comes of a stream that was opened before anything of the connection
 //! was seen. A call of gRPC may be told while it is under way ([`Connection::go_live`]): its messages, and `Ended` or `Rejected`.
 //!
 //! # Where it starts

@@ -233,6 +233,10 @@ impl Comparing {
         self.pairing.borrow_mut().production(response);
     }
 
+    pub fn production_left(&self, response: &ExchangeResponse<'_>) {
+        self.pairing.borrow_mut().production_left(response);
+    }
+
     pub fn production_lost(&self, id: &MessageId, why: AnswerLost) {
         let why = match why {
             AnswerLost::Gap => NotCompared::ProductionGap,

@@ -257,6 +257,12 @@ impl ShardOutput for HttpShard {
         }
     }
 
+    fn production_left(&self, response: &ExchangeResponse<'_>) {
+        if let Some(comparing) = &self.comparing {
+            comparing.production_left(response);
+        }
+    }
+
     fn production_ended(&self) {
         if let Some(comparing) = &self.comparing {
             comparing.pairing.borrow_mut().production_ended();

@@ -14,6 +14,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::breaker::Admission;
@@ -325,6 +326,13 @@ impl Shard {
         let bytes = job.bytes();
         self.not_answered(&job.exchange, job.part, reason);
         self.settle(job.ticket, bytes, Outcome::Dropped(reason));
+    }
+
+    /// Hands on what had come of an answer when production's client left, where it is compared.
+    fn left(&self, job: &Job, begun: Option<(Bytes, Bytes)>) {
+        if let (Some(pairing), Some(part), Some((head, body))) = (&self.pairing, job.part, begun) {
+            pairing.borrow_mut().left(&job.exchange.id, part, head, body);
+        }
     }
 
     /// Says so where the answer would have been compared.

@@ -92,7 +92,7 @@ fn figures(html: &mut String, comparison: &Comparison) {
             format!(
                 "{} of {} requests: {} compared, {} failed in the shadow, {} not compared, {} waiting",
                 percent(coverage.share),
-                grouped(coverage.eligible),
+                grouped(coverage.comparable()),
                 grouped(coverage.compared),
                 grouped(sum(coverage.failed.values())),
                 grouped(sum(coverage.not_compared.values())),

@@ -225,6 +225,7 @@ impl Told<'_> {
                     responses.push(*response);
                     line
                 }
+                Event::AnswerBegun(id, _) => format!("begun {id}"),
                 Event::AnswerLost(id, reject) => format!("lost {id} {}", reject.word()),
                 Event::Unprocessed(id) => format!("unprocessed {id}"),
                 Event::Pushed(id) => format!("pushed {id}"),

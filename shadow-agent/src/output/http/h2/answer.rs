@@ -154,6 +154,15 @@ impl Answer {
         }
     }
 
+    /// As much of it as is there, if that is kept, of one that is not read any further.
+    pub(in crate::output::http) fn begun(&mut self) -> Option<(Bytes, Bytes)> {
+        let Stage::Body(parts, _) = std::mem::replace(&mut self.stage, Stage::Done) else {
+            return None;
+        };
+        self.keep.most?;
+        self.written(&parts, true, None).ok()
+    }
+
     /// The answer is whole. `has_body`: whether its head did not end it.
     fn whole(&mut self, parts: &Parts, has_body: bool, trailers: Option<&HeaderMap>) -> ShadowAnswer {
         let status = parts.status.as_u16();

@@ -76,6 +76,8 @@ pub(in crate::output::http) enum End {
     Again(Failure, Left),
     /// Without an answer.
     Failed(Failure),
+    /// Production's client left the call: head and body as far as they had come, where they are kept.
+    Left(Option<(Bytes, Bytes)>),
 }
 
 impl Exchanging {
@@ -207,8 +209,9 @@ impl Running {
         Poll::Pending
     }
 
-    fn unanswered(&self, why: NoAnswer) -> End {
+    fn unanswered(&mut self, why: NoAnswer) -> End {
         match why {
+            NoAnswer::Ends(DropReason::GrpcStreamLeft) => End::Left(self.answer.begun()),
             NoAnswer::Bad(bad) => End::Failed(Failure::from(bad)),
             // With the handles of its stream goes a reset, by CANCEL: what a client does that gives a call up.
             NoAnswer::Ends(reason) => End::Failed(ends_as_production(reason)),

@@ -216,6 +216,11 @@ impl Shard {
                     self.give_permit_back();
                     self.failed(job, &failure);
                 }
+                End::Left(begun) => {
+                    self.give_permit_back();
+                    self.left(&job, begun);
+                    self.failed(job, &h2::ends_as_production(DropReason::GrpcStreamLeft));
+                }
             }
         }
         self.next_on_streams();
