@@ -7,7 +7,7 @@ use super::display_value::{self, DisplayValue};
 use super::echo::is_echo;
 use super::embedded_field::is_same_field;
 use super::hosts::{CompareContext, HostAliases};
-use super::path::{self, Path};
+use super::path::{self, OF_COOKIES, Path};
 use super::pattern::{PathPattern, is_status};
 use super::rules::{ArrayMatch, KnownDifference, RuleId, Rules};
 use super::time_distance::{self, Dates};
@@ -15,8 +15,6 @@ use super::{Difference, Kind};
 
 /// Most differences of one pair in either list. Behind them comes one that says so.
 pub(super) const MAX_DIFFERENCES: usize = 100;
-/// Where the paths of cookies begin.
-pub(super) const OF_COOKIES: &str = "header.set-cookie.";
 /// Most places of one pair that rules are asked about.
 const MAX_PLACES: usize = 2000;
 

@@ -7,7 +7,7 @@ use shadow_correlate::{At, Map, is_reference, lock};
 
 use super::correlation::Correlation;
 use super::difference::Difference;
-use super::difference_collector::OF_COOKIES;
+use super::path::OF_COOKIES;
 use super::rules::RuleId;
 
 /// Longest list of places that is kept of a pair, in bytes: some hundred of them.

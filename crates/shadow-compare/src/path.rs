@@ -13,6 +13,8 @@ use super::markup::selector::Selector;
 
 /// Longest path, in bytes. What is deeper is told at the last place that fits.
 const MAX_PATH: usize = 512;
+/// The beginning of the paths of cookies.
+pub(super) const OF_COOKIES: &str = "header.set-cookie.";
 
 /// Where in an answer the comparison is.
 #[derive(Debug, Default)]

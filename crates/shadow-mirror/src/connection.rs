@@ -10,13 +10,13 @@ use shadow_http::{RequestEvent, RequestStream, Skip, begins_request};
 use shadow_tcp::{Chunk, Close, Direction, FlowKey, GapCause, ServerSign, Stall, Start, StreamHandler};
 
 use super::answers::{AnswerCounters, AnswerEvent, Answers};
-use super::exchange::FlowId;
 use super::front::{Front, FrontEvent};
 use super::held_back::{HeldBack, Next};
 use super::http2::Http2;
 use super::ledger::{DropReason, Outcome};
 use super::mirrors::Targets;
 use super::open::Open;
+use super::seen::FlowId;
 use super::shard::Shard;
 
 /// A shard's requests that are kept back may take this part of the memory budget: half of it for all of sixteen shards.

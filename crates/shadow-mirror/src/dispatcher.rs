@@ -149,10 +149,10 @@ impl Dispatcher {
 
     /// A call that was gathered is whole, since then: those get it who waited for that.
     pub(super) fn gathered(&self, gathering: Gathering, last: Timestamp) {
-        let Some((exchange, tickets)) = gathering.whole(last) else {
+        let Some((seen, request, tickets)) = gathering.whole(last) else {
             return;
         };
-        let exchange = Rc::new(exchange);
+        let exchange = Rc::new(Exchange::of_seen(seen, request));
         let taken = self.mirrors.borrow_mut().enqueue_gathered(&exchange, tickets);
         if self.responses.get() && !taken.is_empty() {
             let nobody = self.mirrors.borrow().nobody();
@@ -208,7 +208,8 @@ impl NextStep for Dispatcher {
         let exchange = Rc::new(exchange);
         let Enqueued { takers, waiting } = self.mirrors.borrow_mut().enqueue(&exchange, opened);
         if let Some(live) = exchange.live.as_ref().filter(|_| !waiting.is_empty()) {
-            live.gather(Gathering::new(&exchange, waiting, self.limits, &self.budget));
+            let (seen, head) = (exchange.seen(), &exchange.request);
+            live.gather(Gathering::new(seen, head, waiting, self.limits, &self.budget));
         }
         if self.responses.get() {
             self.note_takers(&mut self.response_routing.borrow_mut(), &exchange, &takers);

@@ -11,10 +11,7 @@ use shadow_tcp::FlowKey;
 use super::live::Live;
 use super::message::{Message, MessageId, MessageKind};
 use super::plan::PodIdentity;
-
-/// Names one connection's life within a shard; unlike [`FlowKey`] it is never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FlowId(pub u64);
+use super::seen::{FlowId, Seen};
 
 /// A whole request and where it was seen. Outputs share it by reference count.
 #[derive(Debug)]
@@ -74,11 +71,42 @@ impl Exchange {
         }
     }
 
-    /// The same exchange, as one that is not live.
-    pub(super) fn without_live(&self) -> Self {
+    /// Where its request was seen.
+    pub(super) fn seen(&self) -> Seen {
+        let Self {
+            id,
+            flow,
+            key,
+            pod,
+            copy,
+            ..
+        } = self.same();
+        Seen {
+            id,
+            flow,
+            key,
+            pod,
+            copy,
+        }
+    }
+
+    /// A whole request that was seen there.
+    pub(super) fn of_seen(seen: Seen, request: Request) -> Self {
+        let Seen {
+            id,
+            flow,
+            key,
+            pod,
+            copy,
+        } = seen;
         Self {
+            id,
+            flow,
+            key,
+            pod,
+            copy,
+            request: Rc::new(request),
             live: None,
-            ..self.same()
         }
     }
 

@@ -4,19 +4,22 @@
 //! What is gathered is charged to `--max-memory`, and the first to go when that is scarce: whoever gets the call live loses
 //! nothing by it.
 
+use std::rc::Rc;
+
 use shadow_core::budget::MemoryBudget;
 use shadow_core::time::Timestamp;
 use shadow_http::h2::{Messages, WholeCall};
-use shadow_http::{Limits, Reject};
+use shadow_http::{Limits, Reject, Request};
 
-use super::exchange::Exchange;
 use super::ledger::{DropReason, Outcome, Ticket};
+use super::seen::Seen;
 
 /// The outputs that wait for a call to be whole, and what is there of it.
 #[derive(Debug)]
 pub(crate) struct Gathering {
-    /// Its head, and where it was seen. It is no live call itself.
-    head: Exchange,
+    seen: Seen,
+    /// Its head.
+    head: Rc<Request>,
     call: WholeCall,
     tickets: Vec<Ticket>,
     limits: Limits,
@@ -24,10 +27,17 @@ pub(crate) struct Gathering {
 }
 
 impl Gathering {
-    /// For the mirrors of these tickets, of a call that goes live as `exchange` and has had no message yet.
-    pub fn new(exchange: &Exchange, tickets: Vec<Ticket>, limits: Limits, budget: &MemoryBudget) -> Self {
+    /// For the mirrors of these tickets, of a call that was seen there, goes live with this head and has had no message yet.
+    pub fn new(
+        seen: Seen,
+        head: &Rc<Request>,
+        tickets: Vec<Ticket>,
+        limits: Limits,
+        budget: &MemoryBudget,
+    ) -> Self {
         Self {
-            head: exchange.without_live(),
+            seen,
+            head: Rc::clone(head),
             call: WholeCall::new(budget.held_charge()),
             tickets,
             limits,
@@ -49,9 +59,9 @@ impl Gathering {
     }
 
     /// The call is whole, since then: it, and who waits for it; `None` where there is no room for it, which is settled.
-    pub fn whole(self, last: Timestamp) -> Option<(Exchange, Vec<Ticket>)> {
-        match self.call.into_request(&self.head.request, last, &self.limits) {
-            Ok(request) => Some((self.head.with_request(Box::new(request)), self.tickets)),
+    pub fn whole(self, last: Timestamp) -> Option<(Seen, Request, Vec<Ticket>)> {
+        match self.call.into_request(&self.head, last, &self.limits) {
+            Ok(request) => Some((self.seen, request, self.tickets)),
             Err(reject) => {
                 settle(self.tickets, reject.into());
                 None

@@ -6,11 +6,11 @@ use shadow_hand_over::RequestStart;
 use shadow_http::Request;
 use shadow_tcp::{Chunk, Endpoint, FlowKey};
 
-use super::exchange::FlowId;
 use super::held_back::HeldBack;
 use super::ledger::Opened;
 use super::message::MessageId;
 use super::plan::PodIdentity;
+use super::seen::FlowId;
 
 /// Where a request came from, as its exchange has it.
 #[derive(Clone, Copy)]

@@ -30,7 +30,7 @@ use shadow_tcp::{ANSWER_TIMEOUT, Close, Direction};
 
 use super::MessageId;
 use super::answers::{AnswerEvent, ProductionAnswer, lost};
-use super::exchange::{AnswerLost, FlowId};
+use super::exchange::AnswerLost;
 use super::held_back::Server;
 use super::ledger::{DropReason, Opened, Outcome};
 use super::live::Live;
@@ -39,6 +39,7 @@ use super::open::{Open, RequestOrigin};
 use super::pipeline::Pipeline;
 use super::plan::PodIdentity;
 use super::read_settings::MaxStream;
+use super::seen::FlowId;
 
 /// Most streams of one connection that are kept back; servers take a tenth of that at once.
 const MAX_KEPT: usize = 1024;
