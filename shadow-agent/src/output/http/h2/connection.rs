@@ -19,6 +19,7 @@ use tokio::task::AbortHandle;
 
 use super::client::Client;
 use super::exchange::{End, Exchanging, Running};
+use super::head::Heads;
 use super::watched::Seen;
 use crate::output::http::lanes::Job;
 
@@ -33,6 +34,8 @@ const FIRST_STREAM: u32 = 1;
 pub(in crate::output::http) struct Multiplexed {
     /// Signs of its transport.
     pub seen: Rc<Seen>,
+    /// Heads of its requests.
+    pub heads: RefCell<Heads>,
     state: RefCell<State>,
     /// Its exchanges. They are polled by its task: a task for each would be made, woken and scheduled for every request.
     running: RefCell<FuturesUnordered<Running>>,
@@ -69,6 +72,7 @@ impl Multiplexed {
     pub(in crate::output::http) fn opening(client: Option<Client>) -> Self {
         Self {
             seen: Rc::default(),
+            heads: RefCell::default(),
             state: RefCell::new(State {
                 phase: Phase::Opening,
                 client,
@@ -199,7 +203,11 @@ impl Multiplexed {
     /// Forgets an exchange.
     pub(in crate::output::http) fn remove(&self, exchange: &Rc<Exchanging>) {
         let mut state = self.state.borrow_mut();
-        state.exchanges.retain(|other| !Rc::ptr_eq(other, exchange));
+        // Those that began first end first, mostly.
+        let place = state.exchanges.iter().position(|other| Rc::ptr_eq(other, exchange));
+        if let Some(place) = place {
+            state.exchanges.remove(place);
+        }
         if state.exchanges.is_empty() {
             state.quiet_since = Instant::now();
         }

@@ -12,45 +12,105 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::output::http) struct Unsendable;
 
-/// The head that `text` is: a request line and header section that [`CopyTemplate`](super::super::copy::CopyTemplate) wrote.
-/// `tls`: whether it goes over TLS.
-pub(in crate::output::http) fn request(text: &Bytes, tls: bool) -> Result<Request<()>, Unsendable> {
-    let mut lines = Lines::new(text);
-    let line = lines.next().ok_or(Unsendable)?;
-    let mut words = line.split(|byte| *byte == b' ');
-    let (Some(method), Some(target)) = (words.next(), words.next()) else {
-        return Err(Unsendable);
-    };
-    let method = Method::from_bytes(method).map_err(|_| Unsendable)?;
-    let path = PathAndQuery::from_maybe_shared(text.slice_ref(target)).map_err(|_| Unsendable)?;
-    let mut authority = None;
-    let most = memchr::memchr_iter(b'\n', lines.0).count();
-    let mut fields = HeaderMap::try_with_capacity(most).map_err(|_| Unsendable)?;
-    for line in lines {
-        let (name, value) = field(line).ok_or(Unsendable)?;
-        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
-        if is("host") && authority.is_none() {
-            // One that is no authority stays a field.
-            authority = Authority::from_maybe_shared(text.slice_ref(value)).ok();
-            if authority.is_some() {
-                continue;
+/// Longest part of a head that is kept for the next one of its connection.
+const MOST_KEPT: usize = 4096;
+
+/// Makes the heads of one connection, and keeps the one that was made last: clients say most of it again with each request.
+#[derive(Debug, Default)]
+pub(in crate::output::http) struct Heads {
+    path: Option<PathAndQuery>,
+    /// The header section, as text.
+    section: Bytes,
+    /// The fields that it is, once it has come twice.
+    fields: Option<Fields>,
+}
+
+/// A header section as HTTP/2 has it.
+#[derive(Clone, Debug)]
+struct Fields {
+    authority: Option<Authority>,
+    map: HeaderMap,
+}
+
+impl Heads {
+    /// The head that `text` is: a request line and header section that [`CopyTemplate`](super::super::copy::CopyTemplate) wrote.
+    /// `tls`: whether it goes over TLS.
+    pub(in crate::output::http) fn request(
+        &mut self,
+        text: &[u8],
+        tls: bool,
+    ) -> Result<Request<()>, Unsendable> {
+        let mut lines = Lines::new(text);
+        let mut words = lines.next().ok_or(Unsendable)?.split(|byte| *byte == b' ');
+        let (Some(method), Some(target)) = (words.next(), words.next()) else {
+            return Err(Unsendable);
+        };
+        let method = Method::from_bytes(method).map_err(|_| Unsendable)?;
+        let path = self.path(target)?;
+        let Fields { authority, map } = self.fields(lines.0)?;
+        let mut parts = http::uri::Parts::default();
+        if authority.is_some() {
+            parts.scheme = Some(if tls { Scheme::HTTPS } else { Scheme::HTTP });
+            parts.authority = authority;
+        }
+        parts.path_and_query = Some(path);
+        let mut request = Request::new(());
+        *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Unsendable)?;
+        *request.method_mut() = method;
+        *request.headers_mut() = map;
+        Ok(request)
+    }
+
+    fn path(&mut self, target: &[u8]) -> Result<PathAndQuery, Unsendable> {
+        if let Some(last) = self
+            .path
+            .as_ref()
+            .filter(|last| last.as_str().as_bytes() == target)
+        {
+            return Ok(last.clone());
+        }
+        let path = PathAndQuery::try_from(target).map_err(|_| Unsendable)?;
+        self.path = (target.len() <= MOST_KEPT).then(|| path.clone());
+        Ok(path)
+    }
+
+    fn fields(&mut self, section: &[u8]) -> Result<Fields, Unsendable> {
+        if section.len() > MOST_KEPT {
+            return Fields::of(&Bytes::copy_from_slice(section));
+        }
+        if self.section != section {
+            self.section = Bytes::copy_from_slice(section);
+            self.fields = None;
+            return Fields::of(&self.section);
+        }
+        if self.fields.is_none() {
+            self.fields = Some(Fields::of(&self.section)?);
+        }
+        self.fields.clone().ok_or(Unsendable)
+    }
+}
+
+impl Fields {
+    /// The fields that `text` is.
+    fn of(text: &Bytes) -> Result<Self, Unsendable> {
+        let mut authority = None;
+        let most = memchr::memchr_iter(b'\n', text).count();
+        let mut map = HeaderMap::try_with_capacity(most).map_err(|_| Unsendable)?;
+        for line in Lines::new(text) {
+            let (name, value) = field(line).ok_or(Unsendable)?;
+            if authority.is_none() && name.eq_ignore_ascii_case(b"host") {
+                // One that is no authority stays a field.
+                authority = Authority::from_maybe_shared(text.slice_ref(value)).ok();
+                if authority.is_some() {
+                    continue;
+                }
+            }
+            if !is_of_http1(name) {
+                append(&mut map, text, name, value)?;
             }
         }
-        if !is_of_http1(name) {
-            append(&mut fields, text, name, value)?;
-        }
+        Ok(Self { authority, map })
     }
-    let mut parts = http::uri::Parts::default();
-    if authority.is_some() {
-        parts.scheme = Some(if tls { Scheme::HTTPS } else { Scheme::HTTP });
-        parts.authority = authority;
-    }
-    parts.path_and_query = Some(path);
-    let mut request = Request::new(());
-    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Unsendable)?;
-    *request.method_mut() = method;
-    *request.headers_mut() = fields;
-    Ok(request)
 }
 
 /// The trailer fields that `text` is, the empty line behind them included. `None` where there are none.
@@ -115,20 +175,57 @@ mod tests {
     use super::*;
 
     fn head(text: &'static str) -> Result<(String, Vec<String>), Unsendable> {
-        let request = request(&Bytes::from_static(text.as_bytes()), true)?;
+        let request = Heads::default().request(text.as_bytes(), true)?;
+        Ok(said(&request))
+    }
+
+    fn said(request: &Request<()>) -> (String, Vec<String>) {
         let fields = request.headers().iter();
         let fields = fields.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
-        Ok((
+        (
             format!("{} {}", request.method(), request.uri()),
             fields.collect(),
-        ))
+        )
+    }
+
+    #[test]
+    fn heads_that_come_again_are_the_same_and_others_are_not() {
+        let mut heads = Heads::default();
+        let mut of = |text: &str| said(&heads.request(text.as_bytes(), true).unwrap());
+        for _ in 0..3 {
+            let (line, fields) = of("GET /a HTTP/1.1\r\nHost: a\r\nx-a: 1\r\nx-a: 2\r\n\r\n");
+            assert_eq!(line, "GET https://a/a");
+            assert_eq!(fields, ["x-a: 1", "x-a: 2"]);
+        }
+        let (line, fields) = of("PUT /b HTTP/1.1\r\nHost: a\r\nx-a: 1\r\nx-a: 2\r\n\r\n");
+        assert_eq!((line.as_str(), fields.len()), ("PUT https://a/b", 2));
+        let (line, fields) = of("GET /b HTTP/1.1\r\nHost: b\r\nx-a: 1\r\nx-a: 3\r\n\r\n");
+        assert_eq!(line, "GET https://b/b");
+        assert_eq!(fields, ["x-a: 1", "x-a: 3"]);
+        let (line, fields) = of("GET /b HTTP/1.1\r\n\r\n");
+        assert_eq!((line.as_str(), fields.len()), ("GET /b", 0));
+    }
+
+    #[test]
+    fn a_head_that_cannot_be_sent_cannot_when_it_comes_again() {
+        let mut heads = Heads::default();
+        let long = format!("GET / HTTP/1.1\r\nx-a: {}\r\n\r\n", "b".repeat(2 * MOST_KEPT));
+        for _ in 0..3 {
+            assert!(heads.request(b"GET / HTTP/1.1\r\nx a: 1\r\n\r\n", true).is_err());
+            assert!(
+                heads
+                    .request(b"GET /a<b HTTP/1.1\r\nHost: a\r\n\r\n", true)
+                    .is_err()
+            );
+            assert_eq!(heads.request(long.as_bytes(), true).unwrap().headers().len(), 1);
+        }
     }
 
     #[test]
     fn more_fields_than_a_map_can_hold_cannot_be_sent() {
         let fields = "a: b\r\n".repeat(30_000);
-        let text = Bytes::from(format!("GET / HTTP/2.0\r\nhost: a\r\n{fields}\r\n"));
-        assert!(request(&text, true).is_err());
+        let text = format!("GET / HTTP/2.0\r\nhost: a\r\n{fields}\r\n");
+        assert!(Heads::default().request(text.as_bytes(), true).is_err());
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) use self::answer::Answer;
 pub(super) use self::client::Client;
 pub(super) use self::connection::{Multiplexed, is_of_request};
 pub(super) use self::exchange::{End, Exchanging, Left, Running, ends_as_production, failure};
-pub(super) use self::head::{Unsendable, request};
+pub(super) use self::head::{Heads, Unsendable};
 pub(super) use self::opening::{NotOpened, Opened, open};
 pub(super) use self::pool::{Assignment, Streams};
 pub(super) use self::support::Http2Support;

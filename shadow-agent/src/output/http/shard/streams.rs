@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::Request;
 use tokio::task::spawn_local;
 
@@ -105,7 +104,7 @@ impl Shard {
     /// Begins an exchange on a connection that has room.
     fn begin(&self, connection: &Rc<Multiplexed>, job: Job) {
         let now = Instant::now();
-        let (request, mut upload) = match self.prepare(&job, now) {
+        let (request, mut upload) = match self.prepare(connection, &job, now) {
             Ok(prepared) => prepared,
             Err(DropReason::HttpVersion) => return self.has_no_way(job),
             Err(reason) => return self.give_up_under_way(job, reason),
@@ -147,7 +146,12 @@ impl Shard {
     }
 
     /// Head and body of the copy.
-    fn prepare(&self, job: &Job, now: Instant) -> Result<(Request<()>, Upload), DropReason> {
+    fn prepare(
+        &self,
+        connection: &Multiplexed,
+        job: &Job,
+        now: Instant,
+    ) -> Result<(Request<()>, Upload), DropReason> {
         let mut text = self.head_buffer.borrow_mut();
         text.clear();
         let (exchange, hop) = (&job.exchange, job.hop.as_deref());
@@ -164,7 +168,7 @@ impl Shard {
             )
             .map_err(|_| DropReason::Malformed)?;
         let tls = self.upstream.settings.tls;
-        let head = h2::request(&Bytes::copy_from_slice(&text), tls);
+        let head = connection.heads.borrow_mut().request(&text, tls);
         let head = head.map_err(|Unsendable| DropReason::HttpVersion)?;
         let upload = if hop.is_some_and(|hop| hop.as_get) {
             Upload::default()
