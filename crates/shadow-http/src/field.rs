@@ -28,10 +28,26 @@ const TOKEN: [bool; 256] = {
 
 /// `field-value` of RFC 9110 section 5.5: no control bytes but the tab.
 pub fn is_field_value(value: &[u8]) -> bool {
-    // Counted, without early exit, so that it vectorises.
-    let control = |byte: &&u8| (**byte < 0x20 && **byte != b'\t') || **byte == 0x7f;
-    value.iter().filter(control).count() == 0
+    // Whole blocks without early exit, so that it vectorises; the rest by a table.
+    let (blocks, rest) = value.as_chunks::<16>();
+    let has_control = |block: &[u8; 16]| block.iter().fold(false, |found, byte| found | is_control(*byte));
+    !blocks.iter().any(has_control) && !rest.iter().any(|byte| CONTROL[*byte as usize])
 }
+
+/// Whether it is a control byte but the tab.
+const fn is_control(byte: u8) -> bool {
+    (byte < 0x20 && byte != b'\t') || byte == 0x7f
+}
+
+const CONTROL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = is_control(byte as u8);
+        byte += 1;
+    }
+    table
+};
 
 /// Whether a captured field can be sent on as it came. That is a field of RFC 9110, and also one that servers take
 /// although it is none: a name with delimiters (`X(Y)`), a value with control bytes, which "recipients MAY retain"
@@ -104,6 +120,19 @@ impl FramingNames {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_holds_no_control_byte_but_the_tab_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            let may_be = byte == b'\t' || !byte.is_ascii_control();
+            for (length, place) in [(1, 0), (15, 14), (16, 0), (16, 15), (17, 16), (40, 20), (40, 39)] {
+                let mut value = vec![b'a'; length];
+                value[place] = byte;
+                assert_eq!(is_field_value(&value), may_be, "{byte} at {place} of {length}");
+            }
+        }
+        assert!(is_field_value(b""));
+    }
 
     #[test]
     fn odd_fields_that_servers_take_can_be_sent() {

@@ -204,7 +204,10 @@ impl Multiplexed {
     pub(in crate::output::http) fn remove(&self, exchange: &Rc<Exchanging>) {
         let mut state = self.state.borrow_mut();
         // Those that began first end first, mostly.
-        let place = state.exchanges.iter().position(|other| Rc::ptr_eq(other, exchange));
+        let place = state
+            .exchanges
+            .iter()
+            .position(|other| Rc::ptr_eq(other, exchange));
         if let Some(place) = place {
             state.exchanges.remove(place);
         }
