@@ -179,6 +179,11 @@ impl<L: StartLine> Skimmer<L> {
         if self.bare_lf && self.fields.has_coding() {
             return Err(Oddity::LineEnds);
         }
+        // With no field between, whoever ends lines by CRLF alone, and takes words apart at any white space (Twisted does), still
+        // reads the start line.
+        if bare_lf && !self.before.is_field {
+            return Err(Oddity::LineEnds);
+        }
         Ok(())
     }
 

@@ -46,6 +46,13 @@ fn a_framing_field_longer_than_needed_frames_nothing() {
     assert!(skim(head(260).as_bytes()).is_none());
 }
 
+#[test]
+fn bare_lf_behind_a_start_line_alone_may_be_white_space_of_it() {
+    assert_eq!(skim(b"POST / HTTP/1.1\n\n\r\n0\r\n\r\n"), None);
+    assert_eq!(skim(b"GET / HTTP/1.0\n\n"), None);
+    assert_eq!(skim(b"GET / HTTP/1.0\nHost: a\n\n"), Some((24, Framing::None)));
+}
+
 /// How a server may read heads.
 #[derive(Clone, Copy, Debug)]
 #[expect(
