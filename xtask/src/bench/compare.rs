@@ -4,6 +4,7 @@
 //! Paired rounds, as those of the variants: mirroring, comparing with `--no-correlate`, and comparing as it is by default, by turns first.
 //! Medians of the rounds' ratios, so that a machine that drifts cancels out.
 
+use std::fmt;
 use std::io::Read;
 use std::net::TcpListener;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use super::sockets::{self, local};
 use super::stage::Stage;
 use super::stat::{self, Memory};
 
+const MIB: f64 = 1024.0 * 1024.0;
 /// The memory that pairs may wait in, with the shadow that never answers.
 pub const BUDGET: u64 = 16 << 20;
 
@@ -66,15 +68,42 @@ pub struct Compared {
     pub stalled_with: u64,
 }
 
-/// What the agent does besides mirroring.
+impl fmt::Display for Compared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: u64| bytes as f64 / MIB;
+        writeln!(
+            f,
+            "comparing: agent CPU {:.1} us a request, {:.1} without (ratio {:.2}), {:.1} with correlation (ratio to comparing {:.2})",
+            self.cpu_with_us,
+            self.cpu_without_us,
+            self.cpu_ratio,
+            self.cpu_correlating_us,
+            self.correlation_ratio
+        )?;
+        writeln!(
+            f,
+            "comparing: production's p99 by without {:.2}; {} pairs, {} lost",
+            self.p99_ratio, self.pairs, self.lost
+        )?;
+        writeln!(
+            f,
+            "comparing with a shadow that never answers, {:.0} MiB for what waits: agent peak {:.1} MiB, {:.1} without",
+            mib(BUDGET),
+            mib(self.stalled_with),
+            mib(self.stalled_without)
+        )
+    }
+}
+
+/// The agent's task, besides capturing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+enum Task {
     Mirroring,
     Comparing,
     Correlating,
 }
 
-const MODES: [Mode; 3] = [Mode::Mirroring, Mode::Comparing, Mode::Correlating];
+const TASKS: [Task; 3] = [Task::Mirroring, Task::Comparing, Task::Correlating];
 
 /// One run of the agent.
 struct Run {
@@ -92,10 +121,10 @@ pub fn measure(stage: &Stage, rounds: u32, seconds: u32) -> anyhow::Result<Compa
     for round in 0..rounds as usize {
         process::progress(&format!("comparing, round {}/{rounds}", round + 1));
         // Each comes first in every third round.
-        let mut runs = MODES.map(|_| None);
-        for turn in 0..MODES.len() {
-            let at = (round + turn) % MODES.len();
-            runs[at] = Some(one(stage, &shadow, seconds, MODES[at], &[])?);
+        let mut runs = TASKS.map(|_| None);
+        for turn in 0..TASKS.len() {
+            let at = (round + turn) % TASKS.len();
+            runs[at] = Some(one(stage, &shadow, seconds, TASKS[at], &[])?);
         }
         all.push(runs.map(|run| run.expect("each has had its turn")));
     }
@@ -110,9 +139,9 @@ pub fn measure(stage: &Stage, rounds: u32, seconds: u32) -> anyhow::Result<Compa
         "--shutdown-timeout",
         "1s",
     ];
-    let without = one(stage, &stalled, seconds, Mode::Mirroring, &more)?;
+    let without = one(stage, &stalled, seconds, Task::Mirroring, &more)?;
     let with = [&more[..], &["--compare-memory", &budget]].concat();
-    let with = one(stage, &stalled, seconds, Mode::Correlating, &with)?;
+    let with = one(stage, &stalled, seconds, Task::Correlating, &with)?;
     let median = |value: &dyn Fn(&[Run; 3]) -> f64| {
         let mut values: Vec<f64> = all.iter().map(value).collect();
         values.sort_by(f64::total_cmp);
@@ -132,13 +161,13 @@ pub fn measure(stage: &Stage, rounds: u32, seconds: u32) -> anyhow::Result<Compa
     })
 }
 
-fn one(stage: &Stage, shadow: &str, seconds: u32, mode: Mode, more: &[&str]) -> anyhow::Result<Run> {
+fn one(stage: &Stage, shadow: &str, seconds: u32, task: Task, more: &[&str]) -> anyhow::Result<Run> {
     let report = stage.folder.path().join("comparison.json");
     let to = local(sockets::PRODUCTION);
     let mut flags = vec!["--output-http".to_owned(), shadow.to_owned()];
     flags.extend(more.iter().map(|flag| (*flag).to_owned()));
-    let compares = mode != Mode::Mirroring;
-    if mode == Mode::Comparing {
+    let compares = task != Task::Mirroring;
+    if task == Task::Comparing {
         flags.push("--no-correlate".to_owned());
     }
     if compares {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::aims::{self, Aim};
-use super::compare::{BUDGET, Compared};
+use super::compare::Compared;
 use super::figures::FIGURES;
 use super::http2::Http2;
 use super::idle::IdleMemory;
@@ -202,29 +202,8 @@ impl fmt::Display for Report {
                 one.lag_p99_us
             )?;
         }
-        if let Some(one) = &self.compared {
-            let mib = |bytes: u64| bytes as f64 / MIB;
-            writeln!(
-                f,
-                "\ncomparing: agent CPU {:.1} us a request, {:.1} without (ratio {:.2}), {:.1} with correlation (ratio to comparing {:.2})",
-                one.cpu_with_us,
-                one.cpu_without_us,
-                one.cpu_ratio,
-                one.cpu_correlating_us,
-                one.correlation_ratio
-            )?;
-            writeln!(
-                f,
-                "comparing: production's p99 by without {:.2}; {} pairs, {} lost",
-                one.p99_ratio, one.pairs, one.lost
-            )?;
-            writeln!(
-                f,
-                "comparing with a shadow that never answers, {:.0} MiB for what waits: agent peak {:.1} MiB, {:.1} without",
-                mib(BUDGET),
-                mib(one.stalled_with),
-                mib(one.stalled_without)
-            )?;
+        if let Some(compared) = &self.compared {
+            write!(f, "\n{compared}")?;
         }
         if let Some(tls) = &self.tls {
             write!(f, "\n{tls}")?;
