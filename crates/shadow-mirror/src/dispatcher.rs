@@ -4,10 +4,9 @@ use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::rc::Rc;
 
 use shadow_core::budget::MemoryBudget;
+use shadow_core::time::Timestamp;
 use shadow_http::{Limits, whole_request};
 use shadow_tcp::FlowKey;
-
-use shadow_core::time::Timestamp;
 
 use super::exchange::{AnswerLost, Exchange, ExchangeResponse};
 use super::gathering::Gathering;
